@@ -1,0 +1,51 @@
+# Everything is installed into .venv, once; it is brought up to date when its requirements change.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+run: ARGS ?= prune_rate=0.2 rounds=15
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Install ltr and its tools into .venv (PYTHON=python3.12 to choose another Python)
+
+run: $(INSTALLED) ## Find lottery tickets in handwritten digits (ARGS="rounds=5 seed=1" to choose knobs)
+	$(BIN)/ltr run $(ARGS)
+
+test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and the layers of the design
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## Measure training speed (ARGS="--repeats 5"); installs PyTorch, to compare with
+	-$(INSTALL) --editable ".[bench]"
+	$(BIN)/python scripts/bench.py $(ARGS)
+
+clean: ## Remove .venv and caches; runs in outputs/ stay
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A Python without ensurepip (Debian's, without python3-venv) can still lend its own pip, if it has one.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "ltr needs Python 3.11 or later: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv .venv \
+	  || { $(PYTHON) -m pip --version >/dev/null 2>&1 && $(PYTHON) -m venv --without-pip .venv \
+	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
+	  || { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
+	@echo "Installing ltr into .venv: about a minute, once"
+	@$(INSTALL) --editable ".[dev]"
+	@touch $@

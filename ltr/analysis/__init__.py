@@ -1,0 +1,1 @@
+"""Early stop, statistics, claims: reads tables, knows nothing of JAX."""

@@ -1,0 +1,61 @@
+"""Means over replicates and how far they can be trusted.
+
+Replicates are the independent repetitions. The draws of an arm inside one replicate share its
+initial weights and data: they are averaged first, and only replicates are counted in n.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+
+class Estimate(NamedTuple):
+    """A mean over n replicates and the half-width of its 95 % confidence interval (NaN if n < 2)."""
+
+    mean: float
+    half_width: float
+    n: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves 0 out; never so without an interval."""
+        return abs(self.mean) > self.half_width
+
+
+def ci95(values: pd.Series) -> float:
+    """Half-width of Student's 95 % confidence interval of the mean of independent values; NaN if n < 2."""
+    n = len(values)
+    if n < 2:
+        return math.nan
+    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n))
+
+
+def estimate(values: pd.Series) -> Estimate:
+    """The mean of independent values, NaN where there are none."""
+    return Estimate(float(values.mean()), ci95(values), len(values))
+
+
+def paired_difference(results: pd.DataFrame, arm: str, other: str, round: int) -> Estimate:
+    """Accuracy at early stop of `arm` minus that of `other` in a round, as a fraction.
+
+    Paired by replicate: both arms of a replicate start from the same weights and see the same
+    data, so what they share cancels. Replicates that lack either arm are left out.
+    """
+    return _difference(results, (arm, round), (other, round))
+
+
+def difference_from_dense(results: pd.DataFrame, arm: str, round: int) -> Estimate:
+    """Accuracy at early stop of `arm` in a round minus that of the dense network, as a fraction, paired."""
+    return _difference(results, (arm, round), ("ticket", 0))
+
+
+def _difference(results: pd.DataFrame, one: tuple[str, int], other: tuple[str, int]) -> Estimate:
+    return estimate((_accuracies(results, *one) - _accuracies(results, *other)).dropna())
+
+
+def _accuracies(results: pd.DataFrame, arm: str, round: int) -> pd.Series:
+    rows = results[(results["arm"] == arm) & (results["round"] == round)]
+    return rows.groupby("replicate")["accuracy_at_early_stop"].mean().astype(np.float64)

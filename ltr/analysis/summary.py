@@ -1,0 +1,77 @@
+"""What a run found, from its results table: by round and arm, and in one line."""
+
+import numpy as np
+import pandas as pd
+
+from ltr.analysis.statistics import ci95
+from ltr.config import Experiment
+
+MEASURES = {
+    "accuracy": "accuracy_at_early_stop",
+    "final_accuracy": "final_accuracy",
+    "early_stop_step": "early_stop_step",
+}
+"""The measures of a summary, and the column of the results table that each averages."""
+
+
+def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """The rows of a table that an experiment asks for: a run's folder may hold more.
+
+    Args:
+        table: any table with a lane's columns.
+        experiment: says how many rounds, replicates and draws there are, and which arms.
+    """
+    draws = table["arm"].map({arm: experiment.draws(arm) for arm in experiment.arms}).astype(np.float64)
+    asked = (
+        (table["round"] <= experiment.rounds)
+        & (table["replicate"] < experiment.replicates)
+        & (table["draw"] < draws)
+    )
+    return table[asked].reset_index(drop=True)
+
+
+def by_round(results: pd.DataFrame) -> pd.DataFrame:
+    """Every round and arm, averaged over draws and then over replicates.
+
+    Returns:
+        A row per (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
+        mean and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one
+        replicate); how many of its `lanes` are `censored`: where any is, the mean early stop
+        is only a lower bound. Accuracies are fractions.
+    """
+    cell = ["round", "arm"]
+    lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
+    lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
+    replicates = lanes.groupby([*cell, "replicate"])[["density", *MEASURES]].mean().groupby(cell)
+    columns = {"density": replicates["density"].mean(), "n": replicates.size()}
+    for measure in MEASURES:
+        columns[measure] = replicates[measure].mean()
+        columns[f"{measure}_ci95"] = replicates[measure].agg(ci95)
+    columns["censored"] = lanes.groupby(cell)["censored"].sum()
+    columns["lanes"] = lanes.groupby(cell).size()
+    return pd.DataFrame(columns).reset_index()
+
+
+def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
+    """A run in one line, for lists of runs: plain numbers, null where nothing has been trained.
+
+    Returns:
+        `rounds_done`, prunings whose results are in; `replicates` and `lanes`; `density` and
+        `ticket_accuracy` of the last ticket; `dense_accuracy`. Accuracies are mean test
+        accuracies at early stop, as fractions.
+    """
+    tickets = by_round(results[results["arm"] == "ticket"])
+    dense = tickets[tickets["round"] == 0]
+    last = tickets.iloc[-1:]
+    return {
+        "rounds_done": int(max(results["round"], default=0)),
+        "replicates": int(results["replicate"].nunique()),
+        "lanes": len(results),
+        "density": _only(last["density"]),
+        "dense_accuracy": _only(dense["accuracy"]),
+        "ticket_accuracy": _only(last["accuracy"]),
+    }
+
+
+def _only(values: pd.Series) -> float | None:
+    return None if values.empty else float(values.iloc[0])

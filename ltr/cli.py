@@ -1,0 +1,57 @@
+"""`ltr`: words to commands. Imports nothing heavy, so that help comes at once."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ltr import __version__
+from ltr.errors import LtrError
+
+COMMANDS = ("run", "plan", "ls", "show", "data")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that `words` (by default the command line) name; returns its exit code."""
+    parser = _parser()
+    arguments, more = parser.parse_known_args(words)
+    unknown = [word for word in more if word.startswith("-") or not hasattr(arguments, "knobs")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if more:
+        arguments.knobs += more
+    try:
+        return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
+    except LtrError as error:
+        print(f"ltr {arguments.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ltr",
+        description="Finds lottery tickets in neural networks, and says how sure it is of them.",
+        epilog="example:\n  ltr run prune_rate=0.2 rounds=15",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ltr {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"ltr.commands.{name}")
+        text = (module.__doc__ or "").strip()
+        module.arguments(
+            commands.add_parser(
+                name,
+                help=text.splitlines()[0],
+                description=text,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                add_help=not getattr(module, "LISTS_KNOBS", False),
+            )
+        )
+    return parser

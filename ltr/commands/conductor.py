@@ -1,0 +1,142 @@
+"""Conducts one experiment: from its configuration to a finished folder, watched and stoppable."""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ltr import arms, devices, setup
+from ltr import experiment as loop
+from ltr.analysis.summary import by_round, select, summary
+from ltr.commands.stopping import Stop
+from ltr.config import Experiment
+from ltr.errors import LtrError, StoppedError
+from ltr.report import outcome, tables
+from ltr.report.arms import in_order
+from ltr.report.progress import Display, Pace, display
+from ltr.report.stdout import write
+from ltr.setup import Outline
+from ltr.store.folder import RunFolder, open_run
+from ltr.store.tables import LaneId
+from ltr.waves import Progress
+
+log = logging.getLogger("ltr")
+
+
+def conduct(experiment: Experiment) -> None:
+    """Train what the run lacks, and print what it found.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        DataNotFoundError: the data is not there.
+        StoppedError: a signal asked to stop; a checkpoint was written.
+        LtrError: the run failed.
+    """
+    devices.start(_compilation_cache())
+    outline = setup.outline(experiment)
+    with Stop() as stop, open_run(experiment) as folder, _logged(folder.path), _recorded(folder):
+        missing = _missing(outline, folder)
+        print(f"run {folder.path}: {_amount(outline, folder, missing)}", file=sys.stderr, flush=True)
+        lines = RoundTable(experiment, folder)
+        lines.catch_up()
+        if missing:
+            ready = setup.make(outline)
+            folder.describe(devices=devices.describe(ready.trainer.placement))
+            steps = sum(outline.schedule.length(lane.round) for lane in missing)
+            with display(sys.stderr) as shown:
+                loop.run(ready, folder, Watch(experiment, stop, lines, Pace(steps, time.monotonic), shown))
+        outcome.conclude(folder.path, select(folder.frames["results"], experiment))
+
+
+class RoundTable:
+    """Prints a run's table a line at a time, as its rounds end."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        self._experiment, self._folder = experiment, folder
+        self._arms = in_order(experiment.arms)
+        self._next = 0
+
+    def catch_up(self) -> None:
+        """Print the rounds that are complete and not printed yet."""
+        results = select(self._folder.frames["results"], self._experiment)
+        rounds = by_round(results)
+        while len(results[results["round"] == self._next]) == len(arms.lanes(self._experiment, self._next)):
+            if self._next == 0:
+                write(tables.accuracy_title(rounds) + "\n" + tables.header(self._arms))
+            write(tables.row(rounds[rounds["round"] == self._next], self._arms))
+            self._next += 1
+
+
+class Watch:
+    """The eyes on a run: progress, the table, and signals."""
+
+    def __init__(
+        self, experiment: Experiment, stop: Stop, table: RoundTable, pace: Pace, shown: Display
+    ) -> None:
+        self._experiment, self._stop, self._table = experiment, stop, table
+        self._pace, self._shown = pace, shown
+        self._label = ""
+
+    def begins(self, round: int, lanes: list[LaneId]) -> None:
+        """Say which round it is."""
+        self._label = f"round {round}/{self._experiment.rounds}, {len(lanes)} lanes"
+
+    def visits(self, progress: Progress) -> LtrError | None:
+        """Move the bar; ask for an end after a signal."""
+        self._pace.advance(progress.steps)
+        self._shown.update(f"{self._label}, accuracy {100 * progress.accuracy:.1f} %", self._pace)
+        return self._stop.error()
+
+    def ends(self, round: int) -> None:
+        """Print the round's line."""
+        self._table.catch_up()
+
+
+def _missing(outline: Outline, folder: RunFolder) -> list[LaneId]:
+    experiment, finished = outline.experiment, folder.finished
+    wanted = (lane for round in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round))
+    return [lane for lane in wanted if lane not in finished]
+
+
+def _amount(outline: Outline, folder: RunFolder, missing: list[LaneId]) -> str:
+    if not missing:
+        return "finished before, nothing to train"
+    said = f"{len(missing)} trainings of {outline.schedule.steps} steps"
+    return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
+
+
+@contextlib.contextmanager
+def _recorded(folder: RunFolder) -> Iterator[None]:
+    """Keep the status in run.json true, whatever happens."""
+    try:
+        yield
+    except StoppedError:
+        raise
+    except BaseException:
+        folder.describe(status="failed")
+        raise
+    finally:
+        folder.describe(summary=summary(folder.frames["results"]), seconds=folder.seconds)
+    folder.describe(status="finished")
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Copy what ltr logs into the run's log.txt."""
+    handler = logging.FileHandler(path / "log.txt")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _compilation_cache() -> Path:
+    default: Any = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or Path(default) / "ltr" / "jax")

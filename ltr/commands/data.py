@@ -1,0 +1,133 @@
+"""List, prepare and verify data sets.
+
+A data set is prepared once on a machine, where TFDS keeps it: in $TFDS_DATA_DIR, else in
+~/tensorflow_datasets. `ltr run` prepares what it can by itself.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds list, prepare and verify to the parser of `ltr data`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    listing = _action(actions, "list", "what data sets there are, and where they are", "ltr data list")
+    _json(listing)
+
+    preparing = _action(
+        actions,
+        "prepare",
+        "fetch a data set, or take it from local files, and make it ready to load",
+        "ltr data prepare fashion_mnist --from /usr/share/datasets/fashion-mnist",
+    )
+    preparing.add_argument("name", metavar="NAME", help="the data set")
+    preparing.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        type=Path,
+        help="folder of its original files, gzipped or not; their checksums are verified "
+        "(default: $LTR_DATA_SOURCE/NAME if it exists, else the network)",
+    )
+
+    verifying = _action(
+        actions, "verify", "read a prepared data set in full and compare checksums", "ltr data verify mnist"
+    )
+    verifying.add_argument("name", metavar="NAME", help="the data set")
+    _json(verifying)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Runs one of the three; returns 0, or raises LtrError with its exit code."""
+    return {"list": _list, "prepare": _prepare, "verify": _verify}[args.action](args)
+
+
+def _action(actions: Any, name: str, meaning: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=meaning,
+        description=f"{meaning[0].upper()}{meaning[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder of prepared data (default: where TFDS puts it)"
+    )
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _list(args: argparse.Namespace) -> int:
+    from ltr.data import DATASETS
+    from ltr.data.prepare import data_root
+
+    root = data_root(args.data_dir)
+    rows = [
+        {
+            "name": entry.name,
+            "description": entry.description,
+            "train_examples": entry.train_examples,
+            "test_examples": entry.test_examples,
+            "shape": list(entry.shape),
+            "classes": entry.classes,
+            "folder": str(entry.folder(root)) if entry.folder(root).exists() else None,
+        }
+        for entry in DATASETS.values()
+    ]
+    print(json.dumps(rows, indent=2) if args.json else _table(rows))
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    cells = [("NAME", "TRAIN", "TEST", "SHAPE", "CLASSES", "DESCRIPTION", "PREPARED IN")] + [
+        (
+            row["name"],
+            str(row["train_examples"]),
+            str(row["test_examples"]),
+            "x".join(map(str, row["shape"])),
+            str(row["classes"]),
+            row["description"],
+            row["folder"] or "-",
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    return "\n".join(lines)
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from ltr.data.prepare import data_root, prepare
+    from ltr.data.registry import find
+
+    entry, root = find(args.name), data_root(args.data_dir)
+    prepare(entry, root, args.source)
+    print(f"{entry.name} is ready in {entry.folder(root)}", file=sys.stderr)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from ltr.data.prepare import data_root, verify
+    from ltr.data.registry import find
+    from ltr.errors import LtrError
+
+    entry, root = find(args.name), data_root(args.data_dir)
+    try:
+        verify(entry, root)
+    except LtrError as error:
+        if args.json:
+            print(json.dumps({"name": entry.name, "good": False, "problem": str(error)}))
+        raise
+    examples = entry.train_examples + entry.test_examples
+    if args.json:
+        print(json.dumps({"name": entry.name, "good": True, "problem": None}))
+    else:
+        print(f"{entry.name}: all {examples} examples in {entry.folder(root)} are as they should be")
+    return 0

@@ -1,0 +1,36 @@
+"""The `key=value` words that `ltr run` and `ltr plan` take, and the help that lists them."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from ltr.report.stdout import write
+
+
+def add_knobs(parser: argparse.ArgumentParser) -> None:
+    """Take `key=value` words; `--help` of a parser made with `add_help=False` lists them all."""
+    parser.add_argument("knobs", nargs="*", metavar="key=value", help="a knob or a choice, listed below")
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help and every knob")
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        write("\n".join([parser.format_help(), *listing()]))
+        parser.exit()
+
+
+def listing() -> Iterator[str]:
+    """Every knob with its default, meaning and bounds, and every choice of every group."""
+    from ltr.composition import choices, group_names
+    from ltr.config import knobs
+
+    yield "knobs (key=default):"
+    for knob in knobs():
+        default = str(knob.default).replace(" ", "").replace("'", "").replace("None", "null")
+        yield f"  {knob.name}={default}"
+        yield f"      {knob.meaning}: {knob.allowed}"
+    yield "\nchoices (group=choice):"
+    for group in group_names():
+        for name, meaning in choices(group).items():
+            yield f"  {group}={name}"
+            yield f"      {meaning}"

@@ -1,0 +1,93 @@
+"""Say what `ltr run` with the same words would do, without doing it.
+
+Prints the configuration beyond the defaults, the run's folder, the density of each round, how
+many trainings and steps are to go, and about how long they take in how much memory.
+
+example:
+  ltr plan experiment=mnist_lenet replicates=3
+"""
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from ltr.commands.knobs import add_knobs
+
+LISTS_KNOBS = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `ltr plan` takes."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_knobs(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print the plan."""
+    from ltr.composition import from_words
+    from ltr.devices import start
+    from ltr.report.stdout import write
+
+    experiment = from_words(args.knobs)
+    start(None)
+    plan = _plan(experiment)
+    write(json.dumps(plan, indent=2) if args.json else _text(plan))
+    return 0
+
+
+def _plan(experiment: Any) -> dict[str, Any]:
+    import jax
+
+    from ltr import arms, estimate, setup
+    from ltr.config import to_dict
+    from ltr.pruning.densities import densities
+    from ltr.store.identity import canonical, folder_name, run_id
+
+    outline = setup.outline(experiment)
+    rounds = range(experiment.rounds + 1)
+    counts = [leaf.size for leaf in jax.tree.leaves(setup.prunable(outline))]
+    layers = list(zip(counts, jax.tree.leaves(outline.rates), strict=True))
+    lanes = [len(arms.lanes(experiment, round)) for round in rounds]
+    cost = estimate.cost(outline)
+    return {
+        "id": run_id(experiment),
+        "folder": f"{experiment.output_root}/{folder_name(experiment)}",
+        "beyond_defaults": canonical(experiment),
+        "configuration": to_dict(experiment),
+        "weights": sum(counts),
+        "densities": densities(layers, experiment.pruning.scope, experiment.rounds),
+        "trainings": sum(lanes),
+        "steps": sum(count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)),
+        "seconds": round(cost.seconds),
+        "bytes": cost.bytes,
+    }
+
+
+def _text(plan: dict[str, Any]) -> str:
+    from ltr.report.progress import duration
+    from ltr.report.tables import WIDTH
+
+    facts = {
+        "run": plan["folder"],
+        "knobs": ", ".join(_flat(plan["beyond_defaults"])),
+        "weights": f"{plan['weights']:,}",
+        "density %": ", ".join(f"{100 * density:.2f}" for density in plan["densities"]),
+        "trainings": f"{plan['trainings']:,}",
+        "steps": f"{plan['steps']:,}",
+        "time": f"about {duration(plan['seconds'])} on this machine, if nothing is done yet",
+        "memory": f"about {plan['bytes'] / 2**30:.1f} GiB",
+    }
+    return "\n".join(
+        textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
+        for name, fact in facts.items()
+    )
+
+
+def _flat(said: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in said.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={value}"

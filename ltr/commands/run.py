@@ -1,0 +1,80 @@
+"""Find lottery tickets: train, prune, rewind, repeat, beside the controls.
+
+The same command resumes a run that was stopped, and does nothing to one that is finished; more
+rounds, replicates, arms or draws extend it. Exit codes: 0 done, 1 failed, 2 wrong configuration,
+3 no data, 130 and 143 stopped by SIGINT and SIGTERM after a checkpoint.
+
+examples:
+  ltr run prune_rate=0.2 rounds=15
+  ltr run experiment=mnist_lenet_quick
+  ltr run -m prune_rate=0.1,0.2,0.4 seed=0,1
+"""
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ltr.commands.knobs import add_knobs
+from ltr.errors import ConfigError, LtrError, StoppedError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+LISTS_KNOBS = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `ltr run` takes."""
+    parser.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
+    parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
+    add_knobs(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Compose with Hydra, then conduct one experiment or, with -m, several."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ltr import composition
+    from ltr.commands.conductor import conduct
+
+    composition.check_words(args.knobs)
+    composition.register()
+    flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
+    sys.argv = ["ltr", *flags, *args.knobs]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
+    failures: list[LtrError] = []
+
+    def job(composed: "DictConfig") -> None:
+        try:
+            conduct(composition.experiment_of(composed))
+        except LtrError as error:
+            failures.append(error)
+
+    run = hydra.main(str(composition.config_dir().absolute()), "config", version_base="1.3")
+    try:
+        run(_sweep_job if args.multirun else job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(composition.one_line(error)) from None
+    except LtrError as error:
+        print("ltr run: not every job of the sweep succeeded, see above", file=sys.stderr)
+        return error.exit_code
+    if failures:
+        raise failures[0]
+    return 0
+
+
+def _sweep_job(composed: "DictConfig") -> None:
+    """A job whose failure stops no other; a signal stops them all."""
+    from ltr.commands.conductor import conduct
+    from ltr.composition import experiment_of
+
+    try:
+        conduct(experiment_of(composed))
+    except LtrError as error:
+        print(f"ltr run: {error}", file=sys.stderr)
+        if isinstance(error, StoppedError):
+            raise SystemExit(error.exit_code) from None
+        raise

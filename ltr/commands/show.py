@@ -1,0 +1,124 @@
+"""Show what a run found: its settings, accuracy and early stop by round, finding and figures."""
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltr.errors import LtrError
+from ltr.report import stdout
+from ltr.store.catalog import DAMAGED, INFO, Run, find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ltr.config import Experiment
+
+EPILOG = """\
+example:
+  ltr show last
+
+With --json one object:
+  run      id, folder, dataset, model, status, written (when last), settings (those that are not
+           at their default, by dotted name), figures (paths)
+  rounds   a list, each with round, density, and arms: for each arm accuracy, ci95 (half-width of
+           its 95 % confidence interval), final_accuracy, final_ci95, early_stop_step,
+           early_stop_ci95, censored (lanes whose early stop is only a lower bound), lanes, n
+           (replicates)
+  finding  sentences
+Accuracies are of the test set, those without a name at early stop; like densities they are
+fractions. A number that there is not, as the interval of one replicate, is null."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("run", metavar="RUN", help="a run's folder, id or the beginning of it, or last")
+    parser.add_argument(
+        "--output-root",
+        type=Path,
+        default=Path("outputs"),
+        help="folder of the run folders (default: outputs)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print what the run found, of the rounds, replicates and arms that were asked for last."""
+    from ltr.config import parse
+
+    run = find(args.output_root, args.run)
+    if run.info["status"] == DAMAGED:
+        raise LtrError(f"{run.folder / INFO}: damaged")
+    experiment = parse(run.config)
+    results = _results(run, experiment)
+    said = _describe(run, experiment)
+    stdout.write(_json(said, results) if args.json else _text(said, results))
+    return 0
+
+
+def _results(run: Run, experiment: "Experiment") -> "pd.DataFrame":
+    from ltr.analysis.summary import select
+    from ltr.store import tables
+
+    try:
+        return select(tables.read(run.folder, "results"), experiment)
+    except (OSError, ValueError) as error:
+        raise LtrError(f"{run.folder / 'results.parquet'}: cannot be read: {error}") from error
+
+
+def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
+    """The `run` of the JSON."""
+    figures = sorted((run.folder / "figures").glob("*.*"))
+    return {
+        "id": run.id,
+        "folder": str(run.folder),
+        "dataset": run.dataset,
+        "model": run.model,
+        "status": run.info["status"],
+        "written": run.written.isoformat(timespec="seconds"),
+        "settings": _settings(experiment),
+        "figures": [str(path) for path in figures],
+    }
+
+
+def _settings(experiment: "Experiment") -> dict[str, Any]:
+    """The knobs that are not at their default, by dotted name."""
+    from ltr.config import parse, to_dict
+
+    default = dict(_flat(to_dict(parse({"arm": dict.fromkeys(experiment.arm, {})}))))
+    return {name: value for name, value in _flat(to_dict(experiment)) if value != default[name]}
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _text(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
+    from ltr.analysis.summary import by_round
+    from ltr.report.finding import finding
+    from ltr.report.tables import accuracy_table, early_stop_table
+
+    settings = [f"{name}={value}" for name, value in run["settings"].items()] or [
+        "every setting at its default"
+    ]
+    parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
+    if len(results):
+        summary = by_round(results)
+        parts += [accuracy_table(summary), early_stop_table(summary)]
+    parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _json(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
+    from ltr.report.finding import finding
+    from ltr.report.rounds import rounds
+
+    return json.dumps({"run": run, "rounds": rounds(results), "finding": finding(results)}, indent=2)

@@ -1,0 +1,293 @@
+"""Every knob of an experiment: its type, meaning, unit, default and bounds, said once.
+
+`configs/` and the command line compose to an `Experiment`; everything below the command
+line receives it, or a part of it, as a plain frozen dataclass.
+"""
+
+import dataclasses
+import difflib
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin, get_type_hints
+
+import annotated_types
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+
+from ltr.errors import ConfigError
+
+frozen: Callable = functools.partial(dataclass, frozen=True, config=ConfigDict(extra="forbid"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Duration:
+    """A length of training: a number of optimizer steps, or of passes over the training set."""
+
+    amount: int
+    unit: Literal["", "ep"] = ""
+
+    @classmethod
+    def parse(cls, text: Any) -> Self:
+        """`50000` is steps, `20ep` is epochs; ValueError for anything else."""
+        if isinstance(text, cls):
+            return text
+        match = re.fullmatch(r"(\d+)(ep)?", str(text))
+        if match is None or isinstance(text, bool):
+            raise ValueError("not a duration")
+        return cls(int(match[1]), "ep" if match[2] else "")
+
+    def in_steps(self, steps_per_epoch: int) -> int:
+        return self.amount * (steps_per_epoch if self.unit else 1)
+
+    def __str__(self) -> str:
+        return f"{self.amount}{self.unit}"
+
+
+Steps = Annotated[Duration, BeforeValidator(Duration.parse)]
+
+
+class Beside:
+    """Marks a knob that is no part of a run's identity: it extends a run, or cannot change its numbers."""
+
+
+@frozen
+class Dataset:
+    name: Annotated[str, Field(description="the data set")] = "digits"
+    validation: Annotated[
+        int, Field(ge=1, description="training examples held out to choose the early stop")
+    ] = 240
+
+
+@frozen
+class Model:
+    name: Annotated[str, Field(description="the network")] = "lenet_300_100"
+
+
+@frozen
+class Optimizer:
+    name: Annotated[Literal["adam", "sgd", "momentum"], Field(description="the update rule")] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
+    momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
+    weight_decay: Annotated[
+        float, Field(ge=0, description="pull of every parameter to zero (adam: decoupled)")
+    ] = 0.0
+    warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
+    schedule: Annotated[
+        Literal["constant", "step", "cosine"], Field(description="the learning rate after the warm-up")
+    ] = "constant"
+    drops: Annotated[
+        tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
+    ] = ()
+    drop_factor: Annotated[
+        float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
+    ] = 0.1
+
+
+@frozen
+class LayerRates:
+    """Prune rate of a layer type, as a multiple of `prune_rate`."""
+
+    conv: Annotated[float, Field(ge=0, description="convolutions: multiple of prune_rate, 0 for never")] = 1.0
+    dense: Annotated[float, Field(ge=0, description="dense layers: multiple of prune_rate, 0 for never")] = (
+        1.0
+    )
+    output: Annotated[float, Field(ge=0, description="output layer: multiple of prune_rate, 0 for never")] = (
+        0.5
+    )
+
+
+@frozen
+class Pruning:
+    criterion: Annotated[str, Field(description="what scores a weight; the lowest are pruned")] = "magnitude"
+    scope: Annotated[
+        Literal["layerwise", "global"],
+        Field(description="compare weights within each layer, or over all layers together"),
+    ] = "layerwise"
+    rates: LayerRates = LayerRates()
+
+
+@frozen
+class Rewind:
+    name: Annotated[str, Field(description="what survivors are reset to")] = "weights"
+
+
+@frozen
+class Arm:
+    draws: Annotated[
+        int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
+    ] = 1
+
+
+@frozen
+class Experiment:
+    prune_rate: Annotated[
+        float, Field(gt=0, lt=1, description="fraction of a layer's remaining weights pruned a round")
+    ] = 0.2
+    rounds: Annotated[
+        int, Field(ge=0, description="prunings; the ticket is trained once more than that"), Beside()
+    ] = 15
+    replicates: Annotated[
+        int, Field(ge=1, description="independent repetitions, each with its own weights and data"), Beside()
+    ] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
+    steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
+    batch_size: Annotated[int, Field(ge=1, description="examples a step")] = 60
+    eval_every: Annotated[Steps, Field(description="between evaluations on validation and test data")] = (
+        Duration(25)
+    )
+    rewind_step: Annotated[Steps, Field(description="survivors are reset to their values at this step")] = (
+        Duration(0)
+    )
+    arms: Annotated[tuple[str, ...], Field(description="what is trained in every round"), Beside()] = (
+        "ticket",
+        "random_reinit",
+        "random_mask",
+        "one_shot",
+    )
+    dataset: Dataset = Dataset()
+    model: Model = Model()
+    optimizer: Optimizer = Optimizer()
+    pruning: Pruning = Pruning()
+    rewind: Rewind = Rewind()
+    arm: Annotated[dict[str, Arm], Field(description="settings of each arm"), Beside()] = dataclasses.field(
+        default_factory=dict
+    )
+    output_root: Annotated[str, Field(min_length=1, description="folder of the run folders"), Beside()] = (
+        "outputs"
+    )
+    data_dir: Annotated[
+        str | None, Field(description="folder of prepared data (null: where TFDS puts it)"), Beside()
+    ] = None
+    devices: Annotated[
+        int | None, Field(ge=1, description="devices to train on (null: all; each CPU core is one)"), Beside()
+    ] = None
+    lanes_per_device: Annotated[
+        int | None, Field(ge=1, description="trainings side by side on a device (null: chosen)"), Beside()
+    ] = None
+    checkpoint_every: Annotated[
+        float, Field(gt=0, description="seconds between checkpoints inside a round"), Beside()
+    ] = 60.0
+
+    def draws(self, arm: str) -> int:
+        """How many repeats of an arm each replicate trains."""
+        return self.arm.get(arm, Arm()).draws
+
+
+def parse(values: Mapping[str, Any]) -> Experiment:
+    """The validated experiment; ConfigError names the first knob that is wrong and what is allowed."""
+    try:
+        experiment = TypeAdapter(Experiment).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    for name in ("steps", "eval_every"):
+        if getattr(experiment, name).amount == 0:
+            raise ConfigError(f"{name}=0: must be at least one step")
+    if "ticket" not in experiment.arms:
+        raise ConfigError(
+            f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"
+        )
+    return experiment
+
+
+def to_dict(node: Any) -> Any:
+    """A config dataclass as plain data that `parse` takes back and YAML and JSON can hold."""
+    if isinstance(node, Duration):
+        return node.amount if not node.unit else str(node)
+    if dataclasses.is_dataclass(node):
+        return {field.name: to_dict(getattr(node, field.name)) for field in dataclasses.fields(node)}
+    if isinstance(node, Mapping):
+        return {key: to_dict(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [to_dict(value) for value in node]
+    return node
+
+
+class Knob(NamedTuple):
+    """One documented setting: its dotted name, default, meaning, and what it may be."""
+
+    name: str
+    default: Any
+    meaning: str
+    allowed: str
+    beside: bool
+
+
+def knobs(node: type = Experiment, prefix: str = "") -> Iterator[Knob]:
+    """Every knob below a config dataclass, in the order of its fields."""
+    hints = get_type_hints(node, include_extras=True)
+    for field in dataclasses.fields(node):
+        hint, name = hints[field.name], prefix + field.name
+        if dataclasses.is_dataclass(hint):
+            yield from knobs(hint, f"{name}.")
+        elif name == "arm":
+            yield from knobs(Arm, "arm.NAME.")
+        else:
+            default = getattr(node(), field.name)
+            _, *extras = get_args(hint)
+            meaning = next(extra.description for extra in extras if isinstance(extra, FieldInfo))
+            beside = any(isinstance(extra, Beside) for extra in extras)
+            yield Knob(name, to_dict(default), meaning, _allowed(hint), beside)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The sentence that suggests what was meant, or lists what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(known)
+
+
+_SIGNS = {
+    annotated_types.Gt: (">", "gt"),
+    annotated_types.Ge: (">=", "ge"),
+    annotated_types.Lt: ("<", "lt"),
+    annotated_types.Le: ("<=", "le"),
+}
+
+
+def _allowed(hint: Any) -> str:
+    kind, *extras = get_args(hint)
+    bounds = [
+        f"{_SIGNS[type(bound)][0]} {getattr(bound, _SIGNS[type(bound)][1])}"
+        for extra in extras
+        if isinstance(extra, FieldInfo)
+        for bound in extra.metadata
+        if type(bound) in _SIGNS
+    ]
+    return " ".join([_kind(kind), " and ".join(bounds)]).strip()
+
+
+def _kind(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list, each {_kind(get_args(kind)[0])}"
+    if get_origin(kind) is Annotated:
+        return _kind(get_args(kind)[0])
+    if type(None) in get_args(kind):
+        return f"{_kind(get_args(kind)[0])} or null"
+    return {
+        int: "a whole number",
+        float: "a number",
+        str: "a word",
+        Duration: "steps or epochs, as in 50000 or 20ep",
+    }[kind]
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    by_name = {knob.name: knob for knob in knobs()}
+    if path[0] == "arm":
+        path[1:2] = ["NAME"]
+    for length in range(len(path), 0, -1):
+        knob = by_name.get(".".join(path[:length]))
+        if knob is not None:
+            said = ".".join(map(str, first["loc"][:length]))
+            return f"{said}={_literal(first['input'])}: must be {knob.allowed}"
+    return f"{'.'.join(path)}: unknown knob; {nearest('.'.join(path), by_name)}"
+
+
+def _literal(value: Any) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,7 @@
+"""Data sets: a registry of what there is, and loading one into memory."""
+
+from ltr.data.dataset import Dataset, load
+from ltr.data.entry import Split
+from ltr.data.registry import DATASETS
+
+__all__ = ["DATASETS", "Dataset", "Split", "load"]

@@ -1,0 +1,77 @@
+"""A data set as training takes it: three splits in memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltr import config as schema
+from ltr.data.entry import Split
+from ltr.data.prepare import data_root, prepare
+from ltr.data.registry import find
+from ltr.errors import ConfigError
+
+_CHUNK = 1000
+
+
+class Dataset(NamedTuple):
+    """Images and labels, and how to normalise them; the arrays are read-only."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+    mean: NDArray[np.float32]
+    """[channels], of the pixels of `train`, on the scale of `images`"""
+    std: NDArray[np.float32]
+    """[channels], likewise; 1 for a channel that never varies"""
+
+
+def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
+    """The data set a run trains on; prepared first where it can be, if it is not.
+
+    The validation split is the last `config.validation` examples of the training set in the
+    order of TFDS, whatever the seed.
+
+    Raises:
+        ConfigError: no such data set, too many validation examples, or `data_dir` cannot be written.
+        DataNotFoundError: the data is not on this machine and cannot be fetched.
+        LtrError: the data is damaged.
+    """
+    entry = find(config.name)
+    if config.validation >= entry.train_examples:
+        raise ConfigError(
+            f"dataset.validation={config.validation}: must be smaller than "
+            f"the {entry.train_examples} training examples of {entry.name}"
+        )
+    (images, labels), test = prepare(entry, data_root(data_dir))
+    kept = entry.train_examples - config.validation
+    mean, std = moments(images[:kept])
+    return Dataset(
+        name=entry.name,
+        train=Split(images[:kept], labels[:kept]),
+        validation=Split(images[kept:], labels[kept:]),
+        test=test,
+        classes=entry.classes,
+        mean=mean,
+        std=std,
+    )
+
+
+def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each channel of images [N, height, width, channels].
+
+    Sums are exact integers, so the result does not depend on their order; a chunk at a time
+    stays in the processor's cache.
+    """
+    channels = images.shape[-1]
+    total, squares = np.zeros(channels, np.uint64), np.zeros(channels, np.uint64)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK].reshape(-1, channels)
+        total += chunk.sum(axis=0, dtype=np.uint64)
+        squares += np.square(chunk, dtype=np.uint16).sum(axis=0, dtype=np.uint64)
+    count = images[..., 0].size
+    mean = total / count
+    std = np.sqrt(squares / count - mean**2)
+    return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)

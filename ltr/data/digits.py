@@ -1,0 +1,36 @@
+"""The 8x8 handwritten digits that come with scikit-learn: nothing to download, ever."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ltr.data.entry import Arrays, Entry, Split
+
+_TEST_EXAMPLES = 360
+
+
+def _read(_: Mapping[str, bytes]) -> Arrays:
+    """All 1,797 images, pixels 0 to 16, split once and for all with every class in proportion."""
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+
+    bunch = load_digits()
+    images, labels = bunch.images.astype(np.uint8)[..., np.newaxis], bunch.target.astype(np.int32)
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=_TEST_EXAMPLES, stratify=labels, random_state=0
+    )
+    return Arrays(Split(images[train], labels[train]), Split(images[test], labels[test]))
+
+
+DIGITS = Entry(
+    name="digits",
+    version="1.0.0",
+    description="handwritten digits of scikit-learn; built in, no download",
+    shape=(8, 8, 1),
+    classes=10,
+    train_examples=1437,
+    test_examples=_TEST_EXAMPLES,
+    originals=(),
+    read=_read,
+    sha256="a4e72c5b41b3b12d7b63139643995bdd236e444f329250045663ad161a1392a4",
+)

@@ -1,0 +1,83 @@
+"""MNIST and the data sets that share its four IDX files, their names and their sizes."""
+
+import math
+import struct
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltr.data.entry import Arrays, Entry, Original, Split
+
+_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_UNSIGNED_BYTES = b"\x00\x00\x08"
+
+
+def parse_idx(content: bytes) -> NDArray[np.uint8]:
+    """The array in an IDX file of unsigned bytes, of any rank; ValueError for anything else.
+
+    The format: two zero bytes, the type, the rank, a big-endian uint32 a dimension, the values.
+    """
+    try:
+        kind, rank = struct.unpack_from("3sB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+    except struct.error:
+        raise ValueError("not an IDX file: its header is cut off") from None
+    if kind != _UNSIGNED_BYTES:
+        raise ValueError("not an IDX file of unsigned bytes")
+    values = content[4 + 4 * rank :]
+    if len(values) != math.prod(shape):
+        raise ValueError(f"IDX file of shape {shape}: expected {math.prod(shape)} bytes, found {len(values)}")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _read(files: Mapping[str, bytes]) -> Arrays:
+    train_images, train_labels, test_images, test_labels = (parse_idx(files[name]) for name in _NAMES)
+    return Arrays(
+        Split(train_images[..., np.newaxis], train_labels.astype(np.int32)),
+        Split(test_images[..., np.newaxis], test_labels.astype(np.int32)),
+    )
+
+
+def _entry(name: str, description: str, checksums: tuple[str, str, str, str], sha256: str) -> Entry:
+    return Entry(
+        name=name,
+        version="3.0.1",
+        description=description,
+        shape=(28, 28, 1),
+        classes=10,
+        train_examples=60_000,
+        test_examples=10_000,
+        originals=tuple(map(Original, _NAMES, checksums)),
+        read=_read,
+        sha256=sha256,
+    )
+
+
+MNIST = _entry(
+    "mnist",
+    "handwritten digits (LeCun, Cortes and Burges)",
+    (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+    sha256="cd71afb4b3c5afaa9ee8549fba9529d6591c9829c9dbd05a1e127cca6c36ba5c",
+)
+FASHION_MNIST = _entry(
+    "fashion_mnist",
+    "articles of clothing (Zalando), in the format of MNIST",
+    (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+    sha256="409feb75527d710e01c9be889b74eded39fa33756c595fe151b6966cc84eadac",
+)

@@ -1,0 +1,97 @@
+"""Makes a data set ready to load: once on a machine, by one process at a time."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ltr.data import arrays, originals, tfds_files
+from ltr.data.entry import Arrays, Entry
+from ltr.errors import ConfigError, DataNotFoundError, LtrError
+
+_log = logging.getLogger(__name__)
+
+
+def data_root(data_dir: str | None) -> Path:
+    """The folder of all prepared data: the one given, else where TFDS puts it."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def prepare(entry: Entry, root: Path, source: Path | None = None) -> Arrays:
+    """The arrays of a data set, in the order of TFDS, prepared and cached first if they are not.
+
+    Args:
+        entry: the data set.
+        root: the folder of all prepared data.
+        source: a folder with the original files, to be used before anything else.
+
+    Raises:
+        ConfigError: `root` cannot be written.
+        DataNotFoundError: the original files are not here and cannot be fetched.
+        LtrError: an original file or the prepared data is damaged.
+    """
+    cached = arrays.read_cache(entry, root)
+    if cached is not None:
+        return cached
+    with _alone(entry, root):
+        cached = arrays.read_cache(entry, root)  # by whoever held the lock before
+        return _build(entry, root, source) if cached is None else cached
+
+
+def verify(entry: Entry, root: Path) -> None:
+    """Reads prepared data in full and compares it, and its cache if there is one, with what is known of it.
+
+    Raises:
+        DataNotFoundError: it is not prepared.
+        LtrError: it is damaged, or its cache is.
+    """
+    if not entry.folder(root).exists():
+        raise DataNotFoundError(
+            f"{entry.name} is not prepared in {root}; type: ltr data prepare {entry.name}"
+        )
+    tfds_files.read(entry, root)
+    cached = arrays.read_cache(entry, root)
+    path = arrays.cache_path(entry, root)
+    if path.exists() and (cached is None or arrays.fingerprint(cached) != entry.sha256):
+        raise LtrError(f"{path} is damaged; to rebuild it, type: ltr data prepare {entry.name}")
+
+
+def _build(entry: Entry, root: Path, source: Path | None) -> Arrays:
+    if arrays.cache_path(entry, root).exists():
+        _log.warning("%s is damaged: rebuilding it", arrays.cache_path(entry, root))
+    if not entry.folder(root).exists():
+        original = entry.read(originals.fetch(entry, source, root))
+        with _writing(root):
+            tfds_files.write(entry, root, original)
+    prepared = tfds_files.read(entry, root)
+    with _writing(root):
+        arrays.write_cache(entry, root, prepared)
+    return prepared
+
+
+@contextlib.contextmanager
+def _alone(entry: Entry, root: Path) -> Iterator[None]:
+    """Keeps other processes from preparing the same data set meanwhile."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(root / f".{entry.name}.lock")
+    with _writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _log.warning("waiting for another process that is preparing %s in %s", entry.name, root)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"data_dir={root}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,61 @@
+"""What a run will cost, from its arithmetic and this machine's speed at bare matrix products."""
+
+import math
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ltr import arms, devices, optimizers, setup, training
+from ltr.data.registry import find
+from ltr.devices import Placement
+from ltr.setup import Outline
+
+EFFICIENCY = 0.7
+"""What training reaches of the speed of bare matrix products, about."""
+
+_PRODUCTS = 2000
+
+
+class Cost(NamedTuple):
+    """Wall-clock seconds of a run from its beginning, and bytes of memory on its devices."""
+
+    seconds: float
+    bytes: int
+
+
+def cost(of: Outline) -> Cost:
+    """About what a run costs; takes a fraction of a second and reads no data."""
+    experiment, times = of.experiment, of.schedule
+    entry = find(experiment.dataset.name)
+    optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
+    step = training.flops_per_step(of.model, optimizer, experiment.batch_size, entry.shape)
+    example = training.flops_per_example(of.model, entry.shape)
+    evaluation = example * (experiment.dataset.validation + entry.test_examples)
+    placement = setup.placement(of)
+    flops = sum(
+        len(arms.lanes(experiment, round))
+        * (step * times.length(round) + evaluation * len(times.evaluate_at(round)))
+        for round in range(experiment.rounds + 1)
+    )
+    pixels = (entry.train_examples + entry.test_examples) * math.prod(entry.shape)
+    held = len(placement.devices) * (pixels + placement.lanes_per_device * setup.lane_bytes(of))
+    return Cost(flops / (EFFICIENCY * flops_per_second(placement)), held)
+
+
+def flops_per_second(placement: Placement) -> float:
+    """Floating-point operations a second of products [60, 784] x [784, 300], on all devices at once."""
+
+    def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return lax.fori_loop(0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300)))
+
+    count = placement.capacity
+    x = devices.scatter([jnp.ones((60, 784))] * count, placement)
+    kernel = devices.scatter([jnp.full((784, 300), 1e-6)] * count, placement)
+    compiled = devices.parallel(products, placement)
+    compiled(x, kernel).block_until_ready()
+    began = time.monotonic()
+    compiled(x, kernel).block_until_ready()
+    return count * _PRODUCTS * 2 * 60 * 784 * 300 / (time.monotonic() - began)

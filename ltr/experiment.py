@@ -1,0 +1,162 @@
+"""The experiment of Frankle & Carbin (2019): train, prune, rewind, repeat, beside the controls."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from ltr import keys, masks, pruning, records, under_way
+from ltr.arms import ARMS, Source, Ticket, lanes
+from ltr.errors import LtrError
+from ltr.pruning import CRITERIA
+from ltr.rewinding import REWINDINGS
+from ltr.setup import Setup
+from ltr.store.folder import RunFolder
+from ltr.store.tables import LaneId
+from ltr.waves import Outcome, Progress, Snapshot, Start
+
+
+class Watch(Protocol):
+    """Who looks on while a run trains."""
+
+    def begins(self, round: int, lanes: list[LaneId]) -> None:
+        """A round begins that still lacks these lanes."""
+
+    def visits(self, progress: Progress) -> LtrError | None:
+        """About once a second; an error ends the run, after a checkpoint."""
+
+    def ends(self, round: int) -> None:
+        """A round is committed."""
+
+
+def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
+    """Iterative magnitude pruning with rewinding (their strategy 1), each round beside its controls.
+
+    Trains the lanes that the run's tables lack; a round is committed before the next begins.
+    """
+    experiment = setup.experiment
+    draw_origins(setup, folder, watch)
+    for round in range(experiment.rounds + 1):
+        missing = [lane for lane in lanes(experiment, round) if lane not in folder.finished]
+        if not missing:
+            continue
+        watch.begins(round, missing)
+        tickets = {lane.replicate: find_ticket(setup, folder, round, lane.replicate) for lane in missing}
+        starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in missing}
+        outcomes = train(setup, folder, round, starts, watch)
+        commit(setup, folder, round, starts, outcomes)
+        watch.ends(round)
+
+
+def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Ticket:
+    """The ticket of a round: the round before, pruned and rewound; in round 0 the dense network."""
+    saved = folder.groups.load(f"round_{round:02}", replicate)
+    if saved is not None:
+        return Ticket(saved["mask"], saved["start"])
+    first = folder.groups.load("initial", replicate)
+    if round == 0:
+        return Ticket(masks.ones(first["initial"], setup.model.kinds), first["initial"])
+    config, before = setup.experiment, folder.groups.load(f"round_{round - 1:02}", replicate)
+    mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
+    return Ticket(mask, REWINDINGS[config.rewind.name](mask, before["trained"], first["origin"]))
+
+
+def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
+    """What a lane starts from. In a round, the lanes of a replicate see the data in the same order."""
+    root = keys.root(setup.experiment.seed, lane.replicate)
+    first = folder.groups.load("initial", lane.replicate)
+
+    def dense_scores() -> Any:
+        dense = folder.groups.load("round_00", lane.replicate)
+        return CRITERIA[setup.experiment.pruning.criterion](first["initial"], dense["trained"])
+
+    source = Source(ticket, first["origin"], dense_scores, setup.init)
+    mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))
+    order = _order_key(setup.experiment.seed, lane.replicate, lane.round)
+    return Start(*jax.tree.map(np.asarray, (weights, mask)), order)
+
+
+def train(
+    setup: Setup, folder: RunFolder, round: int, starts: Mapping[LaneId, Start], watch: Watch
+) -> dict[LaneId, Outcome]:
+    """Train a round's lanes, from where a checkpoint inside the round left off if there is one."""
+    resume = _under_way(setup, folder, starts)
+    at = setup.schedule.evaluate_at(round)
+    visit = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
+    return setup.trainer.train(starts, setup.schedule.first_step(round), at, visit, resume)
+
+
+def commit(
+    setup: Setup,
+    folder: RunFolder,
+    round: int,
+    starts: Mapping[LaneId, Start],
+    outcomes: Mapping[LaneId, Outcome],
+) -> None:
+    """Save the round's tickets, then its rows, which make it done."""
+    tickets = {
+        lane.replicate: {"mask": starts[lane].mask, "start": starts[lane].params, "trained": outcome.params}
+        for lane, outcome in outcomes.items()
+        if lane.arm == "ticket"
+    }
+    if tickets:
+        folder.groups.save(f"round_{round:02}", tickets)
+    densities = {lane: masks.density(starts[lane].mask) for lane in outcomes}
+    at = setup.schedule.evaluate_at(round)
+    folder.commit(records.rows(outcomes, densities, at, setup.flops_per_step))
+
+
+def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
+    """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
+
+    The prefix sees the data in the order of round 0, so it ends where the dense training is then.
+    """
+    seed = setup.experiment.seed
+    missing = [r for r in range(setup.experiment.replicates) if folder.groups.load("initial", r) is None]
+    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in missing}
+    origin = initial
+    if missing and setup.schedule.rewind_step:
+        starts = {
+            LaneId(0, r, "ticket", 0): Start(
+                weights, masks.ones(weights, setup.model.kinds), _order_key(seed, r, round=0)
+            )
+            for r, weights in initial.items()
+        }
+        at = np.array([setup.schedule.rewind_step], np.int32)
+        trained = setup.trainer.train(starts, 0, at, lambda progress: _raise(watch.visits(progress)))
+        origin = {lane.replicate: outcome.params for lane, outcome in trained.items()}
+    if missing:
+        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in missing})
+
+
+def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
+    """Key data of a data order: one for all lanes of a replicate in a round, so that they compare in pairs."""
+    return np.asarray(jax.random.key_data(keys.fold(keys.root(seed, replicate), "data order", round)))
+
+
+def _under_way(setup: Setup, folder: RunFolder, starts: Mapping[LaneId, Start]) -> Snapshot | None:
+    saved = folder.load_under_way()
+    if saved is None or not {LaneId(*lane) for lane in saved[1]["wave"]} <= set(starts):
+        return None
+    return under_way.unpack(*saved, lambda lane: setup.trainer.fresh(starts[lane]))
+
+
+def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[[Progress], None]:
+    saved = time.monotonic()
+
+    def visit(progress: Progress) -> None:
+        nonlocal saved
+        end = watch.visits(progress)
+        if end is not None or time.monotonic() - saved > seconds:
+            folder.save_under_way(*under_way.pack(progress.snapshot()))
+            saved = time.monotonic()
+        _raise(end)
+
+    return visit
+
+
+def _raise(error: LtrError | None) -> None:
+    if error is not None:
+        raise error

@@ -1,0 +1,39 @@
+"""Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
+
+True is a kept weight. Every function takes NumPy or JAX arrays and works under `jax.jit`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Mask = Any
+Params = Any
+
+
+def tree_map(function: Callable, mask: Mask, *trees: Any) -> Any:
+    """`jax.tree.map` over the leaves of a mask, its Nones included."""
+    return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
+
+
+def ones(params: Params, kinds: Any) -> Mask:
+    """The dense network's mask: every weight of a layer with a kind (see `Model.kinds`) is kept."""
+    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), kinds, params)
+
+
+def apply(mask: Mask, tree: Params) -> Params:
+    """The tree (weights, gradients) with exact zeros where the mask is False."""
+    return tree_map(lambda m, x: x if m is None else jnp.where(m, x, 0), mask, tree)
+
+
+def count(mask: Mask) -> int:
+    """Kept weights."""
+    return sum(int(np.count_nonzero(m)) for m in jax.tree.leaves(mask))
+
+
+def density(mask: Mask) -> float:
+    """Kept prunable weights over all prunable weights, 0 to 1."""
+    return count(mask) / sum(m.size for m in jax.tree.leaves(mask))

@@ -1,0 +1,35 @@
+"""Outcomes as rows of the tables."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ltr.analysis.early_stopping import early_stop
+from ltr.store.tables import LANE, LaneId
+from ltr.waves import Outcome
+
+
+def rows(
+    outcomes: Mapping[LaneId, Outcome],
+    densities: Mapping[LaneId, float],
+    evaluated_at: np.ndarray,
+    flops_per_step: float,
+) -> dict[str, pd.DataFrame]:
+    """The rows of finished lanes, by table: "metrics", "results", "timings"."""
+    metrics = pd.concat(
+        [
+            pd.DataFrame(
+                {**lane._asdict(), "density": densities[lane], "step": evaluated_at, **outcome.metrics._asdict()}
+            )
+            for lane, outcome in outcomes.items()
+        ]
+    )
+    results = early_stop(metrics)
+    taken = results["steps"] - int(evaluated_at[0])
+    timings = pd.DataFrame([(*lane, outcome.seconds) for lane, outcome in outcomes.items()])
+    return {
+        "metrics": metrics,
+        "results": results.assign(flops=taken * flops_per_step),
+        "timings": timings.set_axis([*LANE, "seconds"], axis=1),
+    }

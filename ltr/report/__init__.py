@@ -1,0 +1,1 @@
+"""Tables, sentences and figures of a run: reads tables and analysis, knows nothing of JAX."""

@@ -1,0 +1,62 @@
+"""Axes of the figures: from dense to sparse, high enough, and labelled at the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ltr.report.arms import Look
+from ltr.report.numbers import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_TICKS = 7
+LABEL_GAP = 0.06
+"""Least distance of two labels, as a fraction of the height of the axes."""
+
+
+def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
+    """Make x logarithmic, from dense at the left to sparse, with ticks in % at evenly chosen rounds."""
+    rounds = np.sort(densities.unique())[::-1]
+    ticks = rounds[:: -(-len(rounds) // MOST_TICKS)]
+    axes.set_xscale("log")
+    axes.set_xlim(rounds[0] * 1.1, rounds[-1] / 1.1)
+    axes.set_xticks(ticks, [percent(density) for density in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("weights remaining (%)")
+
+
+def fit_heights(axes: Axes, means: pd.Series, bars: pd.Series) -> None:
+    """Show every mean, and every error bar up to half of what the means span.
+
+    The bars of two replicates can be so long that nothing else could be seen.
+    """
+    bars = bars.fillna(0)
+    span = means.max() - means.min() or 2 * bars.max()
+    seen = bars.clip(upper=0.5 * span)
+    low, high = (means - seen).min(), (means + seen).max()
+    margin = 0.05 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def label_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
+    """Name each curve beside its end, in its colour; names that would touch are moved apart."""
+    low, high = axes.get_ylim()
+    heights = apart((np.array(list(ends.values())) - low) / (high - low), LABEL_GAP)
+    for look, height in zip(ends, heights, strict=True):
+        axes.text(1.02, height, look.label, color=look.colour, va="center", transform=axes.transAxes)
+
+
+def apart(heights: np.ndarray, gap: float) -> np.ndarray:
+    """The nearest heights (least squares) in the same order of which no two are closer than `gap`."""
+    from scipy.optimize import isotonic_regression
+
+    order = np.argsort(heights, kind="stable")
+    offsets = gap * np.arange(len(heights))
+    moved = np.empty_like(heights)
+    moved[order] = isotonic_regression(heights[order] - offsets).x + offsets
+    return moved

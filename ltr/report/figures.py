@@ -1,0 +1,142 @@
+"""Figures of a run: accuracy and early stop against density, as PNG and SVG.
+
+In the manner of Frankle & Carbin 2019, figures 3 to 5. The same results give the same bytes: the
+files carry no date, and the ids of the SVG no random salt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ltr.analysis.summary import by_round
+from ltr.report.arms import DENSE, Look, looks
+from ltr.report.axes import fit_heights, label_ends, ticks_of_density
+from ltr.report.numbers import spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 3.5, 2.6
+"""Inches; a paper's column is 3.5 wide."""
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ltr",
+}
+
+MEASURES = {
+    "accuracy": ("accuracy", 100, "test accuracy at early stop (%)"),
+    "early_stop": ("early_stop_step", 1, "early-stop step"),
+}
+"""For each figure: the measure of a summary, its scale, and the label of its axis."""
+
+DODGE = 1.014
+"""Ratio of the densities at which neighbouring arms of a round are drawn, to keep their bars apart."""
+
+
+def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
+    """Draw the figures of a run into `folder`, replacing older ones.
+
+    Args:
+        results: rows of the results table; without rows nothing is drawn.
+        title: stands above each figure.
+        folder: made where it is missing.
+
+    Returns:
+        The files written: for each of `MEASURES` a PNG of 300 dpi and an SVG whose text is text.
+    """
+    if results.empty:
+        return []
+    import matplotlib.style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = by_round(results)
+    with matplotlib.style.context(["default", STYLE]):
+        return [path for name in MEASURES for path in _save(_figure(summary, name, title), folder / name)]
+
+
+def _figure(summary: pd.DataFrame, name: str, title: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    points, arms = _points(summary, name), looks(summary["arm"])
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    axes = figure.add_subplot(ylabel=MEASURES[name][2])
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    ends = _dense(axes, points[summary["round"] == 0])
+    ends |= {look: _curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
+    ticks_of_density(axes, summary["density"])
+    fit_heights(axes, points["mean"], points["bar"])
+    label_ends(axes, ends)
+    bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
+    axes.set_title(title, loc="left", y=1.085, pad=0, fontweight="bold")
+    axes.text(0, 1.02, f"{spread(summary['n'])}{bound}", transform=axes.transAxes, color=DENSE.colour)
+    return figure
+
+
+def _points(summary: pd.DataFrame, name: str) -> pd.DataFrame:
+    """What a figure shows of each round and arm: where, its mean and error bar, and whether it is a bound."""
+    measure, scale, _ = MEASURES[name]
+    arms = list(looks(summary["arm"]))
+    places = (len(arms) - 1) / 2 - summary["arm"].map(arms.index)
+    is_bound = (summary["censored"] > 0) & (measure == "early_stop_step")
+    return pd.DataFrame(
+        {
+            "arm": summary["arm"],
+            "density": summary["density"] * DODGE ** places.where(summary["round"] > 0, 0),
+            "mean": scale * summary[measure],
+            "bar": (scale * summary[f"{measure}_ci95"]).where(~is_bound),
+            "is_bound": is_bound,
+        }
+    )
+
+
+def _dense(axes: Axes, dense: pd.DataFrame) -> dict[Look, float]:
+    """The dense network's mean as a dashed line across, in a band of its interval; where it is, if it is."""
+    for mean, bar in dense[["mean", "bar"]].fillna({"bar": 0}).itertuples(index=False):
+        axes.axhspan(mean - bar, mean + bar, color=DENSE.colour, alpha=0.13, linewidth=0)
+        axes.axhline(mean, color=DENSE.colour, linestyle=(0, (4, 2)), linewidth=0.8)
+    return dict.fromkeys([DENSE] * len(dense), dense["mean"].max())
+
+
+def _curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
+    """One arm: its means joined, with error bars, open where they are lower bounds; the last mean."""
+    axes.errorbar(
+        curve["density"],
+        curve["mean"],
+        curve["bar"],
+        color=look.colour,
+        linewidth=0.9,
+        elinewidth=0.6,
+        capsize=1.2,
+        capthick=0.6,
+    )
+    for is_bound, some in curve.groupby("is_bound"):
+        axes.plot(
+            some["density"],
+            some["mean"],
+            look.marker,
+            color=look.colour,
+            markerfacecolor="white" if is_bound else look.colour,
+            markersize=3,
+            markeredgewidth=0.7,
+        )
+    return float(curve["mean"].iloc[-1])
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    figure.savefig(paths[0], dpi=300, metadata={"Software": None})
+    figure.savefig(paths[1], metadata={"Date": None})
+    return paths

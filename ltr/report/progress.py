@@ -1,0 +1,114 @@
+"""How far a run is: a bar on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+LINE_SECONDS = 10.0
+Clock = Callable[[], float]
+
+
+class Pace:
+    """Foretells the end of `total` steps from the steps seen so far.
+
+    The clock starts at the first report, so that reading data and compiling do not count.
+    """
+
+    def __init__(self, total: int, clock: Clock) -> None:
+        self.total, self.done = total, 0
+        self._clock = clock
+        self._since: tuple[float, int] | None = None
+
+    def advance(self, steps: int) -> None:
+        """Count steps that were just taken."""
+        self.done += steps
+        if self._since is None:
+            self._since = (self._clock(), self.done)
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the end at the pace so far; None while there is nothing to go by."""
+        if self._since is None or self.done == self._since[1]:
+            return None
+        began, already = self._since
+        return (self.total - self.done) * (self._clock() - began) / (self.done - already)
+
+
+def duration(seconds: float | None) -> str:
+    """`0:35`, `12:05`, `3:00:12`; `-:--` for None."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Display(Protocol):
+    """Shows how far a run is, between `__enter__` and `__exit__`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Show a short label (round, accuracy) and the pace."""
+
+
+def display(stream: TextIO, clock: Clock = time.monotonic) -> Display:
+    """A bar where `stream` is a terminal, else plain lines."""
+    return Bar(stream) if stream.isatty() else Lines(stream, clock)
+
+
+class Bar:
+    """A bar that redraws itself; what is printed meanwhile goes above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.fields[left]} left"),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=None, left=duration(None))
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Redraw the bar."""
+        left = duration(pace.seconds_left())
+        self._progress.update(self._task, description=label, completed=pace.done, total=pace.total, left=left)
+
+
+class Lines:
+    """A line every ten seconds."""
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        self._stream, self._clock = stream, clock
+        self._next = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Print a line, if it is time for one."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + LINE_SECONDS
+        percent = 100 * pace.done // max(pace.total, 1)
+        print(
+            f"{label}, {percent} % done, {duration(pace.seconds_left())} left",
+            file=self._stream,
+            flush=True,
+        )

@@ -1,0 +1,41 @@
+"""What a run found, as plain data for JSON."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ltr.analysis.summary import by_round
+from ltr.report.arms import in_order
+
+KEYS = {
+    "accuracy": "accuracy",
+    "ci95": "accuracy_ci95",
+    "final_accuracy": "final_accuracy",
+    "final_ci95": "final_accuracy_ci95",
+    "early_stop_step": "early_stop_step",
+    "early_stop_ci95": "early_stop_step_ci95",
+    "censored": "censored",
+    "lanes": "lanes",
+    "n": "n",
+}
+"""What is said of an arm in a round, and the column of a summary by round that says it."""
+
+
+def rounds(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each round of a results table `round`, `density` and `arms`, of each of which the `KEYS`; NaN is None."""
+    return [_round(rows) for _, rows in by_round(results).groupby("round")]
+
+
+def _round(rows: pd.DataFrame) -> dict[str, Any]:
+    by_arm = {row["arm"]: row for row in rows.to_dict("records")}
+    return {
+        "round": int(rows["round"].iloc[0]),
+        "density": float(rows["density"].mean()),
+        "arms": {arm: _arm(by_arm[arm]) for arm in in_order(by_arm)},
+    }
+
+
+def _arm(row: Mapping[Any, Any]) -> dict[str, int | float | None]:
+    return {key: None if math.isnan(row[column]) else row[column] for key, column in KEYS.items()}

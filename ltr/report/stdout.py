@@ -1,0 +1,12 @@
+"""Data on the standard output."""
+
+import os
+import sys
+
+
+def write(text: str) -> None:
+    """Print to the standard output; silently stop where its reader has gone, as `head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

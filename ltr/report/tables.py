@@ -1,0 +1,98 @@
+"""Plain tables of a run: a line per round, a column per arm, at most 80 columns wide.
+
+Arms that do not fit side by side go on in a further table, or row by row on a further line.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ltr.report.arms import in_order
+from ltr.report.numbers import spread
+
+WIDTH = 80
+_MARGIN = 14
+_CELL = 15
+
+Row = Mapping[Hashable, Any]
+Cell = Callable[[Row, float], str]
+"""Writes a column from a row of a summary and the highest accuracy of its round."""
+
+
+def accuracy(row: Row, highest: float) -> str:
+    """Accuracy at early stop in %, marked where it is the highest of its round."""
+    mark = "*" if row["accuracy"] == highest else ""
+    return f"{100 * row['accuracy']:6.2f}{_interval(100 * row['accuracy_ci95'], 2)}{mark}"
+
+
+def early_stop(row: Row, highest: float) -> str:
+    """The early-stop step; `>` and no interval where some lane is censored: the mean is a lower bound."""
+    if row["censored"]:
+        return f"> {row['early_stop_step']:.0f}".rjust(6)
+    return f"{row['early_stop_step']:6.0f}{_interval(row['early_stop_step_ci95'], 0)}"
+
+
+def accuracy_table(summary: pd.DataFrame) -> str:
+    """Accuracy at early stop of every round and arm of a summary by round."""
+    return f"{accuracy_title(summary)}\n{_table(summary, accuracy)}"
+
+
+def accuracy_title(summary: pd.DataFrame) -> str:
+    """What an accuracy table is headed with."""
+    return f"Test accuracy at early stop in % ({spread(summary['n'])}; * highest)"
+
+
+def early_stop_table(summary: pd.DataFrame) -> str:
+    """The early-stop step of every round and arm of a summary by round."""
+    bound = "; > a lower bound" if summary["censored"].any() else ""
+    return f"Early-stop step ({spread(summary['n'])}{bound})\n{_table(summary, early_stop)}"
+
+
+def header(arms: Sequence[str]) -> str:
+    """The heading of a table with these columns."""
+    return _lines("round  density", {arm: f" {arm}" for arm in arms}, arms)
+
+
+def row(round: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
+    """One round of a table, under `header(arms)`.
+
+    Args:
+        round: the rows of one round of a summary by round.
+        arms: the columns; blank where the round lacks the arm.
+        cell: writes a column.
+    """
+    highest = round["accuracy"].max() if len(round) > 1 else math.nan
+    cells = {record["arm"]: cell(record, highest) for record in round.to_dict("records")}
+    return _lines(f"{round['round'].iloc[0]:5d} {100 * round['density'].mean():6.2f} %", cells, arms)
+
+
+def _table(summary: pd.DataFrame, cell: Cell) -> str:
+    rounds = [rows for _, rows in summary.groupby("round")]
+    return "\n\n".join(
+        "\n".join([header(page), *(row(rows, page, cell) for rows in rounds)])
+        for page in _pages(in_order(summary["arm"]))
+    )
+
+
+def _lines(margin: str, cells: Mapping[str, str], arms: Sequence[str]) -> str:
+    """The cells of the arms on as many lines as they need; no line but the first is blank."""
+    width = _width(arms)
+    first, *others = ("".join(f" {cells.get(arm, ''):{width}}" for arm in page) for page in _pages(arms))
+    lines = [f"{margin:{_MARGIN}}{first}", *(" " * _MARGIN + other for other in others if other.strip())]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _pages(arms: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The arms, as many at a time as fit side by side."""
+    fitting = max(1, (WIDTH - _MARGIN) // (_width(arms) + 1))
+    return (arms[start : start + fitting] for start in range(0, len(arms), fitting))
+
+
+def _width(arms: Sequence[str]) -> int:
+    return max([_CELL, *(len(arm) + 1 for arm in arms)])
+
+
+def _interval(half_width: float, decimals: int) -> str:
+    return "" if math.isnan(half_width) else f" ± {half_width:.{decimals}f}"

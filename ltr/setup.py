@@ -1,0 +1,93 @@
+"""What stays the same over a whole run: the network, the data on the devices, the compiled program."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltr import arms, data, devices, masks, models, optimizers, pruning, schedule, training
+from ltr.config import Experiment
+from ltr.data.registry import find
+from ltr.devices import Placement
+from ltr.models import Model
+from ltr.schedule import Schedule
+from ltr.waves import Trainer
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a run before its data is read.
+
+    Attributes:
+        shapes: `jax.ShapeDtypeStruct` of every parameter.
+        rates: the `Fraction` pruned of each layer a round, None for what is never pruned.
+    """
+
+    experiment: Experiment
+    model: Model
+    schedule: Schedule
+    shapes: Any
+    rates: Any
+
+
+@dataclass(frozen=True)
+class Setup(Outline):
+    """An outline made ready to train.
+
+    Attributes:
+        init: key -> fresh weights, NumPy float32.
+        flops_per_step: see `ltr.training.flops_per_step`.
+    """
+
+    init: Callable[[jax.Array], Any]
+    trainer: Trainer
+    flops_per_step: float
+
+
+def outline(experiment: Experiment) -> Outline:
+    """Everything about a run that can be wrong in its configuration is found here: ConfigError."""
+    arms.check(experiment)
+    pruning.criterion(experiment.pruning)
+    entry = find(experiment.dataset.name)
+    model = models.build(experiment.model.name, entry.shape, entry.classes)
+    times = schedule.resolve(experiment, entry.train_examples - experiment.dataset.validation)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    rates = pruning.layer_rates(experiment.pruning, experiment.prune_rate, model.kinds)
+    return Outline(experiment, model, times, shapes, rates)
+
+
+def prunable(of: Outline) -> Any:
+    """The shapes of the layers that have a prune rate, None elsewhere."""
+    return masks.tree_map(lambda kind, shape: None if kind is None else shape, of.model.kinds, of.shapes)
+
+
+def placement(of: Outline) -> Placement:
+    """Where the run's lanes train."""
+    widest = max(len(arms.lanes(of.experiment, round)) for round in (0, min(1, of.experiment.rounds)))
+    return devices.place(
+        of.experiment.devices, of.experiment.lanes_per_device, widest, lane_bytes(of)
+    )
+
+
+def lane_bytes(of: Outline) -> int:
+    """Memory of a lane on its device: weights, gradients, two moments, mask (activations not counted)."""
+    weights = sum(leaf.size for leaf in jax.tree.leaves(of.shapes))
+    return weights * (4 * np.dtype(np.float32).itemsize + 1)
+
+
+def make(of: Outline) -> Setup:
+    """Read the data and ready the devices; DataNotFoundError if there is no data."""
+    experiment, times = of.experiment, of.schedule
+    examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
+    optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
+    program = training.program(of.model, optimizer, experiment.batch_size)
+    trainer = Trainer(program, optimizer, examples, placement(of))
+    flops = training.flops_per_step(of.model, optimizer, experiment.batch_size, examples.images.shape[1:])
+    draw = jax.jit(of.model.init)
+
+    def init(key: jax.Array) -> Any:
+        return jax.tree.map(np.asarray, draw(key))
+
+    return Setup(**vars(of), init=init, trainer=trainer, flops_per_step=flops)

@@ -1,0 +1,63 @@
+"""Checkpoints: pytrees of NumPy arrays in Orbax's format, each with a SHA-256 manifest.
+
+Orbax loads a flipped byte silently; the manifest, written last, tells a checkpoint that is whole.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.sha256.json"
+
+
+def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
+    """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the folder `path`."""
+    from orbax.checkpoint import v1 as ocp
+
+    ocp.save(path.absolute(), tree, overwrite=True)
+    files = {str(file.relative_to(path)): _digest(file) for file in _files(path)}
+    temporary = path / f"{MANIFEST}.tmp"
+    temporary.write_text(json.dumps({"metadata": metadata, "files": files}, indent=1))
+    temporary.replace(path / MANIFEST)
+
+
+def load(path: Path) -> Any:
+    """The pytree saved at `path`."""
+    from orbax.checkpoint import v1 as ocp
+
+    return ocp.load(path.absolute())
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """The metadata saved with a checkpoint that is whole."""
+    return dict(json.loads((path / MANIFEST).read_text())["metadata"])
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the checkpoint was saved to the end, whatever became of it since."""
+    return (path / MANIFEST).exists()
+
+
+def is_whole(path: Path) -> bool:
+    """Whether every byte of the checkpoint is as it was saved."""
+    try:
+        expected = json.loads((path / MANIFEST).read_text())["files"]
+        return bool(expected == {str(file.relative_to(path)): _digest(file) for file in _files(path)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint, whole or not, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(MANIFEST))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

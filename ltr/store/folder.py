@@ -1,0 +1,136 @@
+"""The folder of one run, open for writing by one process.
+
+A round is committed by writing `results.parquet`, last of all: what that table does not list is
+trained again.
+"""
+
+import contextlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from filelock import FileLock, Timeout
+
+from ltr import __version__
+from ltr.config import Experiment, to_dict
+from ltr.errors import ConfigError, LtrError
+from ltr.store import checkpoints, tables
+from ltr.store.groups import Groups
+from ltr.store.identity import folder_name, run_id
+from ltr.store.tables import LANE, LaneId
+
+SCHEMA_VERSION = 1
+
+
+class RunFolder:
+    """Tables and checkpoints of a run.
+
+    Attributes:
+        path: the folder.
+        groups: per-replicate pytrees, by name: "initial", and "round_00" and so on.
+        frames: the tables, by the names in `ltr.store.tables.SCHEMAS`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.groups = Groups(path / "checkpoints")
+        self.frames = {name: tables.read(path, name) for name in tables.SCHEMAS}
+        self._repair()
+
+    @property
+    def finished(self) -> set[LaneId]:
+        """The lanes that are done."""
+        return {LaneId(*row) for row in self.frames["results"][list(LANE)].itertuples(index=False)}
+
+    @property
+    def seconds(self) -> float:
+        """Device time that the run's lanes took."""
+        return float(self.frames["timings"]["seconds"].sum())
+
+    def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
+        """Add the rows of finished lanes to the tables, `results` last."""
+        for name in ("metrics", "timings", "results"):
+            self.frames[name] = pd.concat([self.frames[name], new[name]], ignore_index=True)
+            tables.write(self.path, name, self.frames[name])
+        checkpoints.remove(self._under_way)
+
+    def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
+        """Replace the checkpoint inside a round."""
+        checkpoints.save(self._under_way, tree, about)
+
+    def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
+        """The checkpoint inside a round, if a whole one is there."""
+        if not checkpoints.is_whole(self._under_way):
+            return None
+        return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
+
+    def describe(self, **facts: Any) -> None:
+        """Update facts in run.json, whole or not at all."""
+        path = self.path / "run.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(known | facts, indent=2) + "\n")
+        temporary.replace(path)
+
+    @property
+    def _under_way(self) -> Path:
+        return self.path / "checkpoints" / "under_way"
+
+    def _repair(self) -> None:
+        """Forget tickets whose checkpoint is lost or damaged, and rows of lanes that are not done."""
+        self.groups.drop_damaged()
+        results = self.frames["results"]
+        saved = {round: self.groups.members(f"round_{round:02}") for round in set(results["round"])}
+        lost = [
+            lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
+        ]
+        self.frames["results"] = results[~np.array(lost, bool)]
+        done = pd.MultiIndex.from_frame(self.frames["results"][list(LANE)])
+        for name in ("metrics", "timings"):
+            there = pd.MultiIndex.from_frame(self.frames[name][list(LANE)])
+            self.frames[name] = self.frames[name][there.isin(done)]
+
+
+@contextlib.contextmanager
+def open_run(experiment: Experiment) -> Iterator[RunFolder]:
+    """The run folder of an experiment, made if it is not there, locked while open.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+        LtrError: another process writes this run.
+    """
+    path = Path(experiment.output_root) / folder_name(experiment)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise LtrError(f"{path} is being written by another process") from None
+        raise ConfigError(
+            f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
+        ) from None
+    with lock:
+        folder = RunFolder(path)
+        (path / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment), sort_keys=False))
+        folder.describe(
+            id=run_id(experiment),
+            schema_version=SCHEMA_VERSION,
+            status="running",
+            versions=_versions(),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        yield folder
+
+
+def _versions() -> dict[str, str]:
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    own = {"ltr": __version__, "python": platform.python_version()}
+    return own | {name: metadata.version(name) for name in packages}

@@ -1,0 +1,69 @@
+"""Pytrees that every replicate has one of, saved together: `<name>/<first>-<last>`.
+
+A run that is extended by replicates adds a second group beside the first.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltr.store import checkpoints
+
+log = logging.getLogger(__name__)
+
+
+class Groups:
+    """Checkpoints of a run by name ("initial", "round_00", ...) and replicate."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._kept: dict[str, dict[int, Any]] = {}
+
+    def save(self, name: str, trees: Mapping[int, Any]) -> None:
+        """Save the trees (NumPy arrays, None) of consecutive replicates under a name."""
+        replicates = sorted(trees)
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[trees[number] for number in replicates])
+        path = self._root / name / f"{replicates[0]}-{replicates[-1]}"
+        checkpoints.save(path, stacked, {})
+        self._keep(name, trees)
+
+    def load(self, name: str, replicate: int) -> Any | None:
+        """What was saved for a replicate under a name, or None."""
+        if replicate not in self._kept.get(name, {}):
+            for path in sorted((self._root / name).glob("*-*")):
+                members = _members(path)
+                if replicate in members:
+                    stacked = checkpoints.load(path)
+                    trees = {
+                        number: jax.tree.map(lambda leaf, place=place: leaf[place], stacked)
+                        for place, number in enumerate(members)
+                    }
+                    self._keep(name, trees)
+        return self._kept.get(name, {}).get(replicate)
+
+    def drop_damaged(self) -> None:
+        """Delete what is not whole, with a warning where it once was."""
+        for path in sorted(self._root.glob("*/*-*")):
+            if not checkpoints.is_whole(path):
+                if checkpoints.is_complete(path):
+                    log.warning("checkpoint %s is damaged: going back to the round before", path)
+                checkpoints.remove(path)
+
+    def members(self, name: str) -> set[int]:
+        """The replicates that something is saved of under a name."""
+        return {number for path in (self._root / name).glob("*-*") for number in _members(path)}
+
+    def _keep(self, name: str, trees: Mapping[int, Any]) -> None:
+        """Remember what later rounds ask for: the first weights, the dense round, the latest round."""
+        for other in set(self._kept) - {"initial", "round_00", name}:
+            del self._kept[other]
+        self._kept[name] = self._kept.get(name, {}) | dict(trees)
+
+
+def _members(path: Path) -> range:
+    first, last = map(int, path.name.split("-"))
+    return range(first, last + 1)

@@ -1,0 +1,48 @@
+"""What a run is called: by what it is.
+
+The id is the first 10 hex digits of the SHA-256 of the canonical configuration. Defaults are left
+out, so that a new knob at its default changes no id; so is what extends a run or cannot change a
+result (`ltr.config.Beside`).
+"""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any, get_args, get_type_hints
+
+from ltr.config import Beside, Experiment, to_dict
+
+
+def canonical(node: Any) -> dict[str, Any]:
+    """What a configuration says beyond the defaults, `name`s always, as plain data."""
+    hints = get_type_hints(type(node), include_extras=True)
+    said: dict[str, Any] = {}
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if dataclasses.is_dataclass(hints[field.name]):
+            if inner := canonical(value):
+                said[field.name] = inner
+        elif not _beside(hints[field.name]) and (field.name == "name" or value != _default(field)):
+            said[field.name] = to_dict(value)
+    return said
+
+
+def run_id(experiment: Experiment) -> str:
+    """Ten hex digits that name the run of a configuration."""
+    text = json.dumps(canonical(experiment), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def folder_name(experiment: Experiment) -> str:
+    """`<dataset>-<model>-<id>`."""
+    return f"{experiment.dataset.name}-{experiment.model.name}-{run_id(experiment)}"
+
+
+def _beside(hint: Any) -> bool:
+    return any(isinstance(extra, Beside) for extra in get_args(hint))
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return (
+        field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    )

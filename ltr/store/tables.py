@@ -1,0 +1,92 @@
+"""The tables of a run: their schemas, and reading and writing them whole.
+
+Rows are kept in the order of `LANE`, so a table does not depend on the order in which its
+lanes were trained, nor on how often the run was stopped.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class LaneId(NamedTuple):
+    """What names one training of a run; prints as the words to find it by."""
+
+    round: int
+    replicate: int
+    arm: str
+    draw: int
+
+    def __str__(self) -> str:
+        return f"round {self.round}, replicate {self.replicate}, {self.arm}, draw {self.draw}"
+
+
+LANE = LaneId._fields
+
+_lane = [
+    pa.field("replicate", pa.int32(), nullable=False),
+    pa.field("arm", pa.string(), nullable=False),
+    pa.field("draw", pa.int32(), nullable=False),
+    pa.field("round", pa.int32(), nullable=False),
+]
+_density = pa.field("density", pa.float64(), nullable=False)
+
+METRICS = pa.schema(
+    [
+        *_lane,
+        _density,
+        pa.field("step", pa.int32(), nullable=False),
+        pa.field(
+            "train_loss", pa.float32()
+        ),  # mean since the evaluation before; null where no step was taken
+        pa.field("val_loss", pa.float32(), nullable=False),
+        pa.field("val_accuracy", pa.float32(), nullable=False),
+        pa.field("test_loss", pa.float32(), nullable=False),
+        pa.field("test_accuracy", pa.float32(), nullable=False),
+    ]
+)
+"""A row per evaluation; losses are means in nats, accuracies fractions.
+
+`train_loss` is the mean over the steps since the evaluation before, null where there were none.
+"""
+
+RESULTS = pa.schema(
+    [
+        *_lane,
+        _density,
+        pa.field("early_stop_step", pa.int32(), nullable=False),
+        pa.field("accuracy_at_early_stop", pa.float32(), nullable=False),
+        pa.field("final_accuracy", pa.float32(), nullable=False),
+        pa.field("censored", pa.bool_(), nullable=False),
+        pa.field("steps", pa.int32(), nullable=False),
+        pa.field("flops", pa.float64(), nullable=False),
+    ]
+)
+"""A row per lane; accuracies are of the test set."""
+
+TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
+"""A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""
+
+SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS}
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """Table `name` of a run folder; no rows where nothing has been written yet."""
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        return SCHEMAS[name].empty_table().to_pandas()
+    return pq.read_table(path, schema=SCHEMAS[name]).to_pandas()
+
+
+def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """Replace table `name` of a run folder, whole or not at all."""
+    order = [*LANE, "step"] if "step" in frame.columns else list(LANE)
+    table = pa.Table.from_pandas(
+        frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
+    )
+    temporary = folder / f".{name}.parquet.tmp"
+    pq.write_table(table.replace_schema_metadata(None), temporary)
+    temporary.replace(folder / f"{name}.parquet")

@@ -1,0 +1,212 @@
+"""Training as pure functions: the step, the loop over steps, the evaluation.
+
+Everything here is about one lane. `ltr.devices` puts many of them on many devices, and masks
+and weights are arguments, so that one compiled program serves every lane of every round.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from ltr import masks
+from ltr.data import Dataset, Split
+from ltr.models import Model
+from ltr.optimizers import Optimizer
+
+EVALUATIONS = 64
+"""Most evaluations between two visits of the host."""
+
+EVALUATION_BATCH = 1000
+
+
+class Lane(NamedTuple):
+    """One training under way.
+
+    Attributes:
+        params: float32 weights and biases; pruned weights are exactly zero.
+        moments: the optimizer's state; moments of pruned weights are exactly zero.
+        mask: see `ltr.masks`.
+        order_key: uint32 [2], the key data of its data order.
+    """
+
+    params: Any
+    moments: Any
+    mask: Any
+    order_key: jax.Array
+
+
+class Examples(NamedTuple):
+    """A data set as it sits on a device.
+
+    Attributes:
+        images: training images, uint8 [examples, height, width, channels].
+        labels: int32 [examples].
+        validation, test: uint8 images [batches, batch, height, width, channels] and int32 labels
+            [batches, batch], the last batch filled up with labels of -1.
+        mean, std: float32 [channels], for normalisation.
+    """
+
+    images: np.ndarray | jax.Array
+    labels: np.ndarray | jax.Array
+    validation: tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]
+    test: tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]
+    mean: np.ndarray | jax.Array
+    std: np.ndarray | jax.Array
+
+
+class Visit(NamedTuple):
+    """What the host asks of the program: train from `step`, evaluate at `at[0]` ... `at[count - 1]`.
+
+    Attributes:
+        step: int32, steps taken so far.
+        at: int32 [EVALUATIONS], ascending from `step`; entries from `count` on are ignored.
+        count: int32.
+    """
+
+    step: np.ndarray | jax.Array
+    at: np.ndarray | jax.Array
+    count: np.ndarray | jax.Array
+
+
+class Metrics(NamedTuple):
+    """Float32, one value per evaluation; losses are means in nats, accuracies fractions.
+
+    `train_loss` is the mean over the steps since the evaluation before, NaN where there were none.
+    """
+
+    train_loss: jax.Array
+    val_loss: jax.Array
+    val_accuracy: jax.Array
+    test_loss: jax.Array
+    test_accuracy: jax.Array
+
+
+Program = Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]
+
+
+def examples(dataset: Dataset) -> Examples:
+    """A data set laid out for the device; every example of every split is in it."""
+    return Examples(
+        *dataset.train, _batches(dataset.validation), _batches(dataset.test), dataset.mean, dataset.std
+    )
+
+
+def _batches(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    count = -(-len(split.labels) // EVALUATION_BATCH)
+    size = -(-len(split.labels) // count)
+    missing = count * size - len(split.labels)
+    images = np.pad(split.images, [(0, missing), *[(0, 0)] * 3])
+    labels = np.pad(split.labels, (0, missing), constant_values=-1)
+    return images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size)
+
+
+def normalise(images: jax.Array, of: Examples) -> jax.Array:
+    """uint8 images as float32 of zero mean and unit deviation over the training set."""
+    return (images.astype(jnp.float32) - of.mean) / of.std
+
+
+def train_step(
+    model: Model, optimizer: Optimizer, lane: Lane, images: jax.Array, labels: jax.Array, step: jax.Array
+) -> tuple[Lane, jax.Array]:
+    """One optimizer step on a batch of normalised images: the lane after it, and the batch's mean loss.
+
+    The gradients are masked, so weights and moments of pruned connections stay exactly zero.
+    """
+
+    def loss(params: Any) -> jax.Array:
+        logits = model.apply(params, images)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    value, gradients = jax.value_and_grad(loss)(lane.params)
+    gradients = masks.apply(lane.mask, gradients)
+    direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)
+    rate = optimizer.learning_rate(step)
+    params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
+    return lane._replace(params=params, moments=moments), value
+
+
+def evaluate(model: Model, params: Any, split: tuple[jax.Array, jax.Array], of: Examples) -> jax.Array:
+    """Mean loss and accuracy over every example of a split, float32 [2]."""
+
+    def batch(totals: jax.Array, arrays: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        images, labels = arrays
+        real = labels >= 0
+        logits = model.apply(params, normalise(images, of))
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
+        hits = logits.argmax(-1) == labels
+        sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
+        return totals + jnp.stack(sums).astype(jnp.float32), None
+
+    (loss, hits, count), _ = lax.scan(batch, jnp.zeros(3), split)
+    return jnp.stack([loss, hits]) / count
+
+
+def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
+    """The function to compile: trains a lane from evaluation to evaluation, as far as a visit asks.
+
+    The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
+    that do not fill a last batch wait for the next epoch.
+    """
+
+    def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
+        count = data.labels.shape[0]
+        steps_per_epoch = count // batch_size
+        key = jax.random.wrap_key_data(lane.order_key)
+
+        def order(step: jax.Array) -> jax.Array:
+            return jax.random.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
+
+        def step(number: jax.Array, carry: Any) -> Any:
+            lane, shuffled, total = carry
+            place = number % steps_per_epoch
+            shuffled = lax.cond(place == 0, lambda: order(number), lambda: shuffled)
+            chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
+            images = normalise(data.images[chosen], data)
+            lane, loss = train_step(model, optimizer, lane, images, data.labels[chosen], number)
+            return lane, shuffled, total + loss
+
+        def leg(number: jax.Array, carry: Any) -> Any:
+            lane, shuffled, start, metrics = carry
+            stop = visit.at[number]
+            lane, shuffled, total = lax.fori_loop(start, stop, step, (lane, shuffled, jnp.float32(0)))
+            evaluated = jnp.concatenate(
+                [
+                    (total / (stop - start))[None],
+                    evaluate(model, lane.params, data.validation, data),
+                    evaluate(model, lane.params, data.test, data),
+                ]
+            )
+            return lane, shuffled, stop, metrics.at[number].set(evaluated)
+
+        blank = jnp.full((EVALUATIONS, len(Metrics._fields)), jnp.nan)
+        carry = (lane, order(visit.step), visit.step, blank)
+        lane, _, _, metrics = lax.fori_loop(0, visit.count, leg, carry)
+        return lane, Metrics(*metrics.T)
+
+    return run
+
+
+def flops_per_step(
+    model: Model, optimizer: Optimizer, batch_size: int, image_shape: tuple[int, ...]
+) -> float:
+    """Floating-point operations of a `train_step`, by XLA's count; pruned weights cost what others do."""
+    shaped = jax.ShapeDtypeStruct
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), model.kinds, params)
+    moments = jax.eval_shape(optimizer.direction.init, params)
+    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32))
+    batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
+    step = jax.jit(lambda *arrays: train_step(model, optimizer, *arrays))
+    return float(step.lower(lane, *batch, shaped((), jnp.int32)).cost_analysis()["flops"])
+
+
+def flops_per_example(model: Model, image_shape: tuple[int, ...]) -> float:
+    """Floating-point operations of the forward pass of an example, by XLA's count."""
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    return float(jax.jit(model.apply).lower(params, images).cost_analysis()["flops"])

@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+from hypothesis import given
+
+from ltr.config import Dataset as Config
+from ltr.data import DATASETS, Dataset, load
+from ltr.data.dataset import moments
+from ltr.errors import ConfigError
+
+
+@pytest.fixture
+def digits(shared_root: Path) -> Dataset:
+    return load(Config(), str(shared_root))
+
+
+def test_digits_as_a_run_sees_them(digits: Dataset) -> None:
+    assert (digits.name, digits.classes) == ("digits", 10)
+    for split, count in ((digits.train, 1197), (digits.validation, 240), (digits.test, 360)):
+        assert split.images.shape == (count, 8, 8, 1)
+        assert split.labels.shape == (count,)
+        assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int32)
+        assert split.images.max() == 16
+        assert set(split.labels) == set(range(10))
+
+
+def test_every_digit_of_scikit_learn_is_in_one_split(digits: Dataset) -> None:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    expected = sorted(zip(bunch.images.astype(np.uint8).reshape(-1, 64).tolist(), bunch.target, strict=True))
+    splits = (digits.train, digits.validation, digits.test)
+    found = [
+        (image, label)
+        for images, labels in splits
+        for image, label in zip(images.reshape(-1, 64).tolist(), labels, strict=True)
+    ]
+    assert sorted(found) == expected
+    assert len({tuple(image) for image, _ in found}) == len(found), "an image is in two splits"
+
+
+def test_the_test_split_has_every_class_in_proportion(digits: Dataset) -> None:
+    counts = np.bincount(digits.test.labels)
+    assert counts.min() >= 35
+    assert counts.max() <= 37
+
+
+def test_validation_is_the_end_of_the_training_set(shared_root: Path) -> None:
+    one, many = (load(Config("digits", count), str(shared_root)) for count in (1, 1436))
+    np.testing.assert_array_equal(one.validation.images, many.validation.images[-1:])
+    np.testing.assert_array_equal(
+        np.concatenate([one.train.labels, one.validation.labels]),
+        np.concatenate([many.train.labels, many.validation.labels]),
+    )
+    assert len(many.train.labels) == 1
+
+
+def test_loading_twice_gives_the_same(digits: Dataset, shared_root: Path) -> None:
+    again = load(Config(), str(shared_root))
+    for first, second in zip(digits[1:4], again[1:4], strict=True):
+        np.testing.assert_array_equal(first.images, second.images)
+        np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_mean_and_deviation_are_of_the_training_split_alone(digits: Dataset) -> None:
+    pixels = digits.train.images.astype(np.float64)
+    np.testing.assert_allclose(digits.mean, [pixels.mean()], rtol=1e-6)
+    np.testing.assert_allclose(digits.std, [pixels.std()], rtol=1e-6)
+    assert (digits.mean.dtype, digits.std.dtype) == (np.float32, np.float32)
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=4, max_dims=4, max_side=5)))
+def test_moments_are_those_of_numpy(images: np.ndarray) -> None:
+    mean, std = moments(images)
+    axes = (0, 1, 2)
+    np.testing.assert_allclose(mean, images.mean(axes), rtol=1e-6)
+    deviation = images.std(axes)
+    np.testing.assert_allclose(std, np.where(deviation > 0, deviation, 1), rtol=1e-5)
+
+
+def test_moments_of_more_images_than_a_chunk() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2500, 3, 2, 3), np.uint8)
+    mean, std = moments(images)
+    np.testing.assert_allclose(mean, images.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(std, images.std((0, 1, 2)), rtol=1e-6)
+
+
+def test_a_channel_that_never_varies_has_deviation_one() -> None:
+    images = np.full((1001, 7, 7, 2), (255, 0), np.uint8)
+    mean, std = moments(images)
+    assert mean.tolist() == [255, 0]
+    assert std.tolist() == [1, 1]
+
+
+def test_an_unknown_name_suggests_a_known_one() -> None:
+    with pytest.raises(ConfigError, match=r"^dataset\.name=mnits: unknown data set; did you mean mnist\?$"):
+        load(Config("mnits"), None)
+
+
+@pytest.mark.parametrize("validation", [60_000, 100_000])
+def test_too_many_validation_examples_are_refused_before_any_work(validation: int) -> None:
+    message = f"dataset.validation={validation}: must be smaller than the 60000 training examples of mnist"
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        load(Config("mnist", validation), None)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_real_images_as_a_run_sees_them(name: str, real) -> None:
+    dataset = load(Config(name, 5000), str(real(name)))
+    assert dataset.train.images.shape == (55_000, 28, 28, 1)
+    assert dataset.validation.images.shape == (5_000, 28, 28, 1)
+    assert dataset.test.images.shape == (10_000, 28, 28, 1)
+    assert np.bincount(dataset.test.labels, minlength=DATASETS[name].classes).min() >= 892
+    known_mean, known_std = {"mnist": (33.3, 78.6), "fashion_mnist": (72.9, 90.0)}[name]
+    np.testing.assert_allclose(dataset.mean, [known_mean], atol=0.15)
+    np.testing.assert_allclose(dataset.std, [known_std], atol=0.15)

@@ -1,0 +1,92 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ltr.errors import ConfigError, LtrError
+from ltr.store.catalog import all_runs, find
+
+
+def make(root: Path, name: str, age: int = 0, text: str | None = None) -> Path:
+    """A run folder, written `age` seconds before the others."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"status": "finished"}) if text is None else text)
+    os.utime(folder / "run.json", (1e9 - age, 1e9 - age))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make(tmp_path, "digits-lenet-abc1111111", age=20)
+    make(tmp_path, "digits-lenet-abd2222222", age=10)
+    make(tmp_path, "fashion_mnist-conv_2-0e00000000", age=30)
+    (tmp_path / "not-a-run").mkdir()
+    return tmp_path
+
+
+def test_runs_come_most_recently_written_first(root: Path) -> None:
+    assert [run.id for run in all_runs(root)] == ["abd2222222", "abc1111111", "0e00000000"]
+
+
+def test_there_are_no_runs_where_there_is_no_folder(tmp_path: Path) -> None:
+    assert all_runs(tmp_path / "nowhere") == []
+
+
+def test_a_folder_says_dataset_model_and_id(root: Path) -> None:
+    run = find(root, "0e")
+    assert (run.dataset, run.model, run.id) == ("fashion_mnist", "conv_2", "0e00000000")
+
+
+@pytest.mark.parametrize("name", ["digits-lenet-abc1111111", "abc1111111", "abc"])
+def test_a_run_is_found_by_folder_name_id_and_prefix(root: Path, name: str) -> None:
+    assert find(root, name).folder == root / "digits-lenet-abc1111111"
+
+
+def test_a_run_is_found_by_path_wherever_it_is(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert find(elsewhere, str(root / "digits-lenet-abc1111111")).id == "abc1111111"
+
+
+def test_last_is_the_run_written_last(root: Path) -> None:
+    assert find(root, "last").id == "abd2222222"
+
+
+@pytest.mark.parametrize("name", ["xyz", "not-a-run", "lenet"])
+def test_an_unknown_run_is_one_clear_line(root: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find(root, name)
+    assert str(caught.value) == f"{name}: no run of that name in {root}; ltr ls lists them"
+
+
+def test_last_of_none_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="last: no run"):
+        find(tmp_path, "last")
+
+
+def test_an_ambiguous_prefix_lists_the_candidates(root: Path) -> None:
+    with pytest.raises(ConfigError, match="digits-lenet-abc1111111, digits-lenet-abd2222222$"):
+        find(root, "ab")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "\udcff"])
+def test_a_broken_run_is_listed_as_damaged(tmp_path: Path, text: str) -> None:
+    folder = make(tmp_path, "digits-lenet-abc", text="")
+    (folder / "run.json").write_bytes(text.encode(errors="surrogateescape"))
+    assert all_runs(tmp_path)[0].info == {"status": "damaged"}
+
+
+def test_the_configuration_is_read_when_asked_for(root: Path) -> None:
+    run = find(root, "abc")
+    (run.folder / "config.yaml").write_text("rounds: 3\n")
+    assert run.config == {"rounds": 3}
+
+
+@pytest.mark.parametrize("text", [None, "rounds: [", "just words"])
+def test_a_configuration_that_cannot_be_read_is_one_clear_line(root: Path, text: str | None) -> None:
+    run = find(root, "abc")
+    if text is not None:
+        (run.folder / "config.yaml").write_text(text)
+    with pytest.raises(LtrError, match=r"config\.yaml: not there, or not a configuration$"):
+        _ = run.config
