@@ -28,7 +28,9 @@ def register() -> None:
 
 def group_names() -> list[str]:
     """The config groups that a run chooses from."""
-    return sorted(folder.name for folder in config_dir().iterdir() if folder.is_dir() and folder.name != "hydra")
+    return sorted(
+        folder.name for folder in config_dir().iterdir() if folder.is_dir() and folder.name != "hydra"
+    )
 
 
 def choices(group: str) -> dict[str, str]:

@@ -6,9 +6,8 @@ line receives it, or a part of it, as a plain frozen dataclass.
 
 import dataclasses
 import difflib
-import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 import annotated_types
@@ -18,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ltr.errors import ConfigError
 
-frozen: Callable = functools.partial(dataclass, frozen=True, config=ConfigDict(extra="forbid"))
+_STRICT = ConfigDict(extra="forbid")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Beside:
     """Marks a knob that is no part of a run's identity: it extends a run, or cannot change its numbers."""
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Dataset:
     name: Annotated[str, Field(description="the data set")] = "digits"
     validation: Annotated[
@@ -60,12 +59,12 @@ class Dataset:
     ] = 240
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Model:
     name: Annotated[str, Field(description="the network")] = "lenet_300_100"
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Optimizer:
     name: Annotated[Literal["adam", "sgd", "momentum"], Field(description="the update rule")] = "adam"
     learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
@@ -85,7 +84,7 @@ class Optimizer:
     ] = 0.1
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class LayerRates:
     """Prune rate of a layer type, as a multiple of `prune_rate`."""
 
@@ -98,7 +97,7 @@ class LayerRates:
     )
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Pruning:
     criterion: Annotated[str, Field(description="what scores a weight; the lowest are pruned")] = "magnitude"
     scope: Annotated[
@@ -108,19 +107,19 @@ class Pruning:
     rates: LayerRates = LayerRates()
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Rewind:
     name: Annotated[str, Field(description="what survivors are reset to")] = "weights"
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Arm:
     draws: Annotated[
         int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
     ] = 1
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class Experiment:
     prune_rate: Annotated[
         float, Field(gt=0, lt=1, description="fraction of a layer's remaining weights pruned a round")
@@ -211,10 +210,9 @@ class Knob(NamedTuple):
     default: Any
     meaning: str
     allowed: str
-    beside: bool
 
 
-def knobs(node: type = Experiment, prefix: str = "") -> Iterator[Knob]:
+def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
     """Every knob below a config dataclass, in the order of its fields."""
     hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
@@ -227,8 +225,7 @@ def knobs(node: type = Experiment, prefix: str = "") -> Iterator[Knob]:
             default = getattr(node(), field.name)
             _, *extras = get_args(hint)
             meaning = next(extra.description for extra in extras if isinstance(extra, FieldInfo))
-            beside = any(isinstance(extra, Beside) for extra in extras)
-            yield Knob(name, to_dict(default), meaning, _allowed(hint), beside)
+            yield Knob(name, to_dict(default), str(meaning), _allowed(hint))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

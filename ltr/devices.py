@@ -5,6 +5,7 @@ trains one lane at a time, since side by side their weights fall out of its cach
 trains as many side by side (`jax.vmap`) as its memory takes.
 """
 
+import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +78,9 @@ def describe(placement: Placement) -> dict[str, str | int]:
     }
 
 
-def parallel(function: Callable, placement: Placement, donate: tuple[int, ...] = ()) -> Callable:
+def parallel(
+    function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()
+) -> Callable[..., Any]:
     """`function(lane, *shared)` of one lane, compiled for `capacity` scattered lanes.
 
     `donate` lists the arguments whose memory the results may take over.
@@ -87,7 +90,7 @@ def parallel(function: Callable, placement: Placement, donate: tuple[int, ...] =
     return jax.pmap(function, donate_argnums=donate, devices=placement.devices)
 
 
-def _side_by_side(function: Callable) -> Callable:
+def _side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
     def lanes(lane: Any, *shared: Any) -> Any:
         return jax.vmap(lambda one: function(one, *shared))(lane)
 
@@ -111,7 +114,7 @@ def gather(scattered: Any, count: int, placement: Placement) -> list[Any]:
     """The first `count` lanes of a scattered pytree, as NumPy arrays."""
     skip = 2 if placement.lanes_per_device > 1 else 1
     host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
-    return [jax.tree.map(lambda leaf: leaf[number], host) for number in range(count)]
+    return [jax.tree.map(operator.itemgetter(number), host) for number in range(count)]
 
 
 def replicate(tree: Any, placement: Placement) -> Any:

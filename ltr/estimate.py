@@ -49,7 +49,9 @@ def flops_per_second(placement: Placement) -> float:
     """Floating-point operations a second of products [60, 784] x [784, 300], on all devices at once."""
 
     def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.fori_loop(0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300)))
+        return lax.fori_loop(
+            0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300))
+        )
 
     count = placement.capacity
     x = devices.scatter([jnp.ones((60, 784))] * count, placement)

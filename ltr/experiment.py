@@ -10,10 +10,10 @@ import numpy as np
 from ltr import keys, masks, pruning, records, under_way
 from ltr.arms import ARMS, Source, Ticket, lanes
 from ltr.errors import LtrError
-from ltr.pruning import CRITERIA
+from ltr.pruning.criteria import CRITERIA
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
-from ltr.store.folder import RunFolder
+from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
 from ltr.waves import Outcome, Progress, Snapshot, Start
 
@@ -52,13 +52,13 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
 
 def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Ticket:
     """The ticket of a round: the round before, pruned and rewound; in round 0 the dense network."""
-    saved = folder.groups.load(f"round_{round:02}", replicate)
-    if saved is not None:
+    if replicate in folder.groups.members(round_name(round)):
+        saved = folder.groups.load(round_name(round), replicate)
         return Ticket(saved["mask"], saved["start"])
     first = folder.groups.load("initial", replicate)
     if round == 0:
         return Ticket(masks.ones(first["initial"], setup.model.kinds), first["initial"])
-    config, before = setup.experiment, folder.groups.load(f"round_{round - 1:02}", replicate)
+    config, before = setup.experiment, folder.groups.load(round_name(round - 1), replicate)
     mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
     return Ticket(mask, REWINDINGS[config.rewind.name](mask, before["trained"], first["origin"]))
 
@@ -69,13 +69,13 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     first = folder.groups.load("initial", lane.replicate)
 
     def dense_scores() -> Any:
-        dense = folder.groups.load("round_00", lane.replicate)
+        dense = folder.groups.load(round_name(0), lane.replicate)
         return CRITERIA[setup.experiment.pruning.criterion](first["initial"], dense["trained"])
 
     source = Source(ticket, first["origin"], dense_scores, setup.init)
     mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))
     order = _order_key(setup.experiment.seed, lane.replicate, lane.round)
-    return Start(*jax.tree.map(np.asarray, (weights, mask)), order)
+    return Start(jax.tree.map(np.asarray, weights), mask, order)
 
 
 def train(
@@ -102,7 +102,7 @@ def commit(
         if lane.arm == "ticket"
     }
     if tickets:
-        folder.groups.save(f"round_{round:02}", tickets)
+        folder.groups.save(round_name(round), tickets)
     densities = {lane: masks.density(starts[lane].mask) for lane in outcomes}
     at = setup.schedule.evaluate_at(round)
     folder.commit(records.rows(outcomes, densities, at, setup.flops_per_step))
@@ -114,8 +114,8 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     The prefix sees the data in the order of round 0, so it ends where the dense training is then.
     """
     seed = setup.experiment.seed
-    missing = [r for r in range(setup.experiment.replicates) if folder.groups.load("initial", r) is None]
-    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in missing}
+    missing = set(range(setup.experiment.replicates)) - folder.groups.members("initial")
+    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in sorted(missing)}
     origin = initial
     if missing and setup.schedule.rewind_step:
         starts = {
@@ -132,7 +132,7 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
 
 
 def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
-    """Key data of a data order: one for all lanes of a replicate in a round, so that they compare in pairs."""
+    """Key data of a data order: one for a replicate's lanes in a round, so that they compare in pairs."""
     return np.asarray(jax.random.key_data(keys.fold(keys.root(seed, replicate), "data order", round)))
 
 

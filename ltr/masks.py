@@ -14,7 +14,7 @@ Mask = Any
 Params = Any
 
 
-def tree_map(function: Callable, mask: Mask, *trees: Any) -> Any:
+def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
     """`jax.tree.map` over the leaves of a mask, its Nones included."""
     return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 

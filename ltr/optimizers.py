@@ -14,9 +14,7 @@ import optax
 from ltr.config import Optimizer as Config
 
 DIRECTIONS: dict[str, Callable[[Config], optax.GradientTransformation]] = {
-    "adam": lambda config: optax.chain(
-        optax.scale_by_adam(), optax.add_decayed_weights(config.weight_decay)
-    ),
+    "adam": lambda config: optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(config.weight_decay)),
     "sgd": lambda config: optax.add_decayed_weights(config.weight_decay),
     "momentum": lambda config: optax.chain(
         optax.add_decayed_weights(config.weight_decay), optax.trace(config.momentum)

@@ -20,7 +20,12 @@ def rows(
     metrics = pd.concat(
         [
             pd.DataFrame(
-                {**lane._asdict(), "density": densities[lane], "step": evaluated_at, **outcome.metrics._asdict()}
+                {
+                    **lane._asdict(),
+                    "density": densities[lane],
+                    "step": evaluated_at,
+                    **outcome.metrics._asdict(),
+                }
             )
             for lane, outcome in outcomes.items()
         ]

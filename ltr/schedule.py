@@ -32,15 +32,19 @@ class Schedule(NamedTuple):
 
 
 def resolve(experiment: Experiment, train_examples: int) -> Schedule:
-    """The schedule for a training set of that size; ConfigError for a batch or rewind step that does not fit."""
+    """The schedule for a training set of that size; ConfigError if batch or rewind step do not fit."""
     if experiment.batch_size > train_examples:
         raise ConfigError(
             f"batch_size={experiment.batch_size}: must be at most {train_examples}, "
             f"the training examples of {experiment.dataset.name}"
         )
     per_epoch = train_examples // experiment.batch_size
-    durations = (experiment.steps, experiment.eval_every, experiment.rewind_step)
-    schedule = Schedule(*(duration.in_steps(per_epoch) for duration in durations), per_epoch)
+    schedule = Schedule(
+        experiment.steps.in_steps(per_epoch),
+        experiment.eval_every.in_steps(per_epoch),
+        experiment.rewind_step.in_steps(per_epoch),
+        per_epoch,
+    )
     if schedule.rewind_step >= schedule.steps:
         raise ConfigError(f"rewind_step={experiment.rewind_step}: must be less than steps={experiment.steps}")
     return schedule

@@ -66,9 +66,7 @@ def prunable(of: Outline) -> Any:
 def placement(of: Outline) -> Placement:
     """Where the run's lanes train."""
     widest = max(len(arms.lanes(of.experiment, round)) for round in (0, min(1, of.experiment.rounds)))
-    return devices.place(
-        of.experiment.devices, of.experiment.lanes_per_device, widest, lane_bytes(of)
-    )
+    return devices.place(of.experiment.devices, of.experiment.lanes_per_device, widest, lane_bytes(of))
 
 
 def lane_bytes(of: Outline) -> int:

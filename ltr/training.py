@@ -21,7 +21,12 @@ from ltr.optimizers import Optimizer
 EVALUATIONS = 64
 """Most evaluations between two visits of the host."""
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 100
+"""Examples evaluated at once: few enough that their activations stay in a core's cache."""
+
+
+Array = jax.Array | np.ndarray
+"""An array on a device, or on its way there or back."""
 
 
 class Lane(NamedTuple):
@@ -37,7 +42,7 @@ class Lane(NamedTuple):
     params: Any
     moments: Any
     mask: Any
-    order_key: jax.Array
+    order_key: Array
 
 
 class Examples(NamedTuple):
@@ -51,26 +56,26 @@ class Examples(NamedTuple):
         mean, std: float32 [channels], for normalisation.
     """
 
-    images: np.ndarray | jax.Array
-    labels: np.ndarray | jax.Array
-    validation: tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]
-    test: tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]
-    mean: np.ndarray | jax.Array
-    std: np.ndarray | jax.Array
+    images: Array
+    labels: Array
+    validation: tuple[Array, Array]
+    test: tuple[Array, Array]
+    mean: Array
+    std: Array
 
 
 class Visit(NamedTuple):
-    """What the host asks of the program: train from `step`, evaluate at `at[0]` ... `at[count - 1]`.
+    """What the host asks of the program: train from `step`, evaluate at `at[0]` ... `at[legs - 1]`.
 
     Attributes:
         step: int32, steps taken so far.
-        at: int32 [EVALUATIONS], ascending from `step`; entries from `count` on are ignored.
-        count: int32.
+        at: int32 [EVALUATIONS], ascending from `step`; entries from `legs` on are ignored.
+        legs: int32, the number of evaluations.
     """
 
-    step: np.ndarray | jax.Array
-    at: np.ndarray | jax.Array
-    count: np.ndarray | jax.Array
+    step: Array
+    at: Array
+    legs: Array
 
 
 class Metrics(NamedTuple):
@@ -79,11 +84,11 @@ class Metrics(NamedTuple):
     `train_loss` is the mean over the steps since the evaluation before, NaN where there were none.
     """
 
-    train_loss: jax.Array
-    val_loss: jax.Array
-    val_accuracy: jax.Array
-    test_loss: jax.Array
-    test_accuracy: jax.Array
+    train_loss: Array
+    val_loss: Array
+    val_accuracy: Array
+    test_loss: Array
+    test_accuracy: Array
 
 
 Program = Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]
@@ -105,7 +110,7 @@ def _batches(split: Split) -> tuple[np.ndarray, np.ndarray]:
     return images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size)
 
 
-def normalise(images: jax.Array, of: Examples) -> jax.Array:
+def normalise(images: Array, of: Examples) -> jax.Array:
     """uint8 images as float32 of zero mean and unit deviation over the training set."""
     return (images.astype(jnp.float32) - of.mean) / of.std
 
@@ -130,10 +135,10 @@ def train_step(
     return lane._replace(params=params, moments=moments), value
 
 
-def evaluate(model: Model, params: Any, split: tuple[jax.Array, jax.Array], of: Examples) -> jax.Array:
+def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
     """Mean loss and accuracy over every example of a split, float32 [2]."""
 
-    def batch(totals: jax.Array, arrays: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+    def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
         logits = model.apply(params, normalise(images, of))
@@ -156,9 +161,9 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
     def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
-        key = jax.random.wrap_key_data(lane.order_key)
+        key = jax.random.wrap_key_data(jnp.asarray(lane.order_key))
 
-        def order(step: jax.Array) -> jax.Array:
+        def order(step: Array) -> jax.Array:
             return jax.random.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def step(number: jax.Array, carry: Any) -> Any:
@@ -185,7 +190,7 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
 
         blank = jnp.full((EVALUATIONS, len(Metrics._fields)), jnp.nan)
         carry = (lane, order(visit.step), visit.step, blank)
-        lane, _, _, metrics = lax.fori_loop(0, visit.count, leg, carry)
+        lane, _, _, metrics = lax.fori_loop(0, visit.legs, leg, carry)
         return lane, Metrics(*metrics.T)
 
     return run
@@ -195,18 +200,22 @@ def flops_per_step(
     model: Model, optimizer: Optimizer, batch_size: int, image_shape: tuple[int, ...]
 ) -> float:
     """Floating-point operations of a `train_step`, by XLA's count; pruned weights cost what others do."""
-    shaped = jax.ShapeDtypeStruct
+    shaped: Any = jax.ShapeDtypeStruct
     params = jax.eval_shape(model.init, jax.random.key(0))
     mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), model.kinds, params)
     moments = jax.eval_shape(optimizer.direction.init, params)
     lane = Lane(params, moments, mask, shaped((2,), jnp.uint32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
     step = jax.jit(lambda *arrays: train_step(model, optimizer, *arrays))
-    return float(step.lower(lane, *batch, shaped((), jnp.int32)).cost_analysis()["flops"])
+    return _flops(step.lower(lane, *batch, shaped((), jnp.int32)))
 
 
 def flops_per_example(model: Model, image_shape: tuple[int, ...]) -> float:
     """Floating-point operations of the forward pass of an example, by XLA's count."""
     params = jax.eval_shape(model.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    return float(jax.jit(model.apply).lower(params, images).cost_analysis()["flops"])
+    return _flops(jax.jit(model.apply).lower(params, images))
+
+
+def _flops(lowered: Any) -> float:
+    return float(lowered.cost_analysis()["flops"])

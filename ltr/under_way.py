@@ -32,9 +32,7 @@ def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     return arrays, about
 
 
-def unpack(
-    arrays: Mapping[str, Any], about: Mapping[str, Any], fresh: Callable[[LaneId], Lane]
-) -> Snapshot:
+def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], fresh: Callable[[LaneId], Lane]) -> Snapshot:
     """The snapshot that was packed; `fresh` makes a lane of the same structure."""
     outcomes = {}
     for place, (*lane, seconds) in enumerate(about["done"]):

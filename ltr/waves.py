@@ -166,7 +166,9 @@ class Trainer:
 
     def _ask(self, step: int, at: np.ndarray) -> Visit:
         padded = np.resize(at, EVALUATIONS).astype(np.int32)
-        return devices.replicate(Visit(np.int32(step), padded, np.int32(len(at))), self.placement)
+        return devices.replicate(
+            Visit(np.asarray(step, np.int32), padded, np.asarray(len(at), np.int32)), self.placement
+        )
 
 
 def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:

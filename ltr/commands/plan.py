@@ -3,7 +3,7 @@
 Prints the configuration beyond the defaults, the run's folder, the density of each round, how
 many trainings and steps are to go, and about how long they take in how much memory.
 
-example:
+Example:
   ltr plan experiment=mnist_lenet replicates=3
 """
 
@@ -59,7 +59,9 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "weights": sum(counts),
         "densities": densities(layers, experiment.pruning.scope, experiment.rounds),
         "trainings": sum(lanes),
-        "steps": sum(count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)),
+        "steps": sum(
+            count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)
+        ),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,
     }

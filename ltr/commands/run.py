@@ -4,7 +4,7 @@ The same command resumes a run that was stopped, and does nothing to one that is
 rounds, replicates, arms or draws extend it. Exit codes: 0 done, 1 failed, 2 wrong configuration,
 3 no data, 130 and 143 stopped by SIGINT and SIGTERM after a checkpoint.
 
-examples:
+Examples:
   ltr run prune_rate=0.2 rounds=15
   ltr run experiment=mnist_lenet_quick
   ltr run -m prune_rate=0.1,0.2,0.4 seed=0,1

@@ -89,7 +89,7 @@ def _settings(experiment: "Experiment") -> dict[str, Any]:
     """The knobs that are not at their default, by dotted name."""
     from ltr.config import parse, to_dict
 
-    default = dict(_flat(to_dict(parse({"arm": dict.fromkeys(experiment.arm, {})}))))
+    default = dict(_flat(to_dict(parse({"arm": {arm: {} for arm in experiment.arm}}))))
     return {name: value for name, value in _flat(to_dict(experiment)) if value != default[name]}
 
 

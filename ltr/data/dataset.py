@@ -15,7 +15,7 @@ _CHUNK = 1000
 
 
 class Dataset(NamedTuple):
-    """Images and labels, and how to normalise them; the arrays are read-only."""
+    """Images and labels, and how to normalise them; nobody alters the arrays."""
 
     name: str
     train: Split

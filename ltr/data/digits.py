@@ -11,8 +11,8 @@ _TEST_EXAMPLES = 360
 
 def _read(_: Mapping[str, bytes]) -> Arrays:
     """All 1,797 images, pixels 0 to 16, split once and for all with every class in proportion."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
     images, labels = bunch.images.astype(np.uint8)[..., np.newaxis], bunch.target.astype(np.int32)

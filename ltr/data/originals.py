@@ -3,22 +3,33 @@
 import contextlib
 import gzip
 import hashlib
+import logging
 import os
 import threading
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from ltr.data.entry import Entry, Original
 from ltr.errors import DataNotFoundError, LtrError
 
+_log = logging.getLogger(__name__)
+
+_GZIP = b"\x1f\x8b"
 _PROBE_SECONDS = 3.0
+_SILENCE_SECONDS = 30.0
 
 
-def fetch(entry: Entry, source: Path | None, root: Path) -> dict[str, bytes]:
+class _Found(NamedTuple):
+    place: str
+    content: bytes
+
+
+def fetch(entry: Entry, source: Path | None) -> dict[str, bytes]:
     """The unzipped content of each original file, by name.
 
     They come from `source` if given, else from `$LTR_DATA_SOURCE/<name>` if there is such a
-    folder, else from the network into `<root>/downloads`.
+    folder, else from the addresses that TFDS knows.
 
     Raises:
         DataNotFoundError: a file is missing, or cannot be fetched.
@@ -27,8 +38,8 @@ def fetch(entry: Entry, source: Path | None, root: Path) -> dict[str, bytes]:
     if not entry.originals:
         return {}
     folder = source or _standing_source(entry)
-    paths = _downloaded(entry, root) if folder is None else _local(entry, folder)
-    return {original.name: _content(entry, original, paths[original.name]) for original in entry.originals}
+    found = _downloaded(entry) if folder is None else _local(entry, folder)
+    return {original.name: _verified(entry, original, found[original.name]) for original in entry.originals}
 
 
 def _standing_source(entry: Entry) -> Path | None:
@@ -37,8 +48,8 @@ def _standing_source(entry: Entry) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def _local(entry: Entry, folder: Path) -> dict[str, Path]:
-    paths = {}
+def _local(entry: Entry, folder: Path) -> dict[str, _Found]:
+    found = {}
     names = [original.name for original in entry.originals]
     for name in names:
         candidates = (folder / f"{name}.gz", folder / name)
@@ -48,39 +59,46 @@ def _local(entry: Entry, folder: Path) -> dict[str, Path]:
                 f"{candidates[0]}: no such file; "
                 f"{entry.name} needs {', '.join(names)} in that folder, gzipped or not"
             )
-        paths[name] = path
-    return paths
+        found[name] = _Found(str(path), path.read_bytes())
+    return found
 
 
-def _content(entry: Entry, original: Original, path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix == ".gz":
+def _verified(entry: Entry, original: Original, found: _Found) -> bytes:
+    place, content = found
+    if content.startswith(_GZIP):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise LtrError(f"{path}: damaged, cannot be unzipped ({error})") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != original.sha256:
+            raise LtrError(f"{place}: damaged, cannot be unzipped ({error})") from None
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != original.sha256:
         raise LtrError(
-            f"{path}: not the original file of {entry.name}: SHA-256 of its unzipped content is {found}, "
+            f"{place}: not the original file of {entry.name}: SHA-256 of its unzipped content is {sha256}, "
             f"expected {original.sha256}"
         )
     return content
 
 
-def _downloaded(entry: Entry, root: Path) -> dict[str, Path]:
-    import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+def _downloaded(entry: Entry) -> dict[str, _Found]:
+    import requests
 
     urls = _registered_urls(entry)
     advice = f"type: ltr data prepare {entry.name} --from DIR (a folder with its original files)"
     if not reachable(next(iter(urls.values()))):
         raise DataNotFoundError(f"{entry.name} is not on this machine and cannot be fetched; {advice}")
-    manager = tfds.download.DownloadManager(download_dir=root / "downloads", dataset_name=entry.name)
     try:
-        return {name: Path(path) for name, path in manager.download(urls).items()}
-    except Exception as error:  # of the transport, of the disk, or a wrong checksum
-        problem = str(error).partition("\n")[0]
-        raise DataNotFoundError(f"{entry.name} cannot be fetched ({problem}); {advice}") from error
+        return {name: _Found(url, _get(url)) for name, url in urls.items()}
+    except requests.RequestException as error:
+        raise DataNotFoundError(f"{entry.name} cannot be fetched ({error}); {advice}") from error
+
+
+def _get(url: str) -> bytes:
+    import requests
+
+    _log.info("fetching %s", url)
+    response = requests.get(url, timeout=_SILENCE_SECONDS)
+    response.raise_for_status()
+    return response.content
 
 
 def _registered_urls(entry: Entry) -> dict[str, str]:
@@ -93,8 +111,8 @@ def _registered_urls(entry: Entry) -> dict[str, str]:
 
 
 def reachable(url: str) -> bool:
-    """Whether a file can be fetched, known within seconds: TFDS itself tries for minutes."""
-    import requests  # what TFDS fetches with: the same proxies and certificates apply
+    """Whether a file can be fetched, known within seconds."""
+    import requests
 
     answers: list[bool] = []
 

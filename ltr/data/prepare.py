@@ -61,7 +61,7 @@ def _build(entry: Entry, root: Path, source: Path | None) -> Arrays:
     if arrays.cache_path(entry, root).exists():
         _log.warning("%s is damaged: rebuilding it", arrays.cache_path(entry, root))
     if not entry.folder(root).exists():
-        original = entry.read(originals.fetch(entry, source, root))
+        original = entry.read(originals.fetch(entry, source))
         with _writing(root):
             tfds_files.write(entry, root, original)
     prepared = tfds_files.read(entry, root)

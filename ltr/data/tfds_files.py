@@ -17,7 +17,7 @@ from ltr.errors import LtrError
 
 def write(entry: Entry, root: Path, arrays: Arrays) -> None:
     """Writes a data set where and as TFDS keeps it: all of it or nothing. OSError if it cannot."""
-    import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+    import tensorflow_datasets as tfds
 
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     builder = _builder_class(entry, arrays)(data_dir=root, file_format="array_record")

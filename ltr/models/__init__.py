@@ -14,7 +14,7 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int], Model]] = {
 
 
 def build(name: str, image_shape: tuple[int, int, int], classes: int) -> Model:
-    """The network `name` for images [height, width, channels]; ConfigError if there is none or it does not fit."""
+    """The network `name` for images [height, width, channels]: ConfigError if it is unknown or cannot fit."""
     if name not in MODELS:
         raise ConfigError(f"model.name={name}: unknown network; {nearest(name, MODELS)}")
     return MODELS[name](image_shape, classes)

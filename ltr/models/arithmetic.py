@@ -7,13 +7,13 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """x [batch, in], kernel [in, out] -> [batch, out]."""
+    """Multiplies x [batch, in], kernel [in, out] -> [batch, out]."""
     return x @ kernel
 
 
 @jax.custom_vjp
 def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """x [batch, height, width, in], kernel [odd, odd, in, out] -> [batch, height, width, out].
+    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out] -> [batch, height, width, out].
 
     Stride 1, zero padding that keeps the size. Autodiff writes the gradients as convolutions in
     layouts that XLA's CPU backend runs naively once their operands come from outside a loop (jax

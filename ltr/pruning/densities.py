@@ -21,7 +21,10 @@ def densities(
     if scope == "global":
         pooled = [(count, rate) for count, rate in layers if rate]
         fixed = [(count, rate) for count, rate in layers if not rate]
-        pools = [*fixed, (sum(count for count, _ in pooled), max((rate for _, rate in pooled), default=Fraction(0)))]
+        pools = [
+            *fixed,
+            (sum(count for count, _ in pooled), max((rate for _, rate in pooled), default=Fraction(0))),
+        ]
     total = sum(count for count, _ in pools)
     found = []
     for _ in range(rounds + 1):

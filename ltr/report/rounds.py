@@ -24,7 +24,7 @@ KEYS = {
 
 
 def rounds(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of each round of a results table `round`, `density` and `arms`, of each of which the `KEYS`; NaN is None."""
+    """Of each round in a results table: `round`, `density`, and `arms`, with `KEYS` of each; None for NaN."""
     return [_round(rows) for _, rows in by_round(results).groupby("round")]
 
 

@@ -87,7 +87,7 @@ class RunFolder:
         """Forget tickets whose checkpoint is lost or damaged, and rows of lanes that are not done."""
         self.groups.drop_damaged()
         results = self.frames["results"]
-        saved = {round: self.groups.members(f"round_{round:02}") for round in set(results["round"])}
+        saved = {round: self.groups.members(round_name(round)) for round in set(results["round"])}
         lost = [
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
@@ -96,6 +96,11 @@ class RunFolder:
         for name in ("metrics", "timings"):
             there = pd.MultiIndex.from_frame(self.frames[name][list(LANE)])
             self.frames[name] = self.frames[name][there.isin(done)]
+
+
+def round_name(round: int) -> str:
+    """What the tickets of a round are saved under."""
+    return f"round_{round:02}"
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ A run that is extended by replicates adds a second group beside the first.
 """
 
 import logging
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,13 @@ class Groups:
         checkpoints.save(path, stacked, {})
         self._keep(name, trees)
 
-    def load(self, name: str, replicate: int) -> Any | None:
-        """What was saved for a replicate under a name, or None."""
+    def load(self, name: str, replicate: int) -> Any:
+        """What was saved for a replicate under a name; KeyError if nothing was."""
         if replicate not in self._kept.get(name, {}):
-            for path in sorted((self._root / name).glob("*-*")):
-                members = _members(path)
-                if replicate in members:
-                    stacked = checkpoints.load(path)
-                    trees = {
-                        number: jax.tree.map(lambda leaf, place=place: leaf[place], stacked)
-                        for place, number in enumerate(members)
-                    }
-                    self._keep(name, trees)
-        return self._kept.get(name, {}).get(replicate)
+            for path in self._paths(name):
+                if replicate in (members := _members(path)):
+                    self._keep(name, dict(zip(members, _unstacked(path, len(members)), strict=True)))
+        return self._kept[name][replicate]
 
     def drop_damaged(self) -> None:
         """Delete what is not whole, with a warning where it once was."""
@@ -55,7 +50,10 @@ class Groups:
 
     def members(self, name: str) -> set[int]:
         """The replicates that something is saved of under a name."""
-        return {number for path in (self._root / name).glob("*-*") for number in _members(path)}
+        return {number for path in self._paths(name) for number in _members(path)}
+
+    def _paths(self, name: str) -> list[Path]:
+        return sorted((self._root / name).glob("*-*"))
 
     def _keep(self, name: str, trees: Mapping[int, Any]) -> None:
         """Remember what later rounds ask for: the first weights, the dense round, the latest round."""
@@ -67,3 +65,8 @@ class Groups:
 def _members(path: Path) -> range:
     first, last = map(int, path.name.split("-"))
     return range(first, last + 1)
+
+
+def _unstacked(path: Path, count: int) -> list[Any]:
+    stacked = checkpoints.load(path)
+    return [jax.tree.map(operator.itemgetter(place), stacked) for place in range(count)]

@@ -42,7 +42,5 @@ def _beside(hint: Any) -> bool:
     return any(isinstance(extra, Beside) for extra in get_args(hint))
 
 
-def _default(field: dataclasses.Field) -> Any:
-    return (
-        field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-    )
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default

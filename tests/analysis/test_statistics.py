@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr.analysis.statistics import ci95, difference_from_dense, estimate, paired_difference
@@ -17,6 +17,7 @@ def results(*lanes: Lane) -> pd.DataFrame:
     return pd.DataFrame(lanes, columns=["round", "replicate", "arm", "draw", "accuracy_at_early_stop"])
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20))
 def test_half_width_is_that_of_scipy(values: list[float]) -> None:
     scale = np.std(values, ddof=1) / math.sqrt(len(values))

@@ -66,7 +66,7 @@ def test_last_of_none_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_ambiguous_prefix_lists_the_candidates(root: Path) -> None:
-    with pytest.raises(ConfigError, match="digits-lenet-abc1111111, digits-lenet-abd2222222$"):
+    with pytest.raises(ConfigError, match=r"digits-lenet-abc1111111, digits-lenet-abd2222222$"):
         find(root, "ab")
 
 

@@ -32,7 +32,7 @@ def frame(name: str) -> pd.DataFrame:
     missing = [column for column in GOLDEN[name] if column not in rows.columns]
     values = {column: numbers[:, i] for i, column in enumerate(missing)}
     whole = {"steps": 1000, "early_stop_step": 100, "censored": True}
-    return rows.assign(**values, **{column: whole[column] for column in missing if column in whole})
+    return rows.assign(**values | {column: whole[column] for column in missing if column in whole})
 
 
 @pytest.mark.parametrize("name", NAMES)

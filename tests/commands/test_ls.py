@@ -1,0 +1,123 @@
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ltr.commands import ls
+
+SUMMARY = {
+    "rounds_done": 15,
+    "replicates": 3,
+    "lanes": 183,
+    "density": 0.0352,
+    "dense_accuracy": 0.98,
+    "ticket_accuracy": 0.97849,
+}
+
+
+def make(root: Path, name: str, info: object, age: int) -> None:
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(info if isinstance(info, str) else json.dumps(info))
+    written = time.time() - age
+    os.utime(folder / "run.json", (written, written))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make(tmp_path, "digits-lenet_300_100-3f2a91bc07", {"status": "finished", "summary": SUMMARY}, 7300)
+    make(tmp_path, "fashion_mnist_long-conv_2-aaaaaaaaaa", {"status": "running"}, 200)
+    make(tmp_path, "digits-lenet_300_100-bbbbbbbbbb", "{", 100000)
+    return tmp_path
+
+
+def run(root: Path, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    ls.arguments(parser)
+    return ls.execute(parser.parse_args(["--output-root", str(root), *words]))
+
+
+def test_a_line_per_run_the_most_recent_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "id         dataset       model         status   rounds reps  ticket  kept  age",
+        "aaaaaaaaaa fashion_mnis… conv_2        running       -    -       -     -   3m",
+        "3f2a91bc07 digits        lenet_300_100 finished     15    3 97.85 % 3.5 %   2h",
+        "bbbbbbbbbb digits        lenet_300_100 damaged       -    -       -     -   1d",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(root, "--json")
+    running, finished, damaged = json.loads(capsys.readouterr().out)
+    written = finished.pop("written")
+    assert finished == {
+        "id": "3f2a91bc07",
+        "folder": str(root / "digits-lenet_300_100-3f2a91bc07"),
+        "dataset": "digits",
+        "model": "lenet_300_100",
+        "status": "finished",
+        "rounds": 15,
+        "replicates": 3,
+        "density": 0.0352,
+        "dense_accuracy": 0.98,
+        "ticket_accuracy": 0.97849,
+    }
+    assert written.endswith("+00:00")
+    assert running["rounds"] is damaged["ticket_accuracy"] is None
+    for key in [*finished, "written"]:
+        assert key in ls.EPILOG
+
+
+def test_no_runs_is_a_message_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path) == 0
+    assert capsys.readouterr() == ("", f"no runs in {tmp_path}\n")
+    run(tmp_path, "--json")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(59, "59s"), (60, "1m"), (3599, "59m"), (86400, "1d")])
+def test_age_is_in_the_largest_unit_that_fits(seconds: int, text: str) -> None:
+    assert ls._age(timedelta(seconds=seconds)) == text
+
+
+def test_a_thousand_runs_are_listed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(1000):
+        make(tmp_path, f"digits-lenet-{i:010}", {"status": "finished", "summary": SUMMARY}, 0)
+    start = time.process_time()
+    run(tmp_path)
+    assert time.process_time() - start < 1.0
+    assert len(capsys.readouterr().out.splitlines()) == 1001
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", ["ls", "show"])
+def test_importing_a_command_loads_nothing_heavy(command: str) -> None:
+    heavy = "{'jax', 'numpy', 'pandas', 'pyarrow', 'matplotlib', 'pydantic', 'yaml'}"
+    found = python(f"import sys, ltr.commands.{command}; print({heavy} & set(sys.modules))")
+    assert found.stdout == "set()\n"
+
+
+def test_a_reader_that_has_gone_is_no_error(root: Path) -> None:
+    code = f"""
+import argparse, os
+from pathlib import Path
+from ltr.commands import ls
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, 1)
+ls.execute(argparse.Namespace(output_root=Path({str(root)!r}), json=False))
+"""
+    found = python(code)
+    assert (found.returncode, found.stderr) == (0, "")

@@ -1,0 +1,40 @@
+"""Results of made-up runs."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ARMS = ("ticket", "random_reinit", "random_mask", "one_shot")
+LOSS = {"ticket": 0.001, "random_reinit": 0.006, "random_mask": 0.012, "one_shot": 0.004}
+
+
+@pytest.fixture
+def results() -> Callable[..., pd.DataFrame]:
+    """Makes a results table in which every arm but the ticket loses accuracy and speed by the round."""
+
+    def make(
+        rounds: int = 4, replicates: int = 3, arms: Sequence[str] = ARMS, censored_from: int = 99
+    ) -> pd.DataFrame:
+        noise = np.random.default_rng(0).normal(0, 0.0005, (rounds + 1, replicates, len(arms)))
+        return pd.DataFrame(
+            {
+                "replicate": replicate,
+                "arm": arm,
+                "draw": 0,
+                "round": round,
+                "density": 0.6**round,
+                "early_stop_step": 200 + 50 * round + 25 * replicate,
+                "accuracy_at_early_stop": 0.98 - LOSS.get(arm, 0.02) * round + noise[round, replicate, i],
+                "final_accuracy": 0.97,
+                "censored": round >= censored_from,
+                "steps": 1000,
+                "flops": 1e9,
+            }
+            for round in range(rounds + 1)
+            for replicate in range(replicates)
+            for i, arm in enumerate(arms if round else arms[:1])
+        )
+
+    return make

@@ -1,0 +1,27 @@
+from ltr.report.arms import ARMS, in_order, looks
+
+
+def test_known_arms_come_first_in_their_order_then_the_others_by_name() -> None:
+    assert in_order(["zebra", "one_shot", "ticket", "ape", "ticket"]) == [
+        "ticket",
+        "one_shot",
+        "ape",
+        "zebra",
+    ]
+
+
+def test_known_arms_look_the_same_beside_any_others() -> None:
+    assert looks(["zebra", "ticket"])["ticket"] == ARMS["ticket"]
+
+
+def test_other_arms_take_spare_colours_in_turn_whatever_the_order() -> None:
+    assert looks(["zebra", "ape"]) == looks(["ape", "zebra"])
+
+
+def test_no_two_of_eight_arms_share_a_colour_or_a_marker() -> None:
+    many = looks([*ARMS, "a", "b", "c", "d"]).values()
+    assert len({look.colour for look in many}) == len({look.marker for look in many}) == 8
+
+
+def test_colours_start_again_when_there_are_more_arms_than_colours() -> None:
+    assert len(looks([f"arm_{i}" for i in range(20)])) == 20

@@ -1,0 +1,47 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from ltr.report.axes import apart, fit_heights, ticks_of_density
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_labels_keep_their_order_and_distance(heights: list[float]) -> None:
+    moved = apart(np.array(heights), 0.06)[np.argsort(heights, kind="stable")]
+    assert (np.diff(moved) >= 0.06 - 1e-9).all()
+    assert moved.mean() == pytest.approx(np.mean(heights), abs=1e-9)
+
+
+def test_labels_that_do_not_touch_stay() -> None:
+    np.testing.assert_allclose(apart(np.array([0.5, 0.1, 0.9]), 0.06), [0.5, 0.1, 0.9])
+
+
+def test_the_dense_network_is_at_the_left_and_ticks_are_rounds() -> None:
+    axes = Figure().add_subplot()
+    ticks_of_density(axes, pd.Series([0.8**round for round in range(16)]))
+    left, right = axes.get_xlim()
+    assert left > 1.0 > 0.8**15 > right
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "51", "26", "13", "6.9", "3.5"]
+
+
+@pytest.mark.parametrize(
+    ("means", "bars", "seen"),
+    [
+        ([97.0, 98.0], [0.1, 0.2], (96.9, 98.2)),
+        ([97.0, 98.0], [30.0, 0.2], (96.5, 98.2)),
+        ([97.0], [0.3], (96.7, 97.3)),
+        ([97.0], [float("nan")], (97.0, 97.0)),
+    ],
+)
+def test_all_means_are_seen_and_no_bar_hides_them(
+    means: list[float], bars: list[float], seen: tuple[float, float]
+) -> None:
+    axes = Figure().add_subplot()
+    fit_heights(axes, pd.Series(means), pd.Series(bars))
+    low, high = axes.get_ylim()
+    room = 1.0 if seen[0] == seen[1] else 0.05 * (seen[1] - seen[0])
+    assert (low, high) == pytest.approx((seen[0] - room, seen[1] + room))
