@@ -64,7 +64,11 @@ def check_words(words: Sequence[str]) -> None:
 
 def experiment_of(composed: DictConfig) -> Experiment:
     """The validated experiment of what Hydra composed; ConfigError otherwise."""
-    return parse(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    try:
+        values = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from None
+    return parse(values)  # type: ignore[arg-type]
 
 
 def from_words(words: Sequence[str]) -> Experiment:

@@ -5,7 +5,6 @@ trains one lane at a time, since side by side their weights fall out of its cach
 trains as many side by side (`jax.vmap`) as its memory takes.
 """
 
-import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -114,7 +113,11 @@ def gather(scattered: Any, count: int, placement: Placement) -> list[Any]:
     """The first `count` lanes of a scattered pytree, as NumPy arrays."""
     skip = 2 if placement.lanes_per_device > 1 else 1
     host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
-    return [jax.tree.map(operator.itemgetter(number), host) for number in range(count)]
+    return [_lane(host, number) for number in range(count)]
+
+
+def _lane(stacked: Any, number: int) -> Any:
+    return jax.tree.map(lambda leaf: np.asarray(leaf[number]), stacked)
 
 
 def replicate(tree: Any, placement: Placement) -> Any:

@@ -43,7 +43,8 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         if not missing:
             continue
         watch.begins(round, missing)
-        tickets = {lane.replicate: find_ticket(setup, folder, round, lane.replicate) for lane in missing}
+        replicates = {lane.replicate for lane in missing}
+        tickets = {replicate: find_ticket(setup, folder, round, replicate) for replicate in replicates}
         starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in missing}
         outcomes = train(setup, folder, round, starts, watch)
         commit(setup, folder, round, starts, outcomes)

@@ -112,7 +112,7 @@ def _batches(split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 def normalise(images: Array, of: Examples) -> jax.Array:
     """uint8 images as float32 of zero mean and unit deviation over the training set."""
-    return (images.astype(jnp.float32) - of.mean) / of.std
+    return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
 
 
 def train_step(

@@ -5,7 +5,8 @@ collects the metrics, tells the observer, and may stop. Where it visits changes 
 """
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -105,14 +106,16 @@ class Trainer:
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
         wave = resume.wave if resume and set(resume.wave.names) <= set(starts) else None
-        pending: list[Hashable] = [name for name in starts if name not in outcomes]
-        while pending:
-            if wave is None:
-                names = tuple(pending[: self.placement.capacity])
-                wave = Wave(names, [self.fresh(starts[name]) for name in names], [], 0.0)
-            outcomes |= self._finish(wave, first_step, evaluate_at, visit, outcomes)
-            pending = [name for name in pending if name not in outcomes]
+        evaluations = 1
+        while pending := [name for name in starts if name not in outcomes]:
+            running = self._place(wave or self._wave(starts, pending), first_step, evaluate_at)
             wave = None
+            while not running.is_over:
+                began = time.monotonic()
+                steps = running.advance(evaluations)
+                evaluations = max(1, round(evaluations * VISIT_SECONDS / (time.monotonic() - began)))
+                visit(Progress(running.names, steps, running.accuracy, partial(_snapshot, outcomes, running)))
+            outcomes |= running.outcomes()
         return outcomes
 
     def fresh(self, start: Start) -> Lane:
@@ -120,55 +123,77 @@ class Trainer:
         moments = jax.tree.map(np.asarray, self._moments(start.params))
         return Lane(start.params, moments, start.mask, start.order_key)
 
-    def _finish(
+    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any]) -> Wave:
+        names = tuple(pending[: self.placement.capacity])
+        return Wave(names, [self.fresh(starts[name]) for name in names], [], 0.0)
+
+    def _place(self, wave: Wave, first_step: int, evaluate_at: np.ndarray) -> "_Running":
+        return _Running(self._program, self._data, self.placement, wave, first_step, evaluate_at)
+
+
+class _Running:
+    """A wave on the devices, and what the host knows of it."""
+
+    def __init__(
         self,
+        program: Program,
+        data: Examples,
+        placement: Placement,
         wave: Wave,
         first_step: int,
         evaluate_at: np.ndarray,
-        visit: Callable[[Progress], None],
-        outcomes: dict[Any, Outcome],
-    ) -> dict[Any, Outcome]:
-        count = len(wave.names)
-        lanes = devices.scatter(wave.lanes, self.placement)
-        metrics = list(wave.metrics)
-        seconds, began = wave.seconds, time.monotonic()
-        pace = 1
-        while (done := len(metrics[0].val_loss) if metrics else 0) < len(evaluate_at):
-            step = int(evaluate_at[done - 1]) if done else first_step
-            at = evaluate_at[done : done + min(pace, EVALUATIONS)]
-            visited = time.monotonic()
-            lanes, found = self._program(lanes, self._data, self._ask(step, at))
-            metrics = _extended(metrics, devices.gather(found, count, self.placement), len(at))
-            _require_finite(wave.names, metrics, evaluate_at)
-            now = time.monotonic()
-            pace = max(1, round(len(at) * VISIT_SECONDS / (now - visited)))
-            spent = seconds + now - began
-            # The devices' buffers are donated to the next visit: the snapshot must be taken before it.
-            here, far = lanes, metrics
-            visit(
-                Progress(
-                    wave.names,
-                    count * (int(at[-1]) - step),
-                    float(np.mean([lane.test_accuracy[-1] for lane in metrics])),
-                    lambda here=here, far=far, spent=spent: Snapshot(  # type: ignore[misc]
-                        dict(outcomes),
-                        Wave(wave.names, devices.gather(here, count, self.placement), far, spent),
-                    ),
-                )
-            )
-        seconds += time.monotonic() - began
-        params = devices.gather(lanes.params, count, self.placement)
-        each = seconds / self.placement.lanes_per_device
-        return {
-            name: Outcome(*lane, each)
-            for name, lane in zip(wave.names, zip(params, metrics, strict=True), strict=True)
-        }
+    ) -> None:
+        self._program, self._data, self._placement = program, data, placement
+        self._first_step, self._evaluate_at = first_step, evaluate_at
+        self._lanes = devices.scatter(wave.lanes, placement)
+        self._metrics, self._seconds = wave.metrics, wave.seconds
+        self.names = wave.names
 
-    def _ask(self, step: int, at: np.ndarray) -> Visit:
+    @property
+    def is_over(self) -> bool:
+        return self._done == len(self._evaluate_at)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test accuracy of the latest evaluation."""
+        return float(np.mean([lane.test_accuracy[-1] for lane in self._metrics]))
+
+    @property
+    def _done(self) -> int:
+        return len(self._metrics[0].val_loss) if self._metrics else 0
+
+    def advance(self, evaluations: int) -> int:
+        """Train up to so many evaluations further; returns the steps that the lanes took together."""
+        began = time.monotonic()
+        step = int(self._evaluate_at[self._done - 1]) if self._done else self._first_step
+        at = self._evaluate_at[self._done : self._done + min(evaluations, EVALUATIONS)]
+        self._lanes, found = self._program(self._lanes, self._data, self._visit(step, at))
+        new = devices.gather(found, len(self.names), self._placement)
+        self._metrics = _extended(self._metrics, new, len(at))
+        self._seconds += time.monotonic() - began
+        _require_finite(self.names, self._metrics, self._evaluate_at)
+        return len(self.names) * (int(at[-1]) - step)
+
+    def wave(self) -> Wave:
+        """A copy on the host."""
+        lanes = devices.gather(self._lanes, len(self.names), self._placement)
+        return Wave(self.names, lanes, self._metrics, self._seconds)
+
+    def outcomes(self) -> dict[Any, Outcome]:
+        """What became of each lane."""
+        params = devices.gather(self._lanes.params, len(self.names), self._placement)
+        seconds = self._seconds / self._placement.lanes_per_device
+        lanes = zip(self.names, params, self._metrics, strict=True)
+        return {name: Outcome(weights, metrics, seconds) for name, weights, metrics in lanes}
+
+    def _visit(self, step: int, at: np.ndarray) -> Visit:
         padded = np.resize(at, EVALUATIONS).astype(np.int32)
-        return devices.replicate(
-            Visit(np.asarray(step, np.int32), padded, np.asarray(len(at), np.int32)), self.placement
-        )
+        visit = Visit(np.asarray(step, np.int32), padded, np.asarray(len(at), np.int32))
+        return devices.replicate(visit, self._placement)
+
+
+def _snapshot(outcomes: Mapping[Any, Outcome], running: _Running) -> Snapshot:
+    return Snapshot(dict(outcomes), running.wave())
 
 
 def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:

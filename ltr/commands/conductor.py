@@ -38,18 +38,28 @@ def conduct(experiment: Experiment) -> None:
     """
     devices.start(_compilation_cache())
     outline = setup.outline(experiment)
-    with Stop() as stop, open_run(experiment) as folder, _logged(folder.path), _recorded(folder):
+    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         missing = _missing(outline, folder)
-        print(f"run {folder.path}: {_amount(outline, folder, missing)}", file=sys.stderr, flush=True)
-        lines = RoundTable(experiment, folder)
-        lines.catch_up()
-        if missing:
-            ready = setup.make(outline)
-            folder.describe(devices=devices.describe(ready.trainer.placement))
-            steps = sum(outline.schedule.length(lane.round) for lane in missing)
-            with display(sys.stderr) as shown:
-                loop.run(ready, folder, Watch(experiment, stop, lines, Pace(steps, time.monotonic), shown))
+        line = f"run {folder.path}: {_amount(outline, folder, missing)}"
+        print(line, file=sys.stderr, flush=True)
+        log.info(line)
+        table = RoundTable(experiment, folder)
+        table.catch_up()
+        if missing or folder.facts.get("status") != "finished":
+            with _recorded(folder, experiment):
+                _train(outline, folder, stop, table, missing)
+                outcome.draw(folder.path, folder.frames["results"])
         outcome.conclude(folder.path, select(folder.frames["results"], experiment))
+
+
+def _train(
+    outline: Outline, folder: RunFolder, stop: Stop, table: "RoundTable", missing: list[LaneId]
+) -> None:
+    ready = setup.make(outline)
+    folder.describe(devices=devices.describe(ready.trainer.placement))
+    pace = Pace(sum(outline.schedule.length(lane.round) for lane in missing), time.monotonic)
+    with display(sys.stderr) as shown:
+        loop.run(ready, folder, Watch(outline.experiment, stop, table, pace, shown))
 
 
 class RoundTable:
@@ -93,6 +103,7 @@ class Watch:
 
     def ends(self, round: int) -> None:
         """Print the round's line."""
+        log.info("round %d is done", round)
         self._table.catch_up()
 
 
@@ -110,31 +121,39 @@ def _amount(outline: Outline, folder: RunFolder, missing: list[LaneId]) -> str:
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder) -> Iterator[None]:
-    """Keep the status in run.json true, whatever happens."""
+def _recorded(folder: RunFolder, experiment: Experiment) -> Iterator[None]:
+    """Keep run.json true, whatever happens."""
+    folder.begin(experiment)
+    status = "failed"
     try:
         yield
-    except StoppedError:
+        status = "finished"
+    except StoppedError as error:
+        status = "running"
+        log.info("%s", error)
         raise
-    except BaseException:
-        folder.describe(status="failed")
+    except Exception as error:
+        log.info("failed: %s", error)
         raise
     finally:
-        folder.describe(summary=summary(folder.frames["results"]), seconds=folder.seconds)
-    folder.describe(status="finished")
+        results = folder.frames["results"]
+        folder.describe(status=status, summary=summary(results), device_seconds=folder.seconds)
 
 
 @contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Copy what ltr logs into the run's log.txt."""
-    handler = logging.FileHandler(path / "log.txt")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+def _warnings_shown() -> Iterator[None]:
+    """Print what ltr warns of on standard error; all that it logs goes to the run's log.txt."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("ltr: %(message)s"))
+    log.setLevel(logging.INFO)
     log.addHandler(handler)
+    log.propagate = False  # a library that ltr uses gives the root logger a handler
     try:
         yield
     finally:
+        log.propagate = True
         log.removeHandler(handler)
-        handler.close()
 
 
 def _compilation_cache() -> Path:

@@ -48,33 +48,23 @@ def execute(args: argparse.Namespace) -> int:
     failures: list[LtrError] = []
 
     def job(composed: "DictConfig") -> None:
+        """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
             conduct(composition.experiment_of(composed))
         except LtrError as error:
             failures.append(error)
+            if args.multirun:
+                print(f"ltr run: {error}", file=sys.stderr)
+                if isinstance(error, StoppedError):
+                    raise SystemExit(error.exit_code) from None
 
-    run = hydra.main(str(composition.config_dir().absolute()), "config", version_base="1.3")
     try:
-        run(_sweep_job if args.multirun else job)()
+        hydra.main(str(composition.config_dir().absolute()), "config", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(composition.one_line(error)) from None
-    except LtrError as error:
+    if failures and args.multirun:
         print("ltr run: not every job of the sweep succeeded, see above", file=sys.stderr)
-        return error.exit_code
+        return failures[0].exit_code
     if failures:
         raise failures[0]
     return 0
-
-
-def _sweep_job(composed: "DictConfig") -> None:
-    """A job whose failure stops no other; a signal stops them all."""
-    from ltr.commands.conductor import conduct
-    from ltr.composition import experiment_of
-
-    try:
-        conduct(experiment_of(composed))
-    except LtrError as error:
-        print(f"ltr run: {error}", file=sys.stderr)
-        if isinstance(error, StoppedError):
-            raise SystemExit(error.exit_code) from None
-        raise

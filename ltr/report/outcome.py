@@ -11,9 +11,13 @@ from ltr.report.finding import finding
 from ltr.report.stdout import write
 
 
+def draw(folder: Path, results: pd.DataFrame) -> None:
+    """Draw the figures of a run into its folder."""
+    figures.draw(results, folder.name, folder / "figures")
+
+
 def conclude(folder: Path, results: pd.DataFrame) -> None:
-    """Draw the figures of a run's results, and print where they are and what was found."""
-    paths = figures.draw(results, folder.name, folder / "figures")
+    """Print the early stops, where the figures are, and what was found."""
     write(f"\n{tables.early_stop_table(by_round(results))}\n")
-    write("\n".join(f"figure  {path}" for path in paths if path.suffix == ".png"))
+    write("\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png"))))
     write(f"\n{textwrap.fill(finding(results), tables.WIDTH)}")

@@ -6,6 +6,7 @@ trained again.
 
 import contextlib
 import json
+import logging
 import platform
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -42,7 +43,8 @@ class RunFolder:
         self.path = path
         self.groups = Groups(path / "checkpoints")
         self.frames = {name: tables.read(path, name) for name in tables.SCHEMAS}
-        self._repair()
+        self.groups.drop_damaged()
+        self._forget_unbacked()
 
     @property
     def finished(self) -> set[LaneId]:
@@ -71,21 +73,38 @@ class RunFolder:
             return None
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says."""
+        path = self.path / "run.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def begin(self, experiment: Experiment) -> None:
+        """Write down what is to be run, and with what."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        (self.path / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment), sort_keys=False))
+        self.describe(
+            id=run_id(experiment),
+            schema_version=SCHEMA_VERSION,
+            status="running",
+            created=self.facts.get("created", now),
+            resumed=now,
+            versions=_versions(),
+        )
+
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""
         path = self.path / "run.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(known | facts, indent=2) + "\n")
+        temporary.write_text(json.dumps(self.facts | facts, indent=2) + "\n")
         temporary.replace(path)
 
     @property
     def _under_way(self) -> Path:
         return self.path / "checkpoints" / "under_way"
 
-    def _repair(self) -> None:
+    def _forget_unbacked(self) -> None:
         """Forget tickets whose checkpoint is lost or damaged, and rows of lanes that are not done."""
-        self.groups.drop_damaged()
         results = self.frames["results"]
         saved = {round: self.groups.members(round_name(round)) for round in set(results["round"])}
         lost = [
@@ -122,17 +141,22 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         raise ConfigError(
             f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
         ) from None
-    with lock:
-        folder = RunFolder(path)
-        (path / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment), sort_keys=False))
-        folder.describe(
-            id=run_id(experiment),
-            schema_version=SCHEMA_VERSION,
-            status="running",
-            versions=_versions(),
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        yield folder
+    with lock, _logged(path / "log.txt"):
+        yield RunFolder(path)
+
+
+@contextlib.contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Copy what ltr logs into a file."""
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger("ltr")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _versions() -> dict[str, str]:

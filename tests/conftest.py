@@ -1,0 +1,75 @@
+"""Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from ltr import devices
+from ltr.data import Dataset, Split
+from ltr.models import Model
+from ltr.models.lenet import LeNet
+from ltr.models.model import from_linen
+
+devices.start(None)
+jax.config.update("jax_num_cpu_devices", 2)
+
+settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=True)
+settings.load_profile("ltr")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from, nor written to, the folders where a person keeps data and caches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def blobs() -> Dataset:
+    """Three classes of noisy 4x4 images, each with a brighter row; no split fills its last batch."""
+    generator = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        labels = generator.integers(0, 3, count, np.int32)
+        images = generator.integers(0, 150, (count, 4, 4, 1), np.uint8)
+        images[np.arange(count), labels] += 100
+        return Split(images, labels)
+
+    train = split(47)
+    mean, std = train.images.mean(keepdims=True)[0, 0, 0], train.images.std(keepdims=True)[0, 0, 0]
+    return Dataset(
+        "blobs", train, split(23), split(17), 3, mean.astype(np.float32), std.astype(np.float32)
+    )
+
+
+@pytest.fixture(scope="session")
+def network() -> Model:
+    """A LeNet with hidden layers of 8 and 6 units, for `blobs`."""
+    return from_linen(LeNet((8, 6), 3), (4, 4, 1))
+
+
+@pytest.fixture(scope="session")
+def params(network: Model) -> Any:
+    """Weights of `network`, biases drawn too, NumPy float32."""
+    generator = np.random.default_rng(1)
+    return jax.tree.map(
+        lambda leaf: generator.normal(0, 0.5, leaf.shape).astype(np.float32), network.init(jax.random.key(0))
+    )
+
+
+@pytest.fixture(scope="session")
+def mask(network: Model, params: Any) -> Any:
+    """A mask of `network` that keeps half of its weights, here and there."""
+    generator = np.random.default_rng(2)
+    return jax.tree.map(
+        lambda kind, leaf: None if kind is None else generator.random(leaf.shape) < 0.5,
+        network.kinds,
+        params,
+        is_leaf=lambda kind: kind is None,
+    )
