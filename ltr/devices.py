@@ -17,6 +17,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ltr.errors import ConfigError
 
 
+_AXIS = "devices"
+
+
 class Placement(NamedTuple):
     """Where lanes go: `capacity` of them train at once."""
 
@@ -30,8 +33,8 @@ class Placement(NamedTuple):
 
     @property
     def sharding(self) -> NamedSharding:
-        """The leading axis of every array split over the devices."""
-        return NamedSharding(Mesh(np.array(self.devices), ("devices",)), PartitionSpec("devices"))
+        """The leading axis of every array split over the devices, as `jax.pmap` leaves its results."""
+        return NamedSharding(Mesh(np.array(self.devices), (_AXIS,)), PartitionSpec(_AXIS))
 
 
 def start(cache: Path | None) -> None:
@@ -50,12 +53,12 @@ def _cores() -> int:
 def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:
     """Choose devices and lanes per device for up to `lanes` lanes of `lane_bytes` bytes each.
 
-    `devices=None` takes all there are; ConfigError if there are fewer than asked for.
+    `devices=None` takes as many as there are lanes for; ConfigError if fewer are found than asked for.
     """
     found = jax.devices()
     if devices is not None and devices > len(found):
         raise ConfigError(f"devices={devices}: this machine has {len(found)} ({found[0].platform})")
-    chosen = tuple(found[:devices])
+    chosen = tuple(found[: min(devices or len(found), lanes)])
     return Placement(chosen, lanes_per_device or _fitting(chosen, lanes, lane_bytes))
 
 
@@ -86,7 +89,7 @@ def parallel(
     """
     if placement.lanes_per_device > 1:
         function = _side_by_side(function)
-    return jax.pmap(function, donate_argnums=donate, devices=placement.devices)
+    return jax.pmap(function, _AXIS, donate_argnums=donate, devices=placement.devices)
 
 
 def _side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,8 +25,14 @@ def ones(params: Params, kinds: Any) -> Mask:
 
 
 def apply(mask: Mask, tree: Params) -> Params:
-    """The tree (weights, gradients) with exact zeros where the mask is False."""
-    return tree_map(lambda m, x: x if m is None else jnp.where(m, x, 0), mask, tree)
+    """The tree (weights, gradients) with exact zeros where the mask is False; NumPy stays NumPy."""
+    return tree_map(_masked, mask, tree)
+
+
+def _masked(mask: Any, x: Any) -> Any:
+    if mask is None:
+        return x
+    return np.where(mask, x, 0) if isinstance(x, np.ndarray) else jnp.where(mask, x, 0)
 
 
 def count(mask: Mask) -> int:

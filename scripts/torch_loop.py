@@ -12,9 +12,10 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
-import torch
-from torch import nn
+import torch  # type: ignore[import-not-found, unused-ignore]
+from torch import nn  # type: ignore[import-not-found, unused-ignore]
 
 EXAMPLES = 55_000
 WIDTHS = (784, 300, 100, 10)
@@ -62,9 +63,9 @@ def lenet() -> nn.Sequential:
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), output)
 
 
-def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[nn.Parameter, torch.Tensor]]:
+def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[Any, torch.Tensor]]:
     """Sets all but `density` of each kernel to zero; the kernels, each with its mask."""
-    weights = [layer.weight for layer in model if isinstance(layer, nn.Linear)]
+    weights: list[Any] = [layer.weight for layer in model if isinstance(layer, nn.Linear)]
     masks = [(torch.rand_like(weight) < density).float() for weight in weights]
     for weight, mask in zip(weights, masks, strict=True):
         weight.data *= mask

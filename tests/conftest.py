@@ -43,9 +43,7 @@ def blobs() -> Dataset:
 
     train = split(47)
     mean, std = train.images.mean(keepdims=True)[0, 0, 0], train.images.std(keepdims=True)[0, 0, 0]
-    return Dataset(
-        "blobs", train, split(23), split(17), 3, mean.astype(np.float32), std.astype(np.float32)
-    )
+    return Dataset("blobs", train, split(23), split(17), 3, mean.astype(np.float32), std.astype(np.float32))
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,10 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        (Experiment(arms=("ticket", "random_masc")), "arms: unknown arm random_masc; did you mean random_mask"),
+        (
+            Experiment(arms=("ticket", "random_masc")),
+            "arms: unknown arm random_masc; did you mean random_mask",
+        ),
         (Experiment(arm={"one_shoot": Arm()}), "arms: unknown arm one_shoot; did you mean one_shot"),
         (Experiment(arm={"one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
         (Experiment(arm={"ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),

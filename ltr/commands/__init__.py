@@ -1,0 +1,1 @@
+"""The commands of `ltr`, one file each; what a command needs is imported when it runs."""

@@ -19,7 +19,7 @@ from ltr.report import outcome, tables
 from ltr.report.arms import in_order
 from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
-from ltr.setup import Outline
+from ltr.setup import Outline, Setup
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.tables import LaneId
 from ltr.waves import Progress
@@ -40,26 +40,25 @@ def conduct(experiment: Experiment) -> None:
     outline = setup.outline(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         missing = _missing(outline, folder)
+        unfinished = missing or folder.facts.get("status") != "finished"
+        ready = setup.make(outline) if unfinished else None
         line = f"run {folder.path}: {_amount(outline, folder, missing)}"
         print(line, file=sys.stderr, flush=True)
         log.info(line)
         table = RoundTable(experiment, folder)
         table.catch_up()
-        if missing or folder.facts.get("status") != "finished":
+        if ready is not None:
             with _recorded(folder, experiment):
-                _train(outline, folder, stop, table, missing)
+                _train(ready, folder, stop, table, missing)
                 outcome.draw(folder.path, folder.frames["results"])
         outcome.conclude(folder.path, select(folder.frames["results"], experiment))
 
 
-def _train(
-    outline: Outline, folder: RunFolder, stop: Stop, table: "RoundTable", missing: list[LaneId]
-) -> None:
-    ready = setup.make(outline)
+def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable", missing: list[LaneId]) -> None:
     folder.describe(devices=devices.describe(ready.trainer.placement))
-    pace = Pace(sum(outline.schedule.length(lane.round) for lane in missing), time.monotonic)
+    pace = Pace(sum(ready.schedule.length(lane.round) for lane in missing), time.monotonic)
     with display(sys.stderr) as shown:
-        loop.run(ready, folder, Watch(outline.experiment, stop, table, pace, shown))
+        loop.run(ready, folder, Watch(ready.experiment, stop, table, pace, shown))
 
 
 class RoundTable:

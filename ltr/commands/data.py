@@ -81,20 +81,19 @@ def _list(args: argparse.Namespace) -> int:
         }
         for entry in DATASETS.values()
     ]
-    print(json.dumps(rows, indent=2) if args.json else _table(rows))
+    print(json.dumps(rows, indent=2) if args.json else f"{_table(rows)}\n\nprepared data is in {root}")
     return 0
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [("NAME", "TRAIN", "TEST", "SHAPE", "CLASSES", "DESCRIPTION", "PREPARED IN")] + [
+    cells = [("NAME", "TRAIN", "TEST", "SHAPE", "PREPARED", "WHAT IT IS")] + [
         (
             row["name"],
             str(row["train_examples"]),
             str(row["test_examples"]),
             "x".join(map(str, row["shape"])),
-            str(row["classes"]),
+            "yes" if row["folder"] else "no",
             row["description"],
-            row["folder"] or "-",
         )
         for row in rows
     ]

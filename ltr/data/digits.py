@@ -25,7 +25,7 @@ def _read(_: Mapping[str, bytes]) -> Arrays:
 DIGITS = Entry(
     name="digits",
     version="1.0.0",
-    description="handwritten digits of scikit-learn; built in, no download",
+    description="built-in handwritten digits",
     shape=(8, 8, 1),
     classes=10,
     train_examples=1437,

@@ -61,7 +61,7 @@ def _entry(name: str, description: str, checksums: tuple[str, str, str, str], sh
 
 MNIST = _entry(
     "mnist",
-    "handwritten digits (LeCun, Cortes and Burges)",
+    "handwritten digits",
     (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -72,7 +72,7 @@ MNIST = _entry(
 )
 FASHION_MNIST = _entry(
     "fashion_mnist",
-    "articles of clothing (Zalando), in the format of MNIST",
+    "articles of clothing",
     (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",

@@ -6,7 +6,7 @@ from ltr.analysis.statistics import Estimate, difference_from_dense, paired_diff
 from ltr.analysis.summary import by_round
 from ltr.analysis.winning import matching, winning
 from ltr.report.arms import looks
-from ltr.report.numbers import percent, plus_minus, replicates, spread
+from ltr.report.numbers import percent, plus_minus, spread
 
 
 def finding(results: pd.DataFrame) -> str:
@@ -17,7 +17,7 @@ def finding(results: pd.DataFrame) -> str:
 
     Returns:
         Sentences on test accuracy at early stop. Differences are paired by replicate; one whose
-        95 % confidence interval includes 0 is called not distinguishable.
+        95 % confidence interval includes 0 may be chance.
     """
     summary = by_round(results)
     tickets = summary[summary["arm"] == "ticket"]
@@ -78,5 +78,4 @@ def _change(difference: Estimate) -> str:
     verb = "loses" if difference.mean < 0 else "gains"
     size = plus_minus(100 * abs(difference.mean), 100 * difference.half_width)
     doubtful = difference.n > 1 and not difference.is_clear
-    doubt = f" (not distinguishable with {replicates([difference.n])})" if doubtful else ""
-    return f"{verb} {size} pp{doubt}"
+    return f"{verb} {size} pp" + (" (may be chance)" if doubtful else "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.sha256.json"
+_METADATA = "metadata.json"
 
 
 def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
@@ -17,9 +18,10 @@ def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
     from orbax.checkpoint import v1 as ocp
 
     ocp.save(path.absolute(), tree, overwrite=True)
+    (path / _METADATA).write_text(json.dumps(metadata))
     files = {str(file.relative_to(path)): _digest(file) for file in _files(path)}
     temporary = path / f"{MANIFEST}.tmp"
-    temporary.write_text(json.dumps({"metadata": metadata, "files": files}, indent=1))
+    temporary.write_text(json.dumps({"files": files}, indent=1))
     temporary.replace(path / MANIFEST)
 
 
@@ -32,7 +34,7 @@ def load(path: Path) -> Any:
 
 def metadata(path: Path) -> dict[str, Any]:
     """The metadata saved with a checkpoint that is whole."""
-    return dict(json.loads((path / MANIFEST).read_text())["metadata"])
+    return dict(json.loads((path / _METADATA).read_text()))
 
 
 def is_complete(path: Path) -> bool:

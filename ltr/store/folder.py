@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -42,7 +43,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.groups = Groups(path / "checkpoints")
-        self.frames = {name: tables.read(path, name) for name in tables.SCHEMAS}
+        self.frames = {name: _read(path, name) for name in tables.SCHEMAS}
         self.groups.drop_damaged()
         self._forget_unbacked()
 
@@ -75,9 +76,11 @@ class RunFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What run.json says."""
-        path = self.path / "run.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        """What run.json says; nothing where it is not there or damaged."""
+        try:
+            return dict(json.loads((self.path / "run.json").read_text()))
+        except (OSError, ValueError):
+            return {}
 
     def begin(self, experiment: Experiment) -> None:
         """Write down what is to be run, and with what."""
@@ -117,6 +120,14 @@ class RunFolder:
             self.frames[name] = self.frames[name][there.isin(done)]
 
 
+def _read(path: Path, name: str) -> pd.DataFrame:
+    try:
+        return tables.read(path, name)
+    except (OSError, ValueError):
+        table = path / f"{name}.parquet"
+        raise LtrError(f"{table}: damaged; remove it, and the same command trains its lanes again") from None
+
+
 def round_name(round: int) -> str:
     """What the tickets of a round are saved under."""
     return f"round_{round:02}"
@@ -128,21 +139,28 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
 
     Raises:
         ConfigError: the folder cannot be written.
-        LtrError: another process writes this run.
+        LtrError: another process writes this run, or a table is damaged.
     """
     path = Path(experiment.output_root) / folder_name(experiment)
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", timeout=0)
         lock.acquire()
+    except Timeout:
+        raise LtrError(f"{path} is being written by another process") from None
     except OSError as error:
-        if isinstance(error, Timeout):
-            raise LtrError(f"{path} is being written by another process") from None
         raise ConfigError(
             f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
         ) from None
-    with lock, _logged(path / "log.txt"):
-        yield RunFolder(path)
+    try:
+        with _logged(path / "log.txt"):
+            yield RunFolder(path)
+    except LtrError:
+        if not (path / "run.json").exists():  # it never began: leave nothing behind
+            shutil.rmtree(path)
+        raise
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 A run that is extended by replicates adds a second group beside the first.
 """
 
+import itertools
 import logging
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,10 @@ class Groups:
         self._kept: dict[str, dict[int, Any]] = {}
 
     def save(self, name: str, trees: Mapping[int, Any]) -> None:
-        """Save the trees (NumPy arrays, None) of consecutive replicates under a name."""
-        replicates = sorted(trees)
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[trees[number] for number in replicates])
-        path = self._root / name / f"{replicates[0]}-{replicates[-1]}"
-        checkpoints.save(path, stacked, {})
+        """Save the trees (NumPy arrays, None) of replicates under a name."""
+        for members in _consecutive(trees):
+            stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[trees[number] for number in members])
+            checkpoints.save(self._root / name / f"{members[0]}-{members[-1]}", stacked, {})
         self._keep(name, trees)
 
     def load(self, name: str, replicate: int) -> Any:
@@ -60,6 +60,12 @@ class Groups:
         for other in set(self._kept) - {"initial", "round_00", name}:
             del self._kept[other]
         self._kept[name] = self._kept.get(name, {}) | dict(trees)
+
+
+def _consecutive(replicates: Iterable[int]) -> list[list[int]]:
+    """{0, 1, 3} -> [[0, 1], [3]]: what damage leaves to be done is not always in one piece."""
+    runs = itertools.groupby(enumerate(sorted(replicates)), lambda pair: pair[1] - pair[0])
+    return [[replicate for _, replicate in run] for _, run in runs]
 
 
 def _members(path: Path) -> range:

@@ -1,0 +1,258 @@
+"""The run folder: one writer, rounds committed whole, and what is lost is forgotten."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ltr.config import Experiment, parse, to_dict
+from ltr.errors import ConfigError, LtrError
+from ltr.store import checkpoints, tables
+from ltr.store.folder import RunFolder, open_run, round_name
+from ltr.store.identity import folder_name, run_id
+from ltr.store.tables import LaneId
+
+LANES = [LaneId(round, replicate, "ticket", 0) for round in (0, 1) for replicate in (0, 1)]
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return parse({"output_root": str(tmp_path / "runs"), "rounds": 1, "replicates": 2})
+
+
+@pytest.fixture
+def path(experiment: Experiment) -> Path:
+    return Path(experiment.output_root) / folder_name(experiment)
+
+
+def rows(lanes: Iterable[LaneId]) -> dict[str, pd.DataFrame]:
+    """Made-up rows of finished lanes."""
+    frame = pd.DataFrame(lanes, columns=list(LaneId._fields))
+    losses = dict.fromkeys(["train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"], 0.5)
+    found = {"early_stop_step": 20, "accuracy_at_early_stop": 0.9, "final_accuracy": 0.9, "censored": False}
+    return {
+        "metrics": pd.concat([frame.assign(density=1.0, step=step, **losses) for step in (0, 20)]),
+        "results": frame.assign(density=1.0, steps=20, flops=1e6, **found),
+        "timings": frame.assign(seconds=2.0),
+    }
+
+
+def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
+    """Save a ticket of each lane, and commit."""
+    for round in sorted({lane.round for lane in lanes}):
+        members = [lane.replicate for lane in lanes if lane.round == round]
+        folder.groups.save(round_name(round), {number: {"mask": np.ones(3, bool)} for number in members})
+        folder.commit(rows(lane for lane in lanes if lane.round == round))
+
+
+def test_only_one_may_write_a_run(experiment: Experiment, path: Path) -> None:
+    with (
+        open_run(experiment),
+        pytest.raises(LtrError, match="is being written by another process") as caught,
+        open_run(experiment),
+    ):
+        pass
+    assert str(path) in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def test_the_lock_holds_against_another_process(experiment: Experiment, path: Path) -> None:
+    path.mkdir(parents=True)
+    lock = str(path / ".lock")
+    hold = f"from filelock import FileLock; lock = FileLock({lock!r}); lock.acquire(); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"\n"
+        with pytest.raises(LtrError, match="another process"), open_run(experiment):
+            pass
+        other.communicate(b"\n")
+    with open_run(experiment):
+        pass
+
+
+def test_a_run_that_failed_can_be_opened_again(experiment: Experiment) -> None:
+    with pytest.raises(LtrError, match="broken") as caught, open_run(experiment) as folder:
+        folder.begin(experiment)
+        raise LtrError("broken")
+    assert caught.value.__traceback__ is not None  # which may keep the lock alive
+    with open_run(experiment):
+        pass
+
+
+def test_a_run_that_never_began_leaves_nothing_behind(experiment: Experiment, path: Path) -> None:
+    with pytest.raises(LtrError, match="no data"), open_run(experiment):
+        raise LtrError("no data")
+    assert not path.exists()
+
+
+def test_a_run_that_failed_later_leaves_what_it_has(experiment: Experiment, path: Path) -> None:
+    with pytest.raises(LtrError, match="diverged"), open_run(experiment) as folder:
+        folder.begin(experiment)
+        finish(folder)
+        raise LtrError("diverged")
+    assert RunFolder(path).finished == set(LANES)
+
+
+def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    root = tmp_path / "file" / "runs"
+    with pytest.raises(ConfigError) as caught, open_run(parse({"output_root": str(root)})):
+        pass
+    assert str(caught.value) == f"output_root={root}: cannot be written (Not a directory)"
+
+
+def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+        folder.describe(status="finished", seconds=4.0)
+    said = json.loads((path / "run.json").read_text())
+    assert said["id"] == run_id(experiment)
+    assert said["schema_version"] == 1
+    assert (said["status"], said["seconds"]) == ("finished", 4.0)
+    assert {"ltr", "python", "jax", "jaxlib", "numpy"} <= set(said["versions"])
+    assert parse(yaml.safe_load((path / "config.yaml").read_text())) == experiment
+
+
+def test_run_json_keeps_when_the_run_was_created(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.describe(created="2020-01-01T00:00:00+00:00")
+        folder.begin(experiment)
+        assert folder.facts["created"] == "2020-01-01T00:00:00+00:00"
+        assert folder.facts["resumed"] > folder.facts["created"]
+
+
+def test_run_json_is_replaced_whole_or_not_at_all(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tear(path: Path, text: str) -> int:
+        with path.open("w") as file:
+            file.write(text[:10])
+        raise OSError("no space left on device")
+
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+        before = folder.facts
+        monkeypatch.setattr(Path, "write_text", tear)
+        with pytest.raises(OSError, match="no space"):
+            folder.describe(status="finished")
+        assert folder.facts == before
+
+
+def test_a_damaged_run_json_is_written_anew(experiment: Experiment, path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "run.json").write_text('{"id": "0123')
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+        assert folder.facts["id"] == run_id(experiment)
+
+
+def test_a_damaged_table_is_one_clear_error(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+        finish(folder)
+    (path / "metrics.parquet").write_bytes(b"PAR1")
+    with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; remove it"), open_run(experiment):
+        pass
+    assert (path / "run.json").exists()
+
+
+def test_committed_lanes_are_finished(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        finish(folder)
+        assert folder.finished == set(LANES)
+    again = RunFolder(path)
+    assert again.finished == set(LANES)
+    assert again.seconds == 2.0 * len(LANES)
+
+
+@pytest.mark.parametrize("torn", ["metrics", "timings", "results"])
+def test_a_kill_between_two_tables_leaves_the_round_undone(
+    torn: str, experiment: Experiment, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = tables.write
+
+    def kill(folder: Path, name: str, frame: pd.DataFrame) -> None:
+        if name == torn:
+            raise KeyboardInterrupt
+        write(folder, name, frame)
+
+    with open_run(experiment) as folder:
+        finish(folder, LANES[:2])
+        monkeypatch.setattr(tables, "write", kill)
+        with pytest.raises(KeyboardInterrupt):
+            finish(folder, LANES[2:])
+    again = RunFolder(path)
+    assert again.finished == set(LANES[:2])
+    for frame in again.frames.values():
+        assert set(frame["round"]) == {0}
+
+
+def test_tickets_whose_checkpoint_is_lost_are_forgotten(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        finish(folder)
+        folder.commit(rows([LaneId(1, 0, "one_shot", 0)]))
+    checkpoints.remove(path / "checkpoints" / "round_01")
+    again = RunFolder(path)
+    assert again.finished == {*LANES[:2], LaneId(1, 0, "one_shot", 0)}
+    for frame in again.frames.values():
+        assert set(frame[frame["arm"] == "ticket"]["round"]) == {0}
+
+
+def test_tickets_whose_checkpoint_is_damaged_are_forgotten(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        finish(folder)
+    manifest = path / "checkpoints" / "round_01" / "0-1" / checkpoints.MANIFEST
+    manifest.write_text(manifest.read_text().replace("a", "b"))
+    with caplog.at_level(logging.WARNING, "ltr"):
+        assert RunFolder(path).finished == set(LANES[:2])
+    assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
+
+
+def under_way(folder: RunFolder) -> Any:
+    saved = folder.load_under_way()
+    return saved and (saved[0]["x"].tolist(), saved[1])
+
+
+def test_a_checkpoint_inside_a_round_lasts_until_the_round_is_committed(
+    experiment: Experiment, path: Path
+) -> None:
+    with open_run(experiment) as folder:
+        assert under_way(folder) is None
+        folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
+        folder.save_under_way({"x": np.arange(3)}, {"seconds": 2.0})
+        assert under_way(RunFolder(path)) == ([0, 1, 2], {"seconds": 2.0})
+        finish(folder)
+        assert under_way(RunFolder(path)) is None
+
+
+def test_a_damaged_checkpoint_inside_a_round_is_not_used(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
+        (path / "checkpoints" / "under_way" / "metadata.json").write_text('{"seconds": 9.0}')
+        assert under_way(folder) is None
+
+
+def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment):
+        logging.getLogger("ltr.anything").warning("hear, hear")
+    logging.getLogger("ltr.anything").warning("afterwards")
+    (line,) = (path / "log.txt").read_text().splitlines()
+    assert line.endswith("WARNING hear, hear")
+
+
+def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+    assert yaml.safe_load((path / "config.yaml").read_text()) == to_dict(experiment)

@@ -1,0 +1,61 @@
+"""Outcomes become rows of the tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ltr import records
+from ltr.store import tables
+from ltr.store.tables import LANE, LaneId
+from ltr.training import Metrics
+from ltr.waves import Outcome
+
+TICKET, CONTROL = LaneId(2, 1, "ticket", 0), LaneId(2, 1, "random_reinit", 3)
+EVALUATED = np.array([10, 20, 30, 40], np.int32)
+
+
+def outcome(*val_loss: float, seconds: float = 1.0) -> Outcome:
+    """Test accuracy counts the evaluations: 0, 0.1, 0.2, ..."""
+    losses = np.array(val_loss, np.float32)
+    before = np.array([np.nan, *losses[1:]], np.float32)
+    accuracy = np.arange(len(losses), dtype=np.float32) / 10
+    return Outcome(None, Metrics(before, losses, accuracy, losses, accuracy), seconds)
+
+
+@pytest.fixture
+def rows() -> dict[str, object]:
+    outcomes = {TICKET: outcome(4, 2, 1, 3, seconds=2.5), CONTROL: outcome(4, 3, 2, 1)}
+    return dict(records.rows(outcomes, {TICKET: 0.5, CONTROL: 0.25}, EVALUATED, flops_per_step=7.0))
+
+
+def test_a_row_of_metrics_for_each_evaluation(rows: dict) -> None:
+    metrics = rows["metrics"].query("arm == 'ticket'")
+    assert metrics["step"].tolist() == EVALUATED.tolist()
+    assert metrics["val_loss"].tolist() == [4, 2, 1, 3]
+    assert metrics["train_loss"].isna().tolist() == [True, False, False, False]
+    assert set(metrics["density"]) == {0.5}
+
+
+def test_a_row_of_results_for_each_lane(rows: dict) -> None:
+    results = rows["results"].set_index("arm")
+    assert results.loc["ticket", "early_stop_step"] == 30
+    assert results.loc["ticket", "accuracy_at_early_stop"] == pytest.approx(0.2)
+    assert results.loc["ticket", "final_accuracy"] == pytest.approx(0.3)
+    assert results["censored"].to_dict() == {"ticket": False, "random_reinit": True}
+    assert results["density"].to_dict() == {"ticket": 0.5, "random_reinit": 0.25}
+
+
+def test_operations_count_the_steps_that_were_taken(rows: dict) -> None:
+    assert rows["results"]["flops"].tolist() == [30 * 7.0] * 2
+
+
+def test_seconds_are_a_table_of_their_own(rows: dict) -> None:
+    timings = rows["timings"].set_index(list(LANE))["seconds"].to_dict()
+    assert timings == {TICKET: 2.5, CONTROL: 1.0}
+
+
+def test_rows_fit_the_tables(rows: dict, tmp_path: Path) -> None:
+    for name, frame in rows.items():
+        tables.write(tmp_path, name, frame)
+        assert len(tables.read(tmp_path, name)) == len(frame)

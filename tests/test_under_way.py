@@ -1,0 +1,83 @@
+"""A round under way comes back from its checkpoint as it was, lanes and all."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from ltr import under_way
+from ltr.store import checkpoints
+from ltr.store.tables import LaneId
+from ltr.training import Lane, Metrics
+from ltr.waves import Outcome, Snapshot, Wave
+
+TICKET, CONTROL = LaneId(1, 0, "ticket", 0), LaneId(1, 0, "random_mask", 0)
+RUNNING = (LaneId(1, 1, "ticket", 0), LaneId(1, 1, "random_mask", 0))
+
+
+def metrics(seed: int) -> Metrics:
+    """Of two evaluations; no loss of training before the first step."""
+    values = np.random.default_rng(seed).random((5, 2), np.float32)
+    values[0, 0] = np.nan
+    return Metrics(*values)
+
+
+def weights(seed: int) -> dict[str, Any]:
+    generator = np.random.default_rng(seed)
+    return {
+        name: {"kernel": generator.random((3, 2), np.float32), "bias": np.zeros(2, np.float32)}
+        for name in ("a", "b")
+    }
+
+
+def lane(seed: int) -> Lane:
+    """Half-way through: moments and mask unlike those of a fresh lane."""
+    moments = jax.tree.map(lambda leaf: np.asarray(leaf) + seed, optax.scale_by_adam().init(weights(0)))
+    mask = {name: {"kernel": np.eye(3, 2, seed - 3, dtype=bool), "bias": None} for name in ("a", "b")}
+    return Lane(weights(seed), moments, mask, np.array([seed, 7], np.uint32))
+
+
+def snapshot() -> Snapshot:
+    outcomes = {
+        TICKET: Outcome(weights(1), metrics(1), 2.5),
+        CONTROL: Outcome(weights(2), metrics(2), 3.5),
+    }
+    return Snapshot(outcomes, Wave(RUNNING, [lane(3), lane(4)], [metrics(3), metrics(4)], 1.5))
+
+
+def restored(path: Path) -> Snapshot:
+    """The snapshot, after a journey through a checkpoint on disk."""
+    checkpoints.save(path, *under_way.pack(snapshot()))
+    return under_way.unpack(checkpoints.load(path), checkpoints.metadata(path), lambda name: lane(9))
+
+
+def assert_same(left: Any, right: Any) -> None:
+    """Bit for bit; NaN too."""
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for one, other in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        assert one.dtype == other.dtype
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_lanes_under_way_come_back(tmp_path: Path) -> None:
+    before, after = snapshot().wave, restored(tmp_path / "saved").wave
+    assert after.names == before.names
+    assert after.seconds == before.seconds
+    assert_same(after.lanes, before.lanes)
+    assert_same(after.metrics, before.metrics)
+
+
+def test_lanes_that_are_through_come_back(tmp_path: Path) -> None:
+    before, after = snapshot().outcomes, restored(tmp_path / "saved").outcomes
+    assert list(after) == list(before)
+    for name in before:
+        assert after[name].seconds == before[name].seconds
+        assert_same(after[name].metrics, before[name].metrics)
+
+
+def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
+    outcomes = restored(tmp_path / "saved").outcomes
+    assert_same(outcomes[TICKET].params, weights(1))
+    assert outcomes[CONTROL].params is None
