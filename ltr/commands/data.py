@@ -1,7 +1,8 @@
 """List, prepare and verify data sets.
 
-A data set is prepared once on a machine, where TFDS keeps it: in $TFDS_DATA_DIR, else in
-~/tensorflow_datasets. `ltr run` prepares what it can by itself.
+A data set is prepared once on a machine, where TFDS keeps it: in
+$TFDS_DATA_DIR, else in ~/tensorflow_datasets. `ltr run` prepares what it can
+by itself.
 """
 
 import argparse

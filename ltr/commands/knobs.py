@@ -1,10 +1,13 @@
 """The `key=value` words that `ltr run` and `ltr plan` take, and the help that lists them."""
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from ltr.report.stdout import write
+
+WIDTH = 80
 
 
 def add_knobs(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +31,13 @@ def listing() -> Iterator[str]:
     for knob in knobs():
         default = str(knob.default).replace(" ", "").replace("'", "").replace("None", "null")
         yield f"  {knob.name}={default}"
-        yield f"      {knob.meaning}: {knob.allowed}"
+        yield _indented(f"{knob.meaning}: {knob.allowed}")
     yield "\nchoices (group=choice):"
     for group in group_names():
         for name, meaning in choices(group).items():
             yield f"  {group}={name}"
-            yield f"      {meaning}"
+            yield _indented(meaning)
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)

@@ -16,11 +16,12 @@ EPILOG = """\
 example:
   ltr ls --output-root outputs
 
-`reps` are replicates; `ticket` is the mean test accuracy at early stop of the sparsest ticket,
-`kept` the weights that it keeps, and `age` the time since the run was last written. With --json
-a list of objects with the keys id, folder, dataset, model, status, written, rounds, replicates,
-density, dense_accuracy and ticket_accuracy, null where a run has no such number yet; accuracies
-and densities are fractions."""
+`reps` are replicates; `ticket` is the mean test accuracy at early stop of the
+sparsest ticket, `kept` the weights that it keeps, and `age` the time since the
+run was last written. With --json a list of objects with the keys id, folder,
+dataset, model, status, written, rounds, replicates, density, dense_accuracy
+and ticket_accuracy, null where a run has no such number yet; accuracies and
+densities are fractions."""
 
 WORDS = {"id": 10, "dataset": 13, "model": 13, "status": 8}
 NUMBERS = {"rounds": 6, "reps": 4, "ticket": 7, "kept": 5, "age": 4}

@@ -1,7 +1,8 @@
 """Say what `ltr run` with the same words would do, without doing it.
 
-Prints the configuration beyond the defaults, the run's folder, the density of each round, how
-many trainings and steps are to go, and about how long they take in how much memory.
+Prints the configuration beyond the defaults, the run's folder, the density of
+each round, how many trainings and steps are to go, and about how long they
+take in how much memory.
 
 Example:
   ltr plan experiment=mnist_lenet replicates=3

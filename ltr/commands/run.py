@@ -1,8 +1,9 @@
 """Find lottery tickets: train, prune, rewind, repeat, beside the controls.
 
-The same command resumes a run that was stopped, and does nothing to one that is finished; more
-rounds, replicates, arms or draws extend it. Exit codes: 0 done, 1 failed, 2 wrong configuration,
-3 no data, 130 and 143 stopped by SIGINT and SIGTERM after a checkpoint.
+The same command resumes a run that was stopped, and does nothing to one that
+is finished; more rounds, replicates, arms or draws extend it. Exit codes: 0
+done, 1 failed, 2 wrong configuration, 3 no data, 130 and 143 stopped by SIGINT
+and SIGTERM after a checkpoint.
 
 Examples:
   ltr run prune_rate=0.2 rounds=15
