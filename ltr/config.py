@@ -181,8 +181,9 @@ def parse(values: Mapping[str, Any]) -> Experiment:
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
     for name in ("steps", "eval_every"):
-        if getattr(experiment, name).amount == 0:
-            raise ConfigError(f"{name}=0: must be at least one step")
+        duration = getattr(experiment, name)
+        if duration.amount == 0:
+            raise ConfigError(f"{name}={duration}: must be at least one step")
     if "ticket" not in experiment.arms:
         raise ConfigError(
             f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from ltr import devices
+from ltr import devices, masks
 from ltr.data import Dataset, Split
 from ltr.models import Model
 from ltr.models.lenet import LeNet
@@ -65,9 +65,7 @@ def params(network: Model) -> Any:
 def mask(network: Model, params: Any) -> Any:
     """A mask of `network` that keeps half of its weights, here and there."""
     generator = np.random.default_rng(2)
-    return jax.tree.map(
-        lambda kind, leaf: None if kind is None else generator.random(leaf.shape) < 0.5,
-        network.kinds,
-        params,
-        is_leaf=lambda kind: kind is None,
+    return masks.tree_map(
+        lambda kept: None if kept is None else generator.random(kept.shape) < 0.5,
+        masks.ones(params, network.kinds),
     )

@@ -171,10 +171,9 @@ def test_pruned_weights_are_zero_after_training(whole: Path) -> None:
 
 def test_replicates_differ_in_weights_and_masks(whole: Path) -> None:
     one, other = saved(whole, "round_01", 0), saved(whole, "round_01", 1)
-    assert not np.array_equal(masks.count(one["start"]), masks.count(other["start"])) or any(
-        (left != right).any()
-        for left, right in zip(jax.tree.leaves(one["mask"]), jax.tree.leaves(other["mask"]), strict=True)
-    )
+    for left, right in zip(jax.tree.leaves(one["mask"]), jax.tree.leaves(other["mask"]), strict=True):
+        assert (left != right).any()
+    assert not np.array_equal(one["start"]["output"]["kernel"], other["start"]["output"]["kernel"])
 
 
 # Controls
@@ -312,7 +311,7 @@ def test_asking_for_less_trains_nothing_and_loses_nothing(run: Run, copy: Path) 
 # Stopping, and what is lost
 
 
-@pytest.mark.parametrize("visits", [0, 1, 4, 9])
+@pytest.mark.parametrize("visits", [1, 6])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     visits: int, run: Run, whole: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ltr import masks
 from ltr.models import Model
@@ -16,9 +18,12 @@ def test_the_dense_mask_keeps_every_kernel_and_says_nothing_of_biases(network: M
     assert all(layer["kernel"].all() for layer in dense.values())
 
 
-def test_apply_zeroes_what_is_pruned_and_nothing_else() -> None:
-    weights = {"kernel": np.array([[-1.0, 2.0], [np.nan, np.inf]]), "bias": np.array([5.0, 6.0])}
-    masked = masks.apply(MASK, weights)
+@pytest.mark.parametrize("module", [np, jnp])
+def test_apply_zeroes_what_is_pruned_and_nothing_else(module: Any) -> None:
+    kernel = module.asarray([[-1.0, 2.0], [np.nan, np.inf]], np.float32)
+    masked = masks.apply(MASK, {"kernel": kernel, "bias": module.asarray([5.0, 6.0])})
+    assert type(masked["kernel"]) is type(kernel)
+    assert masked["kernel"].dtype == np.float32
     np.testing.assert_array_equal(masked["kernel"], [[-1, 0], [0, np.inf]])
     np.testing.assert_array_equal(masked["bias"], [5, 6])
 

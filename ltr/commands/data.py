@@ -3,6 +3,9 @@
 A data set is prepared once on a machine, where TFDS keeps it: in
 $TFDS_DATA_DIR, else in ~/tensorflow_datasets. `ltr run` prepares what it can
 by itself.
+
+Example:
+  ltr data prepare mnist
 """
 
 import argparse

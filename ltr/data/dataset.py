@@ -39,14 +39,9 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
         DataNotFoundError: the data is not on this machine and cannot be fetched.
         LtrError: the data is damaged.
     """
+    kept = training_examples(config)
     entry = find(config.name)
-    if config.validation >= entry.train_examples:
-        raise ConfigError(
-            f"dataset.validation={config.validation}: must be smaller than "
-            f"the {entry.train_examples} training examples of {entry.name}"
-        )
     (images, labels), test = prepare(entry, data_root(data_dir))
-    kept = entry.train_examples - config.validation
     mean, std = moments(images[:kept])
     return Dataset(
         name=entry.name,
@@ -57,6 +52,17 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
         mean=mean,
         std=std,
     )
+
+
+def training_examples(config: schema.Dataset) -> int:
+    """How many examples are left to train on; ConfigError if there are none, or no such data set."""
+    entry = find(config.name)
+    if config.validation >= entry.train_examples:
+        raise ConfigError(
+            f"dataset.validation={config.validation}: must be smaller than "
+            f"the {entry.train_examples} training examples of {entry.name}"
+        )
+    return entry.train_examples - config.validation
 
 
 def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -85,7 +85,7 @@ def test_layerwise_is_sorting_each_layer_by_itself(seed: int, rates: tuple[Fract
     pruned = selection.layerwise(scores, kept, layers(*rates))
     for layer, rate in zip(kept, rates, strict=True):
         alive = [i for i, keep in enumerate(kept[layer]["kernel"]) if keep]
-        worst_first = sorted(alive, key=lambda i: (scores[layer]["kernel"][i], i))  # noqa: B023
+        worst_first = sorted(alive, key=lambda i: (scores[layer]["kernel"][i], i))
         expected = sorted(worst_first[math.floor(rate * len(alive)) :])
         assert np.flatnonzero(pruned[layer]["kernel"]).tolist() == expected
 

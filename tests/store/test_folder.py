@@ -53,6 +53,14 @@ def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
         folder.commit(rows(lane for lane in lanes if lane.round == round))
 
 
+def fail(experiment: Experiment, why: str) -> None:
+    """A run that fails when its lanes are finished."""
+    with open_run(experiment) as folder:
+        folder.begin(experiment)
+        finish(folder)
+        raise LtrError(why)
+
+
 def test_only_one_may_write_a_run(experiment: Experiment, path: Path) -> None:
     with (
         open_run(experiment),
@@ -81,9 +89,8 @@ def test_the_lock_holds_against_another_process(experiment: Experiment, path: Pa
 
 
 def test_a_run_that_failed_can_be_opened_again(experiment: Experiment) -> None:
-    with pytest.raises(LtrError, match="broken") as caught, open_run(experiment) as folder:
-        folder.begin(experiment)
-        raise LtrError("broken")
+    with pytest.raises(LtrError, match="broken") as caught:
+        fail(experiment, "broken")
     assert caught.value.__traceback__ is not None  # which may keep the lock alive
     with open_run(experiment):
         pass
@@ -96,10 +103,8 @@ def test_a_run_that_never_began_leaves_nothing_behind(experiment: Experiment, pa
 
 
 def test_a_run_that_failed_later_leaves_what_it_has(experiment: Experiment, path: Path) -> None:
-    with pytest.raises(LtrError, match="diverged"), open_run(experiment) as folder:
-        folder.begin(experiment)
-        finish(folder)
-        raise LtrError("diverged")
+    with pytest.raises(LtrError, match="diverged"):
+        fail(experiment, "diverged")
     assert RunFolder(path).finished == set(LANES)
 
 

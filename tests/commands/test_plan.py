@@ -1,0 +1,113 @@
+"""`ltr plan`: what `ltr run` with the same words would do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr.cli import main
+from ltr.composition import from_words
+from ltr.config import to_dict
+from ltr.store.folder import RunFolder
+from ltr.store.identity import run_id
+
+Captured = pytest.CaptureFixture[str]
+SCHEMA = {
+    "id": str,
+    "folder": str,
+    "beyond_defaults": dict,
+    "configuration": dict,
+    "weights": int,
+    "densities": list,
+    "trainings": int,
+    "steps": int,
+    "seconds": int,
+    "bytes": int,
+}
+
+
+@pytest.fixture
+def plan(capsys: Captured) -> Callable[..., dict[str, Any]]:
+    """The JSON of a plan."""
+
+    def plan(*words: str) -> dict[str, Any]:
+        assert main(["plan", "--json", *words]) == 0
+        return dict(json.loads(capsys.readouterr().out))
+
+    return plan
+
+
+Plan = Callable[..., dict[str, Any]]
+
+
+def test_the_schema_does_not_drift(plan: Plan) -> None:
+    said = plan()
+    assert list(said) == list(SCHEMA)
+    assert {name: type(value) for name, value in said.items()} == SCHEMA
+
+
+def test_the_default_is_183_trainings(plan: Plan) -> None:
+    said = plan()
+    assert said["trainings"] == 3 + 15 * 3 * 4
+    assert said["steps"] == 183 * 1500
+    assert said["weights"] == 64 * 300 + 300 * 100 + 100 * 10
+    assert said["seconds"] > 0
+    assert said["bytes"] > 0
+
+
+def test_it_has_the_id_and_configuration_of_the_run(plan: Plan) -> None:
+    words = ["seed=4", "optimizer=sgd", "output_root=elsewhere"]
+    said, experiment = plan(*words), from_words(words)
+    assert said["id"] == run_id(experiment)
+    assert said["folder"] == f"elsewhere/digits-lenet_300_100-{said['id']}"
+    assert said["configuration"] == to_dict(experiment)
+    assert said["beyond_defaults"]["seed"] == 4
+    assert "output_root" not in said["beyond_defaults"]
+
+
+def test_densities_are_those_that_a_run_ends_up_with(
+    plan: Plan, ltr_run: Callable[..., int], root: Path, capsys: Captured
+) -> None:
+    words = ("rounds=2", "replicates=1", "arms=[ticket]")
+    ltr_run(*words)
+    capsys.readouterr()
+    (folder,) = root.iterdir()
+    assert plan(*words)["densities"] == RunFolder(folder).frames["results"]["density"].tolist()
+
+
+def test_mnist_is_planned_without_its_data(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
+    said = plan("experiment=mnist_lenet")
+    assert said["weights"] == 266_200
+    assert said["trainings"] == 5 + 20 * 5 * (1 + 3 + 1 + 1)
+    assert [round(100 * density, 1) for density in said["densities"][:8]] == [
+        100.0, 80.0, 64.1, 51.3, 41.1, 32.9, 26.3, 21.1,
+    ]  # fmt: skip
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_training_from_a_later_step_is_shorter(plan: Plan) -> None:
+    assert plan("rewind_step=500", "rounds=1", "replicates=1")["steps"] == 1500 + 4 * 1000
+
+
+def test_it_makes_no_folder(root: Path, plan: Plan) -> None:
+    plan(f"output_root={root}", "rounds=1")
+    assert not root.exists()
+
+
+def test_text_fits_80_columns(capsys: Captured) -> None:
+    assert main(["plan", "seed=1"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert [line for line in said.out.splitlines() if len(line) > 80] == []
+    for fact in ("seed=1", "183", "274,500", "100.00", "50,200", "about "):
+        assert fact in said.out
+
+
+def test_a_wrong_knob_is_one_line(capsys: Captured) -> None:
+    assert main(["plan", "rounds=-1"]) == 2
+    assert capsys.readouterr() == ("", "ltr plan: rounds=-1: must be a whole number >= 0\n")

@@ -1,0 +1,261 @@
+"""`ltr run`: what it prints and leaves, how it says that something is wrong, and sweeps."""
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr.cli import main
+from ltr.commands import conductor
+from ltr.composition import from_words
+from ltr.config import Experiment
+from ltr.data.registry import DATASETS
+from ltr.errors import StoppedError
+from ltr.store.folder import RunFolder
+from ltr.store.identity import folder_name
+
+Run = Callable[..., int]
+Captured = pytest.CaptureFixture[str]
+
+
+def folders(root: Path) -> set[str]:
+    """The names of the run folders."""
+    return {path.parent.name for path in root.glob("*/run.json")}
+
+
+def info(root: Path) -> dict[str, Any]:
+    """What run.json says of the only run."""
+    (path,) = root.glob("*/run.json")
+    return dict(json.loads(path.read_text()))
+
+
+def left(root: Path) -> list[Path]:
+    """Files that were left behind."""
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+# What it prints and leaves
+
+
+def test_a_run_ends_with_tables_figures_and_a_finding(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    assert ltr_run() == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].startswith("Test accuracy at early stop in % (mean ± 95 % CI, 2 replicates")
+    assert [line.split()[0] for line in lines[2:4]] == ["0", "1"]
+    figures = [Path(line.split()[1]) for line in lines if line.startswith("figure ")]
+    assert figures
+    assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in figures)
+    assert lines[-1].endswith(".")
+    assert f"run {next(root.iterdir())}: 6 trainings of 20 steps" in said.err.splitlines()
+
+
+def test_what_is_printed_fits_80_columns_and_a_pipe(ltr_run: Run, capsys: Captured) -> None:
+    ltr_run()
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if not line.startswith("figure ")]
+    assert [line for line in lines if len(line) > 80] == []
+    assert "\x1b" not in out
+    assert "\r" not in out
+
+
+def test_run_json_says_how_it_went(ltr_run: Run, root: Path) -> None:
+    ltr_run()
+    said = info(root)
+    assert said["status"] == "finished"
+    assert said["devices"] == {"platform": "cpu", "kind": "cpu", "count": 2, "lanes_per_device": 1}
+    assert said["summary"]["rounds_done"] == 1
+    assert said["summary"]["lanes"] == 6
+
+
+def test_the_folder_is_called_what_the_run_is(ltr_run: Run, root: Path) -> None:
+    ltr_run("seed=3")
+    assert folders(root) == {folder_name(from_words(["seed=3", "steps=20", "eval_every=10"]))}
+
+
+def test_a_finished_run_is_left_alone_and_says_so(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    ltr_run()
+    first = capsys.readouterr().out
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in left(root)}
+    assert ltr_run() == 0
+    said = capsys.readouterr()
+    assert said.out == first
+    assert said.err == f"run {next(root.iterdir())}: finished before, nothing to train\n"
+    log = {path for path in left(root) if path.name == "log.txt"}
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in {*left(root)} - log} == {
+        path: what for path, what in before.items() if path not in log
+    }
+
+
+def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) -> None:
+    ltr_run("replicates=1", "rounds=0")
+    capsys.readouterr()
+    assert ltr_run() == 0
+    assert ": 5 trainings of 20 steps to go, 1 done before\n" in capsys.readouterr().err
+
+
+def test_asking_for_less_shows_less(ltr_run: Run, capsys: Captured) -> None:
+    ltr_run()
+    capsys.readouterr()
+    assert ltr_run("rounds=0", "replicates=1") == 0
+    said = capsys.readouterr()
+    assert "nothing to train" in said.err
+    assert [line.split()[:3] for line in said.out.splitlines()[2:4]] == [["0", "100.00", "%"], []]
+    assert "1 replicate" in said.out
+
+
+def test_a_run_that_fails_says_where(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    assert ltr_run("optimizer=sgd", "optimizer.learning_rate=1e9") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"ltr run: round 0, replicate 0, ticket, draw 0: .* at step \d+; lower optimizer", last)
+    assert info(root)["status"] == "failed"
+
+
+def test_the_configuration_can_be_printed_instead(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    assert ltr_run("--cfg", "job") == 0
+    assert "prune_rate: 0.2" in capsys.readouterr().out
+    assert not root.exists()
+
+
+# Bad input: one line, the right exit code, nothing left behind
+
+WRONG = {
+    "prune_rat=0.3": "prune_rat: unknown knob; did you mean prune_rate?",
+    "prune_rate=0": "prune_rate=0: must be a number > 0 and < 1",
+    "prune_rate=1": "prune_rate=1: must be a number > 0 and < 1",
+    "prune_rate=-1": "prune_rate=-1: must be a number > 0 and < 1",
+    "prune_rate=abc": "prune_rate=abc: must be a number > 0 and < 1",
+    "prune_rate=": "prune_rate=: must be a number > 0 and < 1",
+    "rounds=-1": "rounds=-1: must be a whole number >= 0",
+    "rounds=1.5": "rounds=1.5: must be a whole number >= 0",
+    "replicates=0": "replicates=0: must be a whole number >= 1",
+    "steps=0": "steps=0: must be at least one step",
+    "steps=ten": "steps=ten: must be steps or epochs, as in 50000 or 20ep",
+    "dataset=digit": "dataset=digit: unknown choice; did you mean digits?",
+    "dataset.name=digit": "dataset.name=digit: unknown data set; did you mean digits?",
+    "dataset=cifar10": "dataset.name=cifar10: unknown data set; known: digits, fashion_mnist, mnist",
+    "dataset.validation=1437": "dataset.validation=1437: must be smaller than the 1437 training examples",
+    "model=lenet": "model=lenet: unknown choice; did you mean lenet_300_100?",
+    "model.name=lenet": "model.name=lenet: unknown network; did you mean lenet_300_100?",
+    "optimizer=adamw": "optimizer=adamw: unknown choice; did you mean adam?",
+    "arms=[ticket,one_shoot]": "arms: unknown arm one_shoot; did you mean one_shot?",
+    "arms=[one_shot]": "arms=[one_shot]: must contain ticket",
+    "+arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
+    "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean magnitude?",
+    "pruning.rates.conv=5": "pruning.rates.conv=5.0: times prune_rate=0.2 must be less than 1",
+    "batch_size=5000": "batch_size=5000: must be at most 1197, the training examples of digits",
+    "rewind_step=20": "rewind_step=20: must be less than steps=20",
+    "rewind_step=900": "rewind_step=900: must be less than steps=20",
+    "devices=99": "devices=99: this machine has 2 (cpu)",
+    "prune_rate=[0.2": "",
+    "seed=${nothing}": "",
+    "seed=1,2": "",
+    "quickly": "quickly: not a knob; type key=value, as in prune_rate=0.2",
+}
+
+
+@pytest.mark.parametrize(("word", "said"), WRONG.items(), ids=WRONG.keys())
+def test_a_wrong_configuration(word: str, said: str, ltr_run: Run, root: Path, capsys: Captured) -> None:
+    assert ltr_run(word) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith(f"ltr run: {said}")
+    assert captured.out == ""
+    assert left(root) == []
+
+
+def test_a_network_that_does_not_fit_the_data(
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DATASETS, "digits", dataclasses.replace(DATASETS["digits"], shape=(1, 64, 1)))
+    assert ltr_run("model=conv2") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "ltr run: model.name=conv2: needs images of at least 2x2, these are (1, 64, 1)"
+    assert left(root) == []
+
+
+def test_pruning_a_layer_to_nothing(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    words = ("prune_rate=0.99", "pruning=global", "rounds=5", "arms=[ticket]", "replicates=1")
+    assert ltr_run(*words) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("ltr run: pruning emptied layer ")
+    assert info(root)["status"] == "failed"
+
+
+def test_data_that_is_not_there_and_cannot_be_fetched(
+    ltr_run: Run, root: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LTR_DATA_SOURCE", raising=False)
+    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    began = time.monotonic()
+    assert ltr_run("dataset=mnist", f"data_dir={tmp_path / 'data'}") == 3
+    assert time.monotonic() - began < 10
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "ltr run: mnist is not on this machine and cannot be fetched; type: ltr data prepare"
+    )
+    assert left(root) == []
+
+
+def test_an_output_folder_that_cannot_be_written(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "file").touch()
+    assert main(["run", f"output_root={tmp_path / 'file' / 'runs'}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"ltr run: output_root={tmp_path / 'file' / 'runs'}: cannot be written (Not a directory)"
+
+
+# Sweeps
+
+SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
+
+
+def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
+    assert ltr_run("-m", "prune_rate=0.2,0.3", *SHORT) == 0
+    wanted = (from_words([f"prune_rate={rate}", *SHORT]) for rate in (0.2, 0.3))
+    assert folders(root) == {folder_name(experiment) for experiment in wanted}
+
+
+def test_folders_do_not_depend_on_the_order_of_jobs(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    ltr_run("-m", "seed=0,1", *SHORT)
+    before = folders(root)
+    capsys.readouterr()
+    assert ltr_run("-m", "seed=1,0", *SHORT) == 0
+    assert folders(root) == before
+    assert capsys.readouterr().err.count("finished before, nothing to train") == 2
+
+
+def test_a_job_that_fails_stops_no_other(ltr_run: Run, root: Path, capsys: Captured) -> None:
+    assert ltr_run("-m", "prune_rate=2,0.3,5", *SHORT) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("run ", "round "))]
+    assert lines == [
+        "ltr run: prune_rate=2: must be a number > 0 and < 1",
+        "ltr run: prune_rate=5: must be a number > 0 and < 1",
+        "ltr run: not every job of the sweep succeeded, see above",
+    ]
+    assert folders(root) == {folder_name(from_words(["prune_rate=0.3", *SHORT]))}
+
+
+def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Experiment] = []
+
+    def conduct(experiment: Experiment) -> None:
+        begun.append(experiment)
+        raise StoppedError(15, "stopped by SIGTERM")
+
+    monkeypatch.setattr(conductor, "conduct", conduct)
+    with pytest.raises(SystemExit) as caught:
+        ltr_run("-m", "seed=0,1,2")
+    assert caught.value.code == 143
+    assert len(begun) == 1
+
+
+def test_jobs_of_one_run_extend_each_other(ltr_run: Run, root: Path) -> None:
+    assert ltr_run("-m", "replicates=1,2", "rounds=0") == 0
+    (name,) = folders(root)
+    assert len(RunFolder(root / name).finished) == 2

@@ -1,0 +1,121 @@
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from ltr import models
+from ltr.models import arithmetic
+from ltr.models.layers import max_pool
+
+Conv = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def plain_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """What `arithmetic.conv` stands for, with the gradients of autodiff."""
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def operands(
+    batch: int, height: int, width: int, channels: int, features: int, size: int
+) -> list[np.ndarray]:
+    """Images, a kernel, and weights of a loss on what comes out."""
+    generator = np.random.default_rng(0)
+    shapes = [
+        (batch, height, width, channels),
+        (size, size, channels, features),
+        (batch, height, width, features),
+    ]
+    return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+def value_and_gradients(
+    conv: Conv, x: np.ndarray, kernel: np.ndarray, weights: np.ndarray
+) -> list[jax.Array]:
+    value, back = jax.vjp(conv, jnp.asarray(x), jnp.asarray(kernel))
+    return [value, *back(jnp.asarray(weights))]
+
+
+@settings(max_examples=10)
+@given(
+    batch=st.integers(1, 3),
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    channels=st.integers(1, 3),
+    features=st.integers(1, 3),
+    size=st.sampled_from([1, 3, 5]),
+)
+def test_conv_and_its_gradients_are_those_of_lax(**shape: int) -> None:
+    given_ = operands(**shape)
+    found, expected = (value_and_gradients(conv, *given_) for conv in (arithmetic.conv, plain_conv))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_conv_inside_a_scan_has_the_gradients_of_lax() -> None:
+    x, kernel, weights = operands(4, 6, 5, 2, 3, 3)
+
+    def descend(conv: Conv) -> jax.Array:
+        def step(kernel: jax.Array, _: None) -> tuple[jax.Array, None]:
+            return kernel - 0.1 * jax.grad(lambda k: (conv(x, k) * weights).mean())(kernel), None
+
+        return lax.scan(step, jnp.asarray(kernel), length=3)[0]
+
+    np.testing.assert_allclose(descend(arithmetic.conv), descend(plain_conv), rtol=1e-5, atol=1e-6)
+
+
+def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
+    lanes = [operands(2, 4, 4, 2, 3, 3) for _ in range(2)]
+    stacked = [np.stack(pair) * np.array([1, 2]).reshape(2, 1, 1, 1, 1) for pair in zip(*lanes, strict=True)]
+    together = jax.vmap(lambda *one: value_and_gradients(arithmetic.conv, *one))(
+        *(leaf.astype(np.float32) for leaf in stacked)
+    )
+    for number in range(2):
+        alone = value_and_gradients(arithmetic.conv, *(leaf[number].astype(np.float32) for leaf in stacked))
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(one[number], other, rtol=1e-4, atol=1e-4)
+
+
+def test_dense_is_a_matrix_product() -> None:
+    x, kernel = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(arithmetic.dense(x, kernel), x @ kernel)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7), (9, 3)])
+def test_max_pool_takes_the_largest_of_each_2x2_and_drops_odd_edges(size: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
+    pooled = np.asarray(max_pool(jnp.asarray(x)))
+    assert pooled.shape == (2, size[0] // 2, size[1] // 2, 3)
+    for i, j in np.ndindex(pooled.shape[1:3]):
+        expected = x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(1, 2))
+        np.testing.assert_array_equal(pooled[:, i, j], expected)
+
+
+@pytest.mark.slow
+def test_a_step_of_conv2_is_not_slow_inside_a_loop() -> None:
+    """On the CPU, autodiff's own gradients are some 100 times slower there (jax issue 12868)."""
+    model = models.build("conv2", (32, 32, 3), 10)
+    params = model.init(jax.random.key(0))
+    images = jax.random.normal(jax.random.key(1), (20, 32, 32, 3))
+
+    def step(params: object) -> object:
+        gradients = jax.grad(lambda p: jnp.square(model.apply(p, images)).mean())(params)
+        return jax.tree.map(lambda p, g: p - 1e-3 * g, params, gradients)
+
+    def seconds(function: Callable[..., object]) -> float:
+        compiled = jax.jit(function)
+        jax.block_until_ready(compiled(params))
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            jax.block_until_ready(compiled(params))
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    inside = seconds(lambda p: lax.fori_loop(0, 3, lambda _, p: step(p), p)) / 3
+    assert inside < 3 * seconds(step)

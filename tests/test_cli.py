@@ -1,0 +1,153 @@
+"""`ltr`: words to commands, errors to exit codes; nothing heavy until it is needed."""
+
+import importlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ltr import __version__
+from ltr.cli import COMMANDS, main
+from ltr.errors import ConfigError, DataNotFoundError, LtrError, StoppedError
+
+Captured = pytest.CaptureFixture[str]
+HEAVY = {"jax", "numpy", "pandas", "hydra", "omegaconf", "pydantic", "matplotlib", "tensorflow_datasets"}
+LTR = [sys.executable, "-c", "import sys; from ltr.cli import main; sys.exit(main())"]
+
+
+def ltr(*words: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
+    return subprocess.run([*LTR, *words], check=False, capture_output=True, text=True)
+
+
+def said_by(words: list[str], capsys: Captured) -> str:
+    """What is printed by words that end the program, as --help does."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_names_every_command_and_an_example(capsys: Captured) -> None:
+    said = said_by(["--help"], capsys)
+    for name in COMMANDS:
+        assert f"\n    {name} " in said
+    assert "example:\n  ltr run " in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_an_example(name: str, capsys: Captured) -> None:
+    said = said_by([name, "--help"], capsys)
+    assert said.startswith(f"usage: ltr {name} ")
+    assert f"  ltr {name}" in said.split("xample", 1)[1]
+    assert [line for line in said.splitlines() if len(line) > 80] == []
+
+
+def test_the_version(capsys: Captured) -> None:
+    assert said_by(["--version"], capsys) == f"ltr {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["ls", "--help"]])
+def test_words_alone_load_nothing_heavy(words: list[str]) -> None:
+    code = f"""
+import sys
+from ltr.cli import main
+try:
+    main({words})
+except SystemExit:
+    pass
+print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_help_comes_within_300_ms() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert ltr("--help").returncode == 0
+        return time.perf_counter() - began
+
+    assert statistics.median(seconds() for _ in range(9)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["rum"], "invalid choice: 'rum'"),
+        (["ls", "--sideways"], "unrecognized arguments: --sideways"),
+        (["ls", "seed=1"], "unrecognized arguments: seed=1"),
+        (["run", "seed=1", "--sideways"], "unrecognized arguments: --sideways"),
+        (["show"], "the following arguments are required: RUN"),
+    ],
+)
+def test_wrong_words_are_exit_code_2(words: list[str], said: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LtrError("broken"), 1),
+        (ConfigError("broken"), 2),
+        (DataNotFoundError("broken"), 3),
+        (StoppedError(2, "broken"), 130),
+        (StoppedError(15, "broken"), 143),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_is_one_line_and_its_exit_code(
+    error: LtrError, code: int, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("ltr.commands.ls"), "execute", failing(error))
+    assert main(["ls"]) == code
+    assert capsys.readouterr() == ("", "ltr ls: broken\n")
+
+
+def test_an_interruption_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(importlib.import_module("ltr.commands.ls"), "execute", failing(KeyboardInterrupt()))
+    assert main(["ls"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def failing(error: BaseException) -> Callable[[object], int]:
+    def execute(_: object) -> int:
+        raise error
+
+    return execute
+
+
+def test_options_may_stand_between_knobs(capsys: Captured) -> None:
+    assert main(["plan", "rounds=1", "--json", "replicates=1"]) == 0
+    assert '"trainings": 5,' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["run", "prune_rate=1"], 2, "ltr run: prune_rate=1: must be a number > 0 and < 1"),
+        (["plan", "model=lenet"], 2, "ltr plan: model=lenet: unknown choice; did you mean lenet_300_100?"),
+        (["show", "nothing"], 2, "ltr show: nothing: no run of that name in outputs; ltr ls lists them"),
+    ],
+)
+def test_a_process_fails_with_one_line(
+    words: list[str], code: int, said: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    found = subprocess.run(
+        [*LTR, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path_factory.mktemp("empty"),
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (code, "", f"{said}\n")

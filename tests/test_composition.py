@@ -1,0 +1,76 @@
+"""From words to an experiment."""
+
+import pytest
+
+from ltr import composition
+from ltr.config import Duration, Experiment
+from ltr.errors import ConfigError
+
+
+def test_no_words_are_the_default_experiment() -> None:
+    experiment = composition.from_words([])
+    assert experiment.dataset.name == "digits"
+    assert (experiment.prune_rate, experiment.rounds, experiment.replicates) == (0.2, 15, 3)
+    assert set(experiment.arm) == {"random_reinit", "random_mask"}
+
+
+def test_knobs_choices_and_recipes_compose() -> None:
+    experiment = composition.from_words(
+        ["experiment=mnist_lenet", "replicates=2", "optimizer=sgd", "steps=20ep", "arm.random_mask.draws=2"]
+    )
+    assert (experiment.dataset.name, experiment.replicates) == ("mnist", 2)
+    assert (experiment.optimizer.name, experiment.optimizer.learning_rate) == ("sgd", 0.1)
+    assert experiment.steps == Duration(20, "ep")
+    assert (experiment.draws("random_reinit"), experiment.draws("random_mask")) == (3, 2)
+
+
+def test_null_and_lists_are_taken_as_hydra_takes_them() -> None:
+    experiment = composition.from_words(["devices=null", "arms=[ticket,one_shot]", "pruning.rates.conv=0.5"])
+    assert experiment.devices is None
+    assert experiment.arms == ("ticket", "one_shot")
+    assert experiment.pruning.rates.conv == 0.5
+
+
+def test_values_may_refer_to_others() -> None:
+    assert composition.from_words(["seed=7", "replicates=${seed}"]).replicates == 7
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("prune_rat=0.2", "prune_rat: unknown knob; did you mean prune_rate?"),
+        ("+prune_rat=0.2", "prune_rat: unknown knob; did you mean prune_rate?"),
+        ("learning_rate=1", "learning_rate: unknown knob; did you mean optimizer.learning_rate?"),
+        ("arm.ticket.drawz=2", "arm.ticket.drawz: unknown knob"),
+        ("zzz=1", "zzz: unknown knob; known: arm, "),
+        ("dataset=digit", "dataset=digit: unknown choice; did you mean digits?"),
+        ("model=xyz", "model=xyz: unknown choice; known: conv2, lenet_300_100"),
+        ("arm=[random_mask,nope]", "arm=nope: unknown choice"),
+        ("experiment=mnist_lenet,mnist_lent", "experiment=mnist_lent: unknown choice"),
+        ("rounds", "rounds: not a knob; type key=value"),
+        ("--rounds", "--rounds: not a knob"),
+    ],
+)
+def test_a_wrong_word_is_named_with_what_is_nearest(word: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        composition.check_words([word])
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("word", ["prune_rate=[0.2", "seed=${nothing}", "seed=1,2", "prune_rate=a b: c"])
+def test_what_hydra_refuses_is_said_on_one_line(word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        composition.from_words([word])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "word", ["hydra.verbose=true", "hydra/launcher=basic", "experiment=null", "~experiment"]
+)
+def test_words_for_hydra_itself_pass(word: str) -> None:
+    composition.check_words([word])
+
+
+def test_the_defaults_are_those_of_the_schema() -> None:
+    composed, schema = composition.from_words([]), Experiment()
+    assert composed == type(schema)(arm=composed.arm)

@@ -1,0 +1,130 @@
+"""Every YAML in configs/: it composes, says what it is, and holds the numbers of the paper."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ltr import setup
+from ltr.cli import main
+from ltr.composition import choices, config_dir, from_words, group_names
+from ltr.config import Duration, Experiment, Knob, knobs
+from ltr.errors import ConfigError
+
+FILES = sorted(config_dir().rglob("*.yaml"))
+CHOICES = [(group, choice) for group in group_names() for choice in choices(group)]
+ARMS = {"ticket", "random_reinit", "random_mask", "one_shot"}
+
+
+def squeezed(text: str) -> str:
+    """The text without its line breaks."""
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def run_help() -> str:
+    """What `ltr run --help` prints."""
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr("ltr.commands.knobs.write", said.append)
+        with pytest.raises(SystemExit) as caught:
+            main(["run", "--help"])
+    assert caught.value.code == 0
+    return said[0]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(config_dir())))
+def test_every_file_opens_with_a_comment(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("# @package")]
+    assert len(lines[0].removeprefix("# ")) > 20
+    assert lines[0].startswith("# ")
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes(group: str, choice: str) -> None:
+    assert isinstance(from_words([f"{group}={choice}"]), Experiment)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [pair for pair in CHOICES if pair[1] not in ("cifar10", "cifar10_conv2")],
+)
+def test_every_choice_describes_a_run(group: str, choice: str) -> None:
+    setup.outline(from_words([f"{group}={choice}"]))
+
+
+@pytest.mark.parametrize("group", ["dataset", "model", "optimizer", "rewind"])
+def test_a_choice_is_called_what_it_names(group: str) -> None:
+    for choice in choices(group):
+        assert getattr(from_words([f"{group}={choice}"]), group).name == choice
+
+
+@pytest.mark.parametrize("knob", list(knobs()), ids=lambda knob: knob.name)
+def test_help_lists_every_knob_with_its_meaning(knob: Knob, run_help: str) -> None:
+    assert re.search(rf"^  {re.escape(knob.name)}=", run_help, re.MULTILINE)
+    assert squeezed(f"{knob.meaning}: {knob.allowed}") in squeezed(run_help)
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_help_lists_every_choice_with_its_first_line(group: str, choice: str, run_help: str) -> None:
+    assert squeezed(f"{group}={choice} {choices(group)[choice]}") in squeezed(run_help)
+
+
+def test_help_fits_80_columns(run_help: str) -> None:
+    assert [line for line in run_help.splitlines() if len(line) > 80] == []
+
+
+# Recipes
+
+
+def test_mnist_lenet_is_the_paper_s() -> None:
+    recipe = from_words(["experiment=mnist_lenet"])
+    assert (recipe.dataset.name, recipe.dataset.validation) == ("mnist", 5000)
+    assert recipe.model.name == "lenet_300_100"
+    assert (recipe.optimizer.name, recipe.optimizer.learning_rate) == ("adam", 1.2e-3)
+    assert recipe.optimizer.schedule == "constant"
+    assert (recipe.batch_size, recipe.steps, recipe.eval_every) == (60, Duration(50_000), Duration(100))
+    assert (recipe.rounds, recipe.replicates, recipe.prune_rate) == (20, 5, 0.2)
+    assert (recipe.pruning.scope, recipe.pruning.rates.output) == ("layerwise", 0.5)
+    assert recipe.rewind_step == Duration(0)
+    assert set(recipe.arms) == ARMS
+    assert recipe.draws("random_reinit") == 3
+
+
+def test_cifar10_conv2_is_the_paper_s() -> None:
+    recipe = from_words(["experiment=cifar10_conv2"])
+    assert (recipe.dataset.name, recipe.dataset.validation) == ("cifar10", 5000)
+    assert recipe.model.name == "conv2"
+    assert (recipe.optimizer.name, recipe.optimizer.learning_rate) == ("adam", 2e-4)
+    assert (recipe.batch_size, recipe.steps, recipe.eval_every) == (60, Duration(20_000), Duration(100))
+    rates = recipe.pruning.rates
+    assert [recipe.prune_rate * multiple for multiple in (rates.conv, rates.dense, rates.output)] == [
+        0.1,
+        0.2,
+        0.1,
+    ]
+    assert (recipe.rounds, recipe.replicates, recipe.draws("random_reinit")) == (20, 5, 3)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_quick_recipes_have_the_shape_of_the_full_ones(dataset: str) -> None:
+    full = from_words([f"experiment={dataset}_lenet"])
+    quick = from_words([f"experiment={dataset}_lenet_quick"])
+    assert full.dataset.name == quick.dataset.name == dataset
+    assert (quick.rounds, quick.eval_every, quick.arms) == (full.rounds, full.eval_every, full.arms)
+    assert (quick.optimizer, quick.pruning, quick.batch_size) == (
+        full.optimizer,
+        full.pruning,
+        full.batch_size,
+    )
+    assert (quick.replicates, quick.steps, quick.draws("random_reinit")) == (3, Duration(12_000), 1)
+
+
+def test_fashion_mnist_differs_from_mnist_in_the_data_alone() -> None:
+    mnist = from_words(["experiment=mnist_lenet", "dataset=fashion_mnist"])
+    assert from_words(["experiment=fashion_mnist_lenet"]) == mnist
+
+
+def test_a_recipe_whose_data_is_to_come_says_so_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"^dataset\.name=cifar10: unknown data set; .*$"):
+        setup.outline(from_words(["experiment=cifar10_conv2"]))

@@ -1,0 +1,186 @@
+"""Stopped, killed or damaged: the same command goes on, and ends as a run that was left alone."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from ltr.store import checkpoints
+from ltr.store.folder import RunFolder, round_name
+
+SHORT = ("rounds=1", "replicates=2", "steps=1000", "eval_every=50")
+LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50")
+
+
+class Ltr:
+    """`ltr run` in processes of their own that share a compilation cache."""
+
+    def __init__(self, cache: Path) -> None:
+        self._environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+
+    def start(self, root: Path, *words: str) -> subprocess.Popen[str]:
+        main = "import sys; from ltr.cli import main; sys.exit(main())"
+        return subprocess.Popen(
+            [sys.executable, "-c", main, "run", f"output_root={root}", *words],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, root: Path, *words: str) -> tuple[Path, list[str]]:
+        """Run to the end; returns the run folder and the lines on standard error."""
+        process = self.start(root, *words)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        (folder,) = root.glob("digits-*")
+        return folder, errors.splitlines()
+
+    def kill(self, root: Path, seconds: float, *words: str) -> bool:
+        """Start, and kill so many seconds after training began; False if the run ended before."""
+        with self.start(root, *words) as process:
+            assert process.stderr is not None
+            wait_for("run ", process.stderr)
+            time.sleep(seconds)
+            process.kill()
+            process.stderr.read()
+        return process.returncode == -signal.SIGKILL
+
+
+def wait_for(beginning: str, stream: IO[str]) -> str:
+    """The first line that begins so."""
+    before = []
+    for line in stream:
+        if line.startswith(beginning):
+            return line
+        before.append(line)
+    raise AssertionError(f"no line begins with {beginning} in\n{''.join(before)}")
+
+
+@pytest.fixture(scope="session")
+def ltr(tmp_path_factory: pytest.TempPathFactory) -> Ltr:
+    return Ltr(tmp_path_factory.mktemp("compiled"))
+
+
+class Alone(NamedTuple):
+    """A run that was left alone, and how long its training took."""
+
+    folder: Path
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def alone(ltr: Ltr, tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Alone]:
+    """Runs words once and for all tests."""
+    done: dict[tuple[str, ...], Alone] = {}
+
+    def run(words: tuple[str, ...]) -> Alone:
+        if words not in done:
+            root = tmp_path_factory.mktemp("alone")
+            with ltr.start(root, *words) as process:
+                assert process.stderr is not None
+                wait_for("run ", process.stderr)
+                began = time.monotonic()
+                process.stderr.read()
+            assert process.returncode == 0
+            done[words] = Alone(next(root.glob("digits-*")), time.monotonic() - began)
+        return done[words]
+
+    return run
+
+
+def tickets(folder: Path, rounds: int) -> dict[tuple[str, int], Any]:
+    """Everything that checkpoints hold for good."""
+    groups = RunFolder(folder).groups
+    names = ["initial", *map(round_name, range(rounds + 1))]
+    return {(name, replicate): groups.load(name, replicate) for name in names for replicate in (0, 1)}
+
+
+def assert_same_run(folder: Path, expected: Path, rounds: int) -> None:
+    """Tables, byte for byte; masks and weights, bit for bit."""
+    for table in ("metrics.parquet", "results.parquet"):
+        assert (folder / table).read_bytes() == (expected / table).read_bytes(), table
+    mine, theirs = tickets(folder, rounds), tickets(expected, rounds)
+    assert jax.tree.structure(mine) == jax.tree.structure(theirs)
+    for one, other in zip(jax.tree.leaves(mine), jax.tree.leaves(theirs), strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_run_after_a_checkpoint(
+    number: signal.Signals,
+    code: int,
+    ltr: Ltr,
+    alone: Callable[[tuple[str, ...]], Alone],
+    tmp_path: Path,
+) -> None:
+    expected = alone(SHORT).folder
+    process = ltr.start(tmp_path, *SHORT)
+    assert process.stderr is not None
+    wait_for("round 0/1", process.stderr)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    said = [line for line in errors.splitlines() if line.startswith("ltr")]
+    assert said == [f"ltr run: stopped by {number.name}; the same command goes on from here"]
+    assert "Traceback" not in errors
+    assert checkpoints.is_whole(tmp_path / expected.name / "checkpoints" / "under_way")
+    folder, _ = ltr.finish(tmp_path, *SHORT)
+    assert_same_run(folder, expected, rounds=1)
+
+
+def killed_and_resumed(
+    ltr: Ltr, root: Path, words: tuple[str, ...], moments: list[float]
+) -> tuple[Path, int]:
+    """Killed so many seconds into each attempt, then finished; the folder, and how many kills struck."""
+    often = (*words, "checkpoint_every=0.01")
+    struck = sum(ltr.kill(root, moment, *often) for moment in moments)
+    return ltr.finish(root, *often)[0], struck
+
+
+def test_a_run_killed_at_any_moment_goes_on(
+    ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
+) -> None:
+    expected = alone(SHORT)
+    moments = [random.uniform(0.05, 0.5) * expected.seconds for _ in range(2)]
+    folder, struck = killed_and_resumed(ltr, tmp_path, SHORT, moments)
+    assert struck >= 1, moments
+    assert_same_run(folder, expected.folder, rounds=1)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_ten_random_moments_goes_on(
+    ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
+) -> None:
+    expected = alone(LONG)
+    moments = [random.uniform(0, 0.12) * expected.seconds for _ in range(10)]
+    folder, struck = killed_and_resumed(ltr, tmp_path, LONG, moments)
+    assert struck == 10, moments
+    assert_same_run(folder, expected.folder, rounds=4)
+
+
+def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
+    ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
+) -> None:
+    expected = alone(SHORT).folder
+    folder = shutil.copytree(expected, tmp_path / expected.name)
+    damaged = folder / "checkpoints" / "round_01" / "0-1"
+    file = max(damaged.rglob("d/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+    _, errors = ltr.finish(tmp_path, *SHORT)
+    warnings = [line for line in errors if line.startswith("ltr: ")]
+    assert warnings == [f"ltr: checkpoint {damaged} is damaged: going back to the round before"]
+    assert f"run {folder}: 2 trainings of 1000 steps to go, 8 done before" in errors
+    assert_same_run(folder, expected, rounds=1)

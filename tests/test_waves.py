@@ -1,0 +1,261 @@
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ltr import devices, masks, optimizers, pruning, training, waves
+from ltr.config import Duration, Optimizer, Pruning
+from ltr.data import Dataset
+from ltr.devices import Placement
+from ltr.errors import LtrError
+from ltr.models import Model
+from ltr.optimizers import Optimizer as Built
+from ltr.store.tables import LaneId
+from ltr.training import EVALUATIONS, Program
+from ltr.waves import Outcome, Progress, Snapshot, Start, Trainer
+
+AT = np.array([0, 3, 6, 9, 12, 14], np.int32)
+ADAM = Optimizer(learning_rate=0.01, schedule="cosine", warmup=Duration(3))
+LANES = [LaneId(1, 0, "ticket", 0), LaneId(1, 1, "ticket", 0), LaneId(1, 0, "random_reinit", 0)]
+"""One more than there are devices."""
+
+
+def ignore(progress: Progress) -> None:
+    """Looks on, and does nothing."""
+
+
+@pytest.fixture(scope="module")
+def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
+    """A trainer of `network` on `blobs`, in batches of 10: 4 steps an epoch."""
+
+    def trainer(
+        config: Optimizer = ADAM, lanes_per_device: int = 1, wrap: Callable[[Program], Program] = lambda f: f
+    ) -> Trainer:
+        optimizer: Built = optimizers.build(config, 14, 4)
+        placement = Placement(tuple(jax.devices()), lanes_per_device)
+        program = wrap(training.program(network, optimizer, 10))
+        return Trainer(program, optimizer, training.examples(blobs), placement)
+
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def trainer(make: Callable[..., Trainer]) -> Trainer:
+    return make()
+
+
+@pytest.fixture(scope="module")
+def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
+    """Three lanes of different weights and data orders."""
+    return {
+        lane: Start(
+            jax.tree.map(lambda leaf, n=n: np.asarray(leaf * (1 + n)), masks.apply(mask, params)),
+            mask,
+            np.array([0, n], np.uint32),
+        )
+        for n, lane in enumerate(LANES)
+    }
+
+
+@pytest.fixture
+def visited_at_every_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waves, "VISIT_SECONDS", 0.0)
+
+
+def identical(one: Outcome, other: Outcome) -> bool:
+    """Whether weights and metrics agree bit for bit, NaN included."""
+    pairs = zip(*(jax.tree.leaves(outcome[:2]) for outcome in (one, other)), strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs)
+
+
+def test_a_lane_does_not_depend_on_who_shares_its_wave(trainer: Trainer, starts: Any) -> None:
+    together = trainer.train(starts, 0, AT, ignore)
+    backwards = trainer.train(dict(reversed(starts.items())), 0, AT, ignore)
+    assert list(together) == LANES
+    for lane in LANES:
+        alone = trainer.train({lane: starts[lane]}, 0, AT, ignore)[lane]
+        assert identical(together[lane], alone)
+        assert identical(together[lane], backwards[lane])
+
+
+def test_different_lanes_end_differently_and_equal_ones_alike(trainer: Trainer, starts: Any) -> None:
+    first, second = LANES[:2]
+    twins = trainer.train({first: starts[first], second: starts[first]}, 0, AT, ignore)
+    apart = trainer.train({first: starts[first], second: starts[second]}, 0, AT, ignore)
+    assert identical(twins[first], twins[second])
+    assert not identical(apart[first], apart[second])
+
+
+def test_where_the_host_visits_changes_no_number(
+    trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes, visits = [], []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(waves, "VISIT_SECONDS", seconds)
+        seen: list[int] = []
+        outcomes.append(trainer.train(starts, 0, AT, lambda progress, to=seen: to.append(progress.steps)))
+        visits.append(seen)
+    assert visits == [[0, 6, 6, 6, 6, 4, 0, 3, 3, 3, 3, 2], [0, 28, 14]]
+    assert all(identical(outcomes[0][lane], outcomes[1][lane]) for lane in LANES)
+
+
+def test_more_evaluations_than_fit_between_two_visits(
+    trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "VISIT_SECONDS", 1e9)
+    at = np.resize(AT[:1], EVALUATIONS + 9)
+    at[-1] = 14
+    outcome = trainer.train({LANES[0]: starts[LANES[0]]}, 0, at, ignore)[LANES[0]]
+    assert len(outcome.metrics.val_loss) == EVALUATIONS + 9
+    assert len(set(outcome.metrics.val_loss[:-1])) == 1
+
+
+@pytest.mark.usefixtures("visited_at_every_evaluation")
+def test_a_visit_sees_who_trains_how_far_and_how_well(trainer: Trainer, starts: Any) -> None:
+    seen: list[Progress] = []
+    outcomes = trainer.train(starts, 0, AT, seen.append)
+    assert [tuple(progress.names) for progress in seen] == [tuple(LANES[:2])] * 6 + [tuple(LANES[2:])] * 6
+    assert sum(progress.steps for progress in seen) == 3 * 14
+    pair = np.stack([outcomes[lane].metrics.test_accuracy for lane in LANES[:2]]).mean(0)
+    assert [progress.accuracy for progress in seen[:6]] == pytest.approx(pair.tolist())
+    assert all(outcome.seconds > 0 for outcome in outcomes.values())
+
+
+@pytest.mark.usefixtures("visited_at_every_evaluation")
+def test_a_snapshot_of_any_visit_resumes_bit_for_bit(trainer: Trainer, starts: Any) -> None:
+    snapshots: list[Snapshot] = []
+    whole = trainer.train(starts, 0, AT, lambda progress: snapshots.append(progress.snapshot()))
+    steps_left = []
+    for snapshot in snapshots:
+        seen: list[int] = []
+        resumed = trainer.train(starts, 0, AT, lambda progress, to=seen: to.append(progress.steps), snapshot)
+        assert all(identical(whole[lane], resumed[lane]) for lane in LANES)
+        steps_left.append(sum(seen))
+    assert steps_left == [42, 36, 30, 24, 18, 14, 14, 11, 8, 5, 2, 0]
+
+
+@pytest.mark.usefixtures("visited_at_every_evaluation")
+def test_a_snapshot_of_other_lanes_is_ignored(trainer: Trainer, starts: Any) -> None:
+    snapshots: list[Snapshot] = []
+    whole = trainer.train(starts, 0, AT, lambda progress: snapshots.append(progress.snapshot()))
+    asked = {LANES[1]: starts[LANES[1]]}
+    for snapshot in (snapshots[3], snapshots[-1]):
+        resumed = trainer.train(asked, 0, AT, ignore, snapshot)
+        assert list(resumed) == [LANES[1]]
+        assert identical(resumed[LANES[1]], whole[LANES[1]])
+
+
+def test_what_a_visit_raises_ends_the_training(trainer: Trainer, starts: Any) -> None:
+    def stop(progress: Progress) -> None:
+        raise LtrError("enough")
+
+    with pytest.raises(LtrError, match="enough"):
+        trainer.train(starts, 0, AT, stop)
+
+
+def test_a_loss_that_is_not_finite_names_lane_and_step(trainer: Trainer, starts: Any) -> None:
+    broken = jax.tree.map(np.copy, starts[LANES[1]])
+    broken.params["dense_1"]["bias"][0] = np.nan
+    with pytest.raises(LtrError, match=r"^round 1, replicate 1, ticket, draw 0: .* finite at step 0; lower"):
+        trainer.train(starts | {LANES[1]: broken}, 0, AT, ignore)
+
+
+def test_a_loss_that_diverges_names_the_step_where_it_is_found(
+    make: Callable[..., Trainer], starts: Any
+) -> None:
+    wild = make(Optimizer(name="sgd", learning_rate=1e30))
+    with pytest.raises(LtrError, match=r"finite at step 3; lower optimizer.learning_rate$"):
+        wild.train(starts, 0, AT, ignore)
+
+
+def test_side_by_side_on_a_device_lanes_train_alike(
+    make: Callable[..., Trainer], trainer: Trainer, starts: Any
+) -> None:
+    one_by_one = trainer.train(starts, 0, AT, ignore)
+    side_by_side = make(lanes_per_device=2).train(starts, 0, AT, ignore)
+    for lane in LANES:
+        for one, other in zip(
+            *(jax.tree.leaves(o[lane][:2]) for o in (one_by_one, side_by_side)), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_training_rewound_with_all_its_weights_repeats_itself(
+    make: Callable[..., Trainer], network: Model, params: Any
+) -> None:
+    """From step 6 on: the same learning rates, the same data. SGD has no moments to lose."""
+    sgd = make(Optimizer(name="sgd", learning_rate=0.1, schedule="cosine", warmup=Duration(10)))
+    start = Start(params, masks.ones(params, network.kinds), np.array([0, 9], np.uint32))
+    whole = sgd.train({"lane": start}, 0, AT, ignore)["lane"]
+    origin = sgd.train({"lane": start}, 0, AT[:3], ignore)["lane"].params
+    rewound = sgd.train({"lane": start._replace(params=origin)}, 6, AT[2:], ignore)["lane"]
+    jax.tree.map(np.testing.assert_array_equal, rewound.params, whole.params)
+    np.testing.assert_array_equal(rewound.metrics.val_loss, whole.metrics.val_loss[2:])
+
+
+def test_the_program_is_traced_once_for_all_rounds(
+    make: Callable[..., Trainer], network: Model, params: Any
+) -> None:
+    traces = []
+
+    def counted(program: Program) -> Program:
+        def run(*arguments: Any) -> Any:
+            traces.append(arguments)
+            return program(*arguments)
+
+        return run
+
+    trainer = make(wrap=counted)
+    mask, weights = masks.ones(params, network.kinds), params
+    rates = pruning.layer_rates(Pruning(), 0.3, network.kinds)
+    for round in range(4):
+        first, at = (6, AT[2:]) if round else (0, AT)
+        lanes = {
+            lane: Start(
+                jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, n], np.uint32)
+            )
+            for n, lane in enumerate(LANES[: 1 + round % 3])
+        }
+        outcomes = trainer.train(lanes, first, at, ignore)
+        weights = outcomes[LANES[0]].params
+        mask = pruning.prune(Pruning(), params, weights, mask, rates)
+    assert masks.density(mask) < 0.3
+    assert len(traces) == 1
+
+
+@pytest.mark.usefixtures("visited_at_every_evaluation")
+def test_nothing_is_compiled_after_the_first_visit(
+    make: Callable[..., Trainer], starts: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make()
+    with jax.log_compiles():
+        trainer.train(starts, 0, AT[:1], ignore)
+        assert "Compiling" in caplog.text
+        caplog.clear()
+        trainer.train(starts, 0, AT, ignore)
+    assert "Compiling" not in caplog.text
+
+
+def test_the_program_moves_nothing_to_the_devices_and_takes_over_the_lanes_it_is_given(
+    make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_away = []
+
+    def guarded(function: Callable[..., Any], placement: Placement, donate: tuple[int, ...]) -> Any:
+        compiled = parallel(function, placement, donate)
+
+        def call(*arguments: Any) -> Any:
+            with jax.transfer_guard("disallow"):
+                results = compiled(*arguments)
+            given_away.append([leaf.is_deleted() for leaf in jax.tree.leaves(arguments[0])])
+            return results
+
+        return call
+
+    parallel = devices.parallel
+    monkeypatch.setattr(devices, "parallel", guarded)
+    make().train(starts, 0, AT, ignore)
+    assert given_away
+    assert all(all(leaves) for leaves in given_away)
