@@ -1,6 +1,6 @@
 """Arms: what a lane of a round starts from. `ticket` is the finding, the others are its controls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +42,10 @@ def ticket(source: Source, key: jax.Array) -> Ticket:
 
 
 def random_reinit(source: Source, key: jax.Array) -> Ticket:
-    """The ticket's mask, fresh weights: do the initial weights matter? (Frankle & Carbin, 2019)."""
+    """The ticket's mask, fresh weights: do the initial weights matter? (Frankle & Carbin, 2019).
+
+    Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
+    """
     return _masked(source.ticket.mask, source.init(key))
 
 
@@ -93,6 +96,11 @@ def lanes(experiment: Experiment, round: int) -> list[LaneId]:
         for replicate in range(experiment.replicates)
         for draw in range(experiment.draws(arm))
     ]
+
+
+def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) -> list[LaneId]:
+    """The trainings of a round that are still to be done."""
+    return [lane for lane in lanes(experiment, round) if lane not in finished]
 
 
 def check(experiment: Experiment) -> None:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ltr.errors import ConfigError
 
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,9 @@ class Experiment:
         int, Field(ge=0, description="prunings; the ticket is trained once more than that"), Beside()
     ] = 15
     replicates: Annotated[
-        int, Field(ge=1, description="independent repetitions, each with its own weights and data"), Beside()
+        int,
+        Field(ge=1, description="independent repetitions, each with its own weights and data order"),
+        Beside(),
     ] = 3
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
     steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
@@ -184,6 +186,8 @@ def parse(values: Mapping[str, Any]) -> Experiment:
         duration = getattr(experiment, name)
         if duration.amount == 0:
             raise ConfigError(f"{name}={duration}: must be at least one step")
+    if len(set(experiment.arms)) < len(experiment.arms):
+        raise ConfigError(f"arms={_literal(experiment.arms)}: must name each arm once")
     if "ticket" not in experiment.arms:
         raise ConfigError(
             f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"

@@ -16,7 +16,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ltr.errors import ConfigError
 
-
 _AXIS = "devices"
 
 
@@ -59,14 +58,16 @@ def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_by
     if devices is not None and devices > len(found):
         raise ConfigError(f"devices={devices}: this machine has {len(found)} ({found[0].platform})")
     chosen = tuple(found[: min(devices or len(found), lanes)])
-    return Placement(chosen, lanes_per_device or _fitting(chosen, lanes, lane_bytes))
+    share = -(-lanes // len(chosen))
+    return Placement(chosen, min(share, lanes_per_device or _fitting(chosen[0], lane_bytes)))
 
 
-def _fitting(devices: Sequence[jax.Device], lanes: int, lane_bytes: int) -> int:
-    if devices[0].platform == "cpu":
+def _fitting(device: jax.Device, lane_bytes: int) -> int:
+    """Lanes to train side by side: half of an accelerator's memory is left to data and activations."""
+    if device.platform == "cpu":
         return 1
-    memory = (devices[0].memory_stats() or {}).get("bytes_limit", 0)
-    return max(1, min(-(-lanes // len(devices)), memory // (2 * lane_bytes)))
+    memory = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return max(1, memory // (2 * lane_bytes))
 
 
 def describe(placement: Placement) -> dict[str, str | int]:

@@ -8,9 +8,8 @@ import jax
 import numpy as np
 
 from ltr import keys, masks, pruning, records, under_way
-from ltr.arms import ARMS, Source, Ticket, lanes
+from ltr.arms import ARMS, Source, Ticket, missing
 from ltr.errors import LtrError
-from ltr.pruning.criteria import CRITERIA
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
@@ -39,13 +38,13 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     experiment = setup.experiment
     draw_origins(setup, folder, watch)
     for round in range(experiment.rounds + 1):
-        missing = [lane for lane in lanes(experiment, round) if lane not in folder.finished]
-        if not missing:
+        to_do = missing(experiment, round, folder.finished)
+        if not to_do:
             continue
-        watch.begins(round, missing)
-        replicates = {lane.replicate for lane in missing}
+        watch.begins(round, to_do)
+        replicates = {lane.replicate for lane in to_do}
         tickets = {replicate: find_ticket(setup, folder, round, replicate) for replicate in replicates}
-        starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in missing}
+        starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in to_do}
         outcomes = train(setup, folder, round, starts, watch)
         commit(setup, folder, round, starts, outcomes)
         watch.ends(round)
@@ -71,12 +70,12 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
 
     def dense_scores() -> Any:
         dense = folder.groups.load(round_name(0), lane.replicate)
-        return CRITERIA[setup.experiment.pruning.criterion](first["initial"], dense["trained"])
+        return pruning.criterion(setup.experiment.pruning)(first["initial"], dense["trained"])
 
     source = Source(ticket, first["origin"], dense_scores, setup.init)
     mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))
     order = _order_key(setup.experiment.seed, lane.replicate, lane.round)
-    return Start(jax.tree.map(np.asarray, weights), mask, order)
+    return Start(weights, mask, order)
 
 
 def train(
@@ -115,10 +114,10 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     The prefix sees the data in the order of round 0, so it ends where the dense training is then.
     """
     seed = setup.experiment.seed
-    missing = set(range(setup.experiment.replicates)) - folder.groups.members("initial")
-    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in sorted(missing)}
+    undrawn = set(range(setup.experiment.replicates)) - folder.groups.members("initial")
+    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in sorted(undrawn)}
     origin = initial
-    if missing and setup.schedule.rewind_step:
+    if undrawn and setup.schedule.rewind_step:
         starts = {
             LaneId(0, r, "ticket", 0): Start(
                 weights, masks.ones(weights, setup.model.kinds), _order_key(seed, r, round=0)
@@ -128,8 +127,8 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         at = np.array([setup.schedule.rewind_step], np.int32)
         trained = setup.trainer.train(starts, 0, at, lambda progress: _raise(watch.visits(progress)))
         origin = {lane.replicate: outcome.params for lane, outcome in trained.items()}
-    if missing:
-        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in missing})
+    if undrawn:
+        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in undrawn})
 
 
 def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
@@ -139,9 +138,9 @@ def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
 
 def _under_way(setup: Setup, folder: RunFolder, starts: Mapping[LaneId, Start]) -> Snapshot | None:
     saved = folder.load_under_way()
-    if saved is None or not {LaneId(*lane) for lane in saved[1]["wave"]} <= set(starts):
-        return None
-    return under_way.unpack(*saved, lambda lane: setup.trainer.fresh(starts[lane]))
+    return (
+        None if saved is None else under_way.unpack(*saved, setup.trainer.fresh(next(iter(starts.values()))))
+    )
 
 
 def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[[Progress], None]:

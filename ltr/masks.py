@@ -1,6 +1,7 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
-True is a kept weight. Every function takes NumPy or JAX arrays and works under `jax.jit`.
+True is a kept weight. `apply` works on NumPy and on JAX arrays, under `jax.jit` too; the others
+are for the host.
 """
 
 from collections.abc import Callable

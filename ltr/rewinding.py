@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ltr import masks
+from ltr.config import Rewind, nearest
+from ltr.errors import ConfigError
 
 
 def weights(mask: Any, trained: Any, origin: Any) -> Any:
@@ -16,3 +18,9 @@ def weights(mask: Any, trained: Any, origin: Any) -> Any:
 
 REWINDINGS: dict[str, Callable[[Any, Any, Any], Any]] = {"weights": weights}
 """Mask, trained weights, weights at the rewind step -> weights the next round starts from."""
+
+
+def check(config: Rewind) -> None:
+    """ConfigError for a rewinding that there is not."""
+    if config.name not in REWINDINGS:
+        raise ConfigError(f"rewind.name={config.name}: unknown rewinding; {nearest(config.name, REWINDINGS)}")

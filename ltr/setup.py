@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import arms, data, devices, masks, models, optimizers, pruning, schedule, training
+from ltr import arms, data, devices, masks, models, optimizers, pruning, rewinding, schedule, training
 from ltr.config import Experiment
 from ltr.data.registry import find
 from ltr.devices import Placement
@@ -47,9 +47,10 @@ class Setup(Outline):
 
 
 def outline(experiment: Experiment) -> Outline:
-    """Everything about a run that can be wrong in its configuration is found here: ConfigError."""
+    """What can be known of a run from its configuration alone; ConfigError where that is wrong."""
     arms.check(experiment)
     pruning.criterion(experiment.pruning)
+    rewinding.check(experiment.rewind)
     entry = find(experiment.dataset.name)
     model = models.build(experiment.model.name, entry.shape, entry.classes)
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset))

@@ -1,6 +1,6 @@
 """A round under way as a checkpoint holds it: arrays by name, and a description in JSON."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -32,15 +32,15 @@ def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     return arrays, about
 
 
-def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], fresh: Callable[[LaneId], Lane]) -> Snapshot:
-    """The snapshot that was packed; `fresh` makes a lane of the same structure."""
+def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Lane) -> Snapshot:
+    """The snapshot that was packed; `like` is any lane of the run, for its structure."""
     outcomes = {}
     for place, (*lane, seconds) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
         outcomes[LaneId(*lane)] = Outcome(saved["params"], Metrics(*saved["metrics"]), seconds)
     names = tuple(LaneId(*lane) for lane in about["wave"])
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    lanes = [_lane(one["state"], fresh(name)) for one, name in zip(saved, names, strict=True)]
+    lanes = [_lane(one["state"], like) for one in saved]
     metrics = [Metrics(*one["metrics"]) for one in saved]
     return Snapshot(outcomes, Wave(names, lanes, metrics, about["seconds"]))
 

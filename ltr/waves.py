@@ -105,7 +105,7 @@ class Trainer:
             LtrError: a lane's loss is no longer finite; the message names lane and step.
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
-        wave = resume.wave if resume and set(resume.wave.names) <= set(starts) else None
+        wave = resume.wave if resume and self._takes(resume.wave, starts) else None
         evaluations = 1
         while pending := [name for name in starts if name not in outcomes]:
             running = self._place(wave or self._wave(starts, pending), first_step, evaluate_at)
@@ -122,6 +122,9 @@ class Trainer:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
         return Lane(start.params, moments, start.mask, start.order_key)
+
+    def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
+        return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
     def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any]) -> Wave:
         names = tuple(pending[: self.placement.capacity])

@@ -139,12 +139,15 @@ def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network:
     )
 
 
-def test_weight_decay_pulls_to_zero(steps: Callable[..., list[Lane]], params: Any, network: Model) -> None:
+@pytest.mark.parametrize("name", optimizers.DIRECTIONS)
+def test_weight_decay_pulls_to_zero(
+    name: str, steps: Callable[..., list[Lane]], params: Any, network: Model
+) -> None:
     dense = masks.ones(params, network.kinds)
     plain, decayed = (
-        steps(Optimizer(name="sgd", learning_rate=0.1, weight_decay=decay), params, dense, 1)[0].params
+        steps(Optimizer(name=name, learning_rate=0.1, weight_decay=decay), params, dense, 1)[0].params
         for decay in (0.0, 0.5)
     )
-    for name in KERNELS:
-        difference = np.asarray(plain[name]["kernel"]) - np.asarray(decayed[name]["kernel"])
-        np.testing.assert_allclose(difference, 0.1 * 0.5 * params[name]["kernel"], rtol=1e-3, atol=1e-6)
+    for layer in KERNELS:
+        difference = np.asarray(plain[layer]["kernel"]) - np.asarray(decayed[layer]["kernel"])
+        np.testing.assert_allclose(difference, 0.1 * 0.5 * params[layer]["kernel"], rtol=1e-3, atol=1e-6)

@@ -7,6 +7,8 @@ steps. Matching (Frankle et al. 2020): within 0.2 percentage points of it, or be
 import pandas as pd
 
 MATCHING_TOLERANCE = 0.002
+ROUNDING = 1e-6
+"""Means of equal accuracies differ by less: accuracies are float32."""
 
 
 def winning(summary: pd.DataFrame) -> pd.DataFrame:
@@ -15,7 +17,7 @@ def winning(summary: pd.DataFrame) -> pd.DataFrame:
     A censored ticket stops at an unknown later step, and is never counted as winning.
     """
     tickets, dense = _tickets(summary), _dense(summary)
-    accurate = tickets["accuracy"].ge(dense["accuracy"])
+    accurate = tickets["accuracy"].ge(dense["accuracy"] - ROUNDING)
     fast = tickets["early_stop_step"].le(dense["early_stop_step"]) & (tickets["censored"] == 0)
     return tickets.loc[accurate & fast]
 
@@ -23,7 +25,7 @@ def winning(summary: pd.DataFrame) -> pd.DataFrame:
 def matching(summary: pd.DataFrame) -> pd.DataFrame:
     """The matching tickets of a summary by round, the sparsest last."""
     tickets = _tickets(summary)
-    return tickets.loc[tickets["accuracy"].ge(_dense(summary)["accuracy"] - MATCHING_TOLERANCE)]
+    return tickets.loc[tickets["accuracy"].ge(_dense(summary)["accuracy"] - MATCHING_TOLERANCE - ROUNDING)]
 
 
 def _tickets(summary: pd.DataFrame) -> pd.DataFrame:

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ltr import arms, devices, setup
+from ltr import devices, setup
 from ltr import experiment as loop
 from ltr.analysis.summary import by_round, select, summary
+from ltr.arms import missing
 from ltr.commands.stopping import Stop
 from ltr.config import Experiment
 from ltr.errors import LtrError, StoppedError
-from ltr.report import outcome, tables
+from ltr.report import tables
 from ltr.report.arms import in_order
+from ltr.report.figures import draw
+from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
@@ -39,24 +42,22 @@ def conduct(experiment: Experiment) -> None:
     devices.start(_compilation_cache())
     outline = setup.outline(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
-        missing = _missing(outline, folder)
-        unfinished = missing or folder.facts.get("status") != "finished"
+        to_do = _to_do(experiment, folder)
+        unfinished = to_do or folder.facts.get("status") != "finished"
         ready = setup.make(outline) if unfinished else None
-        line = f"run {folder.path}: {_amount(outline, folder, missing)}"
-        print(line, file=sys.stderr, flush=True)
-        log.info(line)
+        print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
         table = RoundTable(experiment, folder)
         table.catch_up()
         if ready is not None:
-            with _recorded(folder, experiment):
-                _train(ready, folder, stop, table, missing)
-                outcome.draw(folder.path, folder.frames["results"])
-        outcome.conclude(folder.path, select(folder.frames["results"], experiment))
+            log.info("%s", _amount(outline, folder, to_do))
+            with _recorded(folder, ready):
+                _train(ready, folder, stop, table, to_do)
+                draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
+        conclude(folder.path, select(folder.frames["results"], experiment))
 
 
-def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable", missing: list[LaneId]) -> None:
-    folder.describe(devices=devices.describe(ready.trainer.placement))
-    pace = Pace(sum(ready.schedule.length(lane.round) for lane in missing), time.monotonic)
+def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable", to_do: list[LaneId]) -> None:
+    pace = Pace(sum(ready.schedule.length(lane.round) for lane in to_do), time.monotonic)
     with display(sys.stderr) as shown:
         loop.run(ready, folder, Watch(ready.experiment, stop, table, pace, shown))
 
@@ -73,7 +74,8 @@ class RoundTable:
         """Print the rounds that are complete and not printed yet."""
         results = select(self._folder.frames["results"], self._experiment)
         rounds = by_round(results)
-        while len(results[results["round"] == self._next]) == len(arms.lanes(self._experiment, self._next)):
+        finished = self._folder.finished
+        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
             if self._next == 0:
                 write(tables.accuracy_title(rounds) + "\n" + tables.header(self._arms))
             write(tables.row(rounds[rounds["round"] == self._next], self._arms))
@@ -106,36 +108,35 @@ class Watch:
         self._table.catch_up()
 
 
-def _missing(outline: Outline, folder: RunFolder) -> list[LaneId]:
-    experiment, finished = outline.experiment, folder.finished
-    wanted = (lane for round in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round))
-    return [lane for lane in wanted if lane not in finished]
+def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
+    finished = folder.finished
+    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
 
 
-def _amount(outline: Outline, folder: RunFolder, missing: list[LaneId]) -> str:
-    if not missing:
+def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
+    if not to_do:
         return "finished before, nothing to train"
-    said = f"{len(missing)} trainings of {outline.schedule.steps} steps"
+    said = f"{len(to_do)} trainings of {outline.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder, experiment: Experiment) -> Iterator[None]:
+def _recorded(folder: RunFolder, ready: Setup) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    folder.begin(experiment)
+    folder.begin(ready.experiment, devices.describe(ready.trainer.placement))
     status = "failed"
     try:
         yield
         status = "finished"
-    except StoppedError as error:
+    except (StoppedError, KeyboardInterrupt) as error:
         status = "running"
-        log.info("%s", error)
+        log.info("%s", error or "stopped at once")
         raise
     except Exception as error:
         log.info("failed: %s", error)
         raise
     finally:
-        results = folder.frames["results"]
+        results = select(folder.frames["results"], ready.experiment)
         folder.describe(status=status, summary=summary(results), device_seconds=folder.seconds)
 
 

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM as a polite request: the run stops at its next visit, after a checkpoint."""
 
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Self
@@ -36,3 +37,4 @@ class Stop:
         if self._caught is not None:
             raise KeyboardInterrupt
         self._caught = number
+        print("stopping after a checkpoint; once more to stop at once", file=sys.stderr, flush=True)

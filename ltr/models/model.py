@@ -7,6 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+KINDS = ("conv", "dense", "output")
+"""The kinds of layers that may be pruned, each at its own rate."""
+
 
 class Model(NamedTuple):
     """A network as pure functions on a pytree of float32 parameters.
@@ -37,4 +40,9 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
 
 def _kind(path: tuple[Any, ...], _: Any) -> str | None:
     *_, layer, parameter = (entry.key for entry in path)
-    return layer.split("_")[0] if parameter == "kernel" else None
+    kind = str(layer).partition("_")[0]
+    if parameter != "kernel":
+        return None
+    if kind not in KINDS:
+        raise ValueError(f"layer {layer}: a layer with a kernel is named by its kind, one of {KINDS}")
+    return kind

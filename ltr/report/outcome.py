@@ -6,14 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from ltr.analysis.summary import by_round
-from ltr.report import figures, tables
+from ltr.report import tables
 from ltr.report.finding import finding
 from ltr.report.stdout import write
-
-
-def draw(folder: Path, results: pd.DataFrame) -> None:
-    """Draw the figures of a run into its folder."""
-    figures.draw(results, folder.name, folder / "figures")
 
 
 def conclude(folder: Path, results: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """How far a run is: a bar on a terminal, a plain line now and then elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol, Self, TextIO
@@ -72,6 +73,7 @@ class Bar:
             TextColumn("{task.fields[left]} left"),
             console=Console(file=stream),
             transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # else what is printed would go to the bar's stream
         )
         self._task = self._progress.add_task("starting", total=None, left=duration(None))
 

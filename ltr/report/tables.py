@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ltr.analysis.winning import ROUNDING
 from ltr.report.arms import in_order
 from ltr.report.numbers import spread
 
@@ -23,7 +24,7 @@ Cell = Callable[[Row, float], str]
 
 def accuracy(row: Row, highest: float) -> str:
     """Accuracy at early stop in %, marked where it is the highest of its round."""
-    mark = "*" if row["accuracy"] == highest else ""
+    mark = "*" if row["accuracy"] > highest - ROUNDING else ""
     return f"{100 * row['accuracy']:6.2f}{_interval(100 * row['accuracy_ci95'], 2)}{mark}"
 
 

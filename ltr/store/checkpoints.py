@@ -10,19 +10,34 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.sha256.json"
+NEW = ".new"
 _METADATA = "metadata.json"
 
 
 def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
-    """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the folder `path`."""
+    """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the folder `path`.
+
+    A checkpoint that is there already gives way only to one that is whole.
+    """
     from orbax.checkpoint import v1 as ocp
 
-    ocp.save(path.absolute(), tree, overwrite=True)
-    (path / _METADATA).write_text(json.dumps(metadata))
-    files = {str(file.relative_to(path)): _digest(file) for file in _files(path)}
-    temporary = path / f"{MANIFEST}.tmp"
-    temporary.write_text(json.dumps({"files": files}, indent=1))
-    temporary.replace(path / MANIFEST)
+    new = path.with_name(f"{path.name}{NEW}")
+    ocp.save(new.absolute(), tree, overwrite=True)
+    (new / _METADATA).write_text(json.dumps(metadata))
+    files = {str(file.relative_to(new)): _digest(file) for file in _files(new)}
+    (new / MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+    remove(path)
+    new.rename(path)
+
+
+def settle(root: Path) -> None:
+    """Finish or undo every save below `root` that was interrupted."""
+    for left in sorted([*root.glob(f"*{NEW}*"), *root.glob(f"*/*{NEW}*")]):
+        path = left.with_name(left.name.removesuffix(NEW))
+        if is_whole(left) and not path.exists():
+            left.rename(path)
+        else:
+            remove(left)
 
 
 def load(path: Path) -> Any:

@@ -5,6 +5,7 @@ trained again.
 """
 
 import contextlib
+import functools
 import json
 import logging
 import platform
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
 from filelock import FileLock, Timeout
 
@@ -82,48 +84,53 @@ class RunFolder:
         except (OSError, ValueError):
             return {}
 
-    def begin(self, experiment: Experiment) -> None:
-        """Write down what is to be run, and with what."""
+    def begin(self, experiment: Experiment, devices: Mapping[str, str | int]) -> None:
+        """Write down what is to be run, and a session: when it began, with which versions and devices."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        (self.path / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment), sort_keys=False))
+        _replace(self.path / "config.yaml", yaml.safe_dump(to_dict(experiment), sort_keys=False))
         self.describe(
             id=run_id(experiment),
             schema_version=SCHEMA_VERSION,
             status="running",
-            created=self.facts.get("created", now),
-            resumed=now,
-            versions=_versions(),
+            sessions=[
+                *self.facts.get("sessions", []),
+                {"began": now, "versions": _versions(), "devices": dict(devices)},
+            ],
         )
 
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""
-        path = self.path / "run.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.facts | facts, indent=2) + "\n")
-        temporary.replace(path)
+        _replace(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
 
     @property
     def _under_way(self) -> Path:
         return self.path / "checkpoints" / "under_way"
 
     def _forget_unbacked(self) -> None:
-        """Forget tickets whose checkpoint is lost or damaged, and rows of lanes that are not done."""
+        """Forget tickets whose checkpoint is lost or damaged, and lanes that are not in every table."""
         results = self.frames["results"]
         saved = {round: self.groups.members(round_name(round)) for round in set(results["round"])}
         lost = [
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
         self.frames["results"] = results[~np.array(lost, bool)]
-        done = pd.MultiIndex.from_frame(self.frames["results"][list(LANE)])
-        for name in ("metrics", "timings"):
-            there = pd.MultiIndex.from_frame(self.frames[name][list(LANE)])
-            self.frames[name] = self.frames[name][there.isin(done)]
+        indices = [pd.MultiIndex.from_frame(frame[list(LANE)]) for frame in self.frames.values()]
+        whole = functools.reduce(pd.MultiIndex.intersection, indices)
+        for name, index in zip(self.frames, indices, strict=True):
+            self.frames[name] = self.frames[name][index.isin(whole)]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def _read(path: Path, name: str) -> pd.DataFrame:
     try:
         return tables.read(path, name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, pa.ArrowException):
         table = path / f"{name}.parquet"
         raise LtrError(f"{table}: damaged; remove it, and the same command trains its lanes again") from None
 
@@ -142,6 +149,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         LtrError: another process writes this run, or a table is damaged.
     """
     path = Path(experiment.output_root) / folder_name(experiment)
+    is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", timeout=0)
@@ -156,7 +164,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         with _logged(path / "log.txt"):
             yield RunFolder(path)
     except LtrError:
-        if not (path / "run.json").exists():  # it never began: leave nothing behind
+        if is_new and not (path / "run.json").exists():  # it never began: leave nothing behind
             shutil.rmtree(path)
         raise
     finally:

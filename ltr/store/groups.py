@@ -41,11 +41,12 @@ class Groups:
         return self._kept[name][replicate]
 
     def drop_damaged(self) -> None:
-        """Delete what is not whole, with a warning where it once was."""
+        """Finish interrupted saves, and delete what is not whole, with a warning where it once was."""
+        checkpoints.settle(self._root)
         for path in sorted(self._root.glob("*/*-*")):
             if not checkpoints.is_whole(path):
                 if checkpoints.is_complete(path):
-                    log.warning("checkpoint %s is damaged: going back to the round before", path)
+                    log.warning("checkpoint %s is damaged: going back to what came before it", path)
                 checkpoints.remove(path)
 
     def members(self, name: str) -> set[int]:

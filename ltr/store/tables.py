@@ -39,9 +39,7 @@ METRICS = pa.schema(
         *_lane,
         _density,
         pa.field("step", pa.int32(), nullable=False),
-        pa.field(
-            "train_loss", pa.float32()
-        ),  # mean since the evaluation before; null where no step was taken
+        pa.field("train_loss", pa.float32()),
         pa.field("val_loss", pa.float32(), nullable=False),
         pa.field("val_accuracy", pa.float32(), nullable=False),
         pa.field("test_loss", pa.float32(), nullable=False),
@@ -78,7 +76,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.exists():
         return SCHEMAS[name].empty_table().to_pandas()
-    return pq.read_table(path, schema=SCHEMAS[name]).to_pandas()
+    return pq.read_table(path, schema=SCHEMAS[name], page_checksum_verification=True).to_pandas()
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
@@ -88,5 +86,5 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
         frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
     )
     temporary = folder / f".{name}.parquet.tmp"
-    pq.write_table(table.replace_schema_metadata(None), temporary)
+    pq.write_table(table.replace_schema_metadata(None), temporary, write_page_checksum=True)
     temporary.replace(folder / f"{name}.parquet")

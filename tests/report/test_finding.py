@@ -28,8 +28,8 @@ def test_a_winning_ticket_and_its_controls() -> None:
         "network, and stops no later. "
         "At 50 % of the weights the ticket is 91.50 ± 6.35 % accurate, the dense network 90.50 ± 6.35 %: it "
         "gains 1.00 ± 0.00 pp. "
-        "Against the ticket, a random mask loses 5.00 ± 0.00 pp, one-shot pruning loses 1.00 ± 25.41 pp (may be "
-        "chance). "
+        "Against the ticket, a random mask loses 5.00 ± 0.00 pp, one-shot pruning loses 1.00 ± 25.41 pp "
+        "(may be chance). "
         "Mean ± 95 % CI, 2 replicates; differences are paired."
     )
 
