@@ -14,14 +14,20 @@ from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
-from ltr.waves import Outcome, Progress, Snapshot, Start
+from ltr.waves import Outcome, Progress, Start
+
+PREFIX = "prefix"
+"""The name of the trainings to the rewind step, where another lane has its arm's."""
 
 
 class Watch(Protocol):
     """Who looks on while a run trains."""
 
-    def begins(self, round: int, lanes: list[LaneId]) -> None:
-        """A round begins that still lacks these lanes."""
+    def begins(self, stage: str, lanes: int) -> None:
+        """A round, or another stage, begins that still lacks so many lanes."""
+
+    def resumes(self, steps: int) -> None:
+        """A checkpoint inside the stage has so many of its steps, of all lanes together."""
 
     def visits(self, progress: Progress) -> LtrError | None:
         """About once a second; an error ends the run, after a checkpoint."""
@@ -41,11 +47,11 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         to_do = missing(experiment, round, folder.finished)
         if not to_do:
             continue
-        watch.begins(round, to_do)
+        watch.begins(f"round {round}/{experiment.rounds}", len(to_do))
         replicates = {lane.replicate for lane in to_do}
         tickets = {replicate: find_ticket(setup, folder, round, replicate) for replicate in replicates}
         starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in to_do}
-        outcomes = train(setup, folder, round, starts, watch)
+        outcomes = train(setup, folder, starts, setup.schedule.evaluate_at(round), watch)
         commit(setup, folder, round, starts, outcomes)
         watch.ends(round)
 
@@ -79,13 +85,15 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
 
 
 def train(
-    setup: Setup, folder: RunFolder, round: int, starts: Mapping[LaneId, Start], watch: Watch
+    setup: Setup, folder: RunFolder, starts: Mapping[LaneId, Start], evaluate_at: np.ndarray, watch: Watch
 ) -> dict[LaneId, Outcome]:
-    """Train a round's lanes, from where a checkpoint inside the round left off if there is one."""
-    resume = _under_way(setup, folder, starts)
-    at = setup.schedule.evaluate_at(round)
+    """Train lanes, from where a checkpoint left them if there is one."""
+    resume, saved = None, folder.load_under_way()
+    if saved is not None:
+        resume = under_way.unpack(*saved, setup.trainer.fresh(next(iter(starts.values()))))
+        watch.resumes(under_way.steps(resume, starts, evaluate_at))
     visit = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
-    return setup.trainer.train(starts, setup.schedule.first_step(round), at, visit, resume)
+    return setup.trainer.train(starts, evaluate_at, visit, resume)
 
 
 def commit(
@@ -111,36 +119,40 @@ def commit(
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
 
-    The prefix sees the data in the order of round 0, so it ends where the dense training is then.
+    This prefix sees the data in the order of round 0, so it ends where the dense training is then.
     """
-    seed = setup.experiment.seed
-    undrawn = set(range(setup.experiment.replicates)) - folder.groups.members("initial")
-    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in sorted(undrawn)}
+    seed, until = setup.experiment.seed, setup.schedule.rewind_step
+    replicates = undrawn(setup, folder)
+    initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in replicates}
     origin = initial
-    if undrawn and setup.schedule.rewind_step:
+    if replicates and until:
+        watch.begins("to the rewind step", len(replicates))
+        dense = masks.ones(initial[replicates[0]], setup.model.kinds)
         starts = {
-            LaneId(0, r, "ticket", 0): Start(
-                weights, masks.ones(weights, setup.model.kinds), _order_key(seed, r, round=0)
-            )
-            for r, weights in initial.items()
+            LaneId(0, r, PREFIX, 0): Start(initial[r], dense, _order_key(seed, r, round=0))
+            for r in replicates
         }
-        at = np.array([setup.schedule.rewind_step], np.int32)
-        trained = setup.trainer.train(starts, 0, at, lambda progress: _raise(watch.visits(progress)))
-        origin = {lane.replicate: outcome.params for lane, outcome in trained.items()}
-    if undrawn:
-        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in undrawn})
+        outcomes = train(setup, folder, starts, np.array([0, until], np.int32), watch)
+        origin = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
+    if replicates:
+        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in replicates})
+
+
+def undrawn(setup: Setup, folder: RunFolder) -> list[int]:
+    """The replicates whose initial weights are still to be drawn."""
+    return sorted(set(range(setup.experiment.replicates)) - folder.groups.members("initial"))
+
+
+def steps_to_do(setup: Setup, folder: RunFolder) -> int:
+    """Steps that `run` has to train, of all lanes together."""
+    finished, rounds = folder.finished, range(setup.experiment.rounds + 1)
+    trainings = (len(missing(setup.experiment, n, finished)) * setup.schedule.length(n) for n in rounds)
+    return sum(trainings) + len(undrawn(setup, folder)) * setup.schedule.rewind_step
 
 
 def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
     """Key data of a data order: one for a replicate's lanes in a round, so that they compare in pairs."""
     return np.asarray(jax.random.key_data(keys.fold(keys.root(seed, replicate), "data order", round)))
-
-
-def _under_way(setup: Setup, folder: RunFolder, starts: Mapping[LaneId, Start]) -> Snapshot | None:
-    saved = folder.load_under_way()
-    return (
-        None if saved is None else under_way.unpack(*saved, setup.trainer.fresh(next(iter(starts.values()))))
-    )
 
 
 def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[[Progress], None]:
@@ -150,13 +162,9 @@ def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[
         nonlocal saved
         end = watch.visits(progress)
         if end is not None or time.monotonic() - saved > seconds:
-            folder.save_under_way(*under_way.pack(progress.snapshot()))
+            folder.save_under_way(*under_way.pack(progress.snapshot(), kept=("ticket", PREFIX)))
             saved = time.monotonic()
-        _raise(end)
+        if end is not None:
+            raise end
 
     return visit
-
-
-def _raise(error: LtrError | None) -> None:
-    if error is not None:
-        raise error

@@ -18,8 +18,8 @@ from ltr.data import Dataset, Split
 from ltr.models import Model
 from ltr.optimizers import Optimizer
 
-EVALUATIONS = 64
-"""Most evaluations between two visits of the host."""
+LEGS = 64
+"""Most stretches of training between two visits of the host."""
 
 EVALUATION_BATCH = 100
 """Examples evaluated at once: few enough that their activations stay in a core's cache."""
@@ -37,12 +37,14 @@ class Lane(NamedTuple):
         moments: the optimizer's state; moments of pruned weights are exactly zero.
         mask: see `ltr.masks`.
         order_key: uint32 [2], the key data of its data order.
+        loss: float32, the sum of the batches' mean losses since the last evaluation.
     """
 
     params: Any
     moments: Any
     mask: Any
     order_key: Array
+    loss: Array
 
 
 class Examples(NamedTuple):
@@ -65,23 +67,28 @@ class Examples(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """What the host asks of the program: train from `step`, evaluate at `at[0]` ... `at[legs - 1]`.
+    """What the host asks of the program: train from `step` by way of `stops[0]` ... `stops[legs - 1]`.
 
     Attributes:
         step: int32, steps taken so far.
-        at: int32 [EVALUATIONS], ascending from `step`; entries from `legs` on are ignored.
-        legs: int32, the number of evaluations.
+        evaluated: int32, the step of the last evaluation.
+        stops: int32 [LEGS], ascending from `step`; entries from `legs` on are ignored.
+        evaluate: bool [LEGS], whether to evaluate at a stop.
+        legs: int32.
     """
 
     step: Array
-    at: Array
+    evaluated: Array
+    stops: Array
+    evaluate: Array
     legs: Array
 
 
 class Metrics(NamedTuple):
-    """Float32, one value per evaluation; losses are means in nats, accuracies fractions.
+    """Float32, one value per evaluation or leg; losses are means in nats, accuracies fractions.
 
-    `train_loss` is the mean over the steps since the evaluation before, NaN where there were none.
+    `train_loss` is the mean over the steps since the evaluation before, NaN where there were none;
+    of a leg without evaluation all are NaN.
     """
 
     train_loss: Array
@@ -152,7 +159,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
 
 
 def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
-    """The function to compile: trains a lane from evaluation to evaluation, as far as a visit asks.
+    """The function to compile: trains and evaluates a lane, as far as a visit asks.
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
     that do not fill a last batch wait for the next epoch.
@@ -167,30 +174,30 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
             return jax.random.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def step(number: jax.Array, carry: Any) -> Any:
-            lane, shuffled, total = carry
+            lane, shuffled = carry
             place = number % steps_per_epoch
             shuffled = lax.cond(place == 0, lambda: order(number), lambda: shuffled)
             chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
             images = normalise(data.images[chosen], data)
             lane, loss = train_step(model, optimizer, lane, images, data.labels[chosen], number)
-            return lane, shuffled, total + loss
+            return lane._replace(loss=lane.loss + loss), shuffled
+
+        def score(lane: Lane, steps: Array) -> jax.Array:
+            splits = (evaluate(model, lane.params, split, data) for split in (data.validation, data.test))
+            return jnp.concatenate([(lane.loss / steps)[None], *splits])
 
         def leg(number: jax.Array, carry: Any) -> Any:
-            lane, shuffled, start, metrics = carry
-            stop = visit.at[number]
-            lane, shuffled, total = lax.fori_loop(start, stop, step, (lane, shuffled, jnp.float32(0)))
-            evaluated = jnp.concatenate(
-                [
-                    (total / (stop - start))[None],
-                    evaluate(model, lane.params, data.validation, data),
-                    evaluate(model, lane.params, data.test, data),
-                ]
-            )
-            return lane, shuffled, stop, metrics.at[number].set(evaluated)
+            lane, shuffled, start, evaluated, metrics = carry
+            stop, evaluating = visit.stops[number], visit.evaluate[number]
+            lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
+            scores = lax.cond(evaluating, score, lambda *_: blank, lane, stop - evaluated)
+            lane = lane._replace(loss=jnp.where(evaluating, 0.0, lane.loss))
+            evaluated = jnp.where(evaluating, stop, evaluated)
+            return lane, shuffled, stop, evaluated, metrics.at[number].set(scores)
 
-        blank = jnp.full((EVALUATIONS, len(Metrics._fields)), jnp.nan)
-        carry = (lane, order(visit.step), visit.step, blank)
-        lane, _, _, metrics = lax.fori_loop(0, visit.legs, leg, carry)
+        blank = jnp.full(len(Metrics._fields), jnp.nan)
+        carry = (lane, order(visit.step), visit.step, visit.evaluated, jnp.tile(blank, (LEGS, 1)))
+        lane, *_, metrics = lax.fori_loop(0, visit.legs, leg, carry)
         return lane, Metrics(*metrics.T)
 
     return run
@@ -204,7 +211,7 @@ def flops_per_step(
     params = jax.eval_shape(model.init, jax.random.key(0))
     mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), model.kinds, params)
     moments = jax.eval_shape(optimizer.direction.init, params)
-    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32))
+    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
     step = jax.jit(lambda *arrays: train_step(model, optimizer, *arrays))
     return _flops(step.lower(lane, *batch, shaped((), jnp.int32)))

@@ -16,9 +16,11 @@ from ltr import devices
 from ltr.devices import Placement
 from ltr.errors import LtrError
 from ltr.optimizers import Optimizer
-from ltr.training import EVALUATIONS, Examples, Lane, Metrics, Program, Visit
+from ltr.training import LEGS, Examples, Lane, Metrics, Program, Visit
 
 VISIT_SECONDS = 1.0
+FASTER = 8.0
+"""How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
 
 
 class Start(NamedTuple):
@@ -44,10 +46,11 @@ class Outcome(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """Lanes under way: their states and metrics after `seconds` of training."""
+    """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
 
     names: tuple[Any, ...]
     lanes: list[Lane]
+    step: int
     metrics: list[Metrics]
     seconds: float
 
@@ -87,17 +90,15 @@ class Trainer:
     def train(
         self,
         starts: Mapping[Any, Start],
-        first_step: int,
         evaluate_at: np.ndarray,
         visit: Callable[[Progress], None],
         resume: Snapshot | None = None,
     ) -> dict[Any, Outcome]:
-        """Train every lane from `first_step` to the last of `evaluate_at`.
+        """Train every lane from the first to the last step of `evaluate_at`.
 
         Args:
             starts: by lane name (any hashable).
-            first_step: steps that the schedule has behind it.
-            evaluate_at: int32 steps, ascending; the last one ends the training.
+            evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
             visit: called about once a second; what it raises ends the training.
             resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
 
@@ -106,32 +107,33 @@ class Trainer:
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
         wave = resume.wave if resume and self._takes(resume.wave, starts) else None
-        evaluations = 1
+        steps = 1
         while pending := [name for name in starts if name not in outcomes]:
-            running = self._place(wave or self._wave(starts, pending), first_step, evaluate_at)
+            running = self._place(wave or self._wave(starts, pending, int(evaluate_at[0])), evaluate_at)
             wave = None
             while not running.is_over:
                 began = time.monotonic()
-                steps = running.advance(evaluations)
-                evaluations = max(1, round(evaluations * VISIT_SECONDS / (time.monotonic() - began)))
-                visit(Progress(running.names, steps, running.accuracy, partial(_snapshot, outcomes, running)))
+                taken = running.advance(steps)
+                pace = VISIT_SECONDS / (time.monotonic() - began)
+                steps = max(1, round(steps * min(pace, FASTER)))
+                visit(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
             outcomes |= running.outcomes()
         return outcomes
 
     def fresh(self, start: Start) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
-        return Lane(start.params, moments, start.mask, start.order_key)
+        return Lane(start.params, moments, start.mask, start.order_key, np.zeros((), np.float32))
 
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
-    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any]) -> Wave:
+    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
         names = tuple(pending[: self.placement.capacity])
-        return Wave(names, [self.fresh(starts[name]) for name in names], [], 0.0)
+        return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _place(self, wave: Wave, first_step: int, evaluate_at: np.ndarray) -> "_Running":
-        return _Running(self._program, self._data, self.placement, wave, first_step, evaluate_at)
+    def _place(self, wave: Wave, evaluate_at: np.ndarray) -> "_Running":
+        return _Running(self._program, self._data, self.placement, wave, evaluate_at)
 
 
 class _Running:
@@ -143,11 +145,10 @@ class _Running:
         data: Examples,
         placement: Placement,
         wave: Wave,
-        first_step: int,
         evaluate_at: np.ndarray,
     ) -> None:
         self._program, self._data, self._placement = program, data, placement
-        self._first_step, self._evaluate_at = first_step, evaluate_at
+        self._step, self._evaluate_at = wave.step, evaluate_at
         self._lanes = devices.scatter(wave.lanes, placement)
         self._metrics, self._seconds = wave.metrics, wave.seconds
         self.names = wave.names
@@ -158,29 +159,36 @@ class _Running:
 
     @property
     def accuracy(self) -> float:
-        """Mean test accuracy of the latest evaluation."""
+        """Mean test accuracy of the latest evaluation, the first of which is at the first step."""
         return float(np.mean([lane.test_accuracy[-1] for lane in self._metrics]))
 
     @property
     def _done(self) -> int:
         return len(self._metrics[0].val_loss) if self._metrics else 0
 
-    def advance(self, evaluations: int) -> int:
-        """Train up to so many evaluations further; returns the steps that the lanes took together."""
-        began = time.monotonic()
-        step = int(self._evaluate_at[self._done - 1]) if self._done else self._first_step
-        at = self._evaluate_at[self._done : self._done + min(evaluations, EVALUATIONS)]
-        self._lanes, found = self._program(self._lanes, self._data, self._visit(step, at))
+    def advance(self, steps: int) -> int:
+        """Train so many steps further, less at the end; returns the steps that the lanes took together."""
+        began, step, done = time.monotonic(), self._step, self._done
+        stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
+        asked = Visit(
+            np.asarray(step, np.int32),
+            np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
+            np.resize(stops, LEGS).astype(np.int32),
+            np.resize(evaluate, LEGS),
+            np.asarray(len(stops), np.int32),
+        )
+        self._lanes, found = self._program(self._lanes, self._data, devices.replicate(asked, self._placement))
         new = devices.gather(found, len(self.names), self._placement)
-        self._metrics = _extended(self._metrics, new, len(at))
+        self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
+        self._step = int(stops[-1])
         self._seconds += time.monotonic() - began
         _require_finite(self.names, self._metrics, self._evaluate_at)
-        return len(self.names) * (int(at[-1]) - step)
+        return len(self.names) * (self._step - step)
 
     def wave(self) -> Wave:
         """A copy on the host."""
         lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return Wave(self.names, lanes, self._metrics, self._seconds)
+        return Wave(self.names, lanes, self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
         """What became of each lane."""
@@ -189,10 +197,15 @@ class _Running:
         lanes = zip(self.names, params, self._metrics, strict=True)
         return {name: Outcome(weights, metrics, seconds) for name, weights, metrics in lanes}
 
-    def _visit(self, step: int, at: np.ndarray) -> Visit:
-        padded = np.resize(at, EVALUATIONS).astype(np.int32)
-        visit = Visit(np.asarray(step, np.int32), padded, np.asarray(len(at), np.int32))
-        return devices.replicate(visit, self._placement)
+
+def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a visit that goes `steps` further stops, and whether it evaluates there."""
+    end = min(step + steps, int(evaluate_at[-1]))
+    stops = evaluate_at[evaluate_at <= end]
+    if len(stops) == 0 or stops[-1] < end:
+        stops = np.append(stops, end)
+    stops = stops[:LEGS]
+    return stops, np.isin(stops, evaluate_at)
 
 
 def _snapshot(outcomes: Mapping[Any, Outcome], running: _Running) -> Snapshot:

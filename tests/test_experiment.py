@@ -30,15 +30,16 @@ class Watcher:
     """Notes the lanes that are trained; `end` says after how many visits the run is to stop."""
 
     def __init__(self, end: int | None = None) -> None:
-        self.lanes: list[LaneId] = []
-        self.starts: dict[LaneId, Start] = {}
+        self.lanes: set[LaneId] = set()
         self.committed: list[int] = []
         self._end = end
 
-    def begins(self, round: int, lanes: list[LaneId]) -> None:
-        self.lanes += lanes
+    def begins(self, stage: str, lanes: int) -> None: ...
+
+    def resumes(self, steps: int) -> None: ...
 
     def visits(self, progress: Progress) -> LtrError | None:
+        self.lanes |= set(progress.names)
         if self._end is None:
             return None
         self._end -= 1
@@ -79,7 +80,7 @@ def run(ready: Callable[[Experiment], Setup]) -> Run:
     def run(root: Path, watch: Watcher | None = None, **knobs: Any) -> Path:
         experiment = ask(root, **knobs)
         with open_run(experiment) as folder:
-            folder.begin(experiment)
+            folder.begin(experiment, {})
             loop.run(ready(experiment), folder, watch or Watcher())
             return folder.path
 
@@ -275,7 +276,8 @@ def test_an_extended_run_is_the_run_asked_for_at_once(
     path = run(tmp_path, second)
     assert_same_run(path, whole)
     everything = [lane for round in range(3) for lane in lanes(ask(tmp_path), round)]
-    assert sorted(first.lanes + second.lanes) == sorted(everything)
+    assert first.lanes | second.lanes == set(everything)
+    assert not first.lanes & second.lanes
 
 
 def test_more_draws_extend_a_run(run: Run, tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_more_draws_extend_a_run(run: Run, tmp_path: Path) -> None:
     watch = Watcher()
     run(tmp_path / "extended", rounds=1, replicates=1)
     extended = run(tmp_path / "extended", watch, **more)
-    assert watch.lanes == [LaneId(1, 0, "random_reinit", 1), LaneId(1, 0, "random_reinit", 2)]
+    assert watch.lanes == {LaneId(1, 0, "random_reinit", 1), LaneId(1, 0, "random_reinit", 2)}
     assert_same_run(extended, run(tmp_path / "at_once", **more), rounds=1, replicates=1)
 
 
@@ -297,14 +299,14 @@ def test_draws_differ(run: Run, tmp_path: Path) -> None:
 def test_a_finished_run_trains_nothing(run: Run, copy: Path) -> None:
     before, watch = contents(copy), Watcher()
     run(copy.parent, watch)
-    assert (watch.lanes, watch.committed) == ([], [])
+    assert (watch.lanes, watch.committed) == (set(), [])
     assert contents(copy) == before
 
 
 def test_asking_for_less_trains_nothing_and_loses_nothing(run: Run, copy: Path) -> None:
     before, watch = contents(copy), Watcher()
     run(copy.parent, watch, rounds=1, replicates=1, arms=["ticket"])
-    assert watch.lanes == []
+    assert watch.lanes == set()
     assert contents(copy) == before
 
 
@@ -329,7 +331,7 @@ def test_a_run_may_be_extended_where_it_was_stopped(run: Run, whole: Path, tmp_p
     assert_same_run(run(tmp_path), whole)
 
 
-def test_a_checkpoint_inside_the_prefix_is_not_needed(run: Run, tmp_path: Path) -> None:
+def test_a_run_stopped_before_the_rewind_step_goes_on(run: Run, tmp_path: Path) -> None:
     knobs = {"rewind_step": 10, "replicates": 1, "rounds": 1}
     with pytest.raises(StoppedError):
         run(tmp_path / "stopped", Watcher(end=0), **knobs)
@@ -348,7 +350,7 @@ def test_a_damaged_checkpoint_is_made_again(
     watch = Watcher()
     assert_same_run(run(copy.parent, watch), whole)
     round = int(name[-2:]) if name != "initial" else None
-    assert watch.lanes == [LaneId(round, replicate, "ticket", 0) for replicate in (0, 1) if round is not None]
+    assert watch.lanes == {LaneId(round, replicate, "ticket", 0) for replicate in (0, 1) if round is not None}
     assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
 
 

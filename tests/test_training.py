@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,15 +12,28 @@ from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
 from ltr.models import Model
 from ltr.optimizers import Optimizer
-from ltr.training import EVALUATIONS, Examples, Lane, Visit
+from ltr.training import LEGS, Examples, Lane, Visit
 
 LAYERS = ("dense_1", "dense_2", "output")
 KEY, OTHER_KEY = np.array([0, 1], np.uint32), np.array([0, 2], np.uint32)
 
 
+NOTHING = np.float32(0)
+
+
 def visit(start: int, *at: int) -> Visit:
-    padded = np.resize(at, EVALUATIONS).astype(np.int32)
-    return Visit(np.int32(start), padded, np.int32(len(at)))
+    """Asks to train from `start`, just evaluated or about to be, and to evaluate at every stop."""
+    return asked(start, start, at, at)
+
+
+def asked(start: int, evaluated: int, stops: Sequence[int], at: Sequence[int]) -> Visit:
+    return Visit(
+        np.int32(start),
+        np.int32(evaluated),
+        np.resize(stops, LEGS).astype(np.int32),
+        np.resize(np.isin(stops, at), LEGS),
+        np.int32(len(stops)),
+    )
 
 
 def forward(params: Any, x: np.ndarray) -> list[np.ndarray]:
@@ -57,7 +70,7 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
     images, labels = training.normalise(data.images[:10], data), jnp.asarray(data.labels[:10])
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
-    lane = Lane(start, optimizer.direction.init(start), mask, KEY)
+    lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
     after, loss = training.train_step(network, optimizer, lane, images, labels, jnp.int32(0))
     double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), start)
     expected, expected_loss = sgd_step(double, mask, np.asarray(images), blobs.train.labels[:10], 0.5)
@@ -122,7 +135,7 @@ def seen_by(count: int, batch_size: int) -> Callable[[np.ndarray, int, int], np.
     run = jax.jit(training.program(Model(None, apply, None), optimizer, batch_size))  # type: ignore[arg-type]
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
-        lane = Lane(np.zeros(count, np.float32), optax.EmptyState(), None, key)
+        lane = Lane(np.zeros(count, np.float32), optax.EmptyState(), None, key, NOTHING)
         return np.asarray(run(lane, data, visit(start, end))[0].params).astype(int)
 
     return seen
@@ -174,7 +187,7 @@ def run(network: Model) -> Callable[..., Any]:
 def lane(params: Any, mask: Any) -> Lane:
     start = jax.tree.map(np.asarray, masks.apply(mask, params))
     direction = optimizers.build(Config(name="sgd"), 1, 1).direction
-    return Lane(start, direction.init(start), mask, KEY)
+    return Lane(start, direction.init(start), mask, KEY, NOTHING)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +225,18 @@ def test_train_loss_is_the_mean_over_the_steps_since_the_evaluation_before(
     assert np.isnan(every[0])
     assert some[1] == every[1]
     assert some[2] == pytest.approx(np.mean(every[2:5]), rel=1e-6)
+
+
+def test_a_stop_between_two_evaluations_changes_no_number(
+    run: Callable[..., Any], lane: Lane, data: Examples
+) -> None:
+    whole, metrics = run(lane, data, visit(0, 0, 5))
+    half, first = run(lane, data, asked(0, 0, [0, 2, 3], [0]))
+    rest, second = run(half, data, asked(3, 0, [4, 5], [5]))
+    jax.tree.map(np.testing.assert_array_equal, rest, whole)
+    for values, before, after in zip(metrics, first, second, strict=True):
+        assert np.asarray(values)[:2].tobytes() == np.asarray([before[0], after[1]]).tobytes()
+        assert np.isnan([*before[1:3], after[0]]).all(), "not evaluated there"
 
 
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:

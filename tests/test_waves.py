@@ -13,7 +13,7 @@ from ltr.errors import LtrError
 from ltr.models import Model
 from ltr.optimizers import Optimizer as Built
 from ltr.store.tables import LaneId
-from ltr.training import EVALUATIONS, Program
+from ltr.training import LEGS, Program
 from ltr.waves import Outcome, Progress, Snapshot, Start, Trainer
 
 AT = np.array([0, 3, 6, 9, 12, 14], np.int32)
@@ -60,7 +60,7 @@ def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
 
 
 @pytest.fixture
-def visited_at_every_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+def visited_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waves, "VISIT_SECONDS", 0.0)
 
 
@@ -71,19 +71,19 @@ def identical(one: Outcome, other: Outcome) -> bool:
 
 
 def test_a_lane_does_not_depend_on_who_shares_its_wave(trainer: Trainer, starts: Any) -> None:
-    together = trainer.train(starts, 0, AT, ignore)
-    backwards = trainer.train(dict(reversed(starts.items())), 0, AT, ignore)
+    together = trainer.train(starts, AT, ignore)
+    backwards = trainer.train(dict(reversed(starts.items())), AT, ignore)
     assert list(together) == LANES
     for lane in LANES:
-        alone = trainer.train({lane: starts[lane]}, 0, AT, ignore)[lane]
+        alone = trainer.train({lane: starts[lane]}, AT, ignore)[lane]
         assert identical(together[lane], alone)
         assert identical(together[lane], backwards[lane])
 
 
 def test_different_lanes_end_differently_and_equal_ones_alike(trainer: Trainer, starts: Any) -> None:
     first, second = LANES[:2]
-    twins = trainer.train({first: starts[first], second: starts[first]}, 0, AT, ignore)
-    apart = trainer.train({first: starts[first], second: starts[second]}, 0, AT, ignore)
+    twins = trainer.train({first: starts[first], second: starts[first]}, AT, ignore)
+    apart = trainer.train({first: starts[first], second: starts[second]}, AT, ignore)
     assert identical(twins[first], twins[second])
     assert not identical(apart[first], apart[second])
 
@@ -95,54 +95,55 @@ def test_where_the_host_visits_changes_no_number(
     for seconds in (0.0, 1e9):
         monkeypatch.setattr(waves, "VISIT_SECONDS", seconds)
         seen: list[int] = []
-        outcomes.append(trainer.train(starts, 0, AT, lambda progress, to=seen: to.append(progress.steps)))
+        outcomes.append(trainer.train(starts, AT, lambda progress, to=seen: to.append(progress.steps)))
         visits.append(seen)
-    assert visits == [[0, 6, 6, 6, 6, 4, 0, 3, 3, 3, 3, 2], [0, 28, 14]]
+    assert visits == [[2] * 14 + [1] * 14, [2, 16, 10, 14]]
     assert all(identical(outcomes[0][lane], outcomes[1][lane]) for lane in LANES)
 
 
-def test_more_evaluations_than_fit_between_two_visits(
+def test_more_evaluations_than_fit_into_a_visit(
     trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waves, "VISIT_SECONDS", 1e9)
-    at = np.resize(AT[:1], EVALUATIONS + 9)
+    at = np.resize(AT[:1], LEGS + 9)
     at[-1] = 14
-    outcome = trainer.train({LANES[0]: starts[LANES[0]]}, 0, at, ignore)[LANES[0]]
-    assert len(outcome.metrics.val_loss) == EVALUATIONS + 9
+    outcome = trainer.train({LANES[0]: starts[LANES[0]]}, at, ignore)[LANES[0]]
+    assert len(outcome.metrics.val_loss) == LEGS + 9
     assert len(set(outcome.metrics.val_loss[:-1])) == 1
 
 
-@pytest.mark.usefixtures("visited_at_every_evaluation")
+@pytest.mark.usefixtures("visited_at_every_step")
 def test_a_visit_sees_who_trains_how_far_and_how_well(trainer: Trainer, starts: Any) -> None:
     seen: list[Progress] = []
-    outcomes = trainer.train(starts, 0, AT, seen.append)
-    assert [tuple(progress.names) for progress in seen] == [tuple(LANES[:2])] * 6 + [tuple(LANES[2:])] * 6
+    outcomes = trainer.train(starts, AT, seen.append)
+    assert [tuple(progress.names) for progress in seen] == [tuple(LANES[:2])] * 14 + [tuple(LANES[2:])] * 14
     assert sum(progress.steps for progress in seen) == 3 * 14
     pair = np.stack([outcomes[lane].metrics.test_accuracy for lane in LANES[:2]]).mean(0)
-    assert [progress.accuracy for progress in seen[:6]] == pytest.approx(pair.tolist())
+    latest = np.searchsorted(AT, range(1, 15), side="right") - 1
+    assert [progress.accuracy for progress in seen[:14]] == pytest.approx(pair[latest].tolist())
     assert all(outcome.seconds > 0 for outcome in outcomes.values())
 
 
-@pytest.mark.usefixtures("visited_at_every_evaluation")
+@pytest.mark.usefixtures("visited_at_every_step")
 def test_a_snapshot_of_any_visit_resumes_bit_for_bit(trainer: Trainer, starts: Any) -> None:
     snapshots: list[Snapshot] = []
-    whole = trainer.train(starts, 0, AT, lambda progress: snapshots.append(progress.snapshot()))
+    whole = trainer.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
     steps_left = []
     for snapshot in snapshots:
         seen: list[int] = []
-        resumed = trainer.train(starts, 0, AT, lambda progress, to=seen: to.append(progress.steps), snapshot)
+        resumed = trainer.train(starts, AT, lambda progress, to=seen: to.append(progress.steps), snapshot)
         assert all(identical(whole[lane], resumed[lane]) for lane in LANES)
         steps_left.append(sum(seen))
-    assert steps_left == [42, 36, 30, 24, 18, 14, 14, 11, 8, 5, 2, 0]
+    assert steps_left == [*range(40, 14, -2), *range(14, -1, -1)]
 
 
-@pytest.mark.usefixtures("visited_at_every_evaluation")
+@pytest.mark.usefixtures("visited_at_every_step")
 def test_a_snapshot_of_other_lanes_is_ignored(trainer: Trainer, starts: Any) -> None:
     snapshots: list[Snapshot] = []
-    whole = trainer.train(starts, 0, AT, lambda progress: snapshots.append(progress.snapshot()))
+    whole = trainer.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
     asked = {LANES[1]: starts[LANES[1]]}
-    for snapshot in (snapshots[3], snapshots[-1]):
-        resumed = trainer.train(asked, 0, AT, ignore, snapshot)
+    for snapshot in (snapshots[7], snapshots[-1]):
+        resumed = trainer.train(asked, AT, ignore, snapshot)
         assert list(resumed) == [LANES[1]]
         assert identical(resumed[LANES[1]], whole[LANES[1]])
 
@@ -152,14 +153,14 @@ def test_what_a_visit_raises_ends_the_training(trainer: Trainer, starts: Any) ->
         raise LtrError("enough")
 
     with pytest.raises(LtrError, match="enough"):
-        trainer.train(starts, 0, AT, stop)
+        trainer.train(starts, AT, stop)
 
 
 def test_a_loss_that_is_not_finite_names_lane_and_step(trainer: Trainer, starts: Any) -> None:
     broken = jax.tree.map(np.copy, starts[LANES[1]])
     broken.params["dense_1"]["bias"][0] = np.nan
     with pytest.raises(LtrError, match=r"^round 1, replicate 1, ticket, draw 0: .* finite at step 0; lower"):
-        trainer.train(starts | {LANES[1]: broken}, 0, AT, ignore)
+        trainer.train(starts | {LANES[1]: broken}, AT, ignore)
 
 
 def test_a_loss_that_diverges_names_the_step_where_it_is_found(
@@ -167,14 +168,14 @@ def test_a_loss_that_diverges_names_the_step_where_it_is_found(
 ) -> None:
     wild = make(Optimizer(name="sgd", learning_rate=1e30))
     with pytest.raises(LtrError, match=r"finite at step 3; lower optimizer.learning_rate$"):
-        wild.train(starts, 0, AT, ignore)
+        wild.train(starts, AT, ignore)
 
 
 def test_side_by_side_on_a_device_lanes_train_alike(
     make: Callable[..., Trainer], trainer: Trainer, starts: Any
 ) -> None:
-    one_by_one = trainer.train(starts, 0, AT, ignore)
-    side_by_side = make(lanes_per_device=2).train(starts, 0, AT, ignore)
+    one_by_one = trainer.train(starts, AT, ignore)
+    side_by_side = make(lanes_per_device=2).train(starts, AT, ignore)
     for lane in LANES:
         for one, other in zip(
             *(jax.tree.leaves(o[lane][:2]) for o in (one_by_one, side_by_side)), strict=True
@@ -188,9 +189,9 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
     """From step 6 on: the same learning rates, the same data. SGD has no moments to lose."""
     sgd = make(Optimizer(name="sgd", learning_rate=0.1, schedule="cosine", warmup=Duration(10)))
     start = Start(params, masks.ones(params, network.kinds), np.array([0, 9], np.uint32))
-    whole = sgd.train({"lane": start}, 0, AT, ignore)["lane"]
-    origin = sgd.train({"lane": start}, 0, AT[:3], ignore)["lane"].params
-    rewound = sgd.train({"lane": start._replace(params=origin)}, 6, AT[2:], ignore)["lane"]
+    whole = sgd.train({"lane": start}, AT, ignore)["lane"]
+    origin = sgd.train({"lane": start}, AT[:3], ignore)["lane"].params
+    rewound = sgd.train({"lane": start._replace(params=origin)}, AT[2:], ignore)["lane"]
     jax.tree.map(np.testing.assert_array_equal, rewound.params, whole.params)
     np.testing.assert_array_equal(rewound.metrics.val_loss, whole.metrics.val_loss[2:])
 
@@ -211,30 +212,30 @@ def test_the_program_is_traced_once_for_all_rounds(
     mask, weights = masks.ones(params, network.kinds), params
     rates = pruning.layer_rates(Pruning(), 0.3, network.kinds)
     for round in range(4):
-        first, at = (6, AT[2:]) if round else (0, AT)
+        at = AT[2:] if round else AT
         lanes = {
             lane: Start(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, n], np.uint32)
             )
             for n, lane in enumerate(LANES[: 1 + round % 3])
         }
-        outcomes = trainer.train(lanes, first, at, ignore)
+        outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
         mask = pruning.prune(Pruning(), params, weights, mask, rates)
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 
 
-@pytest.mark.usefixtures("visited_at_every_evaluation")
+@pytest.mark.usefixtures("visited_at_every_step")
 def test_nothing_is_compiled_after_the_first_visit(
     make: Callable[..., Trainer], starts: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     trainer = make()
     with jax.log_compiles():
-        trainer.train(starts, 0, AT[:1], ignore)
+        trainer.train(starts, AT[:1], ignore)
         assert "Compiling" in caplog.text
         caplog.clear()
-        trainer.train(starts, 0, AT, ignore)
+        trainer.train(starts, AT, ignore)
     assert "Compiling" not in caplog.text
 
 
@@ -256,6 +257,6 @@ def test_the_program_moves_nothing_to_the_devices_and_takes_over_the_lanes_it_is
 
     parallel = devices.parallel
     monkeypatch.setattr(devices, "parallel", guarded)
-    make().train(starts, 0, AT, ignore)
+    make().train(starts, AT, ignore)
     assert given_away
     assert all(all(leaves) for leaves in given_away)

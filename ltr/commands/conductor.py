@@ -51,15 +51,15 @@ def conduct(experiment: Experiment) -> None:
         if ready is not None:
             log.info("%s", _amount(outline, folder, to_do))
             with _recorded(folder, ready):
-                _train(ready, folder, stop, table, to_do)
+                _train(ready, folder, stop, table)
                 draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
         conclude(folder.path, select(folder.frames["results"], experiment))
 
 
-def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable", to_do: list[LaneId]) -> None:
-    pace = Pace(sum(ready.schedule.length(lane.round) for lane in to_do), time.monotonic)
+def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
+    pace = Pace(loop.steps_to_do(ready, folder), time.monotonic)
     with display(sys.stderr) as shown:
-        loop.run(ready, folder, Watch(ready.experiment, stop, table, pace, shown))
+        loop.run(ready, folder, Watch(stop, table, pace, shown))
 
 
 class RoundTable:
@@ -85,16 +85,17 @@ class RoundTable:
 class Watch:
     """The eyes on a run: progress, the table, and signals."""
 
-    def __init__(
-        self, experiment: Experiment, stop: Stop, table: RoundTable, pace: Pace, shown: Display
-    ) -> None:
-        self._experiment, self._stop, self._table = experiment, stop, table
-        self._pace, self._shown = pace, shown
+    def __init__(self, stop: Stop, table: RoundTable, pace: Pace, shown: Display) -> None:
+        self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
         self._label = ""
 
-    def begins(self, round: int, lanes: list[LaneId]) -> None:
+    def begins(self, stage: str, lanes: int) -> None:
         """Say which round it is."""
-        self._label = f"round {round}/{self._experiment.rounds}, {len(lanes)} lanes"
+        self._label = f"{stage}, {lanes} lanes"
+
+    def resumes(self, steps: int) -> None:
+        """Leave what a checkpoint holds out of what is to be done."""
+        self._pace.total -= steps
 
     def visits(self, progress: Progress) -> LtrError | None:
         """Move the bar; ask for an end after a signal."""

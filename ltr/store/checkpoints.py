@@ -34,7 +34,8 @@ def settle(root: Path) -> None:
     """Finish or undo every save below `root` that was interrupted."""
     for left in sorted([*root.glob(f"*{NEW}*"), *root.glob(f"*/*{NEW}*")]):
         path = left.with_name(left.name.removesuffix(NEW))
-        if is_whole(left) and not path.exists():
+        if is_whole(left) and not is_whole(path):
+            remove(path)
             left.rename(path)
         else:
             remove(left)

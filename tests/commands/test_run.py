@@ -68,7 +68,12 @@ def test_run_json_says_how_it_went(ltr_run: Run, root: Path) -> None:
     ltr_run()
     said = info(root)
     assert said["status"] == "finished"
-    assert said["devices"] == {"platform": "cpu", "kind": "cpu", "count": 2, "lanes_per_device": 1}
+    assert said["sessions"][0]["devices"] == {
+        "platform": "cpu",
+        "kind": "cpu",
+        "count": 2,
+        "lanes_per_device": 1,
+    }
     assert said["summary"]["rounds_done"] == 1
     assert said["summary"]["lanes"] == 6
 

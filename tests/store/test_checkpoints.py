@@ -18,6 +18,7 @@ TREE = {
     "weights": {"dense": {"kernel": np.full((3, 3), 0.1, np.float32), "bias": np.zeros(3, np.float32)}},
     "key": np.array([1, 2**32 - 1], np.uint32),
 }
+OTHER = {"other": np.arange(3)}
 ABOUT = {"seconds": 1.25, "wave": [[2, 0, "ticket", 0]]}
 
 
@@ -95,30 +96,54 @@ def test_without_its_manifest_it_was_not_saved_to_the_end(copy: Path) -> None:
 
 
 def test_saving_again_replaces_everything(copy: Path) -> None:
-    checkpoints.save(copy, {"other": np.arange(3)}, {})
+    checkpoints.save(copy, OTHER, {})
     assert checkpoints.is_whole(copy)
-    assert_same(checkpoints.load(copy), {"other": np.arange(3)})
+    assert_same(checkpoints.load(copy), OTHER)
     assert checkpoints.metadata(copy) == {}
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """A save that ends before its manifest is written."""
+def interrupt(monkeypatch: pytest.MonkeyPatch, path: Path, at: str) -> None:
+    """A save that ends where it would call the function `at` of the module."""
 
-    def kill(file: Path) -> str:
+    def kill(_: Path) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "_digest", kill)
+        patch.setattr(checkpoints, at, kill)
         with pytest.raises(KeyboardInterrupt):
-            checkpoints.save(path, {"other": np.arange(3)}, {})
+            checkpoints.save(path, OTHER, {})
 
 
-@pytest.mark.parametrize("place", ["copy", "new"])
-def test_an_interrupted_save_does_not_pass_for_a_whole_one(
-    place: str, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupted(monkeypatch, copy.parent / place)
-    assert not checkpoints.is_complete(copy.parent / place)
+@pytest.mark.parametrize("at", ["_digest", "remove"])
+def test_an_interrupted_save_leaves_the_old_one(at: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, copy, at)
+    checkpoints.settle(copy.parent)
+    assert checkpoints.is_whole(copy)
+    assert_same(checkpoints.load(copy), TREE)
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_an_interrupted_first_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, tmp_path / "first", "_digest")
+    assert not checkpoints.is_complete(tmp_path / "first")
+    checkpoints.settle(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_save_interrupted_at_the_very_end_is_finished(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, copy, "remove")
+    checkpoints.remove(copy)
+    checkpoints.settle(copy.parent)
+    assert checkpoints.is_whole(copy)
+    assert_same(checkpoints.load(copy), OTHER)
+
+
+def test_a_half_removed_checkpoint_gives_way_to_the_new_one(copy: Path) -> None:
+    checkpoints.save(copy.with_name(copy.name + checkpoints.NEW), OTHER, {})
+    files(copy)[0].unlink()
+    checkpoints.settle(copy.parent)
+    assert_same(checkpoints.load(copy), OTHER)
+    assert list(copy.parent.iterdir()) == [copy]
 
 
 @pytest.mark.parametrize("alter", [lambda path: None, lambda path: files(path)[0].unlink()])

@@ -20,6 +20,7 @@ from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import folder_name, run_id
 from ltr.store.tables import LaneId
 
+DEVICES = {"platform": "cpu", "count": 2}
 LANES = [LaneId(round, replicate, "ticket", 0) for round in (0, 1) for replicate in (0, 1)]
 
 
@@ -56,7 +57,7 @@ def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
 def fail(experiment: Experiment, why: str) -> None:
     """A run that fails when its lanes are finished."""
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
         finish(folder)
         raise LtrError(why)
 
@@ -118,22 +119,25 @@ def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
         folder.describe(status="finished", seconds=4.0)
     said = json.loads((path / "run.json").read_text())
     assert said["id"] == run_id(experiment)
     assert said["schema_version"] == 1
     assert (said["status"], said["seconds"]) == ("finished", 4.0)
-    assert {"ltr", "python", "jax", "jaxlib", "numpy"} <= set(said["versions"])
+    (session,) = said["sessions"]
+    assert session["devices"] == DEVICES
+    assert {"ltr", "python", "jax", "jaxlib", "numpy"} <= set(session["versions"])
     assert parse(yaml.safe_load((path / "config.yaml").read_text())) == experiment
 
 
-def test_run_json_keeps_when_the_run_was_created(experiment: Experiment, path: Path) -> None:
+def test_run_json_lists_every_session(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        folder.describe(created="2020-01-01T00:00:00+00:00")
-        folder.begin(experiment)
-        assert folder.facts["created"] == "2020-01-01T00:00:00+00:00"
-        assert folder.facts["resumed"] > folder.facts["created"]
+        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, {"platform": "gpu"})
+        sessions = folder.facts["sessions"]
+    assert [session["devices"] for session in sessions] == [DEVICES, {"platform": "gpu"}]
+    assert sessions[0]["began"] <= sessions[1]["began"]
 
 
 def test_run_json_is_replaced_whole_or_not_at_all(
@@ -145,7 +149,7 @@ def test_run_json_is_replaced_whole_or_not_at_all(
         raise OSError("no space left on device")
 
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
         before = folder.facts
         monkeypatch.setattr(Path, "write_text", tear)
         with pytest.raises(OSError, match="no space"):
@@ -157,13 +161,13 @@ def test_a_damaged_run_json_is_written_anew(experiment: Experiment, path: Path) 
     path.mkdir(parents=True)
     (path / "run.json").write_text('{"id": "0123')
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
         assert folder.facts["id"] == run_id(experiment)
 
 
 def test_a_damaged_table_is_one_clear_error(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
         finish(folder)
     (path / "metrics.parquet").write_bytes(b"PAR1")
     with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; remove it"), open_run(experiment):
@@ -259,5 +263,5 @@ def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None
 
 def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment)
+        folder.begin(experiment, DEVICES)
     assert yaml.safe_load((path / "config.yaml").read_text()) == to_dict(experiment)
