@@ -80,7 +80,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     def take(config: Optimizer, params: Any, mask: Any, count: int = 4) -> list[Lane]:
         init, step = compiled(config)
         params = masks.apply(mask, params)
-        states = [Lane(params, init(params), mask, np.zeros(2, np.uint32))]
+        states = [Lane(params, init(params), mask, np.zeros(2, np.uint32), np.zeros((), np.float32))]
         for number in range(count):
             states.append(step(states[-1], jnp.int32(number)))
         return states[1:]

@@ -1,5 +1,6 @@
 """Stopped, killed or damaged: the same command goes on, and ends as a run that was left alone."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -55,6 +56,26 @@ class Ltr:
             process.kill()
             process.stderr.read()
         return process.returncode == -signal.SIGKILL
+
+    def kill_after_a_checkpoint(self, root: Path, seconds: float, *words: str) -> bool:
+        """Start, and kill so many seconds after a checkpoint was saved inside a round."""
+        before = saved_at(root)
+        with self.start(root, *words) as process:
+            assert process.stderr is not None
+            while process.poll() is None and saved_at(root) in (None, before):
+                time.sleep(0.005)
+            time.sleep(seconds)
+            process.kill()
+            process.stderr.read()
+        return process.returncode == -signal.SIGKILL
+
+
+def saved_at(root: Path) -> int | None:
+    """When the checkpoint inside a round was saved, if there is one."""
+    for manifest in root.glob(f"*/checkpoints/under_way/{checkpoints.MANIFEST}"):
+        with contextlib.suppress(FileNotFoundError):  # it is being replaced
+            return manifest.stat().st_mtime_ns
+    return None
 
 
 def wait_for(beginning: str, stream: IO[str]) -> str:
@@ -139,22 +160,14 @@ def test_a_signal_stops_a_run_after_a_checkpoint(
     assert_same_run(folder, expected, rounds=1)
 
 
-def killed_and_resumed(
-    ltr: Ltr, root: Path, words: tuple[str, ...], moments: list[float]
-) -> tuple[Path, int]:
-    """Killed so many seconds into each attempt, then finished; the folder, and how many kills struck."""
-    often = (*words, "checkpoint_every=0.01")
-    struck = sum(ltr.kill(root, moment, *often) for moment in moments)
-    return ltr.finish(root, *often)[0], struck
-
-
 def test_a_run_killed_at_any_moment_goes_on(
     ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
 ) -> None:
     expected = alone(SHORT)
-    moments = [random.uniform(0.05, 0.5) * expected.seconds for _ in range(2)]
-    folder, struck = killed_and_resumed(ltr, tmp_path, SHORT, moments)
-    assert struck >= 1, moments
+    often = (*SHORT, "checkpoint_every=0.01")
+    assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
+    assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
+    folder, _ = ltr.finish(tmp_path, *often)
     assert_same_run(folder, expected.folder, rounds=1)
 
 
@@ -163,9 +176,10 @@ def test_a_run_killed_at_ten_random_moments_goes_on(
     ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
 ) -> None:
     expected = alone(LONG)
-    moments = [random.uniform(0, 0.12) * expected.seconds for _ in range(10)]
-    folder, struck = killed_and_resumed(ltr, tmp_path, LONG, moments)
-    assert struck == 10, moments
+    often = (*LONG, "checkpoint_every=0.01")
+    moments = [random.uniform(0, 0.08) * expected.seconds for _ in range(10)]
+    assert all(ltr.kill(tmp_path, moment, *often) for moment in moments), moments
+    folder, _ = ltr.finish(tmp_path, *often)
     assert_same_run(folder, expected.folder, rounds=4)
 
 

@@ -88,7 +88,7 @@ def test_a_write_that_fails_leaves_the_old_table(tmp_path: Path, monkeypatch: py
     tables.write(tmp_path, "timings", frame("timings"))
     before = tables.read(tmp_path, "timings")
 
-    def tear(table: pa.Table, path: Path) -> None:
+    def tear(table: pa.Table, path: Path, **_: object) -> None:
         path.write_bytes(b"PAR1 half a table")
         raise OSError("no space left on device")
 
