@@ -21,7 +21,9 @@ def write(entry: Entry, root: Path, arrays: Arrays) -> None:
 
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     builder = _builder_class(entry, arrays)(data_dir=root, file_format="array_record")
-    with contextlib.redirect_stdout(sys.stderr):  # TFDS prints its messages among the data
+    print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
+    tfds.display_progress_bar(False)
+    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its messages among the data
         builder.download_and_prepare(download_config=config)
 
 
