@@ -73,7 +73,7 @@ class RoundTable:
     def catch_up(self) -> None:
         """Print the rounds that are complete and not printed yet."""
         results = select(self._folder.frames["results"], self._experiment)
-        rounds = by_round(results)
+        rounds = by_round(results[results["round"] >= self._next])
         finished = self._folder.finished
         while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
             if self._next == 0:
