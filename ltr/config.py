@@ -234,10 +234,12 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The sentence that suggests what was meant, or lists what there is."""
+    """What was probably meant, by its whole name or its last part; else everything there is."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(known)
+    by_last_part = {name.rpartition(".")[2]: name for name in known}
+    names = by_last_part | {name: name for name in known}
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {names[close[0]]}?" if close else "known: " + ", ".join(known)
 
 
 _SIGNS = {

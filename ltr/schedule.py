@@ -7,6 +7,9 @@ import numpy as np
 from ltr.config import Experiment
 from ltr.errors import ConfigError
 
+MOST_STEPS = 2**31 - 1
+"""Steps are counted in int32."""
+
 
 class Schedule(NamedTuple):
     """Durations of a run in steps; `steps_per_epoch` counts whole batches."""
@@ -45,6 +48,8 @@ def resolve(experiment: Experiment, train_examples: int) -> Schedule:
         experiment.rewind_step.in_steps(per_epoch),
         per_epoch,
     )
+    if schedule.steps > MOST_STEPS:
+        raise ConfigError(f"steps={experiment.steps}: must be at most {MOST_STEPS} steps")
     if schedule.rewind_step >= schedule.steps:
         raise ConfigError(f"rewind_step={experiment.rewind_step}: must be less than steps={experiment.steps}")
     return schedule

@@ -92,7 +92,8 @@ def test_wrong_words_are_exit_code_2(words: list[str], said: str, capsys: Captur
     assert caught.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert said in captured.err.splitlines()[-1]
+    (line,) = captured.err.splitlines()
+    assert said in line
 
 
 @pytest.mark.parametrize(
@@ -103,11 +104,12 @@ def test_wrong_words_are_exit_code_2(words: list[str], said: str, capsys: Captur
         (DataNotFoundError("broken"), 3),
         (StoppedError(2, "broken"), 130),
         (StoppedError(15, "broken"), 143),
+        (OSError("broken"), 1),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_an_error_is_one_line_and_its_exit_code(
-    error: LtrError, code: int, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    error: Exception, code: int, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.import_module("ltr.commands.ls"), "execute", failing(error))
     assert main(["ls"]) == code

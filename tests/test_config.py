@@ -160,6 +160,7 @@ def test_a_knob_says_what_it_may_be() -> None:
 
 def test_nearest_suggests_or_else_lists() -> None:
     assert nearest("tickt", ["ticket", "one_shot"]) == "did you mean ticket?"
+    assert nearest("warmup", ["optimizer.warmup", "arm"]) == "did you mean optimizer.warmup?"
     assert nearest("xyz", ["ticket", "one_shot"]) == "known: one_shot, ticket"
 
 

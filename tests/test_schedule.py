@@ -38,6 +38,7 @@ def test_a_round_is_evaluated_at_its_first_step_at_multiples_and_at_its_last(
     ("experiment", "message"),
     [
         (Experiment(batch_size=101), "batch_size=101: must be at most 100, the training examples of digits"),
+        (Experiment(steps=Duration(2**31)), "steps=2147483648: must be at most 2147483647 steps"),
         (Experiment(steps=Duration(9), rewind_step=Duration(9)), "rewind_step=9: must be less than steps=9"),
         (
             Experiment(steps=Duration(9), rewind_step=Duration(9, "ep")),
