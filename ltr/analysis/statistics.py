@@ -41,8 +41,9 @@ def estimate(values: pd.Series) -> Estimate:
 def paired_difference(results: pd.DataFrame, arm: str, other: str, round: int) -> Estimate:
     """Accuracy at early stop of `arm` minus that of `other` in a round, as a fraction.
 
-    Paired by replicate: both arms of a replicate start from the same weights and see the same
-    data, so what they share cancels. Replicates that lack either arm are left out.
+    Paired by replicate: both arms of a replicate see the data in the same order and, but for
+    fresh weights, start from the same ones, so what they share cancels. Replicates that lack
+    either arm are left out.
     """
     return _difference(results, (arm, round), (other, round))
 
