@@ -38,10 +38,10 @@ def _verdict(results: pd.DataFrame, summary: pd.DataFrame) -> str:
         change = _change(difference_from_dense(results, "ticket", wins["round"].iloc[-1]))
         kept = percent(wins["density"].iloc[-1])
         return (
-            f"A winning ticket: the sparsest keeps {kept} % of the weights, {change} on the dense network, "
-            "and stops no later."
+            f"By the means, a winning ticket: the sparsest keeps {kept} % of the weights, {change} on the "
+            "dense network, and stops no later."
         )
-    text = "No winning ticket: none is as accurate as the dense network and stops no later"
+    text = "By the means, no winning ticket: none is as accurate as the dense network and stops no later"
     if len(matches):
         kept = percent(matches["density"].iloc[-1])
         return f"{text}; the sparsest within 0.2 pp of it keeps {kept} % of the weights."

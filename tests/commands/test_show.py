@@ -63,7 +63,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert settings == "rounds=1  replicates=2  arm.one_shot.draws=2"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
     assert steps.splitlines()[-1] == "    1  80.00 %    300 ± 0       > 300"
-    assert finding.startswith("A winning ticket: the sparsest keeps 80 % of the weights")
+    assert finding.startswith("By the means, a winning ticket: the sparsest keeps 80 % of the weights")
     assert figures == f"{folder / 'figures' / 'accuracy.png'}\n"
     assert max(len(line) for line in said.out.splitlines() if str(folder) not in line) <= 80
 

@@ -24,8 +24,8 @@ def test_a_winning_ticket_and_its_controls() -> None:
         (1, 0, "one_shot", 0.92, 300), (1, 1, "one_shot", 0.89, 300),
     )  # fmt: skip
     assert finding(run) == (
-        "A winning ticket: the sparsest keeps 50 % of the weights, gains 1.00 ± 0.00 pp on the dense "
-        "network, and stops no later. "
+        "By the means, a winning ticket: the sparsest keeps 50 % of the weights, gains 1.00 ± 0.00 pp on the "
+        "dense network, and stops no later. "
         "At 50 % of the weights the ticket is 91.50 ± 6.35 % accurate, the dense network 90.50 ± 6.35 %: it "
         "gains 1.00 ± 0.00 pp. "
         "Against the ticket, a random mask loses 5.00 ± 0.00 pp, one-shot pruning loses 1.00 ± 25.41 pp "
@@ -37,8 +37,8 @@ def test_a_winning_ticket_and_its_controls() -> None:
 def test_one_replicate_claims_no_interval_and_no_doubt() -> None:
     run = table((0, 0, "ticket", 0.90, 200), (1, 0, "ticket", 0.899, 100), (2, 0, "ticket", 0.8, 100))
     assert finding(run) == (
-        "No winning ticket: none is as accurate as the dense network and stops no later; the sparsest within "
-        "0.2 pp of it keeps 50 % of the weights. "
+        "By the means, no winning ticket: none is as accurate as the dense network and stops no later; the "
+        "sparsest within 0.2 pp of it keeps 50 % of the weights. "
         "At 25 % of the weights the ticket is 80.00 % accurate, the dense network 90.00 %: it loses 10.00 "
         "pp. "
         "1 replicate, no interval; differences are paired."
@@ -48,7 +48,7 @@ def test_one_replicate_claims_no_interval_and_no_doubt() -> None:
 def test_no_ticket_near_the_dense_network() -> None:
     text = finding(table((0, 0, "ticket", 0.90, 200), (1, 0, "ticket", 0.8, 100)))
     assert text.startswith(
-        "No winning ticket: none is as accurate as the dense network and stops no later, nor"
+        "By the means, no winning ticket: none is as accurate as the dense network and stops no later, nor"
     )
 
 
