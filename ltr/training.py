@@ -176,7 +176,8 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
             place = number % steps_per_epoch
-            shuffled = lax.cond(place == 0, lambda: order(number), lambda: shuffled)
+            is_new = (place == 0) & (number > visit.step)
+            shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
             chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
             images = normalise(data.images[chosen], data)
             lane, loss = train_step(model, optimizer, lane, images, data.labels[chosen], number)

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -137,6 +138,22 @@ def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network:
     np.testing.assert_allclose(
         moves["momentum"][1], 0.9 * moves["sgd"][0] + moves["sgd"][1], rtol=1e-2, atol=2e-3
     )
+
+
+def test_adam_is_the_adam_of_optax() -> None:
+    """Over gradients of all sizes, as small as epsilon, and zeros; as far as float32 tells 0.999 from 1."""
+    generator = np.random.default_rng(0)
+    ours, theirs = optimizers.adam(), optax.scale_by_adam()
+    weights = {"a": np.zeros((20, 30), np.float32), "b": np.zeros(7, np.float32)}
+    scales = {"a": np.logspace(-10, 2, 600).reshape(20, 30), "b": np.array([0, 0, 1e-9, 1, 1, 1e-3, 50])}
+    one, other = ours.init(weights), theirs.init(weights)
+    for _ in range(50):
+        gradients = jax.tree.map(
+            lambda scale: (scale * generator.normal(size=scale.shape)).astype(np.float32), scales
+        )
+        (direction, one), (expected, other) = ours.update(gradients, one), theirs.update(gradients, other)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=3e-5), direction, expected)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 @pytest.mark.parametrize("name", optimizers.DIRECTIONS)
