@@ -62,6 +62,15 @@ class Dataset:
 @dataclass(frozen=True, config=_STRICT)
 class Model:
     name: Annotated[str, Field(description="the network")] = "lenet_300_100"
+    width: Annotated[
+        float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
+    ] = 1.0
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="fraction dropped of what goes into dense layers, in training")
+    ] = 0.0
+    init: Annotated[
+        Literal["glorot", "kaiming"], Field(description="the Gaussian that weights are drawn from")
+    ] = "glorot"
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -95,6 +104,9 @@ class LayerRates:
     output: Annotated[float, Field(ge=0, description="output layer: multiple of prune_rate, 0 for never")] = (
         0.5
     )
+    shortcut: Annotated[
+        float, Field(ge=0, description="convolutions around residual blocks: multiple of prune_rate")
+    ] = 0.0
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -80,8 +80,7 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
 
     source = Source(ticket, first["origin"], dense_scores, setup.init)
     mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))
-    order = _order_key(setup.experiment.seed, lane.replicate, lane.round)
-    return Start(weights, mask, order)
+    return Start(weights, mask, _lane_key(setup.experiment.seed, lane.replicate, lane.round))
 
 
 def train(
@@ -129,8 +128,7 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         watch.begins("to the rewind step", len(replicates))
         dense = masks.ones(initial[replicates[0]], setup.model.kinds)
         starts = {
-            LaneId(0, r, PREFIX, 0): Start(initial[r], dense, _order_key(seed, r, round=0))
-            for r in replicates
+            LaneId(0, r, PREFIX, 0): Start(initial[r], dense, _lane_key(seed, r, round=0)) for r in replicates
         }
         outcomes = train(setup, folder, starts, np.array([0, until], np.int32), watch)
         origin = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
@@ -150,8 +148,8 @@ def steps_to_do(setup: Setup, folder: RunFolder) -> int:
     return sum(trainings) + len(undrawn(setup, folder)) * setup.schedule.rewind_step
 
 
-def _order_key(seed: int, replicate: int, round: int) -> np.ndarray:
-    """Key data of a data order: one for a replicate's lanes in a round, so that they compare in pairs."""
+def _lane_key(seed: int, replicate: int, round: int) -> np.ndarray:
+    """Key data of what is random in training: one for a replicate's lanes of a round, so that they pair."""
     return np.asarray(jax.random.key_data(keys.fold(keys.root(seed, replicate), "data order", round)))
 
 

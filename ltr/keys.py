@@ -10,7 +10,7 @@ def root(seed: int, replicate: int) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed), replicate)
 
 
-def fold(key: jax.Array, purpose: str, *indices: int) -> jax.Array:
+def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
     """The key of a purpose (`"init"`, `"data order"`, ...) and its indices: adding a use changes no other."""
     key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
     for index in indices:

@@ -52,7 +52,7 @@ def outline(experiment: Experiment) -> Outline:
     pruning.criterion(experiment.pruning)
     rewinding.check(experiment.rewind)
     entry = find(experiment.dataset.name)
-    model = models.build(experiment.model.name, entry.shape, entry.classes)
+    model = models.build(experiment.model, entry.shape, entry.classes)
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset))
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     rates = pruning.layer_rates(experiment.pruning, experiment.prune_rate, model.kinds)

@@ -13,9 +13,9 @@ import numpy as np
 import optax
 from jax import lax
 
-from ltr import masks
+from ltr import keys, masks
 from ltr.data import Dataset, Split
-from ltr.models import Model
+from ltr.models import Model, with_statistics
 from ltr.optimizers import Optimizer
 
 LEGS = 64
@@ -36,14 +36,14 @@ class Lane(NamedTuple):
         params: float32 weights and biases; pruned weights are exactly zero.
         moments: the optimizer's state; moments of pruned weights are exactly zero.
         mask: see `ltr.masks`.
-        order_key: uint32 [2], the key data of its data order.
+        key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
     """
 
     params: Any
     moments: Any
     mask: Any
-    order_key: Array
+    key: Array
     loss: Array
 
 
@@ -129,17 +129,18 @@ def train_step(
 
     The gradients are masked, so weights and moments of pruned connections stay exactly zero.
     """
+    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
-    def loss(params: Any) -> jax.Array:
-        logits = model.apply(params, images)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    def loss(params: Any) -> tuple[jax.Array, Any]:
+        logits, statistics = model.train(params, images, key)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
 
-    value, gradients = jax.value_and_grad(loss)(lane.params)
+    (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
     gradients = masks.apply(lane.mask, gradients)
     direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)
     rate = optimizer.learning_rate(step)
     params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
-    return lane._replace(params=params, moments=moments), value
+    return lane._replace(params=with_statistics(params, statistics), moments=moments), value
 
 
 def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
@@ -168,7 +169,7 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
     def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
-        key = jax.random.wrap_key_data(jnp.asarray(lane.order_key))
+        key = jax.random.wrap_key_data(jnp.asarray(lane.key))
 
         def order(step: Array) -> jax.Array:
             return jax.random.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)

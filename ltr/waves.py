@@ -24,11 +24,11 @@ FASTER = 8.0
 
 
 class Start(NamedTuple):
-    """What a lane starts from: weights, mask, and the key of its data order, as NumPy arrays."""
+    """What a lane starts from: weights, mask, and its key (see `ltr.training.Lane`), as NumPy arrays."""
 
     params: Any
     mask: Any
-    order_key: np.ndarray
+    key: np.ndarray
 
 
 class Outcome(NamedTuple):
@@ -123,7 +123,7 @@ class Trainer:
     def fresh(self, start: Start) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
-        return Lane(start.params, moments, start.mask, start.order_key, np.zeros((), np.float32))
+        return Lane(start.params, moments, start.mask, start.key, np.zeros((), np.float32))
 
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity

@@ -28,8 +28,8 @@ LEARNING_RATES = {"adam": 1.2e-3, "sgd": 0.1}
 def ltr_steps_per_second(batch_size: int, optimizer: str, lanes: int, seconds: float) -> float:
     """Training steps a second of all lanes together, measured for about that long after a warm-up."""
     devices.start(cache=None)
-    model = models.build("lenet_300_100", IMAGE, 10)
     knobs = parse({"optimizer": {"name": optimizer, "learning_rate": LEARNING_RATES[optimizer]}})
+    model = models.build(knobs.model, IMAGE, 10)
     rule = optimizers.build(knobs.optimizer, steps=10**9, steps_per_epoch=EXAMPLES // batch_size)
     program = training.program(model, rule, batch_size)
     placement = devices.place(None, None, lanes, lane_bytes=10**7)

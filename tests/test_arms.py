@@ -145,9 +145,9 @@ def test_0_is_a_seed(arm: str, source: Source) -> None:
 
 
 def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(source: Source) -> None:
-    orders = {started(source, LaneId(1, 0, arm, 0)).order_key.tobytes() for arm in ("ticket", "random_mask")}
-    others = [started(source, lane._replace(arm="ticket")).order_key.tobytes() for lane in OTHER_LANES[1:]]
-    seeded = started(source, LaneId(1, 0, "ticket", 0), seed=1).order_key.tobytes()
+    orders = {started(source, LaneId(1, 0, arm, 0)).key.tobytes() for arm in ("ticket", "random_mask")}
+    others = [started(source, lane._replace(arm="ticket")).key.tobytes() for lane in OTHER_LANES[1:]]
+    seeded = started(source, LaneId(1, 0, "ticket", 0), seed=1).key.tobytes()
     assert len(orders) == 1
     assert len({*orders, *others, seeded}) == 4
 

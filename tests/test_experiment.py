@@ -224,7 +224,7 @@ def test_one_shot_keeps_the_largest_weights_of_the_dense_network(
 
 
 def test_lanes_of_a_replicate_see_the_data_in_the_same_order(starts: dict[str, Start]) -> None:
-    assert len({start.order_key.tobytes() for start in starts.values()}) == 1
+    assert len({start.key.tobytes() for start in starts.values()}) == 1
 
 
 def test_the_tables_hold_every_lane_with_its_density(whole: Path) -> None:

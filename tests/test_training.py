@@ -81,7 +81,7 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
         expected,
     )
     assert after.mask is mask
-    assert after.order_key is KEY
+    assert after.key is KEY
 
 
 def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -> None:
@@ -122,21 +122,22 @@ def seen_by(count: int, batch_size: int) -> Callable[[np.ndarray, int, int], np.
     """
 
     def apply(params: Any, images: jax.Array) -> jax.Array:
-        weight = params[images[:, 0, 0, 0].astype(jnp.int32)]
+        weight = params["weight"][images[:, 0, 0, 0].astype(jnp.int32)]
         return jnp.stack([weight, jnp.zeros_like(weight)], -1)
 
-    direction = optax.stateless(lambda gradients, params: -jnp.ceil(jnp.abs(gradients)))
+    model = Model(None, apply, lambda params, images, key: (apply(params, images), {}), None)  # type: ignore[arg-type]
+    direction = optax.stateless_with_tree_map(lambda gradient, _: -jnp.ceil(jnp.abs(gradient)))
     per_epoch = count // batch_size
     optimizer = Optimizer(direction, lambda step: (step % per_epoch + 1).astype(jnp.float32))
     images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
     data = training.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
-    run = jax.jit(training.program(Model(None, apply, None), optimizer, batch_size))  # type: ignore[arg-type]
+    run = jax.jit(training.program(model, optimizer, batch_size))
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
-        lane = Lane(np.zeros(count, np.float32), optax.EmptyState(), None, key, NOTHING)
-        return np.asarray(run(lane, data, visit(start, end))[0].params).astype(int)
+        lane = Lane({"weight": np.zeros(count, np.float32)}, optax.EmptyState(), None, key, NOTHING)
+        return np.asarray(run(lane, data, visit(start, end))[0].params["weight"]).astype(int)
 
     return seen
 
@@ -246,10 +247,9 @@ def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) ->
 
 def test_flops_of_a_step_are_three_products_a_layer(network: Model, params: Any) -> None:
     """Forward, and backward to weights and, but for the first layer, to inputs; the rest is small change."""
-    model = Model(network.init, network.apply, network.kinds)
     optimizer = optimizers.build(Config(name="sgd"), 1, 1)
     sizes = [params[layer]["kernel"].size for layer in LAYERS]
     products = 2 * 1000 * (3 * sum(sizes) - sizes[0])
-    flops = training.flops_per_step(model, optimizer, 1000, (4, 4, 1))
+    flops = training.flops_per_step(network, optimizer, 1000, (4, 4, 1))
     assert products < flops < 1.5 * products
-    assert 2 * sum(sizes) < training.flops_per_example(model, (4, 4, 1)) < 2.5 * sum(sizes)
+    assert 2 * sum(sizes) < training.flops_per_example(network, (4, 4, 1)) < 2.5 * sum(sizes)

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 
+from ltr.config import Model as Config
 from ltr.config import nearest
 from ltr.errors import ConfigError
 from ltr.models import conv, lenet
-from ltr.models.model import Model
+from ltr.models.model import KINDS, Model, with_statistics
 
-MODELS: dict[str, Callable[[tuple[int, int, int], int], Model]] = {
+MODELS: dict[str, Callable[[Config, tuple[int, int, int], int], Model]] = {
     "lenet_300_100": lenet.lenet_300_100,
     "conv2": conv.conv2,
+    "conv4": conv.conv4,
+    "conv6": conv.conv6,
 }
 
 
-def build(name: str, image_shape: tuple[int, int, int], classes: int) -> Model:
-    """The network `name` for images [height, width, channels]: ConfigError if it is unknown or cannot fit."""
-    if name not in MODELS:
-        raise ConfigError(f"model.name={name}: unknown network; {nearest(name, MODELS)}")
-    return MODELS[name](image_shape, classes)
+def build(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """The network for images [height, width, channels]: ConfigError if it is unknown or cannot fit."""
+    if config.name not in MODELS:
+        raise ConfigError(f"model.name={config.name}: unknown network; {nearest(config.name, MODELS)}")
+    return MODELS[config.name](config, image_shape, classes)
 
 
-__all__ = ["MODELS", "Model", "build"]
+__all__ = ["KINDS", "MODELS", "Model", "build", "with_statistics"]

@@ -1,34 +1,73 @@
 """The small convolutional networks of Frankle & Carbin (2019): scaled-down VGGs."""
 
+from functools import partial
+from typing import Any
+
 import flax.linen as nn
 import jax
 
+from ltr.config import Model as Config
 from ltr.errors import ConfigError
-from ltr.models.layers import Conv, Dense, max_pool
+from ltr.models.layers import INITIALIZERS, Conv, Dense, max_pool, scaled
 from ltr.models.model import Model, from_linen
 
 
 class ConvNet(nn.Module):
-    """Blocks of two 3x3 convolutions and a 2x2 max pooling, then dense layers of 256, 256 and `classes`."""
+    """Blocks of two 3x3 convolutions and a 2x2 max pooling, then dense layers, then the output.
+
+    `dropout` of what goes into each of the dense layers and the output.
+    """
 
     blocks: tuple[int, ...]
+    dense: tuple[int, ...]
     classes: int
+    dropout: float
+    kernel_init: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         x = images
+        drop = partial(nn.Dropout, self.dropout, deterministic=not train)
         for block, channels in enumerate(self.blocks):
             for layer in (1, 2):
-                x = nn.relu(Conv(channels, name=f"conv_{2 * block + layer}")(x))
+                name = f"conv_{2 * block + layer}"
+                x = nn.relu(Conv(channels, kernel_init=self.kernel_init, name=name)(x))
             x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
-        for number in (1, 2):
-            x = nn.relu(Dense(256, name=f"dense_{number}")(x))
-        return Dense(self.classes, name="output")(x)
+        for number, width in enumerate(self.dense, 1):
+            x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(drop()(x)))
+        return Dense(self.classes, self.kernel_init, name="output")(drop()(x))
 
 
-def conv2(image_shape: tuple[int, int, int], classes: int) -> Model:
-    """Conv-2: 4,300,992 weights on CIFAR-10; ConfigError for images too small to pool."""
-    if min(image_shape[:2]) < 2:
-        raise ConfigError(f"model.name=conv2: needs images of at least 2x2, these are {image_shape}")
-    return from_linen(ConvNet((64,), classes), image_shape)
+def conv2(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """Conv-2: 4,300,992 weights on CIFAR-10."""
+    return _conv_net(config, (64,), image_shape, classes)
+
+
+def conv4(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """Conv-4: 2,425,024 weights on CIFAR-10."""
+    return _conv_net(config, (64, 128), image_shape, classes)
+
+
+def conv6(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """Conv-6: 2,261,184 weights on CIFAR-10 (the paper prints 1.7 million)."""
+    return _conv_net(config, (64, 128, 256), image_shape, classes)
+
+
+def _conv_net(
+    config: Config, blocks: tuple[int, ...], image_shape: tuple[int, int, int], classes: int
+) -> Model:
+    """ConfigError for images too small to be pooled once a block."""
+    least = 2 ** len(blocks)
+    if min(image_shape[:2]) < least:
+        raise ConfigError(
+            f"model.name={config.name}: needs images of at least {least}x{least}, these are {image_shape}"
+        )
+    net = ConvNet(
+        tuple(scaled(channels, config.width) for channels in blocks),
+        tuple(scaled(width, config.width) for width in (256, 256)),
+        classes,
+        config.dropout,
+        INITIALIZERS[config.init],
+    )
+    return from_linen(net, image_shape)

@@ -1,37 +1,61 @@
 """The layers that networks share."""
 
+from functools import partial
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from ltr.models import arithmetic
 
-gaussian_glorot = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
-"""Variance 2 / (fan_in + fan_out), not truncated (Glorot & Bengio, 2010), as in Frankle & Carbin (2019)."""
+INITIALIZERS = {
+    "glorot": nn.initializers.variance_scaling(1.0, "fan_avg", "normal"),
+    "kaiming": nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
+}
+"""Gaussians of mean 0, not truncated, by the name that `model.init` takes.
+
+glorot: variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010), as in Frankle & Carbin (2019);
+kaiming: variance 2 / fan_in (He et al., 2015).
+"""
 
 
 class Dense(nn.Module):
     """x [batch, in] -> [batch, features]."""
 
     features: int
+    kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", gaussian_glorot, (x.shape[-1], self.features))
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return arithmetic.dense(x, kernel) + bias
 
 
 class Conv(nn.Module):
-    """3x3 convolution that keeps the size: x [batch, height, width, in] -> [..., features]."""
+    """Convolution: x [batch, height, width, in] -> [batch, ceil(height / stride), ..., features].
+
+    `use_bias=False` where batch normalisation follows, whose shift takes its place.
+    """
 
     features: int
+    size: int = 3
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", gaussian_glorot, (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return arithmetic.conv(x, kernel) + bias
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        y = arithmetic.conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return y
+
+
+BatchNorm = partial(nn.BatchNorm, momentum=0.9)
+"""Batch normalisation (Ioffe & Szegedy, 2015); call it with `use_running_average=not train`."""
 
 
 def max_pool(x: jax.Array) -> jax.Array:
@@ -42,3 +66,8 @@ def max_pool(x: jax.Array) -> jax.Array:
     batch, height, width, channels = x.shape
     x = x[:, : height // 2 * 2, : width // 2 * 2]
     return jnp.max(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+
+
+def scaled(width: int, by: float) -> int:
+    """Units or channels of a layer, a multiple of what the paper has, at least 1."""
+    return max(1, round(width * by))

@@ -1,26 +1,33 @@
 """Fully connected networks of LeCun et al. (1998)."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 
-from ltr.models.layers import Dense
+from ltr.config import Model as Config
+from ltr.models.layers import INITIALIZERS, Dense, scaled
 from ltr.models.model import Model, from_linen
 
 
 class LeNet(nn.Module):
-    """Hidden ReLU layers of the given widths, and an output layer."""
+    """Hidden ReLU layers of the given widths, each with dropout, and an output layer."""
 
     hidden: tuple[int, ...]
     classes: int
+    dropout: float = 0.0
+    kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         x = images.reshape(images.shape[0], -1)
         for number, width in enumerate(self.hidden, 1):
-            x = nn.relu(Dense(width, name=f"dense_{number}")(x))
-        return Dense(self.classes, name="output")(x)
+            x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(x))
+            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return Dense(self.classes, self.kernel_init, name="output")(x)
 
 
-def lenet_300_100(image_shape: tuple[int, int, int], classes: int) -> Model:
+def lenet_300_100(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
     """LeNet-300-100 of Frankle & Carbin (2019): 266,200 weights on MNIST."""
-    return from_linen(LeNet((300, 100), classes), image_shape)
+    hidden = tuple(scaled(width, config.width) for width in (300, 100))
+    return from_linen(LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init]), image_shape)

@@ -1,4 +1,4 @@
-"""What a network is to the rest of ltr: two pure functions, and what may be pruned."""
+"""What a network is to the rest of ltr: pure functions, and what may be pruned."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,36 +6,73 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
 
-KINDS = ("conv", "dense", "output")
+KINDS = ("conv", "dense", "output", "shortcut")
 """The kinds of layers that may be pruned, each at its own rate."""
+
+STATISTICS = "batch_stats"
+"""Linen's collection of running statistics."""
 
 
 class Model(NamedTuple):
     """A network as pure functions on a pytree of float32 parameters.
 
+    The running statistics of batch normalisation are parameters too, beside the scale and bias of
+    their layer: they are saved, rewound and kept per lane with the weights. No gradient moves them;
+    training replaces them.
+
     Attributes:
         init: key -> parameters.
         apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes].
-        kinds: like the parameters; "conv", "dense" or "output" for a prunable kernel, None elsewhere.
+        train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
+            for `with_statistics`.
+        kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
     """
 
     init: Callable[[jax.Array], Any]
     apply: Callable[[Any, jax.Array], jax.Array]
+    train: Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
     kinds: Any
 
 
+def with_statistics(params: Any, statistics: Any) -> Any:
+    """The parameters with these statistics in place of theirs."""
+    return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
+
+
 def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
-    """A `Model` of a Linen module whose layers are named by kind: `conv_1`, `dense_1`, ..., `output`."""
+    """A `Model` of a Linen module that is called with images and whether it trains.
+
+    Its layers with a kernel are named by their kind: `conv_1`, `dense_1`, `shortcut`, ..., `output`.
+    """
+
+    def collections(key: jax.Array) -> Any:
+        return module.init(key, jnp.zeros((1, *image_shape)), train=False)
+
+    moving = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
 
     def init(key: jax.Array) -> Any:
-        return module.init(key, jnp.zeros((1, *image_shape)))["params"]
+        drawn = collections(key)
+        return with_statistics(drawn["params"], drawn.get(STATISTICS, {}))
+
+    def variables(params: Any) -> dict[str, Any]:
+        split: dict[str, Any] = {"params": {}, STATISTICS: {}}
+        for path, leaf in flatten_dict(params).items():
+            split[STATISTICS if path in moving else "params"][path] = leaf
+        return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
     def apply(params: Any, images: jax.Array) -> jax.Array:
-        return module.apply({"params": params}, images)  # type: ignore[return-value]
+        return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
+
+    def train(params: Any, images: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        logits, moved = module.apply(
+            variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
+        )
+        return logits, moved.get(STATISTICS, {})
 
     shapes = jax.eval_shape(init, jax.random.key(0))
-    return Model(init, apply, jax.tree.map_with_path(_kind, shapes))
+    return Model(init, apply, train, jax.tree.map_with_path(_kind, shapes))
 
 
 def _kind(path: tuple[Any, ...], _: Any) -> str | None:

@@ -23,13 +23,12 @@ def criterion(config: Pruning) -> Criterion:
 
 
 def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:
-    """The `Fraction` to prune of each layer in a round, by its kind ("conv", "dense", "output").
+    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.KINDS`).
 
     ConfigError if a rate is 1 or more, or if global pruning is asked for with unequal rates.
     """
     rates = {}
-    for kind in ("conv", "dense", "output"):
-        multiple = getattr(config.rates, kind)
+    for kind, multiple in vars(config.rates).items():
         rates[kind] = Fraction(str(multiple)) * Fraction(str(prune_rate))
         if rates[kind] >= 1:
             raise ConfigError(

@@ -10,26 +10,28 @@ from hypothesis import strategies as st
 from jax import lax
 
 from ltr import models
+from ltr.config import Model
 from ltr.models import arithmetic
 from ltr.models.layers import max_pool
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 
 
-def plain_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def plain_conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
     """What `arithmetic.conv` stands for, with the gradients of autodiff."""
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    whole = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return whole[:, ::stride, ::stride]
 
 
 def operands(
-    batch: int, height: int, width: int, channels: int, features: int, size: int
+    batch: int, height: int, width: int, channels: int, features: int, size: int, stride: int = 1
 ) -> list[np.ndarray]:
     """Images, a kernel, and weights of a loss on what comes out."""
     generator = np.random.default_rng(0)
     shapes = [
         (batch, height, width, channels),
         (size, size, channels, features),
-        (batch, height, width, features),
+        (batch, -(-height // stride), -(-width // stride), features),
     ]
     return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
 
@@ -41,7 +43,7 @@ def value_and_gradients(
     return [value, *back(jnp.asarray(weights))]
 
 
-@settings(max_examples=10)
+@settings(max_examples=20)
 @given(
     batch=st.integers(1, 3),
     height=st.integers(1, 6),
@@ -49,10 +51,14 @@ def value_and_gradients(
     channels=st.integers(1, 3),
     features=st.integers(1, 3),
     size=st.sampled_from([1, 3, 5]),
+    stride=st.integers(1, 3),
 )
-def test_conv_and_its_gradients_are_those_of_lax(**shape: int) -> None:
-    given_ = operands(**shape)
-    found, expected = (value_and_gradients(conv, *given_) for conv in (arithmetic.conv, plain_conv))
+def test_conv_and_its_gradients_are_those_of_lax(stride: int, **shape: int) -> None:
+    given_ = operands(**shape, stride=stride)
+    found, expected = (
+        value_and_gradients(lambda x, kernel, conv=conv: conv(x, kernel, stride), *given_)
+        for conv in (arithmetic.conv, plain_conv)
+    )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
@@ -99,7 +105,7 @@ def test_max_pool_takes_the_largest_of_each_2x2_and_drops_odd_edges(size: tuple[
 @pytest.mark.slow
 def test_a_step_of_conv2_is_not_slow_inside_a_loop() -> None:
     """On the CPU, autodiff's own gradients are some 100 times slower there (jax issue 12868)."""
-    model = models.build("conv2", (32, 32, 3), 10)
+    model = models.build(Model("conv2"), (32, 32, 3), 10)
     params = model.init(jax.random.key(0))
     images = jax.random.normal(jax.random.key(1), (20, 32, 32, 3))
 

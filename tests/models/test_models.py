@@ -4,32 +4,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from ltr import models
+from ltr.config import Model as Config
 from ltr.errors import ConfigError
-from ltr.models import MODELS, Model
+from ltr.models import KINDS, MODELS, Model
 
-SHAPES = [(8, 8, 1), (7, 5, 3)]
-
-
-def kernels(model: Model, tree: Any) -> dict[str, Any]:
-    """What the tree holds for every layer's kernel."""
-    return {layer: tree[layer]["kernel"] for layer in model.kinds}
+SHAPES = [(8, 8, 1), (9, 8, 3)]
+KEY = jax.random.key(0)
 
 
-def sizes(model: Model) -> dict[str, int]:
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
-    return {layer: kernel.size for layer, kernel in kernels(model, shapes).items()}
+def build(name: str, shape: Any = (32, 32, 3), classes: int = 10, **knobs: Any) -> Model:
+    return models.build(Config(name, **knobs), shape, classes)
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+    """Every parameter by its path, as in `dense_1/kernel`."""
+    return flatten_dict(tree, sep="/")
+
+
+def prunable(model: Model) -> dict[str, int]:
+    """The weights of each prunable layer."""
+    kinds, shapes = leaves(model.kinds), leaves(jax.eval_shape(model.init, KEY))
+    return {path.removesuffix("/kernel"): shapes[path].size for path, kind in kinds.items() if kind}
 
 
 def test_lenet_300_100_has_the_weights_of_the_paper() -> None:
-    found = sizes(models.build("lenet_300_100", (28, 28, 1), 10))
+    found = prunable(build("lenet_300_100", (28, 28, 1)))
     assert found == {"dense_1": 784 * 300, "dense_2": 300 * 100, "output": 100 * 10}
     assert sum(found.values()) == 266_200
 
 
 def test_conv2_has_the_weights_of_the_paper() -> None:
-    found = sizes(models.build("conv2", (32, 32, 3), 10))
+    found = prunable(build("conv2"))
     assert found == {
         "conv_1": 3 * 3 * 3 * 64,
         "conv_2": 3 * 3 * 64 * 64,
@@ -40,52 +48,92 @@ def test_conv2_has_the_weights_of_the_paper() -> None:
     assert sum(found.values()) == 4_300_992
 
 
+@pytest.mark.parametrize(("name", "weights"), [("conv4", 2_425_024), ("conv6", 2_261_184)])
+def test_conv4_and_conv6_have_the_weights_of_the_paper(name: str, weights: int) -> None:
+    assert sum(prunable(build(name)).values()) == weights
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", MODELS)
 class TestEveryNetwork:
-    def test_gives_a_finite_logit_per_class_in_strict_float32(self, name: str, shape: Any) -> None:
-        model = models.build(name, shape, 4)
+    @pytest.fixture
+    def model(self, name: str, shape: Any) -> Model:
+        """Narrow, since what is tested does not depend on the width."""
+        return build(name, shape, 4, width=0.1)
+
+    def test_gives_a_finite_logit_per_class_in_strict_float32(self, model: Model, shape: Any) -> None:
         images = jax.random.normal(jax.random.key(1), (3, *shape))
         with jax.numpy_dtype_promotion("strict"):
-            logits = model.apply(model.init(jax.random.key(0)), images)
-        assert logits.shape == (3, 4)
-        assert logits.dtype == jnp.float32
-        assert np.isfinite(logits).all()
-
-    def test_starts_from_gaussian_glorot_and_zero_biases(self, name: str, shape: Any) -> None:
-        model = models.build(name, shape, 4)
-        params = model.init(jax.random.key(0))
-        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
-        for layer in params.values():
-            kernel = np.asarray(layer["kernel"])
-            fans = np.prod(kernel.shape[:-2]) * np.sum(kernel.shape[-2:])
-            deviations = kernel / np.sqrt(2 / fans)
-            assert deviations.std() == pytest.approx(1, abs=4 / np.sqrt(2 * kernel.size))
-            assert deviations.mean() == pytest.approx(0, abs=4 / np.sqrt(kernel.size))
-            assert not layer["bias"].any()
-
-    def test_names_a_kind_for_every_kernel_and_for_nothing_else(self, name: str, shape: Any) -> None:
-        model = models.build(name, shape, 4)
-        for layer, kind in kernels(model, model.kinds).items():
-            assert kind == layer.partition("_")[0]
-            assert kind in {"conv", "dense", "output"}
-        assert {layer["bias"] for layer in model.kinds.values()} == {None}
-        params = jax.eval_shape(model.init, jax.random.key(0))
-        assert {layer: set(params[layer]) for layer in params} == {
-            layer: set(model.kinds[layer]) for layer in model.kinds
+            params = model.init(KEY)
+            evaluated, (trained, statistics) = model.apply(params, images), model.train(params, images, KEY)
+        for logits in (evaluated, trained):
+            assert logits.shape == (3, 4)
+            assert logits.dtype == jnp.float32
+            assert np.isfinite(logits).all()
+        shapes, moved = leaves(params), leaves(statistics)
+        assert {path: leaf.shape for path, leaf in moved.items()} == {
+            path: shapes[path].shape for path in moved
         }
 
-    def test_is_drawn_by_its_key(self, name: str, shape: Any) -> None:
-        model = models.build(name, shape, 4)
-        one, again, other = (kernels(model, model.init(jax.random.key(seed))) for seed in (0, 0, 1))
-        for layer in one:
-            np.testing.assert_array_equal(one[layer], again[layer])
-            assert not np.any(one[layer] == other[layer])
+    @pytest.mark.parametrize("init", ["glorot", "kaiming"])
+    def test_starts_from_a_gaussian_and_zero_biases(
+        self, name: str, shape: Any, init: Any, model: Model
+    ) -> None:
+        params = build(name, shape, 4, init=init, width=0.3).init(KEY)
+        for path, leaf in leaves(params).items():
+            assert leaf.dtype == jnp.float32
+            if path.endswith("kernel"):
+                kernel = np.asarray(leaf)
+                patch = np.prod(kernel.shape[:-2])
+                fan_in, fan_out = patch * kernel.shape[-2], patch * kernel.shape[-1]
+                variance = 2 / (fan_in + fan_out) if init == "glorot" else 2 / fan_in
+                deviations = kernel / np.sqrt(variance)
+                assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * kernel.size))
+                assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(kernel.size))
+            elif path.endswith("bias"):
+                assert not leaf.any()
+
+    def test_names_a_kind_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
+        kinds = leaves(model.kinds)
+        assert set(kinds) == set(leaves(jax.eval_shape(model.init, KEY)))
+        for path, kind in kinds.items():
+            *_, layer, parameter = path.split("/")
+            assert kind == (layer.partition("_")[0] if parameter == "kernel" else None)
+        assert set(kinds.values()) <= {*KINDS, None}
+        assert list(kinds.values()).count("output") == 1
+
+    def test_is_drawn_by_its_key(self, model: Model) -> None:
+        one, again, other = (leaves(model.init(jax.random.key(seed))) for seed in (0, 0, 1))
+        for path, kind in leaves(model.kinds).items():
+            np.testing.assert_array_equal(one[path], again[path])
+            assert kind is None or not np.any(one[path] == other[path])
+
+    def test_is_as_wide_as_asked_for(self, name: str, shape: Any, model: Model) -> None:
+        wider = build(name, shape, 4, width=0.2)
+        assert sum(prunable(wider).values()) > 1.5 * sum(prunable(model).values())
+
+
+@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", "conv4", "conv6"])
+class TestDropout:
+    def test_drops_in_training_alone_and_by_the_key(self, name: str) -> None:
+        model = build(name, (8, 8, 3), width=0.2, dropout=0.5)
+        params, images = model.init(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
+        plain = build(name, (8, 8, 3), width=0.2)
+        np.testing.assert_array_equal(model.apply(params, images), plain.apply(params, images))
+        one, again, other = (model.train(params, images, jax.random.key(seed))[0] for seed in (1, 1, 2))
+        np.testing.assert_array_equal(one, again)
+        assert not np.any(one == other)
+        assert not np.any(one == model.apply(params, images))
+
+    def test_is_absent_where_it_is_not_asked_for(self, name: str) -> None:
+        model = build(name, (8, 8, 3), width=0.2)
+        params, images = model.init(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
+        np.testing.assert_array_equal(model.train(params, images, KEY)[0], model.apply(params, images))
 
 
 def test_glorot_is_not_truncated() -> None:
     """A truncated Gaussian of the same variance ends at 2.27 deviations."""
-    kernel = models.build("lenet_300_100", (28, 28, 1), 10).init(jax.random.key(0))["dense_1"]["kernel"]
+    kernel = build("lenet_300_100", (28, 28, 1)).init(KEY)["dense_1"]["kernel"]
     assert np.abs(kernel).max() / np.std(kernel) > 3.5
 
 
@@ -99,12 +147,12 @@ def test_lenet_is_what_it_says(network: Model, params: Any) -> None:
 
 
 def test_an_unknown_network_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"^model.name=conv3: unknown network; did you mean conv2\?$"):
-        models.build("conv3", (8, 8, 1), 10)
+    with pytest.raises(ConfigError, match=r"^model.name=conv3: unknown network; did you mean conv\d\?$"):
+        build("conv3")
 
 
-def test_conv2_needs_images_that_it_can_pool() -> None:
-    with pytest.raises(
-        ConfigError, match=r"^model.name=conv2: needs images of at least 2x2, these are \(1, 9"
-    ):
-        models.build("conv2", (1, 9, 3), 10)
+@pytest.mark.parametrize(("name", "least"), [("conv2", 2), ("conv4", 4), ("conv6", 8)])
+def test_conv_nets_need_images_that_they_can_pool(name: str, least: int) -> None:
+    said = rf"^model.name={name}: needs images of at least {least}x{least}, these are \({least - 1}, 9"
+    with pytest.raises(ConfigError, match=said):
+        build(name, (least - 1, 9, 3))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ltr import masks, models, pruning
 from ltr.config import LayerRates, Pruning
+from ltr.config import Model as ModelConfig
 from ltr.models import Model
 from ltr.pruning.densities import densities
 
@@ -41,7 +42,7 @@ def test_densities_foretold_are_those_of_the_paper() -> None:
 
 
 def test_densities_of_really_pruned_weights_are_those_of_the_paper() -> None:
-    model = models.build("lenet_300_100", (28, 28, 1), 10)
+    model = models.build(ModelConfig("lenet_300_100"), (28, 28, 1), 10)
     found = really_prune(model, jax.eval_shape(model.init, jax.random.key(0)), Pruning(), 0.2, 20)
     assert percent(found) == pytest.approx(PAPER, abs=0.01)
 
