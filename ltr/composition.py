@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ltr.config import Experiment, knobs, nearest, parse, to_dict
+from ltr.config import Arm, Experiment, knobs, nearest, parse, to_dict
 from ltr.errors import ConfigError
 
 
@@ -22,8 +22,9 @@ def config_dir() -> Path:
 
 
 def register() -> None:
-    """Tell Hydra the knobs and their defaults, as the config `ltr` that config.yaml starts from."""
+    """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from, and `arm/base`."""
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()))
+    ConfigStore.instance().store(name="base", group="arm", node=to_dict(Arm()))
 
 
 def group_names() -> list[str]:
@@ -58,7 +59,7 @@ def check_words(words: Sequence[str]) -> None:
             for choice in value.strip("[]").split(","):
                 if re.fullmatch(r"\w+", choice) and choice not in (*choices(key), "null"):
                     raise ConfigError(f"{key}={choice}: unknown choice; {nearest(choice, choices(key))}")
-        elif re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in known:
+        elif not re.fullmatch(r"arm\.\w+", key) and re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in known:
             raise ConfigError(f"{key}: unknown knob; {nearest(key, known.union(groups))}")
 
 

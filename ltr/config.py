@@ -126,6 +126,20 @@ class Rewind:
 
 @dataclass(frozen=True, config=_STRICT)
 class Arm:
+    mask: Annotated[str, Field(description="which connections it keeps: ticket, one_shot")] = "ticket"
+    shuffle: Annotated[str, Field(description="how its mask is shuffled: none, layerwise, global")] = "none"
+    weights: Annotated[
+        str, Field(description="what they start from: origin (the rewind step), reinit, reshuffled, constant")
+    ] = "origin"
+    keep_signs: Annotated[bool, Field(description="whether those take the signs of origin")] = False
+    noise: Annotated[
+        float,
+        Field(ge=0, description="Gaussian noise on them, in deviations of their layer's initial weights"),
+    ] = 0.0
+    pruned: Annotated[
+        str,
+        Field(description="what the other weights are: zero, frozen (at initial values), frozen_if_grown"),
+    ] = "zero"
     draws: Annotated[
         int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
     ] = 1
@@ -164,8 +178,13 @@ class Experiment:
     optimizer: Optimizer = Optimizer()
     pruning: Pruning = Pruning()
     rewind: Rewind = Rewind()
-    arm: Annotated[dict[str, Arm], Field(description="settings of each arm"), Beside()] = dataclasses.field(
-        default_factory=dict
+    arm: Annotated[dict[str, Arm], Field(description="what each arm is"), Beside()] = dataclasses.field(
+        default_factory=lambda: {
+            "ticket": Arm(),
+            "random_reinit": Arm(weights="reinit"),
+            "random_mask": Arm(shuffle="layerwise"),
+            "one_shot": Arm(mask="one_shot"),
+        }
     )
     output_root: Annotated[str, Field(min_length=1, description="folder of the run folders"), Beside()] = (
         "outputs"
@@ -286,6 +305,7 @@ def _kind(kind: Any) -> str:
     return {
         int: "a whole number",
         float: "a number",
+        bool: "true or false",
         str: "a word",
         Duration: "steps or epochs, as in 50000 or 20ep",
     }[kind]

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from ltr import keys, masks, pruning, records, under_way
-from ltr.arms import ARMS, Source, Ticket, missing
+from ltr import arms, keys, masks, pruning, records, under_way
+from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
@@ -74,12 +74,15 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     root = keys.root(setup.experiment.seed, lane.replicate)
     first = folder.groups.load("initial", lane.replicate)
 
-    def dense_scores() -> Any:
-        dense = folder.groups.load(round_name(0), lane.replicate)
-        return pruning.criterion(setup.experiment.pruning)(first["initial"], dense["trained"])
+    def dense() -> Any:
+        return folder.groups.load(round_name(0), lane.replicate)["trained"]
 
-    source = Source(ticket, first["origin"], dense_scores, setup.init)
-    mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))
+    def dense_scores() -> Any:
+        return pruning.criterion(setup.experiment.pruning)(first["initial"], dense())
+
+    source = Source(ticket, first["initial"], first["origin"], dense, dense_scores, setup.init)
+    key = keys.fold(root, lane.arm, lane.round, lane.draw)
+    mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
     return Start(weights, mask, _lane_key(setup.experiment.seed, lane.replicate, lane.round))
 
 

@@ -8,15 +8,20 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, keys, masks, pruning
-from ltr.arms import ARMS, Source, Ticket
-from ltr.config import Arm, Experiment, Pruning
+from ltr import arms, composition, keys, masks, pruning
+from ltr.arms import Source, Ticket, connections, weights
+from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.models import Model
 from ltr.pruning.criteria import magnitude
 from ltr.store.tables import LaneId
 
+ARMS = composition.from_words([]).arm
+"""Every arm of `configs/arm/`, by name."""
+
+ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
+LAYERWISE = [name for name, arm in ARMS.items() if arm.shuffle != "global"]
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
 LAYERS = ("dense_1", "dense_2", "output")
 OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
@@ -36,7 +41,10 @@ def source_of(network: Model, params: Any, rounds: int) -> Source:
     for round in range(rounds):
         mask = pruning.prune(Pruning(), params, trained(params, round), mask, rates)
     ticket = Ticket(mask, masks.apply(mask, params))
-    return Source(ticket, params, lambda: magnitude(params, trained(params, 0)), jax.jit(network.init))
+    dense = trained(params, 0)
+    initial = jax.tree.map(lambda leaf: 2 * leaf, params)
+    init = jax.jit(network.init)
+    return Source(ticket, initial, params, lambda: dense, lambda: magnitude(params, dense), init)
 
 
 @pytest.fixture
@@ -56,16 +64,23 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in kernels(mask)]
 
 
-@pytest.mark.parametrize("name", ARMS)
-def test_every_arm_has_the_tickets_density_in_every_layer(name: str, source: Source) -> None:
-    assert counts(ARMS[name].start(source, KEY).mask) == counts(source.ticket.mask)
+def begin(name: str, source: Source, key: jax.Array = KEY) -> Ticket:
+    """What an arm starts from."""
+    return arms.start(ARMS[name], source, key)
 
 
 @pytest.mark.parametrize("name", ARMS)
+def test_every_arm_has_the_tickets_density(name: str, source: Source) -> None:
+    found, expected = counts(begin(name, source).mask), counts(source.ticket.mask)
+    assert sum(found) == sum(expected)
+    assert name not in LAYERWISE or found == expected
+
+
+@pytest.mark.parametrize("name", ZERO)
 def test_every_arm_starts_from_zero_where_it_is_pruned_and_from_something_elsewhere(
     name: str, source: Source
 ) -> None:
-    mask, weights = ARMS[name].start(source, KEY)
+    mask, weights = begin(name, source)
     for kept, kernel in zip(kernels(mask), kernels(weights), strict=True):
         assert kernel.dtype == np.float32
         np.testing.assert_array_equal(kernel != 0, kept)
@@ -73,25 +88,29 @@ def test_every_arm_starts_from_zero_where_it_is_pruned_and_from_something_elsewh
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, source: Source) -> None:
-    once = ARMS[name].start(source, KEY)
-    again, other = ARMS[name].start(source, KEY), ARMS[name].start(source, jax.random.key(1))
+    once, again, other = (begin(name, source, key) for key in (KEY, KEY, jax.random.key(1)))
     assert same(once, again)
-    assert same(once, other) is not ARMS[name].drawn
+    assert same(once, other) is not arms.is_drawn(ARMS[name])
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(ARMS, 2)))
+def test_no_two_arms_start_from_the_same(one: str, other: str, source: Source) -> None:
+    assert not same(begin(one, source), begin(other, source))
 
 
 def test_the_ticket_is_what_pruning_found(source: Source) -> None:
-    assert ARMS["ticket"].start(source, KEY) is source.ticket
+    assert begin("ticket", source) is source.ticket
 
 
 def test_random_reinit_keeps_the_mask_and_no_weight(source: Source) -> None:
-    mask, weights = ARMS["random_reinit"].start(source, KEY)
+    mask, weights = begin("random_reinit", source)
     assert same(mask, source.ticket.mask)
     for kept, fresh, old in zip(*map(kernels, (mask, weights, source.ticket.weights)), strict=True):
         assert not np.any(fresh[kept] == old[kept])
 
 
 def test_random_mask_keeps_the_weights_and_shuffles_every_layer(source: Source) -> None:
-    mask, weights = ARMS["random_mask"].start(source, KEY)
+    mask, weights = begin("random_mask", source)
     for kept, ticket in zip(kernels(mask), kernels(source.ticket.mask), strict=True):
         assert not np.array_equal(kept, ticket)
     for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
@@ -100,14 +119,14 @@ def test_random_mask_keeps_the_weights_and_shuffles_every_layer(source: Source) 
 
 def test_random_mask_keeps_every_weight_equally_often(source: Source) -> None:
     """Of 18 output weights 16 are kept: with 400 draws each is kept 356 times, give or take 6.3."""
-    draw = ARMS["random_mask"].start
-    kept = sum(draw(source, jax.random.key(n)).mask["output"]["kernel"].astype(int) for n in range(400))
+    drawn = (begin("random_mask", source, jax.random.key(n)).mask for n in range(400))
+    kept = sum(mask["output"]["kernel"].astype(int) for mask in drawn)
     share = counts(source.ticket.mask)[2] / 18
     assert np.abs(kept - 400 * share).max() < 5 * np.sqrt(400 * share * (1 - share))
 
 
 def test_one_shot_keeps_the_largest_weights_of_the_dense_network(source: Source, params: Any) -> None:
-    mask, weights = ARMS["one_shot"].start(source, KEY)
+    mask, weights = begin("one_shot", source)
     for kept, final in zip(kernels(mask), kernels(trained(params, 0)), strict=True):
         assert np.abs(final[kept]).min() > np.abs(final[~kept]).max()
     for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
@@ -116,27 +135,99 @@ def test_one_shot_keeps_the_largest_weights_of_the_dense_network(source: Source,
 
 def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model, params: Any) -> None:
     first, second = (source_of(network, params, rounds) for rounds in (1, 2))
-    assert same(ARMS["one_shot"].start(first, KEY), first.ticket)
-    mask = ARMS["one_shot"].start(second, KEY).mask
+    assert same(begin("one_shot", first), first.ticket)
+    mask = begin("one_shot", second).mask
     for kept, ticket in zip(kernels(mask)[:2], kernels(second.ticket.mask)[:2], strict=True):
         assert not np.array_equal(kept, ticket)
 
 
+def test_a_global_shuffle_keeps_the_density_of_the_network_alone(source: Source) -> None:
+    mask, _ = begin("random_mask_global", source)
+    assert sum(counts(mask)) == sum(counts(source.ticket.mask))
+    assert counts(mask) != counts(source.ticket.mask)
+
+
+@pytest.mark.parametrize(("name", "deviations"), [("init_noise", 0.5), ("init_noise_3", 3.0)])
+def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, source: Source) -> None:
+    noise = []
+    for seed in range(40):
+        _, noisy = begin(name, source, jax.random.key(seed))
+        for kept, new, old, initial in zip(
+            *map(kernels, (source.ticket.mask, noisy, source.origin, source.initial)), strict=True
+        ):
+            noise.append((new - old)[kept] / initial.std())
+    drawn = np.concatenate(noise)
+    assert drawn.std() == pytest.approx(deviations, rel=4 / np.sqrt(2 * drawn.size))
+    assert drawn.mean() == pytest.approx(0, abs=4 * deviations / np.sqrt(drawn.size))
+
+
+def test_reshuffled_weights_are_the_tickets_own_in_other_places(source: Source) -> None:
+    mask, weights = begin("reshuffled", source)
+    assert same(mask, source.ticket.mask)
+    for kept, new, old in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
+        np.testing.assert_array_equal(np.sort(new[kept]), np.sort(old[kept]))
+        assert np.any(new[kept] != old[kept])
+
+
+def test_constants_are_one_deviation_of_the_initial_weights(source: Source) -> None:
+    mask, weights = begin("constant", source)
+    for kept, new, initial in zip(*map(kernels, (mask, weights, source.initial)), strict=True):
+        np.testing.assert_allclose(np.abs(new[kept]), initial.std(), rtol=1e-6)
+        assert {-1, 1} == set(np.sign(new[kept]))
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("constant", "constant_signed"),
+        ("reshuffled", "reshuffled_signed"),
+        ("random_reinit", "reinit_signed"),
+    ],
+)
+def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
+    name: str, variant: str, source: Source
+) -> None:
+    (mask, plain), (_, signed) = begin(name, source), begin(variant, source)
+    for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, source.origin)), strict=True):
+        np.testing.assert_array_equal(np.sign(new[kept]), np.sign(old[kept]))
+        assert np.any(np.sign(bare[kept]) != np.sign(old[kept]))
+
+
+def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(source: Source) -> None:
+    mask, weights = begin("frozen", source)
+    for kept, new, old, initial in zip(
+        *map(kernels, (mask, weights, source.origin, source.initial)), strict=True
+    ):
+        np.testing.assert_array_equal(new, np.where(kept, old, initial))
+
+
+def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> None:
+    mask, weights = begin("frozen_if_grown", source)
+    for kept, new, initial, dense in zip(
+        *map(kernels, (mask, weights, source.initial, source.dense())), strict=True
+    ):
+        shrunk = np.abs(initial) > np.abs(dense)
+        assert not new[~kept & shrunk].any()
+        np.testing.assert_array_equal(new[~kept & ~shrunk], initial[~kept & ~shrunk])
+    assert any((~kept & (new == 0)).any() for kept, new in zip(kernels(mask), kernels(weights), strict=True))
+
+
 def started(source: Source, lane: LaneId, seed: int = 0) -> Any:
     """What the experiment starts a lane from."""
-    setup = SimpleNamespace(experiment=Experiment(seed=seed), init=source.init)
-    groups = SimpleNamespace(load=lambda name, member: {"origin": source.origin})
+    setup = SimpleNamespace(experiment=Experiment(seed=seed, arm=ARMS), init=source.init)
+    saved = {"initial": source.initial, "origin": source.origin, "trained": source.dense()}
+    groups = SimpleNamespace(load=lambda name, member: saved)
     return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if ARMS[name].drawn])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, source: Source) -> None:
     first = started(source, LaneId(1, 0, arm, 0))
     assert not same(first.params, started(source, other._replace(arm=arm)).params)
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if ARMS[name].drawn])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
 def test_0_is_a_seed(arm: str, source: Source) -> None:
     lane = LaneId(1, 0, arm, 0)
     assert same(started(source, lane), started(source, lane))
@@ -158,7 +249,9 @@ def test_round_0_has_tickets_alone() -> None:
 
 def test_a_later_round_has_every_arm_tickets_first() -> None:
     experiment = Experiment(
-        arms=("random_reinit", "one_shot", "ticket"), replicates=2, arm={"random_reinit": Arm(draws=2)}
+        arms=("random_reinit", "one_shot", "ticket"),
+        replicates=2,
+        arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=2)},
     )
     assert [lane[1:] for lane in arms.lanes(experiment, 4)] == [
         (0, "ticket", 0),
@@ -187,9 +280,14 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(arms=("ticket", "random_masc")),
             "arms: unknown arm random_masc; did you mean random_mask",
         ),
-        (Experiment(arm={"one_shoot": Arm()}), "arms: unknown arm one_shoot; did you mean one_shot"),
-        (Experiment(arm={"one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
-        (Experiment(arm={"ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
+        (Experiment(arm={**ARMS, "one_shot": Arm(mask="one_shoot")}), "arm.one_shot.mask=one_shoot: unknown"),
+        (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
+        (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
+        (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
+        (
+            Experiment(arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
+            "arm.frozen.pruned=frozen: needs optimizer.weight_decay=0",
+        ),
     ],
 )
 def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
@@ -198,4 +296,18 @@ def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
 
 
 def test_arms_that_can_be() -> None:
-    arms.check(Experiment(arm={"random_reinit": Arm(draws=15), "random_mask": Arm(draws=2)}))
+    arms.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
+
+
+@pytest.mark.parametrize(
+    ("knob", "registry"),
+    [
+        ("mask", connections.MASKS),
+        ("shuffle", connections.SHUFFLES),
+        ("weights", weights.WEIGHTS),
+        ("pruned", weights.PRUNED),
+    ],
+)
+def test_a_knob_says_every_name_that_it_takes(knob: str, registry: dict[str, Any]) -> None:
+    (meaning,) = (known.meaning for known in knobs() if known.name == f"arm.NAME.{knob}")
+    assert [name for name in registry if name not in meaning] == []

@@ -1,9 +1,11 @@
 """From words to an experiment."""
 
+import dataclasses
+
 import pytest
 
 from ltr import composition
-from ltr.config import Duration, Experiment
+from ltr.config import Arm, Duration, Experiment
 from ltr.errors import ConfigError
 
 
@@ -11,7 +13,7 @@ def test_no_words_are_the_default_experiment() -> None:
     experiment = composition.from_words([])
     assert experiment.dataset.name == "digits"
     assert (experiment.prune_rate, experiment.rounds, experiment.replicates) == (0.2, 15, 3)
-    assert set(experiment.arm) == {"random_reinit", "random_mask"}
+    assert set(experiment.arms) <= set(experiment.arm) == set(composition.choices("arm"))
 
 
 def test_knobs_choices_and_recipes_compose() -> None:
@@ -44,7 +46,7 @@ def test_values_may_refer_to_others() -> None:
         ("arm.ticket.drawz=2", "arm.ticket.drawz: unknown knob"),
         ("zzz=1", "zzz: unknown knob; known: arm, "),
         ("dataset=digit", "dataset=digit: unknown choice; did you mean digits?"),
-        ("model=xyz", "model=xyz: unknown choice; known: conv2, lenet_300_100"),
+        ("model=xyz", "model=xyz: unknown choice; known: conv2, conv4, conv6, "),
         ("arm=[random_mask,nope]", "arm=nope: unknown choice"),
         ("experiment=mnist_lenet,mnist_lent", "experiment=mnist_lent: unknown choice"),
         ("rounds", "rounds: not a knob; type key=value"),
@@ -73,4 +75,10 @@ def test_words_for_hydra_itself_pass(word: str) -> None:
 
 def test_the_defaults_are_those_of_the_schema() -> None:
     composed, schema = composition.from_words([]), Experiment()
-    assert composed == type(schema)(arm=composed.arm)
+    assert composed == dataclasses.replace(schema, arm=composed.arm)
+    assert schema.arm.items() <= composed.arm.items()
+
+
+def test_an_arm_may_be_defined_by_a_word() -> None:
+    composed = composition.from_words(["+arm.loud={noise:2,keep_signs:true}", "arms=[ticket,loud]"])
+    assert composed.arm["loud"] == Arm(noise=2, keep_signs=True)

@@ -162,8 +162,3 @@ def test_nearest_suggests_or_else_lists() -> None:
     assert nearest("tickt", ["ticket", "one_shot"]) == "did you mean ticket?"
     assert nearest("warmup", ["optimizer.warmup", "arm"]) == "did you mean optimizer.warmup?"
     assert nearest("xyz", ["ticket", "one_shot"]) == "known: one_shot, ticket"
-
-
-@pytest.mark.parametrize(("arm", "draws"), [("random_reinit", 3), ("random_mask", 1), ("ticket", 1)])
-def test_draws_are_one_unless_an_arm_says_otherwise(arm: str, draws: int) -> None:
-    assert parse({"arm": {"random_reinit": {"draws": 3}}}).draws(arm) == draws

@@ -15,7 +15,7 @@ import pytest
 from ltr import experiment as loop
 from ltr import keys, masks, setup, training
 from ltr.arms import lanes
-from ltr.config import Experiment, parse
+from ltr.config import Experiment, parse, to_dict
 from ltr.errors import LtrError, StoppedError
 from ltr.setup import Setup
 from ltr.store import checkpoints, tables
@@ -52,7 +52,9 @@ class Watcher:
 def ask(root: Path, **knobs: Any) -> Experiment:
     """A run of a second or so, unless `knobs` say otherwise."""
     small = {"steps": 40, "eval_every": 20, "rounds": 2, "replicates": 2, "output_root": str(root)}
-    return parse(small | knobs)
+    more = knobs.get("arm", {})
+    arms = {name: {**arm, **more.get(name, {})} for name, arm in to_dict(Experiment().arm).items()}
+    return parse(small | knobs | {"arm": arms})
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +200,7 @@ def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(
     starts: dict[str, Start], whole: Path, ready: Callable[[Experiment], Setup]
 ) -> None:
     ticket = saved(whole, "round_02")
-    key = keys.fold(keys.root(0, 0), "random_reinit", 2, 0)
+    key = keys.fold(keys.fold(keys.root(0, 0), "random_reinit", 2, 0), "weights")
     fresh = ready(ask(whole.parent)).init(key)
     assert_same(starts["random_reinit"].mask, ticket["mask"])
     assert_same(starts["random_reinit"].params, masks.apply(ticket["mask"], fresh))

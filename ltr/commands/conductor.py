@@ -42,6 +42,7 @@ def conduct(experiment: Experiment) -> None:
     devices.start(_compilation_cache())
     outline = setup.outline(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+        folder.require_same(experiment)
         to_do = _to_do(experiment, folder)
         unfinished = to_do or folder.facts.get("status") != "finished"
         ready = setup.make(outline) if unfinished else None

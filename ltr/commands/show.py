@@ -1,6 +1,7 @@
 """Show what a run found: settings, accuracy and early stop by round, finding."""
 
 import argparse
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -88,11 +89,14 @@ def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
 
 
 def _settings(experiment: "Experiment") -> dict[str, Any]:
-    """The knobs that are not at their default, by dotted name."""
-    from ltr.config import parse, to_dict
+    """The knobs that are not at their default, by dotted name; of arms, those that were asked for."""
+    from ltr.config import Arm, Experiment, to_dict
 
-    default = dict(_flat(to_dict(parse({"arm": {arm: {} for arm in experiment.arm}}))))
-    return {name: value for name, value in _flat(to_dict(experiment)) if value != default[name]}
+    schema = Experiment()
+    arms = {name: schema.arm.get(name, Arm()) for name in experiment.arms}
+    default = dict(_flat(to_dict(dataclasses.replace(schema, arm=arms))))
+    asked = dataclasses.replace(experiment, arm={name: experiment.arm.get(name, Arm()) for name in arms})
+    return {name: value for name, value in _flat(to_dict(asked)) if value != default[name]}
 
 
 def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

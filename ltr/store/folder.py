@@ -23,11 +23,11 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ltr import __version__
-from ltr.config import Experiment, to_dict
+from ltr.config import Experiment, parse, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.store import checkpoints, tables
 from ltr.store.groups import Groups
-from ltr.store.identity import folder_name, run_id
+from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.tables import LANE, LaneId
 
 SCHEMA_VERSION = 1
@@ -84,10 +84,26 @@ class RunFolder:
         except (OSError, ValueError):
             return {}
 
+    def require_same(self, experiment: Experiment) -> None:
+        """ConfigError if what is trained already was trained with other settings under the same id.
+
+        So it is if an arm was defined otherwise, or a release of ltr has changed a default.
+        """
+        before = decisive(parse(self._config)) if self._config else {}
+        now = decisive(experiment)
+        trained = tuple(f"arm.{name}." for name in set(self.frames["results"]["arm"]))
+        for name, value in now.items():
+            matters = name.startswith(trained) or not name.startswith("arm.")
+            if matters and before.get(name, value) != value:
+                remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
+                raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
+
     def begin(self, experiment: Experiment, devices: Mapping[str, str | int]) -> None:
         """Write down what is to be run, and a session: when it began, with which versions and devices."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _replace(self.path / "config.yaml", yaml.safe_dump(to_dict(experiment), sort_keys=False))
+        config = to_dict(experiment)
+        config["arm"] = self._config.get("arm", {}) | config["arm"]
+        _replace(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.describe(
             id=run_id(experiment),
             schema_version=SCHEMA_VERSION,
@@ -101,6 +117,14 @@ class RunFolder:
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""
         _replace(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        """What config.yaml says; nothing where it is not there or damaged."""
+        try:
+            return dict(yaml.safe_load((self.path / "config.yaml").read_text()))
+        except (OSError, ValueError, TypeError, yaml.YAMLError):
+            return {}
 
     @property
     def _under_way(self) -> Path:

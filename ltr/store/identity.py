@@ -8,6 +8,7 @@ result (`ltr.config.Beside`).
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
 from ltr.config import Beside, Experiment, to_dict
@@ -25,6 +26,25 @@ def canonical(node: Any) -> dict[str, Any]:
         elif not _beside(hints[field.name]) and (field.name == "name" or value != _default(field)):
             said[field.name] = to_dict(value)
     return said
+
+
+def decisive(experiment: Experiment) -> dict[str, Any]:
+    """Every knob that can change a result, by its dotted name, as plain data.
+
+    Of the arms, which are no part of the identity, what each of them is.
+    """
+    arms = (knob for name, arm in experiment.arm.items() for knob in _decisive(arm, f"arm.{name}."))
+    return dict([*_decisive(experiment, ""), *arms])
+
+
+def _decisive(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    hints = get_type_hints(type(node), include_extras=True)
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from _decisive(value, f"{prefix}{field.name}.")
+        elif not _beside(hints[field.name]):
+            yield prefix + field.name, to_dict(value)
 
 
 def run_id(experiment: Experiment) -> str:

@@ -265,3 +265,41 @@ def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: 
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES)
     assert yaml.safe_load((path / "config.yaml").read_text()) == to_dict(experiment)
+
+
+@pytest.mark.parametrize(
+    ("knob", "changed"),
+    [
+        (
+            "arm.one_shot.noise",
+            {"arm": {**to_dict(Experiment())["arm"], "one_shot": {"mask": "one_shot", "noise": 0.5}}},
+        ),
+        ("optimizer.momentum", {"optimizer": {"momentum": 0.8}}),
+    ],
+)
+def test_what_was_trained_with_other_settings_is_not_taken_for_the_same(
+    knob: str, changed: dict[str, Any], experiment: Experiment
+) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES)
+        finish(folder, [lane._replace(arm="one_shot") for lane in LANES])
+        folder.require_same(experiment)
+        other = parse(to_dict(experiment) | changed)
+        with pytest.raises(ConfigError, match=rf"^{knob}=0\.[58]: .* was trained with 0\.[09]; "):
+            folder.require_same(other)
+
+
+def test_an_arm_that_was_not_trained_may_be_defined_anew(experiment: Experiment) -> None:
+    arms = {**to_dict(Experiment())["arm"], "one_shot": {"noise": 0.5}}
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES)
+        finish(folder)
+        folder.require_same(parse(to_dict(experiment) | {"arm": arms}))
+
+
+def test_arms_that_a_run_had_before_stay_in_its_configuration(experiment: Experiment, path: Path) -> None:
+    more = parse(to_dict(experiment) | {"arm": {**to_dict(experiment)["arm"], "loud": {"noise": 2.0}}})
+    with open_run(experiment) as folder:
+        folder.begin(more, DEVICES)
+        folder.begin(experiment, DEVICES)
+    assert set(yaml.safe_load((path / "config.yaml").read_text())["arm"]) == set(more.arm)

@@ -1,0 +1,92 @@
+"""Arms: what a lane of a round starts from. `ticket` is the finding, the others are its controls.
+
+An arm is a configuration (`configs/arm/`): which connections it keeps, what their weights are, and
+what becomes of the others, each by name in a registry of this package.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltr import keys
+from ltr.arms.connections import MASKS, SHUFFLES
+from ltr.arms.source import Source, Ticket
+from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
+from ltr.config import Arm, Experiment, nearest
+from ltr.errors import ConfigError
+from ltr.store.tables import LaneId
+
+TICKET = Arm()
+"""The arm `ticket`: the pruned mask, and the weights at the rewind step."""
+
+
+def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
+    """What a lane of the arm starts from; `key` is its own."""
+    if arm == TICKET:
+        return source.ticket
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "shuffle"))))
+    mask = SHUFFLES[arm.shuffle](MASKS[arm.mask](source), generator)
+    weights = WEIGHTS[arm.weights](source, mask, keys.fold(key, "weights"))
+    if arm.keep_signs:
+        weights = with_signs(weights, source, mask)
+    if arm.noise:
+        weights = with_noise(weights, source, mask, arm.noise, keys.fold(key, "noise"))
+    return Ticket(mask, PRUNED[arm.pruned](source, mask, weights))
+
+
+def is_drawn(arm: Arm) -> bool:
+    """Whether chance has a part in it, so that another draw is another start."""
+    settled = arm.weights == "origin" or (arm.weights == "constant" and arm.keep_signs)
+    return arm.shuffle != "none" or not settled or arm.noise > 0
+
+
+def lanes(experiment: Experiment, round: int) -> list[LaneId]:
+    """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
+    names = experiment.arms if round else ("ticket",)
+    return [
+        LaneId(round, replicate, arm, draw)
+        for arm in sorted(names, key=lambda name: name != "ticket")
+        for replicate in range(experiment.replicates)
+        for draw in range(experiment.draws(arm))
+    ]
+
+
+def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) -> list[LaneId]:
+    """The trainings of a round that are still to be done."""
+    return [lane for lane in lanes(experiment, round) if lane not in finished]
+
+
+def check(experiment: Experiment) -> None:
+    """ConfigError for an arm that is not defined, or cannot be what its definition says."""
+    for name in experiment.arms:
+        if name not in experiment.arm:
+            raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
+    for name, arm in experiment.arm.items():
+        _check_names(name, arm)
+        if arm.draws > 1 and not is_drawn(arm):
+            raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
+        if arm.pruned != "zero" and experiment.optimizer.weight_decay:
+            raise ConfigError(
+                f"arm.{name}.pruned={arm.pruned}: needs optimizer.weight_decay=0, "
+                "which would move what is frozen"
+            )
+    if experiment.arm.get("ticket") != TICKET:
+        raise ConfigError("arm.ticket: cannot be changed; define another arm")
+
+
+def _check_names(name: str, arm: Arm) -> None:
+    registries: dict[str, Collection[Any]] = {
+        "mask": MASKS,
+        "shuffle": SHUFFLES,
+        "weights": WEIGHTS,
+        "pruned": PRUNED,
+    }
+    for knob, known in registries.items():
+        said = getattr(arm, knob)
+        if said not in known:
+            raise ConfigError(f"arm.{name}.{knob}={said}: unknown; {nearest(said, known)}")
+
+
+__all__ = ["Source", "Ticket", "check", "is_drawn", "lanes", "missing", "start"]

@@ -1,0 +1,36 @@
+"""What a round offers its arms, and what an arm makes of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Ticket(NamedTuple):
+    """A subnetwork: a mask (see `ltr.masks`) and float32 weights to start from.
+
+    Where the mask is False the weights do not train; they are zero, but for arms that freeze them.
+    """
+
+    mask: Any
+    weights: Any
+
+
+class Source(NamedTuple):
+    """What an arm may draw on, in one replicate and round.
+
+    Attributes:
+        ticket: the round's ticket.
+        initial: weights at initialisation, unmasked.
+        origin: weights at the rewind step, unmasked; the initial ones if that is 0.
+        dense: () -> weights of the dense network after its training (round 0).
+        dense_scores: () -> what the criterion says of them.
+        init: key -> fresh weights.
+    """
+
+    ticket: Ticket
+    initial: Any
+    origin: Any
+    dense: Callable[[], Any]
+    dense_scores: Callable[[], Any]
+    init: Callable[[jax.Array], Any]

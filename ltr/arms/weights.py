@@ -1,0 +1,124 @@
+"""What the weights of an arm are: those that train, and those that the mask leaves out.
+
+Everything is a pytree of NumPy arrays like the parameters; a layer without a mask is None in masks.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltr import keys, masks
+from ltr.arms.source import Source
+
+
+def origin(source: Source, mask: Any, key: jax.Array) -> Any:
+    """The weights at the rewind step."""
+    return source.origin
+
+
+def reinit(source: Source, mask: Any, key: jax.Array) -> Any:
+    """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
+
+    Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
+    """
+    return source.init(key)
+
+
+def reshuffled(source: Source, mask: Any, key: jax.Array) -> Any:
+    """The survivors' own weights, permuted within each layer (Zhou et al., 2019, "reshuffle")."""
+    generator = _generator(key)
+
+    def layer(kept: Any, weights: np.ndarray) -> np.ndarray:
+        if kept is None:
+            return weights
+        permuted = weights.copy()
+        permuted[kept] = generator.permutation(weights[kept])
+        return permuted
+
+    return masks.tree_map(layer, mask, source.origin)
+
+
+def constant(source: Source, mask: Any, key: jax.Array) -> Any:
+    """Plus or minus the deviation of the layer's initial weights, by a coin (Zhou et al., 2019)."""
+    generator = _generator(key)
+
+    def layer(kept: Any, weights: np.ndarray, initial: np.ndarray) -> np.ndarray:
+        if kept is None:
+            return weights
+        return generator.choice(np.array([-1, 1], np.float32), weights.shape) * initial.std()
+
+    return masks.tree_map(layer, mask, source.origin, source.initial)
+
+
+WEIGHTS: dict[str, Callable[[Source, Any, jax.Array], Any]] = {
+    "origin": origin,
+    "reinit": reinit,
+    "reshuffled": reshuffled,
+    "constant": constant,
+}
+"""Source, the arm's mask, key -> weights."""
+
+
+def with_signs(weights: Any, source: Source, mask: Any) -> Any:
+    """The weights with the signs of those at the rewind step (Zhou et al., 2019)."""
+    return masks.tree_map(
+        lambda kept, new, old: new if kept is None else np.copysign(new, old), mask, weights, source.origin
+    )
+
+
+def with_noise(weights: Any, source: Source, mask: Any, scale: float, key: jax.Array) -> Any:
+    """Plus Gaussian noise of `scale` deviations of each layer's initial weights.
+
+    (Frankle & Carbin, 2019, appendix: how near the initial weights a ticket has to start.)
+    """
+    generator = _generator(key)
+
+    def layer(kept: Any, new: np.ndarray, initial: np.ndarray) -> np.ndarray:
+        if kept is None:
+            return new
+        return new + scale * initial.std() * generator.standard_normal(new.shape, np.float32)
+
+    return masks.tree_map(layer, mask, weights, source.initial)
+
+
+def zero(source: Source, mask: Any, weights: Any) -> Any:
+    """Zero, as everywhere else."""
+    return masks.apply(mask, weights)
+
+
+def frozen(source: Source, mask: Any, weights: Any) -> Any:
+    """Frozen at their initial values (Zhou et al., 2019)."""
+    return masks.tree_map(
+        lambda kept, new, old: new if kept is None else np.where(kept, new, old),
+        mask,
+        weights,
+        source.initial,
+    )
+
+
+def frozen_if_grown(source: Source, mask: Any, weights: Any) -> Any:
+    """Frozen at their initial values, but zero where the dense training made them smaller.
+
+    (Zhou et al., 2019.)
+    """
+
+    def layer(kept: Any, new: np.ndarray, old: np.ndarray, trained: np.ndarray) -> np.ndarray:
+        if kept is None:
+            return new
+        return np.where(kept, new, np.where(np.abs(old) > np.abs(trained), 0, old))
+
+    return masks.tree_map(layer, mask, weights, source.initial, source.dense())
+
+
+PRUNED: dict[str, Callable[[Source, Any, Any], Any]] = {
+    "zero": zero,
+    "frozen": frozen,
+    "frozen_if_grown": frozen_if_grown,
+}
+"""Source, the arm's mask, its weights -> the weights with those set that the mask leaves out."""
+
+
+def _generator(key: jax.Array) -> np.random.Generator:
+    return np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "numpy"))))
