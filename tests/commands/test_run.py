@@ -150,7 +150,7 @@ WRONG = {
     "optimizer=adamw": "optimizer=adamw: unknown choice; did you mean adam?",
     "arms=[ticket,one_shoot]": "arms: unknown arm one_shoot; did you mean one_shot?",
     "arms=[one_shot]": "arms=[one_shot]: must contain ticket",
-    "+arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
+    "arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
     "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean magnitude?",
     "pruning.rates.conv=5": "pruning.rates.conv=5.0: times prune_rate=0.2 must be less than 1",
     "batch_size=5000": "batch_size=5000: must be at most 1197, the training examples of digits",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ltr.commands import show
-from ltr.config import parse, to_dict
+from ltr.config import Experiment, parse, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.store import tables
 
@@ -44,7 +44,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def configure(folder: Path, **knobs: object) -> None:
-    experiment = parse({"arm": {"one_shot": {"draws": 2}}} | knobs)
+    arms = to_dict(Experiment().arm) | {"one_shot": {"mask": "one_shot", "draws": 2}, "loud": {"noise": 2}}
+    experiment = parse({"arm": arms} | knobs)
     (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
 
 
