@@ -78,11 +78,11 @@ def lane_bytes(of: Outline) -> int:
 
 def make(of: Outline) -> Setup:
     """Read the data and ready the devices; DataNotFoundError if there is no data."""
-    experiment, times = of.experiment, of.schedule
+    experiment, times, where = of.experiment, of.schedule, placement(of)
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
     optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
     program = training.program(of.model, optimizer, experiment.batch_size)
-    trainer = Trainer(program, optimizer, examples, placement(of))
+    trainer = Trainer(program, optimizer, examples, where)
     flops = training.flops_per_step(of.model, optimizer, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init)
 
