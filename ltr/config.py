@@ -129,9 +129,12 @@ class Arm:
     mask: Annotated[str, Field(description="which connections it keeps: ticket, one_shot")] = "ticket"
     shuffle: Annotated[str, Field(description="how its mask is shuffled: none, layerwise, global")] = "none"
     weights: Annotated[
-        str, Field(description="what they start from: origin (the rewind step), reinit, reshuffled, constant")
-    ] = "origin"
-    keep_signs: Annotated[bool, Field(description="whether those take the signs of origin")] = False
+        str,
+        Field(
+            description="what they start from: own (rewound), reinit, reshuffled, constant"
+        ),
+    ] = "own"
+    keep_signs: Annotated[bool, Field(description="whether those take the signs of its own")] = False
     noise: Annotated[
         float,
         Field(ge=0, description="Gaussian noise on them, in deviations of their layer's initial weights"),

@@ -66,7 +66,7 @@ def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> 
         return Ticket(masks.ones(first["initial"], setup.model.kinds), first["initial"])
     config, before = setup.experiment, folder.groups.load(round_name(round - 1), replicate)
     mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
-    return Ticket(mask, REWINDINGS[config.rewind.name](mask, before["trained"], first["origin"]))
+    return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, before["trained"], first["origin"]))
 
 
 def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
@@ -80,7 +80,8 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     def dense_scores() -> Any:
         return pruning.criterion(setup.experiment.pruning)(first["initial"], dense())
 
-    source = Source(ticket, first["initial"], first["origin"], dense, dense_scores, setup.init)
+    rewind = REWINDINGS[setup.experiment.rewind.name].weights
+    source = Source(ticket, first["initial"], first["origin"], dense, dense_scores, rewind, setup.init)
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
     return Start(weights, mask, _lane_key(setup.experiment.seed, lane.replicate, lane.round))

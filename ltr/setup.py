@@ -12,6 +12,7 @@ from ltr.config import Experiment
 from ltr.data.registry import find
 from ltr.devices import Placement
 from ltr.models import Model
+from ltr.rewinding import REWINDINGS
 from ltr.schedule import Schedule
 from ltr.waves import Trainer
 
@@ -50,10 +51,11 @@ def outline(experiment: Experiment) -> Outline:
     """What can be known of a run from its configuration alone; ConfigError where that is wrong."""
     arms.check(experiment)
     pruning.criterion(experiment.pruning)
-    rewinding.check(experiment.rewind)
+    rewinding.check(experiment)
     entry = find(experiment.dataset.name)
     model = models.build(experiment.model, entry.shape, entry.classes)
-    times = schedule.resolve(experiment, data.training_examples(experiment.dataset))
+    span = REWINDINGS[experiment.rewind.name].span
+    times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     rates = pruning.layer_rates(experiment.pruning, experiment.prune_rate, model.kinds)
     return Outline(experiment, model, times, shapes, rates)

@@ -15,6 +15,7 @@ from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.models import Model
 from ltr.pruning.criteria import magnitude
+from ltr.rewinding import REWINDINGS
 from ltr.store.tables import LaneId
 
 ARMS = composition.from_words([]).arm
@@ -44,7 +45,8 @@ def source_of(network: Model, params: Any, rounds: int) -> Source:
     dense = trained(params, 0)
     initial = jax.tree.map(lambda leaf: 2 * leaf, params)
     init = jax.jit(network.init)
-    return Source(ticket, initial, params, lambda: dense, lambda: magnitude(params, dense), init)
+    rewind = REWINDINGS["weights"].weights
+    return Source(ticket, initial, params, lambda: dense, lambda: magnitude(params, dense), rewind, init)
 
 
 @pytest.fixture
@@ -303,7 +305,7 @@ def test_arms_that_can_be() -> None:
     ("knob", "registry"),
     [
         ("mask", connections.MASKS),
-        ("shuffle", connections.SHUFFLES),
+        ("shuffle", {"none", *connections.SHUFFLES}),
         ("weights", weights.WEIGHTS),
         ("pruned", weights.PRUNED),
     ],

@@ -257,6 +257,21 @@ def test_later_rounds_are_trained_from_the_rewind_step_on(run: Run, tmp_path: Pa
     assert by_round == {0: [0, 20, 40], 1: [10, 20, 40]}
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("learning_rate", [10, 20, 40]), ("fine_tune", [40, 60, 70]), ("continued", [0, 20, 40])],
+)
+def test_trained_weights_go_on(name: str, steps: list[int], run: Run, tmp_path: Path) -> None:
+    knobs = {"rewind": {"name": name}, "replicates": 1, "rounds": 1, "arms": ["ticket", "one_shot"]}
+    path = run(tmp_path, **knobs, rewind_step=0 if name == "continued" else 10)
+    before, ticket = saved(path, "round_00"), saved(path, "round_01")
+    assert_same(ticket["start"], masks.apply(ticket["mask"], before["trained"]))
+    metrics = tables.read(path, "metrics").query("round == 1")
+    assert sorted(set(metrics["step"])) == steps
+    one, other = (rows["val_loss"].tolist() for _, rows in metrics.groupby("arm"))
+    assert one == other, "in round 1 one-shot is the ticket"
+
+
 # Extending a run
 
 

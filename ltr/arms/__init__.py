@@ -27,18 +27,20 @@ def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     if arm == TICKET:
         return source.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "shuffle"))))
-    mask = SHUFFLES[arm.shuffle](MASKS[arm.mask](source), generator)
-    weights = WEIGHTS[arm.weights](source, mask, keys.fold(key, "weights"))
+    own = MASKS[arm.mask](source)
+    if arm.shuffle != "none":
+        own = Ticket(SHUFFLES[arm.shuffle](own.mask, generator), source.origin)
+    weights = WEIGHTS[arm.weights](source, own, keys.fold(key, "weights"))
     if arm.keep_signs:
-        weights = with_signs(weights, source, mask)
+        weights = with_signs(weights, own)
     if arm.noise:
-        weights = with_noise(weights, source, mask, arm.noise, keys.fold(key, "noise"))
-    return Ticket(mask, PRUNED[arm.pruned](source, mask, weights))
+        weights = with_noise(weights, source, own.mask, arm.noise, keys.fold(key, "noise"))
+    return Ticket(own.mask, PRUNED[arm.pruned](source, own.mask, weights))
 
 
 def is_drawn(arm: Arm) -> bool:
     """Whether chance has a part in it, so that another draw is another start."""
-    settled = arm.weights == "origin" or (arm.weights == "constant" and arm.keep_signs)
+    settled = arm.weights == "own" or (arm.weights == "constant" and arm.keep_signs)
     return arm.shuffle != "none" or not settled or arm.noise > 0
 
 
@@ -79,7 +81,7 @@ def check(experiment: Experiment) -> None:
 def _check_names(name: str, arm: Arm) -> None:
     registries: dict[str, Collection[Any]] = {
         "mask": MASKS,
-        "shuffle": SHUFFLES,
+        "shuffle": {"none", *SHUFFLES},
         "weights": WEIGHTS,
         "pruned": PRUNED,
     }

@@ -1,4 +1,4 @@
-"""Which connections an arm keeps: where its mask comes from, and how it is shuffled."""
+"""Which connections an arm keeps: where its mask comes from, with which weights, and how it is shuffled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,29 +6,25 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.source import Source
+from ltr.arms.source import Source, Ticket
 from ltr.pruning import selection
 
 
-def ticket(source: Source) -> Any:
+def ticket(source: Source) -> Ticket:
     """The mask that pruning found."""
-    return source.ticket.mask
+    return source.ticket
 
 
-def one_shot(source: Source) -> Any:
+def one_shot(source: Source) -> Ticket:
     """The dense network pruned at once to the ticket's density in each layer.
 
     (Frankle & Carbin, 2019, section 2.)
     """
-    return selection.to_counts(source.dense_scores(), source.ticket.mask)
+    mask = selection.to_counts(source.dense_scores(), source.ticket.mask)
+    return Ticket(mask, source.rewind(mask, source.dense(), source.origin))
 
 
-MASKS: dict[str, Callable[[Source], Any]] = {"ticket": ticket, "one_shot": one_shot}
-
-
-def unshuffled(mask: Any, generator: np.random.Generator) -> Any:
-    """The mask as it is."""
-    return mask
+MASKS: dict[str, Callable[[Source], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
 
 
 def layerwise(mask: Any, generator: np.random.Generator) -> Any:
@@ -48,7 +44,6 @@ def globally(mask: Any, generator: np.random.Generator) -> Any:
 
 
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {
-    "none": unshuffled,
     "layerwise": layerwise,
     "global": globally,
 }

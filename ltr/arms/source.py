@@ -25,6 +25,7 @@ class Source(NamedTuple):
         origin: weights at the rewind step, unmasked; the initial ones if that is 0.
         dense: () -> weights of the dense network after its training (round 0).
         dense_scores: () -> what the criterion says of them.
+        rewind: mask, trained weights, origin -> weights to start from (see `ltr.rewinding`).
         init: key -> fresh weights.
     """
 
@@ -33,4 +34,5 @@ class Source(NamedTuple):
     origin: Any
     dense: Callable[[], Any]
     dense_scores: Callable[[], Any]
+    rewind: Callable[[Any, Any, Any], Any]
     init: Callable[[jax.Array], Any]

@@ -10,15 +10,15 @@ import jax
 import numpy as np
 
 from ltr import keys, masks
-from ltr.arms.source import Source
+from ltr.arms.source import Source, Ticket
 
 
-def origin(source: Source, mask: Any, key: jax.Array) -> Any:
-    """The weights at the rewind step."""
-    return source.origin
+def own(source: Source, start: Ticket, key: jax.Array) -> Any:
+    """Those that belong to the mask: what the survivors were reset to."""
+    return start.weights
 
 
-def reinit(source: Source, mask: Any, key: jax.Array) -> Any:
+def reinit(source: Source, start: Ticket, key: jax.Array) -> Any:
     """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
 
     Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
@@ -26,7 +26,7 @@ def reinit(source: Source, mask: Any, key: jax.Array) -> Any:
     return source.init(key)
 
 
-def reshuffled(source: Source, mask: Any, key: jax.Array) -> Any:
+def reshuffled(source: Source, start: Ticket, key: jax.Array) -> Any:
     """The survivors' own weights, permuted within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)
 
@@ -37,10 +37,10 @@ def reshuffled(source: Source, mask: Any, key: jax.Array) -> Any:
         permuted[kept] = generator.permutation(weights[kept])
         return permuted
 
-    return masks.tree_map(layer, mask, source.origin)
+    return masks.tree_map(layer, start.mask, start.weights)
 
 
-def constant(source: Source, mask: Any, key: jax.Array) -> Any:
+def constant(source: Source, start: Ticket, key: jax.Array) -> Any:
     """Plus or minus the deviation of the layer's initial weights, by a coin (Zhou et al., 2019)."""
     generator = _generator(key)
 
@@ -49,22 +49,25 @@ def constant(source: Source, mask: Any, key: jax.Array) -> Any:
             return weights
         return generator.choice(np.array([-1, 1], np.float32), weights.shape) * initial.std()
 
-    return masks.tree_map(layer, mask, source.origin, source.initial)
+    return masks.tree_map(layer, start.mask, start.weights, source.initial)
 
 
-WEIGHTS: dict[str, Callable[[Source, Any, jax.Array], Any]] = {
-    "origin": origin,
+WEIGHTS: dict[str, Callable[[Source, Ticket, jax.Array], Any]] = {
+    "own": own,
     "reinit": reinit,
     "reshuffled": reshuffled,
     "constant": constant,
 }
-"""Source, the arm's mask, key -> weights."""
+"""Source, the arm's mask with its own weights, key -> weights."""
 
 
-def with_signs(weights: Any, source: Source, mask: Any) -> Any:
-    """The weights with the signs of those at the rewind step (Zhou et al., 2019)."""
+def with_signs(weights: Any, start: Ticket) -> Any:
+    """The weights with the signs of the arm's own (Zhou et al., 2019)."""
     return masks.tree_map(
-        lambda kept, new, old: new if kept is None else np.copysign(new, old), mask, weights, source.origin
+        lambda kept, new, own: new if kept is None else np.copysign(new, own),
+        start.mask,
+        weights,
+        start.weights,
     )
 
 
