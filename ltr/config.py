@@ -130,9 +130,7 @@ class Arm:
     shuffle: Annotated[str, Field(description="how its mask is shuffled: none, layerwise, global")] = "none"
     weights: Annotated[
         str,
-        Field(
-            description="what they start from: own (rewound), reinit, reshuffled, constant"
-        ),
+        Field(description="what they start from: own (rewound), reinit, reshuffled, constant"),
     ] = "own"
     keep_signs: Annotated[bool, Field(description="whether those take the signs of its own")] = False
     noise: Annotated[

@@ -1,0 +1,57 @@
+"""docs/how-to/add-an-arm.md, followed to the letter."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ltr import arms, composition
+from ltr.arms import Source, Ticket, weights
+from ltr.config import Arm
+
+PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "add-an-arm.md").read_text()
+
+
+def block(language: str) -> str:
+    """The page's only block of code in that language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+def test_an_arm_from_parts_is_one_yaml_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
+    (name,) = re.findall(r"`configs/arm/(\w+)\.yaml`", PAGE)
+    (configs / "arm" / f"{name}.yaml").write_text(block("yaml"))
+    listed = (configs / "config.yaml").read_text()
+    (line,) = re.findall(r"a line `(- \w+)` in the list of arms", PAGE)
+    (configs / "config.yaml").write_text(
+        listed.replace("      - ticket\n", f"      - ticket\n      {line}\n")
+    )
+    monkeypatch.setattr(composition, "config_dir", lambda: configs)
+    (words,) = re.findall(r"    ltr run '(arms=.*)'", PAGE)
+    experiment = composition.from_words([words])
+    arms.check(experiment)
+    assert experiment.arms[-1] == name
+    assert experiment.arm[name] == Arm(shuffle="layerwise", weights="reinit", keep_signs=True)
+
+
+def test_the_same_arm_is_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    (word,) = re.findall(r"`\+(arm\..*)`\.", PAGE)
+    experiment = composition.from_words([f"+{word}"])
+    assert experiment.arm["signs_alone"] == Arm(shuffle="layerwise", weights="reinit", keep_signs=True)
+
+
+def test_a_part_is_a_function_and_a_line(params: Any, mask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = dict(weights.WEIGHTS)
+    exec(block("python"), {"jax": jax, "WEIGHTS": registry})
+    monkeypatch.setattr(arms, "WEIGHTS", registry)
+    source = Source(Ticket(mask, params), params, params, dict, dict, lambda *_: params, lambda key: params)
+    halved = arms.start(Arm(weights="halved"), source, jax.random.key(0))
+    kept = mask["output"]["kernel"]
+    np.testing.assert_array_equal(
+        halved.weights["output"]["kernel"][kept], params["output"]["kernel"][kept] / 2
+    )
