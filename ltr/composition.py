@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ltr import transfer
 from ltr.config import Arm, Experiment, knobs, nearest, parse, to_dict
 from ltr.errors import ConfigError
 
@@ -64,12 +65,12 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def experiment_of(composed: DictConfig) -> Experiment:
-    """The validated experiment of what Hydra composed; ConfigError otherwise."""
+    """The validated experiment of what Hydra composed, as it will run; ConfigError otherwise."""
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from None
-    return parse(values)  # type: ignore[arg-type]
+    return transfer.resolved(parse(values))  # type: ignore[arg-type]
 
 
 def from_words(words: Sequence[str]) -> Experiment:

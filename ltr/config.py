@@ -174,6 +174,9 @@ class Experiment:
         "random_mask",
         "one_shot",
     )
+    ticket: Annotated[
+        str | None, Field(description="start from another run's tickets: RUN, or RUN@round for one round")
+    ] = None
     dataset: Dataset = Dataset()
     model: Model = Model()
     optimizer: Optimizer = Optimizer()
@@ -202,6 +205,10 @@ class Experiment:
     checkpoint_every: Annotated[
         float, Field(gt=0, description="seconds between checkpoints inside a round"), Beside()
     ] = 60.0
+
+    def trains(self, round: int) -> bool:
+        """Whether a round is trained; of the tickets of another run it may be one alone, and the dense."""
+        return self.ticket is None or "@" not in self.ticket or round in (0, self.rounds)
 
     def draws(self, arm: str) -> int:
         """How many repeats of an arm each replicate trains."""

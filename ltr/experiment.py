@@ -62,8 +62,12 @@ def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> 
         saved = folder.groups.load(round_name(round), replicate)
         return Ticket(saved["mask"], saved["start"])
     first = folder.groups.load("initial", replicate)
+    dense = masks.ones(first["initial"], setup.model.kinds)
     if round == 0:
-        return Ticket(masks.ones(first["initial"], setup.model.kinds), first["initial"])
+        return Ticket(dense, first["initial"])
+    if setup.tickets:
+        mask = setup.tickets.mask(round, replicate, dense)
+        return Ticket(mask, masks.apply(mask, first["origin"]))
     config, before = setup.experiment, folder.groups.load(round_name(round - 1), replicate)
     mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
     return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, before["trained"], first["origin"]))
@@ -127,6 +131,8 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     seed, until = setup.experiment.seed, setup.schedule.rewind_step
     replicates = undrawn(setup, folder)
     initial = {r: setup.init(keys.fold(keys.root(seed, r), "init")) for r in replicates}
+    if setup.tickets:
+        initial = {r: setup.tickets.initial(r, drawn) for r, drawn in initial.items()}
     origin = initial
     if replicates and until:
         watch.begins("to the rewind step", len(replicates))

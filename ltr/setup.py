@@ -14,6 +14,7 @@ from ltr.devices import Placement
 from ltr.models import Model
 from ltr.rewinding import REWINDINGS
 from ltr.schedule import Schedule
+from ltr.transfer import Tickets
 from ltr.waves import Trainer
 
 
@@ -39,10 +40,12 @@ class Setup(Outline):
 
     Attributes:
         init: key -> fresh weights, NumPy float32.
+        tickets: those of another run, if this one starts from them.
         flops_per_step: see `ltr.training.flops_per_step`.
     """
 
     init: Callable[[jax.Array], Any]
+    tickets: Tickets | None
     trainer: Trainer
     flops_per_step: float
 
@@ -81,6 +84,7 @@ def lane_bytes(of: Outline) -> int:
 def make(of: Outline) -> Setup:
     """Read the data and ready the devices; DataNotFoundError if there is no data."""
     experiment, times, where = of.experiment, of.schedule, placement(of)
+    tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
     optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
     program = training.program(of.model, optimizer, experiment.batch_size)
@@ -91,4 +95,4 @@ def make(of: Outline) -> Setup:
     def init(key: jax.Array) -> Any:
         return jax.tree.map(np.asarray, draw(key))
 
-    return Setup(**vars(of), init=init, trainer=trainer, flops_per_step=flops)
+    return Setup(**vars(of), init=init, tickets=tickets, trainer=trainer, flops_per_step=flops)

@@ -46,6 +46,8 @@ def is_drawn(arm: Arm) -> bool:
 
 def lanes(experiment: Experiment, round: int) -> list[LaneId]:
     """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
+    if not experiment.trains(round):
+        return []
     names = experiment.arms if round else ("ticket",)
     return [
         LaneId(round, replicate, arm, draw)

@@ -79,7 +79,8 @@ class RoundTable:
         while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
             if self._next == 0:
                 write(tables.accuracy_title(rounds) + "\n" + tables.header(self._arms))
-            write(tables.row(rounds[rounds["round"] == self._next], self._arms))
+            if self._experiment.trains(self._next):
+                write(tables.row(rounds[rounds["round"] == self._next], self._arms))
             self._next += 1
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ltr.errors import LtrError
 from ltr.store import checkpoints
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,12 @@ class Groups:
                 if checkpoints.is_complete(path):
                     log.warning("checkpoint %s is damaged: going back to what came before it", path)
                 checkpoints.remove(path)
+
+    def require_whole(self) -> None:
+        """LtrError naming the first checkpoint that is damaged."""
+        for path in sorted(self._root.glob("*/*-*")):
+            if not checkpoints.is_whole(path):
+                raise LtrError(f"{path}: damaged; the command of its run makes it again")
 
     def members(self, name: str) -> set[int]:
         """The replicates that something is saved of under a name."""
