@@ -79,12 +79,17 @@ class Progress(NamedTuple):
 
 
 class Trainer:
-    """One compiled program, and the data it trains on, on the devices of a placement."""
+    """One compiled program, and the data it trains on, on the devices of a placement.
+
+    Attributes:
+        placement: where lanes train.
+        data: a copy of the data set on every device of it.
+    """
 
     def __init__(self, program: Program, optimizer: Optimizer, data: Examples, placement: Placement) -> None:
         self.placement = placement
         self._program = devices.parallel(program, placement, donate=(0,))
-        self._data = devices.replicate(data, placement)
+        self.data = devices.replicate(data, placement)
         self._moments = jax.jit(optimizer.direction.init)
 
     def train(
@@ -133,7 +138,7 @@ class Trainer:
         return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
 
     def _place(self, wave: Wave, evaluate_at: np.ndarray) -> "_Running":
-        return _Running(self._program, self._data, self.placement, wave, evaluate_at)
+        return _Running(self._program, self.data, self.placement, wave, evaluate_at)
 
 
 class _Running:

@@ -39,7 +39,7 @@ def conduct(experiment: Experiment) -> None:
         StoppedError: a signal asked to stop; a checkpoint was written.
         LtrError: the run failed.
     """
-    devices.start(_compilation_cache())
+    devices.start(compilation_cache())
     outline = setup.outline(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
@@ -159,6 +159,7 @@ def _warnings_shown() -> Iterator[None]:
         log.removeHandler(handler)
 
 
-def _compilation_cache() -> Path:
+def compilation_cache() -> Path:
+    """Where compiled programs are kept."""
     default: Any = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or Path(default) / "ltr" / "jax")

@@ -6,6 +6,7 @@ files carry no date, and the ids of the SVG no random salt.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,29 +60,40 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
     """
     if results.empty:
         return []
-    import matplotlib.style
-
     folder.mkdir(parents=True, exist_ok=True)
     summary = by_round(results)
-    with matplotlib.style.context(["default", STYLE]):
-        return [path for name in MEASURES for path in _save(_figure(summary, name, title), folder / name)]
+    with in_style():
+        return [path for name in MEASURES for path in save(_figure(summary, name, title), folder / name)]
+
+
+def in_style() -> AbstractContextManager[None]:
+    """The look of every figure, and of nothing outside."""
+    import matplotlib.style
+
+    return matplotlib.style.context(["default", STYLE])
+
+
+def empty(label: str, title: str, note: str) -> tuple[Figure, Axes]:
+    """A figure with its titles and without a curve; `label` is that of the y axis."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    axes = figure.add_subplot(ylabel=label)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    axes.set_title(title, loc="left", y=1.085, pad=0, fontweight="bold")
+    axes.text(0, 1.02, note, transform=axes.transAxes, color=DENSE.colour)
+    return figure, axes
 
 
 def _figure(summary: pd.DataFrame, name: str, title: str) -> Figure:
-    from matplotlib.figure import Figure
-
     points, arms = _points(summary, name), looks(summary["arm"])
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    axes = figure.add_subplot(ylabel=MEASURES[name][2])
-    axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
+    figure, axes = empty(MEASURES[name][2], title, f"{spread(summary['n'])}{bound}")
     ends = _dense(axes, points[summary["round"] == 0])
-    ends |= {look: _curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
+    ends |= {look: curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
     ticks_of_density(axes, summary["density"])
     fit_heights(axes, points["mean"], points["bar"])
     label_ends(axes, ends)
-    bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
-    axes.set_title(title, loc="left", y=1.085, pad=0, fontweight="bold")
-    axes.text(0, 1.02, f"{spread(summary['n'])}{bound}", transform=axes.transAxes, color=DENSE.colour)
     return figure
 
 
@@ -110,7 +122,7 @@ def _dense(axes: Axes, dense: pd.DataFrame) -> dict[Look, float]:
     return dict.fromkeys([DENSE] * len(dense), dense["mean"].max())
 
 
-def _curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
+def curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
     """One arm: its means joined, with error bars, open where they are lower bounds; the last mean."""
     axes.errorbar(
         curve["density"],
@@ -135,7 +147,8 @@ def _curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
     return float(curve["mean"].iloc[-1])
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG of 300 dpi and as SVG; the two paths."""
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     figure.savefig(paths[0], dpi=300, metadata={"Software": None})
     figure.savefig(paths[1], metadata={"Date": None})

@@ -39,13 +39,13 @@ class RunFolder:
     Attributes:
         path: the folder.
         groups: per-replicate pytrees, by name: "initial", and "round_00" and so on.
-        frames: the tables, by the names in `ltr.store.tables.SCHEMAS`.
+        frames: the tables, by the names in `ltr.store.tables.LANES`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.groups = Groups(path / "checkpoints")
-        self.frames = {name: _read(path, name) for name in tables.SCHEMAS}
+        self.frames = {name: _read(path, name) for name in tables.LANES}
         self.groups.drop_damaged()
         self._forget_unbacked()
 

@@ -1,6 +1,6 @@
 """The tables of a run: their schemas, and reading and writing them whole.
 
-Rows are kept in the order of `LANE`, so a table does not depend on the order in which its
+Rows are kept in the order of `LANE` and step, so a table does not depend on the order in which its
 lanes were trained, nor on how often the run was stopped.
 """
 
@@ -68,7 +68,27 @@ RESULTS = pa.schema(
 TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 """A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""
 
-SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS}
+CONNECTIVITY = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("replicate", pa.int32(), nullable=False),
+        pa.field("round", pa.int32(), nullable=False),
+        _density,
+        pa.field("rewind_step", pa.int32(), nullable=False),
+        pa.field("alpha", pa.float32(), nullable=False),
+        pa.field("error", pa.float32(), nullable=False),
+    ]
+)
+"""A row per point of a line between two networks: the test error there, a fraction.
+
+The ends of a line, at `alpha` 0 and 1, are of `kind` "orders" two copies of a ticket trained in
+different data orders, of "rounds" the trained tickets of `round` and the next.
+"""
+
+LANES = ("metrics", "results", "timings")
+"""The tables that have rows of every lane."""
+
+SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connectivity": CONNECTIVITY}
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -81,7 +101,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder, whole or not at all."""
-    order = [*LANE, "step"] if "step" in frame.columns else list(LANE)
+    order = [column for column in ("kind", *LANE, "step", "alpha") if column in frame.columns]
     table = pa.Table.from_pandas(
         frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
     )

@@ -1,0 +1,150 @@
+"""Measure how stable a run's tickets are to the order of the data.
+
+Trains two copies of each ticket in different data orders, from the rewind
+step, and measures the error along the line between them; and along the line
+from each round's trained ticket to the next one's (linear mode connectivity,
+Frankle et al., 2020). What is measured stays in the run's folder; the same
+command goes on where it was stopped.
+
+Example:
+  ltr connect last --rounds 0,5,10
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltr.errors import ConfigError
+from ltr.report.stdout import write
+from ltr.store.catalog import find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ltr.config import Experiment
+    from ltr.setup import Setup
+    from ltr.store.folder import RunFolder
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("run", metavar="RUN", help="a run's folder, id or the beginning of it, or last")
+    parser.add_argument("--rounds", metavar="N,N,...", help="rounds to measure (default: all of them)")
+    parser.add_argument(
+        "--output-root",
+        type=Path,
+        default=Path("outputs"),
+        help="folder of the run folders (default: outputs)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Measure what is missing, and show it."""
+    from ltr.analysis.connectivity import by_round
+    from ltr.config import parse
+    from ltr.report import connectivity as report
+    from ltr.store import tables
+
+    run = find(args.output_root, args.run)
+    experiment = parse({**run.config, "output_root": str(run.folder.parent)})
+    _measure(experiment, _rounds(args.rounds, experiment))
+    table = tables.read(run.folder, "connectivity")
+    summary = by_round(table[table["round"].isin(_rounds(args.rounds, experiment))])
+    figures = report.draw(summary, run.folder.name, run.folder / "figures")
+    if args.json:
+        write(json.dumps({"run": str(run.folder), "barriers": _plain(summary)}, indent=2))
+    else:
+        write(f"{report.table(summary)}\n\nfigure  {figures[0]}\n\n{report.sentence(summary)}")
+    return 0
+
+
+def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
+    trained = [round for round in range(experiment.rounds + 1) if experiment.trains(round)]
+    if said is None:
+        return trained
+    words = said.split(",")
+    if not all(word.isdecimal() and int(word) in trained for word in words):
+        raise ConfigError(f"--rounds={said}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
+    return sorted(set(map(int, words)))
+
+
+def _measure(experiment: "Experiment", rounds: list[int]) -> None:
+    """Train and measure the rounds that the run's table lacks, each written when it is done."""
+    from ltr import devices, setup
+    from ltr.commands.conductor import compilation_cache
+    from ltr.store.folder import open_run
+
+    devices.start(compilation_cache())
+    with open_run(experiment) as folder:
+        lacking = [round for round in rounds if not _is_measured(folder, round, experiment)]
+        if lacking:
+            _require_trained(folder, lacking, experiment)
+            _train(setup.make(setup.outline(experiment)), folder, lacking)
+
+
+def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
+    from ltr import instability
+    from ltr.commands.stopping import Stop
+    from ltr.report.progress import Pace, display
+    from ltr.waves import Progress
+
+    pace = Pace(len(rounds) * instability.steps(ready), time.monotonic)
+    with Stop() as stop, display(sys.stderr) as shown:
+        for round in rounds:
+
+            def visit(progress: Progress, round: int = round) -> None:
+                pace.advance(progress.steps)
+                shown.update(f"round {round}, {len(progress.names)} copies", pace)
+                if error := stop.error():
+                    raise error
+
+            found = [instability.data_orders(ready, folder, round, visit)]
+            if _has_next(folder, round, ready.experiment):
+                found.append(instability.next_round(ready, folder, round))
+            _add(folder, found)
+
+
+def _add(folder: "RunFolder", found: "list[pd.DataFrame]") -> None:
+    """Rows of a round replace those that the table had of it."""
+    import pandas as pd
+
+    from ltr.store import tables
+
+    table = tables.read(folder.path, "connectivity")
+    kept = table[~table["round"].isin(found[0]["round"])]
+    tables.write(folder.path, "connectivity", pd.concat([frame for frame in (kept, *found) if len(frame)]))
+
+
+def _is_measured(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:
+    from ltr.store import tables
+
+    table = tables.read(folder.path, "connectivity")
+    wanted = set(range(experiment.replicates))
+    kinds = ["orders", "rounds"] if _has_next(folder, round, experiment) else ["orders"]
+    return all(
+        wanted <= set(table.loc[(table["round"] == round) & (table["kind"] == kind), "replicate"])
+        for kind in kinds
+    )
+
+
+def _has_next(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:
+    from ltr.store.folder import round_name
+
+    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round + 1))
+
+
+def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experiment") -> None:
+    from ltr.store.folder import round_name
+
+    for round in rounds:
+        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round)):
+            raise ConfigError(f"{folder.path}: round {round} is not trained yet; finish it with ltr run")
+
+
+def _plain(summary: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows as plain data, null where there is no interval."""
+    return list(json.loads(summary.to_json(orient="records")))

@@ -1,0 +1,77 @@
+"""What `ltr connect` shows: barriers by round as a table, a sentence and a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ltr.analysis.connectivity import STABLE
+from ltr.report.arms import Look
+from ltr.report.axes import fit_heights, label_ends, ticks_of_density
+from ltr.report.figures import curve, empty, in_style, save
+from ltr.report.numbers import percent, plus_minus, spread
+
+LOOKS = {
+    "orders": Look("data orders", "two data orders", "#0072B2", "o"),
+    "rounds": Look("next round", "a round and the next", "#D55E00", "s"),
+}
+
+
+def table(summary: pd.DataFrame) -> str:
+    """Error barriers in pp by round, from `analysis.connectivity.by_round`."""
+    rows = summary.to_dict("records")
+    cells = {
+        (row["round"], row["kind"]): plus_minus(100 * row["barrier"], 100 * row["barrier_ci95"])
+        for row in rows
+    }
+    lines = [
+        f"{row['round']:5d} {100 * row['density']:6.2f} %  {cells[row['round'], 'orders']:16} "
+        f"{cells.get((row['round'], 'rounds'), '')}"
+        for row in rows
+        if row["kind"] == "orders"
+    ]
+    heading = f"Error barrier in pp ({spread(summary['n'])}; stable below {100 * STABLE:.0f})"
+    return "\n".join([heading, f"round  density   {'data orders':16} next round", *map(str.rstrip, lines)])
+
+
+def sentence(summary: pd.DataFrame) -> str:
+    """Which tickets are stable to the order of the data."""
+    orders = summary[summary["kind"] == "orders"]
+    unstable = orders.loc[~orders["stable"], "density"]
+    rewind_step = int(orders["rewind_step"].iloc[0])
+    at = f"Trained from step {rewind_step}"
+    if unstable.empty:
+        return f"{at}, every ticket is stable to the order of the data, by the means."
+    if len(unstable) == len(orders):
+        return f"{at}, no ticket is stable to the order of the data, by the means."
+    kept = ", ".join(percent(density) for density in unstable)
+    return (
+        f"{at}, the tickets of {kept} % of the weights are not stable to the order of the data, by the means."
+    )
+
+
+def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
+    """Draw the barriers against density into `folder`, as PNG and SVG."""
+    points = pd.DataFrame(
+        {
+            "kind": summary["kind"],
+            "density": summary["density"],
+            "mean": 100 * summary["barrier"],
+            "bar": 100 * summary["barrier_ci95"],
+            "is_bound": False,
+        }
+    )
+    with in_style():
+        figure, axes = empty("error barrier (pp)", title, spread(summary["n"]))
+        axes.axhline(100 * STABLE, color="#555555", linestyle=(0, (4, 2)), linewidth=0.8)
+        ends = {
+            look: curve(axes, points[points["kind"] == kind], look)
+            for kind, look in LOOKS.items()
+            if kind in set(points["kind"])
+        }
+        ticks_of_density(axes, summary["density"])
+        fit_heights(axes, points["mean"], points["bar"])
+        label_ends(axes, ends)
+        folder.mkdir(parents=True, exist_ok=True)
+        return save(figure, folder / "connectivity")

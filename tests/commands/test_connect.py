@@ -1,0 +1,97 @@
+"""`ltr connect`: what it measures once, shows, and refuses."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ltr import instability
+from ltr.cli import main
+from ltr.errors import StoppedError
+from ltr.store import catalog, tables
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output root with a run of two prunings."""
+    root = tmp_path_factory.mktemp("runs")
+    small = ["steps=60", "eval_every=30", "rounds=2", "replicates=2", "arms=[ticket]", "rewind_step=20"]
+    assert main(["run", *small, f"output_root={root}"]) == 0
+    return root
+
+
+@pytest.fixture
+def connected(root: Path) -> Iterator[Path]:
+    """The run, with nothing measured yet."""
+    folder = catalog.find(root, "last").folder
+    yield folder
+    (folder / "connectivity.parquet").unlink(missing_ok=True)
+
+
+def connect(folder: Path, *words: str) -> int:
+    return main(["connect", folder.name, "--output-root", str(folder.parent), *words])
+
+
+def test_it_shows_barriers_by_round_and_draws_them(connected: Path, capsys: Captured) -> None:
+    assert connect(connected) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].startswith("Error barrier in pp (mean ± 95 % CI, 2 replicates")
+    assert [line.split()[0] for line in lines[2:5]] == ["0", "1", "2"]
+    assert max(map(len, lines[:5])) <= 80
+    assert "Trained from step 20, " in out
+    assert (connected / "figures" / "connectivity.svg").is_file()
+    rows = tables.read(connected, "connectivity")
+    counts = rows.groupby(["kind", "round"]).size().to_dict()
+    orders = {("orders", round): 60 for round in range(3)}
+    assert counts == orders | {("rounds", 0): 60, ("rounds", 1): 60}
+    assert set(rows["rewind_step"]) == {20}
+
+
+def test_the_copies_differ_and_are_the_same_every_time(connected: Path) -> None:
+    connect(connected, "--rounds", "1")
+    once = tables.read(connected, "connectivity")
+    (connected / "connectivity.parquet").unlink()
+    connect(connected, "--rounds", "1")
+    pd.testing.assert_frame_equal(tables.read(connected, "connectivity"), once)
+    lines = once.query("kind == 'orders'").groupby("replicate")["error"]
+    assert any(errors.nunique() > 1 for _, errors in lines), "two data orders end at two networks"
+
+
+def test_what_is_measured_is_not_measured_again(
+    connected: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    connect(connected, "--rounds", "0")
+    monkeypatch.setattr(instability, "data_orders", None)
+    assert connect(connected, "--rounds", "0", "--json") == 0
+    said = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
+    assert {(row["kind"], row["round"]) for row in said["barriers"]} == {("orders", 0), ("rounds", 0)}
+
+
+def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = instability.data_orders
+
+    def stops_in_round_1(setup: object, folder: object, round: int, visit: object) -> pd.DataFrame:
+        if round == 1:
+            raise StoppedError(2, "stopped")
+        return measured(setup, folder, round, visit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(instability, "data_orders", stops_in_round_1)
+    assert connect(connected) == 130
+    assert set(tables.read(connected, "connectivity")["round"]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rounds", "7"], "--rounds=7: must be among 0 to 2, as in 0,5,10"),
+        (["--rounds", "a"], "--rounds=a: must be among 0 to 2, as in 0,5,10"),
+    ],
+)
+def test_a_wrong_round(words: list[str], said: str, connected: Path, capsys: Captured) -> None:
+    assert connect(connected, *words) == 2
+    assert capsys.readouterr().err == f"ltr connect: {said}\n"
