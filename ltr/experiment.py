@@ -10,6 +10,7 @@ import numpy as np
 from ltr import keys, masks, pruning, records, under_way
 from ltr.arms import ARMS, Source, Ticket, missing
 from ltr.errors import LtrError
+from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
@@ -64,9 +65,16 @@ def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> 
     first = folder.groups.load("initial", replicate)
     if round == 0:
         return Ticket(masks.ones(first["initial"], setup.model.kinds), first["initial"])
-    config, before = setup.experiment, folder.groups.load(round_name(round - 1), replicate)
-    mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
-    return Ticket(mask, REWINDINGS[config.rewind.name](mask, before["trained"], first["origin"]))
+    config, of = setup.experiment, evidence(setup, folder, round, replicate)
+    mask = pruning.prune(config.pruning, setup.model.kinds, of, setup.targets[round])
+    return Ticket(mask, REWINDINGS[config.rewind.name](mask, of.trained, first["origin"]))
+
+
+def evidence(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Evidence:
+    """What decides the pruning into a round: the round before."""
+    first, before = (folder.groups.load(name, replicate) for name in ("initial", round_name(round - 1)))
+    key = keys.fold(keys.root(setup.experiment.seed, replicate), "criterion", round)
+    return Evidence(first["initial"], before["trained"], before["mask"], key)
 
 
 def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
@@ -75,8 +83,7 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     first = folder.groups.load("initial", lane.replicate)
 
     def dense_scores() -> Any:
-        dense = folder.groups.load(round_name(0), lane.replicate)
-        return pruning.criterion(setup.experiment.pruning)(first["initial"], dense["trained"])
+        return pruning.scores(setup.experiment.pruning, evidence(setup, folder, 1, lane.replicate))
 
     source = Source(ticket, first["origin"], dense_scores, setup.init)
     mask, weights = ARMS[lane.arm].start(source, keys.fold(root, lane.arm, lane.round, lane.draw))

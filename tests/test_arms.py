@@ -14,7 +14,8 @@ from ltr.config import Arm, Experiment, Pruning
 from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.models import Model
-from ltr.pruning.criteria import magnitude
+from ltr.pruning.criteria import Evidence, magnitude
+from ltr.pruning.targets import targets
 from ltr.store.tables import LaneId
 
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
@@ -31,12 +32,15 @@ def trained(params: Any, round: int) -> Any:
 
 def source_of(network: Model, params: Any, rounds: int) -> Source:
     """What the arms of a round draw on, after that many prunings of `network`."""
-    rates = pruning.layer_rates(Pruning(), 0.3, network.kinds)
-    mask = masks.ones(params, network.kinds)
-    for round in range(rounds):
-        mask = pruning.prune(Pruning(), params, trained(params, round), mask, rates)
+    dense = mask = masks.ones(params, network.kinds)
+
+    def evidence(round: int, mask: Any) -> Evidence:
+        return Evidence(params, trained(params, round), mask, KEY)
+
+    for round, target in enumerate(targets(Pruning(), 0.3, rounds, network.kinds, params)[1:]):
+        mask = pruning.prune(Pruning(), network.kinds, evidence(round, mask), target)
     ticket = Ticket(mask, masks.apply(mask, params))
-    return Source(ticket, params, lambda: magnitude(params, trained(params, 0)), jax.jit(network.init))
+    return Source(ticket, params, lambda: magnitude(evidence(0, dense)), jax.jit(network.init))
 
 
 @pytest.fixture
