@@ -6,6 +6,7 @@ line receives it, or a part of it, as a plain frozen dataclass.
 
 import dataclasses
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin, get_type_hints
@@ -112,10 +113,18 @@ class LayerRates:
 @dataclass(frozen=True, config=_STRICT)
 class Pruning:
     criterion: Annotated[str, Field(description="what scores a weight; the lowest are pruned")] = "magnitude"
+    sign: Annotated[
+        Literal["any", "same", "different"],
+        Field(description="weights whose initial and trained signs are not so are pruned first"),
+    ] = "any"
     scope: Annotated[
-        Literal["layerwise", "global"],
-        Field(description="compare weights within each layer, or over all layers together"),
+        Literal["layerwise", "global", "uniform", "erk"],
+        Field(description="each layer by its own rate, all together, evenly, or Erdos-Renyi-Kernel"),
     ] = "layerwise"
+    densities: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+        Field(description="falling densities of rounds 1, 2, ... instead of prune_rate (not layerwise)"),
+    ] = ()
     rates: LayerRates = LayerRates()
 
 
@@ -152,7 +161,12 @@ class Experiment:
         float, Field(gt=0, lt=1, description="fraction of a layer's remaining weights pruned a round")
     ] = 0.2
     rounds: Annotated[
-        int, Field(ge=0, description="prunings; the ticket is trained once more than that"), Beside()
+        int,
+        Field(
+            ge=0,
+            description="prunings, one for each of pruning.densities at most; the ticket trains once more",
+        ),
+        Beside(),
     ] = 15
     replicates: Annotated[
         int,
@@ -231,7 +245,22 @@ def parse(values: Mapping[str, Any]) -> Experiment:
         raise ConfigError(
             f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"
         )
-    return experiment
+    return _by_densities(experiment)
+
+
+def _by_densities(experiment: Experiment) -> Experiment:
+    """The experiment with no more rounds than it has densities, if it has any."""
+    densities = experiment.pruning.densities
+    if any(later >= earlier for earlier, later in itertools.pairwise(densities)):
+        raise ConfigError(f"pruning.densities={_literal(densities)}: must fall from round to round")
+    if not densities:
+        return experiment
+    if experiment.pruning.scope == "layerwise":
+        raise ConfigError(
+            f"pruning.densities={_literal(densities)}: needs pruning=global, uniform or erk; "
+            "layerwise has a rate for each layer"
+        )
+    return dataclasses.replace(experiment, rounds=min(experiment.rounds, len(densities)))
 
 
 def to_dict(node: Any) -> Any:
@@ -307,7 +336,7 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"a list, each {_kind(get_args(kind)[0])}"
     if get_origin(kind) is Annotated:
-        return _kind(get_args(kind)[0])
+        return _allowed(kind)
     if type(None) in get_args(kind):
         return f"{_kind(get_args(kind)[0])} or null"
     return {

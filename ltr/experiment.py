@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ltr import arms, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
+from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
@@ -68,9 +69,16 @@ def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> 
     if setup.tickets:
         mask = setup.tickets.mask(round, replicate, dense)
         return Ticket(mask, masks.apply(mask, first["origin"]))
-    config, before = setup.experiment, folder.groups.load(round_name(round - 1), replicate)
-    mask = pruning.prune(config.pruning, first["initial"], before["trained"], before["mask"], setup.rates)
-    return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, before["trained"], first["origin"]))
+    config, of = setup.experiment, evidence(setup, folder, round, replicate)
+    mask = pruning.prune(config.pruning, setup.model.kinds, of, setup.targets[round])
+    return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, of.trained, first["origin"]))
+
+
+def evidence(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Evidence:
+    """What decides the pruning into a round: the round before."""
+    first, before = (folder.groups.load(name, replicate) for name in ("initial", round_name(round - 1)))
+    key = keys.fold(keys.root(setup.experiment.seed, replicate), "criterion", round)
+    return Evidence(first["initial"], before["trained"], before["mask"], key)
 
 
 def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
@@ -78,14 +86,18 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     root = keys.root(setup.experiment.seed, lane.replicate)
     first = folder.groups.load("initial", lane.replicate)
 
-    def dense() -> Any:
-        return folder.groups.load(round_name(0), lane.replicate)["trained"]
+    def dense() -> Evidence:
+        return evidence(setup, folder, 1, lane.replicate)
 
-    def dense_scores() -> Any:
-        return pruning.criterion(setup.experiment.pruning)(first["initial"], dense())
-
-    rewind = REWINDINGS[setup.experiment.rewind.name].weights
-    source = Source(ticket, first["initial"], first["origin"], dense, dense_scores, rewind, setup.init)
+    source = Source(
+        ticket,
+        first["initial"],
+        first["origin"],
+        dense=lambda: dense().trained,
+        dense_scores=lambda: pruning.scores(setup.experiment.pruning, dense()),
+        rewind=REWINDINGS[setup.experiment.rewind.name].weights,
+        init=setup.init,
+    )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
     return Start(weights, mask, _lane_key(setup.experiment.seed, lane.replicate, lane.round))

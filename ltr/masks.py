@@ -20,6 +20,11 @@ def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
     return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 
 
+def layer_names(mask: Mask) -> Any:
+    """The name of the layer in place of each mask."""
+    return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
+
+
 def ones(params: Params, kinds: Any) -> Mask:
     """The dense network's mask: every weight of a layer with a kind (see `Model.kinds`) is kept."""
     return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), kinds, params)

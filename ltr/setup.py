@@ -7,11 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import arms, data, devices, masks, models, optimizers, pruning, rewinding, schedule, training
+from ltr import arms, data, devices, models, optimizers, pruning, rewinding, schedule, training
 from ltr.config import Experiment
 from ltr.data.registry import find
 from ltr.devices import Placement
 from ltr.models import Model
+from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
 from ltr.schedule import Schedule
 from ltr.transfer import Tickets
@@ -24,14 +25,14 @@ class Outline:
 
     Attributes:
         shapes: `jax.ShapeDtypeStruct` of every parameter.
-        rates: the `Fraction` pruned of each layer a round, None for what is never pruned.
+        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`).
     """
 
     experiment: Experiment
     model: Model
     schedule: Schedule
     shapes: Any
-    rates: Any
+    targets: list[Any]
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,15 @@ class Setup(Outline):
 def outline(experiment: Experiment) -> Outline:
     """What can be known of a run from its configuration alone; ConfigError where that is wrong."""
     arms.check(experiment)
-    pruning.criterion(experiment.pruning)
+    pruning.check(experiment.pruning)
     rewinding.check(experiment)
     entry = find(experiment.dataset.name)
     model = models.build(experiment.model, entry.shape, entry.classes)
     span = REWINDINGS[experiment.rewind.name].span
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
-    rates = pruning.layer_rates(experiment.pruning, experiment.prune_rate, model.kinds)
-    return Outline(experiment, model, times, shapes, rates)
-
-
-def prunable(of: Outline) -> Any:
-    """The shapes of the layers that have a prune rate, None elsewhere."""
-    return masks.tree_map(lambda kind, shape: None if kind is None else shape, of.model.kinds, of.shapes)
+    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
+    return Outline(experiment, model, times, shapes, counts)
 
 
 def placement(of: Outline) -> Placement:

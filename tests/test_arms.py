@@ -14,7 +14,8 @@ from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.models import Model
-from ltr.pruning.criteria import magnitude
+from ltr.pruning.criteria import Evidence, magnitude
+from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
 from ltr.store.tables import LaneId
 
@@ -37,16 +38,24 @@ def trained(params: Any, round: int) -> Any:
 
 def source_of(network: Model, params: Any, rounds: int) -> Source:
     """What the arms of a round draw on, after that many prunings of `network`."""
-    rates = pruning.layer_rates(Pruning(), 0.3, network.kinds)
-    mask = masks.ones(params, network.kinds)
-    for round in range(rounds):
-        mask = pruning.prune(Pruning(), params, trained(params, round), mask, rates)
+    dense = mask = masks.ones(params, network.kinds)
+
+    def evidence(round: int, mask: Any) -> Evidence:
+        return Evidence(params, trained(params, round), mask, KEY)
+
+    for round, target in enumerate(targets(Pruning(), 0.3, rounds, network.kinds, params)[1:]):
+        mask = pruning.prune(Pruning(), network.kinds, evidence(round, mask), target)
     ticket = Ticket(mask, masks.apply(mask, params))
-    dense = trained(params, 0)
     initial = jax.tree.map(lambda leaf: 2 * leaf, params)
-    init = jax.jit(network.init)
-    rewind = REWINDINGS["weights"].weights
-    return Source(ticket, initial, params, lambda: dense, lambda: magnitude(params, dense), rewind, init)
+    return Source(
+        ticket,
+        initial,
+        params,
+        dense=lambda: trained(params, 0),
+        dense_scores=lambda: magnitude(evidence(0, dense)),
+        rewind=REWINDINGS["weights"].weights,
+        init=jax.jit(network.init),
+    )
 
 
 @pytest.fixture

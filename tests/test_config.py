@@ -40,7 +40,12 @@ values = st.fixed_dictionaries(
             },
         ),
         "pruning": st.fixed_dictionaries(
-            {}, optional={"rates": st.fixed_dictionaries({"conv": multiples, "output": multiples})}
+            {"scope": st.sampled_from(["global", "uniform", "erk"])},
+            optional={
+                "sign": st.sampled_from(["any", "same", "different"]),
+                "densities": st.lists(rates, max_size=3, unique=True).map(lambda some: sorted(some)[::-1]),
+                "rates": st.fixed_dictionaries({"conv": multiples, "output": multiples}),
+            },
         ),
         "arm": st.dictionaries(st.text(), st.fixed_dictionaries({"draws": st.integers(1, 100)}), max_size=2),
         "devices": st.none() | st.integers(1, 100),
@@ -99,7 +104,20 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"optimizer": {"drops": ["5", "x"]}},
         "optimizer.drops=x: must be a list, each steps or epochs, as in 50000 or 20ep",
     ),
-    ({"pruning": {"scope": "all"}}, "pruning.scope=all: must be one of layerwise, global"),
+    ({"pruning": {"scope": "all"}}, "pruning.scope=all: must be one of layerwise, global, uniform, erk"),
+    ({"pruning": {"sign": "+"}}, "pruning.sign=+: must be one of any, same, different"),
+    (
+        {"pruning": {"scope": "erk", "densities": [0.5, 1]}},
+        "pruning.densities=1: must be a list, each a number > 0 and < 1",
+    ),
+    (
+        {"pruning": {"scope": "erk", "densities": [0.5, 0.2, 0.2]}},
+        "pruning.densities=[0.5,0.2,0.2]: must fall from round to round",
+    ),
+    (
+        {"pruning": {"densities": [0.5]}},
+        "pruning.densities=[0.5]: needs pruning=global, uniform or erk; layerwise has a rate for each layer",
+    ),
     ({"pruning": {"rates": {"conv": -1}}}, "pruning.rates.conv=-1: must be a number >= 0"),
     ({"arm": {"random_mask": {"draws": 0}}}, "arm.random_mask.draws=0: must be a whole number >= 1"),
     ({"checkpoint_every": 0}, "checkpoint_every=0: must be a number > 0"),
@@ -137,6 +155,12 @@ def test_a_duration_is_printed_as_it_is_typed(duration: Duration) -> None:
 def test_anything_else_is_no_duration(text: Any) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         Duration.parse(text)
+
+
+@pytest.mark.parametrize(("rounds", "prunings"), [(0, 0), (1, 1), (2, 2), (15, 2)])
+def test_there_are_no_more_rounds_than_densities(rounds: int, prunings: int) -> None:
+    pruning = {"scope": "global", "densities": [0.5, 0.05]}
+    assert parse({"rounds": rounds, "pruning": pruning}).rounds == prunings
 
 
 def test_every_knob_is_documented_once() -> None:

@@ -1,6 +1,7 @@
 """The paper's loop, end to end in this process: what it trains, from where, and how it is extended."""
 
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -17,6 +18,8 @@ from ltr import keys, masks, setup, training
 from ltr.arms import lanes
 from ltr.config import Experiment, parse, to_dict
 from ltr.errors import LtrError, StoppedError
+from ltr.pruning import criteria, selection
+from ltr.pruning.criteria import Evidence
 from ltr.setup import Setup
 from ltr.store import checkpoints, tables
 from ltr.store.folder import RunFolder, open_run, round_name
@@ -420,6 +423,33 @@ def test_a_convolutional_network_is_pruned_globally(run: Run, tmp_path: Path) ->
     assert len(tables.read(path, "results")) == 5
     shares = [layer.mean() for layer in jax.tree.leaves(saved(path, "round_02")["mask"])]
     assert max(shares) - min(shares) > 0.1
+
+
+def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
+    run: Run, ready: Callable[[Experiment], Setup], tmp_path: Path
+) -> None:
+    knobs = {"pruning": {"criterion": "random"}, "arms": ["ticket", "one_shot"], "steps": 4, "eval_every": 4}
+    path = run(tmp_path, **knobs)
+    made = ready(ask(tmp_path, **knobs))
+    for replicate, round in itertools.product((0, 1), (1, 2)):
+        before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round - 1, round))
+        key = keys.fold(keys.root(0, replicate), "criterion", round)
+        scores = criteria.random(Evidence(before, before, before, key))
+        assert_same(now, selection.layerwise(scores, before, made.targets[round]))
+    with open_run(ask(tmp_path, **knobs)) as folder:
+        for round, equal in ((1, True), (2, False)):
+            ticket = loop.find_ticket(made, folder, round, 0)
+            one_shot = loop.start(made, folder, LaneId(round, 0, "one_shot", 0), ticket)
+            pairs = zip(*map(jax.tree.leaves, (ticket.mask, one_shot.mask)), strict=True)
+            assert all(np.array_equal(one, other) for one, other in pairs) is equal
+
+
+def test_one_shot_to_a_density(run: Run, tmp_path: Path) -> None:
+    pruning = {"scope": "erk", "densities": [0.05], "rates": {"output": 1.0}}
+    path = run(tmp_path, pruning=pruning, arms=["ticket"], steps=4, eval_every=4)
+    counts = [layer.sum() for layer in kernels(saved(path, "round_01")["mask"]).values()]
+    assert counts == [1045, 1149, 316]  # 5 % of 50,200 by 64 + 300, 300 + 100 and 100 + 10
+    assert set(tables.read(path, "results")["round"]) == {0, 1}
 
 
 def test_a_training_that_diverges_names_lane_and_step(run: Run, tmp_path: Path) -> None:

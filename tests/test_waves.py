@@ -12,6 +12,8 @@ from ltr.devices import Placement
 from ltr.errors import LtrError
 from ltr.models import Model
 from ltr.optimizers import Optimizer as Built
+from ltr.pruning.criteria import Evidence
+from ltr.pruning.targets import targets
 from ltr.store.tables import LaneId
 from ltr.training import LEGS, Program
 from ltr.waves import Outcome, Progress, Snapshot, Start, Trainer
@@ -210,7 +212,7 @@ def test_the_program_is_traced_once_for_all_rounds(
 
     trainer = make(wrap=counted)
     mask, weights = masks.ones(params, network.kinds), params
-    rates = pruning.layer_rates(Pruning(), 0.3, network.kinds)
+    counts = targets(Pruning(), 0.3, 4, network.kinds, params)
     for round in range(4):
         at = AT[2:] if round else AT
         lanes = {
@@ -221,7 +223,8 @@ def test_the_program_is_traced_once_for_all_rounds(
         }
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
-        mask = pruning.prune(Pruning(), params, weights, mask, rates)
+        evidence = Evidence(params, weights, mask, jax.random.key(0))
+        mask = pruning.prune(Pruning(), network.kinds, evidence, counts[round + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 

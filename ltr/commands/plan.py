@@ -39,17 +39,14 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(experiment: Any) -> dict[str, Any]:
-    import jax
-
     from ltr import arms, estimate, setup
     from ltr.config import to_dict
-    from ltr.pruning.densities import densities
+    from ltr.pruning.targets import kept
     from ltr.store.identity import canonical, folder_name, run_id
 
     outline = setup.outline(experiment)
     rounds = range(experiment.rounds + 1)
-    counts = [leaf.size for leaf in jax.tree.leaves(setup.prunable(outline))]
-    layers = list(zip(counts, jax.tree.leaves(outline.rates), strict=True))
+    weights, *later = map(kept, outline.targets)
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
     cost = estimate.cost(outline)
     return {
@@ -57,8 +54,8 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
         "beyond_defaults": canonical(experiment),
         "configuration": to_dict(experiment),
-        "weights": sum(counts),
-        "densities": densities(layers, experiment.pruning.scope, experiment.rounds),
+        "weights": weights,
+        "densities": [count / weights for count in (weights, *later)],
         "trainings": sum(lanes),
         "steps": sum(
             count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)

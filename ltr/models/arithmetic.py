@@ -28,7 +28,7 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
 
 
 def _forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return conv(x, kernel, stride), (x, kernel)
+    return _convolve(x, kernel, stride, _halves(kernel)), (x, kernel)
 
 
 def _backward(

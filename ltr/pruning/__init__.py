@@ -1,48 +1,55 @@
-"""Pruning: a criterion scores the weights, a selection takes the lowest away."""
+"""Pruning: a criterion scores the weights, a target says how many stay, a selection keeps the highest."""
 
-from fractions import Fraction
 from typing import Any
 
-import jax
+import numpy as np
 
 from ltr import masks
-from ltr.config import Pruning, nearest
+from ltr.config import LayerRates, Pruning, nearest
 from ltr.errors import ConfigError
 from ltr.pruning import selection
-from ltr.pruning.criteria import CRITERIA, Criterion
-
-SCOPES = {"layerwise": selection.layerwise, "global": selection.globally}
+from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
 
 
-def criterion(config: Pruning) -> Criterion:
-    """The criterion a configuration names; ConfigError if there is none."""
+def check(config: Pruning) -> None:
+    """ConfigError for a criterion that there is not."""
     if config.criterion not in CRITERIA:
         name = config.criterion
         raise ConfigError(f"pruning.criterion={name}: unknown criterion; {nearest(name, CRITERIA)}")
-    return CRITERIA[config.criterion]
 
 
-def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:
-    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.KINDS`).
+def scores(config: Pruning, evidence: Evidence) -> Any:
+    """What each weight is worth: the configured criterion, and nothing at all where the signs are wrong."""
+    worth, right = CRITERIA[config.criterion](evidence), SIGNS[config.sign]
 
-    ConfigError if a rate is 1 or more, or if global pruning is asked for with unequal rates.
+    def layer(kept: Any, score: Any, initial: Any, trained: Any) -> Any:
+        return None if kept is None else np.where(right(initial, trained), score, -np.inf)
+
+    return masks.tree_map(layer, evidence.mask, worth, evidence.initial, evidence.trained)
+
+
+def prune(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
+    """The next round's mask, a subset of the evidence's; LtrError if a layer would be emptied.
+
+    Args:
+        config: criterion, signs and scope, and which kinds of layers are never pruned.
+        kinds: see `ltr.models.Model`.
+        evidence: the round before.
+        target: how many weights are kept (see `ltr.pruning.targets`).
     """
-    rates = {}
-    for kind, multiple in vars(config.rates).items():
-        rates[kind] = Fraction(str(multiple)) * Fraction(str(prune_rate))
-        if rates[kind] >= 1:
-            raise ConfigError(
-                f"pruning.rates.{kind}={multiple}: times prune_rate={prune_rate} must be less than 1"
-            )
-    used = {kind for kind in jax.tree.leaves(kinds) if rates[kind]}
-    if config.scope == "global" and len({rates[kind] for kind in used}) > 1:
-        raise ConfigError("pruning.scope=global: pruning.rates must be equal, or 0 for layers never pruned")
-    return masks.tree_map(lambda kind: None if kind is None else rates[kind], kinds)
-
-
-def prune(config: Pruning, initial: Any, trained: Any, mask: Any, rates: Any) -> Any:
-    """The next round's mask, a subset of `mask`; LtrError if a layer would be emptied."""
-    scores = criterion(config)(initial, trained)
-    pruned = SCOPES[config.scope](scores, mask, rates)
+    worth = scores(config, evidence)
+    if config.scope == "global":
+        pruned = selection.globally(_spare(worth, kinds, config.rates), evidence.mask, target)
+    else:
+        pruned = selection.layerwise(worth, evidence.mask, target)
     selection.require_alive(pruned)
     return pruned
+
+
+def _spare(worth: Any, kinds: Any, rates: LayerRates) -> Any:
+    """The scores, infinite in layers that are never pruned."""
+    return masks.tree_map(
+        lambda kind, score: None if kind is None else np.where(getattr(rates, kind), score, np.inf),
+        kinds,
+        worth,
+    )

@@ -1,18 +1,134 @@
-"""Criteria: what a weight is worth. The weights of lowest score are pruned."""
+"""Criteria: what a weight is worth after training. The weights of lowest score are pruned.
+
+Those of Zhou et al. (2019), Deconstructing Lottery Tickets: theta_0 are the initial weights, theta_T
+the trained ones.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-Criterion = Callable[[Any, Any], Any]
-"""Initial weights, trained weights -> scores: float32 pytrees of one structure, NumPy."""
+from ltr import masks
 
 
-def magnitude(initial: Any, trained: Any) -> Any:
-    """|theta_T| (Frankle & Carbin, 2019; "large_final" of Zhou et al., 2019)."""
-    return jax.tree.map(np.abs, trained)
+class Evidence(NamedTuple):
+    """What a criterion may look at: NumPy pytrees of one structure.
+
+    Attributes:
+        initial: weights before any training, theta_0, unmasked.
+        trained: weights at the end of the round's training, theta_T.
+        mask: the round's mask (see `ltr.masks`).
+        key: for what is drawn.
+    """
+
+    initial: Any
+    trained: Any
+    mask: Any
+    key: jax.Array
 
 
-CRITERIA: dict[str, Criterion] = {"magnitude": magnitude}
+Criterion = Callable[[Evidence], Any]
+"""Evidence -> scores: float arrays like the mask, finite; those of pruned weights do not matter."""
+
+
+def _kernels(of: Evidence, score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Any:
+    """The score of each prunable kernel by its initial weights, trained weights and mask."""
+    return masks.tree_map(
+        lambda kept, initial, trained: None if kept is None else score(initial, trained, kept),
+        of.mask,
+        of.initial,
+        of.trained,
+    )
+
+
+def _percentiles(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The share of survivors that are no greater, of equal ones those before; 0 for pruned weights."""
+    survivors = np.flatnonzero(kept)
+    order = survivors[np.argsort(values.ravel()[survivors], kind="stable")]
+    found = np.zeros(kept.size)
+    found[order] = np.arange(1, len(order) + 1) / max(1, len(order))
+    return found.reshape(kept.shape)
+
+
+def magnitude(of: Evidence) -> Any:
+    """|theta_T| (Frankle & Carbin, 2019; "large_final" of Zhou et al.)."""
+    return _kernels(of, lambda initial, trained, kept: np.abs(trained))
+
+
+def small_final(of: Evidence) -> Any:
+    """-|theta_T|."""
+    return _kernels(of, lambda initial, trained, kept: -np.abs(trained))
+
+
+def large_init(of: Evidence) -> Any:
+    """|theta_0|."""
+    return _kernels(of, lambda initial, trained, kept: np.abs(initial))
+
+
+def small_init(of: Evidence) -> Any:
+    """-|theta_0|."""
+    return _kernels(of, lambda initial, trained, kept: -np.abs(initial))
+
+
+def large_init_large_final(of: Evidence) -> Any:
+    """The lower of the percentiles of |theta_0| and |theta_T| among the layer's survivors.
+
+    Zhou et al. keep the weights of which both are above a common percentile, and bisect for the
+    percentile that keeps as many as wanted. Both are above p exactly if the lower one is, so the
+    weights whose lower percentile is highest are theirs, and need no search.
+    """
+    return _kernels(
+        of,
+        lambda initial, trained, kept: np.minimum(
+            _percentiles(np.abs(initial), kept), _percentiles(np.abs(trained), kept)
+        ),
+    )
+
+
+def small_init_small_final(of: Evidence) -> Any:
+    """As `large_init_large_final`, of -|theta_0| and -|theta_T|: both below a common percentile."""
+    return _kernels(
+        of,
+        lambda initial, trained, kept: np.minimum(
+            _percentiles(-np.abs(initial), kept), _percentiles(-np.abs(trained), kept)
+        ),
+    )
+
+
+def magnitude_increase(of: Evidence) -> Any:
+    """|theta_T| - |theta_0|."""
+    return _kernels(of, lambda initial, trained, kept: np.abs(trained) - np.abs(initial))
+
+
+def movement(of: Evidence) -> Any:
+    """|theta_T - theta_0|."""
+    return _kernels(of, lambda initial, trained, kept: np.abs(trained - initial))
+
+
+def random(of: Evidence) -> Any:
+    """Drawn evenly from [0, 1)."""
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(of.key)))
+    return _kernels(of, lambda initial, trained, kept: generator.random(kept.shape, np.float32))
+
+
+CRITERIA: dict[str, Criterion] = {
+    "magnitude": magnitude,
+    "small_final": small_final,
+    "large_init": large_init,
+    "small_init": small_init,
+    "large_init_large_final": large_init_large_final,
+    "small_init_small_final": small_init_small_final,
+    "magnitude_increase": magnitude_increase,
+    "movement": movement,
+    "random": random,
+}
+
+
+SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "any": lambda initial, trained: True,
+    "same": lambda initial, trained: np.sign(initial) == np.sign(trained),
+    "different": lambda initial, trained: np.sign(initial) != np.sign(trained),
+}
+"""theta_0, theta_T -> where a weight may be worth anything: `same_sign`, `different_sign` of Zhou et al."""

@@ -1,10 +1,9 @@
-"""Selection: which weights are pruned, given their scores. Exact counts, ties broken by index.
+"""Selection: which weights are kept, given their scores. Exact counts, ties broken by index.
 
 Masks and scores are pytrees of NumPy arrays, layers in the tree's order; `None` is a parameter
 that is never pruned.
 """
 
-from fractions import Fraction
 from typing import Any
 
 import jax
@@ -14,74 +13,58 @@ from ltr import masks
 from ltr.errors import LtrError
 
 
-def fraction_of(rate: Fraction, count: int) -> int:
-    """floor(rate x count), exactly."""
-    return int(rate * count)
-
-
-def layerwise(scores: Any, mask: Any, rates: Any) -> Any:
-    """Prune floor(rate x survivors) weights of lowest score in each layer.
+def layerwise(scores: Any, mask: Any, counts: Any) -> Any:
+    """Keep the weights of highest score in each layer.
 
     Args:
-        scores: float32 arrays.
-        mask: boolean arrays of the same shapes; only survivors (True) are pruned.
-        rates: a `Fraction` for each layer of the mask, None elsewhere.
+        scores: float arrays.
+        mask: boolean arrays of the same shapes; only survivors (True) are kept.
+        counts: how many each layer keeps, at most its survivors; None elsewhere.
     """
 
-    def layer(kept: np.ndarray | None, score: np.ndarray, rate: Fraction) -> np.ndarray | None:
-        if kept is None:
-            return None
-        survivors = int(np.count_nonzero(kept))
-        return keep_highest(score, kept, survivors - fraction_of(rate, survivors))
+    def layer(kept: np.ndarray | None, score: np.ndarray, count: int) -> np.ndarray | None:
+        return None if kept is None else keep_highest(score, kept, count)
 
-    return masks.tree_map(layer, mask, scores, rates)
+    return masks.tree_map(layer, mask, scores, counts)
 
 
-def globally(scores: Any, mask: Any, rates: Any) -> Any:
-    """Prune floor(rate x survivors) weights of lowest score over all layers of nonzero rate together.
+def globally(scores: Any, mask: Any, total: int) -> Any:
+    """Keep the `total` weights of highest score over all layers together.
 
-    Arguments as for `layerwise`; the nonzero rates are equal. Ties go by layer, then by index.
+    Arguments as for `layerwise`. Ties go by layer, then by index.
     """
-    kept, shapes = jax.tree.flatten(mask)
+    kept, structure = jax.tree.flatten(mask)
     scored = jax.tree.leaves(masks.tree_map(lambda m, s: None if m is None else s, mask, scores))
-    rate_of = jax.tree.leaves(rates)
-    pooled = [number for number, rate in enumerate(rate_of) if rate]
-    if pooled:
-        pool = np.concatenate([kept[number].ravel() for number in pooled])
-        survivors = int(np.count_nonzero(pool))
-        keep = survivors - fraction_of(rate_of[pooled[0]], survivors)
-        pool = keep_highest(np.concatenate([scored[number].ravel() for number in pooled]), pool, keep)
-        ends = np.cumsum([kept[number].size for number in pooled])[:-1]
-        for number, part in zip(pooled, np.split(pool, ends), strict=True):
-            kept[number] = part.reshape(kept[number].shape)
-    return jax.tree.unflatten(shapes, kept)
+    score, survivors = (np.concatenate([layer.ravel() for layer in tree]) for tree in (scored, kept))
+    ends = np.cumsum([layer.size for layer in kept])[:-1]
+    parts = np.split(keep_highest(score, survivors, total), ends)
+    shaped = [part.reshape(layer.shape) for part, layer in zip(parts, kept, strict=True)]
+    return jax.tree.unflatten(structure, shaped)
 
 
 def to_counts(scores: Any, like: Any) -> Any:
     """Keep, of every weight, the highest scores: in each layer as many as the mask `like` keeps."""
-
-    def layer(kept: np.ndarray | None, score: np.ndarray) -> np.ndarray | None:
-        if kept is None:
-            return None
-        return keep_highest(score, np.ones_like(kept), int(np.count_nonzero(kept)))
-
-    return masks.tree_map(layer, like, scores)
+    return layerwise(scores, jax.tree.map(np.ones_like, like), jax.tree.map(np.count_nonzero, like))
 
 
 def keep_highest(score: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
     """The mask of the `count` highest scores among the survivors; of equal scores the later index stays."""
-    candidates = np.flatnonzero(kept)
-    order = np.argsort(score.ravel()[candidates], kind="stable")
     mask = np.zeros(kept.size, bool)
-    mask[candidates[order[len(order) - count :]]] = True
+    if count:
+        survivors = np.flatnonzero(kept)
+        values = score.ravel()[survivors]
+        lowest = np.partition(values, len(values) - count)[len(values) - count]
+        ties = survivors[values == lowest]
+        mask[survivors[values > lowest]] = True
+        mask[ties[len(ties) - (count - np.count_nonzero(mask)) :]] = True
     return mask.reshape(kept.shape)
 
 
 def require_alive(mask: Any) -> None:
     """LtrError naming the first layer in which nothing is left."""
-    for path, layer in jax.tree.leaves_with_path(mask):
+    names = jax.tree.leaves(masks.layer_names(mask))
+    for name, layer in zip(names, jax.tree.leaves(mask), strict=True):
         if not layer.any():
-            name = "/".join(str(entry.key) for entry in path[:-1])
             raise LtrError(
                 f"pruning emptied layer {name} ({layer.size} weights): lower prune_rate or rounds, "
                 "or use pruning=layerwise"

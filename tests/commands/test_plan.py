@@ -77,6 +77,13 @@ def test_densities_are_those_that_a_run_ends_up_with(
     assert plan(*words)["densities"] == RunFolder(folder).frames["results"]["density"].tolist()
 
 
+@pytest.mark.parametrize("scope", ["global", "uniform", "erk"])
+def test_one_shot_to_a_density_is_one_round(scope: str, plan: Plan) -> None:
+    said = plan(f"pruning={scope}", "pruning.densities=[0.05]")
+    assert said["densities"] == [1, 0.05]
+    assert said["trainings"] == 3 + 3 * 4
+
+
 def test_mnist_is_planned_without_its_data(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -153,6 +153,8 @@ WRONG = {
     "arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
     "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean magnitude?",
     "pruning.rates.conv=5": "pruning.rates.conv=5.0: times prune_rate=0.2 must be less than 1",
+    "pruning.densities=[0.05]": "pruning.densities=[0.05]: needs pruning=global, uniform or erk; layerwise",
+    "pruning.scope=erk": "pruning.scope=erk: pruning.rates must be equal, or 0 for layers never pruned",
     "batch_size=5000": "batch_size=5000: must be at most 1197, the training examples of digits",
     "rewind_step=20": "rewind_step=20: must be less than steps=20",
     "rewind_step=900": "rewind_step=900: must be less than steps=20",

@@ -57,7 +57,10 @@ OTHERS: list[dict[str, Any]] = [
     {"optimizer": {"learning_rate": 1e-3}},
     {"optimizer": {"drops": [10]}},
     {"pruning": {"criterion": "other"}},
+    {"pruning": {"sign": "same"}},
     {"pruning": {"scope": "global"}},
+    {"pruning": {"scope": "global", "densities": [0.05]}},
+    {"pruning": {"scope": "global", "densities": [0.1]}},
     {"pruning": {"rates": {"output": 1.0}}},
     {"rewind": {"name": "other"}},
 ]

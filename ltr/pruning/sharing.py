@@ -1,0 +1,47 @@
+"""Sharing: how a number of kept weights is divided among layers. Integers, and the sum is exact."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+Shape = tuple[int, ...]
+"""Of a kernel: (in, out), or (height, width, in, out)."""
+
+
+def uniform(shapes: Sequence[Shape], total: int) -> list[Fraction]:
+    """The same density in every layer; at most its weights together."""
+    sizes = [math.prod(shape) for shape in shapes]
+    return [Fraction(total * size, sum(sizes)) for size in sizes]
+
+
+def erdos_renyi_kernel(shapes: Sequence[Shape], total: int) -> list[Fraction]:
+    """Density epsilon (n_in + n_out + k_h + k_w) / (n_in n_out k_h k_w), at most 1 (Evci et al., 2020).
+
+    Epsilon is such that the layers have `total` weights together. Where a layer would get more than
+    it has, it stays dense, and the others share the rest.
+    """
+    sizes, sums = [math.prod(shape) for shape in shapes], [sum(shape) for shape in shapes]
+    dense: set[int] = set()
+    while sparse := [n for n in range(len(shapes)) if n not in dense]:
+        epsilon = Fraction(total - sum(sizes[n] for n in dense), sum(sums[n] for n in sparse))
+        full = {n for n in sparse if epsilon * sums[n] > sizes[n]}
+        if not full:
+            break
+        dense |= full
+    return [Fraction(sizes[n]) if n in dense else epsilon * sums[n] for n in range(len(shapes))]
+
+
+def whole(shares: Sequence[Fraction], total: int, most: Sequence[int]) -> list[int]:
+    """Shares made whole: the floor of each, and what is missing goes, one by one, where most is lacking.
+
+    Args:
+        shares: their sum is `total`.
+        total: what the counts add up to.
+        most: what each count may be at most, no less than the floor of its share: the count of the
+            round before, so that masks can nest.
+    """
+    counts = [int(share) for share in shares]
+    for _ in range(total - sum(counts)):
+        open_ = (n for n in range(len(counts)) if counts[n] < most[n])
+        counts[max(open_, key=lambda n: shares[n] - counts[n])] += 1
+    return counts

@@ -1,0 +1,129 @@
+"""Targets: how many weights each round keeps, exact and known before any weight is trained.
+
+A target is a number over all prunable layers together, whose scores then compete (scope global),
+or a number for each layer: a pytree like the mask (every other scope).
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import jax
+
+from ltr import masks
+from ltr.config import Pruning
+from ltr.errors import ConfigError
+from ltr.pruning import sharing
+
+SHARES = {"uniform": sharing.uniform, "erk": sharing.erdos_renyi_kernel}
+"""Scopes that divide a total among the layers."""
+
+
+def targets(config: Pruning, prune_rate: float, rounds: int, kinds: Any, params: Any) -> list[Any]:
+    """The targets of rounds 0 to `rounds`.
+
+    Args:
+        config: a layer whose kind has rate 0 is never pruned.
+        prune_rate: see `ltr.config.Experiment`; not looked at where there are `config.densities`.
+        rounds: prunings, at most as many as there are `config.densities`.
+        kinds: see `ltr.models.Model`.
+        params: like the parameters, of anything that has a shape.
+    """
+    rates = jax.tree.leaves(layer_rates(config, prune_rate, kinds))
+    names, structure = jax.tree.flatten(masks.layer_names(kinds))
+    shaped = masks.tree_map(lambda kind, leaf: None if kind is None else leaf, kinds, params)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(shaped)]
+    if config.scope == "layerwise":
+        counts = _each_by_rate(shapes, rates, rounds)
+    else:
+        totals = _totals(config, [math.prod(shape) for shape in shapes], rates, rounds)
+        if config.scope == "global":
+            return totals
+        counts = _shared(config, shapes, rates, totals, names)
+    return [jax.tree.unflatten(structure, of_round) for of_round in counts]
+
+
+def kept(target: Any) -> int:
+    """The weights that a target keeps, over all layers."""
+    return sum(jax.tree.leaves(target))
+
+
+def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:
+    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.KINDS`).
+
+    ConfigError if a rate is 1 or more, or if rates are unequal where layers are pruned together.
+    """
+    rates = {}
+    for kind, multiple in vars(config.rates).items():
+        rates[kind] = Fraction(str(multiple)) * Fraction(str(prune_rate))
+        if rates[kind] >= 1:
+            raise ConfigError(
+                f"pruning.rates.{kind}={multiple}: times prune_rate={prune_rate} must be less than 1"
+            )
+    used = {kind for kind in jax.tree.leaves(kinds) if rates[kind]}
+    if config.scope != "layerwise" and len({rates[kind] for kind in used}) > 1:
+        raise ConfigError(
+            f"pruning.scope={config.scope}: pruning.rates must be equal, or 0 for layers never pruned"
+        )
+    return masks.tree_map(lambda kind: None if kind is None else rates[kind], kinds)
+
+
+def fraction_of(rate: Fraction, count: int) -> int:
+    """floor(rate x count), exactly."""
+    return int(rate * count)
+
+
+def _by_rate(count: int, rate: Fraction, rounds: int) -> list[int]:
+    counts = [count]
+    for _ in range(rounds):
+        counts.append(counts[-1] - fraction_of(rate, counts[-1]))
+    return counts
+
+
+def _each_by_rate(
+    shapes: Sequence[sharing.Shape], rates: Sequence[Fraction], rounds: int
+) -> list[Sequence[int]]:
+    layers = zip(shapes, rates, strict=True)
+    return list(zip(*(_by_rate(math.prod(shape), rate, rounds) for shape, rate in layers), strict=True))
+
+
+def _totals(config: Pruning, sizes: Sequence[int], rates: Sequence[Fraction], rounds: int) -> list[int]:
+    weights = sum(sizes)
+    spared = sum(size for size, rate in zip(sizes, rates, strict=True) if not rate)
+    if not config.densities:
+        return [spared + count for count in _by_rate(weights - spared, max(rates), rounds)]
+    totals = [weights]
+    for wanted in config.densities[:rounds]:
+        totals.append(round(Fraction(str(wanted)) * weights))
+        if totals[-1] <= spared:
+            raise ConfigError(
+                f"pruning.densities: {wanted} must be more than {spared / weights:.4g}, "
+                "which layers that are never pruned make up"
+            )
+    return totals
+
+
+def _shared(
+    config: Pruning,
+    shapes: Sequence[sharing.Shape],
+    rates: Sequence[Fraction],
+    totals: Sequence[int],
+    names: Sequence[str],
+) -> list[Sequence[int]]:
+    counts: Sequence[int] = [math.prod(shape) for shape in shapes]
+    pruned = [n for n, rate in enumerate(rates) if rate]
+    spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
+    found: list[Sequence[int]] = []
+    for round, total in enumerate(totals):
+        shares = SHARES[config.scope]([shapes[n] for n in pruned], total - spared)
+        kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
+        if 0 in kept:
+            raise ConfigError(
+                f"pruning.scope={config.scope}: round {round} would empty layer "
+                f"{names[pruned[kept.index(0)]]}; prune less, or in fewer rounds"
+            )
+        of_layer = dict(zip(pruned, kept, strict=True))
+        counts = [of_layer.get(n, count) for n, count in enumerate(counts)]
+        found.append(counts)
+    return found

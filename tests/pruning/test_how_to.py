@@ -1,0 +1,66 @@
+"""docs/how-to/add-a-criterion.md, followed to the letter."""
+
+import re
+import shlex
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltr import devices
+from ltr.cli import main
+from ltr.pruning import criteria
+from ltr.pruning.criteria import CRITERIA, Evidence
+from ltr.store import tables
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-to" / "add-a-criterion.md"
+INITIAL, TRAINED = [0.5, -2.0, 1.0, -0.25, 3.0], [-1.0, -2.5, 0.25, 0.5, -4.0]
+
+
+def blocks(language: str) -> list[str]:
+    """The page's blocks of code in a language."""
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [dedent(block) for block in found]
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The new criterion's name, after steps 1 and 2."""
+    function, entry, _ = blocks("python")
+    source = Path(criteria.__file__).read_text()
+    source = source.replace("\nCRITERIA: ", f"\n{function}\n\nCRITERIA: ")
+    source = re.sub(r"(?<=\n)(CRITERIA: .*?)\}", rf"\g<1>    {entry}}}", source, count=1, flags=re.DOTALL)
+    module = ModuleType("criteria")
+    exec(compile(source, "criteria.py", "exec"), vars(module))
+    (name,) = set(module.CRITERIA) - set(CRITERIA)
+    monkeypatch.setitem(CRITERIA, name, module.CRITERIA[name])
+    return str(name)
+
+
+def test_the_scores_are_those_of_the_page(added: str) -> None:
+    initial, trained = ({"kernel": np.array(leaf, np.float32)} for leaf in (INITIAL, TRAINED))
+    evidence: Any = Evidence(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
+    expected = eval(f"{{{blocks('python')[2]}}}")
+    np.testing.assert_array_equal(CRITERIA[added](evidence)["kernel"], expected[added])
+
+
+def test_the_commands_work(added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_cores", lambda: 2)
+    monkeypatch.chdir(tmp_path)
+    for command in blocks("sh")[0].splitlines():
+        program, *words = shlex.split(command)
+        assert program == "ltr"
+        assert f"pruning.criterion={added}" in words
+        assert main(words) == 0
+    (run,) = (tmp_path / "outputs").iterdir()
+    assert set(tables.read(run, "results")["round"]) == {0, 1, 2}
+
+
+def test_the_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", PAGE.read_text())
+    assert links
+    assert [link for link in links if not (PAGE.parent / link).exists()] == []

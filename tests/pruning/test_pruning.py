@@ -1,0 +1,149 @@
+"""A whole pruning: criterion, signs, scope and target together."""
+
+import itertools
+from typing import Any, get_args, get_type_hints
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltr import masks, pruning
+from ltr.config import LayerRates, Pruning
+from ltr.errors import ConfigError, LtrError
+from ltr.models import Model
+from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.pruning.targets import targets
+
+EQUAL = LayerRates(output=1.0)
+SCOPES = ("layerwise", "global", "uniform", "erk")
+KINDS = {"dense_1": {"bias": None, "kernel": "dense"}, "output": {"bias": None, "kernel": "output"}}
+KEY = jax.random.key(0)
+
+
+def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> Any:
+    """The first pruning of a network of `KINDS`."""
+    evidence = Evidence(trained if initial is None else initial, trained, masks.ones(trained, KINDS), KEY)
+    return pruning.prune(config, KINDS, evidence, targets(config, rate, 1, KINDS, trained)[1])
+
+
+def network_of(dense: Any, output: Any) -> Any:
+    """Weights of two layers, and biases that are smaller than they."""
+    tiny = np.full(3, 1e-6, np.float32)
+    return {
+        "dense_1": {"bias": tiny, "kernel": np.array(dense, np.float32)},
+        "output": {"bias": tiny, "kernel": np.array(output, np.float32)},
+    }
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("criterion", CRITERIA)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rate=st.sampled_from([0.1, 0.2, 0.37]),
+    sign=st.sampled_from(sorted(SIGNS)),
+)
+def test_counts_are_exact_and_masks_are_nested(
+    scope: Any, criterion: str, seed: int, rate: float, sign: Any, network: Model, params: Any
+) -> None:
+    config = Pruning(criterion=criterion, sign=sign, scope=scope, rates=EQUAL)
+    generator = np.random.default_rng(seed)
+    mask = masks.ones(params, network.kinds)
+    for round, target in enumerate(targets(config, rate, 3, network.kinds, params)[1:]):
+        initial, trained = (
+            jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
+            for _ in range(2)
+        )
+        evidence = Evidence(initial, masks.apply(mask, trained), mask, jax.random.key(round))
+        pruned = pruning.prune(config, network.kinds, evidence, target)
+        counts = jax.tree.map(np.count_nonzero, pruned)
+        assert (sum(jax.tree.leaves(counts)) if scope == "global" else counts) == target
+        for earlier, later in zip(*map(jax.tree.leaves, (mask, pruned)), strict=True):
+            assert not (later & ~earlier).any()
+        mask = pruned
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_signs_do_not_matter_and_biases_are_never_pruned(scope: Any) -> None:
+    kernel = np.array([[0.1, -0.2, 0.3], [-0.4, 0.5, -0.6]], np.float32)
+    pruned = prune(Pruning(scope=scope, rates=EQUAL), network_of(kernel, kernel * 1.01), 0.5)
+    for layer in pruned.values():
+        assert layer["bias"] is None
+        np.testing.assert_array_equal(layer["kernel"], [[False] * 3, [True] * 3])
+
+
+def test_emptying_a_layer_globally_is_an_error() -> None:
+    with pytest.raises(LtrError, match="emptied layer dense_1"):
+        prune(Pruning(scope="global", rates=EQUAL), network_of(np.full((2, 2), 0.1), np.ones((2, 2))), 0.5)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_kind_of_layer_may_be_spared(scope: Any) -> None:
+    trained = network_of(np.arange(1.0, 11).reshape(2, 5), np.zeros((2, 5)))
+    pruned = prune(Pruning(scope=scope, rates=LayerRates(output=0.0)), trained, 0.2)
+    assert pruned["output"]["kernel"].all()
+    assert pruned["dense_1"]["kernel"].ravel().tolist() == [False] * 2 + [True] * 8
+
+
+def test_one_shot_to_a_density() -> None:
+    config = Pruning(scope="global", rates=EQUAL, densities=(0.05,))
+    trained = network_of(np.arange(1, 101).reshape(10, 10), np.full((10, 10), 99.5))
+    mask = prune(config, trained, 0.2)
+    assert masks.density(mask) == 0.05
+    assert np.flatnonzero(mask["dense_1"]["kernel"]).tolist() == [99]
+
+
+# Signs
+
+INITIAL = [[1.0, -1, 1, -1, 1, -1]]
+TRAINED = [[6.0, 5, -4, -3, 2, 1]]
+"""Signs agree in places 0, 3, 4; the magnitudes fall."""
+
+
+@pytest.mark.parametrize(
+    ("sign", "count", "expected"),
+    [
+        ("any", 3, [0, 1, 2]),
+        ("same", 2, [0, 3]),
+        ("same", 3, [0, 3, 4]),
+        ("same", 5, [0, 2, 3, 4, 5]),  # of those worth nothing the first goes first, whatever its size
+        ("different", 2, [1, 2]),
+        ("different", 3, [1, 2, 5]),
+        ("different", 4, [1, 2, 5, 4]),
+    ],
+)
+def test_weights_of_the_wrong_sign_are_pruned_before_all_others(
+    sign: Any, count: int, expected: list[int]
+) -> None:
+    mask = prune(
+        Pruning(sign=sign, scope="uniform", rates=EQUAL, densities=(count / 6,)),
+        network_of(TRAINED, TRAINED),
+        0.2,
+        network_of(INITIAL, INITIAL),
+    )
+    assert np.flatnonzero(mask["dense_1"]["kernel"]).tolist() == sorted(expected)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_each_sign_gives_another_mask_under_every_criterion(criterion: str) -> None:
+    generator = np.random.default_rng(0)
+    initial, trained = (network_of(*generator.normal(size=(2, 4, 6))) for _ in range(2))
+    found = [
+        prune(Pruning(criterion=criterion, sign=sign, rates=EQUAL), trained, 0.6, initial)
+        for sign in ("any", "same", "different")
+    ]
+    for one, other in itertools.combinations(found, 2):
+        assert (one["dense_1"]["kernel"] != other["dense_1"]["kernel"]).any()
+    for mask, right in zip(found[1:], (1, -1), strict=True):
+        signs = np.sign(initial["output"]["kernel"] * trained["output"]["kernel"])
+        assert (signs[mask["output"]["kernel"]] == right).all()
+
+
+def test_the_knob_offers_every_sign() -> None:
+    assert set(get_args(get_args(get_type_hints(Pruning, include_extras=True)["sign"])[0])) == set(SIGNS)
+
+
+def test_an_unknown_criterion_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"^pruning.criterion=magnitud: .* did you mean magnitude\?$"):
+        pruning.check(Pruning(criterion="magnitud"))
