@@ -135,7 +135,16 @@ class Rewind:
 
 @dataclass(frozen=True, config=_STRICT)
 class Arm:
-    mask: Annotated[str, Field(description="which connections it keeps: ticket, one_shot")] = "ticket"
+    mask: Annotated[
+        str,
+        Field(
+            description="which connections it keeps: those of the ticket, one_shot, or at initialisation "
+            "snip, grasp, synflow, magnitude_at_init, random_at_init"
+        ),
+    ] = "ticket"
+    invert: Annotated[
+        bool, Field(description="whether pruning at initialisation takes its highest scores, not its lowest")
+    ] = False
     shuffle: Annotated[str, Field(description="how its mask is shuffled: none, layerwise, global")] = "none"
     weights: Annotated[
         str,

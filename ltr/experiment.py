@@ -10,6 +10,7 @@ import numpy as np
 from ltr import arms, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
+from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
@@ -97,6 +98,9 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
         dense_scores=lambda: pruning.scores(setup.experiment.pruning, dense()),
         rewind=REWINDINGS[setup.experiment.rewind.name].weights,
         init=setup.init,
+        network=lambda key: Network(
+            setup.model, first["initial"], *setup.batch(key), key, keep=masks.count(ticket.mask)
+        ),
     )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)

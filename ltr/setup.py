@@ -41,11 +41,13 @@ class Setup(Outline):
 
     Attributes:
         init: key -> fresh weights, NumPy float32.
+        batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
         flops_per_step: see `ltr.training.flops_per_step`.
     """
 
     init: Callable[[jax.Array], Any]
+    batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
     tickets: Tickets | None
     trainer: Trainer
     flops_per_step: float
@@ -91,4 +93,10 @@ def make(of: Outline) -> Setup:
     def init(key: jax.Array) -> Any:
         return jax.tree.map(np.asarray, draw(key))
 
-    return Setup(**vars(of), init=init, tickets=tickets, trainer=trainer, flops_per_step=flops)
+    def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        chosen = data.of_each_class(np.asarray(examples.labels), 10, generator)
+        images = training.normalise(examples.images[chosen], examples)
+        return np.asarray(images), np.asarray(examples.labels[chosen])
+
+    return Setup(**vars(of), init=init, batch=batch, tickets=tickets, trainer=trainer, flops_per_step=flops)

@@ -14,6 +14,7 @@ from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.models import Model
+from ltr.pruning import at_init
 from ltr.pruning.criteria import Evidence, magnitude
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -23,7 +24,9 @@ ARMS = composition.from_words([]).arm
 """Every arm of `configs/arm/`, by name."""
 
 ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
-LAYERWISE = [name for name, arm in ARMS.items() if arm.shuffle != "global"]
+LAYERWISE = [
+    name for name, arm in ARMS.items() if arm.shuffle != "global" and arm.mask not in at_init.AT_INIT
+]
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
 LAYERS = ("dense_1", "dense_2", "output")
 OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
@@ -55,7 +58,13 @@ def source_of(network: Model, params: Any, rounds: int) -> Source:
         dense_scores=lambda: magnitude(evidence(0, dense)),
         rewind=REWINDINGS["weights"].weights,
         init=jax.jit(network.init),
+        network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
+
+
+def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Made-up images and labels."""
+    return np.asarray(jax.random.normal(key, (6, 4, 4, 1))), np.arange(6, dtype=np.int32) % 3
 
 
 @pytest.fixture
@@ -225,7 +234,10 @@ def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> No
 
 def started(source: Source, lane: LaneId, seed: int = 0) -> Any:
     """What the experiment starts a lane from."""
-    setup = SimpleNamespace(experiment=Experiment(seed=seed, arm=ARMS), init=source.init)
+    model = source.network(KEY).model
+    setup = SimpleNamespace(
+        experiment=Experiment(seed=seed, arm=ARMS), init=source.init, model=model, batch=batch
+    )
     saved = {"initial": source.initial, "origin": source.origin, "trained": source.dense()}
     groups = SimpleNamespace(load=lambda name, member: saved)
     return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
@@ -295,6 +307,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
         (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
+        (Experiment(arm={**ARMS, "x": Arm(invert=True)}), "arm.x.invert=true: needs a mask of snip, grasp"),
         (
             Experiment(arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
             "arm.frozen.pruned=frozen: needs optimizer.weight_decay=0",
@@ -313,7 +326,7 @@ def test_arms_that_can_be() -> None:
 @pytest.mark.parametrize(
     ("knob", "registry"),
     [
-        ("mask", connections.MASKS),
+        ("mask", {**connections.MASKS, **at_init.AT_INIT}),
         ("shuffle", {"none", *connections.SHUFFLES}),
         ("weights", weights.WEIGHTS),
         ("pruned", weights.PRUNED),

@@ -11,11 +11,13 @@ import jax
 import numpy as np
 
 from ltr import keys
-from ltr.arms.connections import MASKS, SHUFFLES
+from ltr.arms.connections import MASKS, SHUFFLES, own
 from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import Arm, Experiment, nearest
 from ltr.errors import ConfigError
+from ltr.pruning.at_init import AT_INIT, INVERTIBLE
+from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
 
 TICKET = Arm()
@@ -27,21 +29,21 @@ def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     if arm == TICKET:
         return source.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "shuffle"))))
-    own = MASKS[arm.mask](source)
+    found = own(arm, source, keys.fold(key, "mask"))
     if arm.shuffle != "none":
-        own = Ticket(SHUFFLES[arm.shuffle](own.mask, generator), source.origin)
-    weights = WEIGHTS[arm.weights](source, own, keys.fold(key, "weights"))
+        found = Ticket(SHUFFLES[arm.shuffle](found.mask, generator), source.origin)
+    weights = WEIGHTS[arm.weights](source, found, keys.fold(key, "weights"))
     if arm.keep_signs:
-        weights = with_signs(weights, own)
+        weights = with_signs(weights, found)
     if arm.noise:
-        weights = with_noise(weights, source, own.mask, arm.noise, keys.fold(key, "noise"))
-    return Ticket(own.mask, PRUNED[arm.pruned](source, own.mask, weights))
+        weights = with_noise(weights, source, found.mask, arm.noise, keys.fold(key, "noise"))
+    return Ticket(found.mask, PRUNED[arm.pruned](source, found.mask, weights))
 
 
 def is_drawn(arm: Arm) -> bool:
     """Whether chance has a part in it, so that another draw is another start."""
     settled = arm.weights == "own" or (arm.weights == "constant" and arm.keep_signs)
-    return arm.shuffle != "none" or not settled or arm.noise > 0
+    return arm.mask in AT_INIT_DRAWN or arm.shuffle != "none" or not settled or arm.noise > 0
 
 
 def lanes(experiment: Experiment, round: int) -> list[LaneId]:
@@ -69,6 +71,8 @@ def check(experiment: Experiment) -> None:
             raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
     for name, arm in experiment.arm.items():
         _check_names(name, arm)
+        if arm.invert and arm.mask not in INVERTIBLE:
+            raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
         if arm.draws > 1 and not is_drawn(arm):
             raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
         if arm.pruned != "zero" and experiment.optimizer.weight_decay:
@@ -82,7 +86,7 @@ def check(experiment: Experiment) -> None:
 
 def _check_names(name: str, arm: Arm) -> None:
     registries: dict[str, Collection[Any]] = {
-        "mask": MASKS,
+        "mask": {**MASKS, **AT_INIT},
         "shuffle": {"none", *SHUFFLES},
         "weights": WEIGHTS,
         "pruned": PRUNED,

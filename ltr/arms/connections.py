@@ -7,7 +7,9 @@ import jax
 import numpy as np
 
 from ltr.arms.source import Source, Ticket
+from ltr.config import Arm
 from ltr.pruning import selection
+from ltr.pruning.at_init import AT_INIT, inverted
 
 
 def ticket(source: Source) -> Ticket:
@@ -25,6 +27,18 @@ def one_shot(source: Source) -> Ticket:
 
 
 MASKS: dict[str, Callable[[Source], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
+"""Where a mask comes from; beside these, `ltr.pruning.at_init.AT_INIT`."""
+
+
+def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
+    """The arm's mask before any shuffle, with the weights that belong to it.
+
+    Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer.
+    """
+    if arm.mask not in AT_INIT:
+        return MASKS[arm.mask](source)
+    method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
+    return Ticket(method(source.network(key)), source.origin)
 
 
 def layerwise(mask: Any, generator: np.random.Generator) -> Any:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from ltr.pruning.at_init import Network
+
 
 class Ticket(NamedTuple):
     """A subnetwork: a mask (see `ltr.masks`) and float32 weights to start from.
@@ -27,6 +29,7 @@ class Source(NamedTuple):
         dense_scores: () -> what the criterion says of them.
         rewind: mask, trained weights, origin -> weights to start from (see `ltr.rewinding`).
         init: key -> fresh weights.
+        network: key -> the initial network, with a batch, to be pruned to the ticket's weights.
     """
 
     ticket: Ticket
@@ -36,3 +39,4 @@ class Source(NamedTuple):
     dense_scores: Callable[[], Any]
     rewind: Callable[[Any, Any, Any], Any]
     init: Callable[[jax.Array], Any]
+    network: Callable[[jax.Array], Network]

@@ -65,6 +65,12 @@ def training_examples(config: schema.Dataset) -> int:
     return entry.train_examples - config.validation
 
 
+def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Where `count` examples of each class are, or all where there are fewer; drawn, sorted by class."""
+    drawn = generator.permutation(len(labels))
+    return np.concatenate([drawn[labels[drawn] == label][:count] for label in np.unique(labels)])
+
+
 def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each channel of images [N, height, width, channels].
 

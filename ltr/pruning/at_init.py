@@ -137,6 +137,12 @@ AT_INIT: dict[str, AtInit] = {
 }
 """Ways to prune at initialisation, by name."""
 
+INVERTIBLE = tuple(_METHODS)
+"""Those that `inverted` takes."""
+
+DRAWN = ("snip", "grasp", "random_at_init")
+"""Those whose mask depends on the key, be it by the batch."""
+
 
 def inverted(name: str) -> AtInit:
     """The method that prunes what the named one values most (Frankle et al., 2021).

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from ltr.config import Dataset as Config
-from ltr.data import DATASETS, Dataset, load
+from ltr.data import DATASETS, Dataset, load, of_each_class
 from ltr.data.dataset import moments
 from ltr.errors import ConfigError
 
@@ -116,3 +116,11 @@ def test_real_images_as_a_run_sees_them(name: str, real) -> None:
     known_mean, known_std = {"mnist": (33.3, 78.6), "fashion_mnist": (72.9, 90.0)}[name]
     np.testing.assert_allclose(dataset.mean, [known_mean], atol=0.15)
     np.testing.assert_allclose(dataset.std, [known_std], atol=0.15)
+
+
+def test_some_of_each_class_are_drawn() -> None:
+    labels = np.array([0, 1, 0, 2, 0, 1, 0], np.int32)
+    once, other = (of_each_class(labels, 2, np.random.default_rng(seed)) for seed in (0, 3))
+    assert labels[once].tolist() == labels[other].tolist() == [0, 0, 1, 1, 2]
+    assert len(set(once)) == 5
+    assert once.tolist() != other.tolist()
