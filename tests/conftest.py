@@ -57,7 +57,8 @@ def params(network: Model) -> Any:
     """Weights of `network`, biases drawn too, NumPy float32."""
     generator = np.random.default_rng(1)
     return jax.tree.map(
-        lambda leaf: generator.normal(0, 0.5, leaf.shape).astype(np.float32), network.init(jax.random.key(0))
+        lambda leaf: generator.normal(0, 0.5, leaf.shape).astype(np.float32),
+        jax.eval_shape(network.init, jax.random.key(0)),
     )
 
 

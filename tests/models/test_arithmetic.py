@@ -75,6 +75,17 @@ def test_conv_inside_a_scan_has_the_gradients_of_lax() -> None:
     np.testing.assert_allclose(descend(arithmetic.conv), descend(plain_conv), rtol=1e-5, atol=1e-6)
 
 
+def test_conv_can_be_differentiated_twice() -> None:
+    """Forward through its gradient, as GraSP takes the product of Hessian and gradient."""
+    x, kernel, weights = operands(2, 5, 4, 2, 3, 3)
+
+    def product(conv: Conv) -> jax.Array:
+        gradient = jax.grad(lambda k: (jnp.square(conv(jnp.asarray(x), k)) * weights).sum())
+        return jax.jvp(gradient, (jnp.asarray(kernel),), (gradient(jnp.asarray(kernel)),))[1]
+
+    np.testing.assert_allclose(product(arithmetic.conv), product(plain_conv), rtol=1e-4, atol=1e-2)
+
+
 def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
     lanes = [operands(2, 4, 4, 2, 3, 3) for _ in range(2)]
     stacked = [np.stack(pair) * np.array([1, 2]).reshape(2, 1, 1, 1, 1) for pair in zip(*lanes, strict=True)]

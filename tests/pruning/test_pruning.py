@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltr import masks, pruning
@@ -39,6 +39,7 @@ def network_of(dense: Any, output: Any) -> Any:
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("criterion", CRITERIA)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**32 - 1),
     rate=st.sampled_from([0.1, 0.2, 0.37]),

@@ -154,8 +154,8 @@ def test_a_list_of_densities(scope: Any, expected: list[Any]) -> None:
 
 
 def test_a_density_is_met_by_the_nearest_whole_number() -> None:
-    config = Pruning(scope="global", rates=EQUAL, densities=(0.8**2, 0.333))
-    assert of(config, 2, (10, 10)) == [100, 64, 33]
+    config = Pruning(scope="global", rates=EQUAL, densities=(0.8**2, 0.579, 0.333))
+    assert of(config, 3, (10, 10)) == [100, 64, 58, 33]
 
 
 def test_densities_are_of_all_prunable_layers_those_never_pruned_included() -> None:
