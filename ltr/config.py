@@ -57,6 +57,9 @@ class Dataset:
     validation: Annotated[
         int, Field(ge=1, description="training examples held out to choose the early stop")
     ] = 240
+    augmentation: Annotated[
+        str, Field(description="what a training image goes through each time: none, crop_flip")
+    ] = "none"
 
 
 @dataclass(frozen=True, config=_STRICT)
