@@ -1,5 +1,6 @@
 """From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ltr import data
 from ltr.config import Experiment, knobs, nearest, parse, to_dict
 from ltr.errors import ConfigError
 
@@ -63,12 +65,13 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def experiment_of(composed: DictConfig) -> Experiment:
-    """The validated experiment of what Hydra composed; ConfigError otherwise."""
+    """The validated experiment of what Hydra composed, its own data pinned; ConfigError otherwise."""
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from None
-    return parse(values)  # type: ignore[arg-type]
+    experiment = parse(values)  # type: ignore[arg-type]
+    return dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))
 
 
 def from_words(words: Sequence[str]) -> Experiment:

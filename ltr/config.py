@@ -60,6 +60,10 @@ class Dataset:
     augmentation: Annotated[
         str, Field(description="what a training image goes through each time: none, crop_flip")
     ] = "none"
+    path: Annotated[
+        str | None, Field(description="an .npz file or a folder of TFDS data (custom only)"), Beside()
+    ] = None
+    sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -1,7 +1,8 @@
 """Data sets: a registry of what there is, and loading one into memory."""
 
-from ltr.data.dataset import Dataset, load, training_examples
+from ltr.data.custom import pinned
+from ltr.data.dataset import Dataset, describe, load, training_examples
 from ltr.data.entry import Split
 from ltr.data.registry import DATASETS
 
-__all__ = ["DATASETS", "Dataset", "Split", "load", "training_examples"]
+__all__ = ["DATASETS", "Dataset", "Split", "describe", "load", "pinned", "training_examples"]
