@@ -1,5 +1,6 @@
 """From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ltr import transfer
+from ltr import data, transfer
 from ltr.config import Arm, Experiment, knobs, nearest, parse, to_dict
 from ltr.errors import ConfigError
 
@@ -70,7 +71,9 @@ def experiment_of(composed: DictConfig) -> Experiment:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from None
-    return transfer.resolved(parse(values))  # type: ignore[arg-type]
+    experiment = parse(values)  # type: ignore[arg-type]
+    pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))
+    return transfer.resolved(pinned)
 
 
 def from_words(words: Sequence[str]) -> Experiment:

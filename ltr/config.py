@@ -58,6 +58,13 @@ class Dataset:
     validation: Annotated[
         int, Field(ge=1, description="training examples held out to choose the early stop")
     ] = 240
+    augmentation: Annotated[
+        str, Field(description="what a training image goes through each time: none, crop_flip")
+    ] = "none"
+    path: Annotated[
+        str | None, Field(description="an .npz file or a folder of TFDS data (custom only)"), Beside()
+    ] = None
+    sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import arms, devices, optimizers, setup, training
-from ltr.data.registry import find
+from ltr import arms, data, devices, optimizers, setup, training
 from ltr.devices import Placement
 from ltr.setup import Outline
 
@@ -29,18 +28,18 @@ class Cost(NamedTuple):
 def cost(of: Outline) -> Cost:
     """About what a run costs; takes a fraction of a second and reads no data."""
     experiment, times = of.experiment, of.schedule
-    entry = find(experiment.dataset.name)
+    facts = data.describe(experiment.dataset)
     optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
-    step = training.flops_per_step(of.model, optimizer, experiment.batch_size, entry.shape)
-    example = training.flops_per_example(of.model, entry.shape)
-    evaluation = example * (experiment.dataset.validation + entry.test_examples)
+    step = training.flops_per_step(of.model, optimizer, experiment.batch_size, facts.shape)
+    example = training.flops_per_example(of.model, facts.shape)
+    evaluation = example * (experiment.dataset.validation + facts.test_examples)
     placement = setup.placement(of)
     flops = sum(
         len(arms.lanes(experiment, round))
         * (step * times.length(round) + evaluation * len(times.evaluate_at(round)))
         for round in range(experiment.rounds + 1)
     )
-    pixels = (entry.train_examples + entry.test_examples) * math.prod(entry.shape)
+    pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
     held = len(placement.devices) * (pixels + placement.lanes_per_device * setup.lane_bytes(of))
     return Cost(flops / (EFFICIENCY * flops_per_second(placement)), held)
 

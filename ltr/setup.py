@@ -9,7 +9,7 @@ import numpy as np
 
 from ltr import arms, data, devices, models, optimizers, pruning, rewinding, schedule, training
 from ltr.config import Experiment
-from ltr.data.registry import find
+from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
 from ltr.models import Model
 from ltr.pruning.targets import targets
@@ -58,8 +58,9 @@ def outline(experiment: Experiment) -> Outline:
     arms.check(experiment)
     pruning.check(experiment.pruning)
     rewinding.check(experiment)
-    entry = find(experiment.dataset.name)
-    model = models.build(experiment.model, entry.shape, entry.classes)
+    augmentation(experiment.dataset)
+    facts = data.describe(experiment.dataset)
+    model = models.build(experiment.model, facts.shape, facts.classes)
     span = REWINDINGS[experiment.rewind.name].span
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
@@ -85,7 +86,8 @@ def make(of: Outline) -> Setup:
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
     optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
-    program = training.program(of.model, optimizer, experiment.batch_size)
+    augment = augmentation(experiment.dataset)
+    program = training.program(of.model, optimizer, experiment.batch_size, augment)
     trainer = Trainer(program, optimizer, examples, where)
     flops = training.flops_per_step(of.model, optimizer, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init)

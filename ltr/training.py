@@ -15,6 +15,7 @@ from jax import lax
 
 from ltr import keys, masks
 from ltr.data import Dataset, Split
+from ltr.data.augmentation import Augmentation, none
 from ltr.models import Model, with_statistics
 from ltr.optimizers import Optimizer
 
@@ -159,7 +160,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     return jnp.stack([loss, hits]) / count
 
 
-def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
+def program(model: Model, optimizer: Optimizer, batch_size: int, augment: Augmentation = none) -> Program:
     """The function to compile: trains and evaluates a lane, as far as a visit asks.
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
@@ -180,7 +181,8 @@ def program(model: Model, optimizer: Optimizer, batch_size: int) -> Program:
             is_new = (place == 0) & (number > visit.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
             chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
-            images = normalise(data.images[chosen], data)
+            augmented = augment(data.images[chosen], keys.fold(key, "augmentation", number))
+            images = normalise(augmented, data)
             lane, loss = train_step(model, optimizer, lane, images, data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 

@@ -9,7 +9,7 @@ from ltr import setup
 from ltr.cli import main
 from ltr.composition import choices, config_dir, from_words, group_names
 from ltr.config import Duration, Experiment, Knob, knobs
-from ltr.errors import ConfigError
+from ltr.data import DATASETS
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 CHOICES = [(group, choice) for group in group_names() for choice in choices(group)]
@@ -45,10 +45,7 @@ def test_every_choice_composes(group: str, choice: str) -> None:
     assert isinstance(from_words([f"{group}={choice}"]), Experiment)
 
 
-@pytest.mark.parametrize(
-    ("group", "choice"),
-    [pair for pair in CHOICES if pair[1] not in ("cifar10", "cifar10_conv2")],
-)
+@pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[1] != "custom"])
 def test_every_choice_describes_a_run(group: str, choice: str) -> None:
     setup.outline(from_words([f"{group}={choice}"]))
 
@@ -125,6 +122,7 @@ def test_fashion_mnist_differs_from_mnist_in_the_data_alone() -> None:
     assert from_words(["experiment=fashion_mnist_lenet"]) == mnist
 
 
-def test_a_recipe_whose_data_is_to_come_says_so_in_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"^dataset\.name=cifar10: unknown data set; .*$"):
-        setup.outline(from_words(["experiment=cifar10_conv2"]))
+def test_every_data_set_can_be_chosen_with_some_of_it_left_to_train_on() -> None:
+    assert set(choices("dataset")) == {*DATASETS, "custom"}
+    for name, entry in DATASETS.items():
+        assert from_words([f"dataset={name}"]).dataset.validation <= 0.2 * entry.train_examples

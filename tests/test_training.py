@@ -10,6 +10,7 @@ import pytest
 from ltr import masks, optimizers, training
 from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
+from ltr.data.augmentation import Augmentation, none
 from ltr.models import Model
 from ltr.optimizers import Optimizer
 from ltr.training import LEGS, Examples, Lane, Visit
@@ -113,7 +114,9 @@ def test_examples_hold_the_bytes_of_the_data_set(blobs: Dataset) -> None:
         np.testing.assert_array_equal(labels[real], split.labels)
 
 
-def seen_by(count: int, batch_size: int) -> Callable[[np.ndarray, int, int], np.ndarray]:
+def seen_by(
+    count: int, batch_size: int, augment: Augmentation = none
+) -> Callable[[np.ndarray, int, int], np.ndarray]:
     """Runs the program with a model that notes which examples it sees.
 
     Image i holds the number i and only weight i sees it; the step's place in its epoch, from 1, is
@@ -133,7 +136,7 @@ def seen_by(count: int, batch_size: int) -> Callable[[np.ndarray, int, int], np.
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
     data = training.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
-    run = jax.jit(training.program(model, optimizer, batch_size))
+    run = jax.jit(training.program(model, optimizer, batch_size, augment))
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
         lane = Lane({"weight": np.zeros(count, np.float32)}, optax.EmptyState(), None, key, NOTHING)
@@ -145,6 +148,17 @@ def seen_by(count: int, batch_size: int) -> Callable[[np.ndarray, int, int], np.
 @pytest.fixture(scope="module")
 def seen() -> Callable[[np.ndarray, int, int], np.ndarray]:
     return seen_by(23, 5)
+
+
+def test_augmentation_has_another_key_every_step_and_in_every_lane() -> None:
+    """Here it makes every image of a batch the same example, drawn by the key."""
+
+    def one(images: jax.Array, key: jax.Array) -> jax.Array:
+        return jnp.full_like(images, jax.random.randint(key, (), 0, 200))
+
+    seen = seen_by(200, 10, one)
+    chosen = {tuple(np.flatnonzero(seen(key, 0, 8))) for key in (KEY, KEY, OTHER_KEY)}
+    assert [len(steps) for steps in chosen] == [8, 8]
 
 
 @pytest.mark.parametrize("epoch", range(3))

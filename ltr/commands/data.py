@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         dest="source",
         metavar="DIR",
         type=Path,
-        help="folder of its original files, gzipped or not; their checksums are verified "
+        help="folder of its original files, compressed or not; their checksums are verified "
         "(default: $LTR_DATA_SOURCE/NAME if it exists, else the network)",
     )
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr import config as schema
-from ltr.data.entry import Split
+from ltr.data import custom
+from ltr.data.entry import Arrays, Facts, Split
 from ltr.data.prepare import data_root, prepare
 from ltr.data.registry import find
 from ltr.errors import ConfigError
@@ -35,34 +36,50 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
     order of TFDS, whatever the seed.
 
     Raises:
-        ConfigError: no such data set, too many validation examples, or `data_dir` cannot be written.
+        ConfigError: no such data set, too many validation examples, `data_dir` cannot be written, or
+            `config.path` holds no data set.
         DataNotFoundError: the data is not on this machine and cannot be fetched.
         LtrError: the data is damaged.
     """
     kept = training_examples(config)
-    entry = find(config.name)
-    (images, labels), test = prepare(entry, data_root(data_dir))
+    (images, labels), test = _arrays(config, data_dir)
     mean, std = moments(images[:kept])
     return Dataset(
-        name=entry.name,
+        name=config.name,
         train=Split(images[:kept], labels[:kept]),
         validation=Split(images[kept:], labels[kept:]),
         test=test,
-        classes=entry.classes,
+        classes=describe(config).classes,
         mean=mean,
         std=std,
     )
 
 
+def describe(config: schema.Dataset) -> Facts:
+    """What a run has to know of its data; reads them only if they are its own.
+
+    Raises:
+        ConfigError: no such data set, or `config.path` holds none.
+        DataNotFoundError: nothing is at `config.path`.
+    """
+    return custom.read(config).facts if config.name == custom.NAME else find(config.name)
+
+
 def training_examples(config: schema.Dataset) -> int:
     """How many examples are left to train on; ConfigError if there are none, or no such data set."""
-    entry = find(config.name)
-    if config.validation >= entry.train_examples:
+    facts = describe(config)
+    if config.validation >= facts.train_examples:
         raise ConfigError(
             f"dataset.validation={config.validation}: must be smaller than "
-            f"the {entry.train_examples} training examples of {entry.name}"
+            f"the {facts.train_examples} training examples of {facts.name}"
         )
-    return entry.train_examples - config.validation
+    return facts.train_examples - config.validation
+
+
+def _arrays(config: schema.Dataset, data_dir: str | None) -> Arrays:
+    if config.name == custom.NAME:
+        return custom.read(config).arrays
+    return prepare(find(config.name), data_root(data_dir))
 
 
 def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:

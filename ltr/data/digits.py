@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Entry, Split
+from ltr.data.entry import Arrays, Distribution, Entry, Split
 
 _TEST_EXAMPLES = 360
 
@@ -30,7 +30,7 @@ DIGITS = Entry(
     classes=10,
     train_examples=1437,
     test_examples=_TEST_EXAMPLES,
-    originals=(),
-    read=_read,
+    distributions=(Distribution((), _read),),
+    stock=False,
     sha256="a4e72c5b41b3b12d7b63139643995bdd236e444f329250045663ad161a1392a4",
 )

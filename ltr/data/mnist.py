@@ -2,18 +2,18 @@
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Entry, Original, Split
+from ltr.data.entry import Arrays, Distribution, Entry, Original, Split
 
 _NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
 )
 _UNSIGNED_BYTES = b"\x00\x00\x08"
 
@@ -36,15 +36,19 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _read(files: Mapping[str, bytes]) -> Arrays:
-    train_images, train_labels, test_images, test_labels = (parse_idx(files[name]) for name in _NAMES)
+def from_idx(files: Iterable[bytes]) -> Arrays:
+    """The arrays in four IDX files: training images and labels, test images and labels."""
+    train_images, train_labels, test_images, test_labels = map(parse_idx, files)
     return Arrays(
         Split(train_images[..., np.newaxis], train_labels.astype(np.int32)),
         Split(test_images[..., np.newaxis], test_labels.astype(np.int32)),
     )
 
 
-def _entry(name: str, description: str, checksums: tuple[str, str, str, str], sha256: str) -> Entry:
+def like_mnist(
+    name: str, description: str, checksums: tuple[str, str, str, str], sha256: str | None = None
+) -> Entry:
+    """The entry of a data set that shares the names, the format and the sizes of MNIST's files."""
     return Entry(
         name=name,
         version="3.0.1",
@@ -53,13 +57,16 @@ def _entry(name: str, description: str, checksums: tuple[str, str, str, str], sh
         classes=10,
         train_examples=60_000,
         test_examples=10_000,
-        originals=tuple(map(Original, _NAMES, checksums)),
-        read=_read,
+        distributions=(Distribution(tuple(map(Original, _NAMES, checksums)), _read),),
         sha256=sha256,
     )
 
 
-MNIST = _entry(
+def _read(files: Mapping[str, bytes]) -> Arrays:
+    return from_idx(files[name] for name in _NAMES)
+
+
+MNIST = like_mnist(
     "mnist",
     "handwritten digits",
     (
@@ -70,7 +77,7 @@ MNIST = _entry(
     ),
     sha256="cd71afb4b3c5afaa9ee8549fba9529d6591c9829c9dbd05a1e127cca6c36ba5c",
 )
-FASHION_MNIST = _entry(
+FASHION_MNIST = like_mnist(
     "fashion_mnist",
     "articles of clothing",
     (

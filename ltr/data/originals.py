@@ -4,18 +4,21 @@ import contextlib
 import gzip
 import hashlib
 import logging
+import lzma
 import os
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ltr.data.entry import Entry, Original
+from ltr.data.entry import Arrays, Distribution, Entry, Original
 from ltr.errors import DataNotFoundError, LtrError
 
 _log = logging.getLogger(__name__)
 
-_GZIP = b"\x1f\x8b"
+_OPENERS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress}
+_ALGORITHMS = {32: "MD5", 64: "SHA-256"}
 _PROBE_SECONDS = 3.0
 _SILENCE_SECONDS = 30.0
 
@@ -25,8 +28,8 @@ class _Found(NamedTuple):
     content: bytes
 
 
-def fetch(entry: Entry, source: Path | None) -> dict[str, bytes]:
-    """The unzipped content of each original file, by name.
+def read(entry: Entry, source: Path | None) -> Arrays:
+    """The arrays of a data set, from its original files.
 
     They come from `source` if given, else from `$LTR_DATA_SOURCE/<name>` if there is such a
     folder, else from the addresses that TFDS knows.
@@ -35,11 +38,26 @@ def fetch(entry: Entry, source: Path | None) -> dict[str, bytes]:
         DataNotFoundError: a file is missing, or cannot be fetched.
         LtrError: a file is not what its authors distribute.
     """
-    if not entry.originals:
-        return {}
+    distribution, files = fetch(entry, source)
+    return distribution.read(files)
+
+
+def fetch(entry: Entry, source: Path | None) -> tuple[Distribution, dict[str, bytes]]:
+    """A distribution of a data set and the decompressed content of its files, by name; see `read`."""
     folder = source or _standing_source(entry)
-    found = _downloaded(entry) if folder is None else _local(entry, folder)
-    return {original.name: _verified(entry, original, found[original.name]) for original in entry.originals}
+    if not entry.distributions[0].files:
+        return entry.distributions[0], {}
+    if folder is None:
+        distribution = entry.distributions[0]
+        found = _downloaded(entry, distribution)
+    else:
+        distribution = _in_folder(entry, folder)
+        found = {file.name: _local(folder, file) for file in distribution.files}
+    with ThreadPoolExecutor() as pool:  # decompressing and hashing leave the interpreter to others
+        contents = pool.map(lambda file: _verified(entry, file, found[file.name]), distribution.files)
+        return distribution, {
+            file.name: content for file, content in zip(distribution.files, contents, strict=True)
+        }
 
 
 def _standing_source(entry: Entry) -> Path | None:
@@ -48,43 +66,68 @@ def _standing_source(entry: Entry) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def _local(entry: Entry, folder: Path) -> dict[str, _Found]:
-    found = {}
-    names = [original.name for original in entry.originals]
-    for name in names:
-        candidates = (folder / f"{name}.gz", folder / name)
-        path = next((path for path in candidates if path.is_file()), None)
-        if path is None:
-            raise DataNotFoundError(
-                f"{candidates[0]}: no such file; "
-                f"{entry.name} needs {', '.join(names)} in that folder, gzipped or not"
-            )
-        found[name] = _Found(str(path), path.read_bytes())
-    return found
+def _in_folder(entry: Entry, folder: Path) -> Distribution:
+    """The distribution that is whole in a folder."""
+
+    def missing(distribution: Distribution) -> list[str]:
+        return [file.name for file in distribution.files if _path(folder, file) is None]
+
+    best = min(entry.distributions, key=lambda one: len(missing(one)) / len(one.files))
+    if missing(best):
+        needed = ", or ".join(_listing(distribution) for distribution in entry.distributions)
+        raise DataNotFoundError(
+            f"{folder / missing(best)[0]}: no such file; {entry.name} needs {needed} in that folder"
+        )
+    return best
 
 
-def _verified(entry: Entry, original: Original, found: _Found) -> bytes:
-    place, content = found
-    if content.startswith(_GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise LtrError(f"{place}: damaged, cannot be unzipped ({error})") from None
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != original.sha256:
+def _listing(distribution: Distribution) -> str:
+    *others, last = (file.name for file in distribution.files)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _path(folder: Path, file: Original) -> Path | None:
+    names = (file.name, file.name.removesuffix(".gz"), f"{file.name}.gz", f"{file.name}.xz")
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _local(folder: Path, file: Original) -> _Found:
+    path = _path(folder, file) or folder / file.name
+    return _Found(str(path), path.read_bytes())
+
+
+def _verified(entry: Entry, file: Original, found: _Found) -> bytes:
+    """The decompressed content; it does not matter who compressed it, where its own checksum is known."""
+    content = _decompressed(found)
+    algorithm = _ALGORITHMS[len(file.checksum)]
+    if file.checksum not in (_digest(algorithm, found.content), _digest(algorithm, content)):
         raise LtrError(
-            f"{place}: not the original file of {entry.name}: SHA-256 of its unzipped content is {sha256}, "
-            f"expected {original.sha256}"
+            f"{found.place}: not the original file of {entry.name}: "
+            f"neither it nor what is in it has {algorithm} {file.checksum}"
         )
     return content
 
 
-def _downloaded(entry: Entry) -> dict[str, _Found]:
+def _decompressed(found: _Found) -> bytes:
+    for magic, opener in _OPENERS.items():
+        if found.content.startswith(magic):
+            try:
+                return opener(found.content)
+            except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+                raise LtrError(f"{found.place}: damaged, cannot be decompressed ({error})") from None
+    return found.content
+
+
+def _digest(algorithm: str, content: bytes) -> str:
+    return hashlib.new(algorithm.replace("-", ""), content, usedforsecurity=False).hexdigest()
+
+
+def _downloaded(entry: Entry, distribution: Distribution) -> dict[str, _Found]:
     import requests
 
-    urls = _registered_urls(entry)
+    urls = _registered_urls(entry, distribution) if entry.stock else {}
     advice = f"type: ltr data prepare {entry.name} --from DIR (a folder with its original files)"
-    if not reachable(next(iter(urls.values()))):
+    if not urls or not reachable(next(iter(urls.values()))):
         raise DataNotFoundError(f"{entry.name} is not on this machine and cannot be fetched; {advice}")
     try:
         return {name: _Found(url, _get(url)) for name, url in urls.items()}
@@ -101,13 +144,12 @@ def _get(url: str) -> bytes:
     return response.content
 
 
-def _registered_urls(entry: Entry) -> dict[str, str]:
-    """Where TFDS fetches each original file, by name."""
+def _registered_urls(entry: Entry, distribution: Distribution) -> dict[str, str]:
+    """Where TFDS fetches each file of a distribution, by name."""
     import tensorflow_datasets as tfds
 
-    names = [original.name for original in entry.originals]
-    urls = {PurePosixPath(url).stem: url for url in tfds.builder_cls(entry.name).url_infos}
-    return {name: urls[name] for name in names}
+    urls = {PurePosixPath(url).name: url for url in tfds.builder_cls(entry.name).url_infos}
+    return {file.name: urls[file.name] for file in distribution.files}
 
 
 def reachable(url: str) -> bool:

@@ -50,10 +50,10 @@ def verify(entry: Entry, root: Path) -> None:
         raise DataNotFoundError(
             f"{entry.name} is not prepared in {root}; type: ltr data prepare {entry.name}"
         )
-    tfds_files.read(entry, root)
+    prepared = arrays.fingerprint(tfds_files.read(entry, root))
     cached = arrays.read_cache(entry, root)
     path = arrays.cache_path(entry, root)
-    if path.exists() and (cached is None or arrays.fingerprint(cached) != entry.sha256):
+    if path.exists() and (cached is None or arrays.fingerprint(cached) != prepared):
         raise LtrError(f"{path} is damaged; to rebuild it, type: ltr data prepare {entry.name}")
 
 
@@ -61,7 +61,7 @@ def _build(entry: Entry, root: Path, source: Path | None) -> Arrays:
     if arrays.cache_path(entry, root).exists():
         _log.warning("%s is damaged: rebuilding it", arrays.cache_path(entry, root))
     if not entry.folder(root).exists():
-        original = entry.read(originals.fetch(entry, source))
+        original = originals.read(entry, source)
         with _writing(root):
             tfds_files.write(entry, root, original)
     prepared = tfds_files.read(entry, root)

@@ -20,7 +20,8 @@ def write(entry: Entry, root: Path, arrays: Arrays) -> None:
     import tensorflow_datasets as tfds
 
     config = tfds.download.DownloadConfig(try_download_gcs=False)
-    builder = _builder_class(entry, arrays)(data_dir=root, file_format="array_record")
+    builder_class, variant = _builder_class(entry, arrays), entry.config or None
+    builder = builder_class(data_dir=root, config=variant, file_format="array_record")
     print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
     tfds.display_progress_bar(False)
     with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its messages among the data
@@ -34,7 +35,7 @@ def read(entry: Entry, root: Path) -> Arrays:
     folder = entry.folder(root)
     try:
         builder = tfds.builder_from_directory(folder)
-        arrays = Arrays(*(_split(builder, name, entry) for name in Arrays._fields))
+        arrays = read_splits(builder, entry.shape)
     except Exception as error:  # damage shows as whatever the decoder that meets it raises
         raise LtrError(_damaged(entry, folder, str(error).partition("\n")[0])) from error
     problem = mismatch(entry, arrays)
@@ -52,8 +53,9 @@ def mismatch(entry: Entry, arrays: Arrays) -> str | None:
             return f"{len(split.labels)} {name} examples, expected {expected}"
         if split.labels.min() < 0 or split.labels.max() >= entry.classes:
             return f"a {name} label outside 0 to {entry.classes - 1}"
-    found = fingerprint(arrays)
-    return None if found == entry.sha256 else f"SHA-256 of its arrays is {found}, expected {entry.sha256}"
+    if entry.sha256 is not None and (found := fingerprint(arrays)) != entry.sha256:
+        return f"SHA-256 of its arrays is {found}, expected {entry.sha256}"
+    return None
 
 
 def _damaged(entry: Entry, folder: Path, problem: str) -> str:
@@ -63,16 +65,22 @@ def _damaged(entry: Entry, folder: Path, problem: str) -> str:
     )
 
 
-def _split(builder: Any, name: str, entry: Entry) -> Split:
+def read_splits(builder: Any, shape: tuple[int, int, int]) -> Arrays:
+    """The arrays that a TFDS builder has prepared, of images of that shape; raises whatever it meets."""
+    return Arrays(*(_split(builder, name, shape) for name in Arrays._fields))
+
+
+def _split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
     import tensorflow_datasets as tfds
 
     # TFDS decodes images half as fast, and asks for OpenCV on every machine.
     source = builder.as_data_source(name, decoders={"image": tfds.decode.SkipDecoding()})
-    images = np.empty((len(source), *entry.shape), np.uint8)
+    is_encoded = isinstance(builder.info.features["image"], tfds.features.Image)
+    images = np.empty((len(source), *shape), np.uint8)
     labels = np.empty(len(source), np.int32)
     for index, example in enumerate(source.__getitems__(range(len(source)))):
-        image = _from_png(example["image"]) if entry.stock else example["image"]
-        images[index], labels[index] = image.reshape(entry.shape), example["label"]
+        image = _decoded(example["image"]) if is_encoded else example["image"]
+        images[index], labels[index] = image.reshape(shape), example["label"]
     return Split(images, labels)
 
 
@@ -95,12 +103,19 @@ def _builder_class(entry: Entry, arrays: Arrays) -> Any:
         name = entry.name
 
         def _split_generators(self, _: Any) -> dict[str, Any]:
-            return {name: self._generate_examples(split) for name, split in arrays._asdict().items()}
+            return {name: self._generate_examples(name, split) for name, split in arrays._asdict().items()}
 
-        def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
+        def _generate_examples(self, name: str, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
             encode = _as_pil if entry.stock else np.asarray
-            for index, (image, label) in enumerate(zip(*split, strict=True)):
-                yield index, {"image": encode(image), "label": int(label)}
+            for index, (image, label) in enumerate(zip(split.images, split.labels.tolist(), strict=True)):
+                yield (
+                    index,
+                    {
+                        "image": encode(image),
+                        "label": label,
+                        **entry.features(name, index, label),
+                    },
+                )
 
     return Builder
 
@@ -112,7 +127,7 @@ def _as_pil(image: NDArray[np.uint8]) -> Any:
     return Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
 
 
-def _from_png(content: bytes) -> NDArray[np.uint8]:
+def _decoded(content: bytes) -> NDArray[np.uint8]:
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(content)))

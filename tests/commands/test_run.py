@@ -143,7 +143,7 @@ WRONG = {
     "steps=ten": "steps=ten: must be steps or epochs, as in 50000 or 20ep",
     "dataset=digit": "dataset=digit: unknown choice; did you mean digits?",
     "dataset.name=digit": "dataset.name=digit: unknown data set; did you mean digits?",
-    "dataset=cifar10": "dataset.name=cifar10: unknown data set; known: digits, fashion_mnist, mnist",
+    "dataset.name=mnits": "dataset.name=mnits: unknown data set; did you mean mnist?",
     "dataset.validation=1437": "dataset.validation=1437: must be smaller than the 1437 training examples",
     "model=lenet": "model=lenet: unknown choice; did you mean lenet_300_100?",
     "model.name=lenet": "model.name=lenet: unknown network; did you mean lenet_300_100?",

@@ -11,8 +11,8 @@ from ltr.data.entry import Arrays, Entry, Split
 
 
 @pytest.fixture(scope="module")
-def arrays(tiny: Entry, tiny_files: dict[str, bytes]) -> Arrays:
-    return tiny.read(tiny_files)
+def arrays(tiny_arrays: Arrays) -> Arrays:
+    return tiny_arrays
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import requests
 from ltr.commands import data
 from ltr.data.arrays import cache_path
 from ltr.data.digits import DIGITS
+from ltr.data.registry import DATASETS
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
 
@@ -50,7 +51,7 @@ def test_list_is_a_table(shared_root: Path, capsys: pytest.CaptureFixture[str]) 
     assert digits.split()[:5] == ["digits", "1437", "360", "8x8x1", "yes"]
     assert folder == f"prepared data is in {shared_root}"
     assert all(len(line) <= 80 for line in (header, digits, *others))
-    assert [line.split()[0] for line in others] == ["mnist", "fashion_mnist"]
+    assert [line.split()[0] for line in others] == list(DATASETS)[1:]
 
 
 def test_list_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

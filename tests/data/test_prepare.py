@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ltr.data.arrays import cache_path, fingerprint, read_cache
+from ltr.data.arrays import cache_path, fingerprint, read_cache, write_cache
 from ltr.data.digits import DIGITS
-from ltr.data.entry import Arrays, Entry
+from ltr.data.entry import Arrays, Entry, Split
 from ltr.data.prepare import data_root, prepare, verify
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
@@ -33,10 +33,10 @@ def examples(arrays: Arrays) -> list[tuple[str, bytes, int]]:
 
 
 def test_what_is_prepared_is_what_was_in_the_files(
-    tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes], tmp_path: Path
+    tiny: Entry, tiny_source: Path, tiny_arrays: Arrays, tmp_path: Path
 ) -> None:
     prepared = prepare(tiny, tmp_path, tiny_source)
-    assert examples(prepared) == examples(tiny.read(tiny_files))
+    assert examples(prepared) == examples(tiny_arrays)
     assert fingerprint(prepared) == tiny.sha256
     verify(tiny, tmp_path)
 
@@ -150,6 +150,14 @@ def test_verify_notices_a_damaged_cache(digits_root: Path) -> None:
     path = cache_path(DIGITS, digits_root)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(LtrError, match=r"ltr_arrays\.bin is damaged; .*type: ltr data prepare digits"):
+        verify(DIGITS, digits_root)
+
+
+def test_verify_notices_a_sound_cache_of_other_data(digits_root: Path) -> None:
+    train, test = prepare(DIGITS, digits_root)
+    swapped = Split(train.images[::-1], train.labels[::-1])
+    write_cache(DIGITS, digits_root, Arrays(swapped, test))
+    with pytest.raises(LtrError, match=r"ltr_arrays\.bin is damaged"):
         verify(DIGITS, digits_root)
 
 

@@ -1,0 +1,43 @@
+"""CIFAR-100 with its 100 fine labels; TFDS keeps the 20 coarse ones beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ltr.data.cifar10 import SHAPE, from_records, identifier, members
+from ltr.data.entry import Arrays, Distribution, Entry, Original
+
+_ARCHIVE = "cifar-100-binary.tar.gz"
+_COARSE = (
+    4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11,
+    6, 11, 5, 10, 7, 6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5,
+    5, 19, 8, 8, 15, 13, 14, 17, 18, 10, 16, 4, 17, 4, 2, 0, 17, 4, 18, 17,
+    10, 3, 2, 12, 12, 16, 12, 1, 9, 19, 2, 10, 0, 1, 16, 12, 9, 13, 15, 13,
+    16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
+)  # fmt: skip
+
+
+def _read(files: Mapping[str, bytes]) -> Arrays:
+    """A record has the coarse label first, then the fine one."""
+    names = ("cifar-100-binary/train.bin", "cifar-100-binary/test.bin")
+    return Arrays(*(from_records(content, label_bytes=2) for content in members(files[_ARCHIVE], names)))
+
+
+def _features(split: str, index: int, label: int) -> dict[str, Any]:
+    return identifier(split, index, label) | {"coarse_label": _COARSE[label]}
+
+
+CIFAR100 = Entry(
+    name="cifar100",
+    version="3.0.2",
+    description="things of a hundred kinds",
+    shape=SHAPE,
+    classes=100,
+    train_examples=50_000,
+    test_examples=10_000,
+    distributions=(
+        Distribution(
+            (Original(_ARCHIVE, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),), _read
+        ),
+    ),
+    features=_features,
+)

@@ -1,0 +1,38 @@
+"""The balanced split of EMNIST: digits and letters, those that look alike in both cases merged.
+
+As in TFDS, the images lie on their side, just as its authors distribute them.
+"""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Mapping
+
+from ltr.data.entry import Arrays, Distribution, Entry, Original
+from ltr.data.mnist import from_idx
+
+_ARCHIVE = "gzip.zip"
+_MEMBERS = ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
+
+
+def _read(files: Mapping[str, bytes]) -> Arrays:
+    with zipfile.ZipFile(io.BytesIO(files[_ARCHIVE])) as archive:
+        paths = (f"gzip/emnist-balanced-{member}-ubyte.gz" for member in _MEMBERS)
+        return from_idx(gzip.decompress(archive.read(path)) for path in paths)
+
+
+EMNIST = Entry(
+    name="emnist",
+    config="balanced",
+    version="3.1.0",
+    description="handwritten digits and letters",
+    shape=(28, 28, 1),
+    classes=47,
+    train_examples=112_800,
+    test_examples=18_800,
+    distributions=(
+        Distribution(
+            (Original(_ARCHIVE, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"),), _read
+        ),
+    ),
+)
