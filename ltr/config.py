@@ -74,7 +74,13 @@ class Model:
         float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
     ] = 1.0
     dropout: Annotated[
-        float, Field(ge=0, lt=1, description="fraction dropped of what goes into dense layers, in training")
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="fraction dropped, in training, of what goes into dense layers "
+            "(wide_resnet: of what is between the convolutions of a block)",
+        ),
     ] = 0.0
     init: Annotated[
         Literal["glorot", "kaiming"], Field(description="the Gaussian that weights are drawn from")

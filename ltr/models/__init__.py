@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ltr.config import Model as Config
 from ltr.config import nearest
 from ltr.errors import ConfigError
-from ltr.models import conv, lenet
+from ltr.models import conv, lenet, resnet, vgg, wide_resnet
 from ltr.models.model import KINDS, Model, with_statistics
 
 MODELS: dict[str, Callable[[Config, tuple[int, int, int], int], Model]] = {
@@ -13,6 +13,11 @@ MODELS: dict[str, Callable[[Config, tuple[int, int, int], int], Model]] = {
     "conv2": conv.conv2,
     "conv4": conv.conv4,
     "conv6": conv.conv6,
+    "resnet18": resnet.resnet18,
+    "resnet20": resnet.resnet20,
+    "vgg16": vgg.vgg16,
+    "vgg19": vgg.vgg19,
+    "wide_resnet": wide_resnet.wide_resnet,
 }
 
 

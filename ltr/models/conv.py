@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config import Model as Config
-from ltr.errors import ConfigError
+from ltr.models.checks import require_size
 from ltr.models.layers import INITIALIZERS, Conv, Dense, max_pool, scaled
 from ltr.models.model import Model, from_linen
 
@@ -58,11 +58,7 @@ def _conv_net(
     config: Config, blocks: tuple[int, ...], image_shape: tuple[int, int, int], classes: int
 ) -> Model:
     """ConfigError for images too small to be pooled once a block."""
-    least = 2 ** len(blocks)
-    if min(image_shape[:2]) < least:
-        raise ConfigError(
-            f"model.name={config.name}: needs images of at least {least}x{least}, these are {image_shape}"
-        )
+    require_size(config, image_shape, 2 ** len(blocks))
     net = ConvNet(
         tuple(scaled(channels, config.width) for channels in blocks),
         tuple(scaled(width, config.width) for width in (256, 256)),

@@ -68,6 +68,11 @@ def max_pool(x: jax.Array) -> jax.Array:
     return jnp.max(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
 
 
+def global_average_pool(x: jax.Array) -> jax.Array:
+    """Each channel's mean over the image: x [batch, height, width, channels] -> [batch, channels]."""
+    return x.mean((1, 2))
+
+
 def scaled(width: int, by: float) -> int:
     """Units or channels of a layer, a multiple of what the paper has, at least 1."""
     return max(1, round(width * by))

@@ -11,7 +11,11 @@ from ltr.config import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import KINDS, MODELS, Model
 
-SHAPES = [(8, 8, 1), (9, 8, 3)]
+SHAPES = [(16, 16, 1), (17, 16, 3)]
+"""Images that every network can halve, even and odd."""
+
+WITHOUT_DROPOUT = ["resnet18", "resnet20", "vgg16", "vgg19"]
+NORMALISED = [*WITHOUT_DROPOUT, "wide_resnet"]
 KEY = jax.random.key(0)
 
 
@@ -28,6 +32,22 @@ def prunable(model: Model) -> dict[str, int]:
     """The weights of each prunable layer."""
     kinds, shapes = leaves(model.kinds), leaves(jax.eval_shape(model.init, KEY))
     return {path.removesuffix("/kernel"): shapes[path].size for path, kind in kinds.items() if kind}
+
+
+def of_kinds(model: Model) -> dict[str, int]:
+    """The weights of all layers of each kind."""
+    kinds, shapes = leaves(model.kinds), leaves(jax.eval_shape(model.init, KEY))
+    return {
+        kind: sum(shapes[path].size for path in kinds if kinds[path] == kind)
+        for kind in KINDS
+        if kind in kinds.values()
+    }
+
+
+def trainable(model: Model) -> int:
+    """All parameters but the running statistics."""
+    shapes = leaves(jax.eval_shape(model.init, KEY))
+    return sum(leaf.size for path, leaf in shapes.items() if not path.endswith(("mean", "var")))
 
 
 def test_lenet_300_100_has_the_weights_of_the_paper() -> None:
@@ -53,6 +73,29 @@ def test_conv4_and_conv6_have_the_weights_of_the_paper(name: str, weights: int) 
     assert sum(prunable(build(name)).values()) == weights
 
 
+@pytest.mark.parametrize(
+    ("name", "weights", "parameters"),
+    [
+        ("resnet20", {"conv": 267_696, "output": 640, "shortcut": 2_560}, 272_474),
+        ("resnet18", {"conv": 10_987_200, "output": 5_120, "shortcut": 172_032}, 11_173_962),
+        ("wide_resnet", {"conv": 36_196_272, "output": 6_400, "shortcut": 258_560}, 36_479_194),
+        ("vgg16", {"conv": 14_710_464, "output": 5_120}, 14_724_042),
+        ("vgg19", {"conv": 20_018_880, "output": 5_120}, 20_035_018),
+    ],
+)
+def test_deep_networks_have_the_parameters_published(
+    name: str, weights: dict[str, int], parameters: int
+) -> None:
+    """VGGs published with a bias before each normalisation, which shifts anyway, have 4,224 and 5,504 more."""
+    model = build(name)
+    assert of_kinds(model) == weights
+    assert trainable(model) == parameters
+
+
+def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
+    assert trainable(build("wide_resnet", width=0.1)) == 369_498
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", MODELS)
 class TestEveryNetwork:
@@ -64,8 +107,9 @@ class TestEveryNetwork:
     def test_gives_a_finite_logit_per_class_in_strict_float32(self, model: Model, shape: Any) -> None:
         images = jax.random.normal(jax.random.key(1), (3, *shape))
         with jax.numpy_dtype_promotion("strict"):
-            params = model.init(KEY)
-            evaluated, (trained, statistics) = model.apply(params, images), model.train(params, images, KEY)
+            params = jax.jit(model.init)(KEY)
+            evaluated = jax.jit(model.apply)(params, images)
+            trained, statistics = jax.jit(model.train)(params, images, KEY)
         for logits in (evaluated, trained):
             assert logits.shape == (3, 4)
             assert logits.dtype == jnp.float32
@@ -76,10 +120,10 @@ class TestEveryNetwork:
         }
 
     @pytest.mark.parametrize("init", ["glorot", "kaiming"])
-    def test_starts_from_a_gaussian_and_zero_biases(
+    def test_starts_from_a_gaussian_and_shifts_nothing(
         self, name: str, shape: Any, init: Any, model: Model
     ) -> None:
-        params = build(name, shape, 4, init=init, width=0.3).init(KEY)
+        params = jax.jit(build(name, shape, 4, init=init, width=0.3).init)(KEY)
         for path, leaf in leaves(params).items():
             assert leaf.dtype == jnp.float32
             if path.endswith("kernel"):
@@ -90,8 +134,8 @@ class TestEveryNetwork:
                 deviations = kernel / np.sqrt(variance)
                 assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * kernel.size))
                 assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(kernel.size))
-            elif path.endswith("bias"):
-                assert not leaf.any()
+            else:
+                np.testing.assert_array_equal(leaf, 1 if path.endswith(("scale", "var")) else 0)
 
     def test_names_a_kind_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
         kinds = leaves(model.kinds)
@@ -103,7 +147,8 @@ class TestEveryNetwork:
         assert list(kinds.values()).count("output") == 1
 
     def test_is_drawn_by_its_key(self, model: Model) -> None:
-        one, again, other = (leaves(model.init(jax.random.key(seed))) for seed in (0, 0, 1))
+        init = jax.jit(model.init)
+        one, again, other = (leaves(init(jax.random.key(seed))) for seed in (0, 0, 1))
         for path, kind in leaves(model.kinds).items():
             np.testing.assert_array_equal(one[path], again[path])
             assert kind is None or not np.any(one[path] == other[path])
@@ -113,22 +158,34 @@ class TestEveryNetwork:
         assert sum(prunable(wider).values()) > 1.5 * sum(prunable(model).values())
 
 
-@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", "conv4", "conv6"])
+@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", "conv4", "conv6", "wide_resnet"])
 class TestDropout:
     def test_drops_in_training_alone_and_by_the_key(self, name: str) -> None:
-        model = build(name, (8, 8, 3), width=0.2, dropout=0.5)
-        params, images = model.init(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
-        plain = build(name, (8, 8, 3), width=0.2)
-        np.testing.assert_array_equal(model.apply(params, images), plain.apply(params, images))
-        one, again, other = (model.train(params, images, jax.random.key(seed))[0] for seed in (1, 1, 2))
+        model = build(name, (8, 8, 3), width=0.1, dropout=0.5)
+        params, images = jax.jit(model.init)(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
+        apply, train = jax.jit(model.apply), jax.jit(model.train)
+        plain = build(name, (8, 8, 3), width=0.1)
+        np.testing.assert_array_equal(apply(params, images), jax.jit(plain.apply)(params, images))
+        one, again, other = (train(params, images, jax.random.key(seed))[0] for seed in (1, 1, 2))
+        without = jax.jit(plain.train)(params, images, KEY)[0]
         np.testing.assert_array_equal(one, again)
         assert not np.any(one == other)
-        assert not np.any(one == model.apply(params, images))
+        assert not np.any(one == without)
 
     def test_is_absent_where_it_is_not_asked_for(self, name: str) -> None:
-        model = build(name, (8, 8, 3), width=0.2)
-        params, images = model.init(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
-        np.testing.assert_array_equal(model.train(params, images, KEY)[0], model.apply(params, images))
+        model = build(name, (8, 8, 3), width=0.1)
+        params, images = jax.jit(model.init)(KEY), jax.random.normal(KEY, (3, 8, 8, 3))
+        train = jax.jit(model.train)
+        one, other = (train(params, images, jax.random.key(seed))[0] for seed in (1, 2))
+        np.testing.assert_array_equal(one, other)
+        if name not in NORMALISED:
+            np.testing.assert_allclose(one, model.apply(params, images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WITHOUT_DROPOUT)
+def test_a_network_without_dropout_says_so(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^model\.dropout=0\.5: {name} has none; must be 0$"):
+        build(name, dropout=0.5)
 
 
 def test_glorot_is_not_truncated() -> None:
@@ -151,8 +208,20 @@ def test_an_unknown_network_suggests_the_nearest() -> None:
         build("conv3")
 
 
-@pytest.mark.parametrize(("name", "least"), [("conv2", 2), ("conv4", 4), ("conv6", 8)])
-def test_conv_nets_need_images_that_they_can_pool(name: str, least: int) -> None:
-    said = rf"^model.name={name}: needs images of at least {least}x{least}, these are \({least - 1}, 9"
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("conv2", 2),
+        ("conv4", 4),
+        ("conv6", 8),
+        ("resnet20", 4),
+        ("wide_resnet", 4),
+        ("resnet18", 8),
+        ("vgg16", 16),
+        ("vgg19", 16),
+    ],
+)
+def test_networks_need_images_that_they_can_halve(name: str, least: int) -> None:
+    said = rf"^model.name={name}: needs images of at least {least}x{least}, these are \({least - 1}, 32"
     with pytest.raises(ConfigError, match=said):
-        build(name, (least - 1, 9, 3))
+        build(name, (least - 1, 32, 3))

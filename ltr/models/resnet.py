@@ -1,0 +1,76 @@
+"""Residual networks of He et al. (2016), for small images."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from ltr.config import Model as Config
+from ltr.models.checks import require_no_dropout, require_size
+from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
+from ltr.models.model import Model, from_linen
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, added to what came in.
+
+    Where the shape changes, to a 1x1 convolution of what came in (option B of the paper).
+    """
+
+    channels: int
+    stride: int
+    kernel_init: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        conv = partial(Conv, self.channels, use_bias=False, kernel_init=self.kernel_init)
+        norm = partial(BatchNorm, use_running_average=not train)
+        y = nn.relu(norm(name="norm_1")(conv(stride=self.stride, name="conv_1")(x)))
+        y = norm(name="norm_2")(conv(name="conv_2")(y))
+        if x.shape != y.shape:
+            x = norm(name="norm_shortcut")(conv(size=1, stride=self.stride, name="shortcut")(x))
+        return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """A 3x3 convolution, groups of residual blocks, global average pooling, the output.
+
+    The stem has the channels of the first group; each further group starts by halving the image.
+    """
+
+    groups: tuple[int, ...]
+    blocks: int
+    classes: int
+    kernel_init: Any
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        stem = Conv(self.groups[0], use_bias=False, kernel_init=self.kernel_init, name="conv_1")
+        x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(stem(images)))
+        for group, channels in enumerate(self.groups):
+            for block in range(self.blocks):
+                stride = 2 if group and not block else 1
+                name = f"block_{group * self.blocks + block + 1}"
+                x = Block(channels, stride, self.kernel_init, name=name)(x, train)
+        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+
+
+def resnet20(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """ResNet-20 for CIFAR (the "Resnet-18" of Frankle & Carbin, 2019): 270,896 weights on CIFAR-10."""
+    return _resnet(config, (16, 32, 64), 3, image_shape, classes)
+
+
+def resnet18(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """ImageNet's ResNet-18 with a 3x3 stem of stride 1: 11,164,352 weights on CIFAR-10."""
+    return _resnet(config, (64, 128, 256, 512), 2, image_shape, classes)
+
+
+def _resnet(
+    config: Config, groups: tuple[int, ...], blocks: int, image_shape: tuple[int, int, int], classes: int
+) -> Model:
+    """ConfigError for dropout, and for images too small to be halved between groups."""
+    require_no_dropout(config)
+    require_size(config, image_shape, 2 ** (len(groups) - 1))
+    channels = tuple(scaled(width, config.width) for width in groups)
+    return from_linen(ResNet(channels, blocks, classes, INITIALIZERS[config.init]), image_shape)

@@ -1,0 +1,53 @@
+"""The deep convolutional networks of Simonyan & Zisserman (2015), for small images.
+
+With batch normalisation, and one layer in place of three at the end, as usual for CIFAR-10.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from ltr.config import Model as Config
+from ltr.models.checks import require_no_dropout, require_size
+from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, max_pool, scaled
+from ltr.models.model import Model, from_linen
+
+
+class VGG(nn.Module):
+    """Blocks of 3x3 convolutions with 2x2 max pooling between, global average pooling, the output."""
+
+    blocks: tuple[tuple[int, ...], ...]
+    classes: int
+    kernel_init: Any
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        x, number = images, 0
+        for block, convolutions in enumerate(self.blocks):
+            x = max_pool(x) if block else x
+            for channels in convolutions:
+                number += 1
+                conv = Conv(channels, use_bias=False, kernel_init=self.kernel_init, name=f"conv_{number}")
+                norm = BatchNorm(use_running_average=not train, name=f"norm_{number}")
+                x = nn.relu(norm(conv(x)))
+        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+
+
+def vgg16(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """VGG-16: 14,715,584 weights on CIFAR-10."""
+    return _vgg(config, (2, 2, 3, 3, 3), image_shape, classes)
+
+
+def vgg19(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """VGG-19: 20,024,000 weights on CIFAR-10."""
+    return _vgg(config, (2, 2, 4, 4, 4), image_shape, classes)
+
+
+def _vgg(config: Config, depths: tuple[int, ...], image_shape: tuple[int, int, int], classes: int) -> Model:
+    """ConfigError for dropout, and for images too small to be pooled between blocks."""
+    require_no_dropout(config)
+    require_size(config, image_shape, 2 ** (len(depths) - 1))
+    channels = (scaled(width, config.width) for width in (64, 128, 256, 512, 512))
+    blocks = tuple((width,) * depth for width, depth in zip(channels, depths, strict=True))
+    return from_linen(VGG(blocks, classes, INITIALIZERS[config.init]), image_shape)

@@ -1,0 +1,68 @@
+"""Wide residual networks of Zagoruyko & Komodakis (2016)."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from ltr.config import Model as Config
+from ltr.models.checks import require_size
+from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
+from ltr.models.model import Model, from_linen
+
+STEM = 16
+"""Channels of the first convolution, whatever the width."""
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, each after normalisation and ReLU, added to what came in; dropout between.
+
+    Where the shape changes, added to a 1x1 convolution of what came in, normalised.
+    """
+
+    channels: int
+    stride: int
+    dropout: float
+    kernel_init: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        conv = partial(Conv, self.channels, use_bias=False, kernel_init=self.kernel_init)
+        norm = partial(BatchNorm, use_running_average=not train)
+        y = nn.relu(norm(name="norm_1")(x))
+        if self.stride > 1 or x.shape[-1] != self.channels:
+            x = conv(size=1, stride=self.stride, name="shortcut")(y)
+        y = nn.relu(norm(name="norm_2")(conv(stride=self.stride, name="conv_1")(y)))
+        y = nn.Dropout(self.dropout, deterministic=not train)(y)
+        return x + conv(name="conv_2")(y)
+
+
+class WideResNet(nn.Module):
+    """A 3x3 convolution, groups of pre-activated blocks, global average pooling, the output."""
+
+    groups: tuple[int, ...]
+    blocks: int
+    classes: int
+    dropout: float
+    kernel_init: Any
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        x = Conv(STEM, use_bias=False, kernel_init=self.kernel_init, name="conv_1")(images)
+        for group, channels in enumerate(self.groups):
+            for block in range(self.blocks):
+                stride = 2 if group and not block else 1
+                name = f"block_{group * self.blocks + block + 1}"
+                x = Block(channels, stride, self.dropout, self.kernel_init, name=name)(x, train)
+        x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(x))
+        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+
+
+def wide_resnet(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+    """WRN-28-10: 36,461,232 weights on CIFAR-10; `width=0.1` is WRN-28-1, `width=0.2` WRN-28-2."""
+    groups = (160, 320, 640)
+    require_size(config, image_shape, 2 ** (len(groups) - 1))
+    channels = tuple(scaled(width, config.width) for width in groups)
+    net = WideResNet(channels, 4, classes, config.dropout, INITIALIZERS[config.init])
+    return from_linen(net, image_shape)
