@@ -33,7 +33,7 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
 
 
 def _forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _convolve(x, kernel, stride, _halves(kernel)), (x, kernel)
+    return _convolve(x, kernel, stride), (x, kernel)
 
 
 def _backward(
@@ -69,7 +69,7 @@ def _of_kernel(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array
     padding = [(0, 0), *((half, half) for half in _halves(kernel)), (0, 0)]
     height, width = _spans(gradient, stride)
 
-    def add(total: jax.Array, images: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+    def add(total: jax.Array, images: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         x, gradient = jnp.pad(images[0], padding), _pixels(images[1])
 
         def at(row: int, column: int) -> jax.Array:

@@ -86,7 +86,7 @@ def test_conv4_and_conv6_have_the_weights_of_the_paper(name: str, weights: int) 
 def test_deep_networks_have_the_parameters_published(
     name: str, weights: dict[str, int], parameters: int
 ) -> None:
-    """VGGs published with a bias before each normalisation, which shifts anyway, have 4,224 and 5,504 more."""
+    """VGGs published with a bias before each normalisation have 4,224 and 5,504 parameters more."""
     model = build(name)
     assert of_kinds(model) == weights
     assert trainable(model) == parameters
