@@ -126,9 +126,7 @@ def test_recipes_of_conv_nets_are_the_paper_s(
     model = replace(conv2.model, name=name.removesuffix("_dropout"), dropout=dropout)
     pruning = replace(conv2.pruning, rates=replace(conv2.pruning.rates, conv=conv))
     optimizer = replace(conv2.optimizer, learning_rate=rate)
-    assert recipe == replace(
-        conv2, model=model, steps=Duration(steps), optimizer=optimizer, pruning=pruning
-    )
+    assert recipe == replace(conv2, model=model, steps=Duration(steps), optimizer=optimizer, pruning=pruning)
 
 
 @pytest.mark.parametrize(
