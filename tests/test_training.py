@@ -7,7 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from ltr import masks, optimizers, training
+from ltr import masks, models, optimizers, training
+from ltr.config import Model as ModelConfig
 from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
@@ -257,6 +258,21 @@ def test_a_stop_between_two_evaluations_changes_no_number(
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:
     metrics = run(lane, data, visit(0, 0, 6))[1]
     assert metrics.val_loss[1] < metrics.val_loss[0]
+
+
+def test_flops_of_convolutions_are_those_of_plain_ones() -> None:
+    """Forward, and backward to weights and inputs, at each pixel inside the image, whatever the CPU does."""
+    model = models.build(ModelConfig("conv2", width=0.25), (8, 8, 3), 10)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    places = (3 * 8 - 2) ** 2  # of a 3x3 kernel on 8x8 pixels, those that fall on the image
+    products = 2 * sum(
+        places * kernel.size / 9 if layer.startswith("conv") else kernel.size
+        for layer, kernel in ((layer, leaves["kernel"]) for layer, leaves in shapes.items())
+    )
+    optimizer = optimizers.build(Config(name="sgd"), 1, 1)
+    flops = training.flops_per_step(model, optimizer, 1000, (8, 8, 3))
+    assert 1000 * 2.8 * products < flops < 1000 * 3.3 * products
+    assert products < training.flops_per_example(model, (8, 8, 3)) < 1.1 * products
 
 
 def test_flops_of_a_step_are_three_products_a_layer(network: Model, params: Any) -> None:
