@@ -324,11 +324,12 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """What was probably meant, by its whole name or its last part; else everything there is."""
+    """What was probably begun or mistyped, by its whole name or its last part; else everything there is."""
     known = sorted(known)
     by_last_part = {name.rpartition(".")[2]: name for name in known}
     names = by_last_part | {name: name for name in known}
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    begun = [name for name in names if word and name.startswith(word)]
+    close = begun or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"did you mean {names[close[0]]}?" if close else "known: " + ", ".join(known)
 
 

@@ -69,7 +69,7 @@ def check(experiment: Experiment) -> None:
     for name in experiment.arms:
         if name not in experiment.arm:
             raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
-    for name, arm in experiment.arm.items():
+        arm = experiment.arm[name]
         _check_names(name, arm)
         if arm.invert and arm.mask not in INVERTIBLE:
             raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")

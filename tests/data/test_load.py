@@ -106,7 +106,7 @@ def test_too_many_validation_examples_are_refused_before_any_work(validation: in
         load(Config("mnist", validation), None)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", pytest.param("fashion_mnist", marks=pytest.mark.slow)])
 def test_real_images_as_a_run_sees_them(name: str, real) -> None:
     dataset = load(Config(name, 5000), str(real(name)))
     assert dataset.train.images.shape == (55_000, 28, 28, 1)

@@ -123,7 +123,7 @@ def test_each_lane_has_its_own(lane: Lane, step: Callable[..., Lane]) -> None:
 
 def test_they_are_rewound_with_the_weights(params: Any, mask: Any) -> None:
     trained = jax.tree.map(lambda leaf: leaf + 1, params)
-    rewound = rewinding.weights(mask, trained, params)
+    rewound = rewinding.at_the_rewind_step(mask, trained, params)
     for path, leaf in flatten_dict(rewound).items():
         if is_statistic(path):
             np.testing.assert_array_equal(leaf, flatten_dict(params)[path])

@@ -15,6 +15,12 @@ SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
 
 WITHOUT_DROPOUT = ["resnet18", "resnet20", "vgg16", "vgg19"]
+EVERY = [
+    pytest.param(name, marks=pytest.mark.slow) if name in {"resnet18", "vgg19", "wide_resnet"} else name
+    for name in MODELS
+]
+"""Those that take long to compile have a smaller sibling that is tested every time."""
+
 KEY = jax.random.key(0, impl="unsafe_rbg")
 OTHER = jax.random.fold_in(KEY, 1)
 """Keys of a generator that compiles fast."""
@@ -108,7 +114,7 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 class TestEveryNetwork:
     @pytest.fixture
     def model(self, name: str) -> Model:
@@ -171,7 +177,10 @@ class TestEveryNetwork:
         assert sum(prunable(wider).values()) > 1.5 * sum(prunable(model).values())
 
 
-@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", "conv4", "conv6", "wide_resnet"])
+@pytest.mark.parametrize(
+    "name",
+    ["lenet_300_100", "conv2", "conv4", "conv6", pytest.param("wide_resnet", marks=pytest.mark.slow)],
+)
 class TestDropout:
     IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
 

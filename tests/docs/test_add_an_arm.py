@@ -13,7 +13,7 @@ from ltr import arms, composition
 from ltr.arms import Source, Ticket, weights
 from ltr.config import Arm
 
-PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "add-an-arm.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-an-arm.md").read_text()
 
 
 def block(language: str) -> str:

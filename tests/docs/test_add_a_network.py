@@ -1,0 +1,45 @@
+"""docs/how-to/add-a-network.md, followed to the letter."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jax
+import pytest
+
+from ltr import composition, models, setup, training
+from ltr.models import MODELS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The page's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, entry = blocks("python")
+    perceptron = ModuleType("perceptron")
+    monkeypatch.setitem(sys.modules, "perceptron", perceptron)
+    exec(source, vars(perceptron))
+    ((name, function),) = eval(f"{{{entry}}}", {"perceptron": perceptron}).items()
+    monkeypatch.setitem(MODELS, name, function)
+    configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
+    (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
+    monkeypatch.setattr(composition, "config_dir", lambda: configs)
+    (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
+    outline = setup.outline(composition.from_words([word]))
+    said = re.search(r"([\d,]+) weights", blocks("yaml")[0])
+    assert said
+    kernels = [leaf for leaf in jax.tree.leaves(outline.shapes) if leaf.ndim > 1]
+    assert sum(leaf.size for leaf in kernels) == int(said[1].replace(",", ""))
+    model = models.build(outline.experiment.model, (8, 8, 1), 10)
+    images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
+    params = model.init(jax.random.key(1))
+    logits, statistics = model.train(params, images, jax.random.key(2))
+    assert logits.shape == (5, 10)
+    assert set(statistics) == {"norm_1"}
+    assert training.flops_per_example(model, (8, 8, 1)) > 2 * 7_400
