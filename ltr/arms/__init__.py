@@ -69,19 +69,23 @@ def check(experiment: Experiment) -> None:
     for name in experiment.arms:
         if name not in experiment.arm:
             raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
-        arm = experiment.arm[name]
-        _check_names(name, arm)
-        if arm.invert and arm.mask not in INVERTIBLE:
-            raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
-        if arm.draws > 1 and not is_drawn(arm):
-            raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
-        if arm.pruned != "zero" and experiment.optimizer.weight_decay:
+        pruned = experiment.arm[name].pruned
+        if pruned != "zero" and experiment.optimizer.weight_decay:
             raise ConfigError(
-                f"arm.{name}.pruned={arm.pruned}: needs optimizer.weight_decay=0, "
-                "which would move what is frozen"
+                f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0, which would move what is frozen"
             )
+    for name, arm in experiment.arm.items():
+        _check_definition(name, arm)
     if experiment.arm.get("ticket") != TICKET:
         raise ConfigError("arm.ticket: cannot be changed; define another arm")
+
+
+def _check_definition(name: str, arm: Arm) -> None:
+    _check_names(name, arm)
+    if arm.invert and arm.mask not in INVERTIBLE:
+        raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
+    if arm.draws > 1 and not is_drawn(arm):
+        raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
 
 
 def _check_names(name: str, arm: Arm) -> None:

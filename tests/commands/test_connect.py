@@ -72,6 +72,7 @@ def test_what_is_measured_is_not_measured_again(
     assert {(row["kind"], row["round"]) for row in said["barriers"]} == {("orders", 0), ("rounds", 0)}
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = instability.data_orders
 

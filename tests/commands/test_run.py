@@ -228,6 +228,7 @@ def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert folders(root) == {folder_name(experiment) for experiment in wanted}
 
 
+@pytest.mark.slow
 def test_folders_do_not_depend_on_the_order_of_jobs(ltr_run: Run, root: Path, capsys: Captured) -> None:
     ltr_run("-m", "seed=0,1", *SHORT)
     before = folders(root)
@@ -262,6 +263,7 @@ def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPa
     assert len(begun) == 1
 
 
+@pytest.mark.slow
 def test_jobs_of_one_run_extend_each_other(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "replicates=1,2", "rounds=0") == 0
     (name,) = folders(root)

@@ -44,6 +44,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_do_what_it_says(project: Path) -> None:
     places = {"PYTHONPATH": str(project), "TFDS_DATA_DIR": str(project / "data")}
     said = ""
