@@ -14,9 +14,9 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.commands.found import add_output_root, add_run
 from ltr.errors import ConfigError
 from ltr.report.stdout import write
 from ltr.store.catalog import find
@@ -31,14 +31,9 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("run", metavar="RUN", help="a run's folder, id or the beginning of it, or last")
+    add_run(parser)
     parser.add_argument("--rounds", metavar="N,N,...", help="rounds to measure (default: all of them)")
-    parser.add_argument(
-        "--output-root",
-        type=Path,
-        default=Path("outputs"),
-        help="folder of the run folders (default: outputs)",
-    )
+    add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

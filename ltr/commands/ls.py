@@ -5,9 +5,9 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from ltr.commands.found import add_output_root
 from ltr.report import stdout
 from ltr.report.numbers import percent
 from ltr.store.catalog import Run, all_runs
@@ -32,12 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "--output-root",
-        type=Path,
-        default=Path("outputs"),
-        help="folder of the run folders (default: outputs)",
-    )
+    add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.commands.found import add_output_root, add_run
 from ltr.errors import LtrError
 from ltr.report import stdout
 from ltr.store.catalog import DAMAGED, INFO, Run, find
@@ -39,13 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("run", metavar="RUN", help="a run's folder, id or the beginning of it, or last")
-    parser.add_argument(
-        "--output-root",
-        type=Path,
-        default=Path("outputs"),
-        help="folder of the run folders (default: outputs)",
-    )
+    add_run(parser)
+    add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
