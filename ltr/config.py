@@ -172,6 +172,7 @@ class Arm:
         str,
         Field(description="what the other weights are: zero, frozen (at initial values), frozen_if_grown"),
     ] = "zero"
+    method: Annotated[str, Field(description="what training changes: weights")] = "weights"
     draws: Annotated[
         int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
     ] = 1

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import arms, data, devices, optimizers, setup, training
+from ltr import arms, data, devices, setup, training
 from ltr.devices import Placement
 from ltr.setup import Outline
 
@@ -29,8 +29,7 @@ def cost(of: Outline) -> Cost:
     """About what a run costs; takes a fraction of a second and reads no data."""
     experiment, times = of.experiment, of.schedule
     facts = data.describe(experiment.dataset)
-    optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
-    step = training.flops_per_step(of.model, optimizer, experiment.batch_size, facts.shape)
+    step = training.flops_per_step(setup.parts(of), experiment.batch_size, facts.shape)
     example = training.flops_per_example(of.model, facts.shape)
     evaluation = example * (experiment.dataset.validation + facts.test_examples)
     placement = setup.placement(of)

@@ -10,6 +10,7 @@ import numpy as np
 from ltr import arms, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
+from ltr.methods import Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
@@ -104,7 +105,11 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
-    return Start(weights, mask, _lane_key(setup.experiment.seed, lane.replicate, lane.round))
+    method = arms.method(setup.experiment, lane.arm)
+    beginning = Beginning(mask, weights, keys.fold(key, "method"), setup.targets[lane.round])
+    params, memory = setup.methods[method].begin(beginning)
+    data_key = _lane_key(setup.experiment.seed, lane.replicate, lane.round)
+    return Start(params, mask, data_key, memory, method)
 
 
 def train(
@@ -113,7 +118,9 @@ def train(
     """Train lanes, from where a checkpoint left them if there is one."""
     resume, saved = None, folder.load_under_way()
     if saved is not None:
-        resume = under_way.unpack(*saved, setup.trainer.fresh(next(iter(starts.values()))))
+        resume = under_way.unpack(
+            *saved, {lane: setup.trainer.fresh(start) for lane, start in starts.items()}
+        )
         watch.resumes(under_way.steps(resume, starts, evaluate_at))
     visit = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
     return setup.trainer.train(starts, evaluate_at, visit, resume)

@@ -1,6 +1,6 @@
 """What stays the same over a whole run: the network, the data on the devices, the compiled program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from ltr import arms, data, devices, models, optimizers, pruning, rewinding, sch
 from ltr.config import Experiment
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
+from ltr.methods import METHODS, Method, Parts
 from ltr.models import Model
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -43,12 +44,14 @@ class Setup(Outline):
         init: key -> fresh weights, NumPy float32.
         batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
+        methods: how arms train, by the names that they have for it.
         flops_per_step: see `ltr.training.flops_per_step`.
     """
 
     init: Callable[[jax.Array], Any]
     batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
     tickets: Tickets | None
+    methods: Mapping[str, Method]
     trainer: Trainer
     flops_per_step: float
 
@@ -68,6 +71,13 @@ def outline(experiment: Experiment) -> Outline:
     return Outline(experiment, model, times, shapes, counts)
 
 
+def parts(of: Outline) -> Parts:
+    """What the run's methods are made of."""
+    times = of.schedule
+    optimizer = optimizers.build(of.experiment.optimizer, times.steps, times.steps_per_epoch)
+    return Parts(of.model, optimizer, times.steps, times.steps_per_epoch)
+
+
 def placement(of: Outline) -> Placement:
     """Where the run's lanes train."""
     widest = max(len(arms.lanes(of.experiment, round)) for round in (0, min(1, of.experiment.rounds)))
@@ -82,14 +92,17 @@ def lane_bytes(of: Outline) -> int:
 
 def make(of: Outline) -> Setup:
     """Read the data and ready the devices; DataNotFoundError if there is no data."""
-    experiment, times, where = of.experiment, of.schedule, placement(of)
+    experiment, where, made_of = of.experiment, placement(of), parts(of)
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
-    optimizer = optimizers.build(experiment.optimizer, times.steps, times.steps_per_epoch)
+    methods = {name: METHODS[name](made_of) for name in arms.methods(experiment)}
     augment = augmentation(experiment.dataset)
-    program = training.program(of.model, optimizer, experiment.batch_size, augment)
-    trainer = Trainer(program, optimizer, examples, where)
-    flops = training.flops_per_step(of.model, optimizer, experiment.batch_size, examples.images.shape[1:])
+    programs = {
+        name: training.program(of.model, method, experiment.batch_size, augment)
+        for name, method in methods.items()
+    }
+    trainer = Trainer(programs, made_of.optimizer, examples, where)
+    flops = training.flops_per_step(made_of, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init)
 
     def init(key: jax.Array) -> Any:
@@ -101,4 +114,12 @@ def make(of: Outline) -> Setup:
         images = training.normalise(examples.images[chosen], examples)
         return np.asarray(images), np.asarray(examples.labels[chosen])
 
-    return Setup(**vars(of), init=init, batch=batch, tickets=tickets, trainer=trainer, flops_per_step=flops)
+    return Setup(
+        **vars(of),
+        init=init,
+        batch=batch,
+        tickets=tickets,
+        methods=methods,
+        trainer=trainer,
+        flops_per_step=flops,
+    )

@@ -1,4 +1,4 @@
-"""Training as pure functions: the step, the loop over steps, the evaluation.
+"""Training as pure functions: the loop over steps of a method, and the evaluation.
 
 Everything here is about one lane. `ltr.devices` puts many of them on many devices, and masks
 and weights are arguments, so that one compiled program serves every lane of every round.
@@ -16,36 +16,15 @@ from jax import lax
 from ltr import keys, masks
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
-from ltr.models import Model, with_statistics
-from ltr.optimizers import Optimizer
+from ltr.methods import weights
+from ltr.methods.method import Array, Lane, Method, Parts
+from ltr.models import Model
 
 LEGS = 64
 """Most stretches of training between two visits of the host."""
 
 EVALUATION_BATCH = 100
 """Examples evaluated at once: few enough that their activations stay in a core's cache."""
-
-
-Array = jax.Array | np.ndarray
-"""An array on a device, or on its way there or back."""
-
-
-class Lane(NamedTuple):
-    """One training under way.
-
-    Attributes:
-        params: float32 weights and biases; pruned weights are exactly zero.
-        moments: the optimizer's state; moments of pruned weights are exactly zero.
-        mask: see `ltr.masks`.
-        key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
-        loss: float32, the sum of the batches' mean losses since the last evaluation.
-    """
-
-    params: Any
-    moments: Any
-    mask: Any
-    key: Array
-    loss: Array
 
 
 class Examples(NamedTuple):
@@ -99,7 +78,11 @@ class Metrics(NamedTuple):
     test_accuracy: Array
 
 
-Program = Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]
+class Program(NamedTuple):
+    """The function to compile, of one lane: trains and evaluates it by its method, as far as a visit asks."""
+
+    method: Method
+    run: Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]
 
 
 def examples(dataset: Dataset) -> Examples:
@@ -123,27 +106,6 @@ def normalise(images: Array, of: Examples) -> jax.Array:
     return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
 
 
-def train_step(
-    model: Model, optimizer: Optimizer, lane: Lane, images: jax.Array, labels: jax.Array, step: jax.Array
-) -> tuple[Lane, jax.Array]:
-    """One optimizer step on a batch of normalised images: the lane after it, and the batch's mean loss.
-
-    The gradients are masked, so weights and moments of pruned connections stay exactly zero.
-    """
-    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
-
-    def loss(params: Any) -> tuple[jax.Array, Any]:
-        logits, statistics = model.train(params, images, key)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
-
-    (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
-    gradients = masks.apply(lane.mask, gradients)
-    direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)
-    rate = optimizer.learning_rate(step)
-    params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
-    return lane._replace(params=with_statistics(params, statistics), moments=moments), value
-
-
 def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
     """Mean loss and accuracy over every example of a split, float32 [2]."""
 
@@ -160,8 +122,8 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     return jnp.stack([loss, hits]) / count
 
 
-def program(model: Model, optimizer: Optimizer, batch_size: int, augment: Augmentation = none) -> Program:
-    """The function to compile: trains and evaluates a lane, as far as a visit asks.
+def program(model: Model, method: Method, batch_size: int, augment: Augmentation = none) -> Program:
+    """The program of a method.
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
     that do not fill a last batch wait for the next epoch.
@@ -183,11 +145,12 @@ def program(model: Model, optimizer: Optimizer, batch_size: int, augment: Augmen
             chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
             augmented = augment(data.images[chosen], keys.fold(key, "augmentation", number))
             images = normalise(augmented, data)
-            lane, loss = train_step(model, optimizer, lane, images, data.labels[chosen], number)
+            lane, loss = method.step(lane, images, data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(lane: Lane, steps: Array) -> jax.Array:
-            splits = (evaluate(model, lane.params, split, data) for split in (data.validation, data.test))
+            _, params = method.network(lane)
+            splits = (evaluate(model, params, split, data) for split in (data.validation, data.test))
             return jnp.concatenate([(lane.loss / steps)[None], *splits])
 
         def leg(number: jax.Array, carry: Any) -> Any:
@@ -204,21 +167,18 @@ def program(model: Model, optimizer: Optimizer, batch_size: int, augment: Augmen
         lane, *_, metrics = lax.fori_loop(0, visit.legs, leg, carry)
         return lane, Metrics(*metrics.T)
 
-    return run
+    return Program(method, run)
 
 
-def flops_per_step(
-    model: Model, optimizer: Optimizer, batch_size: int, image_shape: tuple[int, ...]
-) -> float:
-    """Floating-point operations of a `train_step`, by XLA's count; pruned weights cost what others do."""
+def flops_per_step(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> float:
+    """Floating-point operations of a step of the weights, by XLA's count; pruned ones cost what others do."""
     shaped: Any = jax.ShapeDtypeStruct
-    params = jax.eval_shape(model.init, jax.random.key(0))
-    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), model.kinds, params)
-    moments = jax.eval_shape(optimizer.direction.init, params)
+    params = jax.eval_shape(parts.model.init, jax.random.key(0))
+    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), parts.model.kinds, params)
+    moments = jax.eval_shape(parts.optimizer.direction.init, params)
     lane = Lane(params, moments, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
-    step = jax.jit(lambda *arrays: train_step(model, optimizer, *arrays))
-    return _flops(step.trace(lane, *batch, shaped((), jnp.int32)))
+    return _flops(jax.jit(weights.build(parts).step).trace(lane, *batch, shaped((), jnp.int32)))
 
 
 def flops_per_example(model: Model, image_shape: tuple[int, ...]) -> float:

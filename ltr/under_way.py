@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from ltr.methods import Lane
 from ltr.store.tables import LaneId
-from ltr.training import Lane, Metrics
+from ltr.training import Metrics
 from ltr.waves import Outcome, Snapshot, Wave
 
 
@@ -21,27 +22,32 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         }
         for place, (lane, outcome) in enumerate(done.items())
     }
-    for place, (state, metrics) in enumerate(zip(wave.lanes, wave.metrics, strict=True)):
+    for place, (state, metrics) in enumerate(zip(wave.lanes, wave.metrics, strict=True) if wave else ()):
         leaves = {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
         arrays[f"wave_{place}"] = {"state": leaves, "metrics": np.stack(metrics)}
     about = {
-        "done": [[*lane, outcome.seconds] for lane, outcome in done.items()],
-        "wave": [list(lane) for lane in wave.names],
-        "step": wave.step,
-        "seconds": wave.seconds,
+        "done": [[*lane, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()],
+        "wave": [list(lane) for lane in wave.names] if wave else [],
+        "step": wave.step if wave else 0,
+        "seconds": wave.seconds if wave else 0.0,
     }
     return arrays, about
 
 
-def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Lane) -> Snapshot:
-    """The snapshot that was packed; `like` is any lane of the run, for its structure."""
+def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Mapping[LaneId, Lane]) -> Snapshot:
+    """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
+
+    `like` has a lane of the same structure for each that is wanted.
+    """
     outcomes = {}
-    for place, (*lane, seconds) in enumerate(about["done"]):
+    for place, (*lane, seconds, notes) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
-        outcomes[LaneId(*lane)] = Outcome(saved["params"], Metrics(*saved["metrics"]), seconds)
+        outcomes[LaneId(*lane)] = Outcome(saved["params"], Metrics(*saved["metrics"]), seconds, notes)
     names = tuple(LaneId(*lane) for lane in about["wave"])
+    if not names or not set(names) <= set(like):
+        return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    lanes = [_lane(one["state"], like) for one in saved]
+    lanes = [_lane(one["state"], like[name]) for one, name in zip(saved, names, strict=True)]
     metrics = [Metrics(*one["metrics"]) for one in saved]
     return Snapshot(outcomes, Wave(names, lanes, about["step"], metrics, about["seconds"]))
 
@@ -55,4 +61,5 @@ def steps(snapshot: Snapshot, wanted: Collection[LaneId], evaluate_at: np.ndarra
     """Steps that the snapshot holds of the wanted lanes, all together."""
     first, last = int(evaluate_at[0]), int(evaluate_at[-1])
     done = sum(lane in wanted for lane in snapshot.outcomes) * (last - first)
-    return done + sum(lane in wanted for lane in snapshot.wave.names) * (snapshot.wave.step - first)
+    wave = snapshot.wave
+    return done + (sum(lane in wanted for lane in wave.names) * (wave.step - first) if wave else 0)

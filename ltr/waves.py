@@ -15,34 +15,43 @@ import numpy as np
 from ltr import devices
 from ltr.devices import Placement
 from ltr.errors import LtrError
+from ltr.methods import Lane
 from ltr.optimizers import Optimizer
-from ltr.training import LEGS, Examples, Lane, Metrics, Program, Visit
+from ltr.training import LEGS, Examples, Metrics, Program, Visit
 
 VISIT_SECONDS = 1.0
 FASTER = 8.0
 """How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
 
 
+WEIGHTS = "weights"
+"""The method that trains the weights."""
+
+
 class Start(NamedTuple):
-    """What a lane starts from: weights, mask, and its key (see `ltr.training.Lane`), as NumPy arrays."""
+    """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
 
     params: Any
     mask: Any
     key: np.ndarray
+    memory: Any = ()
+    method: str = WEIGHTS
 
 
 class Outcome(NamedTuple):
     """What became of a lane.
 
     Attributes:
-        params: its weights after the last step, NumPy float32.
+        params: its network's weights after the last step, NumPy float32.
         metrics: a value per evaluation, NumPy float32.
         seconds: device time it took.
+        notes: what its method has to say (see `ltr.methods.Method`).
     """
 
     params: Any
     metrics: Metrics
     seconds: float
+    notes: Mapping[str, Any] = {}
 
 
 class Wave(NamedTuple):
@@ -59,7 +68,7 @@ class Snapshot(NamedTuple):
     """All that a later process needs to go on: lanes that are through, and the wave under way."""
 
     outcomes: dict[Any, Outcome]
-    wave: Wave
+    wave: Wave | None
 
 
 class Progress(NamedTuple):
@@ -79,16 +88,24 @@ class Progress(NamedTuple):
 
 
 class Trainer:
-    """One compiled program, and the data it trains on, on the devices of a placement.
+    """The compiled programs, and the data they train on, on the devices of a placement.
+
+    Args:
+        programs: by method.
 
     Attributes:
         placement: where lanes train.
         data: a copy of the data set on every device of it.
     """
 
-    def __init__(self, program: Program, optimizer: Optimizer, data: Examples, placement: Placement) -> None:
+    def __init__(
+        self, programs: Mapping[str, Program], optimizer: Optimizer, data: Examples, placement: Placement
+    ) -> None:
         self.placement = placement
-        self._program = devices.parallel(program, placement, donate=(0,))
+        self._programs = {
+            name: program._replace(run=devices.parallel(program.run, placement, donate=(0,)))
+            for name, program in programs.items()
+        }
         self.data = devices.replicate(data, placement)
         self._moments = jax.jit(optimizer.direction.init)
 
@@ -111,11 +128,12 @@ class Trainer:
             LtrError: a lane's loss is no longer finite; the message names lane and step.
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
-        wave = resume.wave if resume and self._takes(resume.wave, starts) else None
+        wave = resume.wave if resume and resume.wave and self._takes(resume.wave, starts) else None
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
-            running = self._place(wave or self._wave(starts, pending, int(evaluate_at[0])), evaluate_at)
-            wave = None
+            wave = wave or self._wave(starts, pending, int(evaluate_at[0]))
+            program = self._programs[starts[wave.names[0]].method]
+            running, wave = _Running(program, self.data, self.placement, wave, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
@@ -128,17 +146,16 @@ class Trainer:
     def fresh(self, start: Start) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
-        return Lane(start.params, moments, start.mask, start.key, np.zeros((), np.float32))
+        return Lane(start.params, moments, start.mask, start.key, np.zeros((), np.float32), start.memory)
 
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
     def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
-        names = tuple(pending[: self.placement.capacity])
+        """The next lanes, all of one method."""
+        alike = [name for name in pending if starts[name].method == starts[pending[0]].method]
+        names = tuple(alike[: self.placement.capacity])
         return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
-
-    def _place(self, wave: Wave, evaluate_at: np.ndarray) -> "_Running":
-        return _Running(self._program, self.data, self.placement, wave, evaluate_at)
 
 
 class _Running:
@@ -182,7 +199,9 @@ class _Running:
             np.resize(evaluate, LEGS),
             np.asarray(len(stops), np.int32),
         )
-        self._lanes, found = self._program(self._lanes, self._data, devices.replicate(asked, self._placement))
+        self._lanes, found = self._program.run(
+            self._lanes, self._data, devices.replicate(asked, self._placement)
+        )
         new = devices.gather(found, len(self.names), self._placement)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
         self._step = int(stops[-1])
@@ -197,10 +216,17 @@ class _Running:
 
     def outcomes(self) -> dict[Any, Outcome]:
         """What became of each lane."""
-        params = devices.gather(self._lanes.params, len(self.names), self._placement)
+        lanes = devices.gather(self._lanes, len(self.names), self._placement)
+        return {
+            name: self._outcome(lane, metrics)
+            for name, lane, metrics in zip(self.names, lanes, self._metrics, strict=True)
+        }
+
+    def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
+        method = self._program.method
+        _, params = method.network(lane)
         seconds = self._seconds / self._placement.lanes_per_device
-        lanes = zip(self.names, params, self._metrics, strict=True)
-        return {name: Outcome(weights, metrics, seconds) for name, weights, metrics in lanes}
+        return Outcome(jax.tree.map(np.asarray, params), metrics, seconds, method.notes(lane))
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

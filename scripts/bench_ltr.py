@@ -16,6 +16,7 @@ import numpy as np
 from ltr import devices, models, optimizers, training
 from ltr.config import parse
 from ltr.data import Dataset, Split
+from ltr.methods import METHODS, Parts
 from ltr.models import Model
 from ltr.waves import Start, Trainer
 
@@ -31,9 +32,10 @@ def ltr_steps_per_second(batch_size: int, optimizer: str, lanes: int, seconds: f
     knobs = parse({"optimizer": {"name": optimizer, "learning_rate": LEARNING_RATES[optimizer]}})
     model = models.build(knobs.model, IMAGE, 10)
     rule = optimizers.build(knobs.optimizer, steps=10**9, steps_per_epoch=EXAMPLES // batch_size)
-    program = training.program(model, rule, batch_size)
+    method = METHODS["weights"](Parts(model, rule, steps=10**9, steps_per_epoch=EXAMPLES // batch_size))
+    programs = {"weights": training.program(model, method, batch_size)}
     placement = devices.place(None, None, lanes, lane_bytes=10**7)
-    trainer = Trainer(program, rule, training.examples(noise()), placement)
+    trainer = Trainer(programs, rule, training.examples(noise()), placement)
     starts = {number: pruned_at_random(model, number) for number in range(lanes)}
     timed(trainer, starts, steps=100)  # compiles
     pace = timed(trainer, starts, steps=300)

@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, composition, keys, masks, pruning
+from ltr import arms, composition, keys, masks, optimizers, pruning
 from ltr.arms import Source, Ticket, connections, weights
 from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
+from ltr.methods import METHODS, Parts
 from ltr.models import Model
 from ltr.pruning import at_init
 from ltr.pruning.criteria import Evidence, magnitude
@@ -236,8 +237,14 @@ def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> No
 def started(source: Source, lane: LaneId, seed: int = 0) -> Any:
     """What the experiment starts a lane from."""
     model = source.network(KEY).model
+    parts = Parts(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
     setup = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS), init=source.init, model=model, batch=batch
+        experiment=Experiment(seed=seed, arm=ARMS),
+        init=source.init,
+        model=model,
+        batch=batch,
+        targets=[None] * 3,
+        methods={name: build(parts) for name, build in METHODS.items()},
     )
     saved = {"initial": source.initial, "origin": source.origin, "trained": source.dense()}
     groups = SimpleNamespace(load=lambda name, member: saved)
@@ -334,6 +341,7 @@ def test_arms_that_can_be() -> None:
         ("shuffle", {"none", *connections.SHUFFLES}),
         ("weights", weights.WEIGHTS),
         ("pruned", weights.PRUNED),
+        ("method", METHODS),
     ],
 )
 def test_a_knob_says_every_name_that_it_takes(knob: str, registry: dict[str, Any]) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ltr import arms, keys, masks, setup
 from ltr import experiment as loop
-from ltr import keys, masks, setup, training
 from ltr.arms import lanes
 from ltr.config import Experiment, parse, to_dict
 from ltr.errors import LtrError, StoppedError
+from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import Evidence
 from ltr.setup import Setup
@@ -56,8 +57,8 @@ def ask(root: Path, **knobs: Any) -> Experiment:
     """A run of a second or so, unless `knobs` say otherwise."""
     small = {"steps": 40, "eval_every": 20, "rounds": 2, "replicates": 2, "output_root": str(root)}
     more = knobs.get("arm", {})
-    arms = {name: {**arm, **more.get(name, {})} for name, arm in to_dict(Experiment().arm).items()}
-    return parse(small | knobs | {"arm": arms})
+    defined = {name: {**arm, **more.get(name, {})} for name, arm in to_dict(Experiment().arm).items()}
+    return parse(small | knobs | {"arm": defined})
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,8 @@ def ready() -> Callable[[Experiment], Setup]:
 
     def make(experiment: Experiment) -> Setup:
         outline = setup.outline(experiment)
-        shared = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
+        methods = frozenset(arms.methods(experiment))
+        shared = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size, methods)
         if shared not in made:
             made[shared] = setup.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))
@@ -158,8 +160,8 @@ def test_the_weights_pruned_are_the_smallest_of_those_trained(whole: Path) -> No
         ),
         strict=True,
     )
-    for before, kept, weights in layers:
-        assert np.abs(weights[before & ~kept]).max() <= np.abs(weights[kept]).min()
+    for before, kept, final in layers:
+        assert np.abs(final[before & ~kept]).max() <= np.abs(final[kept]).min()
 
 
 def test_a_ticket_starts_from_its_initial_weights_times_its_mask(whole: Path) -> None:
@@ -392,13 +394,13 @@ def test_lost_results_are_made_again(run: Run, whole: Path, copy: Path) -> None:
 
 def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     traced = []
-    step = training.train_step
+    moved = weights.moved
 
     def counted(*arguments: Any) -> Any:
         traced.append(1)
-        return step(*arguments)
+        return moved(*arguments)
 
-    monkeypatch.setattr(training, "train_step", counted)
+    monkeypatch.setattr(weights, "moved", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
     made = setup.make(setup.outline(experiment))
     traced.clear()  # the step is traced once more to count its operations

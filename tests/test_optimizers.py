@@ -14,8 +14,9 @@ from hypothesis.extra.numpy import arrays
 from ltr import masks, optimizers
 from ltr.config import Duration, Optimizer
 from ltr.data import Dataset
+from ltr.methods import METHODS, Lane, Parts
 from ltr.models import Model
-from ltr.training import Lane, examples, normalise, train_step
+from ltr.training import examples, normalise
 
 DROPS = (Duration(20), Duration(2, "ep"))
 SCHEDULES = {
@@ -75,7 +76,8 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     @cache
     def compiled(config: Optimizer) -> tuple[Any, Any]:
         optimizer = optimizers.build(config, 100, 30)
-        step = jax.jit(lambda lane, number: train_step(network, optimizer, lane, images, labels, number)[0])
+        method = METHODS["weights"](Parts(network, optimizer, 100, 30))
+        step = jax.jit(lambda lane, number: method.step(lane, images, labels, number)[0])
         return optimizer.direction.init, step
 
     def take(config: Optimizer, params: Any, mask: Any, count: int = 4) -> list[Lane]:

@@ -12,9 +12,10 @@ from ltr.config import Model as ModelConfig
 from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
+from ltr.methods import METHODS, Lane, Parts
 from ltr.models import Model
 from ltr.optimizers import Optimizer
-from ltr.training import LEGS, Examples, Lane, Visit
+from ltr.training import LEGS, Examples, Visit
 
 LAYERS = ("dense_1", "dense_2", "output")
 KEY, OTHER_KEY = np.array([0, 1], np.uint32), np.array([0, 2], np.uint32)
@@ -73,7 +74,8 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
     lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
-    after, loss = training.train_step(network, optimizer, lane, images, labels, jnp.int32(0))
+    method = METHODS["weights"](Parts(network, optimizer, 10, 1))
+    after, loss = method.step(lane, images, labels, jnp.int32(0))
     double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), start)
     expected, expected_loss = sgd_step(double, mask, np.asarray(images), blobs.train.labels[:10], 0.5)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -137,7 +139,8 @@ def seen_by(
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
     data = training.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
-    run = jax.jit(training.program(model, optimizer, batch_size, augment))
+    method = METHODS["weights"](Parts(model, optimizer, 100, per_epoch))
+    run = jax.jit(training.program(model, method, batch_size, augment).run)
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
         lane = Lane({"weight": np.zeros(count, np.float32)}, optax.EmptyState(), None, key, NOTHING)
@@ -196,7 +199,8 @@ def run(network: Model) -> Callable[..., Any]:
     config = Config(name="sgd", learning_rate=0.3, schedule="step")
     optimizer = optimizers.build(config, 10, 4)
     stopping = optimizer._replace(learning_rate=lambda step: jnp.where(step < 6, 0.3, 0.0))
-    return jax.jit(training.program(network, stopping, 10))
+    method = METHODS["weights"](Parts(network, stopping, 10, 4))
+    return jax.jit(training.program(network, method, 10).run)
 
 
 @pytest.fixture
@@ -270,7 +274,7 @@ def test_flops_of_convolutions_are_those_of_plain_ones() -> None:
         for layer, kernel in ((layer, leaves["kernel"]) for layer, leaves in shapes.items())
     )
     optimizer = optimizers.build(Config(name="sgd"), 1, 1)
-    flops = training.flops_per_step(model, optimizer, 1000, (8, 8, 3))
+    flops = training.flops_per_step(Parts(model, optimizer, 1, 1), 1000, (8, 8, 3))
     assert 1000 * 2.8 * products < flops < 1000 * 3.3 * products
     assert products < training.flops_per_example(model, (8, 8, 3)) < 1.1 * products
 
@@ -280,6 +284,6 @@ def test_flops_of_a_step_are_three_products_a_layer(network: Model, params: Any)
     optimizer = optimizers.build(Config(name="sgd"), 1, 1)
     sizes = [params[layer]["kernel"].size for layer in LAYERS]
     products = 2 * 1000 * (3 * sum(sizes) - sizes[0])
-    flops = training.flops_per_step(network, optimizer, 1000, (4, 4, 1))
+    flops = training.flops_per_step(Parts(network, optimizer, 1, 1), 1000, (4, 4, 1))
     assert products < flops < 1.5 * products
     assert 2 * sum(sizes) < training.flops_per_example(network, (4, 4, 1)) < 2.5 * sum(sizes)

@@ -8,9 +8,10 @@ import numpy as np
 import optax
 
 from ltr import under_way
+from ltr.methods import Lane
 from ltr.store import checkpoints
 from ltr.store.tables import LaneId
-from ltr.training import Lane, Metrics
+from ltr.training import Metrics
 from ltr.waves import Outcome, Snapshot, Wave
 
 TICKET, CONTROL = LaneId(1, 0, "ticket", 0), LaneId(1, 0, "random_mask", 0)
@@ -50,7 +51,9 @@ def snapshot() -> Snapshot:
 def restored(path: Path) -> Snapshot:
     """The snapshot, after a journey through a checkpoint on disk."""
     checkpoints.save(path, *under_way.pack(snapshot(), kept=["ticket"]))
-    return under_way.unpack(checkpoints.load(path), checkpoints.metadata(path), lane(9))
+    return under_way.unpack(
+        checkpoints.load(path), checkpoints.metadata(path), dict.fromkeys(RUNNING, lane(9))
+    )
 
 
 def assert_same(left: Any, right: Any) -> None:

@@ -10,14 +10,16 @@ from ltr.config import Duration, Optimizer, Pruning
 from ltr.data import Dataset
 from ltr.devices import Placement
 from ltr.errors import LtrError
+from ltr.methods import METHODS, Parts
 from ltr.models import Model
 from ltr.optimizers import Optimizer as Built
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.targets import targets
 from ltr.store.tables import LaneId
-from ltr.training import LEGS, Program
+from ltr.training import LEGS
 from ltr.waves import Outcome, Progress, Snapshot, Start, Trainer
 
+Run = Callable[..., Any]
 AT = np.array([0, 3, 6, 9, 12, 14], np.int32)
 ADAM = Optimizer(learning_rate=0.01, schedule="cosine", warmup=Duration(3))
 LANES = [LaneId(1, 0, "ticket", 0), LaneId(1, 1, "ticket", 0), LaneId(1, 0, "random_reinit", 0)]
@@ -33,12 +35,13 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
     """A trainer of `network` on `blobs`, in batches of 10: 4 steps an epoch."""
 
     def trainer(
-        config: Optimizer = ADAM, lanes_per_device: int = 1, wrap: Callable[[Program], Program] = lambda f: f
+        config: Optimizer = ADAM, lanes_per_device: int = 1, wrap: Callable[[Run], Run] = lambda f: f
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        program = wrap(training.program(network, optimizer, 10))
-        return Trainer(program, optimizer, training.examples(blobs), placement)
+        program = training.program(network, METHODS["weights"](Parts(network, optimizer, 14, 4)), 10)
+        programs = {"weights": program._replace(run=wrap(program.run))}
+        return Trainer(programs, optimizer, training.examples(blobs), placement)
 
     return trainer
 
@@ -203,7 +206,7 @@ def test_the_program_is_traced_once_for_all_rounds(
 ) -> None:
     traces = []
 
-    def counted(program: Program) -> Program:
+    def counted(program: Run) -> Run:
         def run(*arguments: Any) -> Any:
             traces.append(arguments)
             return program(*arguments)

@@ -16,6 +16,7 @@ from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import Arm, Experiment, nearest
 from ltr.errors import ConfigError
+from ltr.methods import METHODS
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
 from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
@@ -64,6 +65,16 @@ def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) ->
     return [lane for lane in lanes(experiment, round) if lane not in finished]
 
 
+def method(experiment: Experiment, arm: str) -> str:
+    """How an arm trains (see `ltr.methods`)."""
+    return experiment.arm[arm].method
+
+
+def methods(experiment: Experiment) -> set[str]:
+    """How the arms of an experiment train, and what trains to the rewind step."""
+    return {"weights", *(method(experiment, arm) for arm in experiment.arms)}
+
+
 def check(experiment: Experiment) -> None:
     """ConfigError for an arm that is not defined, or cannot be what its definition says."""
     for name in experiment.arms:
@@ -94,6 +105,7 @@ def _check_names(name: str, arm: Arm) -> None:
         "shuffle": {"none", *SHUFFLES},
         "weights": WEIGHTS,
         "pruned": PRUNED,
+        "method": METHODS,
     }
     for knob, known in registries.items():
         said = getattr(arm, knob)

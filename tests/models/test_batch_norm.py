@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ltr import masks, optimizers, rewinding, training
+from ltr import masks, optimizers, rewinding
 from ltr.config import Optimizer
+from ltr.methods import METHODS, Lane, Parts
 from ltr.models import Model, arithmetic
 from ltr.models.layers import INITIALIZERS
 from ltr.models.model import from_linen
 from ltr.models.resnet import ResNet
 from ltr.store import checkpoints
-from ltr.training import Lane
 
 KEY = jax.random.key(0)
 MOMENTUM = optimizers.build(Optimizer("momentum", 0.1, weight_decay=0.5), 10, 1)
@@ -65,7 +65,8 @@ def lane(params: Any, mask: Any) -> Lane:
 @pytest.fixture(scope="module")
 def step(model: Model) -> Callable[..., Lane]:
     """Lane, images, labels -> the lane after a step on them."""
-    return jax.jit(lambda *given: training.train_step(model, MOMENTUM, *given, jnp.int32(0))[0])
+    method = METHODS["weights"](Parts(model, MOMENTUM, 1, 1))
+    return jax.jit(lambda *given: method.step(*given, jnp.int32(0))[0])
 
 
 def test_training_moves_a_tenth_of_the_way_to_the_batch(model: Model, params: Any) -> None:

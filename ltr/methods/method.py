@@ -1,0 +1,108 @@
+"""What a way to train is to the rest of ltr: pure functions on one lane, and what they share."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ltr import keys
+from ltr.models import Model
+from ltr.optimizers import Optimizer
+
+Array = jax.Array | np.ndarray
+"""An array on a device, or on its way there or back."""
+
+
+class Lane(NamedTuple):
+    """One training under way.
+
+    Attributes:
+        params: float32, what the optimizer moves, in the shape of weights and biases.
+        moments: the optimizer's state.
+        mask: the connections of the subnetwork (see `ltr.masks`).
+        key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
+        loss: float32, the sum of the batches' mean losses since the last evaluation.
+        memory: whatever else its method carries from step to step.
+    """
+
+    params: Any
+    moments: Any
+    mask: Any
+    key: Array
+    loss: Array
+    memory: Any = ()
+
+
+class Beginning(NamedTuple):
+    """What a method makes a lane of: NumPy arrays.
+
+    Attributes:
+        mask, weights: the subnetwork that the arm starts from.
+        key: for what is drawn.
+        target: how many weights the next round keeps (see `ltr.pruning.targets`).
+    """
+
+    mask: Any
+    weights: Any
+    key: jax.Array
+    target: Any
+
+
+class Method(NamedTuple):
+    """A way to train.
+
+    Attributes:
+        begin: beginning -> a lane's `params` and `memory`, NumPy arrays.
+        step: lane, normalised images, int32 labels, int32 step -> the lane after it, and the batch's
+            mean loss.
+        network: lane -> the mask and the weights of the network that it stands for.
+        notes: a lane at its end, on the host -> what to add to its row of the results table.
+    """
+
+    begin: Callable[[Beginning], tuple[Any, Any]]
+    step: Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+    network: Callable[[Lane], tuple[Any, Any]]
+    notes: Callable[[Lane], dict[str, Any]]
+
+
+class Parts(NamedTuple):
+    """What methods are made of.
+
+    Attributes:
+        steps: of the dense training.
+        steps_per_epoch: see `ltr.schedule.Schedule`.
+    """
+
+    model: Model
+    optimizer: Optimizer
+    steps: int
+    steps_per_epoch: int
+
+
+def loss_of(
+    model: Model, lane: Lane, images: jax.Array, labels: jax.Array, step: jax.Array
+) -> Callable[[Any], tuple[jax.Array, Any]]:
+    """Weights -> the batch's mean cross-entropy, and the statistics after it; dropout by lane and step."""
+    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
+
+    def loss(params: Any) -> tuple[jax.Array, Any]:
+        logits, statistics = model.train(params, images, key)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
+
+    return loss
+
+
+def moved(optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0) -> Lane:
+    """The lane after a step of the optimizer, `multiple` times as long as its learning rate has it."""
+    direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)
+    rate = multiple * optimizer.learning_rate(step)
+    params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
+    return lane._replace(params=params, moments=moments)
+
+
+def no_notes(lane: Lane) -> dict[str, Any]:
+    """Nothing."""
+    return {}

@@ -1,0 +1,34 @@
+"""Training the weights of a subnetwork, as everybody does."""
+
+from typing import Any
+
+import jax
+
+from ltr import masks
+from ltr.methods.method import Beginning, Lane, Method, Parts, loss_of, moved, no_notes
+from ltr.models import with_statistics
+
+
+def build(parts: Parts) -> Method:
+    """The optimizer moves the weights that the mask keeps.
+
+    The gradients are masked, so weights and moments of pruned connections stay exactly zero.
+    """
+
+    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(parts.model, lane, images, labels, number)
+        (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
+        after = moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)
+        return after._replace(params=with_statistics(after.params, statistics)), value
+
+    return Method(begin, step, network, no_notes)
+
+
+def begin(of: Beginning) -> tuple[Any, Any]:
+    """The arm's weights, and nothing else."""
+    return of.weights, ()
+
+
+def network(lane: Lane) -> tuple[Any, Any]:
+    """What is trained is the network itself."""
+    return lane.mask, lane.params
