@@ -158,10 +158,12 @@ class Arm:
     invert: Annotated[
         bool, Field(description="whether pruning at initialisation takes its highest scores, not its lowest")
     ] = False
-    shuffle: Annotated[str, Field(description="how its mask is shuffled: none, layerwise, global")] = "none"
+    shuffle: Annotated[
+        str, Field(description="how its mask is shuffled: none, layerwise, global, even, erk")
+    ] = "none"
     weights: Annotated[
         str,
-        Field(description="what they start from: own (rewound), reinit, reshuffled, constant"),
+        Field(description="what they start from: own (rewound), initial, reinit, reshuffled, constant"),
     ] = "own"
     keep_signs: Annotated[bool, Field(description="whether those take the signs of its own")] = False
     noise: Annotated[
@@ -172,7 +174,13 @@ class Arm:
         str,
         Field(description="what the other weights are: zero, frozen (at initial values), frozen_if_grown"),
     ] = "zero"
-    method: Annotated[str, Field(description="what training changes: weights")] = "weights"
+    method: Annotated[
+        str,
+        Field(
+            description="what training changes: weights, weights and connections (rigl), "
+            "or scores of frozen weights (supermask, edge_popup)"
+        ),
+    ] = "weights"
     draws: Annotated[
         int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
     ] = 1
@@ -214,6 +222,9 @@ class Experiment:
     ticket: Annotated[
         str | None, Field(description="start from another run's tickets: RUN, or RUN@round for one round")
     ] = None
+    early_bird: Annotated[
+        bool, Field(description="note at which step of a ticket's training the next could have been drawn")
+    ] = False
     dataset: Dataset = Dataset()
     model: Model = Model()
     optimizer: Optimizer = Optimizer()

@@ -15,7 +15,7 @@ from ltr.setup import Outline
 EFFICIENCY = 0.7
 """What training reaches of the speed of bare matrix products, about."""
 
-_PRODUCTS = 2000
+_PRODUCTS = 200
 
 
 class Cost(NamedTuple):

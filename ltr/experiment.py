@@ -105,8 +105,8 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
-    method = arms.method(setup.experiment, lane.arm)
-    beginning = Beginning(mask, weights, keys.fold(key, "method"), setup.targets[lane.round])
+    method, following = arms.method(setup.experiment, lane.arm, lane.round), setup.targets[lane.round + 1 :]
+    beginning = Beginning(mask, weights, keys.fold(key, "method"), following[0] if following else None)
     params, memory = setup.methods[method].begin(beginning)
     data_key = _lane_key(setup.experiment.seed, lane.replicate, lane.round)
     return Start(params, mask, data_key, memory, method)

@@ -35,6 +35,13 @@ def rows(
     timings = pd.DataFrame([(*lane, outcome.seconds) for lane, outcome in outcomes.items()])
     return {
         "metrics": metrics,
-        "results": results.assign(flops=taken * flops_per_step),
+        "results": results.assign(flops=taken * flops_per_step).merge(_notes(outcomes), on=list(LANE)),
         "timings": timings.set_axis([*LANE, "seconds"], axis=1),
     }
+
+
+def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
+    notes = [
+        {**lane._asdict(), "early_bird_step": None, **outcome.notes} for lane, outcome in outcomes.items()
+    ]
+    return pd.DataFrame(notes).astype({"early_bird_step": "Int32"})

@@ -11,7 +11,7 @@ from ltr import arms, data, devices, models, optimizers, pruning, rewinding, sch
 from ltr.config import Experiment
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
-from ltr.methods import METHODS, Method, Parts
+from ltr.methods import METHODS, WATCHED, Method, Parts
 from ltr.models import Model
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -26,7 +26,8 @@ class Outline:
 
     Attributes:
         shapes: `jax.ShapeDtypeStruct` of every parameter.
-        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`).
+        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`); if
+            early birds are looked for, one more round than there is, unless densities say how many.
     """
 
     experiment: Experiment
@@ -67,7 +68,8 @@ def outline(experiment: Experiment) -> Outline:
     span = REWINDINGS[experiment.rewind.name].span
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
-    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
+    rounds = experiment.rounds + experiment.early_bird
+    counts = targets(experiment.pruning, experiment.prune_rate, rounds, model.kinds, shapes)
     return Outline(experiment, model, times, shapes, counts)
 
 
@@ -75,7 +77,7 @@ def parts(of: Outline) -> Parts:
     """What the run's methods are made of."""
     times = of.schedule
     optimizer = optimizers.build(of.experiment.optimizer, times.steps, times.steps_per_epoch)
-    return Parts(of.model, optimizer, times.steps, times.steps_per_epoch)
+    return Parts(of.model, optimizer, times.steps, times.steps_per_epoch, of.experiment.pruning)
 
 
 def placement(of: Outline) -> Placement:
@@ -95,7 +97,7 @@ def make(of: Outline) -> Setup:
     experiment, where, made_of = of.experiment, placement(of), parts(of)
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
-    methods = {name: METHODS[name](made_of) for name in arms.methods(experiment)}
+    methods = {name: (METHODS | WATCHED)[name](made_of) for name in arms.methods(experiment)}
     augment = augmentation(experiment.dataset)
     programs = {
         name: training.program(of.model, method, experiment.batch_size, augment)

@@ -13,9 +13,9 @@ from ltr.arms import Source, Ticket, connections, weights
 from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
-from ltr.methods import METHODS, Parts
+from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
-from ltr.pruning import at_init
+from ltr.pruning import at_init, sharing
 from ltr.pruning.criteria import Evidence, magnitude
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -26,7 +26,9 @@ ARMS = composition.from_words([]).arm
 
 ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
 LAYERWISE = [
-    name for name, arm in ARMS.items() if arm.shuffle != "global" and arm.mask not in at_init.AT_INIT
+    name
+    for name, arm in ARMS.items()
+    if arm.shuffle in ("none", "layerwise") and arm.mask not in at_init.AT_INIT
 ]
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
 LAYERS = ("dense_1", "dense_2", "output")
@@ -109,15 +111,17 @@ def test_every_arm_starts_from_zero_where_it_is_pruned_and_from_something_elsewh
 
 @pytest.mark.parametrize("name", ARMS)
 def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, source: Source) -> None:
-    once, again, other = (begin(name, source, key) for key in (KEY, KEY, jax.random.key(1)))
+    lanes = [LaneId(1, 0, name, draw) for draw in (0, 0, 1)]
+    once, again, other = (started(source, lane) for lane in lanes)
     assert same(once, again)
     assert same(once, other) is not arms.is_drawn(ARMS[name])
 
 
-def test_no_two_arms_start_from_the_same(source: Source) -> None:
+def test_no_two_arms_start_from_the_same_and_train_alike(source: Source) -> None:
     begun = {name: begin(name, source) for name in ARMS}
     pairs = itertools.combinations(begun, 2)
-    assert [pair for pair in pairs if same(*(begun[name] for name in pair))] == []
+    alike = [pair for pair in pairs if same(*(begun[name] for name in pair))]
+    assert [pair for pair in alike if len({ARMS[name].method for name in pair}) == 1] == []
 
 
 def test_the_ticket_is_what_pruning_found(source: Source) -> None:
@@ -167,6 +171,28 @@ def test_a_global_shuffle_keeps_the_density_of_the_network_alone(source: Source)
     mask, _ = begin("random_mask_global", source)
     assert sum(counts(mask)) == sum(counts(source.ticket.mask))
     assert counts(mask) != counts(source.ticket.mask)
+
+
+@pytest.mark.parametrize("name", ["random_mask_even", "random_mask_erk"])
+def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the_rule(
+    name: str, source: Source
+) -> None:
+    mask, weights = begin(name, source)
+    layers = kernels(mask)
+    rule = {"random_mask_even": sharing.uniform, "random_mask_erk": sharing.erdos_renyi_kernel}[name]
+    shares = rule([layer.shape for layer in layers], sum(counts(source.ticket.mask)))
+    assert max(abs(share - count) for share, count in zip(shares, counts(mask), strict=True)) < 1
+    assert counts(mask) != counts(source.ticket.mask)
+    assert not same(mask, begin(name, source, jax.random.key(1)).mask)
+    for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
+        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.method in SCORES])
+def test_what_trains_scores_chooses_among_all_initial_weights(name: str, source: Source) -> None:
+    mask, weights = begin(name, source)
+    assert same(mask, source.ticket.mask)
+    assert same(weights, source.initial)
 
 
 @pytest.mark.parametrize(("name", "deviations"), [("init_noise", 0.5), ("init_noise_3", 3.0)])
@@ -320,6 +346,15 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             "arm.x.invert=true: needs a mask of snip, grasp",
         ),
         (
+            Experiment(arm={**ARMS, "x": Arm(method="supermask", pruned="frozen")}),
+            "arm.x.method=supermask: chooses among the initial weights; needs arm.x.weights=initial",
+        ),
+        (
+            Experiment(arm={**ARMS, "x": Arm(method="rigl", pruned="frozen")}),
+            "arm.x.method=rigl: needs arm.x.pruned=zero",
+        ),
+        (Experiment(early_bird=True, pruning=Pruning(sign="same")), "early_bird=true: needs pruning.crit"),
+        (
             Experiment(arms=("ticket", "frozen"), arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
             "arm.frozen.pruned=frozen: needs optimizer.weight_decay=0",
         ),
@@ -328,6 +363,24 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
 def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}"):
         arms.check(experiment)
+
+
+def test_frozen_weights_whose_scores_are_trained_do_not_mind_weight_decay() -> None:
+    decaying = Optimizer(weight_decay=0.1)
+    arms.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
+
+
+@pytest.mark.parametrize(
+    ("round", "densities", "method"),
+    [(0, (), "early_bird"), (9, (), "early_bird"), (1, (0.5, 0.2), "early_bird"), (2, (0.5, 0.2), "weights")],
+)
+def test_a_ticket_is_watched_while_there_is_a_next_one(
+    round: int, densities: tuple[float, ...], method: str
+) -> None:
+    experiment = Experiment(early_bird=True, pruning=Pruning(scope="global", densities=densities))
+    assert arms.method(experiment, "ticket", round) == method
+    assert arms.method(experiment, "random_mask", round) == "weights"
+    assert arms.method(Experiment(), "ticket", round) == "weights"
 
 
 def test_arms_that_can_be() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ltr.store.tables import LANE, RESULTS
 
-_COLUMNS = [name for name in RESULTS.names if name != "flops"]
+_COLUMNS = [name for name in RESULTS.names if name not in ("flops", "early_bird_step")]
 
 
 def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -17,11 +17,11 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
         metrics: rows of the metrics table, a row per evaluation, in any order.
 
     Returns:
-        A row per lane, in the order of `LANE`, with the columns of the results table but its
-        flops: `early_stop_step`, the first step of minimum validation loss (a NaN is never the
-        minimum); the test accuracy there, and at the last evaluated step, `steps`; `censored`,
-        true where these two steps are one: the loss had not turned yet, so the early stop is
-        there or later.
+        A row per lane, in the order of `LANE`, with the columns of the results table but `flops`
+        and `early_bird_step`: `early_stop_step`, the first step of minimum validation loss (a NaN
+        is never the minimum); the test accuracy there, and at the last evaluated step, `steps`;
+        `censored`, true where these two steps are one: the loss had not turned yet, so the early
+        stop is there or later.
     """
     by_step = metrics.sort_values("step", kind="stable")
     last = _by_lane(by_step[::-1])

@@ -16,7 +16,7 @@ from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import Arm, Experiment, nearest
 from ltr.errors import ConfigError
-from ltr.methods import METHODS
+from ltr.methods import METHODS, SCORES
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
 from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
@@ -43,8 +43,9 @@ def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
 
 def is_drawn(arm: Arm) -> bool:
     """Whether chance has a part in it, so that another draw is another start."""
-    settled = arm.weights == "own" or (arm.weights == "constant" and arm.keep_signs)
-    return arm.mask in AT_INIT_DRAWN or arm.shuffle != "none" or not settled or arm.noise > 0
+    settled = arm.weights in ("own", "initial") or (arm.weights == "constant" and arm.keep_signs)
+    shaken = arm.shuffle != "none" or not settled or arm.noise > 0
+    return arm.mask in AT_INIT_DRAWN or shaken or arm.method == "edge_popup"
 
 
 def lanes(experiment: Experiment, round: int) -> list[LaneId]:
@@ -65,14 +66,18 @@ def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) ->
     return [lane for lane in lanes(experiment, round) if lane not in finished]
 
 
-def method(experiment: Experiment, arm: str) -> str:
-    """How an arm trains (see `ltr.methods`)."""
+def method(experiment: Experiment, arm: str, round: int) -> str:
+    """How an arm trains (see `ltr.methods`): the ticket is watched while there is a next mask to draw."""
+    densities = experiment.pruning.densities
+    if arm == "ticket" and experiment.early_bird and (not densities or round < len(densities)):
+        return "early_bird"
     return experiment.arm[arm].method
 
 
 def methods(experiment: Experiment) -> set[str]:
-    """How the arms of an experiment train, and what trains to the rewind step."""
-    return {"weights", *(method(experiment, arm) for arm in experiment.arms)}
+    """How the lanes of an experiment train, those to the rewind step included."""
+    rounds = range(experiment.rounds + 1)
+    return {"weights", *(method(experiment, arm, round) for arm in experiment.arms for round in rounds)}
 
 
 def check(experiment: Experiment) -> None:
@@ -81,12 +86,16 @@ def check(experiment: Experiment) -> None:
         if name not in experiment.arm:
             raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
         pruned = experiment.arm[name].pruned
-        if pruned != "zero" and experiment.optimizer.weight_decay:
+        moving = experiment.arm[name].method not in SCORES
+        if pruned != "zero" and moving and experiment.optimizer.weight_decay:
             raise ConfigError(
                 f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0, which would move what is frozen"
             )
     for name, arm in experiment.arm.items():
         _check_definition(name, arm)
+    pruning = experiment.pruning
+    if experiment.early_bird and (pruning.criterion, pruning.sign) != ("magnitude", "any"):
+        raise ConfigError("early_bird=true: needs pruning.criterion=magnitude and pruning.sign=any")
     if experiment.arm.get("ticket") != TICKET:
         raise ConfigError("arm.ticket: cannot be changed; define another arm")
 
@@ -95,6 +104,14 @@ def _check_definition(name: str, arm: Arm) -> None:
     _check_names(name, arm)
     if arm.invert and arm.mask not in INVERTIBLE:
         raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
+    whole = arm.weights == "initial" and arm.pruned == "frozen"
+    if arm.method in SCORES and not whole:
+        raise ConfigError(
+            f"arm.{name}.method={arm.method}: chooses among the initial weights; "
+            f"needs arm.{name}.weights=initial and arm.{name}.pruned=frozen"
+        )
+    if arm.method == "rigl" and arm.pruned != "zero":
+        raise ConfigError(f"arm.{name}.method=rigl: needs arm.{name}.pruned=zero")
     if arm.draws > 1 and not is_drawn(arm):
         raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
 

@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from ltr import masks
 from ltr.arms.source import Source, Ticket
 from ltr.config import Arm
-from ltr.pruning import selection
+from ltr.pruning import selection, sharing
 from ltr.pruning.at_init import AT_INIT, inverted
 
 
@@ -57,7 +58,31 @@ def globally(mask: Any, generator: np.random.Generator) -> Any:
     )
 
 
+def evenly(mask: Any, generator: np.random.Generator) -> Any:
+    """As many connections at random, spread so that every layer has the same density."""
+    return _shared(mask, generator, sharing.uniform)
+
+
+def erdos_renyi_kernel(mask: Any, generator: np.random.Generator) -> Any:
+    """As many connections at random, spread over the layers by their shapes (Evci et al., 2020, "ERK")."""
+    return _shared(mask, generator, sharing.erdos_renyi_kernel)
+
+
+def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> Any:
+    layers, structure = jax.tree.flatten(mask)
+    total = masks.count(mask)
+    shares = share([layer.shape for layer in layers], total)
+    counts = sharing.whole(shares, total, [layer.size for layer in layers])
+    drawn = (
+        generator.permutation(np.arange(layer.size) < count).reshape(layer.shape)
+        for layer, count in zip(layers, counts, strict=True)
+    )
+    return jax.tree.unflatten(structure, drawn)
+
+
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {
     "layerwise": layerwise,
     "global": globally,
+    "even": evenly,
+    "erk": erdos_renyi_kernel,
 }

@@ -18,6 +18,11 @@ def own(source: Source, start: Ticket, key: jax.Array) -> Any:
     return start.weights
 
 
+def initial(source: Source, start: Ticket, key: jax.Array) -> Any:
+    """Those at initialisation, whatever the rewind step."""
+    return source.initial
+
+
 def reinit(source: Source, start: Ticket, key: jax.Array) -> Any:
     """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
 
@@ -54,6 +59,7 @@ def constant(source: Source, start: Ticket, key: jax.Array) -> Any:
 
 WEIGHTS: dict[str, Callable[[Source, Ticket, jax.Array], Any]] = {
     "own": own,
+    "initial": initial,
     "reinit": reinit,
     "reshuffled": reshuffled,
     "constant": constant,

@@ -46,7 +46,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
 
     outline = setup.outline(experiment)
     rounds = range(experiment.rounds + 1)
-    weights, *later = map(kept, outline.targets)
+    weights, *later = map(kept, outline.targets[: len(rounds)])
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
     cost = estimate.cost(outline)
     return {

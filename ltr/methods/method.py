@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from ltr import keys
+from ltr.config import Pruning
 from ltr.models import Model
 from ltr.optimizers import Optimizer
 
@@ -42,7 +43,7 @@ class Beginning(NamedTuple):
     Attributes:
         mask, weights: the subnetwork that the arm starts from.
         key: for what is drawn.
-        target: how many weights the next round keeps (see `ltr.pruning.targets`).
+        target: how many weights the next round keeps (see `ltr.pruning.targets`), None of no next.
     """
 
     mask: Any
@@ -74,12 +75,14 @@ class Parts(NamedTuple):
     Attributes:
         steps: of the dense training.
         steps_per_epoch: see `ltr.schedule.Schedule`.
+        pruning: how a round is pruned.
     """
 
     model: Model
     optimizer: Optimizer
     steps: int
     steps_per_epoch: int
+    pruning: Pruning = Pruning()
 
 
 def loss_of(

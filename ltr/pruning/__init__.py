@@ -39,17 +39,17 @@ def prune(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
     """
     worth = scores(config, evidence)
     if config.scope == "global":
-        pruned = selection.globally(_spare(worth, kinds, config.rates), evidence.mask, target)
+        pruned = selection.globally(spare(worth, kinds, config.rates), evidence.mask, target)
     else:
         pruned = selection.layerwise(worth, evidence.mask, target)
     selection.require_alive(pruned)
     return pruned
 
 
-def _spare(worth: Any, kinds: Any, rates: LayerRates) -> Any:
+def spare(worth: Any, kinds: Any, rates: LayerRates) -> Any:
     """The scores, infinite in layers that are never pruned."""
-    return masks.tree_map(
-        lambda kind, score: None if kind is None else np.where(getattr(rates, kind), score, np.inf),
-        kinds,
-        worth,
-    )
+
+    def layer(kind: str | None, score: Any) -> Any:
+        return score if kind is None or getattr(rates, kind) else np.full(score.shape, np.inf, np.float32)
+
+    return masks.tree_map(layer, kinds, worth)

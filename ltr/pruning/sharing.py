@@ -1,11 +1,14 @@
 """Sharing: how a number of kept weights is divided among layers. Integers, and the sum is exact."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 Shape = tuple[int, ...]
 """Of a kernel: (in, out), or (height, width, in, out)."""
+
+Share = Callable[[Sequence[Shape], int], list[Fraction]]
+"""Shapes of layers, and the weights they keep together -> those that each keeps."""
 
 
 def uniform(shapes: Sequence[Shape], total: int) -> list[Fraction]:

@@ -61,9 +61,13 @@ RESULTS = pa.schema(
         pa.field("censored", pa.bool_(), nullable=False),
         pa.field("steps", pa.int32(), nullable=False),
         pa.field("flops", pa.float64(), nullable=False),
+        pa.field("early_bird_step", pa.int32()),
     ]
 )
-"""A row per lane; accuracies are of the test set."""
+"""A row per lane; accuracies are of the test set.
+
+`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
+"""
 
 TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 """A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""

@@ -1,0 +1,78 @@
+"""Early-bird tickets: when in a training could the next mask have been drawn (You et al., 2020)?"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ltr import masks, pruning
+from ltr.methods import weights
+from ltr.methods.method import Beginning, Lane, Method, Parts
+from ltr.pruning import compiled
+
+QUEUE = 5
+"""Masks, one an epoch, that have to agree."""
+
+TOLERANCE = 0.1
+"""The largest distance between the newest of them and any other, as a fraction of all prunable weights."""
+
+NEVER = -1
+
+
+def build(parts: Parts) -> Method:
+    """As `weights`; and at the end of each epoch it draws the mask of the next round, by magnitude.
+
+    Notes `early_bird_step`, the first step at which that mask and those of the four epochs before
+    were nearly the same; null if there was none. It changes nothing of the training.
+    """
+    trains = weights.build(parts)
+
+    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+        after, loss = trains.step(lane, images, labels, number)
+        ends = (number + 1) % parts.steps_per_epoch == 0
+        memory = lax.cond(ends, lambda: look(parts, after, number + 1), lambda: after.memory)
+        return after._replace(memory=memory), loss
+
+    return Method(begin, step, trains.network, notes)
+
+
+def begin(of: Beginning) -> tuple[Any, Any]:
+    """The arm's weights, and an empty queue of masks."""
+    memory = {
+        "queue": jax.tree.map(lambda kept: np.zeros((QUEUE, *kept.shape), bool), of.mask),
+        "seen": np.int32(0),
+        "found": np.int32(NEVER),
+        "target": jax.tree.map(np.int32, of.target),
+    }
+    return of.weights, memory
+
+
+def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
+    """The lane's memory after a look at the mask that its weights after `number` steps would have."""
+    before = lane.memory
+    sizes = masks.tree_map(lambda kept, w: None if kept is None else jnp.abs(w), lane.mask, lane.params)
+    if parts.pruning.scope == "global":
+        worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
+        drawn = compiled.globally(worth, lane.mask, before["target"])
+    else:
+        drawn = compiled.layerwise(sizes, lane.mask, before["target"])
+    queue = jax.tree.map(lambda old, new: jnp.concatenate([old[1:], new[None]]), before["queue"], drawn)
+    seen = before["seen"] + 1
+    agree = (seen >= QUEUE) & (distances(queue).max() <= TOLERANCE)
+    found = jnp.where(agree & (before["found"] == NEVER), number, before["found"])
+    return before | {"queue": queue, "seen": seen, "found": found}
+
+
+def distances(queue: Any) -> jax.Array:
+    """Fractions of the prunable weights in which the newest mask differs from each of the others."""
+    layers = jax.tree.leaves(queue)
+    differing = [(layer[:-1] != layer[-1]).reshape(QUEUE - 1, -1).sum(1) for layer in layers]
+    return sum(differing) / sum(layer[0].size for layer in layers)
+
+
+def notes(lane: Lane) -> dict[str, Any]:
+    """`early_bird_step`."""
+    found = int(lane.memory["found"])
+    return {"early_bird_step": None if found == NEVER else found}

@@ -1,0 +1,76 @@
+"""RigL: a sparse network whose connections move while it trains (Evci et al., 2020)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from ltr import masks
+from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes
+from ltr.methods.weights import begin, network
+from ltr.models import with_statistics
+from ltr.pruning import compiled
+
+EVERY = 100
+"""Steps between two moves."""
+
+FRACTION = 0.3
+"""Of a layer's connections, what the first move replaces; later moves less, along a cosine to 0."""
+
+UNTIL = 0.75
+"""The part of the training that has moves."""
+
+
+def build(parts: Parts) -> Method:
+    """Trains the weights; now and then connections of small weight give way to those of large gradient.
+
+    Every layer keeps its density: the smallest |weight| go, and as many come of the largest |gradient|
+    among all that are not in use, at weight zero and with moments of zero. In the step of a move
+    nothing else happens.
+    """
+    last = UNTIL * parts.steps
+
+    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(parts.model, lane, images, labels, number)
+        (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
+
+        def train() -> Lane:
+            return moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)
+
+        def move() -> Lane:
+            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * number / last))
+            mask = moved_mask(lane.mask, lane.params, gradients, fraction)
+            return with_mask(parts.optimizer.direction, lane, mask)
+
+        moving = (number % EVERY == 0) & (number > 0) & (number < last)
+        after = lax.cond(moving, move, train)
+        return after._replace(params=with_statistics(after.params, statistics)), value
+
+    return Method(begin, step, network, no_notes)
+
+
+def moved_mask(mask: Any, params: Any, gradients: Any, fraction: jax.Array) -> Any:
+    """The mask with `fraction` of each layer's connections replaced, rounded down."""
+
+    def layer(kept: Any, weight: jax.Array, gradient: jax.Array) -> Any:
+        if kept is None:
+            return None
+        count = kept.sum()
+        going = jnp.minimum(jnp.int32(fraction * count), kept.size - count)
+        staying = compiled.keep_highest(jnp.abs(weight), kept, count - going)
+        return staying | compiled.keep_highest(jnp.abs(gradient), ~staying, going)
+
+    return masks.tree_map(layer, mask, params, gradients)
+
+
+def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) -> Lane:
+    """The lane with another mask; weights and moments that it prunes are zero."""
+    everywhere = masks.tree_map(
+        lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
+    )
+    moments = optax.tree.map_params(
+        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.moments, everywhere
+    )
+    return lane._replace(params=masks.apply(mask, lane.params), moments=moments, mask=mask)

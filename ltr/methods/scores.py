@@ -1,0 +1,76 @@
+"""What trainings of scores share: weights stay as they are, and a score decides which of them are used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ltr import masks
+from ltr.methods.method import Lane, Parts, loss_of, moved
+from ltr.models import with_statistics
+from ltr.pruning import compiled
+
+Step = Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+
+
+def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
+    """A step on the scores of a lane.
+
+    Every weight is multiplied by its gate, which is 0 or 1, and whose gradient with respect to the
+    score is not (a straight-through estimator). Nothing but the scores moves, apart from running
+    statistics.
+
+    Args:
+        parts: see `ltr.methods.Parts`.
+        gate: lane, scores, int32 step -> float32 gates, like the mask.
+        multiple: see `moved`.
+
+    Returns:
+        The step of a method whose lanes have scores in the place of prunable kernels in `params`,
+        and the weights that these stand for in `memory`.
+    """
+
+    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(parts.model, lane, images, labels, number)
+
+        def gated(params: Any) -> tuple[jax.Array, Any]:
+            gates = gate(lane, params, number)
+            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory))
+
+        (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
+        after = moved(parts.optimizer, lane, gradients, number, multiple)
+        params = masks.tree_map(
+            lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
+        )
+        return after._replace(params=with_statistics(params, statistics)), value
+
+    return step
+
+
+def _gated(kept: Any, param: jax.Array, gate: jax.Array, weight: jax.Array) -> jax.Array:
+    return param if kept is None else gate * weight
+
+
+def frozen(mask: Any, weights: Any) -> Any:
+    """The weights that scores stand for, for `memory`: like the mask."""
+    return masks.tree_map(lambda kept, weight: None if kept is None else weight, mask, weights)
+
+
+def straight_through(value: jax.Array, as_if: jax.Array) -> jax.Array:
+    """`value`, with the gradient of `as_if`."""
+    return jax.lax.stop_gradient(value - as_if) + as_if
+
+
+def highest(mask: Any, scores: Any) -> Any:
+    """The mask of the highest scores, in each layer as many as `mask` keeps."""
+    everywhere = jax.tree.map(jnp.ones_like, mask)
+    return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask))
+
+
+def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
+    """The lane's weights under a mask."""
+    weights = masks.tree_map(
+        lambda kept, param, weight: param if kept is None else weight, mask, lane.params, lane.memory
+    )
+    return mask, masks.apply(mask, weights)

@@ -1,0 +1,67 @@
+"""A lane of the small network on its way, by any method."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ltr import masks, optimizers, training
+from ltr.config import Optimizer, Pruning
+from ltr.data import Dataset
+from ltr.methods import METHODS, SCORES, WATCHED, Beginning, Lane, Method, Parts
+from ltr.models import Model
+
+STEPS, STEPS_PER_EPOCH = 400, 4
+ADAM, LAYERWISE = Optimizer(learning_rate=0.01), Pruning()
+
+
+class Trained(NamedTuple):
+    """A method, and the states of a lane of it: before the first step, and after each."""
+
+    method: Method
+    lanes: list[Lane]
+
+
+@pytest.fixture(scope="session")
+def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..., Trained]:
+    """Train a lane of `params` and `mask` by the named method, all on one batch."""
+    data = training.examples(blobs)
+    images, labels = training.normalise(data.images, data), data.labels
+
+    @cache
+    def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
+        optimizer = optimizers.build(config, STEPS, STEPS_PER_EPOCH)
+        method = (METHODS | WATCHED)[name](Parts(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
+        return method, jax.jit(optimizer.direction.init), jax.jit(method.step)
+
+    def train(
+        name: str,
+        steps: int,
+        config: Optimizer = ADAM,
+        pruning: Pruning = LAYERWISE,
+        target: Any = None,
+        key: int = 0,
+        first: int = 0,
+    ) -> Trained:
+        method, init, step = compiled(name, config, pruning)
+        weights = params if name in SCORES else masks.apply(mask, params)
+        target = jax.tree.map(np.count_nonzero, mask) if target is None else target
+        started, memory = method.begin(Beginning(mask, weights, jax.random.key(key), target))
+        lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), memory)]
+        for number in range(first, first + steps):
+            lanes.append(step(lanes[-1], images, labels, jnp.int32(number))[0])
+        return Trained(method, lanes)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def loss(network: Model, blobs: Dataset) -> Callable[[Any], float]:
+    """Of weights, over the training set."""
+    data = training.examples(blobs)
+    batch = (np.asarray(data.images)[None], np.asarray(data.labels)[None])
+    return lambda params: float(training.evaluate(network, params, batch, data)[0])

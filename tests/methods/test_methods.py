@@ -1,0 +1,49 @@
+"""What holds for every way to train."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ltr.methods import METHODS, WATCHED
+
+STEPS = 60
+
+
+def counts(mask: Any) -> list[int]:
+    return [int(layer.sum()) for layer in jax.tree.leaves(mask)]
+
+
+@pytest.mark.parametrize("name", [*METHODS, *WATCHED])
+class TestEveryMethod:
+    @pytest.fixture
+    def trained(self, name: str, train: Callable[..., Any]) -> Any:
+        return train(name, STEPS)
+
+    def test_its_network_keeps_as_many_weights_in_each_layer_and_no_others(
+        self, name: str, trained: Any, mask: Any
+    ) -> None:
+        for lane in (trained.lanes[0], trained.lanes[-1]):
+            kept, weights = trained.method.network(lane)
+            assert counts(kept) == counts(mask)
+            for layer in ("dense_1", "dense_2", "output"):
+                outside = np.asarray(weights[layer]["kernel"])[~np.asarray(kept[layer]["kernel"])]
+                assert not outside.any()
+
+    def test_it_learns(self, name: str, trained: Any, loss: Callable[[Any], float]) -> None:
+        before, after = (trained.method.network(lane)[1] for lane in (trained.lanes[0], trained.lanes[-1]))
+        assert loss(after) < 0.9 * loss(before)
+
+    def test_a_lane_keeps_its_structure_and_types(self, name: str, trained: Any) -> None:
+        first, last = trained.lanes[0], trained.lanes[-1]
+        assert jax.tree.structure(first) == jax.tree.structure(last)
+        for one, other in zip(*map(jax.tree.leaves, (first, last)), strict=True):
+            assert (np.shape(one), np.asarray(one).dtype) == (np.shape(other), np.asarray(other).dtype)
+
+    def test_the_same_beginning_ends_the_same(
+        self, name: str, trained: Any, train: Callable[..., Any]
+    ) -> None:
+        again = train(name, STEPS)
+        jax.tree.map(np.testing.assert_array_equal, again.lanes[-1], trained.lanes[-1])
