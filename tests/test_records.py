@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ltr import records
@@ -48,6 +49,15 @@ def test_a_row_of_results_for_each_lane(rows: dict) -> None:
 
 def test_operations_count_the_steps_that_were_taken(rows: dict) -> None:
     assert rows["results"]["flops"].tolist() == [30 * 7.0] * 2
+
+
+def test_what_a_method_notes_is_in_the_row_of_its_lane() -> None:
+    noted = outcome(4, 2, 1, 3)._replace(notes={"early_bird_step": 95})
+    outcomes = {TICKET: noted, CONTROL: outcome(4, 3, 2, 1)}
+    found = records.rows(outcomes, dict.fromkeys(outcomes, 1.0), EVALUATED, flops_per_step=1.0)
+    by_arm = found["results"].set_index("arm")["early_bird_step"]
+    assert by_arm["ticket"] == 95
+    assert pd.isna(by_arm["random_reinit"])
 
 
 def test_seconds_are_a_table_of_their_own(rows: dict) -> None:

@@ -37,17 +37,19 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
         A row per (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
         mean and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one
         replicate); how many of its `lanes` are `censored`: where any is, the mean early stop
-        is only a lower bound. Accuracies are fractions.
+        is only a lower bound; the mean `early_bird_step` of those lanes that have one.
+        Accuracies are fractions.
     """
     cell = ["round", "arm"]
     lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
-    lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
+    lanes = lanes.astype(dict.fromkeys([*MEASURES, "early_bird_step"], np.float64))
     replicates = lanes.groupby([*cell, "replicate"])[["density", *MEASURES]].mean().groupby(cell)
     columns = {"density": replicates["density"].mean(), "n": replicates.size()}
     for measure in MEASURES:
         columns[measure] = replicates[measure].mean()
         columns[f"{measure}_ci95"] = replicates[measure].agg(ci95)
     columns["censored"] = lanes.groupby(cell)["censored"].sum()
+    columns["early_bird_step"] = lanes.groupby(cell)["early_bird_step"].mean()
     columns["lanes"] = lanes.groupby(cell).size()
     return pd.DataFrame(columns).reset_index()
 

@@ -28,7 +28,8 @@ With --json one object:
   rounds   a list, each with round, density, and arms: for each arm accuracy,
            ci95 (half-width of its 95 % confidence interval), final_accuracy,
            final_ci95, early_stop_step, early_stop_ci95, censored (lanes whose
-           early stop is only a lower bound), lanes, n (replicates)
+           early stop is only a lower bound), lanes, n (replicates),
+           early_bird_step
   finding  sentences
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of
@@ -105,7 +106,7 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def _text(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.finding import finding
-    from ltr.report.tables import accuracy_table, early_stop_table
+    from ltr.report.tables import accuracy_table, other_tables
 
     settings = [f"{name}={value}" for name, value in run["settings"].items()] or [
         "every setting at its default"
@@ -113,7 +114,7 @@ def _text(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
     parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
     if len(results):
         summary = by_round(results)
-        parts += [accuracy_table(summary), early_stop_table(summary)]
+        parts += [accuracy_table(summary), *other_tables(summary)]
     parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 

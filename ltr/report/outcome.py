@@ -13,6 +13,6 @@ from ltr.report.stdout import write
 
 def conclude(folder: Path, results: pd.DataFrame) -> None:
     """Print the early stops, where the figures are, and what was found."""
-    write(f"\n{tables.early_stop_table(by_round(results))}\n")
+    write("".join(f"\n{table}\n" for table in tables.other_tables(by_round(results))))
     write("\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png"))))
     write(f"\n{textwrap.fill(finding(results), tables.WIDTH)}")

@@ -16,6 +16,7 @@ KEYS = {
     "final_ci95": "final_accuracy_ci95",
     "early_stop_step": "early_stop_step",
     "early_stop_ci95": "early_stop_step_ci95",
+    "early_bird_step": "early_bird_step",
     "censored": "censored",
     "lanes": "lanes",
     "n": "n",

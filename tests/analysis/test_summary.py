@@ -33,6 +33,7 @@ def lane(
         "censored": censored,
         "steps": 1000,
         "flops": 1e9,
+        "early_bird_step": None,
     }
 
 

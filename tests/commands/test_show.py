@@ -28,6 +28,7 @@ def results() -> pd.DataFrame:
         censored=frame["arm"] == "one_shot",
         steps=1500,
         flops=1.0,
+        early_bird_step=None,
     )
 
 

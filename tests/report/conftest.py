@@ -15,7 +15,11 @@ def results() -> Callable[..., pd.DataFrame]:
     """Makes a results table in which every arm but the ticket loses accuracy and speed by the round."""
 
     def make(
-        rounds: int = 4, replicates: int = 3, arms: Sequence[str] = ARMS, censored_from: int = 99
+        rounds: int = 4,
+        replicates: int = 3,
+        arms: Sequence[str] = ARMS,
+        censored_from: int = 99,
+        early_birds: bool = False,
     ) -> pd.DataFrame:
         noise = np.random.default_rng(0).normal(0, 0.0005, (rounds + 1, replicates, len(arms)))
         return pd.DataFrame(
@@ -31,6 +35,7 @@ def results() -> Callable[..., pd.DataFrame]:
                 "censored": round >= censored_from,
                 "steps": 1000,
                 "flops": 1e9,
+                "early_bird_step": 100 + round if early_birds and arm == "ticket" else None,
             }
             for round in range(rounds + 1)
             for replicate in range(replicates)

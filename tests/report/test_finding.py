@@ -12,7 +12,9 @@ def table(*lanes: tuple[int, int, str, float, int]) -> pd.DataFrame:
     """Lanes as (round, replicate, arm, accuracy at early stop, early-stop step)."""
     columns = ["round", "replicate", "arm", "accuracy_at_early_stop", "early_stop_step"]
     frame = pd.DataFrame(lanes, columns=columns)
-    return frame.assign(draw=0, density=0.5 ** frame["round"], final_accuracy=0.9, censored=False)
+    return frame.assign(
+        draw=0, density=0.5 ** frame["round"], final_accuracy=0.9, censored=False, early_bird_step=None
+    )
 
 
 def test_a_winning_ticket_and_its_controls() -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.summary import by_round
-from ltr.report.tables import accuracy_table, early_stop_table, header, row
+from ltr.report.tables import accuracy_table, early_stop_table, header, other_tables, row
 
 Results = Callable[..., pd.DataFrame]
 
@@ -22,6 +22,7 @@ def one_round(**columns: object) -> pd.DataFrame:
             "early_stop_step": [1400.0, 234.4],
             "early_stop_step_ci95": [10.0, 12.0],
             "censored": [1, 0],
+            "early_bird_step": float("nan"),
             "lanes": 3,
         }
     )
@@ -41,6 +42,17 @@ def test_a_mean_over_censored_lanes_is_only_a_lower_bound() -> None:
         "Early-stop step (mean ± 95 % CI, 3 replicates; > a lower bound)",
         "round  density  ticket          random_mask",
         "    2  64.00 %    234 ± 12     > 1400",
+    ]
+
+
+def test_early_birds_have_a_table_where_they_were_looked_for(results: Results) -> None:
+    plain, watched = (by_round(results(rounds=1, early_birds=looked)) for looked in (False, True))
+    assert list(other_tables(plain)) == [early_stop_table(plain)]
+    assert list(other_tables(watched))[1].splitlines() == [
+        "Step from which the next ticket's mask hardly changes (mean)",
+        "round  density  ticket",
+        "    0 100.00 %    100",
+        "    1  60.00 %    101",
     ]
 
 

@@ -14,7 +14,7 @@ def test_keys_do_not_drift(results: Results) -> None:
     assert list(second["arms"]) == ["ticket", "one_shot"]
     assert list(second["arms"]["ticket"]) == [
         *("accuracy", "ci95", "final_accuracy", "final_ci95", "early_stop_step", "early_stop_ci95"),
-        *("censored", "lanes", "n"),
+        *("early_bird_step", "censored", "lanes", "n"),
     ]
 
 
@@ -22,7 +22,7 @@ def test_numbers_survive_json_and_missing_intervals_are_null(results: Results) -
     (only,) = json.loads(json.dumps(rounds(results(rounds=0, replicates=1)), allow_nan=False))
     arm = only["arms"]["ticket"]
     assert (only["round"], only["density"], arm["early_stop_step"], arm["n"]) == (0, 1.0, 200.0, 1)
-    assert arm["ci95"] is arm["final_ci95"] is arm["early_stop_ci95"] is None
+    assert arm["early_bird_step"] is arm["ci95"] is arm["final_ci95"] is arm["early_stop_ci95"] is None
 
 
 def test_nothing_trained_has_no_rounds(results: Results) -> None:

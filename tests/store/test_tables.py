@@ -15,7 +15,8 @@ GOLDEN = {
     | {"val_accuracy": "float", "test_loss": "float", "test_accuracy": "float"},
     "results": LANE_COLUMNS
     | {"density": "double", "early_stop_step": "int32", "accuracy_at_early_stop": "float"}
-    | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"},
+    | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"}
+    | {"early_bird_step": "int32"},
     "timings": LANE_COLUMNS | {"seconds": "double"},
     "connectivity": {"kind": "string", "replicate": "int32", "round": "int32", "density": "double"}
     | {"rewind_step": "int32", "alpha": "float", "error": "float"},
@@ -33,7 +34,7 @@ def frame(name: str) -> pd.DataFrame:
     numbers = np.random.default_rng(0).random((len(rows), 20))
     missing = [column for column in GOLDEN[name] if column not in rows.columns]
     values = {column: numbers[:, i] for i, column in enumerate(missing)}
-    whole = {"steps": 1000, "early_stop_step": 100, "censored": True}
+    whole = {"steps": 1000, "early_bird_step": 95, "early_stop_step": 100, "censored": True}
     return rows.assign(**values | {column: whole[column] for column in missing if column in whole})
 
 
@@ -41,7 +42,8 @@ def frame(name: str) -> pd.DataFrame:
 def test_schemas_do_not_drift(name: str) -> None:
     schema = tables.SCHEMAS[name]
     assert {field.name: str(field.type) for field in schema} == GOLDEN[name]
-    assert [field.name for field in schema if field.nullable] == ["train_loss"] * (name == "metrics")
+    nullable = {"metrics": ["train_loss"], "results": ["early_bird_step"]}.get(name, [])
+    assert [field.name for field in schema if field.nullable] == nullable
 
 
 def test_there_are_no_other_tables() -> None:
@@ -99,3 +101,12 @@ def test_a_write_that_fails_leaves_the_old_table(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="no space"):
         tables.write(tmp_path, "timings", frame("timings").assign(seconds=0.0))
     pd.testing.assert_frame_equal(tables.read(tmp_path, "timings"), before)
+
+
+def test_a_table_of_before_a_column_was_there_has_nulls_in_it(tmp_path: Path) -> None:
+    schema = tables.RESULTS.remove(tables.RESULTS.get_field_index("early_bird_step"))
+    old = pa.Table.from_pandas(frame("results"), schema, preserve_index=False)
+    pq.write_table(old, tmp_path / "results.parquet")
+    found = tables.read(tmp_path, "results")
+    assert list(found.columns) == tables.RESULTS.names
+    assert found["early_bird_step"].isna().all()
