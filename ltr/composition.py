@@ -15,6 +15,9 @@ from ltr import data, transfer
 from ltr.config import Arm, Experiment, knobs, nearest, parse, to_dict
 from ltr.errors import ConfigError
 
+ARM = "arm"
+"""The folder that defines arms. They are all there in every run, which chooses with `arms`."""
+
 
 def config_dir() -> Path:
     """The folder of YAML files: inside the installed package, or beside it in a clone."""
@@ -24,21 +27,24 @@ def config_dir() -> Path:
 
 
 def register() -> None:
-    """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from, and `arm/base`."""
-    ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()))
-    ConfigStore.instance().store(name="base", group="arm", node=to_dict(Arm()))
+    """Tell Hydra the knobs and their defaults, every arm among them: `ltr`, which config.yaml starts from."""
+    arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(_file(ARM, name))) for name in choices(ARM)}
+    ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
 
 
 def group_names() -> list[str]:
-    """The config groups that a run chooses from."""
-    return sorted(
-        folder.name for folder in config_dir().iterdir() if folder.is_dir() and folder.name != "hydra"
-    )
+    """The config groups of which a run chooses one."""
+    folders = (folder.name for folder in config_dir().iterdir() if folder.is_dir())
+    return sorted(set(folders) - {"hydra", ARM})
 
 
 def choices(group: str) -> dict[str, str]:
     """The choices of a config group, each with the line that its YAML file opens with."""
     return {file.stem: _opening(file) for file in sorted((config_dir() / group).glob("*.yaml"))}
+
+
+def _file(group: str, choice: str) -> Path:
+    return config_dir() / group / f"{choice}.yaml"
 
 
 def _opening(file: Path) -> str:
@@ -57,6 +63,8 @@ def check_words(words: Sequence[str]) -> None:
             raise ConfigError(f"{word}: not a knob; type key=value, as in prune_rate=0.2")
         if key.partition(".")[0] == "hydra" or key.startswith("hydra/"):
             continue
+        if key == ARM:
+            raise ConfigError(f"{word}: arms are chosen by name, as in arms=[ticket,random_mask]")
         if key in groups:
             for choice in value.strip("[]").split(","):
                 if re.fullmatch(r"\w+", choice) and choice not in (*choices(key), "null"):

@@ -24,7 +24,7 @@ class _Help(argparse.Action):
 
 def listing() -> Iterator[str]:
     """Every knob with its default, meaning and bounds, and every choice of every group."""
-    from ltr.composition import choices, group_names
+    from ltr.composition import ARM, choices, group_names
     from ltr.config import knobs
 
     yield "knobs (key=default):"
@@ -37,6 +37,10 @@ def listing() -> Iterator[str]:
         for name, meaning in choices(group).items():
             yield f"  {group}={name}"
             yield _indented(meaning)
+    yield "\narms (arms=[ticket,...]):"
+    for name, meaning in choices(ARM).items():
+        yield f"  {name}"
+        yield _indented(meaning)
 
 
 def _indented(text: str) -> str:

@@ -22,15 +22,10 @@ def block(language: str) -> str:
     return str(found)
 
 
-def test_an_arm_from_parts_is_one_yaml_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_arm_from_parts_is_one_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
     (name,) = re.findall(r"`configs/arm/(\w+)\.yaml`", PAGE)
     (configs / "arm" / f"{name}.yaml").write_text(block("yaml"))
-    listed = (configs / "config.yaml").read_text()
-    (line,) = re.findall(r"a line `(- \w+)` in the list of arms", PAGE)
-    (configs / "config.yaml").write_text(
-        listed.replace("      - ticket\n", f"      - ticket\n      {line}\n")
-    )
     monkeypatch.setattr(composition, "config_dir", lambda: configs)
     (words,) = re.findall(r"    ltr run '(arms=.*)'", PAGE)
     experiment = composition.from_words([words])
