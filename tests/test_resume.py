@@ -137,7 +137,10 @@ def assert_same_run(folder: Path, expected: Path, rounds: int) -> None:
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_signal_stops_a_run_after_a_checkpoint(
     number: signal.Signals,
     code: int,
@@ -183,6 +186,7 @@ def test_a_run_killed_at_ten_random_moments_goes_on(
     assert_same_run(folder, expected.folder, rounds=4)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
     ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
 ) -> None:

@@ -1,0 +1,215 @@
+"""What everything that can be chosen has in common: it composes, trains, prunes, resumes and repeats.
+
+Each choice is made on the command line, alone, on made-up images of the right shape, and the run is
+held to the same invariants. Whoever adds a network, data set, criterion, arm, optimizer or rewinding
+adds a case by naming it.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from ltr import arms, data, experiment, masks, setup, waves
+from ltr.arms import lanes
+from ltr.composition import ARM, choices, from_words
+from ltr.config import Dataset as Config
+from ltr.config import Experiment
+from ltr.data import DATASETS, Dataset, Split
+from ltr.data.augmentation import AUGMENTATIONS
+from ltr.errors import LtrError, StoppedError
+from ltr.models import MODELS
+from ltr.pruning.criteria import CRITERIA, SIGNS
+from ltr.pruning.targets import kept
+from ltr.rewinding import REWINDINGS
+from ltr.setup import Setup
+from ltr.store import tables
+from ltr.store.folder import RunFolder, open_run, round_name
+from ltr.store.identity import run_id
+from ltr.waves import Progress
+
+SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=6")
+QUICK = {"lenet_300_100", "conv2", "cifar10"}
+"""Networks and data sets that are tried every time; the others are much like these."""
+
+ALL_ARMS = ("arms=[" + ",".join(choices(ARM)) + "]",)
+
+
+def case(*words: str, slow: bool = False) -> Any:
+    return pytest.param(words, id=" ".join(words) or "default", marks=pytest.mark.slow if slow else ())
+
+
+CASES = [
+    case(),
+    *(case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK) for name in MODELS),
+    *(case(f"dataset={name}", slow=name not in QUICK) for name in DATASETS if name != "digits"),
+    *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
+    *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
+    *(case(f"pruning={name}", "pruning.rates.output=1") for name in choices("pruning")),
+    *(case(f"pruning.criterion={name}") for name in CRITERIA if name != "magnitude"),
+    *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
+    *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
+    case("early_bird=true"),
+]
+
+
+class Watch:
+    """Stops a run after so many visits, or never."""
+
+    def __init__(self, end: int | None) -> None:
+        self._visits = itertools.count(1)
+        self._end = end
+
+    def begins(self, stage: str, lanes: int) -> None: ...
+
+    def resumes(self, steps: int) -> None: ...
+
+    def visits(self, progress: Progress) -> LtrError | None:
+        return StoppedError(2, "stopped") if next(self._visits) == self._end else None
+
+    def ends(self, round: int) -> None: ...
+
+
+def noise(config: Config, data_dir: str | None) -> Dataset:
+    """Three images a class in training and one elsewhere, in the shape of the data set's."""
+    facts, generator = data.describe(config), np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        labels = np.arange(count * facts.classes, dtype=np.int32) % facts.classes
+        return Split(generator.integers(0, 256, (len(labels), *facts.shape), np.uint8), labels)
+
+    mean, std = np.full(facts.shape[-1:], 127.5, np.float32), np.full(facts.shape[-1:], 74, np.float32)
+    return Dataset(config.name, split(3), split(1), split(1), facts.classes, mean, std)
+
+
+@pytest.fixture(scope="module")
+def ready() -> Callable[[Experiment], Setup]:
+    """A setup for an experiment; those with the same programs share them."""
+    made: dict[Any, Setup] = {}
+
+    def make(asked: Experiment) -> Setup:
+        outline, methods = setup.outline(asked), frozenset(arms.methods(asked))
+        shared = (asked.model, asked.dataset, asked.optimizer, methods)
+        if shared not in made:
+            made[shared] = setup.make(outline)
+        return dataclasses.replace(made[shared], **vars(outline))
+
+    return make
+
+
+class Runs(NamedTuple):
+    """A run left alone, and the same one stopped on its way and taken up again."""
+
+    setup: Setup
+    whole: Path
+    resumed: Path
+
+
+@pytest.fixture(scope="module")
+def conduct(
+    ready: Callable[[Experiment], Setup], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Runs]:
+    """Runs an experiment in words, visited at every step, and stopped after the visit `end`."""
+
+    def run(root: Path, words: tuple[str, ...], end: int | None) -> tuple[Setup, Path]:
+        asked = from_words([f"output_root={root}", *SMALL, *words])
+        made = ready(asked)
+        with open_run(asked) as folder:
+            folder.begin(asked, {})
+            experiment.run(made, folder, Watch(end))
+            return made, folder.path
+
+    def conduct(words: tuple[str, ...], end: int) -> Runs:
+        root = tmp_path_factory.mktemp("conformance")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(data, "load", noise)
+            patch.setattr(waves, "VISIT_SECONDS", 0.0)
+            made, whole = run(root / "whole", words, None)
+            with pytest.raises(StoppedError):
+                run(root / "resumed", words, end)
+            return Runs(made, whole, run(root / "resumed", words, None)[1])
+
+    return conduct
+
+
+@pytest.fixture(scope="module")
+def every_arm(conduct: Callable[..., Runs]) -> Runs:
+    """A run with all arms, stopped among them."""
+    return conduct(ALL_ARMS, end=7)
+
+
+def saved(path: Path, round: int) -> Any:
+    return RunFolder(path).groups.load(round_name(round), 0)
+
+
+def types(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params)
+
+
+def check_tickets(runs: Runs) -> None:
+    """Counts, masks, types and shapes of the tickets of both rounds."""
+    dense, pruned = (saved(runs.whole, round) for round in (0, 1))
+    for ticket, target in zip((dense, pruned), runs.setup.targets, strict=False):
+        assert masks.count(ticket["mask"]) == kept(target)
+        for params in (ticket["start"], ticket["trained"]):
+            assert types(params) == types(runs.setup.shapes)
+            assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+            zeros = masks.apply(ticket["mask"], params)
+            assert same(params, zeros), "a pruned weight is exactly zero"
+        assert not same(ticket["start"], ticket["trained"])
+    nested = jax.tree.map(lambda old, new: not (new & ~old).any(), dense["mask"], pruned["mask"])
+    assert all(jax.tree.leaves(nested))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Bit for bit, but for the sign of zeros."""
+    pairs = zip(*map(jax.tree.leaves, (one, other)), strict=True)
+    return all(np.array_equal(left, right) for left, right in pairs)
+
+
+@pytest.mark.parametrize("words", CASES)
+def test_a_choice_trains_prunes_resumes_and_repeats(
+    words: tuple[str, ...], conduct: Callable[..., Runs]
+) -> None:
+    runs = conduct(words, end=6)
+    check_tickets(runs)
+    for table in ("metrics", "results"):
+        one, other = ((path / f"{table}.parquet").read_bytes() for path in (runs.whole, runs.resumed))
+        assert one == other
+    for round in (0, 1):
+        assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
+
+
+@pytest.mark.parametrize("words", [case for case in CASES if case.id != "default"])
+def test_a_choice_is_another_run(words: tuple[str, ...]) -> None:
+    base = from_words(["dataset=cifar10", "model.width=0.1"] if words[0].startswith("model=") else [])
+    same = words[0] in ("model=lenet_300_100", "pruning=layerwise", "rewind=weights")
+    assert (run_id(from_words(words)) == run_id(base)) is (same and len(words) == 3)
+
+
+@pytest.mark.parametrize("arm", choices(ARM))
+def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
+    whole, resumed = (tables.read(path, "metrics").query(f"arm == '{arm}'") for path in every_arm[1:])
+    assert whole.equals(resumed)
+    assert whole.query("round == 1")["step"].tolist() == [0, 2, 4]
+    losses = whole.query("round == 1")["val_loss"].tolist()
+    assert len(set(losses)) > 1
+    (density,) = set(whole.query("round == 1")["density"])
+    assert round(density * masks.count(saved(every_arm.whole, 0)["mask"])) == kept(every_arm.setup.targets[1])
+
+
+def test_no_two_arms_train_alike(every_arm: Runs) -> None:
+    metrics = tables.read(every_arm.whole, "metrics").query("round == 1")
+    losses = {arm: tuple(rows["val_loss"]) for arm, rows in metrics.groupby("arm")}
+    same = [pair for pair in itertools.combinations(losses, 2) if losses[pair[0]] == losses[pair[1]]]
+    assert same == [("one_shot", "ticket")], "which are the same in round 1"
+
+
+def test_every_arm_is_there(every_arm: Runs) -> None:
+    asked = every_arm.setup.experiment
+    assert {lane.arm for lane in lanes(asked, 1)} == set(choices(ARM))
