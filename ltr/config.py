@@ -125,7 +125,14 @@ class LayerRates:
 
 @dataclass(frozen=True, config=_STRICT)
 class Pruning:
-    criterion: Annotated[str, Field(description="what scores a weight; the lowest are pruned")] = "magnitude"
+    criterion: Annotated[
+        str,
+        Field(
+            description="what scores a weight, the lowest of which are pruned: magnitude, movement, "
+            "magnitude_increase, large_init, small_init, small_final, large_init_large_final, "
+            "small_init_small_final, random"
+        ),
+    ] = "magnitude"
     sign: Annotated[
         Literal["any", "same", "different"],
         Field(description="weights whose initial and trained signs are not so are pruned first"),

@@ -46,7 +46,8 @@ def _plan(experiment: Any) -> dict[str, Any]:
 
     outline = setup.outline(experiment)
     rounds = range(experiment.rounds + 1)
-    weights, *later = map(kept, outline.targets[: len(rounds)])
+    weights = kept(outline.targets[0])
+    trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
     cost = estimate.cost(outline)
     return {
@@ -55,7 +56,8 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "beyond_defaults": canonical(experiment),
         "configuration": to_dict(experiment),
         "weights": weights,
-        "densities": [count / weights for count in (weights, *later)],
+        "rounds": trained,
+        "densities": [kept(outline.targets[round]) / weights for round in trained],
         "trainings": sum(lanes),
         "steps": sum(
             count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)

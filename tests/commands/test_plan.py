@@ -20,6 +20,7 @@ SCHEMA = {
     "beyond_defaults": dict,
     "configuration": dict,
     "weights": int,
+    "rounds": list,
     "densities": list,
     "trainings": int,
     "steps": int,

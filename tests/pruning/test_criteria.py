@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ltr import masks
+from ltr.config import knobs
 from ltr.models import Model
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, Criterion, Evidence
@@ -176,3 +177,9 @@ def test_random_keeps_every_weight_equally_often() -> None:
         for n in range(400)
     )
     assert np.abs(kept - 200).max() < 50
+
+
+def test_the_help_names_every_criterion() -> None:
+    (meaning,) = (knob.meaning for knob in knobs() if knob.name == "pruning.criterion")
+    named = meaning.partition(": ")[2].split(", ")
+    assert sorted(named) == sorted(CRITERIA)
