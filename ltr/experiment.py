@@ -141,9 +141,8 @@ def commit(
     }
     if tickets:
         folder.groups.save(round_name(round), tickets)
-    densities = {lane: masks.density(starts[lane].mask) for lane in outcomes}
     at = setup.schedule.evaluate_at(round)
-    folder.commit(records.rows(outcomes, densities, at, setup.flops_per_step))
+    folder.commit(records.rows(outcomes, at, setup.flops_per_step))
 
 
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:

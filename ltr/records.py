@@ -12,7 +12,6 @@ from ltr.waves import Outcome
 
 def rows(
     outcomes: Mapping[LaneId, Outcome],
-    densities: Mapping[LaneId, float],
     evaluated_at: np.ndarray,
     flops_per_step: float,
 ) -> dict[str, pd.DataFrame]:
@@ -22,7 +21,7 @@ def rows(
             pd.DataFrame(
                 {
                     **lane._asdict(),
-                    "density": densities[lane],
+                    "density": outcome.density,
                     "step": evaluated_at,
                     **outcome.metrics._asdict(),
                 }

@@ -26,7 +26,9 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         leaves = {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
         arrays[f"wave_{place}"] = {"state": leaves, "metrics": np.stack(metrics)}
     about = {
-        "done": [[*lane, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()],
+        "done": [
+            [*lane, outcome.density, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()
+        ],
         "wave": [list(lane) for lane in wave.names] if wave else [],
         "step": wave.step if wave else 0,
         "seconds": wave.seconds if wave else 0.0,
@@ -40,16 +42,17 @@ def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Mapping[La
     `like` has a lane of the same structure for each that is wanted.
     """
     outcomes = {}
-    for place, (*lane, seconds, notes) in enumerate(about["done"]):
+    for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
-        outcomes[LaneId(*lane)] = Outcome(saved["params"], Metrics(*saved["metrics"]), seconds, notes)
+        metrics = Metrics(*saved["metrics"])
+        outcomes[LaneId(*lane)] = Outcome(saved["params"], density, metrics, seconds, notes)
     names = tuple(LaneId(*lane) for lane in about["wave"])
     if not names or not set(names) <= set(like):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
     lanes = [_lane(one["state"], like[name]) for one, name in zip(saved, names, strict=True)]
-    metrics = [Metrics(*one["metrics"]) for one in saved]
-    return Snapshot(outcomes, Wave(names, lanes, about["step"], metrics, about["seconds"]))
+    found = [Metrics(*one["metrics"]) for one in saved]
+    return Snapshot(outcomes, Wave(names, lanes, about["step"], found, about["seconds"]))
 
 
 def _lane(leaves: Mapping[str, np.ndarray], like: Lane) -> Lane:

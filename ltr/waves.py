@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ltr import devices
+from ltr import devices, masks
 from ltr.devices import Placement
 from ltr.errors import LtrError
 from ltr.methods import Lane
@@ -43,12 +43,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         params: its network's weights after the last step, NumPy float32.
+        density: of its network then.
         metrics: a value per evaluation, NumPy float32.
         seconds: device time it took.
         notes: what its method has to say (see `ltr.methods.Method`).
     """
 
     params: Any
+    density: float
     metrics: Metrics
     seconds: float
     notes: Mapping[str, Any] = {}
@@ -224,9 +226,9 @@ class _Running:
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
-        _, params = method.network(lane)
+        mask, params = jax.tree.map(np.asarray, method.network(lane))
         seconds = self._seconds / self._placement.lanes_per_device
-        return Outcome(jax.tree.map(np.asarray, params), metrics, seconds, method.notes(lane))
+        return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

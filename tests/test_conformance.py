@@ -200,7 +200,8 @@ def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
     losses = whole.query("round == 1")["val_loss"].tolist()
     assert len(set(losses)) > 1
     (density,) = set(whole.query("round == 1")["density"])
-    assert round(density * masks.count(saved(every_arm.whole, 0)["mask"])) == kept(every_arm.setup.targets[1])
+    weights, target = map(kept, every_arm.setup.targets)
+    assert (density == target / weights) is (arm != "supermask"), "which finds one of its own"
 
 
 def test_no_two_arms_train_alike(every_arm: Runs) -> None:

@@ -16,18 +16,18 @@ TICKET, CONTROL = LaneId(2, 1, "ticket", 0), LaneId(2, 1, "random_reinit", 3)
 EVALUATED = np.array([10, 20, 30, 40], np.int32)
 
 
-def outcome(*val_loss: float, seconds: float = 1.0) -> Outcome:
+def outcome(*val_loss: float, density: float = 0.25, seconds: float = 1.0) -> Outcome:
     """Test accuracy counts the evaluations: 0, 0.1, 0.2, ..."""
     losses = np.array(val_loss, np.float32)
     before = np.array([np.nan, *losses[1:]], np.float32)
     accuracy = np.arange(len(losses), dtype=np.float32) / 10
-    return Outcome(None, Metrics(before, losses, accuracy, losses, accuracy), seconds)
+    return Outcome(None, density, Metrics(before, losses, accuracy, losses, accuracy), seconds)
 
 
 @pytest.fixture
 def rows() -> dict[str, object]:
-    outcomes = {TICKET: outcome(4, 2, 1, 3, seconds=2.5), CONTROL: outcome(4, 3, 2, 1)}
-    return dict(records.rows(outcomes, {TICKET: 0.5, CONTROL: 0.25}, EVALUATED, flops_per_step=7.0))
+    outcomes = {TICKET: outcome(4, 2, 1, 3, density=0.5, seconds=2.5), CONTROL: outcome(4, 3, 2, 1)}
+    return dict(records.rows(outcomes, EVALUATED, flops_per_step=7.0))
 
 
 def test_a_row_of_metrics_for_each_evaluation(rows: dict) -> None:
@@ -54,7 +54,7 @@ def test_operations_count_the_steps_that_were_taken(rows: dict) -> None:
 def test_what_a_method_notes_is_in_the_row_of_its_lane() -> None:
     noted = outcome(4, 2, 1, 3)._replace(notes={"early_bird_step": 95})
     outcomes = {TICKET: noted, CONTROL: outcome(4, 3, 2, 1)}
-    found = records.rows(outcomes, dict.fromkeys(outcomes, 1.0), EVALUATED, flops_per_step=1.0)
+    found = records.rows(outcomes, EVALUATED, flops_per_step=1.0)
     by_arm = found["results"].set_index("arm")["early_bird_step"]
     assert by_arm["ticket"] == 95
     assert pd.isna(by_arm["random_reinit"])

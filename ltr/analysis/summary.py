@@ -54,6 +54,12 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index()
 
 
+def density(round: pd.DataFrame) -> float:
+    """Of the rows of a round: its ticket's, since an arm may come to one of its own."""
+    tickets = round[round["arm"] == "ticket"]
+    return float((tickets if len(tickets) else round)["density"].mean())
+
+
 def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
     """A run in one line, for lists of runs: plain numbers, null where nothing has been trained.
 

@@ -25,11 +25,11 @@ With --json one object:
   run      id, folder, dataset, model, status, written (when last), settings
            (those that are not at their default, by dotted name), figures
            (paths)
-  rounds   a list, each with round, density, and arms: for each arm accuracy,
-           ci95 (half-width of its 95 % confidence interval), final_accuracy,
-           final_ci95, early_stop_step, early_stop_ci95, censored (lanes whose
-           early stop is only a lower bound), lanes, n (replicates),
-           early_bird_step
+  rounds   a list, each with round, density, and arms: for each arm density,
+           accuracy, ci95 (half-width of its 95 % confidence interval),
+           final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
+           early_bird_step (of tickets), censored (lanes whose early stop is
+           only a lower bound), lanes, n (replicates)
   finding  sentences
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of

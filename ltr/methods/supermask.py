@@ -17,8 +17,9 @@ MULTIPLE = 50.0
 def build(parts: Parts) -> Method:
     """In every step each weight is used or not by a coin of odds exp(score), drawn anew.
 
-    The gradient passes through the coin to its probability. What is evaluated is not drawn: the
-    weights of best odds, in each layer as many as the mask keeps.
+    The gradient passes through the coin to its probability. What is evaluated is not drawn: every
+    weight whose odds are even or better. So the density is what training makes it; the mask that the
+    lane starts from says with which odds it begins.
     """
 
     def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
@@ -32,7 +33,8 @@ def build(parts: Parts) -> Method:
         return jax.tree.unflatten(structure, gates)
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        return scores.network(scores.highest(lane.mask, scores.frozen(lane.mask, lane.params)), lane)
+        used = jax.tree.map(lambda score: score >= 0, scores.frozen(lane.mask, lane.params))
+        return scores.network(used, lane)
 
     return Method(begin, scores.step(parts, gate, MULTIPLE), network, no_notes)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.summary import by_round
+from ltr.analysis.summary import by_round, density
 from ltr.report.arms import in_order
 
 KEYS = {
+    "density": "density",
     "accuracy": "accuracy",
     "ci95": "accuracy_ci95",
     "final_accuracy": "final_accuracy",
@@ -33,7 +34,7 @@ def _round(rows: pd.DataFrame) -> dict[str, Any]:
     by_arm = {row["arm"]: row for row in rows.to_dict("records")}
     return {
         "round": int(rows["round"].iloc[0]),
-        "density": float(rows["density"].mean()),
+        "density": density(rows),
         "arms": {arm: _arm(by_arm[arm]) for arm in in_order(by_arm)},
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ltr.analysis.summary import density
 from ltr.analysis.winning import ROUNDING
 from ltr.report.arms import in_order
 from ltr.report.numbers import spread
@@ -79,7 +80,7 @@ def row(round: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
     """
     highest = round["accuracy"].max() if len(round) > 1 else math.nan
     cells = {record["arm"]: cell(record, highest) for record in round.to_dict("records")}
-    return _lines(f"{round['round'].iloc[0]:5d} {100 * round['density'].mean():6.2f} %", cells, arms)
+    return _lines(f"{round['round'].iloc[0]:5d} {100 * density(round):6.2f} %", cells, arms)
 
 
 def _table(summary: pd.DataFrame, cell: Cell) -> str:

@@ -16,18 +16,22 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in jax.tree.leaves(mask)]
 
 
+FREE = ("supermask",)
+"""Methods that find a density of their own."""
+
+
 @pytest.mark.parametrize("name", [*METHODS, *WATCHED])
 class TestEveryMethod:
     @pytest.fixture
     def trained(self, name: str, train: Callable[..., Any]) -> Any:
         return train(name, STEPS)
 
-    def test_its_network_keeps_as_many_weights_in_each_layer_and_no_others(
+    def test_its_network_keeps_as_many_weights_in_each_layer_and_the_others_are_zero(
         self, name: str, trained: Any, mask: Any
     ) -> None:
         for lane in (trained.lanes[0], trained.lanes[-1]):
             kept, weights = trained.method.network(lane)
-            assert counts(kept) == counts(mask)
+            assert name in FREE or counts(kept) == counts(mask)
             for layer in ("dense_1", "dense_2", "output"):
                 outside = np.asarray(weights[layer]["kernel"])[~np.asarray(kept[layer]["kernel"])]
                 assert not outside.any()

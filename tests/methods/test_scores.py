@@ -120,3 +120,10 @@ def test_supermask_coins_are_tossed_anew_in_every_step(train: Callable[..., Any]
     """From the same scores, two steps of different numbers go different ways."""
     ends = [kernels(train("supermask", 1, SGD, first=first).lanes[-1].params) for first in (0, 1)]
     assert all((one != other).any() for one, other in zip(*ends, strict=True))
+
+
+def test_supermask_uses_what_has_even_odds_or_better(train: Callable[..., Any]) -> None:
+    trained = train("supermask", 30)
+    used, _ = trained.method.network(trained.lanes[-1])
+    for layer, score in zip(*map(kernels, (used, trained.lanes[-1].params)), strict=True):
+        np.testing.assert_array_equal(layer, score >= 0)

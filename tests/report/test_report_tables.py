@@ -56,6 +56,10 @@ def test_early_birds_have_a_table_where_they_were_looked_for(results: Results) -
     ]
 
 
+def test_a_round_has_the_density_of_its_ticket() -> None:
+    assert " 64.00 %" in accuracy_table(one_round(density=[0.5, 0.64]))
+
+
 def test_one_replicate_has_no_intervals() -> None:
     text = accuracy_table(one_round(n=1, accuracy_ci95=float("nan")))
     assert "1 replicate, no interval" in text

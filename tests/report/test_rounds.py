@@ -13,7 +13,15 @@ def test_keys_do_not_drift(results: Results) -> None:
     assert list(first) == ["round", "density", "arms"]
     assert list(second["arms"]) == ["ticket", "one_shot"]
     assert list(second["arms"]["ticket"]) == [
-        *("accuracy", "ci95", "final_accuracy", "final_ci95", "early_stop_step", "early_stop_ci95"),
+        *(
+            "density",
+            "accuracy",
+            "ci95",
+            "final_accuracy",
+            "final_ci95",
+            "early_stop_step",
+            "early_stop_ci95",
+        ),
         *("early_bird_step", "censored", "lanes", "n"),
     ]
 
