@@ -91,6 +91,12 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     def dense() -> Evidence:
         return evidence(setup, folder, 1, lane.replicate)
 
+    kinds = pruning.pruned(setup.model.kinds, setup.experiment.pruning.rates)
+
+    def network(key: jax.Array) -> Network:
+        model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
+        return Network(model, first["initial"], *setup.batch(key), key, keep)
+
     source = Source(
         ticket,
         first["initial"],
@@ -99,9 +105,7 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
         dense_scores=lambda: pruning.scores(setup.experiment.pruning, dense()),
         rewind=REWINDINGS[setup.experiment.rewind.name].weights,
         init=setup.init,
-        network=lambda key: Network(
-            setup.model, first["initial"], *setup.batch(key), key, keep=masks.count(ticket.mask)
-        ),
+        network=network,
     )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)

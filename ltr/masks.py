@@ -20,6 +20,11 @@ def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
     return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 
 
+def where(prunable: Any, tree: Any) -> Any:
+    """The tree where `prunable`, a mask or kinds, is not None, and None elsewhere."""
+    return tree_map(lambda kind, leaf: None if kind is None else leaf, prunable, tree)
+
+
 def layer_names(mask: Mask) -> Any:
     """The name of the layer in place of each mask."""
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)

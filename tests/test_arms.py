@@ -10,7 +10,7 @@ import pytest
 
 from ltr import arms, composition, keys, masks, optimizers, pruning
 from ltr.arms import Source, Ticket, connections, weights
-from ltr.config import Arm, Experiment, Optimizer, Pruning, knobs
+from ltr.config import Arm, Experiment, LayerRates, Optimizer, Pruning, knobs
 from ltr.errors import ConfigError
 from ltr.experiment import start
 from ltr.methods import METHODS, SCORES, Parts
@@ -30,6 +30,7 @@ LAYERWISE = [
     for name, arm in ARMS.items()
     if arm.shuffle in ("none", "layerwise") and arm.mask not in at_init.AT_INIT
 ]
+BY_DEFAULT = Pruning()
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
 LAYERS = ("dense_1", "dense_2", "output")
 OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
@@ -42,15 +43,15 @@ def trained(params: Any, round: int) -> Any:
     return jax.tree.map(lambda leaf: leaf + generator.normal(0, 0.5, leaf.shape).astype(np.float32), params)
 
 
-def source_of(network: Model, params: Any, rounds: int) -> Source:
+def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEFAULT) -> Source:
     """What the arms of a round draw on, after that many prunings of `network`."""
     dense = mask = masks.ones(params, network.kinds)
 
     def evidence(round: int, mask: Any) -> Evidence:
         return Evidence(params, trained(params, round), mask, KEY)
 
-    for round, target in enumerate(targets(Pruning(), 0.3, rounds, network.kinds, params)[1:]):
-        mask = pruning.prune(Pruning(), network.kinds, evidence(round, mask), target)
+    for round, target in enumerate(targets(config, 0.3, rounds, network.kinds, params)[1:]):
+        mask = pruning.prune(config, network.kinds, evidence(round, mask), target)
     ticket = Ticket(mask, masks.apply(mask, params))
     initial = jax.tree.map(lambda leaf: 2 * leaf, params)
     return Source(
@@ -260,19 +261,24 @@ def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> No
     assert any((~kept & (new == 0)).any() for kept, new in zip(kernels(mask), kernels(weights), strict=True))
 
 
-def started(source: Source, lane: LaneId, seed: int = 0) -> Any:
+def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_DEFAULT) -> Any:
     """What the experiment starts a lane from."""
     model = source.network(KEY).model
     parts = Parts(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
     setup = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS),
+        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
         init=source.init,
         model=model,
         batch=batch,
         targets=[None] * 3,
         methods={name: build(parts) for name, build in METHODS.items()},
     )
-    saved = {"initial": source.initial, "origin": source.origin, "trained": source.dense()}
+    saved = {
+        "initial": source.initial,
+        "origin": source.origin,
+        "trained": source.dense(),
+        "mask": jax.tree.map(np.ones_like, source.ticket.mask),
+    }
     groups = SimpleNamespace(load=lambda name, member: saved)
     return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
 
@@ -381,6 +387,18 @@ def test_a_ticket_is_watched_while_there_is_a_next_one(
     assert arms.method(experiment, "ticket", round) == method
     assert arms.method(experiment, "random_mask", round) == "weights"
     assert arms.method(Experiment(), "ticket", round) == "weights"
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.mask in at_init.AT_INIT])
+def test_at_initialisation_too_layers_that_are_never_pruned_are_not(
+    name: str, network: Model, params: Any
+) -> None:
+    """The output layer is spared; everything together has the ticket's density."""
+    spared = Pruning(rates=LayerRates(output=0))
+    source = source_of(network, params, 3, spared)
+    found = started(source, LaneId(1, 0, name, 0), pruning=spared).mask
+    assert counts(found)[2] == counts(source.ticket.mask)[2] == 18
+    assert sum(counts(found)) == sum(counts(source.ticket.mask))
 
 
 def test_arms_that_can_be() -> None:

@@ -34,12 +34,19 @@ MASKS: dict[str, Callable[[Source], Ticket]] = {"ticket": ticket, "one_shot": on
 def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     """The arm's mask before any shuffle, with the weights that belong to it.
 
-    Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer.
+    Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
+    layers that are never pruned stay whole.
     """
     if arm.mask not in AT_INIT:
         return MASKS[arm.mask](source)
     method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
-    return Ticket(method(source.network(key)), source.origin)
+    found = method(source.network(key))
+    return Ticket(masks.tree_map(_or_dense, source.ticket.mask, found), source.origin)
+
+
+def _or_dense(ticket: Any, found: Any) -> Any:
+    """Of a layer that is never pruned, the ticket's mask."""
+    return ticket if found is None else found
 
 
 def layerwise(mask: Any, generator: np.random.Generator) -> Any:

@@ -29,7 +29,8 @@ class Source(NamedTuple):
         dense_scores: () -> what the criterion says of them.
         rewind: mask, trained weights, origin -> weights to start from (see `ltr.rewinding`).
         init: key -> fresh weights.
-        network: key -> the initial network, with a batch, to be pruned to the ticket's weights.
+        network: key -> the initial network, with a batch, to be pruned to as many weights as the
+            ticket has; layers that are never pruned are without a kind in it.
     """
 
     ticket: Ticket

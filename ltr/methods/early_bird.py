@@ -52,7 +52,7 @@ def begin(of: Beginning) -> tuple[Any, Any]:
 def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `number` steps would have."""
     before = lane.memory
-    sizes = masks.tree_map(lambda kept, w: None if kept is None else jnp.abs(w), lane.mask, lane.params)
+    sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if parts.pruning.scope == "global":
         worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"])

@@ -18,12 +18,12 @@ def build(parts: Parts) -> Method:
     """
 
     def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
-        sizes = scores.frozen(lane.mask, jax.tree.map(jnp.abs, params))
+        sizes = masks.where(lane.mask, jax.tree.map(jnp.abs, params))
         chosen = scores.highest(lane.mask, sizes)
         return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), sizes)
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        sizes = scores.frozen(lane.mask, jax.tree.map(jnp.abs, lane.params))
+        sizes = masks.where(lane.mask, jax.tree.map(jnp.abs, lane.params))
         return scores.network(scores.highest(lane.mask, sizes), lane)
 
     return Method(begin, scores.step(parts, gate), network, no_notes)
@@ -39,4 +39,4 @@ def begin(of: Beginning) -> tuple[Any, Any]:
         bound = 1 / np.sqrt(np.prod(weight.shape[:-1]))
         return generator.uniform(-bound, bound, weight.shape).astype(np.float32)
 
-    return masks.tree_map(drawn, of.mask, of.weights), scores.frozen(of.mask, of.weights)
+    return masks.tree_map(drawn, of.mask, of.weights), masks.where(of.mask, of.weights)

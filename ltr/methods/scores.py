@@ -52,11 +52,6 @@ def _gated(kept: Any, param: jax.Array, gate: jax.Array, weight: jax.Array) -> j
     return param if kept is None else gate * weight
 
 
-def frozen(mask: Any, weights: Any) -> Any:
-    """The weights that scores stand for, for `memory`: like the mask."""
-    return masks.tree_map(lambda kept, weight: None if kept is None else weight, mask, weights)
-
-
 def straight_through(value: jax.Array, as_if: jax.Array) -> jax.Array:
     """`value`, with the gradient of `as_if`."""
     return jax.lax.stop_gradient(value - as_if) + as_if

@@ -24,7 +24,7 @@ def build(parts: Parts) -> Method:
 
     def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
         key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "supermask", number)
-        layers, structure = jax.tree.flatten(scores.frozen(lane.mask, params))
+        layers, structure = jax.tree.flatten(masks.where(lane.mask, params))
         gates = []
         for place, score in enumerate(layers):
             probability = jax.nn.sigmoid(score)
@@ -33,7 +33,7 @@ def build(parts: Parts) -> Method:
         return jax.tree.unflatten(structure, gates)
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        used = jax.tree.map(lambda score: score >= 0, scores.frozen(lane.mask, lane.params))
+        used = jax.tree.map(lambda score: score >= 0, masks.where(lane.mask, lane.params))
         return scores.network(used, lane)
 
     return Method(begin, scores.step(parts, gate, MULTIPLE), network, no_notes)
@@ -48,4 +48,4 @@ def begin(of: Beginning) -> tuple[Any, Any]:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
         return np.full_like(weight, np.log(odds))
 
-    return masks.tree_map(even, of.mask, of.weights), scores.frozen(of.mask, of.weights)
+    return masks.tree_map(even, of.mask, of.weights), masks.where(of.mask, of.weights)

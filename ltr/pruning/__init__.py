@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from ltr import masks
@@ -44,6 +45,11 @@ def prune(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
         pruned = selection.layerwise(worth, evidence.mask, target)
     selection.require_alive(pruned)
     return pruned
+
+
+def pruned(kinds: Any, rates: LayerRates) -> Any:
+    """The kinds, None of layers that are never pruned."""
+    return jax.tree.map(lambda kind: kind if getattr(rates, kind) else None, kinds)
 
 
 def spare(worth: Any, kinds: Any, rates: LayerRates) -> Any:

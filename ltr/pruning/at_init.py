@@ -154,7 +154,7 @@ def inverted(name: str) -> AtInit:
 
 
 def _kernels(model: Model, params: Any) -> Any:
-    return masks.tree_map(lambda kind, leaf: None if kind is None else leaf, model.kinds, params)
+    return masks.where(model.kinds, params)
 
 
 def _with_kernels(kernels: Any, params: Any) -> Any:

@@ -27,7 +27,7 @@ def layerwise(scores: Any, mask: Any, counts: Any) -> Any:
 def globally(scores: Any, mask: Any, total: Any) -> Any:
     """Keep the `total` highest scores over all layers together; arguments as in `selection.globally`."""
     layers, structure = jax.tree.flatten(mask)
-    scored = jax.tree.leaves(masks.tree_map(lambda m, s: None if m is None else s, mask, scores))
+    scored = jax.tree.leaves(masks.where(mask, scores))
     score, survivors = (jnp.concatenate([layer.ravel() for layer in tree]) for tree in (scored, layers))
     ends = np.cumsum([layer.size for layer in layers])[:-1]
     parts = jnp.split(keep_highest(score, survivors, total), ends)

@@ -34,7 +34,7 @@ def globally(scores: Any, mask: Any, total: int) -> Any:
     Arguments as for `layerwise`. Ties go by layer, then by index.
     """
     kept, structure = jax.tree.flatten(mask)
-    scored = jax.tree.leaves(masks.tree_map(lambda m, s: None if m is None else s, mask, scores))
+    scored = jax.tree.leaves(masks.where(mask, scores))
     score, survivors = (np.concatenate([layer.ravel() for layer in tree]) for tree in (scored, kept))
     ends = np.cumsum([layer.size for layer in kept])[:-1]
     parts = np.split(keep_highest(score, survivors, total), ends)

@@ -32,8 +32,7 @@ def targets(config: Pruning, prune_rate: float, rounds: int, kinds: Any, params:
     """
     rates = jax.tree.leaves(layer_rates(config, prune_rate, kinds))
     names, structure = jax.tree.flatten(masks.layer_names(kinds))
-    shaped = masks.tree_map(lambda kind, leaf: None if kind is None else leaf, kinds, params)
-    shapes = [leaf.shape for leaf in jax.tree.leaves(shaped)]
+    shapes = [leaf.shape for leaf in jax.tree.leaves(masks.where(kinds, params))]
     if config.scope == "layerwise":
         counts = _each_by_rate(shapes, rates, rounds)
     else:
