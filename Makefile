@@ -18,7 +18,7 @@ run: $(INSTALLED) ## Find lottery tickets in handwritten digits (ARGS="rounds=5 
 	$(BIN)/ltr run $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types and the layers of the design
 	$(BIN)/ruff check

@@ -114,25 +114,25 @@ class Runs(NamedTuple):
 def conduct(
     ready: Callable[[Experiment], Setup], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Runs]:
-    """Runs an experiment in words, visited at every step, and stopped after the visit `end`."""
+    """Runs an experiment in words, visited at every step, and once more, stopped after the visit `end`."""
 
-    def run(root: Path, words: tuple[str, ...], end: int | None) -> tuple[Setup, Path]:
-        asked = from_words([f"output_root={root}", *SMALL, *words])
-        made = ready(asked)
+    def run(made: Setup, root: Path, end: int | None) -> Path:
+        asked = dataclasses.replace(made.experiment, output_root=str(root))
         with open_run(asked) as folder:
             folder.begin(asked, {})
             experiment.run(made, folder, Watch(end))
-            return made, folder.path
+            return folder.path
 
     def conduct(words: tuple[str, ...], end: int) -> Runs:
         root = tmp_path_factory.mktemp("conformance")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
             patch.setattr(waves, "VISIT_SECONDS", 0.0)
-            made, whole = run(root / "whole", words, None)
+            made = ready(from_words([*SMALL, *words]))
+            whole = run(made, root / "whole", None)
             with pytest.raises(StoppedError):
-                run(root / "resumed", words, end)
-            return Runs(made, whole, run(root / "resumed", words, None)[1])
+                run(made, root / "resumed", end)
+            return Runs(made, whole, run(made, root / "resumed", None))
 
     return conduct
 
@@ -185,11 +185,9 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
 
 
-@pytest.mark.parametrize("words", [case for case in CASES if case.id != "default"])
-def test_a_choice_is_another_run(words: tuple[str, ...]) -> None:
-    base = from_words(["dataset=cifar10", "model.width=0.1"] if words[0].startswith("model=") else [])
-    same = words[0] in ("model=lenet_300_100", "pruning=layerwise", "rewind=weights")
-    assert (run_id(from_words(words)) == run_id(base)) is (same and len(words) == 3)
+def test_every_choice_is_another_run() -> None:
+    ids = [run_id(from_words(case.values[0])) for case in CASES]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("arm", choices(ARM))
@@ -197,8 +195,8 @@ def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
     whole, resumed = (tables.read(path, "metrics").query(f"arm == '{arm}'") for path in every_arm[1:])
     assert whole.equals(resumed)
     assert whole.query("round == 1")["step"].tolist() == [0, 2, 4]
-    losses = whole.query("round == 1")["val_loss"].tolist()
-    assert len(set(losses)) > 1
+    losses = set(whole.query("round == 1")["val_loss"])
+    assert len(losses) > 1 or arm == "supermask", "whose odds take longer to turn"
     (density,) = set(whole.query("round == 1")["density"])
     weights, target = map(kept, every_arm.setup.targets)
     assert (density == target / weights) is (arm != "supermask"), "which finds one of its own"

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -15,12 +16,16 @@ from ltr.models.layers import INITIALIZERS
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
 
+SLOW = {"conv4", "conv6", "resnet18", "vgg19", "wide_resnet"}
+"""Networks that take long to compile and have a smaller sibling, which is tested every time."""
+
 WITHOUT_DROPOUT = ["resnet18", "resnet20", "vgg16", "vgg19"]
-EVERY = [
-    pytest.param(name, marks=pytest.mark.slow) if name in {"resnet18", "vgg19", "wide_resnet"} else name
-    for name in MODELS
-]
-"""Those that take long to compile have a smaller sibling that is tested every time."""
+
+
+def tried(names: Iterable[str]) -> list[Any]:
+    """The names as parameters of a test, the slow ones marked."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names]
+
 
 KEY = jax.random.key(0, impl="unsafe_rbg")
 OTHER = jax.random.fold_in(KEY, 1)
@@ -115,7 +120,7 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", tried(MODELS))
 class TestEveryNetwork:
     @pytest.fixture
     def model(self, name: str) -> Model:
@@ -180,7 +185,7 @@ class TestEveryNetwork:
 
 @pytest.mark.parametrize(
     "name",
-    ["lenet_300_100", "conv2", "conv4", "conv6", pytest.param("wide_resnet", marks=pytest.mark.slow)],
+    tried(name for name in MODELS if name not in WITHOUT_DROPOUT),
 )
 class TestDropout:
     IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
