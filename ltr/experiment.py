@@ -10,7 +10,7 @@ import numpy as np
 from ltr import arms, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
-from ltr.methods import Beginning
+from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
@@ -91,13 +91,14 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     def dense() -> Evidence:
         return evidence(setup, folder, 1, lane.replicate)
 
-    kinds = pruning.pruned(setup.model.kinds, setup.experiment.pruning.rates)
+    kinds = setup.prunable
 
     def network(key: jax.Array) -> Network:
         model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
         return Network(model, first["initial"], *setup.batch(key), key, keep)
 
     source = Source(
+        kinds,
         ticket,
         first["initial"],
         first["origin"],
@@ -109,9 +110,11 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     )
     key = keys.fold(root, lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
-    method, following = arms.method(setup.experiment, lane.arm, lane.round), setup.targets[lane.round + 1 :]
+    method, following = arms.method(setup.experiment, lane.arm), setup.targets[lane.round + 1 :]
+    if method in WATCHED and not following:
+        method = WEIGHTS_ALONE
     beginning = Beginning(mask, weights, keys.fold(key, "method"), following[0] if following else None)
-    params, memory = setup.methods[method].begin(beginning)
+    params, memory = setup.trainer.methods[method].begin(beginning)
     data_key = _lane_key(setup.experiment.seed, lane.replicate, lane.round)
     return Start(params, mask, data_key, memory, method)
 
@@ -121,10 +124,8 @@ def train(
 ) -> dict[LaneId, Outcome]:
     """Train lanes, from where a checkpoint left them if there is one."""
     resume, saved = None, folder.load_under_way()
-    if saved is not None:
-        resume = under_way.unpack(
-            *saved, {lane: setup.trainer.fresh(start) for lane, start in starts.items()}
-        )
+    if saved is not None and under_way.is_readable(saved[1]):
+        resume = under_way.unpack(*saved, starts, setup.trainer.fresh)
         watch.resumes(under_way.steps(resume, starts, evaluate_at))
     visit = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
     return setup.trainer.train(starts, evaluate_at, visit, resume)

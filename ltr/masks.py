@@ -1,7 +1,7 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
-True is a kept weight. `apply` works on NumPy and on JAX arrays, under `jax.jit` too; the others
-are for the host.
+True is a kept weight. `tree_map`, `where` and `apply` work on NumPy and on JAX arrays, under `jax.jit`
+too; the others are for the host.
 """
 
 from collections.abc import Callable

@@ -1,17 +1,18 @@
 """What stays the same over a whole run: the network, the data on the devices, the compiled program."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from ltr import arms, data, devices, models, optimizers, pruning, rewinding, schedule, training
+from ltr import arms, data, devices, methods, models, optimizers, pruning, rewinding, schedule, training
 from ltr.config import Experiment
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
-from ltr.methods import METHODS, WATCHED, Method, Parts
+from ltr.errors import ConfigError
+from ltr.methods import METHODS, WATCHED, Parts
 from ltr.models import Model
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -30,7 +31,7 @@ class Outline:
     Attributes:
         shapes: `jax.ShapeDtypeStruct` of every parameter.
         targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`); if
-            early birds are looked for, one more round than there is, unless densities say how many.
+            early birds are looked for, of one round more than there is, where there can be one.
     """
 
     experiment: Experiment
@@ -48,14 +49,14 @@ class Setup(Outline):
         init: key -> fresh weights, NumPy float32.
         batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
-        methods: how arms train, by the names that they have for it.
+        prunable: the kinds of layers, None of those that are never pruned.
         flops_per_step: see `ltr.training.flops_per_step`.
     """
 
     init: Callable[[jax.Array], Any]
     batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
     tickets: Tickets | None
-    methods: Mapping[str, Method]
+    prunable: Any
     trainer: Trainer
     flops_per_step: float
 
@@ -70,10 +71,22 @@ def outline(experiment: Experiment) -> Outline:
     model = models.build(experiment.model, facts.shape, facts.classes)
     span = REWINDINGS[experiment.rewind.name].span
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
+    methods.check(experiment, times)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
-    rounds = experiment.rounds + experiment.early_bird
-    counts = targets(experiment.pruning, experiment.prune_rate, rounds, model.kinds, shapes)
+    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
+    if experiment.early_bird:
+        counts += _next(experiment, model, shapes)
     return Outline(experiment, model, times, shapes, counts)
+
+
+def _next(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:
+    """The target of the round after the last, if there can be one."""
+    rounds = experiment.rounds + 1
+    try:
+        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.kinds, shapes)
+    except ConfigError:
+        return []
+    return found[rounds:]
 
 
 def parts(of: Outline) -> Parts:
@@ -85,8 +98,9 @@ def parts(of: Outline) -> Parts:
 
 def placement(of: Outline) -> Placement:
     """Where the run's lanes train."""
-    widest = max(len(arms.lanes(of.experiment, round)) for round in (0, min(1, of.experiment.rounds)))
-    return devices.place(of.experiment.devices, of.experiment.lanes_per_device, widest, lane_bytes(of))
+    experiment = of.experiment
+    lanes = arms.widest(experiment)
+    return devices.place(experiment.devices, experiment.lanes_per_device, lanes, lane_bytes(of))
 
 
 def lane_bytes(of: Outline) -> int:
@@ -100,12 +114,12 @@ def make(of: Outline) -> Setup:
     experiment, where, made_of = of.experiment, placement(of), parts(of)
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
-    methods = {name: (METHODS | WATCHED)[name](made_of) for name in arms.methods(experiment)}
     augment = augmentation(experiment.dataset)
     programs = {
-        name: training.program(of.model, method, experiment.batch_size, augment)
-        for name, method in methods.items()
+        name: training.program(of.model, (METHODS | WATCHED)[name](made_of), experiment.batch_size, augment)
+        for name in arms.methods(experiment)
     }
+    prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)
     trainer = Trainer(programs, made_of.optimizer, examples, where)
     flops = training.flops_per_step(made_of, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
@@ -124,7 +138,7 @@ def make(of: Outline) -> Setup:
         init=init,
         batch=batch,
         tickets=tickets,
-        methods=methods,
+        prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
         flops_per_step=flops,
     )

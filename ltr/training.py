@@ -79,7 +79,7 @@ class Metrics(NamedTuple):
 
 
 class Program(NamedTuple):
-    """The function to compile, of one lane: trains and evaluates it by its method, as far as a visit asks."""
+    """Trains and evaluates a lane by its method, as far as a visit asks: `run`, a function to be compiled."""
 
     method: Method
     run: Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]

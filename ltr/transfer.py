@@ -77,6 +77,7 @@ class Tickets:
     def __init__(self, experiment: Experiment, shapes: Any) -> None:
         self._groups = _groups(experiment)
         self._groups.require_whole()
+        self._shapes = shapes
         theirs = self._groups.load("initial", 0)["origin"]
         for (path, ours), their in zip(
             jax.tree.leaves_with_path(shapes), jax.tree.leaves(theirs), strict=True
@@ -97,6 +98,12 @@ class Tickets:
         """The mask of their round; of a head that does not fit the dense one."""
         theirs = self._groups.load(round_name(round), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
+
+    def prunable(self, kinds: Any) -> Any:
+        """The kinds, None of a head that does not fit."""
+        theirs = self._groups.load("initial", 0)["origin"]
+        fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
+        return masks.tree_map(lambda kind, fit: kind if fit else None, kinds, fits)
 
 
 def _fitting(their: Any, our: Any) -> Any:

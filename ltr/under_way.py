@@ -1,6 +1,6 @@
 """A round under way as a checkpoint holds it: arrays by name, and a description in JSON."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,9 @@ import numpy as np
 from ltr.methods import Lane
 from ltr.store.tables import LaneId
 from ltr.training import Metrics
-from ltr.waves import Outcome, Snapshot, Wave
+from ltr.waves import Outcome, Snapshot, Start, Wave
+
+FORMAT = 2
 
 
 def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -26,6 +28,7 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         leaves = {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
         arrays[f"wave_{place}"] = {"state": leaves, "metrics": np.stack(metrics)}
     about = {
+        "format": FORMAT,
         "done": [
             [*lane, outcome.density, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()
         ],
@@ -36,10 +39,24 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
     return arrays, about
 
 
-def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Mapping[LaneId, Lane]) -> Snapshot:
+def is_readable(about: Mapping[str, Any]) -> bool:
+    """Whether this version of ltr packed the snapshot so."""
+    return about.get("format") == FORMAT
+
+
+def unpack(
+    arrays: Mapping[str, Any],
+    about: Mapping[str, Any],
+    starts: Mapping[LaneId, Start],
+    fresh: Callable[[Start], Lane],
+) -> Snapshot:
     """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
 
-    `like` has a lane of the same structure for each that is wanted.
+    Args:
+        arrays: what `pack` returned.
+        about: what it returned beside them.
+        starts: of the lanes that are wanted.
+        fresh: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
     """
     outcomes = {}
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
@@ -47,17 +64,18 @@ def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], like: Mapping[La
         metrics = Metrics(*saved["metrics"])
         outcomes[LaneId(*lane)] = Outcome(saved["params"], density, metrics, seconds, notes)
     names = tuple(LaneId(*lane) for lane in about["wave"])
-    if not names or not set(names) <= set(like):
+    if not names or not set(names) <= set(starts):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    lanes = [_lane(one["state"], like[name]) for one, name in zip(saved, names, strict=True)]
+    structure = jax.tree.structure(fresh(starts[names[0]]))
+    lanes = [_lane(one["state"], structure) for one in saved]
     found = [Metrics(*one["metrics"]) for one in saved]
     return Snapshot(outcomes, Wave(names, lanes, about["step"], found, about["seconds"]))
 
 
-def _lane(leaves: Mapping[str, np.ndarray], like: Lane) -> Lane:
+def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:
     ordered: Sequence[np.ndarray] = [leaves[name] for name in sorted(leaves)]
-    return jax.tree.unflatten(jax.tree.structure(like), ordered)
+    return jax.tree.unflatten(structure, ordered)
 
 
 def steps(snapshot: Snapshot, wanted: Collection[LaneId], evaluate_at: np.ndarray) -> int:

@@ -15,17 +15,13 @@ import numpy as np
 from ltr import devices, masks
 from ltr.devices import Placement
 from ltr.errors import LtrError
-from ltr.methods import Lane
+from ltr.methods import WEIGHTS_ALONE, Lane, Method
 from ltr.optimizers import Optimizer
 from ltr.training import LEGS, Examples, Metrics, Program, Visit
 
 VISIT_SECONDS = 1.0
 FASTER = 8.0
 """How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
-
-
-WEIGHTS = "weights"
-"""The method that trains the weights."""
 
 
 class Start(NamedTuple):
@@ -35,7 +31,7 @@ class Start(NamedTuple):
     mask: Any
     key: np.ndarray
     memory: Any = ()
-    method: str = WEIGHTS
+    method: str = WEIGHTS_ALONE
 
 
 class Outcome(NamedTuple):
@@ -105,11 +101,19 @@ class Trainer:
     ) -> None:
         self.placement = placement
         self._programs = {
-            name: program._replace(run=devices.parallel(program.run, placement, donate=(0,)))
+            name: Program(
+                program.method._replace(network=jax.jit(program.method.network)),
+                devices.parallel(program.run, placement, donate=(0,)),
+            )
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
         self._moments = jax.jit(optimizer.direction.init)
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        """Those of the programs."""
+        return {name: program.method for name, program in self._programs.items()}
 
     def train(
         self,

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "choices.md"
 HEAD = """\
 # What can be chosen
 
-Written by `scripts/choices.py`; `ltr run --help` prints the same on a terminal.
+Written by `scripts/choices.py`. `ltr run --help` lists the choices too, and the knobs with their defaults.
 """
 
 

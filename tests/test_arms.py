@@ -1,5 +1,6 @@
 """Each control is compared with the ticket: one that does nothing fails here."""
 
+import dataclasses
 import itertools
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from ltr.experiment import start
 from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
+from ltr.pruning import pruned as pruned_kinds
 from ltr.pruning.criteria import Evidence, magnitude
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
@@ -55,6 +57,7 @@ def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEF
     ticket = Ticket(mask, masks.apply(mask, params))
     initial = jax.tree.map(lambda leaf: 2 * leaf, params)
     return Source(
+        pruned_kinds(network.kinds, config.rates),
         ticket,
         initial,
         params,
@@ -271,7 +274,8 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
         model=model,
         batch=batch,
         targets=[None] * 3,
-        methods={name: build(parts) for name, build in METHODS.items()},
+        prunable=pruned_kinds(model.kinds, pruning.rates),
+        trainer=SimpleNamespace(methods={name: build(parts) for name, build in METHODS.items()}),
     )
     saved = {
         "initial": source.initial,
@@ -286,8 +290,8 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, source: Source) -> None:
-    first = started(source, LaneId(1, 0, arm, 0))
-    assert not same(first.params, started(source, other._replace(arm=arm)).params)
+    first, second = (started(source, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
+    assert not same((first.params, first.memory), (second.params, second.memory))
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
@@ -295,7 +299,8 @@ def test_0_is_a_seed(arm: str, source: Source) -> None:
     lane = LaneId(1, 0, arm, 0)
     assert same(started(source, lane), started(source, lane))
     for one, other in itertools.combinations(range(3), 2):
-        assert not same(started(source, lane, one).params, started(source, lane, other).params)
+        first, second = (started(source, lane, seed) for seed in (one, other))
+        assert not same((first.params, first.memory), (second.params, second.memory))
 
 
 def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(source: Source) -> None:
@@ -359,7 +364,12 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(arm={**ARMS, "x": Arm(method="rigl", pruned="frozen")}),
             "arm.x.method=rigl: needs arm.x.pruned=zero",
         ),
-        (Experiment(early_bird=True, pruning=Pruning(sign="same")), "early_bird=true: needs pruning.crit"),
+        (
+            Experiment(
+                arm={**ARMS, "x": Arm(method="edge_popup", weights="initial", pruned="frozen", noise=1)}
+            ),
+            "arm.x.method=edge_popup: chooses among the initial weights; needs .* no shuffle, signs or noise",
+        ),
         (
             Experiment(arms=("ticket", "frozen"), arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
             "arm.frozen.pruned=frozen: needs optimizer.weight_decay=0",
@@ -376,23 +386,23 @@ def test_frozen_weights_whose_scores_are_trained_do_not_mind_weight_decay() -> N
     arms.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
 
 
-@pytest.mark.parametrize(
-    ("round", "densities", "method"),
-    [(0, (), "early_bird"), (9, (), "early_bird"), (1, (0.5, 0.2), "early_bird"), (2, (0.5, 0.2), "weights")],
-)
-def test_a_ticket_is_watched_while_there_is_a_next_one(
-    round: int, densities: tuple[float, ...], method: str
-) -> None:
-    experiment = Experiment(early_bird=True, pruning=Pruning(scope="global", densities=densities))
-    assert arms.method(experiment, "ticket", round) == method
-    assert arms.method(experiment, "random_mask", round) == "weights"
-    assert arms.method(Experiment(), "ticket", round) == "weights"
+def test_the_ticket_alone_is_watched() -> None:
+    experiment = Experiment(early_bird=True)
+    assert arms.method(experiment, "ticket") == "early_bird"
+    assert arms.method(experiment, "random_mask") == "weights"
+    assert arms.method(Experiment(), "ticket") == "weights"
+    assert arms.methods(experiment) == {"weights", "early_bird"}
 
 
-@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.mask in at_init.AT_INIT])
-def test_at_initialisation_too_layers_that_are_never_pruned_are_not(
-    name: str, network: Model, params: Any
-) -> None:
+def test_lanes_that_train_by_one_method_can_train_at_once() -> None:
+    experiment = Experiment(arms=("ticket", "random_mask", "rigl"), replicates=3, arm=ARMS)
+    assert arms.widest(experiment) == 6
+    assert arms.widest(dataclasses.replace(experiment, early_bird=True)) == 3
+    assert arms.widest(dataclasses.replace(experiment, rounds=0)) == 3
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_in_every_arm_layers_that_are_never_pruned_are_not(name: str, network: Model, params: Any) -> None:
     """The output layer is spared; everything together has the ticket's density."""
     spared = Pruning(rates=LayerRates(output=0))
     source = source_of(network, params, 3, spared)

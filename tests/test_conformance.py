@@ -23,6 +23,7 @@ from ltr.config import Experiment
 from ltr.data import DATASETS, Dataset, Split
 from ltr.data.augmentation import AUGMENTATIONS
 from ltr.errors import LtrError, StoppedError
+from ltr.methods import early_bird, rigl
 from ltr.models import MODELS
 from ltr.pruning.criteria import CRITERIA, SIGNS
 from ltr.pruning.targets import kept
@@ -33,7 +34,7 @@ from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import run_id
 from ltr.waves import Progress
 
-SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=6")
+SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
 QUICK = {"lenet_300_100", "conv2", "cifar10"}
 """Networks and data sets that are tried every time; the others are much like these."""
 
@@ -127,7 +128,10 @@ def conduct(
         root = tmp_path_factory.mktemp("conformance")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
+            patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
             patch.setattr(waves, "VISIT_SECONDS", 0.0)
+            patch.setattr(rigl, "EVERY", 2)
+            patch.setattr(early_bird, "QUEUE", 2)
             made = ready(from_words([*SMALL, *words]))
             whole = run(made, root / "whole", None)
             with pytest.raises(StoppedError):
@@ -181,6 +185,8 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
     for table in ("metrics", "results"):
         one, other = ((path / f"{table}.parquet").read_bytes() for path in (runs.whole, runs.resumed))
         assert one == other
+    noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
+    assert noted.any() == runs.setup.experiment.early_bird
     for round in (0, 1):
         assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
 

@@ -12,7 +12,7 @@ from ltr.methods import Lane
 from ltr.store import checkpoints
 from ltr.store.tables import LaneId
 from ltr.training import Metrics
-from ltr.waves import Outcome, Snapshot, Wave
+from ltr.waves import Outcome, Snapshot, Start, Wave
 
 TICKET, CONTROL = LaneId(1, 0, "ticket", 0), LaneId(1, 0, "random_mask", 0)
 RUNNING = (LaneId(1, 1, "ticket", 0), LaneId(1, 1, "random_mask", 0))
@@ -51,9 +51,10 @@ def snapshot() -> Snapshot:
 def restored(path: Path) -> Snapshot:
     """The snapshot, after a journey through a checkpoint on disk."""
     checkpoints.save(path, *under_way.pack(snapshot(), kept=["ticket"]))
-    return under_way.unpack(
-        checkpoints.load(path), checkpoints.metadata(path), dict.fromkeys(RUNNING, lane(9))
-    )
+    about = checkpoints.metadata(path)
+    assert under_way.is_readable(about)
+    starts = dict.fromkeys(RUNNING, Start(None, None, np.zeros(2, np.uint32)))
+    return under_way.unpack(checkpoints.load(path), about, starts, lambda start: lane(9))
 
 
 def assert_same(left: Any, right: Any) -> None:
@@ -91,3 +92,17 @@ def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
     outcomes = restored(tmp_path / "saved").outcomes
     assert_same(outcomes[TICKET].params, weights(1))
     assert outcomes[CONTROL].params is None
+
+
+def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path / "saved", *under_way.pack(snapshot(), kept=["ticket"]))
+    saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
+    starts = {RUNNING[0]: Start(None, None, np.zeros(2, np.uint32))}
+    found = under_way.unpack(*saved, starts, lambda start: lane(9))
+    assert found.wave is None
+    assert list(found.outcomes) == [TICKET, CONTROL]
+    assert under_way.steps(found, [TICKET, CONTROL, *RUNNING], np.array([10, 50])) == 80
+
+
+def test_what_another_version_packed_is_not_read() -> None:
+    assert not under_way.is_readable({"done": [], "wave": []})

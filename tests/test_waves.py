@@ -10,7 +10,7 @@ from ltr.config import Duration, Optimizer, Pruning
 from ltr.data import Dataset
 from ltr.devices import Placement
 from ltr.errors import LtrError
-from ltr.methods import METHODS, Parts
+from ltr.methods import METHODS, WATCHED, Beginning, Method, Parts, rigl
 from ltr.models import Model
 from ltr.optimizers import Optimizer as Built
 from ltr.pruning.criteria import Evidence
@@ -35,12 +35,16 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
     """A trainer of `network` on `blobs`, in batches of 10: 4 steps an epoch."""
 
     def trainer(
-        config: Optimizer = ADAM, lanes_per_device: int = 1, wrap: Callable[[Run], Run] = lambda f: f
+        config: Optimizer = ADAM,
+        lanes_per_device: int = 1,
+        wrap: Callable[[Run], Run] = lambda f: f,
+        method: str = "weights",
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        program = training.program(network, METHODS["weights"](Parts(network, optimizer, 14, 4)), 10)
-        programs = {"weights": program._replace(run=wrap(program.run))}
+        built = (METHODS | WATCHED)[method](Parts(network, optimizer, 14, 4))
+        program = training.program(network, built, 10)
+        programs = {method: program._replace(run=wrap(program.run))}
         return Trainer(programs, optimizer, training.examples(blobs), placement)
 
     return trainer
@@ -62,6 +66,13 @@ def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
         )
         for n, lane in enumerate(LANES)
     }
+
+
+def begin(method: Method, name: str, start: Start) -> Start:
+    """The start of a lane by another method, its next mask half of this."""
+    target = jax.tree.map(lambda layer: int(layer.sum()) // 2, start.mask)
+    params, memory = method.begin(Beginning(start.mask, start.params, jax.random.key(1), target))
+    return Start(params, start.mask, start.key, memory, name)
 
 
 @pytest.fixture
@@ -176,11 +187,20 @@ def test_a_loss_that_diverges_names_the_step_where_it_is_found(
         wild.train(starts, AT, ignore)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("weights", "rigl") else pytest.param(name, marks=pytest.mark.slow)
+        for name in [*METHODS, *WATCHED]
+    ],
+)
 def test_side_by_side_on_a_device_lanes_train_alike(
-    make: Callable[..., Trainer], trainer: Trainer, starts: Any
+    name: str, make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one_by_one = trainer.train(starts, AT, ignore)
-    side_by_side = make(lanes_per_device=2).train(starts, AT, ignore)
+    monkeypatch.setattr(rigl, "EVERY", 4)
+    trainer, other = make(method=name), make(method=name, lanes_per_device=2)
+    begun = {lane: begin(trainer.methods[name], name, start) for lane, start in starts.items()}
+    one_by_one, side_by_side = (each.train(begun, AT, ignore) for each in (trainer, other))
     for lane in LANES:
         for one, other in zip(
             *(jax.tree.leaves(o[lane][:3]) for o in (one_by_one, side_by_side)), strict=True

@@ -4,6 +4,8 @@ An arm is a configuration (`configs/arm/`): which connections it keeps, what the
 what becomes of the others, each by name in a registry of this package.
 """
 
+import dataclasses
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -11,12 +13,12 @@ import jax
 import numpy as np
 
 from ltr import keys
-from ltr.arms.connections import MASKS, SHUFFLES, own
+from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import Arm, Experiment, nearest
 from ltr.errors import ConfigError
-from ltr.methods import METHODS, SCORES
+from ltr.methods import METHODS, SCORES, WEIGHTS_ALONE
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
 from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
@@ -32,7 +34,7 @@ def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     generator = np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "shuffle"))))
     found = own(arm, source, keys.fold(key, "mask"))
     if arm.shuffle != "none":
-        found = Ticket(SHUFFLES[arm.shuffle](found.mask, generator), source.origin)
+        found = Ticket(shuffled(arm.shuffle, found.mask, source.kinds, generator), source.origin)
     weights = WEIGHTS[arm.weights](source, found, keys.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)
@@ -45,7 +47,7 @@ def is_drawn(arm: Arm) -> bool:
     """Whether chance has a part in it, so that another draw is another start."""
     settled = arm.weights in ("own", "initial") or (arm.weights == "constant" and arm.keep_signs)
     shaken = arm.shuffle != "none" or not settled or arm.noise > 0
-    return arm.mask in AT_INIT_DRAWN or shaken or arm.method == "edge_popup"
+    return arm.mask in AT_INIT_DRAWN or shaken or arm.method in SCORES
 
 
 def lanes(experiment: Experiment, round: int) -> list[LaneId]:
@@ -66,18 +68,22 @@ def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) ->
     return [lane for lane in lanes(experiment, round) if lane not in finished]
 
 
-def method(experiment: Experiment, arm: str, round: int) -> str:
-    """How an arm trains (see `ltr.methods`): the ticket is watched while there is a next mask to draw."""
-    densities = experiment.pruning.densities
-    if arm == "ticket" and experiment.early_bird and (not densities or round < len(densities)):
-        return "early_bird"
-    return experiment.arm[arm].method
+def method(experiment: Experiment, arm: str) -> str:
+    """How an arm trains (see `ltr.methods`); the ticket may be watched, while there is a next one."""
+    return "early_bird" if arm == "ticket" and experiment.early_bird else experiment.arm[arm].method
 
 
 def methods(experiment: Experiment) -> set[str]:
-    """How the lanes of an experiment train, those to the rewind step included."""
-    rounds = range(experiment.rounds + 1)
-    return {"weights", *(method(experiment, arm, round) for arm in experiment.arms for round in rounds)}
+    """How the lanes of an experiment train, unwatched ones included."""
+    return {WEIGHTS_ALONE, *(method(experiment, arm) for arm in experiment.arms)}
+
+
+def widest(experiment: Experiment) -> int:
+    """The most lanes of a round that train by one method, and so can train at once."""
+    return max(
+        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round)).values())
+        for round in (0, experiment.rounds)
+    )
 
 
 def check(experiment: Experiment) -> None:
@@ -93,9 +99,6 @@ def check(experiment: Experiment) -> None:
             )
     for name, arm in experiment.arm.items():
         _check_definition(name, arm)
-    pruning = experiment.pruning
-    if experiment.early_bird and (pruning.criterion, pruning.sign) != ("magnitude", "any"):
-        raise ConfigError("early_bird=true: needs pruning.criterion=magnitude and pruning.sign=any")
     if experiment.arm.get("ticket") != TICKET:
         raise ConfigError("arm.ticket: cannot be changed; define another arm")
 
@@ -104,11 +107,11 @@ def _check_definition(name: str, arm: Arm) -> None:
     _check_names(name, arm)
     if arm.invert and arm.mask not in INVERTIBLE:
         raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
-    whole = arm.weights == "initial" and arm.pruned == "frozen"
-    if arm.method in SCORES and not whole:
+    untouched = Arm(mask=arm.mask, invert=arm.invert, weights="initial", pruned="frozen")
+    if arm.method in SCORES and dataclasses.replace(untouched, method=arm.method, draws=arm.draws) != arm:
         raise ConfigError(
-            f"arm.{name}.method={arm.method}: chooses among the initial weights; "
-            f"needs arm.{name}.weights=initial and arm.{name}.pruned=frozen"
+            f"arm.{name}.method={arm.method}: chooses among the initial weights; needs "
+            f"arm.{name}.weights=initial, arm.{name}.pruned=frozen, and no shuffle, signs or noise"
         )
     if arm.method == "rigl" and arm.pruned != "zero":
         raise ConfigError(f"arm.{name}.method=rigl: needs arm.{name}.pruned=zero")
@@ -130,4 +133,15 @@ def _check_names(name: str, arm: Arm) -> None:
             raise ConfigError(f"arm.{name}.{knob}={said}: unknown; {nearest(said, known)}")
 
 
-__all__ = ["Source", "Ticket", "check", "is_drawn", "lanes", "missing", "start"]
+__all__ = [
+    "Source",
+    "Ticket",
+    "check",
+    "is_drawn",
+    "lanes",
+    "method",
+    "methods",
+    "missing",
+    "start",
+    "widest",
+]

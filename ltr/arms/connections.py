@@ -41,12 +41,11 @@ def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
         return MASKS[arm.mask](source)
     method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
     found = method(source.network(key))
-    return Ticket(masks.tree_map(_or_dense, source.ticket.mask, found), source.origin)
+    return Ticket(masks.tree_map(_or_else, source.ticket.mask, found), source.origin)
 
 
-def _or_dense(ticket: Any, found: Any) -> Any:
-    """Of a layer that is never pruned, the ticket's mask."""
-    return ticket if found is None else found
+def _or_else(mask: Any, found: Any) -> Any:
+    return mask if found is None else found
 
 
 def layerwise(mask: Any, generator: np.random.Generator) -> Any:
@@ -85,6 +84,11 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
         for layer, count in zip(layers, counts, strict=True)
     )
     return jax.tree.unflatten(structure, drawn)
+
+
+def shuffled(name: str, mask: Any, kinds: Any, generator: np.random.Generator) -> Any:
+    """The mask shuffled, but for layers that are never pruned, which are without a kind."""
+    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(kinds, mask), generator))
 
 
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {

@@ -22,6 +22,7 @@ class Source(NamedTuple):
     """What an arm may draw on, in one replicate and round.
 
     Attributes:
+        kinds: of layers (see `ltr.models.Model`); None of those that are never pruned.
         ticket: the round's ticket.
         initial: weights at initialisation, unmasked.
         origin: weights at the rewind step, unmasked; the initial ones if that is 0.
@@ -33,6 +34,7 @@ class Source(NamedTuple):
             ticket has; layers that are never pruned are without a kind in it.
     """
 
+    kinds: Any
     ticket: Ticket
     initial: Any
     origin: Any

@@ -16,7 +16,11 @@ QUEUE = 5
 """Masks, one an epoch, that have to agree."""
 
 TOLERANCE = 0.1
-"""The largest distance between the newest of them and any other, as a fraction of all prunable weights."""
+"""The largest distance between the newest of them and any other, as a fraction of the round's weights.
+
+You et al. prune the dense network, all of whose weights these are. Of weights that are pruned already
+no mask can differ.
+"""
 
 NEVER = -1
 
@@ -60,16 +64,16 @@ def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"])
     queue = jax.tree.map(lambda old, new: jnp.concatenate([old[1:], new[None]]), before["queue"], drawn)
     seen = before["seen"] + 1
-    agree = (seen >= QUEUE) & (distances(queue).max() <= TOLERANCE)
+    agree = (seen >= QUEUE) & (distances(queue, lane.mask).max() <= TOLERANCE)
     found = jnp.where(agree & (before["found"] == NEVER), number, before["found"])
     return before | {"queue": queue, "seen": seen, "found": found}
 
 
-def distances(queue: Any) -> jax.Array:
-    """Fractions of the prunable weights in which the newest mask differs from each of the others."""
+def distances(queue: Any, mask: Any) -> jax.Array:
+    """Fractions of the weights in `mask` in which the newest mask differs from each of the others."""
     layers = jax.tree.leaves(queue)
     differing = [(layer[:-1] != layer[-1]).reshape(QUEUE - 1, -1).sum(1) for layer in layers]
-    return sum(differing) / sum(layer[0].size for layer in layers)
+    return sum(differing) / sum(layer.sum() for layer in jax.tree.leaves(mask))
 
 
 def notes(lane: Lane) -> dict[str, Any]:

@@ -52,19 +52,22 @@ class Beginning(NamedTuple):
     target: Any
 
 
+Step = Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+"""Lane, normalised images, int32 labels, int32 step -> the lane after it, and the batch's mean loss."""
+
+
 class Method(NamedTuple):
     """A way to train.
 
     Attributes:
         begin: beginning -> a lane's `params` and `memory`, NumPy arrays.
-        step: lane, normalised images, int32 labels, int32 step -> the lane after it, and the batch's
-            mean loss.
+        step: a step of the training.
         network: lane -> the mask and the weights of the network that it stands for.
         notes: a lane at its end, on the host -> what to add to its row of the results table.
     """
 
     begin: Callable[[Beginning], tuple[Any, Any]]
-    step: Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+    step: Step
     network: Callable[[Lane], tuple[Any, Any]]
     notes: Callable[[Lane], dict[str, Any]]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -27,8 +28,8 @@ def build(parts: Parts) -> Method:
     """Trains the weights; now and then connections of small weight give way to those of large gradient.
 
     Every layer keeps its density: the smallest |weight| go, and as many come of the largest |gradient|
-    among all that are not in use, at weight zero and with moments of zero. In the step of a move
-    nothing else happens.
+    among all that are not in use then, those just gone included. What is new has weight and moments
+    zero; what comes back keeps them. In the step of a move the optimizer does not move.
     """
     last = UNTIL * parts.steps
 
@@ -44,11 +45,20 @@ def build(parts: Parts) -> Method:
             mask = moved_mask(lane.mask, lane.params, gradients, fraction)
             return with_mask(parts.optimizer.direction, lane, mask)
 
-        moving = (number % EVERY == 0) & (number > 0) & (number < last)
-        after = lax.cond(moving, move, train)
+        after = lax.cond(is_move(number, parts.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes)
+
+
+def is_move(number: Any, steps: int) -> Any:
+    """Whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
+    return (number % EVERY == 0) & (number > 0) & (number < UNTIL * steps)
+
+
+def moves(first: int, last: int, steps: int) -> bool:
+    """Whether connections move at all from step `first` to `last`."""
+    return bool(is_move(np.arange(first, last), steps).any())
 
 
 def moved_mask(mask: Any, params: Any, gradients: Any, fraction: jax.Array) -> Any:

@@ -1,17 +1,28 @@
-"""What trainings of scores share: weights stay as they are, and a score decides which of them are used."""
+"""What trainings of scores share: weights stay as they are, and a score decides which of them are used.
+
+Their lanes have scores in the place of prunable kernels in `params`; the weights that these stand for
+are in `memory`, as "weights".
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ltr import masks
-from ltr.methods.method import Lane, Parts, loss_of, moved
+from ltr.methods.method import Beginning, Lane, Parts, Step, loss_of, moved
 from ltr.models import with_statistics
 from ltr.pruning import compiled
 
-Step = Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+
+def begin(of: Beginning, draw: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """The beginning of a lane: a layer's mask and weights -> its scores."""
+    params = masks.tree_map(
+        lambda kept, weight: weight if kept is None else draw(kept, weight), of.mask, of.weights
+    )
+    return params, {"weights": masks.where(of.mask, of.weights)}
 
 
 def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
@@ -23,12 +34,8 @@ def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: fl
 
     Args:
         parts: see `ltr.methods.Parts`.
-        gate: lane, scores, int32 step -> float32 gates, like the mask.
+        gate: lane, its params, int32 step -> float32 gates, like the mask.
         multiple: see `moved`.
-
-    Returns:
-        The step of a method whose lanes have scores in the place of prunable kernels in `params`,
-        and the weights that these stand for in `memory`.
     """
 
     def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
@@ -36,7 +43,7 @@ def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: fl
 
         def gated(params: Any) -> tuple[jax.Array, Any]:
             gates = gate(lane, params, number)
-            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory))
+            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
         after = moved(parts.optimizer, lane, gradients, number, multiple)
@@ -53,8 +60,8 @@ def _gated(kept: Any, param: jax.Array, gate: jax.Array, weight: jax.Array) -> j
 
 
 def straight_through(value: jax.Array, as_if: jax.Array) -> jax.Array:
-    """`value`, with the gradient of `as_if`."""
-    return jax.lax.stop_gradient(value - as_if) + as_if
+    """Exactly `value`, with the gradient of `as_if`."""
+    return value + (as_if - lax.stop_gradient(as_if))
 
 
 def highest(mask: Any, scores: Any) -> Any:
@@ -66,6 +73,9 @@ def highest(mask: Any, scores: Any) -> Any:
 def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
     """The lane's weights under a mask."""
     weights = masks.tree_map(
-        lambda kept, param, weight: param if kept is None else weight, mask, lane.params, lane.memory
+        lambda kept, param, weight: param if kept is None else weight,
+        mask,
+        lane.params,
+        lane.memory["weights"],
     )
     return mask, masks.apply(mask, weights)

@@ -13,39 +13,46 @@ from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes
 MULTIPLE = 50.0
 """Scores are log-odds, of the order of 1 where weights are of the order of 0.02: so much longer are steps."""
 
+CERTAIN = 30.0
+"""Log-odds of what is always used."""
+
 
 def build(parts: Parts) -> Method:
     """In every step each weight is used or not by a coin of odds exp(score), drawn anew.
 
-    The gradient passes through the coin to its probability. What is evaluated is not drawn: every
-    weight whose odds are even or better. So the density is what training makes it; the mask that the
-    lane starts from says with which odds it begins.
+    The gradient passes through the coin to its probability. What is evaluated is one more draw, the
+    same every time. So the density is what training makes it; the mask that the lane starts from says
+    with which odds it begins.
     """
 
     def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
-        key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "supermask", number)
-        layers, structure = jax.tree.flatten(masks.where(lane.mask, params))
-        gates = []
-        for place, score in enumerate(layers):
-            probability = jax.nn.sigmoid(score)
-            coin = jax.random.bernoulli(jax.random.fold_in(key, place), probability)
-            gates.append(scores.straight_through(jnp.float32(coin), probability))
-        return jax.tree.unflatten(structure, gates)
+        odds = masks.where(lane.mask, params)
+        coins = jax.tree.map(jnp.float32, toss(lane, odds, "step", number))
+        return jax.tree.map(scores.straight_through, coins, jax.tree.map(jax.nn.sigmoid, odds))
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        used = jax.tree.map(lambda score: score >= 0, masks.where(lane.mask, lane.params))
-        return scores.network(used, lane)
+        return scores.network(toss(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
     return Method(begin, scores.step(parts, gate, MULTIPLE), network, no_notes)
 
 
 def begin(of: Beginning) -> tuple[Any, Any]:
-    """Scores of the odds that a connection of its layer is in the mask."""
+    """Scores of the odds that a connection of its layer is in the mask; a whole layer stays whole."""
 
-    def even(kept: Any, weight: np.ndarray) -> np.ndarray:
-        if kept is None:
-            return weight
+    def alike(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
-        return np.full_like(weight, np.log(odds))
+        return np.full_like(weight, CERTAIN if kept.all() else np.log(odds))
 
-    return masks.tree_map(even, of.mask, of.weights), masks.where(of.mask, of.weights)
+    params, memory = scores.begin(of, alike)
+    return params, memory | {"key": np.asarray(jax.random.key_data(of.key))}
+
+
+def toss(lane: Lane, odds: Any, purpose: str, *indices: jax.Array) -> Any:
+    """A mask drawn with these log-odds, by the lane's own key and the purpose."""
+    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.memory["key"])), purpose, *indices)
+    layers, structure = jax.tree.flatten(odds)
+    coins = [
+        jax.random.bernoulli(jax.random.fold_in(key, place), jax.nn.sigmoid(score))
+        for place, score in enumerate(layers)
+    ]
+    return jax.tree.unflatten(structure, coins)

@@ -78,9 +78,10 @@ def synflow(network: Network, mask: Any) -> Any:
     its weights, without biases, and with the statistics that batch normalisation begins with.
     """
     model, params = network.model, network.params
-    kernels = jax.tree.map(np.abs, _kernels(model, masks.apply(mask, params)))
+    positive = jax.tree.map(np.abs, jax.tree.map_with_path(_unbiased, masks.apply(mask, params)))
+    kernels = _kernels(model, positive)
     ones = np.ones((1, *network.images.shape[1:]), np.float32)
-    flow = _flow_gradient(model.apply, kernels, jax.tree.map_with_path(_unbiased, params), ones)
+    flow = _flow_gradient(model.apply, kernels, positive, ones)
     return jax.tree.map(lambda g, theta: g * theta, flow, kernels)
 
 

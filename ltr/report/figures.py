@@ -91,7 +91,7 @@ def _figure(summary: pd.DataFrame, name: str, title: str) -> Figure:
     figure, axes = empty(MEASURES[name][2], title, f"{spread(summary['n'])}{bound}")
     ends = _dense(axes, points[summary["round"] == 0])
     ends |= {look: curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
-    ticks_of_density(axes, summary["density"])
+    ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
     fit_heights(axes, points["mean"], points["bar"])
     label_ends(axes, ends)
     return figure

@@ -1,5 +1,7 @@
 """What a run found, in one to three plain sentences computed from its results."""
 
+import math
+
 import pandas as pd
 
 from ltr.analysis.statistics import Estimate, difference_from_dense, paired_difference
@@ -59,7 +61,7 @@ def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> s
 def _controls(results: pd.DataFrame, round: int) -> list[str]:
     """A sentence on the other arms of a round against its ticket; none where there are no others."""
     changes = {
-        look.phrase: paired_difference(results, arm, "ticket", round)
+        f"{look.phrase}{_elsewhere(results, arm, round)}": paired_difference(results, arm, "ticket", round)
         for arm, look in looks(results.loc[results["round"] == round, "arm"]).items()
         if arm != "ticket"
     }
@@ -67,6 +69,13 @@ def _controls(results: pd.DataFrame, round: int) -> list[str]:
         return []
     clauses = [f"{phrase} {_change(difference)}" for phrase, difference in changes.items()]
     return [f"Against the ticket, {', '.join(clauses)}."]
+
+
+def _elsewhere(results: pd.DataFrame, arm: str, round: int) -> str:
+    """The density of an arm that came to one of its own."""
+    densities = results[results["round"] == round].groupby("arm")["density"].mean()
+    alike = math.isclose(densities[arm], densities["ticket"], rel_tol=0.01)
+    return "" if alike else f" (at {percent(densities[arm])} %)"
 
 
 def _accuracy(row: pd.Series) -> str:

@@ -46,7 +46,7 @@ METRICS = pa.schema(
         pa.field("test_accuracy", pa.float32(), nullable=False),
     ]
 )
-"""A row per evaluation; losses are means in nats, accuracies fractions.
+"""A row per evaluation; losses are means in nats, accuracies fractions, the density that of the lane's end.
 
 `train_loss` is the mean over the steps since the evaluation before, null where there were none.
 """
@@ -64,7 +64,8 @@ RESULTS = pa.schema(
         pa.field("early_bird_step", pa.int32()),
     ]
 )
-"""A row per lane; accuracies are of the test set.
+"""A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
+training all weights for as many steps, whatever the method.
 
 `early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
 """

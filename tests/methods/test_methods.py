@@ -16,8 +16,8 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in jax.tree.leaves(mask)]
 
 
-FREE = ("supermask",)
-"""Methods that find a density of their own."""
+DRAWN = ("supermask",)
+"""Methods whose network is drawn, as many weights as it happens."""
 
 
 @pytest.mark.parametrize("name", [*METHODS, *WATCHED])
@@ -31,7 +31,7 @@ class TestEveryMethod:
     ) -> None:
         for lane in (trained.lanes[0], trained.lanes[-1]):
             kept, weights = trained.method.network(lane)
-            assert name in FREE or counts(kept) == counts(mask)
+            assert name in DRAWN or counts(kept) == counts(mask)
             for layer in ("dense_1", "dense_2", "output"):
                 outside = np.asarray(weights[layer]["kernel"])[~np.asarray(kept[layer]["kernel"])]
                 assert not outside.any()

@@ -11,7 +11,8 @@ import pytest
 from ltr import keys, training
 from ltr.config import Optimizer
 from ltr.data import Dataset
-from ltr.methods import SCORES
+from ltr.methods import SCORES, Beginning, supermask
+from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
 from ltr.models import Model
 
@@ -99,7 +100,7 @@ def test_supermask_tosses_a_coin_a_weight_and_lets_the_gradient_through(
     train: Callable[..., Any], network: Model, blobs: Dataset, params: Any, mask: Any
 ) -> None:
     before, after = train("supermask", 1, SGD).lanes
-    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(before.key)), "supermask", 0)
+    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(before.memory["key"])), "step", 0)
     gates, slopes = [], []
     for place, (score, kept) in enumerate(zip(kernels(before.params), kernels(mask), strict=True)):
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
@@ -122,8 +123,34 @@ def test_supermask_coins_are_tossed_anew_in_every_step(train: Callable[..., Any]
     assert all((one != other).any() for one, other in zip(*ends, strict=True))
 
 
-def test_supermask_uses_what_has_even_odds_or_better(train: Callable[..., Any]) -> None:
+def test_supermask_is_evaluated_as_drawn_with_its_odds_and_always_the_same(
+    train: Callable[..., Any],
+) -> None:
     trained = train("supermask", 30)
-    used, _ = trained.method.network(trained.lanes[-1])
-    for layer, score in zip(*map(kernels, (used, trained.lanes[-1].params)), strict=True):
-        np.testing.assert_array_equal(layer, score >= 0)
+    lane = trained.lanes[-1]
+    used, again = (trained.method.network(lane)[0] for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, used, again)
+    for layer, score in zip(*map(kernels, (used, lane.params)), strict=True):
+        probability = 1 / (1 + np.exp(-score.astype(np.float64)))
+        deviation = np.sqrt((probability * (1 - probability)).sum())
+        assert abs(layer.sum() - probability.sum()) < 4 * deviation + 1e-9
+        assert not layer[probability < 1e-6].any()
+
+
+def test_supermasks_of_other_keys_toss_other_coins(train: Callable[..., Any]) -> None:
+    one, other = (kernels(train("supermask", 1, SGD, key=key).lanes[-1].params) for key in (0, 1))
+    assert all((left != right).any() for left, right in zip(one, other, strict=True))
+
+
+def test_supermask_uses_a_whole_layer_whole(params: Any, mask: Any) -> None:
+    whole = {**mask, "output": {"kernel": np.ones_like(mask["output"]["kernel"]), "bias": None}}
+    started, _ = supermask.begin(Beginning(whole, params, jax.random.key(0), None))
+    probability = jax.nn.sigmoid(started["output"]["kernel"])
+    assert (np.asarray(probability) == 1).all()
+    assert (np.asarray(jax.nn.sigmoid(started["dense_1"]["kernel"])) < 1).all()
+
+
+def test_a_gate_is_exactly_its_value() -> None:
+    value, as_if = jnp.float32([0, 1, 1, 0]), jnp.float32([1e-3, 0.3, 1e4, 7e-9])
+    np.testing.assert_array_equal(straight_through(value, as_if), value)
+    np.testing.assert_array_equal(jax.grad(lambda x: straight_through(value, x).sum())(as_if), 1)

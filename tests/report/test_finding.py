@@ -70,3 +70,9 @@ def test_every_arm_is_spoken_of(results: Results, arms: list[str]) -> None:
     assert ("Against the ticket" in text) == (len(arms) > 1)
     assert ("zebra" in text) == ("zebra" in arms)
     assert text.count(". ") <= 3
+
+
+def test_an_arm_of_another_density_says_which() -> None:
+    lanes = table((0, 0, "ticket", 0.9, 200), (1, 0, "ticket", 0.9, 100), (1, 0, "supermask", 0.8, 100))
+    lanes.loc[lanes["arm"] == "supermask", "density"] = 0.41
+    assert "Against the ticket, supermask (at 41 %) loses 10.00 pp." in finding(lanes)

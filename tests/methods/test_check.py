@@ -1,0 +1,34 @@
+"""Methods that do not fit the rest of an experiment."""
+
+import dataclasses
+
+import pytest
+
+from ltr import composition, methods
+from ltr.config import Experiment, Pruning
+from ltr.errors import ConfigError
+from ltr.schedule import Schedule
+
+RIGL = dataclasses.replace(composition.from_words([]), arms=("ticket", "rigl"))
+
+
+def times(steps: int, later: tuple[int, int]) -> Schedule:
+    return Schedule(steps, 10, 0, 19, later)
+
+
+def test_early_birds_go_by_magnitude() -> None:
+    for config in (Pruning(sign="same"), Pruning(criterion="movement")):
+        with pytest.raises(ConfigError, match=r"^early_bird=true: needs pruning\.criterion=magnitude"):
+            methods.check(Experiment(early_bird=True, pruning=config), times(400, (0, 400)))
+    methods.check(Experiment(early_bird=True), times(400, (0, 400)))
+
+
+@pytest.mark.parametrize(("steps", "later"), [(133, (0, 133)), (400, (300, 400)), (400, (400, 800))])
+def test_connections_have_to_move(steps: int, later: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match=r"^arm\.rigl\.method=rigl: would never move a connection; needs"):
+        methods.check(RIGL, times(steps, later))
+
+
+@pytest.mark.parametrize(("steps", "later"), [(134, (0, 134)), (400, (200, 400))])
+def test_connections_that_move_once(steps: int, later: tuple[int, int]) -> None:
+    methods.check(RIGL, times(steps, later))
