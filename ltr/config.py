@@ -286,10 +286,10 @@ def parse(values: Mapping[str, Any]) -> Experiment:
         raise ConfigError(
             f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"
         )
-    return _by_densities(experiment)
+    return by_densities(experiment)
 
 
-def _by_densities(experiment: Experiment) -> Experiment:
+def by_densities(experiment: Experiment) -> Experiment:
     """The experiment with no more rounds than it has densities, if it has any."""
     densities = experiment.pruning.densities
     if any(later >= earlier for earlier, later in itertools.pairwise(densities)):

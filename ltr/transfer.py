@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from ltr import masks
-from ltr.config import Experiment, parse
+from ltr.config import Experiment, by_densities, parse
 from ltr.errors import ConfigError
 from ltr.store import catalog
 from ltr.store.folder import round_name
@@ -46,6 +46,8 @@ def resolved(experiment: Experiment) -> Experiment:
         prune_rate=source.prune_rate,
         pruning=source.pruning,
     )
+    if not at:
+        wanted = by_densities(wanted)
     if wanted.rewind.name != "weights":
         raise ConfigError(f"rewind={wanted.rewind.name}: must be weights with ticket={name}")
     if wanted.model != source.model:

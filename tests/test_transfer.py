@@ -1,6 +1,7 @@
 """Tickets of one run, trained in another: what they start from, and what is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from ltr import composition, masks, models, transfer
 from ltr.cli import main
-from ltr.config import Model
+from ltr.config import Experiment, Model, Pruning, parse
 from ltr.errors import ConfigError, LtrError
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
@@ -65,6 +66,15 @@ def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source:
     assert sorted(set(tables.read(moved.path, "results")["round"])) == [0, 2]
     theirs = source.groups.load("round_02", 0)
     assert same(moved.groups.load("round_02", 0)["mask"], theirs["mask"])
+
+
+def test_there_are_no_more_rounds_than_the_other_run_has_densities(
+    root: Path, source: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruning = Pruning(scope="uniform", densities=(0.5, 0.25))
+    monkeypatch.setattr(transfer, "parse", lambda values: replace(parse(values), pruning=pruning))
+    asked = Experiment(output_root=str(root), ticket=source.path.name, replicates=2)
+    assert transfer.resolved(asked).rounds == 2
 
 
 def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -> None:
