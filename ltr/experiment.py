@@ -85,38 +85,40 @@ def evidence(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Evi
 
 def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
     """What a lane starts from. In a round, the lanes of a replicate see the data in the same order."""
-    root = keys.root(setup.experiment.seed, lane.replicate)
-    first = folder.groups.load("initial", lane.replicate)
+    experiment, following = setup.experiment, setup.targets[lane.round + 1 :]
+    key = keys.fold(keys.root(experiment.seed, lane.replicate), lane.arm, lane.round, lane.draw)
+    mask, weights = arms.start(experiment.arm[lane.arm], source(setup, folder, lane.replicate, ticket), key)
+    method = arms.method(experiment, lane.arm)
+    if method in WATCHED and not following:
+        method = WEIGHTS_ALONE
+    beginning = Beginning(mask, weights, keys.fold(key, "method"), following[0] if following else None)
+    params, memory = setup.trainer.methods[method].begin(beginning)
+    return Start(params, mask, _lane_key(experiment.seed, lane.replicate, lane.round), memory, method)
+
+
+def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> Source:
+    """What the arms of a round may draw on."""
+    config, kinds = setup.experiment, setup.prunable
+    first = folder.groups.load("initial", replicate)
 
     def dense() -> Evidence:
-        return evidence(setup, folder, 1, lane.replicate)
-
-    kinds = setup.prunable
+        return evidence(setup, folder, 1, replicate)
 
     def network(key: jax.Array) -> Network:
         model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
         return Network(model, first["initial"], *setup.batch(key), key, keep)
 
-    source = Source(
+    return Source(
         kinds,
         ticket,
         first["initial"],
         first["origin"],
         dense=lambda: dense().trained,
-        dense_scores=lambda: pruning.scores(setup.experiment.pruning, dense()),
-        rewind=REWINDINGS[setup.experiment.rewind.name].weights,
+        dense_scores=lambda: pruning.scores(config.pruning, dense()),
+        rewind=REWINDINGS[config.rewind.name].weights,
         init=setup.init,
         network=network,
     )
-    key = keys.fold(root, lane.arm, lane.round, lane.draw)
-    mask, weights = arms.start(setup.experiment.arm[lane.arm], source, key)
-    method, following = arms.method(setup.experiment, lane.arm), setup.targets[lane.round + 1 :]
-    if method in WATCHED and not following:
-        method = WEIGHTS_ALONE
-    beginning = Beginning(mask, weights, keys.fold(key, "method"), following[0] if following else None)
-    params, memory = setup.trainer.methods[method].begin(beginning)
-    data_key = _lane_key(setup.experiment.seed, lane.replicate, lane.round)
-    return Start(params, mask, data_key, memory, method)
 
 
 def train(
