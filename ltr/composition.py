@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ltr import data, transfer
-from ltr.config import Arm, Experiment, knobs, nearest, parse, to_dict
+from ltr.config import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
+from ltr.knobs import knobs, nearest, parse
 
 ARM = "arm"
 """The folder that defines arms. They are all there in every run, which chooses with `arms`."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ltr import masks
-from ltr.config import Experiment, nearest
+from ltr.config import Experiment
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 
 
 class Rewinding(NamedTuple):

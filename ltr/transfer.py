@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from ltr import masks
-from ltr.config import Experiment, by_densities, parse
+from ltr.config import Experiment
 from ltr.errors import ConfigError
+from ltr.knobs import by_densities, parse
 from ltr.store import catalog
 from ltr.store.folder import round_name
 from ltr.store.groups import Groups

@@ -14,8 +14,8 @@ import jax
 import numpy as np
 
 from ltr import devices, models, optimizers, training
-from ltr.config import parse
 from ltr.data import Dataset, Split
+from ltr.knobs import parse
 from ltr.methods import METHODS, Parts
 from ltr.models import Model
 from ltr.waves import Start, Trainer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.composition import ARM, choices, group_names
-from ltr.config import knobs
+from ltr.knobs import knobs
 from ltr.pruning.criteria import CRITERIA
 
 BAR = r"\|"

@@ -11,9 +11,10 @@ import pytest
 
 from ltr import arms, composition, keys, masks, optimizers, pruning
 from ltr.arms import Source, Ticket, connections, weights
-from ltr.config import Arm, Experiment, LayerRates, Optimizer, Pruning, knobs
+from ltr.config import Arm, Experiment, LayerRates, Optimizer, Pruning
 from ltr.errors import ConfigError
 from ltr.experiment import start
+from ltr.knobs import knobs
 from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing

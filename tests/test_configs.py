@@ -9,8 +9,9 @@ import pytest
 from ltr import setup
 from ltr.cli import main
 from ltr.composition import ARM, choices, config_dir, from_words, group_names
-from ltr.config import Duration, Knob, Model, Optimizer, knobs
+from ltr.config import Duration, Model, Optimizer
 from ltr.data import DATASETS
+from ltr.knobs import Knob, knobs
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 CHOICES = [(group, choice) for group in group_names() for choice in choices(group)]

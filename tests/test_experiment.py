@@ -16,8 +16,9 @@ import pytest
 from ltr import arms, keys, masks, setup
 from ltr import experiment as loop
 from ltr.arms import lanes
-from ltr.config import Experiment, parse, to_dict
+from ltr.config import Experiment, to_dict
 from ltr.errors import LtrError, StoppedError
+from ltr.knobs import parse
 from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import Evidence

@@ -11,8 +11,9 @@ import pytest
 
 from ltr import composition, masks, models, transfer
 from ltr.cli import main
-from ltr.config import Experiment, Model, Pruning, parse
+from ltr.config import Experiment, Model, Pruning
 from ltr.errors import ConfigError, LtrError
+from ltr.knobs import parse
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
 

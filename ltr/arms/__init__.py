@@ -16,8 +16,9 @@ from ltr import keys
 from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
-from ltr.config import Arm, Experiment, nearest
+from ltr.config import Arm, Experiment
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 from ltr.methods import METHODS, SCORES, WEIGHTS_ALONE
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
 from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN

@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     from ltr.analysis.connectivity import by_round
-    from ltr.config import parse
+    from ltr.knobs import parse
     from ltr.report import connectivity as report
     from ltr.store import tables
 

@@ -25,7 +25,7 @@ class _Help(argparse.Action):
 def listing() -> Iterator[str]:
     """Every knob with its default, meaning and bounds, and every choice of every group."""
     from ltr.composition import ARM, choices, group_names
-    from ltr.config import knobs
+    from ltr.knobs import knobs
 
     yield "knobs (key=default):"
     for knob in knobs():

@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what the run found, of the rounds, replicates and arms that were asked for last."""
-    from ltr.config import parse
+    from ltr.knobs import parse
 
     run = find(args.output_root, args.run)
     if run.info["status"] == DAMAGED:

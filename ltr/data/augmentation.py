@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr.config import Dataset, nearest
+from ltr.config import Dataset
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 
 PADDING = 4
 """Black pixels around an image, of which a crop can take as many in."""

@@ -4,7 +4,6 @@ To add one, describe it as an `Entry` in a file of its own and name that below; 
 docs/how-to/add-a-data-set.md.
 """
 
-from ltr.config import nearest
 from ltr.data.cifar10 import CIFAR10
 from ltr.data.cifar100 import CIFAR100
 from ltr.data.digits import DIGITS
@@ -14,6 +13,7 @@ from ltr.data.kmnist import KMNIST
 from ltr.data.mnist import FASHION_MNIST, MNIST
 from ltr.data.svhn_cropped import SVHN_CROPPED
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 
 _ENTRIES = (
     DIGITS,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from ltr.config import Model as Config
-from ltr.config import nearest
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
 from ltr.models.model import KINDS, Model, with_statistics
 

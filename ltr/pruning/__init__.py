@@ -6,8 +6,9 @@ import jax
 import numpy as np
 
 from ltr import masks
-from ltr.config import LayerRates, Pruning, nearest
+from ltr.config import LayerRates, Pruning
 from ltr.errors import ConfigError
+from ltr.knobs import nearest
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
 

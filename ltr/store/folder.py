@@ -23,8 +23,9 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ltr import __version__
-from ltr.config import Experiment, parse, to_dict
+from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
+from ltr.knobs import parse
 from ltr.store import checkpoints, tables
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id

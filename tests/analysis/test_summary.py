@@ -6,7 +6,7 @@ import pytest
 
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.winning import matching, winning
-from ltr.config import parse
+from ltr.knobs import parse
 from ltr.store.tables import RESULTS
 
 EMPTY = RESULTS.empty_table().to_pandas()

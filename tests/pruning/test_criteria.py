@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltr import masks
-from ltr.config import knobs
+from ltr.knobs import knobs
 from ltr.models import Model
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, Criterion, Evidence

@@ -5,7 +5,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ltr.composition import from_words
-from ltr.config import Beside, Duration, Experiment, Optimizer, parse
+from ltr.config import Beside, Duration, Experiment, Optimizer
+from ltr.knobs import parse
 from ltr.store.identity import canonical, folder_name, run_id
 
 GOLDEN = {
