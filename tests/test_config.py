@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.config import Duration
+from ltr.config import Duration, Experiment
 
 
 def test_an_experiment_cannot_be_altered() -> None:

@@ -1,6 +1,5 @@
 """Each control is compared with the ticket: one that does nothing fails here."""
 
-import dataclasses
 import itertools
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +9,9 @@ import numpy as np
 import pytest
 
 from ltr import arms, composition, keys, masks, optimizers, pruning
-from ltr.arms import Source, Ticket, connections, weights
-from ltr.config import Arm, Experiment, LayerRates, Optimizer, Pruning
-from ltr.errors import ConfigError
+from ltr.arms import Source, Ticket
+from ltr.config import Experiment, LayerRates, Optimizer, Pruning
 from ltr.experiment import start
-from ltr.knobs import knobs
 from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
@@ -312,96 +309,6 @@ def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(source: So
     assert len({*orders, *others, seeded}) == 4
 
 
-def test_round_0_has_tickets_alone() -> None:
-    assert arms.lanes(Experiment(replicates=2), 0) == [LaneId(0, 0, "ticket", 0), LaneId(0, 1, "ticket", 0)]
-
-
-def test_a_later_round_has_every_arm_tickets_first() -> None:
-    experiment = Experiment(
-        arms=("random_reinit", "one_shot", "ticket"),
-        replicates=2,
-        arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=2)},
-    )
-    assert [lane[1:] for lane in arms.lanes(experiment, 4)] == [
-        (0, "ticket", 0),
-        (1, "ticket", 0),
-        (0, "random_reinit", 0),
-        (0, "random_reinit", 1),
-        (1, "random_reinit", 0),
-        (1, "random_reinit", 1),
-        (0, "one_shot", 0),
-        (1, "one_shot", 0),
-    ]
-
-
-def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
-    experiment = Experiment(rounds=15, replicates=1)
-    lanes = [lane for round in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round)]
-    assert sum(lane.arm == "ticket" for lane in lanes) == 16
-    assert len(lanes) == 16 + 3 * 15
-    assert len(set(lanes)) == len(lanes)
-
-
-@pytest.mark.parametrize(
-    ("experiment", "message"),
-    [
-        (
-            Experiment(arms=("ticket", "random_masc")),
-            "arms: unknown arm random_masc; did you mean random_mask",
-        ),
-        (Experiment(arm={**ARMS, "one_shot": Arm(mask="one_shoot")}), "arm.one_shot.mask=one_shoot: unknown"),
-        (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
-        (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
-        (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
-        (
-            Experiment(arms=("ticket", "x"), arm={**ARMS, "x": Arm(invert=True)}),
-            "arm.x.invert=true: needs a mask of snip, grasp",
-        ),
-        (
-            Experiment(arm={**ARMS, "x": Arm(method="supermask", pruned="frozen")}),
-            "arm.x.method=supermask: chooses among the initial weights; needs arm.x.weights=initial",
-        ),
-        (
-            Experiment(arm={**ARMS, "x": Arm(method="rigl", pruned="frozen")}),
-            "arm.x.method=rigl: needs arm.x.pruned=zero",
-        ),
-        (
-            Experiment(
-                arm={**ARMS, "x": Arm(method="edge_popup", weights="initial", pruned="frozen", noise=1)}
-            ),
-            "arm.x.method=edge_popup: chooses among the initial weights; needs .* no shuffle, signs or noise",
-        ),
-        (
-            Experiment(arms=("ticket", "frozen"), arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
-            "arm.frozen.pruned=frozen: needs optimizer.weight_decay=0",
-        ),
-    ],
-)
-def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{message}"):
-        arms.check(experiment)
-
-
-def test_frozen_weights_whose_scores_are_trained_do_not_mind_weight_decay() -> None:
-    decaying = Optimizer(weight_decay=0.1)
-    arms.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
-
-
-def test_the_ticket_alone_is_watched() -> None:
-    experiment = Experiment(early_bird=True)
-    assert arms.method(experiment, "ticket") == "early_bird"
-    assert arms.method(experiment, "random_mask") == "weights"
-    assert arms.method(Experiment(), "ticket") == "weights"
-    assert arms.methods(experiment) == {"weights", "early_bird"}
-
-
-def test_lanes_that_train_by_one_method_can_train_at_once() -> None:
-    experiment = Experiment(arms=("ticket", "random_mask", "rigl"), replicates=3, arm=ARMS)
-    assert arms.widest(experiment) == 6
-    assert arms.widest(dataclasses.replace(experiment, early_bird=True)) == 3
-    assert arms.widest(dataclasses.replace(experiment, rounds=0)) == 3
-
-
 @pytest.mark.parametrize("name", ARMS)
 def test_in_every_arm_layers_that_are_never_pruned_are_not(name: str, network: Model, params: Any) -> None:
     """The output layer is spared; everything together has the ticket's density."""
@@ -410,22 +317,3 @@ def test_in_every_arm_layers_that_are_never_pruned_are_not(name: str, network: M
     found = started(source, LaneId(1, 0, name, 0), pruning=spared).mask
     assert counts(found)[2] == counts(source.ticket.mask)[2] == 18
     assert sum(counts(found)) == sum(counts(source.ticket.mask))
-
-
-def test_arms_that_can_be() -> None:
-    arms.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
-
-
-@pytest.mark.parametrize(
-    ("knob", "registry"),
-    [
-        ("mask", {**connections.MASKS, **at_init.AT_INIT}),
-        ("shuffle", {"none", *connections.SHUFFLES}),
-        ("weights", weights.WEIGHTS),
-        ("pruned", weights.PRUNED),
-        ("method", METHODS),
-    ],
-)
-def test_a_knob_says_every_name_that_it_takes(knob: str, registry: dict[str, Any]) -> None:
-    (meaning,) = (known.meaning for known in knobs() if known.name == f"arm.NAME.{knob}")
-    assert [name for name in registry if name not in meaning] == []
