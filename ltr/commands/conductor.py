@@ -54,7 +54,7 @@ def conduct(experiment: Experiment) -> None:
             with _recorded(folder, ready):
                 _train(ready, folder, stop, table)
                 draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
-        conclude(folder.path, select(folder.frames["results"], experiment))
+        conclude(folder.path, select(folder.frames["results"], experiment), experiment.early_bird)
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:

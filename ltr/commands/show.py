@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     experiment = parse(run.config)
     results = _results(run, experiment)
     said = _describe(run, experiment)
-    stdout.write(_json(said, results) if args.json else _text(said, results))
+    stdout.write(_json(said, results) if args.json else _text(said, results, experiment.early_bird))
     return 0
 
 
@@ -103,7 +103,7 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield prefix + key, value
 
 
-def _text(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
+def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.finding import finding
     from ltr.report.tables import accuracy_table, other_tables
@@ -114,7 +114,7 @@ def _text(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
     parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
     if len(results):
         summary = by_round(results)
-        parts += [accuracy_table(summary), *other_tables(summary)]
+        parts += [accuracy_table(summary), *other_tables(summary, watched)]
     parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 

@@ -28,7 +28,13 @@ Colours are after Okabe & Ito 2008: the colour-blind can tell them apart.
 DENSE = Look("dense", "the dense network", "#555555", "")
 """The baseline: the ticket arm of round 0."""
 
-_SPARE = list(zip(("#E69F00", "#56B4E9", "#7F6A00", "#000000"), ("v", "P", "X", "p"), strict=True))
+_COLOURS, _MARKERS = ("#E69F00", "#56B4E9", "#7F6A00", "#000000"), ("v", "P", "X", "p")
+_SPARE = [
+    (colour, _MARKERS[(place + turn) % len(_MARKERS)])
+    for turn in range(len(_MARKERS))
+    for place, colour in enumerate(_COLOURS)
+]
+"""First each colour with a marker of its own, then with another one."""
 
 
 def in_order(arms: Iterable[str]) -> list[str]:
@@ -38,7 +44,7 @@ def in_order(arms: Iterable[str]) -> list[str]:
 
 
 def looks(arms: Iterable[str]) -> dict[str, Look]:
-    """The look of each arm, in order; arms without one of their own take spare colours in turn."""
+    """The look of each arm, in order; arms without one of their own take spare ones in turn."""
     spare = itertools.cycle(_SPARE)
     return {
         arm: ARMS[arm] if arm in ARMS else Look(arm.replace("_", " "), arm, *next(spare))

@@ -46,17 +46,21 @@ def fit_heights(axes: Axes, means: pd.Series, bars: pd.Series) -> None:
 def label_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
     """Name each curve beside its end, in its colour; names that would touch are moved apart."""
     low, high = axes.get_ylim()
-    heights = apart((np.array(list(ends.values())) - low) / (high - low), LABEL_GAP)
+    wanted = (np.array(list(ends.values())) - low) / (high - low)
+    heights = apart(wanted, min(LABEL_GAP, 1 / len(ends)))
     for look, height in zip(ends, heights, strict=True):
         axes.text(1.02, height, look.label, color=look.colour, va="center", transform=axes.transAxes)
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:
-    """The nearest heights (least squares) in the same order of which no two are closer than `gap`."""
+    """The nearest heights (least squares) from 0 to 1, in the same order, no two closer than `gap`.
+
+    There has to be room for them: `gap` is at most 1 / (heights - 1).
+    """
     from scipy.optimize import isotonic_regression
 
     order = np.argsort(heights, kind="stable")
     offsets = gap * np.arange(len(heights))
     moved = np.empty_like(heights)
-    moved[order] = isotonic_regression(heights[order] - offsets).x + offsets
+    moved[order] = isotonic_regression(heights[order] - offsets).x.clip(0, 1 - offsets[-1]) + offsets
     return moved

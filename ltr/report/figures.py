@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 3.5, 2.6
 """Inches; a paper's column is 3.5 wide."""
 
+LINE = 0.18
+"""Inches for the label of a curve."""
+
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
@@ -45,6 +48,9 @@ MEASURES = {
 
 DODGE = 1.014
 """Ratio of the densities at which neighbouring arms of a round are drawn, to keep their bars apart."""
+
+SPREAD = 1.06
+"""The ratio of those of the first and the last arm at most."""
 
 
 def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
@@ -73,11 +79,15 @@ def in_style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", STYLE])
 
 
-def empty(label: str, title: str, note: str) -> tuple[Figure, Axes]:
-    """A figure with its titles and without a curve; `label` is that of the y axis."""
+def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, Axes]:
+    """A figure with its titles and without a curve; `label` is that of the y axis.
+
+    It is high enough for so many labels of curves.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    height = max(HEIGHT, LINE * labels)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot(ylabel=label)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
     axes.set_title(title, loc="left", y=1.085, pad=0, fontweight="bold")
@@ -88,7 +98,8 @@ def empty(label: str, title: str, note: str) -> tuple[Figure, Axes]:
 def _figure(summary: pd.DataFrame, name: str, title: str) -> Figure:
     points, arms = _points(summary, name), looks(summary["arm"])
     bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
-    figure, axes = empty(MEASURES[name][2], title, f"{spread(summary['n'])}{bound}")
+    note = f"{spread(summary['n'])}{bound}"
+    figure, axes = empty(MEASURES[name][2], title, note, labels=len(arms) + 1)
     ends = _dense(axes, points[summary["round"] == 0])
     ends |= {look: curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
     ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
@@ -102,11 +113,12 @@ def _points(summary: pd.DataFrame, name: str) -> pd.DataFrame:
     measure, scale, _ = MEASURES[name]
     arms = list(looks(summary["arm"]))
     places = (len(arms) - 1) / 2 - summary["arm"].map(arms.index)
+    dodge = min(DODGE, SPREAD ** (1 / max(1, len(arms) - 1)))
     is_bound = (summary["censored"] > 0) & (measure == "early_stop_step")
     return pd.DataFrame(
         {
             "arm": summary["arm"],
-            "density": summary["density"] * DODGE ** places.where(summary["round"] > 0, 0),
+            "density": summary["density"] * dodge ** places.where(summary["round"] > 0, 0),
             "mean": scale * summary[measure],
             "bar": (scale * summary[f"{measure}_ci95"]).where(~is_bound),
             "is_bound": is_bound,

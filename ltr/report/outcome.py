@@ -11,8 +11,8 @@ from ltr.report.finding import finding
 from ltr.report.stdout import write
 
 
-def conclude(folder: Path, results: pd.DataFrame) -> None:
-    """Print the early stops, where the figures are, and what was found."""
-    write("".join(f"\n{table}\n" for table in tables.other_tables(by_round(results))))
+def conclude(folder: Path, results: pd.DataFrame, watched: bool) -> None:
+    """Print early stops, early birds if they were looked for, where figures are, and what was found."""
+    write("".join(f"\n{table}\n" for table in tables.other_tables(by_round(results), watched)))
     write("\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png"))))
     write(f"\n{textwrap.fill(finding(results), tables.WIDTH)}")

@@ -54,15 +54,15 @@ def early_stop_table(summary: pd.DataFrame) -> str:
 
 def early_bird(row: Row, highest: float) -> str:
     """The step at which the next mask could have been drawn."""
-    return "" if math.isnan(row["early_bird_step"]) else f"{row['early_bird_step']:6.0f}"
+    return "     -" if math.isnan(row["early_bird_step"]) else f"{row['early_bird_step']:6.0f}"
 
 
-def other_tables(summary: pd.DataFrame) -> Iterator[str]:
-    """The tables of a summary by round, but for accuracies: early stops, and early birds if there are any."""
+def other_tables(summary: pd.DataFrame, watched: bool) -> Iterator[str]:
+    """The tables of a summary by round, but for accuracies: early stops, and, if looked for, early birds."""
     yield early_stop_table(summary)
-    tickets = summary[summary["arm"] == "ticket"]
-    if tickets["early_bird_step"].notna().any():
-        yield f"Step from which the next ticket's mask hardly changes (mean)\n{_table(tickets, early_bird)}"
+    if watched:
+        title = "Step from which the next ticket's mask hardly changes (mean; - not reached)"
+        yield f"{title}\n{_table(summary[summary['arm'] == 'ticket'], early_bird)}"
 
 
 def header(arms: Sequence[str]) -> str:

@@ -23,5 +23,7 @@ def test_no_two_of_eight_arms_share_a_colour_or_a_marker() -> None:
     assert len({look.colour for look in many}) == len({look.marker for look in many}) == 8
 
 
-def test_colours_start_again_when_there_are_more_arms_than_colours() -> None:
-    assert len(looks([f"arm_{i}" for i in range(20)])) == 20
+def test_sixteen_more_arms_differ_in_colour_or_marker_and_then_looks_start_again() -> None:
+    many = list(looks([f"arm_{i:02}" for i in range(20)]).values())
+    assert len(many) == 20
+    assert len({(look.colour, look.marker) for look in many}) == 16
