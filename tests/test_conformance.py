@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from ltr import arms, data, experiment, masks, setup, waves
-from ltr.arms import lanes
 from ltr.composition import ARM, choices, from_words
 from ltr.config import Dataset as Config
 from ltr.config import Experiment
@@ -213,8 +212,3 @@ def test_no_two_arms_train_alike(every_arm: Runs) -> None:
     losses = {arm: tuple(rows["val_loss"]) for arm, rows in metrics.groupby("arm")}
     same = [pair for pair in itertools.combinations(losses, 2) if losses[pair[0]] == losses[pair[1]]]
     assert same == [("one_shot", "ticket")], "which are the same in round 1"
-
-
-def test_every_arm_is_there(every_arm: Runs) -> None:
-    asked = every_arm.setup.experiment
-    assert {lane.arm for lane in lanes(asked, 1)} == set(choices(ARM))
