@@ -26,7 +26,9 @@ def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Nothing is read from, nor written to, the folders where a person keeps data and caches."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(cache := tmp_path_factory.mktemp("cache")))
+        devices.start(cache / "ltr" / "jax")
+        jax.config.update("jax_num_cpu_devices", 2)
         yield
 
 

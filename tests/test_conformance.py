@@ -6,6 +6,7 @@ adds a case by naming it.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,12 @@ class Watch:
     def ends(self, round: int) -> None: ...
 
 
+@functools.cache
+def asked(words: tuple[str, ...]) -> Experiment:
+    """The small run of a choice."""
+    return from_words([*SMALL, *words])
+
+
 def noise(config: Config, data_dir: str | None) -> Dataset:
     """Three images a class in training and one elsewhere, in the shape of the data set's."""
     facts, generator = data.describe(config), np.random.default_rng(0)
@@ -92,9 +99,9 @@ def ready() -> Callable[[Experiment], Setup]:
     """A setup for an experiment; those with the same programs share them."""
     made: dict[Any, Setup] = {}
 
-    def make(asked: Experiment) -> Setup:
-        outline, methods = setup.outline(asked), frozenset(arms.methods(asked))
-        shared = (asked.model, asked.dataset, asked.optimizer, methods)
+    def make(experiment: Experiment) -> Setup:
+        outline, methods = setup.outline(experiment), frozenset(arms.methods(experiment))
+        shared = (experiment.model, experiment.dataset, experiment.optimizer, methods)
         if shared not in made:
             made[shared] = setup.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))
@@ -117,9 +124,9 @@ def conduct(
     """Runs an experiment in words, visited at every step, and once more, stopped after the visit `end`."""
 
     def run(made: Setup, root: Path, end: int | None) -> Path:
-        asked = dataclasses.replace(made.experiment, output_root=str(root))
-        with open_run(asked) as folder:
-            folder.begin(asked, {})
+        here = dataclasses.replace(made.experiment, output_root=str(root))
+        with open_run(here) as folder:
+            folder.begin(here, {})
             experiment.run(made, folder, Watch(end))
             return folder.path
 
@@ -131,7 +138,7 @@ def conduct(
             patch.setattr(waves, "VISIT_SECONDS", 0.0)
             patch.setattr(rigl, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
-            made = ready(from_words([*SMALL, *words]))
+            made = ready(asked(words))
             whole = run(made, root / "whole", None)
             with pytest.raises(StoppedError):
                 run(made, root / "resumed", end)
@@ -146,7 +153,9 @@ def every_arm(conduct: Callable[..., Runs]) -> Runs:
     return conduct(ALL_ARMS, end=7)
 
 
+@functools.cache
 def saved(path: Path, round: int) -> Any:
+    """The ticket of a round of a finished run."""
     return RunFolder(path).groups.load(round_name(round), 0)
 
 
@@ -191,7 +200,7 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
 
 
 def test_every_choice_is_another_run() -> None:
-    ids = [run_id(from_words(case.values[0])) for case in CASES]
+    ids = [run_id(asked(case.values[0])) for case in CASES]
     assert len(set(ids)) == len(ids)
 
 

@@ -1,7 +1,10 @@
 """Commands in this process, on two devices whatever the machine has."""
 
+import contextlib
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,6 +17,28 @@ QUICK = ("steps=20", "eval_every=10", "rounds=1", "replicates=2", "arms=[ticket,
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_cores", lambda: 2)
+
+
+class Finished(NamedTuple):
+    """A run that ended, its output root, and what it printed."""
+
+    root: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A quick run, not to be altered."""
+    root, out, err = tmp_path_factory.mktemp("finished"), io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(devices, "_cores", lambda: 2)
+        assert main(["run", f"output_root={root}", *QUICK]) == 0
+    return Finished(root, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

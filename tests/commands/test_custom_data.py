@@ -9,7 +9,14 @@ import pytest
 
 from ltr.cli import main
 
-QUICK = ("dataset=custom", "dataset.validation=5", "batch_size=5", "arms=[ticket]", "replicates=1")
+QUICK = (
+    "dataset=custom",
+    "dataset.validation=5",
+    "batch_size=5",
+    "arms=[ticket]",
+    "replicates=1",
+    "rounds=0",
+)
 
 
 def save(path: Path, images: np.ndarray) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from ltr.store.identity import folder_name
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
+
+SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
 
 
 def folders(root: Path) -> set[str]:
@@ -42,31 +45,32 @@ def left(root: Path) -> list[Path]:
 # What it prints and leaves
 
 
-def test_a_run_ends_with_tables_figures_and_a_finding(ltr_run: Run, root: Path, capsys: Captured) -> None:
-    assert ltr_run() == 0
-    said = capsys.readouterr()
-    lines = said.out.splitlines()
+@pytest.fixture
+def copied(finished: Any, root: Path) -> None:
+    """A copy of the quick run in the output root."""
+    shutil.copytree(finished.root, root)
+
+
+def test_a_run_ends_with_tables_figures_and_a_finding(finished: Any) -> None:
+    lines = finished.out.splitlines()
     assert lines[0].startswith("Test accuracy at early stop in % (mean ± 95 % CI, 2 replicates")
     assert [line.split()[0] for line in lines[2:4]] == ["0", "1"]
     figures = [Path(line.split()[1]) for line in lines if line.startswith("figure ")]
     assert figures
     assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in figures)
     assert lines[-1].endswith(".")
-    assert f"run {next(root.iterdir())}: 6 trainings of 20 steps" in said.err.splitlines()
+    assert f"run {next(finished.root.iterdir())}: 6 trainings of 20 steps" in finished.err.splitlines()
 
 
-def test_what_is_printed_fits_80_columns_and_a_pipe(ltr_run: Run, capsys: Captured) -> None:
-    ltr_run()
-    out = capsys.readouterr().out
-    lines = [line for line in out.splitlines() if not line.startswith("figure ")]
+def test_what_is_printed_fits_80_columns_and_a_pipe(finished: Any) -> None:
+    lines = [line for line in finished.out.splitlines() if not line.startswith("figure ")]
     assert [line for line in lines if len(line) > 80] == []
-    assert "\x1b" not in out
-    assert "\r" not in out
+    assert "\x1b" not in finished.out
+    assert "\r" not in finished.out
 
 
-def test_run_json_says_how_it_went(ltr_run: Run, root: Path) -> None:
-    ltr_run()
-    said = info(root)
+def test_run_json_says_how_it_went(finished: Any) -> None:
+    said = info(finished.root)
     assert said["status"] == "finished"
     assert said["sessions"][0]["devices"] == {
         "platform": "cpu",
@@ -79,17 +83,18 @@ def test_run_json_says_how_it_went(ltr_run: Run, root: Path) -> None:
 
 
 def test_the_folder_is_called_what_the_run_is(ltr_run: Run, root: Path) -> None:
-    ltr_run("seed=3")
-    assert folders(root) == {folder_name(from_words(["seed=3", "steps=20", "eval_every=10"]))}
+    ltr_run("seed=3", *SHORT)
+    assert folders(root) == {folder_name(from_words(["seed=3", *SHORT]))}
 
 
-def test_a_finished_run_is_left_alone_and_says_so(ltr_run: Run, root: Path, capsys: Captured) -> None:
-    ltr_run()
-    first = capsys.readouterr().out
+@pytest.mark.usefixtures("copied")
+def test_a_finished_run_is_left_alone_and_says_so(
+    finished: Any, ltr_run: Run, root: Path, capsys: Captured
+) -> None:
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in left(root)}
     assert ltr_run() == 0
     said = capsys.readouterr()
-    assert said.out == first
+    assert said.out == finished.out.replace(str(finished.root), str(root))
     assert said.err == f"run {next(root.iterdir())}: finished before, nothing to train\n"
     log = {path for path in left(root) if path.name == "log.txt"}
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in {*left(root)} - log} == {
@@ -104,9 +109,8 @@ def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) ->
     assert ": 5 trainings of 20 steps to go, 1 done before\n" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("copied")
 def test_asking_for_less_shows_less(ltr_run: Run, capsys: Captured) -> None:
-    ltr_run()
-    capsys.readouterr()
     assert ltr_run("rounds=0", "replicates=1") == 0
     said = capsys.readouterr()
     assert "nothing to train" in said.err
@@ -218,8 +222,6 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path, capsys: Capture
 
 
 # Sweeps
-
-SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
 
 
 def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:

@@ -12,6 +12,7 @@ from ltr.config import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import KINDS, MODELS, Model
 from ltr.models.layers import INITIALIZERS
+from ltr.setup import QUICKLY_COMPILED
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
@@ -146,7 +147,10 @@ class TestEveryNetwork:
 
     def test_starts_from_a_gaussian_drawn_by_the_key_and_shifts_nothing(self, name: str) -> None:
         inits: list[Any] = ["glorot", "kaiming"]
-        glorot, kaiming = (build(name, SHAPES[0], 4, init=init, width=0.2).init for init in inits)
+        glorot, kaiming = (
+            jax.jit(build(name, SHAPES[0], 4, init=init, width=0.2).init, compiler_options=QUICKLY_COMPILED)
+            for init in inits
+        )
         with jax.numpy_dtype_promotion("strict"):
             one, again, other, twice = (
                 leaves(init(key))
