@@ -77,10 +77,11 @@ class RoundTable:
         rounds = by_round(results[results["round"] >= self._next])
         finished = self._folder.finished
         while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
+            this = rounds[rounds["round"] == self._next]
             if self._next == 0:
-                write(tables.accuracy_title(rounds) + "\n" + tables.header(self._arms))
+                write(tables.accuracy_title(this) + "\n" + tables.header(self._arms))
             if self._experiment.trains(self._next):
-                write(tables.row(rounds[rounds["round"] == self._next], self._arms))
+                write(tables.row(this, self._arms))
             self._next += 1
 
 

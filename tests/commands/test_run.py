@@ -103,10 +103,12 @@ def test_a_finished_run_is_left_alone_and_says_so(
 
 
 def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) -> None:
-    ltr_run("replicates=1", "rounds=0")
+    ltr_run("replicates=1")
     capsys.readouterr()
     assert ltr_run() == 0
-    assert ": 5 trainings of 20 steps to go, 1 done before\n" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert ": 3 trainings of 20 steps to go, 3 done before\n" in said.err
+    assert "95 % CI, 2 replicates; * highest" in said.out.splitlines()[0]
 
 
 @pytest.mark.usefixtures("copied")
