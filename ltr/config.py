@@ -160,7 +160,7 @@ class Arm:
         bool, Field(description="whether pruning at initialisation takes its highest scores, not its lowest")
     ] = False
     shuffle: Annotated[
-        str, Field(description="how its mask is shuffled: none, layerwise, global, even, erk")
+        str, Field(description="how its mask is shuffled: none, layerwise, by_input, global, even, erk")
     ] = "none"
     weights: Annotated[
         str,

@@ -53,6 +53,14 @@ def layerwise(mask: Any, generator: np.random.Generator) -> Any:
     return jax.tree.map(lambda layer: generator.permutation(layer.ravel()).reshape(layer.shape), mask)
 
 
+def by_input(mask: Any, generator: np.random.Generator) -> Any:
+    """Each input of a layer, a pixel say, keeps its number of connections, to other units or channels.
+
+    For a score that prefers some pixels, as SNIP does: a layerwise shuffle takes that preference away.
+    """
+    return jax.tree.map(lambda layer: generator.permuted(layer, axis=-1), mask)
+
+
 def globally(mask: Any, generator: np.random.Generator) -> Any:
     """All layers' masks shuffled together: only the density of the network stays."""
     layers, structure = jax.tree.flatten(mask)
@@ -93,6 +101,7 @@ def shuffled(name: str, mask: Any, kinds: Any, generator: np.random.Generator) -
 
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {
     "layerwise": layerwise,
+    "by_input": by_input,
     "global": globally,
     "even": evenly,
     "erk": erdos_renyi_kernel,

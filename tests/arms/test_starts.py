@@ -28,7 +28,7 @@ ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
 LAYERWISE = [
     name
     for name, arm in ARMS.items()
-    if arm.shuffle in ("none", "layerwise") and arm.mask not in at_init.AT_INIT
+    if arm.shuffle in ("none", "layerwise", "by_input") and arm.mask not in at_init.AT_INIT
 ]
 BY_DEFAULT = Pruning()
 KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
@@ -167,6 +167,16 @@ def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model
     mask = begin("one_shot", second).mask
     for kept, ticket in zip(kernels(mask)[:2], kernels(second.ticket.mask)[:2], strict=True):
         assert not np.array_equal(kept, ticket)
+
+
+def test_a_shuffle_by_input_keeps_the_connections_of_every_input_and_moves_them(source: Source) -> None:
+    plain, shuffled, all_over = (
+        kernels(begin(name, source).mask) for name in ("snip", "snip_shuffled_by_input", "snip_shuffled")
+    )
+    for before, after in zip(plain, shuffled, strict=True):
+        np.testing.assert_array_equal(before.sum(-1), after.sum(-1))
+    assert any((before != after).any() for before, after in zip(plain, shuffled, strict=True))
+    assert any((before.sum(-1) != after.sum(-1)).any() for before, after in zip(plain, all_over, strict=True))
 
 
 def test_a_global_shuffle_keeps_the_density_of_the_network_alone(source: Source) -> None:
