@@ -208,9 +208,7 @@ class Experiment:
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
     steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
     batch_size: Annotated[int, Field(ge=1, description="examples a step")] = 60
-    eval_every: Annotated[Steps, Field(description="between evaluations on validation and test data")] = (
-        Duration(25)
-    )
+    eval_every: Annotated[Steps, Field(description="between evaluations")] = Duration(25)
     rewind_step: Annotated[Steps, Field(description="survivors are reset to their values at this step")] = (
         Duration(0)
     )
@@ -225,6 +223,13 @@ class Experiment:
     ] = None
     early_bird: Annotated[
         bool, Field(description="note at which step of a ticket's training the next could have been drawn")
+    ] = False
+    test_curves: Annotated[
+        bool,
+        Field(
+            description="ask the test set at every evaluation, not only where the validation loss is the "
+            "least so far and at the end"
+        ),
     ] = False
     dataset: Dataset = Dataset()
     model: Model = Model()

@@ -15,6 +15,9 @@ from ltr.setup import Outline
 EFFICIENCY = 0.7
 """What training reaches of the speed of bare matrix products, about."""
 
+TESTED = 0.25
+"""How many evaluations ask the test set, about: those whose validation loss is the least so far."""
+
 _PRODUCTS = 200
 
 
@@ -31,7 +34,8 @@ def cost(of: Outline) -> Cost:
     facts = data.describe(experiment.dataset)
     step = training.flops_per_step(setup.parts(of), experiment.batch_size, facts.shape)
     example = training.flops_per_example(of.model, facts.shape)
-    evaluation = example * (experiment.dataset.validation + facts.test_examples)
+    tested = 1.0 if experiment.test_curves else TESTED
+    evaluation = example * (experiment.dataset.validation + tested * facts.test_examples)
     placement = setup.placement(of)
     flops = sum(
         len(arms.lanes(experiment, round))

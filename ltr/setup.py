@@ -116,7 +116,13 @@ def make(of: Outline) -> Setup:
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
-        name: training.program(of.model, (METHODS | WATCHED)[name](made_of), experiment.batch_size, augment)
+        name: training.program(
+            of.model,
+            (METHODS | WATCHED)[name](made_of),
+            experiment.batch_size,
+            augment,
+            experiment.test_curves,
+        )
         for name in arms.methods(experiment)
     }
     prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)

@@ -55,6 +55,7 @@ class Visit(NamedTuple):
         stops: int32 [LEGS], ascending from `step`; entries from `legs` on are ignored.
         evaluate: bool [LEGS], whether to evaluate at a stop.
         legs: int32.
+        last: int32, the step at which the training ends.
     """
 
     step: Array
@@ -62,13 +63,14 @@ class Visit(NamedTuple):
     stops: Array
     evaluate: Array
     legs: Array
+    last: Array
 
 
 class Metrics(NamedTuple):
     """Float32, one value per evaluation or leg; losses are means in nats, accuracies fractions.
 
     `train_loss` is the mean over the steps since the evaluation before, NaN where there were none;
-    of a leg without evaluation all are NaN.
+    of a leg without evaluation all are NaN, and those of the test set where it was not asked.
     """
 
     train_loss: Array
@@ -122,11 +124,19 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     return jnp.stack([loss, hits]) / count
 
 
-def program(model: Model, method: Method, batch_size: int, augment: Augmentation = none) -> Program:
+def program(
+    model: Model,
+    method: Method,
+    batch_size: int,
+    augment: Augmentation = none,
+    test_curves: bool = False,
+) -> Program:
     """The program of a method.
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
-    that do not fill a last batch wait for the next epoch.
+    that do not fill a last batch wait for the next epoch. The test set, which no decision rests on, is
+    asked where the validation loss is the least so far, which the early stop will be, and at the last
+    step; with `test_curves` at every evaluation.
     """
 
     def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
@@ -148,17 +158,22 @@ def program(model: Model, method: Method, batch_size: int, augment: Augmentation
             lane, loss = method.step(lane, images, data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
-        def score(lane: Lane, steps: Array) -> jax.Array:
+        def score(lane: Lane, step: Array, steps: Array) -> tuple[Lane, jax.Array]:
             _, params = method.network(lane)
-            splits = (evaluate(model, params, split, data) for split in (data.validation, data.test))
-            return jnp.concatenate([(lane.loss / steps)[None], *splits])
+            validation = evaluate(model, params, data.validation, data)
+            asked = (validation[0] < lane.least) | (step == visit.last) | test_curves
+            test = lax.cond(asked, lambda: evaluate(model, params, data.test, data), lambda: blank[:2])
+            found = jnp.concatenate([(lane.loss / steps)[None], validation, test])
+            least = jnp.minimum(lane.least, validation[0])
+            return lane._replace(loss=jnp.zeros_like(lane.loss), least=least), found
 
         def leg(number: jax.Array, carry: Any) -> Any:
             lane, shuffled, start, evaluated, metrics = carry
             stop, evaluating = visit.stops[number], visit.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            scores = lax.cond(evaluating, score, lambda *_: blank, lane, stop - evaluated)
-            lane = lane._replace(loss=jnp.where(evaluating, 0.0, lane.loss))
+            lane, scores = lax.cond(
+                evaluating, score, lambda lane, *_: (lane, blank), lane, stop, stop - evaluated
+            )
             evaluated = jnp.where(evaluating, stop, evaluated)
             return lane, shuffled, stop, evaluated, metrics.at[number].set(scores)
 

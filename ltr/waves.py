@@ -75,7 +75,7 @@ class Progress(NamedTuple):
     Attributes:
         names: the lanes in training.
         steps: steps that they took together since the visit before.
-        accuracy: mean test accuracy of their latest evaluation.
+        accuracy: mean validation accuracy of their latest evaluation.
         snapshot: copies the state of affairs from the devices.
     """
 
@@ -187,8 +187,8 @@ class _Running:
 
     @property
     def accuracy(self) -> float:
-        """Mean test accuracy of the latest evaluation, the first of which is at the first step."""
-        return float(np.mean([lane.test_accuracy[-1] for lane in self._metrics]))
+        """Mean validation accuracy of the latest evaluation, the first of which is at the first step."""
+        return float(np.mean([lane.val_accuracy[-1] for lane in self._metrics]))
 
     @property
     def _done(self) -> int:
@@ -204,6 +204,7 @@ class _Running:
             np.resize(stops, LEGS).astype(np.int32),
             np.resize(evaluate, LEGS),
             np.asarray(len(stops), np.int32),
+            np.asarray(self._evaluate_at[-1], np.int32),
         )
         self._lanes, found = self._program.run(
             self._lanes, self._data, devices.replicate(asked, self._placement)

@@ -70,7 +70,8 @@ def ready() -> Callable[[Experiment], Setup]:
     def make(experiment: Experiment) -> Setup:
         outline = setup.outline(experiment)
         methods = frozenset(arms.methods(experiment))
-        shared = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size, methods)
+        parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
+        shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
             made[shared] = setup.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))
@@ -242,6 +243,22 @@ def test_the_tables_hold_every_lane_with_its_density(whole: Path) -> None:
     for row in results.itertuples():
         mask = saved(whole, round_name(row.round), row.replicate)["mask"]
         assert row.density == masks.density(mask)
+
+
+def test_asking_the_test_set_where_it_matters_changes_no_result(run: Run, tmp_path: Path) -> None:
+    restless = {
+        "optimizer": {"learning_rate": 0.05},
+        "steps": 60,
+        "eval_every": 3,
+        "replicates": 1,
+        "rounds": 1,
+    }
+    some, always = (run(tmp_path, **restless, test_curves=curves) for curves in (False, True))
+    pd.testing.assert_frame_equal(tables.read(some, "results"), tables.read(always, "results"))
+    asked, every = (tables.read(path, "metrics") for path in (some, always))
+    assert 0 < asked["test_loss"].isna().sum() < len(asked)
+    assert every["test_loss"].notna().all()
+    pd.testing.assert_frame_equal(asked[asked["test_loss"].notna()], every[asked["test_loss"].notna()])
 
 
 # Rewinding to a later step

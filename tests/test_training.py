@@ -22,6 +22,8 @@ KEY, OTHER_KEY = np.array([0, 1], np.uint32), np.array([0, 2], np.uint32)
 
 
 NOTHING = np.float32(0)
+LAST = 100
+"""The step at which no test ends."""
 
 
 def visit(start: int, *at: int) -> Visit:
@@ -36,6 +38,7 @@ def asked(start: int, evaluated: int, stops: Sequence[int], at: Sequence[int]) -
         np.resize(stops, LEGS).astype(np.int32),
         np.resize(np.isin(stops, at), LEGS),
         np.int32(len(stops)),
+        np.int32(LAST),
     )
 
 
@@ -257,6 +260,29 @@ def test_a_stop_between_two_evaluations_changes_no_number(
     for values, before, after in zip(metrics, first, second, strict=True):
         assert np.asarray(values)[:2].tobytes() == np.asarray([before[0], after[1]]).tobytes()
         assert np.isnan([*before[1:3], after[0]]).all(), "not evaluated there"
+
+
+def test_the_test_set_is_asked_where_the_validation_loss_is_the_least_so_far_and_at_the_end(
+    run: Callable[..., Any], lane: Lane, data: Examples
+) -> None:
+    """From step 6 on nothing moves."""
+    stops = [0, 2, 6, 7, 8]
+    after, metrics = run(lane, data, visit(0, *stops)._replace(last=np.int32(8)))
+    losses = np.asarray(metrics.val_loss)[: len(stops)]
+    assert (losses[:3] == np.minimum.accumulate(losses)[:3]).all()
+    for values in (metrics.test_loss, metrics.test_accuracy):
+        assert np.isnan(np.asarray(values)[: len(stops)]).tolist() == [False, False, False, True, False]
+    assert after.least == losses.min()
+
+
+def test_the_test_set_can_be_asked_at_every_evaluation(
+    network: Model, lane: Lane, data: Examples, run: Callable[..., Any]
+) -> None:
+    method = METHODS["weights"](Parts(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
+    always = jax.jit(training.program(network, method, 10, test_curves=True).run)
+    worse = lane._replace(least=np.float32(0))
+    assert np.isfinite(np.asarray(always(worse, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
+    assert np.isnan(np.asarray(run(worse, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
 
 
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:

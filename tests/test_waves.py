@@ -134,7 +134,7 @@ def test_a_visit_sees_who_trains_how_far_and_how_well(trainer: Trainer, starts: 
     outcomes = trainer.train(starts, AT, seen.append)
     assert [tuple(progress.names) for progress in seen] == [tuple(LANES[:2])] * 14 + [tuple(LANES[2:])] * 14
     assert sum(progress.steps for progress in seen) == 3 * 14
-    pair = np.stack([outcomes[lane].metrics.test_accuracy for lane in LANES[:2]]).mean(0)
+    pair = np.stack([outcomes[lane].metrics.val_accuracy for lane in LANES[:2]]).mean(0)
     latest = np.searchsorted(AT, range(1, 15), side="right") - 1
     assert [progress.accuracy for progress in seen[:14]] == pytest.approx(pair[latest].tolist())
     assert all(outcome.seconds > 0 for outcome in outcomes.values())

@@ -103,7 +103,7 @@ class Watch:
     def visits(self, progress: Progress) -> LtrError | None:
         """Move the bar; ask for an end after a signal."""
         self._pace.advance(progress.steps)
-        self._shown.update(f"{self._label}, accuracy {100 * progress.accuracy:.1f} %", self._pace)
+        self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
     def ends(self, round: int) -> None:

@@ -27,6 +27,7 @@ class Lane(NamedTuple):
         key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
         memory: whatever else its method carries from step to step.
+        least: float32, the least validation loss so far.
     """
 
     params: Any
@@ -35,6 +36,7 @@ class Lane(NamedTuple):
     key: Array
     loss: Array
     memory: Any = ()
+    least: Array = np.array(np.inf, np.float32)
 
 
 class Beginning(NamedTuple):

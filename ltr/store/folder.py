@@ -31,7 +31,7 @@ from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.tables import LANE, LaneId
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class RunFolder:

@@ -42,13 +42,14 @@ METRICS = pa.schema(
         pa.field("train_loss", pa.float32()),
         pa.field("val_loss", pa.float32(), nullable=False),
         pa.field("val_accuracy", pa.float32(), nullable=False),
-        pa.field("test_loss", pa.float32(), nullable=False),
-        pa.field("test_accuracy", pa.float32(), nullable=False),
+        pa.field("test_loss", pa.float32()),
+        pa.field("test_accuracy", pa.float32()),
     ]
 )
 """A row per evaluation; losses are means in nats, accuracies fractions, the density that of the lane's end.
 
-`train_loss` is the mean over the steps since the evaluation before, null where there were none.
+`train_loss` is the mean over the steps since the evaluation before, null where there were none. Those
+of the test set are null where it was not asked (see `ltr.training.program`).
 """
 
 RESULTS = pa.schema(

@@ -82,8 +82,8 @@ def test_a_line_says_where_the_run_is(clock: Clock) -> None:
     clock.now += 10
     pace.advance(40)
     with display(stream, clock) as shown:
-        shown.update("round 1/15, 12 lanes, accuracy 97.1 %", pace)
-    assert stream.getvalue() == "round 1/15, 12 lanes, accuracy 97.1 %, 25 % done, 0:38 left\n"
+        shown.update("round 1/15, 12 lanes, val. accuracy 97.1 %", pace)
+    assert stream.getvalue() == "round 1/15, 12 lanes, val. accuracy 97.1 %, 25 % done, 0:38 left\n"
 
 
 def test_lines_are_ten_seconds_apart(clock: Clock) -> None:
@@ -103,7 +103,7 @@ def test_lines_hold_no_escape_codes_and_fit_80_columns(clock: Clock) -> None:
     clock.now += 10
     pace.advance(1)
     with display(stream, clock) as shown:
-        shown.update("round 10/20, 250 lanes, accuracy 100.0 %", pace)
+        shown.update("round 10/20, 250 lanes, val. accuracy 100.0 %", pace)
     (line,) = stream.getvalue().splitlines()
     assert line.isprintable()
     assert len(line) <= 80
