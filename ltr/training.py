@@ -136,7 +136,7 @@ def program(
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
     that do not fill a last batch wait for the next epoch. The test set, which no decision rests on, is
     asked where the validation loss is the least so far, which the early stop will be, and at the last
-    step; with `test_curves` at every evaluation.
+    step; with `test_curves` at every evaluation. (Lanes side by side on a device pay for it each time.)
     """
 
     def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
@@ -158,22 +158,23 @@ def program(
             lane, loss = method.step(lane, images, data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
-        def score(lane: Lane, step: Array, steps: Array) -> tuple[Lane, jax.Array]:
+        def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, jax.Array]:
             _, params = method.network(lane)
             validation = evaluate(model, params, data.validation, data)
-            asked = (validation[0] < lane.least) | (step == visit.last) | test_curves
+            asked = (validation[0] < lane.least) | (at == visit.last) | test_curves
             test = lax.cond(asked, lambda: evaluate(model, params, data.test, data), lambda: blank[:2])
-            found = jnp.concatenate([(lane.loss / steps)[None], validation, test])
-            least = jnp.minimum(lane.least, validation[0])
-            return lane._replace(loss=jnp.zeros_like(lane.loss), least=least), found
+            found = jnp.concatenate([(lane.loss / (at - since))[None], validation, test])
+            return jnp.zeros(()), jnp.minimum(lane.least, validation[0]), found
+
+        def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, jax.Array]:
+            return lane.loss, lane.least, blank
 
         def leg(number: jax.Array, carry: Any) -> Any:
             lane, shuffled, start, evaluated, metrics = carry
             stop, evaluating = visit.stops[number], visit.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            lane, scores = lax.cond(
-                evaluating, score, lambda lane, *_: (lane, blank), lane, stop, stop - evaluated
-            )
+            loss, least, scores = lax.cond(evaluating, score, no_score, lane, stop, evaluated)
+            lane = lane._replace(loss=loss, least=least)
             evaluated = jnp.where(evaluating, stop, evaluated)
             return lane, shuffled, stop, evaluated, metrics.at[number].set(scores)
 

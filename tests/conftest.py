@@ -1,5 +1,6 @@
 """Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,6 @@ from ltr.models import Model
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
 
-devices.start(None)
 jax.config.update("jax_num_cpu_devices", 2)
 
 settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=True)
@@ -27,8 +27,8 @@ def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
         patch.setenv("XDG_CACHE_HOME", str(cache := tmp_path_factory.mktemp("cache")))
+        patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         devices.start(cache / "ltr" / "jax")
-        jax.config.update("jax_num_cpu_devices", 2)
         yield
 
 

@@ -56,6 +56,7 @@ CASES = [
     *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
     *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
     case("early_bird=true"),
+    case("test_curves=true"),
 ]
 
 
@@ -101,7 +102,8 @@ def ready() -> Callable[[Experiment], Setup]:
 
     def make(experiment: Experiment) -> Setup:
         outline, methods = setup.outline(experiment), frozenset(arms.methods(experiment))
-        shared = (experiment.model, experiment.dataset, experiment.optimizer, methods)
+        parts = (experiment.model, experiment.dataset, experiment.optimizer)
+        shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
             made[shared] = setup.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))

@@ -37,7 +37,14 @@ def lane(seed: int) -> Lane:
     """Half-way through: moments and mask unlike those of a fresh lane."""
     moments = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
     mask = {name: {"kernel": np.eye(3, 2, seed - 3, dtype=bool), "bias": None} for name in ("a", "b")}
-    return Lane(weights(seed), moments, mask, np.array([seed, 7], np.uint32), np.array(seed, np.float32))
+    return Lane(
+        weights(seed),
+        moments,
+        mask,
+        np.array([seed, 7], np.uint32),
+        np.array(seed, np.float32),
+        least=np.array(-seed, np.float32),
+    )
 
 
 def snapshot() -> Snapshot:

@@ -54,9 +54,10 @@ def layerwise(mask: Any, generator: np.random.Generator) -> Any:
 
 
 def by_input(mask: Any, generator: np.random.Generator) -> Any:
-    """Each input of a layer, a pixel say, keeps its number of connections, to other units or channels.
+    """Every input of a layer keeps how many connections it has; to which outputs is shuffled.
 
-    For a score that prefers some pixels, as SNIP does: a layerwise shuffle takes that preference away.
+    An input is a pixel or unit, in a convolution a channel at a place of the kernel. For scores that
+    prefer some inputs, as SNIP's do: a layerwise shuffle takes that preference away.
     """
     return jax.tree.map(lambda layer: generator.permuted(layer, axis=-1), mask)
 

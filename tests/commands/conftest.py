@@ -1,4 +1,4 @@
-"""Commands in this process, on two devices whatever the machine has."""
+"""Commands in this process."""
 
 import contextlib
 import io
@@ -8,15 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from ltr import devices
 from ltr.cli import main
 
 QUICK = ("steps=20", "eval_every=10", "rounds=1", "replicates=2", "arms=[ticket,random_reinit]")
-
-
-@pytest.fixture(autouse=True)
-def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cores", lambda: 2)
 
 
 class Finished(NamedTuple):
@@ -31,12 +25,7 @@ class Finished(NamedTuple):
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A quick run, not to be altered."""
     root, out, err = tmp_path_factory.mktemp("finished"), io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        patch.setattr(devices, "_cores", lambda: 2)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         assert main(["run", f"output_root={root}", *QUICK]) == 0
     return Finished(root, out.getvalue(), err.getvalue())
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltr import devices
 from ltr.cli import main
 from ltr.pruning import criteria
 from ltr.pruning.criteria import CRITERIA, Evidence
@@ -49,7 +48,6 @@ def test_the_scores_are_those_of_the_page(added: str) -> None:
 
 
 def test_the_commands_work(added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cores", lambda: 2)
     monkeypatch.chdir(tmp_path)
     for command in blocks("sh")[0].splitlines():
         program, *words = shlex.split(command)
