@@ -135,7 +135,7 @@ def program(
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
     that do not fill a last batch wait for the next epoch. The test set, which no decision rests on, is
-    asked where the validation loss is the least so far, which the early stop will be, and at the last
+    asked where the validation loss is the least so far, as it is at the early stop, and at the last
     step; with `test_curves` at every evaluation. (Lanes side by side on a device pay for it each time.)
     """
 
