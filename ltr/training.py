@@ -145,7 +145,7 @@ def program(
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
 
         def order(step: Array) -> jax.Array:
-            return jax.random.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
+            return keys.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
