@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+BUILT_WITH = hatchling editables jaxlib
 
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench clean
+.PHONY: help setup run test lint format bench sanitize clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,15 +32,18 @@ format: $(INSTALLED) ## Rewrite the code in the project's style
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) ## Measure training speed (ARGS="--repeats 5"); installs PyTorch, to compare with
-	-$(INSTALL) --editable ".[bench]"
+	-$(INSTALL) --no-build-isolation --editable ".[bench]"
 	$(BIN)/python scripts/bench.py $(ARGS)
+
+sanitize: $(INSTALLED) ## Run the sparse kernels' C++ under the address and undefined-behaviour sanitizers
+	$(BIN)/python -m pytest -m slow tests/kernels
 
 clean: ## Remove .venv and caches; runs in outputs/ stay
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A Python without ensurepip (Debian's, without python3-venv) can still lend its own pip, if it has one.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kernels/*.cc ltr/kernels/*.h ltr/kernels/*.inc)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "ltr needs Python 3.11 or later: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv .venv \
@@ -47,5 +51,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
 	  || { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
 	@echo "Installing ltr into .venv: about a minute, once"
-	@$(INSTALL) --editable ".[dev]"
+	@$(INSTALL) $(BUILT_WITH)
+	@$(INSTALL) --no-build-isolation --editable ".[dev]"
 	@touch $@

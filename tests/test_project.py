@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {"help", "setup", "run", "test", "lint", "format", "bench", "clean"}
+TARGETS = {"help", "setup", "run", "test", "lint", "format", "bench", "sanitize", "clean"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -6,15 +6,21 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ltr import kernels
+from ltr.kernels import Packed
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 _IMAGES = 4
 """Images of which the CPU computes a kernel's gradient at once: few enough to stay in a core's cache."""
 
 
-def dense(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Multiplies x [batch, in], kernel [in, out] -> [batch, out]."""
-    return x @ kernel
+def dense(x: jax.Array, kernel: jax.Array | Packed, bias: jax.Array) -> jax.Array:
+    """Multiplies x [batch, ...], flattened to [batch, in], kernel [in, out], adds bias -> [batch, out]."""
+    flat = x.reshape(x.shape[0], -1)
+    if isinstance(kernel, Packed):
+        return kernels.dense(flat if x.ndim == 2 else kernels.by_unit(flat), kernel, bias)
+    return flat @ kernel + bias
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -33,7 +33,6 @@ class ConvNet(nn.Module):
                 name = f"conv_{2 * block + layer}"
                 x = nn.relu(Conv(channels, kernel_init=self.kernel_init, name=name)(x))
             x = max_pool(x)
-        x = x.reshape(x.shape[0], -1)
         for number, width in enumerate(self.dense, 1):
             x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(drop()(x)))
         return Dense(self.classes, self.kernel_init, name="output")(drop()(x))

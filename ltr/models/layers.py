@@ -1,5 +1,6 @@
 """The layers that networks share."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -7,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ltr.kernels import Packed
 from ltr.models import arithmetic
 
 INITIALIZERS = {
@@ -21,16 +23,23 @@ kaiming: variance 2 / fan_in (He et al., 2015).
 
 
 class Dense(nn.Module):
-    """x [batch, in] -> [batch, features]."""
+    """x [batch, ...], flattened -> [batch, features]."""
 
     features: int
     kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        kernel = self._kernel((math.prod(x.shape[1:]), self.features))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return arithmetic.dense(x, kernel) + bias
+        return arithmetic.dense(x, kernel, bias)
+
+    def _kernel(self, shape: tuple[int, int]) -> Any:
+        """The kernel, which may be handed in packed: of a shape that Flax would not take."""
+        given: Any = self.get_variable("params", "kernel")
+        if isinstance(given, Packed):
+            return given
+        return self.param("kernel", self.kernel_init, shape)
 
 
 class Conv(nn.Module):

@@ -20,7 +20,7 @@ class LeNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-        x = images.reshape(images.shape[0], -1)
+        x = images
         for number, width in enumerate(self.hidden, 1):
             x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

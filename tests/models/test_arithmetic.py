@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ltr import models
+from ltr import kernels, models
 from ltr.config import Model
 from ltr.models import arithmetic
 from ltr.models.layers import max_pool
@@ -99,9 +99,23 @@ def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
             np.testing.assert_allclose(one[number], other, rtol=1e-4, atol=1e-4)
 
 
-def test_dense_is_a_matrix_product() -> None:
-    x, kernel = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(12, dtype=np.float32).reshape(3, 4)
-    np.testing.assert_array_equal(arithmetic.dense(x, kernel), x @ kernel)
+@pytest.mark.parametrize("shape", [(2, 6), (2, 3, 2)])
+def test_dense_is_a_matrix_product_of_what_is_flattened_and_a_bias(shape: tuple[int, ...]) -> None:
+    x, kernel = np.arange(12, dtype=np.float32), np.arange(24, dtype=np.float32).reshape(6, 4)
+    bias = np.arange(4, dtype=np.float32)
+    found = arithmetic.dense(x.reshape(shape), kernel, bias)
+    np.testing.assert_array_equal(found, x.reshape(2, 6) @ kernel + bias)
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+@pytest.mark.parametrize("shape", [(2, 6), (2, 3, 2)])
+def test_dense_takes_a_packed_kernel(shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    x, kernel, bias = (generator.normal(size=size).astype(np.float32) for size in (shape, (6, 4), 4))
+    kept = kernel > 0
+    packed = kernels.Packed(kernel.T[kept.T], kernels.pattern(kept, int(kept.sum())))
+    found = arithmetic.dense(jnp.asarray(x), packed, bias)
+    np.testing.assert_allclose(found, x.reshape(2, 6) @ (kernel * kept) + bias, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7), (9, 3)])

@@ -1,0 +1,11 @@
+"""Sparse training on the CPU: products that cost what their weights weigh, in C++ behind `jax.ffi`.
+
+They are built with the package where there is a C++ compiler, and are optional at run time: without
+them everything trains as it does on an accelerator, by masked dense products.
+"""
+
+from ltr.kernels.library import instruction_set
+from ltr.kernels.pattern import Packed, Pattern, pattern
+from ltr.kernels.sparse import by_unit, dense
+
+__all__ = ["Packed", "Pattern", "by_unit", "dense", "instruction_set", "pattern"]

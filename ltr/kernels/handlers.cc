@@ -1,0 +1,97 @@
+// The products as XLA calls them: shapes and indices are checked at every call, before any is used.
+//
+// A batch is [batch, units] to XLA and [units, batch] in memory (ltr/kernels/sparse.py asks for that
+// layout), so that nothing is transposed from layer to layer.
+
+#include "products.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace {
+
+using Batch = ffi::Buffer<ffi::F32, 2>;
+using Floats = ffi::Buffer<ffi::F32, 1>;
+using Indices = ffi::Buffer<ffi::S32, 1>;
+
+const ltr::Products products = ltr::products().front();
+
+ffi::Error Wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
+
+constexpr char kShapes[] = "sparse product: shapes that do not fit each other";
+constexpr char kPattern[] = "sparse product: not a pattern of its kernel";
+
+int64_t rows(Batch batch) { return batch.dimensions()[0]; }
+int64_t units(Batch batch) { return batch.dimensions()[1]; }
+int64_t length(Floats floats) { return floats.dimensions()[0]; }
+int64_t length(Indices indices) { return indices.dimensions()[0]; }
+
+bool IsPattern(Indices starts, Indices columns, int64_t bound) {
+  return products.is_pattern(starts.typed_data(), length(starts) - 1, columns.typed_data(), length(columns), bound);
+}
+
+// x, values, bias, pattern -> y.
+ffi::Error Forward(Batch x, Floats values, Floats bias, Indices starts, Indices columns,
+                   ffi::Result<Batch> y) {
+  if (rows(*y) != rows(x) || length(starts) != units(*y) + 1 || length(bias) != units(*y) ||
+      length(columns) != length(values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, units(x))) return Wrong(kPattern);
+  products.weighted({units(*y), rows(x), starts.typed_data(), columns.typed_data(), nullptr,
+                     values.typed_data(), bias.typed_data(), x.typed_data(), y->typed_data()});
+  return ffi::Error::Success();
+}
+
+// The gradient of y, values, the transposed pattern and the order of the values in it -> the gradient of x.
+ffi::Error OfInputs(Batch gradient, Floats values, Indices starts, Indices columns, Indices order,
+                    ffi::Result<Batch> of_x) {
+  if (rows(*of_x) != rows(gradient) || length(starts) != units(*of_x) + 1 ||
+      length(columns) != length(values) || length(order) != length(values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, units(gradient)) || !IsPattern(starts, order, length(values))) {
+    return Wrong(kPattern);
+  }
+  products.weighted({units(*of_x), rows(gradient), starts.typed_data(), columns.typed_data(),
+                     order.typed_data(), values.typed_data(), nullptr, gradient.typed_data(),
+                     of_x->typed_data()});
+  return ffi::Error::Success();
+}
+
+// x, the gradient of y and the pattern -> the gradients of the values, zero beyond the pattern, and bias.
+ffi::Error OfWeights(Batch x, Batch gradient, Indices starts, Indices columns, ffi::Result<Floats> of_values,
+                     ffi::Result<Floats> of_bias) {
+  if (rows(gradient) != rows(x) || length(starts) != units(gradient) + 1 ||
+      length(*of_bias) != units(gradient) || length(columns) != length(*of_values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, units(x))) return Wrong(kPattern);
+  float* values = of_values->typed_data();
+  products.dots({units(gradient), rows(x), starts.typed_data(), columns.typed_data(), gradient.typed_data(),
+                 x.typed_data(), values, of_bias->typed_data()});
+  std::fill(values + starts.typed_data()[units(gradient)], values + length(*of_values), 0.0f);
+  return ffi::Error::Success();
+}
+
+// x [rows, columns], in rows -> its transpose, in rows.
+ffi::Error Transpose(Batch x, ffi::Result<Batch> y) {
+  if (rows(*y) != units(x) || units(*y) != rows(x)) return Wrong(kShapes);
+  products.transpose(rows(x), units(x), x.typed_data(), y->typed_data());
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ltr_forward, Forward,
+    ffi::Ffi::Bind().Arg<Batch>().Arg<Floats>().Arg<Floats>().Arg<Indices>().Arg<Indices>().Ret<Batch>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ltr_of_inputs, OfInputs,
+    ffi::Ffi::Bind().Arg<Batch>().Arg<Floats>().Arg<Indices>().Arg<Indices>().Arg<Indices>().Ret<Batch>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ltr_of_weights, OfWeights,
+    ffi::Ffi::Bind().Arg<Batch>().Arg<Batch>().Arg<Indices>().Arg<Indices>().Ret<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
+
+extern "C" const char* ltr_instruction_set() { return products.name; }

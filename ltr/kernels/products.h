@@ -1,0 +1,84 @@
+// Products of a sparse kernel with a batch: a training step costs what its weights weigh.
+//
+// A batch is laid out [units, batch], so that its examples fill the vectors of the processor, and each
+// weight that exists takes one row of the batch times its value. A pattern says which weights exist: for
+// each row of the result where its weights start, and for each weight the row of the batch it takes. The
+// last entry of `starts` counts the weights; arrays may be longer.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace ltr {
+
+// y[row] = bias[row] + the sum of values[k] x[columns[k]] over the row's k. There may be no bias (null);
+// values may be kept in another order (not null): the k-th is values[order[k]].
+struct Weighted {
+  int64_t rows, batch;
+  const int32_t *starts, *columns, *order;
+  const float *values, *bias, *x;
+  float* y;
+};
+
+// values[k] = the product of gradient[row] and x[columns[k]], over the row's k; bias[row] = the sum of
+// gradient[row].
+struct Dots {
+  int64_t rows, batch;
+  const int32_t *starts, *columns;
+  const float *gradient, *x;
+  float *values, *bias;
+};
+
+namespace portable {
+#define WIDTH 4
+#include "products.inc"
+#undef WIDTH
+}  // namespace portable
+
+#if defined(__x86_64__) && !defined(__clang__)
+#define LTR_WIDER
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define WIDTH 8
+#include "products.inc"
+#undef WIDTH
+}  // namespace avx2
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx2,fma,prefer-vector-width=512")
+namespace avx512 {
+#define WIDTH 16
+#include "products.inc"
+#undef WIDTH
+}  // namespace avx512
+#pragma GCC pop_options
+#endif
+
+// The products for one instruction set.
+struct Products {
+  const char* name;
+  void (*weighted)(const Weighted&);
+  void (*dots)(const Dots&);
+  void (*transpose)(int64_t rows, int64_t columns, const float* x, float* y);
+  bool (*is_pattern)(const int32_t* starts, int64_t rows, const int32_t* columns, int64_t length,
+                     int64_t bound);
+};
+
+// Those that this processor runs, the widest vectors first.
+inline std::vector<Products> products() {
+  std::vector<Products> found;
+#ifdef LTR_WIDER
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
+    found.push_back({"AVX-512", avx512::weighted, avx512::dots, avx512::transpose, avx512::is_pattern});
+  }
+  if (avx2) found.push_back({"AVX2", avx2::weighted, avx2::dots, avx2::transpose, avx2::is_pattern});
+#endif
+  found.push_back({"portable", portable::weighted, portable::dots, portable::transpose, portable::is_pattern});
+  return found;
+}
+
+}  // namespace ltr

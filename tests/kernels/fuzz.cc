@@ -1,0 +1,135 @@
+// The products of every instruction set that this processor has, against plain loops, on random patterns:
+// compiled with the sanitizers (see test_sanitized.py), so that a read or write out of bounds ends it.
+
+#include "../../ltr/kernels/products.h"
+
+#include <cmath>
+#include <cstdio>
+#include <random>
+
+namespace {
+
+std::mt19937 engine(0);
+
+int64_t drawn(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(engine); }
+
+std::vector<float> floats(int64_t count) {
+  std::normal_distribution<float> normal;
+  std::vector<float> found(count);
+  for (float& value : found) value = normal(engine);
+  return found;
+}
+
+void require(bool good, const char* what, const char* name) {
+  if (good) return;
+  std::printf("%s: %s\n", name, what);
+  std::exit(1);
+}
+
+bool close(const std::vector<float>& found, const std::vector<double>& expected) {
+  for (size_t at = 0; at < expected.size(); ++at) {
+    if (!(std::abs(found[at] - expected[at]) < 1e-3 * (1 + std::abs(expected[at])))) return false;
+  }
+  return true;
+}
+
+// A layer with random connections; every vector is as long as it must be and no longer.
+struct Layer {
+  int64_t batch = drawn(1, 200), inputs = drawn(1, 30), outputs = drawn(1, 20);
+  std::vector<int32_t> starts{0}, columns, order;
+  std::vector<float> x = floats(inputs * batch), gradient = floats(outputs * batch), bias = floats(outputs);
+  std::vector<float> values;
+
+  Layer() {
+    const int64_t density = drawn(0, 10);
+    for (int64_t output = 0; output < outputs; ++output) {
+      for (int64_t input = 0; input < inputs; ++input) {
+        if (drawn(1, 10) <= density) columns.push_back(static_cast<int32_t>(input));
+      }
+      starts.push_back(static_cast<int32_t>(columns.size()));
+    }
+    values = floats(static_cast<int64_t>(columns.size()));
+    order.resize(columns.size());
+    for (size_t at = 0; at < order.size(); ++at) order[at] = static_cast<int32_t>(order.size() - 1 - at);
+  }
+};
+
+void check_weighted(const Layer& of, const ltr::Products& products, bool with_order, bool with_bias) {
+  std::vector<float> y(of.outputs * of.batch);
+  products.weighted({of.outputs, of.batch, of.starts.data(), of.columns.data(),
+                     with_order ? of.order.data() : nullptr, of.values.data(),
+                     with_bias ? of.bias.data() : nullptr, of.x.data(), y.data()});
+  std::vector<double> expected(y.size());
+  for (int64_t row = 0; row < of.outputs; ++row) {
+    for (int64_t at = 0; at < of.batch; ++at) {
+      double sum = with_bias ? of.bias[row] : 0;
+      for (int32_t k = of.starts[row]; k < of.starts[row + 1]; ++k) {
+        sum += double{of.values[with_order ? of.order[k] : k]} * of.x[of.columns[k] * of.batch + at];
+      }
+      expected[row * of.batch + at] = sum;
+    }
+  }
+  require(close(y, expected), "weighted sums differ", products.name);
+}
+
+void check_dots(const Layer& of, const ltr::Products& products) {
+  std::vector<float> values(of.values.size()), bias(of.outputs);
+  products.dots({of.outputs, of.batch, of.starts.data(), of.columns.data(), of.gradient.data(), of.x.data(),
+                 values.data(), bias.data()});
+  std::vector<double> of_values(values.size()), of_bias(bias.size());
+  for (int64_t row = 0; row < of.outputs; ++row) {
+    for (int64_t at = 0; at < of.batch; ++at) {
+      const double gradient = of.gradient[row * of.batch + at];
+      of_bias[row] += gradient;
+      for (int32_t k = of.starts[row]; k < of.starts[row + 1]; ++k) {
+        of_values[k] += gradient * of.x[of.columns[k] * of.batch + at];
+      }
+    }
+  }
+  require(close(values, of_values) && close(bias, of_bias), "dot products differ", products.name);
+}
+
+void check_transpose(const Layer& of, const ltr::Products& products) {
+  std::vector<float> turned(of.x.size());
+  products.transpose(of.inputs, of.batch, of.x.data(), turned.data());
+  bool good = true;
+  for (int64_t row = 0; row < of.inputs; ++row) {
+    for (int64_t at = 0; at < of.batch; ++at) {
+      good &= turned[at * of.inputs + row] == of.x[row * of.batch + at];
+    }
+  }
+  require(good, "transposes differ", products.name);
+}
+
+void check_pattern(Layer of, const ltr::Products& products) {
+  const auto is_pattern = [&] {
+    return products.is_pattern(of.starts.data(), of.outputs, of.columns.data(),
+                               static_cast<int64_t>(of.columns.size()), of.inputs);
+  };
+  require(is_pattern(), "a pattern is refused", products.name);
+  if (of.columns.empty()) return;
+  int32_t& column = of.columns[drawn(0, static_cast<int64_t>(of.columns.size()) - 1)];
+  for (const int64_t wrong : {int64_t{-1}, of.inputs}) {
+    const int32_t right = column;
+    column = static_cast<int32_t>(wrong);
+    require(!is_pattern(), "a column out of bounds is taken", products.name);
+    column = right;
+  }
+  of.starts.back() += 1;
+  require(!is_pattern(), "more weights than there are is taken", products.name);
+}
+
+}  // namespace
+
+int main() {
+  for (const ltr::Products& products : ltr::products()) {
+    for (int turn = 0; turn < 200; ++turn) {
+      const Layer layer;
+      for (const bool with_order : {false, true}) check_weighted(layer, products, with_order, turn % 2);
+      check_dots(layer, products);
+      check_transpose(layer, products);
+      check_pattern(layer, products);
+    }
+    std::printf("%s\n", products.name);
+  }
+}

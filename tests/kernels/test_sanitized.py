@@ -1,0 +1,20 @@
+"""The C++ alone, under the address and undefined-behaviour sanitizers (make sanitize)."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).with_name("fuzz.cc")
+FLAGS = ("-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_random_layers_by_every_instruction_set(tmp_path: Path) -> None:
+    program = tmp_path / "fuzz"
+    subprocess.run(["g++", *FLAGS, "-Wall", "-Wextra", "-Werror", SOURCE, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "portable"
