@@ -256,6 +256,14 @@ class Experiment:
     lanes_per_device: Annotated[
         int | None, Field(ge=1, description="trainings side by side on a device (null: chosen)"), Beside()
     ] = None
+    sparse: Annotated[
+        Literal["auto", "always", "never"],
+        Field(
+            description="train pruned dense layers at the cost of the weights they keep (CPU only): where "
+            "this machine is faster at it, always, never"
+        ),
+        Beside(),
+    ] = "auto"
     checkpoint_every: Annotated[
         float, Field(gt=0, description="seconds between checkpoints inside a round"), Beside()
     ] = 60.0

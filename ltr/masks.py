@@ -1,7 +1,8 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
-True is a kept weight. `tree_map`, `where` and `apply` work on NumPy and on JAX arrays, under `jax.jit`
-too; the others are for the host.
+True is a kept weight. In a packed lane (see `ltr.packing`) a kernel has but its kept weights, and a
+`Pattern` in place of its mask. `tree_map`, `where`, `apply` and `bound` work on NumPy and on JAX arrays,
+under `jax.jit` too; the others are for the host.
 """
 
 from collections.abc import Callable
@@ -11,13 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ltr.kernels import Packed, Pattern
+
 Mask = Any
 Params = Any
 
 
 def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
-    """`jax.tree.map` over the leaves of a mask, its Nones included."""
-    return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
+    """`jax.tree.map` over the leaves of a mask, its Nones and patterns included."""
+    return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None or _is_packed(leaf))
 
 
 def where(prunable: Any, tree: Any) -> Any:
@@ -41,9 +44,18 @@ def apply(mask: Mask, tree: Params) -> Params:
 
 
 def _masked(mask: Any, x: Any) -> Any:
-    if mask is None:
+    if mask is None or _is_packed(mask):
         return x
     return np.where(mask, x, 0) if isinstance(x, np.ndarray) else jnp.where(mask, x, 0)
+
+
+def bound(mask: Mask, params: Params) -> Params:
+    """The parameters as a network takes them: packed weights beside their pattern, others as they are."""
+    return tree_map(lambda kept, p: Packed(p, kept) if _is_packed(kept) else p, mask, params)
+
+
+def _is_packed(leaf: Any) -> bool:
+    return isinstance(leaf, Pattern)
 
 
 def count(mask: Mask) -> int:

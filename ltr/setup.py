@@ -1,19 +1,35 @@
 """What stays the same over a whole run: the network, the data on the devices, the compiled program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from ltr import arms, data, devices, methods, models, optimizers, pruning, rewinding, schedule, training
+from ltr import (
+    arms,
+    crossover,
+    data,
+    devices,
+    kernels,
+    masks,
+    methods,
+    models,
+    optimizers,
+    pruning,
+    rewinding,
+    schedule,
+    training,
+)
 from ltr.config import Experiment
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
 from ltr.errors import ConfigError
 from ltr.methods import METHODS, WATCHED, Parts
 from ltr.models import Model
+from ltr.packing import NO_LAYER, Layers
 from ltr.pruning.targets import targets
 from ltr.rewinding import REWINDINGS
 from ltr.schedule import Schedule
@@ -109,8 +125,50 @@ def lane_bytes(of: Outline) -> int:
     return weights * (4 * np.dtype(np.float32).itemsize + 1)
 
 
-def make(of: Outline) -> Setup:
-    """Read the data and ready the devices; DataNotFoundError if there is no data."""
+def packable(of: Outline) -> dict[str, crossover.Shape]:
+    """The layers that could train packed, by name: their kernels' shapes."""
+    names, kernels = masks.layer_names(of.model.kinds), masks.where(of.model.kinds, of.shapes)
+    layers = zip(jax.tree.leaves(names), jax.tree.leaves(kernels), strict=True)
+    return {name: kernel.shape for name, kernel in layers if kernel.ndim == 2}
+
+
+def packing(of: Outline, file: Path, recorded: Layers | None = None) -> Layers:
+    """Which layers train packed, and up to which density, as `sparse` asks.
+
+    Args:
+        of: the run.
+        file: where this machine's crossovers are kept.
+        recorded: what the run was begun with, which `sparse=auto` keeps to.
+
+    Raises:
+        ConfigError: sparse=always, where nothing can be packed.
+    """
+    experiment, layers, where = of.experiment, packable(of), placement(of)
+    obstacle = _obstacle(where, layers)
+    if obstacle and experiment.sparse == "always":
+        raise ConfigError(f"sparse=always: {obstacle}")
+    if obstacle or experiment.sparse == "never":
+        return NO_LAYER
+    if experiment.sparse == "always":
+        return dict.fromkeys(layers, 1.0)
+    if recorded is not None:
+        return recorded
+    return crossover.measured(layers, experiment.batch_size, experiment.optimizer, where, file)
+
+
+def _obstacle(where: Placement, layers: Collection[str]) -> str | None:
+    if where.devices[0].platform != "cpu":
+        return f"needs the CPU, this machine trains on a {where.devices[0].platform}"
+    if kernels.instruction_set() is None:
+        return "needs the sparse kernels, which are built where ltr is installed beside a C++ compiler"
+    return None if layers else "needs dense layers, of which this network has none to prune"
+
+
+def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
+    """Read the data and ready the devices; DataNotFoundError if there is no data.
+
+    `packed`: which layers train packed (see `packing`).
+    """
     experiment, where, made_of = of.experiment, placement(of), parts(of)
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
     examples = training.examples(data.load(experiment.dataset, experiment.data_dir))
@@ -126,7 +184,7 @@ def make(of: Outline) -> Setup:
         for name in arms.methods(experiment)
     }
     prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)
-    trainer = Trainer(programs, made_of.optimizer, examples, where)
+    trainer = Trainer(programs, made_of.optimizer, examples, where, packed)
     flops = training.flops_per_step(made_of, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
 

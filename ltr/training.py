@@ -159,7 +159,7 @@ def program(
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, jax.Array]:
-            _, params = method.network(lane)
+            params = masks.bound(*method.network(lane))
             validation = evaluate(model, params, data.validation, data)
             asked = (validation[0] < lane.least) | (at == visit.last) | test_curves
             test = lax.cond(asked, lambda: evaluate(model, params, data.test, data), lambda: blank[:2])

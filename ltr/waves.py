@@ -17,6 +17,7 @@ from ltr.devices import Placement
 from ltr.errors import LtrError
 from ltr.methods import WEIGHTS_ALONE, Lane, Method
 from ltr.optimizers import Optimizer
+from ltr.packing import NO_LAYER, Layers, Packing
 from ltr.training import LEGS, Examples, Metrics, Program, Visit
 
 VISIT_SECONDS = 1.0
@@ -93,13 +94,23 @@ class Trainer:
 
     Attributes:
         placement: where lanes train.
+        packed: which layers train packed, by methods that can; by default none.
         data: a copy of the data set on every device of it.
     """
 
     def __init__(
-        self, programs: Mapping[str, Program], optimizer: Optimizer, data: Examples, placement: Placement
+        self,
+        programs: Mapping[str, Program],
+        optimizer: Optimizer,
+        data: Examples,
+        placement: Placement,
+        packed: Layers = NO_LAYER,
     ) -> None:
-        self.placement = placement
+        self.placement, self.packed = placement, packed
+        self._packings = {
+            name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction)
+            for name, program in programs.items()
+        }
         self._programs = {
             name: Program(
                 program.method._replace(network=jax.jit(program.method.network)),
@@ -138,8 +149,9 @@ class Trainer:
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
             wave = wave or self._wave(starts, pending, int(evaluate_at[0]))
-            program = self._programs[starts[wave.names[0]].method]
-            running, wave = _Running(program, self.data, self.placement, wave, evaluate_at), None
+            method = starts[wave.names[0]].method
+            engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
+            running, wave = _Running(engine, wave, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
@@ -158,26 +170,34 @@ class Trainer:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
     def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
-        """The next lanes, all of one method."""
-        alike = [name for name in pending if starts[name].method == starts[pending[0]].method]
+        """The next lanes, all of one method and packed in the same layers."""
+        kinds = {name: self._kind(starts[name]) for name in pending}
+        alike = [name for name in pending if kinds[name] == kinds[pending[0]]]
         names = tuple(alike[: self.placement.capacity])
         return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
+
+    def _kind(self, start: Start) -> tuple[str, tuple[str, ...]]:
+        return start.method, self._packings[start.method].packed(start.mask, start.params)
+
+
+class _Engine(NamedTuple):
+    """What trains the lanes of a wave."""
+
+    program: Program
+    packing: Packing
+    data: Examples
+    placement: Placement
 
 
 class _Running:
     """A wave on the devices, and what the host knows of it."""
 
-    def __init__(
-        self,
-        program: Program,
-        data: Examples,
-        placement: Placement,
-        wave: Wave,
-        evaluate_at: np.ndarray,
-    ) -> None:
-        self._program, self._data, self._placement = program, data, placement
+    def __init__(self, engine: _Engine, wave: Wave, evaluate_at: np.ndarray) -> None:
+        self._program, self._packing, self._data, self._placement = engine
         self._step, self._evaluate_at = wave.step, evaluate_at
-        self._lanes = devices.scatter(wave.lanes, placement)
+        self._forms = self._packing.forms(wave.lanes)
+        packed = [self._packing.pack(*one) for one in zip(wave.lanes, self._forms, strict=True)]
+        self._lanes = devices.scatter(packed, self._placement)
         self._metrics, self._seconds = wave.metrics, wave.seconds
         self.names = wave.names
 
@@ -218,16 +238,19 @@ class _Running:
 
     def wave(self) -> Wave:
         """A copy on the host."""
-        lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return Wave(self.names, lanes, self._step, self._metrics, self._seconds)
+        return Wave(self.names, self._gathered(), self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
         """What became of each lane."""
-        lanes = devices.gather(self._lanes, len(self.names), self._placement)
         return {
             name: self._outcome(lane, metrics)
-            for name, lane, metrics in zip(self.names, lanes, self._metrics, strict=True)
+            for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
         }
+
+    def _gathered(self) -> list[Lane]:
+        """The lanes on the host, unpacked."""
+        lanes = devices.gather(self._lanes, len(self.names), self._placement)
+        return [self._packing.unpack(*one) for one in zip(lanes, self._forms, strict=True)]
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method

@@ -128,7 +128,7 @@ def conduct(
     def run(made: Setup, root: Path, end: int | None) -> Path:
         here = dataclasses.replace(made.experiment, output_root=str(root))
         with open_run(here) as folder:
-            folder.begin(here, {})
+            folder.begin(here, {}, {})
             experiment.run(made, folder, Watch(end))
             return folder.path
 

@@ -89,7 +89,7 @@ def run(ready: Callable[[Experiment], Setup]) -> Run:
     def run(root: Path, watch: Watcher | None = None, **knobs: Any) -> Path:
         experiment = ask(root, **knobs)
         with open_run(experiment) as folder:
-            folder.begin(experiment, {})
+            folder.begin(experiment, {}, {})
             loop.run(ready(experiment), folder, watch or Watcher())
             return folder.path
 

@@ -2,20 +2,19 @@
 
 import contextlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from ltr import devices, setup
 from ltr import experiment as loop
 from ltr.analysis.summary import by_round, select, summary
 from ltr.arms import missing
+from ltr.commands import caches
 from ltr.commands.stopping import Stop
 from ltr.config import Experiment
 from ltr.errors import LtrError, StoppedError
+from ltr.packing import Layers
 from ltr.report import tables
 from ltr.report.arms import in_order
 from ltr.report.figures import draw
@@ -39,13 +38,13 @@ def conduct(experiment: Experiment) -> None:
         StoppedError: a signal asked to stop; a checkpoint was written.
         LtrError: the run failed.
     """
-    devices.start(compilation_cache())
+    devices.start(caches.compiled())
     outline = setup.outline(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
         to_do = _to_do(experiment, folder)
         unfinished = to_do or folder.facts.get("status") != "finished"
-        ready = setup.make(outline) if unfinished else None
+        ready = setup.make(outline, packing(outline, folder)) if unfinished else None
         print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
         table = RoundTable(experiment, folder)
         table.catch_up()
@@ -55,6 +54,11 @@ def conduct(experiment: Experiment) -> None:
                 _train(ready, folder, stop, table)
                 draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
         conclude(folder.path, select(folder.frames["results"], experiment), experiment.early_bird)
+
+
+def packing(outline: Outline, folder: RunFolder) -> Layers:
+    """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
+    return setup.packing(outline, caches.crossovers(), folder.packed)
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
@@ -127,7 +131,7 @@ def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
 @contextlib.contextmanager
 def _recorded(folder: RunFolder, ready: Setup) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    folder.begin(ready.experiment, devices.describe(ready.trainer.placement))
+    folder.begin(ready.experiment, devices.describe(ready.trainer.placement), ready.trainer.packed)
     status = "failed"
     try:
         yield
@@ -158,9 +162,3 @@ def _warnings_shown() -> Iterator[None]:
     finally:
         log.propagate = True
         log.removeHandler(handler)
-
-
-def compilation_cache() -> Path:
-    """Where compiled programs are kept."""
-    default: Any = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or Path(default) / "ltr" / "jax")

@@ -70,15 +70,17 @@ def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
 def _measure(experiment: "Experiment", rounds: list[int]) -> None:
     """Train and measure the rounds that the run's table lacks, each written when it is done."""
     from ltr import devices, setup
-    from ltr.commands.conductor import compilation_cache
+    from ltr.commands import caches
+    from ltr.commands.conductor import packing
     from ltr.store.folder import open_run
 
-    devices.start(compilation_cache())
+    devices.start(caches.compiled())
     with open_run(experiment) as folder:
         lacking = [round for round in rounds if not _is_measured(folder, round, experiment)]
         if lacking:
             _require_trained(folder, lacking, experiment)
-            _train(setup.make(setup.outline(experiment)), folder, lacking)
+            outline = setup.outline(experiment)
+            _train(setup.make(outline, packing(outline, folder)), folder, lacking)
 
 
 def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ltr import keys
+from ltr import keys, masks
 from ltr.config import Pruning
 from ltr.models import Model
 from ltr.optimizers import Optimizer
@@ -21,9 +21,10 @@ class Lane(NamedTuple):
     """One training under way.
 
     Attributes:
-        params: float32, what the optimizer moves, in the shape of weights and biases.
+        params: float32, what the optimizer moves, in the shape of weights and biases; of packed kernels
+            the kept weights alone.
         moments: the optimizer's state.
-        mask: the connections of the subnetwork (see `ltr.masks`).
+        mask: the connections of the subnetwork (see `ltr.masks`); of kernels that are packed, patterns.
         key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
         memory: whatever else its method carries from step to step.
@@ -66,12 +67,14 @@ class Method(NamedTuple):
         step: a step of the training.
         network: lane -> the mask and the weights of the network that it stands for.
         notes: a lane at its end, on the host -> what to add to its row of the results table.
+        packs: whether it trains packed lanes too: it asks nothing of weights that are not kept.
     """
 
     begin: Callable[[Beginning], tuple[Any, Any]]
     step: Step
     network: Callable[[Lane], tuple[Any, Any]]
     notes: Callable[[Lane], dict[str, Any]]
+    packs: bool = False
 
 
 class Parts(NamedTuple):
@@ -97,7 +100,7 @@ def loss_of(
     key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
     def loss(params: Any) -> tuple[jax.Array, Any]:
-        logits, statistics = model.train(params, images, key)
+        logits, statistics = model.train(masks.bound(lane.mask, params), images, key)
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
 
     return loss

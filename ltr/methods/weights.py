@@ -21,7 +21,7 @@ def build(parts: Parts) -> Method:
         after = moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
-    return Method(begin, step, network, no_notes)
+    return Method(begin, step, network, no_notes, packs=True)
 
 
 def begin(of: Beginning) -> tuple[Any, Any]:

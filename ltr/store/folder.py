@@ -99,8 +99,19 @@ class RunFolder:
                 remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
                 raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
 
-    def begin(self, experiment: Experiment, devices: Mapping[str, str | int]) -> None:
-        """Write down what is to be run, and a session: when it began, with which versions and devices."""
+    @property
+    def packed(self) -> dict[str, float] | None:
+        """The layers that train packed, and up to which density, as first chosen; None if never."""
+        found = self.facts.get("packed")
+        return None if found is None else {str(layer): float(density) for layer, density in found.items()}
+
+    def begin(
+        self, experiment: Experiment, devices: Mapping[str, str | int], packed: Mapping[str, float]
+    ) -> None:
+        """Write down what is to be run, and a session: when it began, with which versions and devices.
+
+        `packed`: see `ltr.packing.Layers`; chosen by ltr it is kept for later sessions.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         config = to_dict(experiment)
         config["arm"] = self._config.get("arm", {}) | config["arm"]
@@ -111,9 +122,11 @@ class RunFolder:
             status="running",
             sessions=[
                 *self.facts.get("sessions", []),
-                {"began": now, "versions": _versions(), "devices": dict(devices)},
+                {"began": now, "versions": _versions(), "devices": dict(devices), "packed": dict(packed)},
             ],
         )
+        if experiment.sparse == "auto" and self.packed is None:
+            self.describe(packed=dict(packed))
 
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""

@@ -58,7 +58,7 @@ def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
 def fail(experiment: Experiment, why: str) -> None:
     """A run that fails when its lanes are finished."""
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         finish(folder)
         raise LtrError(why)
 
@@ -120,7 +120,7 @@ def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         folder.describe(status="finished", seconds=4.0)
     said = json.loads((path / "run.json").read_text())
     assert said["id"] == run_id(experiment)
@@ -134,8 +134,8 @@ def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> No
 
 def test_run_json_lists_every_session(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
-        folder.begin(experiment, {"platform": "gpu"})
+        folder.begin(experiment, DEVICES, {})
+        folder.begin(experiment, {"platform": "gpu"}, {})
         sessions = folder.facts["sessions"]
     assert [session["devices"] for session in sessions] == [DEVICES, {"platform": "gpu"}]
     assert sessions[0]["began"] <= sessions[1]["began"]
@@ -150,7 +150,7 @@ def test_run_json_is_replaced_whole_or_not_at_all(
         raise OSError("no space left on device")
 
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         before = folder.facts
         monkeypatch.setattr(Path, "write_text", tear)
         with pytest.raises(OSError, match="no space"):
@@ -162,13 +162,13 @@ def test_a_damaged_run_json_is_written_anew(experiment: Experiment, path: Path) 
     path.mkdir(parents=True)
     (path / "run.json").write_text('{"id": "0123')
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         assert folder.facts["id"] == run_id(experiment)
 
 
 def test_a_damaged_table_is_one_clear_error(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         finish(folder)
     (path / "metrics.parquet").write_bytes(b"PAR1")
     with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; remove it"), open_run(experiment):
@@ -264,7 +264,7 @@ def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None
 
 def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
     assert yaml.safe_load((path / "config.yaml").read_text()) == to_dict(experiment)
 
 
@@ -282,7 +282,7 @@ def test_what_was_trained_with_other_settings_is_not_taken_for_the_same(
     knob: str, changed: dict[str, Any], experiment: Experiment
 ) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         finish(folder, [lane._replace(arm="one_shot") for lane in LANES])
         folder.require_same(experiment)
         other = parse(to_dict(experiment) | changed)
@@ -293,7 +293,7 @@ def test_what_was_trained_with_other_settings_is_not_taken_for_the_same(
 def test_an_arm_that_was_not_trained_may_be_defined_anew(experiment: Experiment) -> None:
     arms = {**to_dict(Experiment())["arm"], "one_shot": {"noise": 0.5}}
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES)
+        folder.begin(experiment, DEVICES, {})
         finish(folder)
         folder.require_same(parse(to_dict(experiment) | {"arm": arms}))
 
@@ -301,6 +301,6 @@ def test_an_arm_that_was_not_trained_may_be_defined_anew(experiment: Experiment)
 def test_arms_that_a_run_had_before_stay_in_its_configuration(experiment: Experiment, path: Path) -> None:
     more = parse(to_dict(experiment) | {"arm": {**to_dict(experiment)["arm"], "loud": {"noise": 2.0}}})
     with open_run(experiment) as folder:
-        folder.begin(more, DEVICES)
-        folder.begin(experiment, DEVICES)
+        folder.begin(more, DEVICES, {})
+        folder.begin(experiment, DEVICES, {})
     assert set(yaml.safe_load((path / "config.yaml").read_text())["arm"]) == set(more.arm)

@@ -1,0 +1,122 @@
+"""Crossovers: the density below which a layer trains faster packed, measured once on a machine."""
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ltr import devices, kernels, optimizers
+from ltr.config import Optimizer as Config
+from ltr.devices import Placement
+from ltr.kernels import Packed
+from ltr.models import arithmetic
+from ltr.optimizers import Optimizer
+
+Shape = tuple[int, int]
+"""Inputs and outputs of a layer."""
+
+DENSITIES = (0.3, 0.05)
+"""Where a packed layer is timed; its cost is close to a straight line in its density."""
+
+REPEATS = 5
+
+SECONDS = 0.03
+"""About how long each of them takes."""
+
+
+class Probe:
+    """Measures steps of layers, each alone, on every device of a placement at once."""
+
+    def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
+        self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
+
+    def crossover(self, shape: Shape) -> float:
+        """The density, 0 to 1, at which a step takes as long packed as masked and dense."""
+        steps = [self.timed(shape, density) for density in (None, *DENSITIES)]
+        turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
+        dense, more, less = (statistics.median(times) for times in zip(*turns, strict=True))
+        high, low = DENSITIES
+        slope = max((more - less) / (high - low), 1e-9)
+        return round(min(1.0, max(0.0, high + (dense - more) / slope)), 3)
+
+    def timed(self, shape: Shape, density: float | None) -> Callable[[], float]:
+        """Measures seconds a step; packed at a density, or dense (None)."""
+        generator = np.random.default_rng(0)
+        kernel = generator.normal(0, shape[0] ** -0.5, shape).astype(np.float32)
+        kept = generator.random(shape) < (density or 0.5)
+        pattern = kernels.pattern(kept, int(kept.sum())) if density else None
+        params = {"kernel": kernel.T[kept.T] if density else kernel, "bias": np.zeros(shape[1], np.float32)}
+        x = generator.normal(size=(self._batch_size, shape[0])).astype(np.float32)
+        moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
+        lane = params, moments, x.T if density else x, pattern or kept
+        lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
+        run = devices.parallel(self._steps, self._placement)
+
+        def seconds(steps: int) -> float:
+            began = time.perf_counter()
+            jax.block_until_ready(run(lanes, devices.replicate(np.int32(steps), self._placement)))
+            return time.perf_counter() - began
+
+        seconds(1)  # compiles
+        steps = max(1, round(10 * SECONDS / seconds(10)))
+        return lambda: seconds(steps) / steps
+
+    def _steps(self, lane: Any, count: jax.Array) -> Any:
+        *carry, connections = lane
+        is_packed = isinstance(connections, kernels.Pattern)
+
+        def loss(params: Any, x: jax.Array) -> jax.Array:
+            """Of a batch as the layer before leaves it: laid out by example, or by unit."""
+            weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
+            return jnp.square(arithmetic.dense(x.T if is_packed else x, weights, params["bias"])).sum()
+
+        def step(_: jax.Array, carry: Any) -> Any:
+            params, moments, x = carry
+            gradients, of_x = jax.grad(loss, (0, 1))(params, x)
+            if not is_packed:
+                gradients["kernel"] = jnp.where(connections, gradients["kernel"], 0)
+            direction, moments = self._optimizer.direction.update(gradients, moments, params)
+            params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
+            return params, moments, x - 1e-3 * of_x
+
+        return lax.fori_loop(0, count, step, tuple(carry))
+
+
+def measured(
+    shapes: Mapping[str, Shape], batch_size: int, optimizer: Config, placement: Placement, file: Path
+) -> dict[str, float]:
+    """The crossover of each layer, by its name; what `file` does not know is measured and added to it."""
+    known = _read(file)
+    probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
+    found = {}
+    for layer, shape in shapes.items():
+        inputs, outputs = shape
+        what = f"{inputs} x {outputs}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
+        if what not in known:
+            known[what] = probe.crossover(shape)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(known, indent=2) + "\n")
+        found[layer] = float(known[what])
+    return found
+
+
+def _machine(placement: Placement) -> str:
+    """What decides how fast layers are, on one machine and on those that share its files."""
+    processor = f"{platform.node()} ({kernels.instruction_set()})"
+    return f"{len(placement.devices)} cores of {processor}, jax {jax.__version__}"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What was measured before; nothing where it is not there or damaged."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError):
+        return {}

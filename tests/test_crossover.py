@@ -1,0 +1,68 @@
+"""Crossovers: found where costs meet, measured once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+from ltr import crossover, kernels, optimizers
+from ltr.config import Optimizer
+from ltr.crossover import Probe
+from ltr.devices import Placement
+
+ALL = Placement(tuple(jax.devices()), 1)
+
+
+def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float) -> Probe:
+    """One for which a dense step takes so long, and a packed one that grows with its density."""
+
+    def timed(self: Probe, shape: crossover.Shape, density: float | None) -> object:
+        outlier = iter([100.0])
+        seconds = dense if density is None else fixed + slope * density
+        return lambda: next(outlier, seconds)
+
+    monkeypatch.setattr(Probe, "timed", timed)
+    return Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
+
+
+@pytest.mark.parametrize(
+    ("dense", "fixed", "slope", "expected"),
+    [(6, 1, 10, 0.5), (2, 0, 10, 0.2), (1, 2, 10, 0.0), (30, 1, 10, 1.0), (1, 0.5, 0, 1.0)],
+)
+def test_it_is_where_packed_costs_what_dense_costs(
+    monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
+) -> None:
+    assert probe(monkeypatch, dense, fixed, slope).crossover((8, 4)) == pytest.approx(expected)
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+def test_steps_of_every_kind_take_time() -> None:
+    found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
+    assert all(found.timed((8, 4), density)() > 0 for density in (None, 0.3))
+
+
+class TestMeasured:
+    @pytest.fixture
+    def answers(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+        """What is measured, one after the other; more than three are an error."""
+        answers = iter([0.1, 0.2, 0.3])
+        monkeypatch.setattr(Probe, "crossover", lambda self, shape: next(answers))
+        return answers
+
+    def test_once_for_each_layer_batch_and_optimizer(self, tmp_path: Path, answers: Iterator[float]) -> None:
+        file, shapes = tmp_path / "new" / "crossovers.json", {"dense_1": (8, 4), "output": (4, 2)}
+        first = crossover.measured(shapes, 60, Optimizer(), ALL, file)
+        assert first == {"dense_1": 0.1, "output": 0.2}
+        assert crossover.measured(shapes, 60, Optimizer(), ALL, file) == first
+        other = crossover.measured({"dense_1": (8, 4)}, 30, Optimizer(), ALL, file)
+        assert other == {"dense_1": 0.3}
+        assert next(answers, None) is None
+        assert len(json.loads(file.read_text())) == 3
+
+    @pytest.mark.usefixtures("answers")
+    def test_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
+        file = tmp_path / "crossovers.json"
+        file.write_text("{")
+        assert crossover.measured({"output": (4, 2)}, 60, Optimizer(), ALL, file) == {"output": 0.1}

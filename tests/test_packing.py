@@ -1,0 +1,78 @@
+"""Packed lanes: what they hold, that nothing is lost on the way there and back, and when there are none."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from ltr import kernels, masks
+from ltr.methods import Lane
+from ltr.optimizers import adam
+from ltr.packing import NO_LAYER, Packing, capacity
+
+EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
+ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
+
+
+@pytest.fixture
+def lane(params: Any, mask: Any) -> Lane:
+    """A lane under way: no moment is zero but those of pruned weights."""
+    weights = masks.apply(mask, params)
+    moments = ADAM.update(weights, ADAM.init(weights), weights)[1]
+    return Lane(
+        weights, jax.tree.map(np.asarray, moments), mask, np.array([0, 1], np.uint32), np.float32(0.5)
+    )
+
+
+def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> None:
+    packing = Packing(EVERY, ADAM)
+    (forms,) = packing.forms([lane])
+    packed = packing.pack(lane, forms)
+    for name in EVERY:
+        kernel, kept = lane.params[name]["kernel"], lane.mask[name]["kernel"]
+        values, pattern = packed.params[name]["kernel"], packed.mask[name]["kernel"]
+        assert isinstance(pattern, kernels.Pattern)
+        assert kept.sum() <= len(values) <= kernel.size
+        np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
+        assert not values[kept.sum() :].any()
+        moment = packed.moments[0].mu[name]["kernel"]
+        np.testing.assert_array_equal(moment[: kept.sum()], lane.moments[0].mu[name]["kernel"].T[kept.T])
+        assert packed.params[name]["bias"] is lane.params[name]["bias"]
+
+
+@pytest.mark.parametrize("layers", [EVERY, {"dense_2": 1.0}, NO_LAYER])
+def test_what_is_packed_and_unpacked_is_what_it_was(lane: Lane, layers: dict[str, float]) -> None:
+    packing = Packing(layers, ADAM)
+    (forms,) = packing.forms([lane])
+    again = packing.unpack(packing.pack(lane, forms), forms)
+    assert jax.tree.structure(again) == jax.tree.structure(lane)
+    jax.tree.map(np.testing.assert_array_equal, again, lane)
+
+
+def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
+    sparse = jax.tree.map(lambda kept: kept & (np.arange(kept.size).reshape(kept.shape) % 5 == 0), lane.mask)
+    other = lane._replace(mask=sparse, params=masks.apply(sparse, lane.params))
+    packing = Packing(EVERY, ADAM)
+    pair = [packing.pack(*one) for one in zip((lane, other), packing.forms([lane, other]), strict=True)]
+    assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
+
+
+class TestWhichLayers:
+    def test_those_as_sparse_as_their_crossover(self, lane: Lane) -> None:
+        density = {name: lane.mask[name]["kernel"].mean() for name in EVERY}
+        layers = {"dense_1": density["dense_1"], "dense_2": density["dense_2"] - 0.01}
+        assert Packing(layers, ADAM).packed(lane.mask, lane.params) == ("dense_1",)
+
+    def test_none_that_holds_weights_beside_those_it_keeps(self, lane: Lane, params: Any) -> None:
+        """Those of an arm that freezes what is pruned, say."""
+        frozen = {**lane.params, "dense_2": params["dense_2"]}
+        assert Packing(EVERY, ADAM).packed(lane.mask, frozen) == ("dense_1", "output")
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "room"), [(16, 16, 16), (9, 16, 16), (8, 16, 8), (1, 16, 1), (0, 16, 1), (3, 10, 5)]
+)
+def test_room_is_a_half_a_quarter_and_so_on(count: int, size: int, room: int) -> None:
+    assert capacity(count, size) == room
