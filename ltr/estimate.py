@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import arms, data, devices, setup, training
+from ltr import arms, costs, data, devices, masks, setup
 from ltr.devices import Placement
+from ltr.packing import Layers
 from ltr.setup import Outline
 
 EFFICIENCY = 0.7
@@ -28,18 +29,20 @@ class Cost(NamedTuple):
     bytes: int
 
 
-def cost(of: Outline) -> Cost:
-    """About what a run costs; takes a fraction of a second and reads no data."""
+def cost(of: Outline, packed: Layers) -> Cost:
+    """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = of.experiment, of.schedule
-    facts = data.describe(experiment.dataset)
-    step = training.flops_per_step(setup.parts(of), experiment.batch_size, facts.shape)
-    example = training.flops_per_example(of.model, facts.shape)
+    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
+    steps = costs.costs(setup.parts(of), experiment.batch_size, facts.shape)
+    dense = steps.operations(costs.planned(of.targets[0], kernels))
+    example = costs.example_operations(of.model, facts.shape)
     placement = setup.placement(of)
     tested = 1.0 if experiment.test_curves or placement.lanes_per_device > 1 else TESTED
     evaluation = example * (experiment.dataset.validation + tested * facts.test_examples)
     flops = sum(
         len(arms.lanes(experiment, round))
-        * (step * times.length(round) + evaluation * len(times.evaluate_at(round)))
+        * steps.time(costs.planned(of.targets[round], kernels), packed)
+        * (dense * times.length(round) + evaluation * len(times.evaluate_at(round)))
         for round in range(experiment.rounds + 1)
     )
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)

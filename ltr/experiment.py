@@ -7,7 +7,7 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from ltr import arms, keys, masks, pruning, records, under_way
+from ltr import arms, costs, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
 from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
@@ -26,8 +26,11 @@ PREFIX = "prefix"
 class Watch(Protocol):
     """Who looks on while a run trains."""
 
-    def begins(self, stage: str, lanes: int) -> None:
-        """A round, or another stage, begins that still lacks so many lanes."""
+    def begins(self, stage: str, lanes: int, effort: float) -> None:
+        """A round, or another stage, begins that still lacks so many lanes.
+
+        `effort`: how long its steps take, in those of the dense network.
+        """
 
     def resumes(self, steps: int) -> None:
         """A checkpoint inside the stage has so many of its steps, of all lanes together."""
@@ -50,7 +53,7 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         to_do = missing(experiment, round, folder.finished)
         if not to_do:
             continue
-        watch.begins(f"round {round}/{experiment.rounds}", len(to_do))
+        watch.begins(f"round {round}/{experiment.rounds}", len(to_do), effort(setup, round))
         replicates = {lane.replicate for lane in to_do}
         tickets = {replicate: find_ticket(setup, folder, round, replicate) for replicate in replicates}
         starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in to_do}
@@ -149,7 +152,11 @@ def commit(
     if tickets:
         folder.groups.save(round_name(round), tickets)
     at = setup.schedule.evaluate_at(round)
-    folder.commit(records.rows(outcomes, at, setup.flops_per_step))
+    operations = {
+        lane: setup.costs.operations(costs.present(starts[lane].mask, starts[lane].params))
+        for lane in outcomes
+    }
+    folder.commit(records.rows(outcomes, at, operations))
 
 
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
@@ -164,7 +171,7 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         initial = {r: setup.tickets.initial(r, drawn) for r, drawn in initial.items()}
     origin = initial
     if replicates and until:
-        watch.begins("to the rewind step", len(replicates))
+        watch.begins("to the rewind step", len(replicates), effort(setup, 0))
         dense = masks.ones(initial[replicates[0]], setup.model.kinds)
         starts = {
             LaneId(0, r, PREFIX, 0): Start(initial[r], dense, _lane_key(seed, r, round=0)) for r in replicates
@@ -180,11 +187,18 @@ def undrawn(setup: Setup, folder: RunFolder) -> list[int]:
     return sorted(set(range(setup.experiment.replicates)) - folder.groups.members("initial"))
 
 
-def steps_to_do(setup: Setup, folder: RunFolder) -> int:
-    """Steps that `run` has to train, of all lanes together."""
+def effort(setup: Setup, round: int) -> float:
+    """How long the steps of a round take, in those of the dense network."""
+    kernels = masks.where(setup.model.kinds, setup.shapes)
+    return setup.costs.time(costs.planned(setup.targets[round], kernels), setup.trainer.packed)
+
+
+def effort_to_do(setup: Setup, folder: RunFolder) -> float:
+    """What `run` has to train, of all lanes together, in steps of the dense network."""
     finished, rounds = folder.finished, range(setup.experiment.rounds + 1)
-    trainings = (len(missing(setup.experiment, n, finished)) * setup.schedule.length(n) for n in rounds)
-    return sum(trainings) + len(undrawn(setup, folder)) * setup.schedule.rewind_step
+    steps = (len(missing(setup.experiment, n, finished)) * setup.schedule.length(n) for n in rounds)
+    trainings = sum(count * effort(setup, n) for n, count in zip(rounds, steps, strict=True))
+    return trainings + len(undrawn(setup, folder)) * setup.schedule.rewind_step * effort(setup, 0)
 
 
 def _lane_key(seed: int, replicate: int, round: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from ltr import (
     training,
 )
 from ltr.config import Experiment
+from ltr.costs import Costs, costs
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
 from ltr.errors import ConfigError
@@ -66,7 +67,7 @@ class Setup(Outline):
         batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
         prunable: the kinds of layers, None of those that are never pruned.
-        flops_per_step: see `ltr.training.flops_per_step`.
+        costs: of its training steps.
     """
 
     init: Callable[[jax.Array], Any]
@@ -74,7 +75,7 @@ class Setup(Outline):
     tickets: Tickets | None
     prunable: Any
     trainer: Trainer
-    flops_per_step: float
+    costs: Costs
 
 
 def outline(experiment: Experiment) -> Outline:
@@ -185,7 +186,6 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
     }
     prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)
     trainer = Trainer(programs, made_of.optimizer, examples, where, packed)
-    flops = training.flops_per_step(made_of, experiment.batch_size, examples.images.shape[1:])
     draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
 
     def init(key: jax.Array) -> Any:
@@ -204,5 +204,5 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
         tickets=tickets,
         prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
-        flops_per_step=flops,
+        costs=costs(made_of, experiment.batch_size, examples.images.shape[1:]),
     )

@@ -16,8 +16,7 @@ from jax import lax
 from ltr import keys, masks
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
-from ltr.methods import weights
-from ltr.methods.method import Array, Lane, Method, Parts
+from ltr.methods.method import Array, Lane, Method
 from ltr.models import Model
 
 LEGS = 64
@@ -184,26 +183,3 @@ def program(
         return lane, Metrics(*metrics.T)
 
     return Program(method, run)
-
-
-def flops_per_step(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> float:
-    """Floating-point operations of a step of the weights, by XLA's count; pruned ones cost what others do."""
-    shaped: Any = jax.ShapeDtypeStruct
-    params = jax.eval_shape(parts.model.init, jax.random.key(0))
-    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), parts.model.kinds, params)
-    moments = jax.eval_shape(parts.optimizer.direction.init, params)
-    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
-    batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
-    return _flops(jax.jit(weights.build(parts).step).trace(lane, *batch, shaped((), jnp.int32)))
-
-
-def flops_per_example(model: Model, image_shape: tuple[int, ...]) -> float:
-    """Floating-point operations of the forward pass of an example, by XLA's count."""
-    params = jax.eval_shape(model.init, jax.random.key(0))
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    return _flops(jax.jit(model.apply).trace(params, images))
-
-
-def _flops(traced: Any) -> float:
-    """Counted as for an accelerator: the CPU's gradients are loops, whose rounds XLA does not count."""
-    return float(traced.lower(lowering_platforms=("tpu",)).cost_analysis()["flops"])

@@ -7,8 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from ltr import masks, models, optimizers, training
-from ltr.config import Model as ModelConfig
+from ltr import masks, optimizers, training
 from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
@@ -134,7 +133,7 @@ def seen_by(
         weight = params["weight"][images[:, 0, 0, 0].astype(jnp.int32)]
         return jnp.stack([weight, jnp.zeros_like(weight)], -1)
 
-    model = Model(None, apply, lambda params, images, key: (apply(params, images), {}), None)  # type: ignore[arg-type]
+    model = Model(None, apply, lambda params, images, key: (apply(params, images), {}), None, None)  # type: ignore[arg-type]
     direction = optax.stateless_with_tree_map(lambda gradient, _: -jnp.ceil(jnp.abs(gradient)))
     per_epoch = count // batch_size
     optimizer = Optimizer(direction, lambda step: (step % per_epoch + 1).astype(jnp.float32))
@@ -288,28 +287,3 @@ def test_the_test_set_can_be_asked_at_every_evaluation(
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:
     metrics = run(lane, data, visit(0, 0, 6))[1]
     assert metrics.val_loss[1] < metrics.val_loss[0]
-
-
-def test_flops_of_convolutions_are_those_of_plain_ones() -> None:
-    """Forward, and backward to weights and inputs, at each pixel inside the image, whatever the CPU does."""
-    model = models.build(ModelConfig("conv2", width=0.25), (8, 8, 3), 10)
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
-    places = (3 * 8 - 2) ** 2  # of a 3x3 kernel on 8x8 pixels, those that fall on the image
-    products = 2 * sum(
-        places * kernel.size / 9 if layer.startswith("conv") else kernel.size
-        for layer, kernel in ((layer, leaves["kernel"]) for layer, leaves in shapes.items())
-    )
-    optimizer = optimizers.build(Config(name="sgd"), 1, 1)
-    flops = training.flops_per_step(Parts(model, optimizer, 1, 1), 1000, (8, 8, 3))
-    assert 1000 * 2.8 * products < flops < 1000 * 3.3 * products
-    assert products < training.flops_per_example(model, (8, 8, 3)) < 1.1 * products
-
-
-def test_flops_of_a_step_are_three_products_a_layer(network: Model, params: Any) -> None:
-    """Forward, and backward to weights and, but for the first layer, to inputs; the rest is small change."""
-    optimizer = optimizers.build(Config(name="sgd"), 1, 1)
-    sizes = [params[layer]["kernel"].size for layer in LAYERS]
-    products = 2 * 1000 * (3 * sum(sizes) - sizes[0])
-    flops = training.flops_per_step(Parts(network, optimizer, 1, 1), 1000, (4, 4, 1))
-    assert products < flops < 1.5 * products
-    assert 2 * sum(sizes) < training.flops_per_example(network, (4, 4, 1)) < 2.5 * sum(sizes)

@@ -62,7 +62,7 @@ def packing(outline: Outline, folder: RunFolder) -> Layers:
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
-    pace = Pace(loop.steps_to_do(ready, folder), time.monotonic)
+    pace = Pace(loop.effort_to_do(ready, folder), time.monotonic)
     with display(sys.stderr) as shown:
         loop.run(ready, folder, Watch(stop, table, pace, shown))
 
@@ -94,19 +94,19 @@ class Watch:
 
     def __init__(self, stop: Stop, table: RoundTable, pace: Pace, shown: Display) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
-        self._label = ""
+        self._label, self._effort = "", 1.0
 
-    def begins(self, stage: str, lanes: int) -> None:
+    def begins(self, stage: str, lanes: int, effort: float) -> None:
         """Say which round it is."""
-        self._label = f"{stage}, {lanes} lanes"
+        self._label, self._effort = f"{stage}, {lanes} lanes", effort
 
     def resumes(self, steps: int) -> None:
         """Leave what a checkpoint holds out of what is to be done."""
-        self._pace.total -= steps
+        self._pace.total -= steps * self._effort
 
     def visits(self, progress: Progress) -> LtrError | None:
         """Move the bar; ask for an end after a signal."""
-        self._pace.advance(progress.steps)
+        self._pace.advance(progress.steps * self._effort)
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 

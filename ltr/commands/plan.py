@@ -40,6 +40,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def _plan(experiment: Any) -> dict[str, Any]:
     from ltr import arms, estimate, setup
+    from ltr.commands import caches
     from ltr.config import to_dict
     from ltr.pruning.targets import kept
     from ltr.store.identity import canonical, folder_name, run_id
@@ -49,7 +50,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     weights = kept(outline.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline)
+    cost = estimate.cost(outline, setup.packing(outline, caches.crossovers()))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -1,5 +1,6 @@
 """What a network is to the rest of ltr: pure functions, and what may be pruned."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,12 +29,16 @@ class Model(NamedTuple):
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
             for `with_statistics`.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
+        operations: like the kinds; what a kernel costs in a training step, in floating-point operations
+            of each image: its products forward, backward to its weights, and backward to its inputs,
+            except in the first layer, where no one asks for them.
     """
 
     init: Callable[[jax.Array], Any]
     apply: Callable[[Any, jax.Array], jax.Array]
     train: Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
     kinds: Any
+    operations: Any
 
 
 def with_statistics(params: Any, statistics: Any) -> Any:
@@ -72,7 +77,33 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
         return logits, moved.get(STATISTICS, {})
 
     shapes = jax.eval_shape(init, jax.random.key(0))
-    return Model(init, apply, train, jax.tree.map_with_path(_kind, shapes))
+    kinds = jax.tree.map_with_path(_kind, shapes)
+    places = _places(collections)
+
+    def operations(path: tuple[Any, ...], _: str, shape: jax.ShapeDtypeStruct) -> int:
+        layer = tuple(entry.key for entry in path[:-1])
+        products = 2 if layer == next(iter(places)) else 3
+        return 2 * products * shape.size * places[layer]
+
+    kernels = jax.tree.map(
+        lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
+    )
+    return Model(init, apply, train, kinds, jax.tree.map_with_path(operations, kinds, kernels))
+
+
+def _places(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], int]:
+    """How often each layer with a kernel uses a weight of it on an image, by path, in the order of use."""
+    found = {}
+
+    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        result = call(*args, **kwargs)
+        if context.method_name == "__call__" and context.module.has_variable("params", "kernel"):
+            found[context.module.path] = math.prod(result.shape[1:-1])
+        return result
+
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
+    return found
 
 
 def _kind(path: tuple[Any, ...], _: Any) -> str | None:

@@ -13,19 +13,19 @@ Clock = Callable[[], float]
 
 
 class Pace:
-    """Foretells the end of `total` steps from the steps seen so far.
+    """Foretells the end of a `total` of work, in steps of equal length, from what was done of it so far.
 
     The clock starts at the first report, so that reading data and compiling do not count.
     """
 
-    def __init__(self, total: int, clock: Clock) -> None:
-        self.total, self.done = total, 0
+    def __init__(self, total: float, clock: Clock) -> None:
+        self.total, self.done = total, 0.0
         self._clock = clock
-        self._since: tuple[float, int] | None = None
+        self._since: tuple[float, float] | None = None
 
-    def advance(self, steps: int) -> None:
-        """Count steps that were just taken."""
-        self.done += steps
+    def advance(self, work: float) -> None:
+        """Count work that was just done."""
+        self.done += work
         if self._since is None:
             self._since = (self._clock(), self.done)
 
@@ -108,7 +108,7 @@ class Lines:
         if self._clock() < self._next:
             return
         self._next = self._clock() + LINE_SECONDS
-        percent = 100 * pace.done // max(pace.total, 1)
+        percent = int(100 * pace.done / max(pace.total, 1))
         print(
             f"{label}, {percent} % done, {duration(pace.seconds_left())} left",
             file=self._stream,

@@ -66,7 +66,7 @@ RESULTS = pa.schema(
     ]
 )
 """A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
-training all weights for as many steps, whatever the method.
+its training: what its weights take part in, whether the time was saved or not (see `ltr.costs`).
 
 `early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
 """

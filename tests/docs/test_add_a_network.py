@@ -9,7 +9,7 @@ from types import ModuleType
 import jax
 import pytest
 
-from ltr import composition, models, setup, training
+from ltr import composition, costs, models, setup
 from ltr.models import MODELS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
@@ -42,4 +42,4 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     logits, statistics = model.train(params, images, jax.random.key(2))
     assert logits.shape == (5, 10)
     assert set(statistics) == {"norm_1"}
-    assert training.flops_per_example(model, (8, 8, 1)) > 2 * 7_400
+    assert costs.example_operations(model, (8, 8, 1)) > 2 * 7_400
