@@ -31,9 +31,9 @@ format: $(INSTALLED) ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## Measure training speed (ARGS="--repeats 5"); installs PyTorch, to compare with
+bench: $(INSTALLED) ## Measure training speed (ARGS="model=conv2 dataset=cifar10"); installs PyTorch to compare
 	-$(INSTALL) --no-build-isolation --editable ".[bench]"
-	$(BIN)/python scripts/bench.py $(ARGS)
+	$(BIN)/ltr bench $(ARGS)
 
 sanitize: $(INSTALLED) ## Run the sparse kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels

@@ -26,6 +26,9 @@ Shape = tuple[int, int]
 DENSITIES = (0.3, 0.05)
 """Where a packed layer is timed; its cost is close to a straight line in its density."""
 
+MARGIN = 0.9
+"""What packed may cost at most, of what dense costs: measurements are noisy."""
+
 REPEATS = 5
 
 SECONDS = 0.03
@@ -39,13 +42,13 @@ class Probe:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
     def crossover(self, shape: Shape) -> float:
-        """The density, 0 to 1, at which a step takes as long packed as masked and dense."""
+        """The density, 0 to 1, up to which a step is clearly faster packed than masked and dense."""
         steps = [self.timed(shape, density) for density in (None, *DENSITIES)]
         turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
         dense, more, less = (statistics.median(times) for times in zip(*turns, strict=True))
         high, low = DENSITIES
         slope = max((more - less) / (high - low), 1e-9)
-        return round(min(1.0, max(0.0, high + (dense - more) / slope)), 3)
+        return round(min(1.0, max(0.0, high + (MARGIN * dense - more) / slope)), 3)
 
     def timed(self, shape: Shape, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""

@@ -29,9 +29,9 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 
 @pytest.mark.parametrize(
     ("dense", "fixed", "slope", "expected"),
-    [(6, 1, 10, 0.5), (2, 0, 10, 0.2), (1, 2, 10, 0.0), (30, 1, 10, 1.0), (1, 0.5, 0, 1.0)],
+    [(6, 0.4, 10, 0.5), (2, 0, 10, 0.18), (1, 2, 10, 0.0), (30, 1, 10, 1.0), (1, 0.5, 0, 1.0)],
 )
-def test_it_is_where_packed_costs_what_dense_costs(
+def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
     assert probe(monkeypatch, dense, fixed, slope).crossover((8, 4)) == pytest.approx(expected)

@@ -1,0 +1,78 @@
+"""Measure how fast this machine trains, dense and packed, beside PyTorch.
+
+Trains on noise in the shape of a data set (MNIST, unless said otherwise), with
+every core busy, at several densities: by masked dense products, packed (where
+that is faster, or as `sparse` says), and in plain PyTorch if it is installed
+(pip install ltr[bench]). The ceiling is what the machine would do of the dense
+products alone. All are measured in turn; what is printed are medians, in
+training steps per second of all cores together.
+
+With --json one object: {"machine": {...}, "rows": [{"density", "dense",
+"packed", "torch", "ceiling"}, ...]}, null where not measured.
+
+Examples:
+  ltr bench
+  ltr bench model=conv2 dataset=cifar10 --densities 1,0.1
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ltr.commands.knobs import add_knobs
+from ltr.errors import ConfigError
+
+LISTS_KNOBS = True
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `ltr bench` takes."""
+    parser.add_argument("--densities", default="1,0.5,0.2,0.1,0.036,0.012", help="of each layer, 0 to 1")
+    parser.add_argument("--repeats", type=int, default=3, help="turns, of which the medians are taken")
+    parser.add_argument("--seconds", type=float, default=0.6, help="length of a measurement")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw cost against density (.png, .svg)")
+    add_knobs(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    densities = _densities(args.densities)
+    for name, value in (("repeats", args.repeats), ("seconds", args.seconds)):
+        if value <= 0:
+            raise ConfigError(f"--{name}={value}: must be more than 0")
+    from ltr import devices, speed
+    from ltr.commands import caches
+    from ltr.composition import from_words
+    from ltr.machine import machine
+    from ltr.report import stdout
+    from ltr.report.speed import draw, table
+
+    experiment = from_words(["dataset=mnist", *args.knobs])
+    devices.start(caches.compiled())
+
+    def told(what: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{what:50}", end="", file=sys.stderr)
+
+    rows = speed.contest(experiment, densities, args.repeats, args.seconds, caches.crossovers(), told)
+    told("")
+    found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
+    title = f"{experiment.model.name} on {experiment.dataset.name}, batch {experiment.batch_size}, "
+    title += experiment.optimizer.name
+    stdout.write(json.dumps(found, indent=2) if args.json else table(title, found))
+    if args.figure:
+        draw(title, found, args.figure)
+    return 0
+
+
+def _densities(text: str) -> list[float]:
+    try:
+        found = [float(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < density <= 1 for density in found):
+        raise ConfigError(f"--densities={text}: must be numbers above 0 and up to 1, as in 1,0.1")
+    return found

@@ -1,0 +1,38 @@
+"""The machine: its processor, its devices, and what is installed on it."""
+
+import importlib.util
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import jax
+
+from ltr import kernels
+
+PACKAGES = ("jax", "jaxlib", "numpy", "torch")
+
+
+def machine() -> dict[str, str | int | None]:
+    """What decides how fast it trains, as plain data; None for what is not there."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        "sparse_kernels": kernels.instruction_set(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) if importlib.util.find_spec(name) else None for name in PACKAGES},
+    }
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Its model."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())

@@ -1,0 +1,91 @@
+"""The contest: everybody in turn, again and again, and the medians.
+
+A slow minute of the machine strikes all of them alike.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from ltr import estimate, setup
+from ltr.config import Experiment
+from ltr.packing import NO_LAYER
+from ltr.speed.engine import Engine
+from ltr.speed.rival import Rival
+
+
+class Row(NamedTuple):
+    """Training steps per second at a density, all cores together; None where not measured.
+
+    Attributes:
+        density: of every layer.
+        dense: ltr, by masked dense products.
+        packed: ltr as it is asked to (`sparse`): packed where that is faster.
+        torch: masked training in plain PyTorch, the data in memory, a process of one thread a core.
+        ceiling: what the machine would do of the products alone, with all weights, in XLA.
+    """
+
+    density: float
+    dense: float
+    packed: float
+    torch: float | None
+    ceiling: float
+
+
+Told = Callable[[str], None]
+"""Hears what is measured."""
+
+
+def contest(
+    experiment: Experiment,
+    densities: Sequence[float],
+    repeats: int,
+    seconds: float,
+    crossovers: Path,
+    told: Told,
+) -> list[Row]:
+    """A row for each density.
+
+    Args:
+        experiment: what is trained and how; on noise in the shape of its data set.
+        densities: 0 to 1.
+        repeats: turns.
+        seconds: length of a measurement.
+        crossovers: the file of this machine's (see `ltr.crossover`).
+        told: hears what is measured.
+    """
+    outline = setup.outline(experiment)
+    packed = setup.packing(outline, crossovers)
+    dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
+    operations = experiment.batch_size * sum(jax.tree.leaves(outline.model.operations))
+    turns: list[list[Row]] = []
+    with Rival(experiment) as rival:
+        for turn in range(repeats):
+            rows = []
+            for density in densities:
+                told(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
+                row = Row(
+                    density,
+                    dense.steps_per_second(density, seconds),
+                    ours.steps_per_second(density, seconds),
+                    rival.steps_per_second(density, seconds),
+                    estimate.flops_per_second(dense.placement) / operations,
+                )
+                rows.append(row)
+            turns.append(rows)
+    return [medians(rows) for rows in zip(*turns, strict=True)]
+
+
+def medians(rows: Sequence[Row]) -> Row:
+    """Of the same density."""
+    torch = [row.torch for row in rows if row.torch is not None]
+    return Row(
+        rows[0].density,
+        statistics.median(row.dense for row in rows),
+        statistics.median(row.packed for row in rows),
+        statistics.median(torch) if torch else None,
+        statistics.median(row.ceiling for row in rows),
+    )

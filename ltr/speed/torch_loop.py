@@ -1,0 +1,88 @@
+"""The loop that most people would write: masked training in plain PyTorch, on one thread.
+
+A process of its own (see `rival.py`): reads lines of density and seconds, answers each with the steps
+a second that it trained. Nothing is held back that a plain loop can have: the images are float32 in
+memory, batches are taken by index, and nothing is logged.
+"""
+
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch  # type: ignore[import-not-found, unused-ignore]
+from torch import nn  # type: ignore[import-not-found, unused-ignore]
+
+OPTIMIZERS = {
+    "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
+    "sgd": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
+    "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
+}
+BLOCKS = {"conv2": (64,), "conv4": (64, 128), "conv6": (64, 128, 256)}
+WARM_UP = 5
+
+
+def main() -> None:
+    """Answers until nothing more is asked."""
+    task = json.loads(sys.argv[1])
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {task["core"]})
+    torch.set_num_threads(1)
+    height, width, channels = task["image"]
+    images = torch.randn(task["examples"], channels, height, width)
+    labels = torch.randint(task["classes"], (task["examples"],))
+    for line in sys.stdin:
+        density, seconds = map(float, line.split())
+        steps = train(task, images, labels, density)
+        for _ in itertools.islice(steps, WARM_UP):
+            pass
+        count, start = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < seconds:
+            next(steps)
+            count += 1
+        print(count / elapsed, flush=True)
+
+
+def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Iterator[None]:
+    """Trains for ever; each item is a step done."""
+    model = network(task["network"], tuple(images.shape[1:]), task["classes"])
+    masks = prune_at_random(model, density)
+    update = OPTIMIZERS[task["optimizer"]](model.parameters(), task["learning_rate"])
+    while True:
+        for batch in torch.randperm(len(images)).split(task["batch_size"]):
+            update.zero_grad()
+            nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
+            for weight, mask in masks:
+                weight.grad *= mask
+            update.step()
+            yield
+
+
+def network(name: str, image: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """LeNet-300-100 or a Conv of Frankle & Carbin."""
+    channels, height, width = image
+    layers: list[Any] = []
+    for block, features in enumerate(BLOCKS.get(name, ())):
+        before = BLOCKS[name][block - 1] if block else channels
+        convolutions = [nn.Conv2d(count, features, 3, padding=1) for count in (before, features)]
+        layers += [convolutions[0], nn.ReLU(), convolutions[1], nn.ReLU(), nn.MaxPool2d(2)]
+        channels, height, width = features, height // 2, width // 2
+    widths = (channels * height * width, *((256, 256) if name in BLOCKS else (300, 100)), classes)
+    first, second, output = (nn.Linear(*pair) for pair in itertools.pairwise(widths))
+    return nn.Sequential(*layers, nn.Flatten(), first, nn.ReLU(), second, nn.ReLU(), output)
+
+
+def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[Any, torch.Tensor]]:
+    """Sets all but `density` of each kernel to zero; the kernels, each with its mask."""
+    weights: list[Any] = [layer.weight for layer in model if hasattr(layer, "weight")]
+    masks = [(torch.rand_like(weight) < density).float() for weight in weights]
+    for weight, mask in zip(weights, masks, strict=True):
+        weight.data *= mask
+    return list(zip(weights, masks, strict=True))
+
+
+if __name__ == "__main__":
+    main()
