@@ -226,10 +226,7 @@ class Experiment:
     ] = False
     test_curves: Annotated[
         bool,
-        Field(
-            description="ask the test set at every evaluation, not only where the validation loss is the "
-            "least so far and at the end"
-        ),
+        Field(description="ask the test set at every evaluation, not only about the early stop and the end"),
     ] = False
     dataset: Dataset = Dataset()
     model: Model = Model()

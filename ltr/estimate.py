@@ -16,8 +16,8 @@ from ltr.setup import Outline
 EFFICIENCY = 0.7
 """What training reaches of the speed of bare matrix products, about."""
 
-TESTED = 0.25
-"""The share of evaluations that ask the test set: 13 % (tickets) to 24 % (random masks) on digits."""
+ENDS = 2
+"""How often a training asks the test set: at its end, about the weights of then and of the early stop."""
 
 _PRODUCTS = 200
 
@@ -37,12 +37,15 @@ def cost(of: Outline, packed: Layers) -> Cost:
     dense = steps.operations(costs.planned(of.targets[0], kernels))
     example = costs.example_operations(of.model, facts.shape)
     placement = setup.placement(of)
-    tested = 1.0 if experiment.test_curves or placement.lanes_per_device > 1 else TESTED
-    evaluation = example * (experiment.dataset.validation + tested * facts.test_examples)
+
+    def evaluations(count: int) -> float:
+        tests = count if experiment.test_curves else ENDS
+        return example * (count * experiment.dataset.validation + tests * facts.test_examples)
+
     flops = sum(
         len(arms.lanes(experiment, round))
         * steps.time(costs.planned(of.targets[round], kernels), packed)
-        * (dense * times.length(round) + evaluation * len(times.evaluate_at(round)))
+        * (dense * times.length(round) + evaluations(len(times.evaluate_at(round))))
         for round in range(experiment.rounds + 1)
     )
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)

@@ -102,9 +102,10 @@ class Packing(NamedTuple):
         def changed(leaf: np.ndarray, form: Form | None) -> np.ndarray:
             return change(form, leaf) if form else leaf
 
-        params = jax.tree.map(changed, lane.params, forms)
         return lane._replace(
-            params=params, moments=optax.tree.map_params(self.direction, changed, lane.moments, forms)
+            params=jax.tree.map(changed, lane.params, forms),
+            moments=optax.tree.map_params(self.direction, changed, lane.moments, forms),
+            best=jax.tree.map(changed, lane.best, forms),
         )
 
 

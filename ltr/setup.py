@@ -121,9 +121,9 @@ def placement(of: Outline) -> Placement:
 
 
 def lane_bytes(of: Outline) -> int:
-    """Memory of a lane on its device: weights, gradients, two moments, mask (activations not counted)."""
+    """Memory of a lane on its device: weights, the best, gradients, two moments, mask; no activations."""
     weights = sum(leaf.size for leaf in jax.tree.leaves(of.shapes))
-    return weights * (4 * np.dtype(np.float32).itemsize + 1)
+    return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
 def packable(of: Outline) -> dict[str, crossover.Shape]:

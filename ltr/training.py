@@ -5,7 +5,7 @@ and weights are arguments, so that one compiled program serves every lane of eve
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +72,12 @@ class Metrics(NamedTuple):
     of a leg without evaluation all are NaN, and those of the test set where it was not asked.
     """
 
+    def with_test(self, number: int, loss: float, accuracy: float) -> Self:
+        """Those of one evaluation filled in, NumPy arrays."""
+        losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
+        losses[number], accuracies[number] = loss, accuracy
+        return self._replace(test_loss=losses, test_accuracy=accuracies)
+
     train_loss: Array
     val_loss: Array
     val_accuracy: Array
@@ -80,10 +86,14 @@ class Metrics(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Trains and evaluates a lane by its method, as far as a visit asks: `run`, a function to be compiled."""
+    """Trains and evaluates a lane by its method, as far as a visit asks: `run`, a function to be compiled.
+
+    It returns the lane, its metrics by leg, and, where the visit sees the end, test loss and accuracy at
+    the early stop, float32 [2], which may be long ago; NaN elsewhere.
+    """
 
     method: Method
-    run: Callable[[Lane, Examples, Visit], tuple[Lane, Metrics]]
+    run: Callable[[Lane, Examples, Visit], tuple[Lane, Metrics, jax.Array]]
 
 
 def examples(dataset: Dataset) -> Examples:
@@ -134,11 +144,11 @@ def program(
 
     The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
     that do not fill a last batch wait for the next epoch. The test set, which no decision rests on, is
-    asked where the validation loss is the least so far, as it is at the early stop, and at the last
-    step; with `test_curves` at every evaluation. (Lanes side by side on a device pay for it each time.)
+    asked at the end alone, about the weights of then and those of the early stop, which a lane keeps;
+    with `test_curves` at every evaluation.
     """
 
-    def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics]:
+    def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics, jax.Array]:
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
@@ -157,29 +167,36 @@ def program(
             lane, loss = method.step(lane, images, data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
-        def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, jax.Array]:
-            params = masks.bound(*method.network(lane))
-            validation = evaluate(model, params, data.validation, data)
-            asked = (validation[0] < lane.least) | (at == visit.last) | test_curves
-            test = lax.cond(asked, lambda: evaluate(model, params, data.test, data), lambda: blank[:2])
-            found = jnp.concatenate([(lane.loss / (at - since))[None], validation, test])
-            return jnp.zeros(()), jnp.minimum(lane.least, validation[0]), found
+        def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
+            mask, params = method.network(lane)
 
-        def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, jax.Array]:
-            return lane.loss, lane.least, blank
+            def asked(split: tuple[Array, Array], params: Any) -> jax.Array:
+                return evaluate(model, masks.bound(mask, params), split, data)
+
+            loss, accuracy = asked(data.validation, params)
+            is_best = loss < lane.least
+            best = jax.tree.map(lambda new, old: jnp.where(is_best, new, old), params, lane.best)
+            ends = at == visit.last
+            test = lax.cond(ends | test_curves, lambda: asked(data.test, params), lambda: blank[:2])
+            early = lax.cond(ends, lambda: asked(data.test, best), lambda: blank[:2])
+            found = jnp.stack([lane.loss / (at - since), loss, accuracy, *test])
+            return jnp.zeros(()), jnp.minimum(lane.least, loss), best, found, early
+
+        def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
+            return lane.loss, lane.least, lane.best, blank, blank[:2]
 
         def leg(number: jax.Array, carry: Any) -> Any:
-            lane, shuffled, start, evaluated, metrics = carry
+            lane, shuffled, start, evaluated, metrics, _ = carry
             stop, evaluating = visit.stops[number], visit.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            loss, least, scores = lax.cond(evaluating, score, no_score, lane, stop, evaluated)
-            lane = lane._replace(loss=loss, least=least)
+            loss, least, best, scores, early = lax.cond(evaluating, score, no_score, lane, stop, evaluated)
+            lane = lane._replace(loss=loss, least=least, best=best)
             evaluated = jnp.where(evaluating, stop, evaluated)
-            return lane, shuffled, stop, evaluated, metrics.at[number].set(scores)
+            return lane, shuffled, stop, evaluated, metrics.at[number].set(scores), early
 
         blank = jnp.full(len(Metrics._fields), jnp.nan)
-        carry = (lane, order(visit.step), visit.step, visit.evaluated, jnp.tile(blank, (LEGS, 1)))
-        lane, *_, metrics = lax.fori_loop(0, visit.legs, leg, carry)
-        return lane, Metrics(*metrics.T)
+        carry = (lane, order(visit.step), visit.step, visit.evaluated, jnp.tile(blank, (LEGS, 1)), blank[:2])
+        lane, *_, metrics, early = lax.fori_loop(0, visit.legs, leg, carry)
+        return lane, Metrics(*metrics.T), early
 
     return Program(method, run)

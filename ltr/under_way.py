@@ -11,7 +11,7 @@ from ltr.store.tables import LaneId
 from ltr.training import Metrics
 from ltr.waves import Outcome, Snapshot, Start, Wave
 
-FORMAT = 3
+FORMAT = 4
 
 
 def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -164,7 +164,9 @@ class Trainer:
     def fresh(self, start: Start) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
-        return Lane(start.params, moments, start.mask, start.key, np.zeros((), np.float32), start.memory)
+        zero = np.zeros((), np.float32)
+        lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
+        return lane._replace(best=self.methods[start.method].network(lane)[1])
 
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
@@ -226,11 +228,16 @@ class _Running:
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
-        self._lanes, found = self._program.run(
+        self._lanes, *found = self._program.run(
             self._lanes, self._data, devices.replicate(asked, self._placement)
         )
-        new = devices.gather(found, len(self.names), self._placement)
+        new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
+        if self.is_over:
+            self._metrics = [
+                lane.with_test(int(np.argmin(lane.val_loss)), *test)
+                for lane, test in zip(self._metrics, early, strict=True)
+            ]
         self._step = int(stops[-1])
         self._seconds += time.monotonic() - began
         _require_finite(self.names, self._metrics, self._evaluate_at)

@@ -22,7 +22,12 @@ def lane(params: Any, mask: Any) -> Lane:
     weights = masks.apply(mask, params)
     moments = ADAM.update(weights, ADAM.init(weights), weights)[1]
     return Lane(
-        weights, jax.tree.map(np.asarray, moments), mask, np.array([0, 1], np.uint32), np.float32(0.5)
+        weights,
+        jax.tree.map(np.asarray, moments),
+        mask,
+        np.array([0, 1], np.uint32),
+        np.float32(0.5),
+        best=jax.tree.map(lambda weight: weight / 2, weights),
     )
 
 

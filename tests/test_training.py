@@ -145,7 +145,8 @@ def seen_by(
     run = jax.jit(training.program(model, method, batch_size, augment).run)
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
-        lane = Lane({"weight": np.zeros(count, np.float32)}, optax.EmptyState(), None, key, NOTHING)
+        zeros = {"weight": np.zeros(count, np.float32)}
+        lane = Lane(zeros, optax.EmptyState(), None, key, NOTHING, best=zeros)
         return np.asarray(run(lane, data, visit(start, end))[0].params["weight"]).astype(int)
 
     return seen
@@ -209,7 +210,7 @@ def run(network: Model) -> Callable[..., Any]:
 def lane(params: Any, mask: Any) -> Lane:
     start = jax.tree.map(np.asarray, masks.apply(mask, params))
     direction = optimizers.build(Config(name="sgd"), 1, 1).direction
-    return Lane(start, direction.init(start), mask, KEY, NOTHING)
+    return Lane(start, direction.init(start), mask, KEY, NOTHING, best=start)
 
 
 @pytest.fixture(scope="module")
@@ -230,9 +231,10 @@ def test_the_learning_rate_is_that_of_the_schedules_step(
 def test_metrics_are_of_the_weights_at_each_evaluation(
     run: Callable[..., Any], lane: Lane, data: Examples, network: Model
 ) -> None:
-    after, metrics = run(lane, data, visit(0, 0, 2, 5))
-    for number, params in ((0, lane.params), (2, after.params)):
-        for name, split in (("val", data.validation), ("test", data.test)):
+    after, metrics, _ = run(lane, data, visit(0, 0, 2, 5)._replace(last=np.int32(5)))
+    for number, params, names in ((0, lane.params, ["val"]), (2, after.params, ["val", "test"])):
+        for name in names:
+            split = {"val": data.validation, "test": data.test}[name]
             loss, accuracy = np.asarray(training.evaluate(network, params, split, data))
             assert getattr(metrics, f"{name}_loss")[number] == pytest.approx(loss, rel=1e-5)
             assert getattr(metrics, f"{name}_accuracy")[number] == pytest.approx(accuracy, rel=1e-5)
@@ -252,36 +254,38 @@ def test_train_loss_is_the_mean_over_the_steps_since_the_evaluation_before(
 def test_a_stop_between_two_evaluations_changes_no_number(
     run: Callable[..., Any], lane: Lane, data: Examples
 ) -> None:
-    whole, metrics = run(lane, data, visit(0, 0, 5))
-    half, first = run(lane, data, asked(0, 0, [0, 2, 3], [0]))
-    rest, second = run(half, data, asked(3, 0, [4, 5], [5]))
+    whole, metrics, _ = run(lane, data, visit(0, 0, 5))
+    half, first, _ = run(lane, data, asked(0, 0, [0, 2, 3], [0]))
+    rest, second, _ = run(half, data, asked(3, 0, [4, 5], [5]))
     jax.tree.map(np.testing.assert_array_equal, rest, whole)
     for values, before, after in zip(metrics, first, second, strict=True):
         assert np.asarray(values)[:2].tobytes() == np.asarray([before[0], after[1]]).tobytes()
         assert np.isnan([*before[1:3], after[0]]).all(), "not evaluated there"
 
 
-def test_the_test_set_is_asked_where_the_validation_loss_is_the_least_so_far_and_at_the_end(
-    run: Callable[..., Any], lane: Lane, data: Examples
+def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
+    run: Callable[..., Any], lane: Lane, data: Examples, network: Model
 ) -> None:
-    """From step 6 on nothing moves."""
-    stops = [0, 2, 6, 7, 8]
-    after, metrics = run(lane, data, visit(0, *stops)._replace(last=np.int32(8)))
-    losses = np.asarray(metrics.val_loss)[: len(stops)]
-    assert (losses[:3] == np.minimum.accumulate(losses)[:3]).all()
-    for values in (metrics.test_loss, metrics.test_accuracy):
-        assert np.isnan(np.asarray(values)[: len(stops)]).tolist() == [False, False, False, True, False]
-    assert after.least == losses.min()
+    """The training falls apart after step 3: the early stop is there, a visit of the host ago."""
+    there, first, early = run(lane, data, visit(0, 0, 3)._replace(last=np.int32(6)))
+    assert all(np.isnan(np.asarray(values)).all() for values in (first.test_loss, first.test_accuracy, early))
+    worse = there._replace(params=jax.tree.map(lambda leaf: -9 * leaf, there.params))
+    after, second, early = run(worse, data, visit(3, 4, 6)._replace(last=np.int32(6)))
+    assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.least
+    jax.tree.map(np.testing.assert_array_equal, after.best, there.params)
+    assert np.isnan(second.test_loss[0])
+    for found, params in (
+        ((second.test_loss[1], second.test_accuracy[1]), after.params),
+        (early, there.params),
+    ):
+        expected = training.evaluate(network, params, data.test, data)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_the_test_set_can_be_asked_at_every_evaluation(
-    network: Model, lane: Lane, data: Examples, run: Callable[..., Any]
-) -> None:
+def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lane, data: Examples) -> None:
     method = METHODS["weights"](Parts(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
     always = jax.jit(training.program(network, method, 10, test_curves=True).run)
-    worse = lane._replace(least=np.float32(0))
-    assert np.isfinite(np.asarray(always(worse, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
-    assert np.isnan(np.asarray(run(worse, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
+    assert np.isfinite(np.asarray(always(lane, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
 
 
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:

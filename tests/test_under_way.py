@@ -44,6 +44,7 @@ def lane(seed: int) -> Lane:
         np.array([seed, 7], np.uint32),
         np.array(seed, np.float32),
         least=np.array(-seed, np.float32),
+        best=weights(seed + 9),
     )
 
 

@@ -29,6 +29,7 @@ class Lane(NamedTuple):
         loss: float32, the sum of the batches' mean losses since the last evaluation.
         memory: whatever else its method carries from step to step.
         least: float32, the least validation loss so far.
+        best: float32, like the weights of its network, those that had it.
     """
 
     params: Any
@@ -38,6 +39,7 @@ class Lane(NamedTuple):
     loss: Array
     memory: Any = ()
     least: Array = np.array(np.inf, np.float32)
+    best: Any = ()
 
 
 class Beginning(NamedTuple):
