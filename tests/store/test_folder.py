@@ -141,6 +141,17 @@ def test_run_json_lists_every_session(experiment: Experiment) -> None:
     assert sessions[0]["began"] <= sessions[1]["began"]
 
 
+def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:
+    with open_run(experiment) as folder:
+        assert folder.packed is None
+        folder.begin(dataclasses.replace(experiment, sparse="never"), DEVICES, {})
+        assert folder.packed is None, "asked for, not chosen"
+        folder.begin(experiment, DEVICES, {"output": 0.5})
+        folder.begin(experiment, DEVICES, {"output": 0.25})
+        assert folder.packed == {"output": 0.5}
+        assert [session["packed"] for session in folder.facts["sessions"]] == [{}, {"output": 0.5}, {"output": 0.25}]
+
+
 def test_run_json_is_replaced_whole_or_not_at_all(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,72 @@
+"""Say what this installation has: versions, devices, sparse kernels, data.
+
+The sparse kernels, with which pruned dense layers train on the CPU at the cost
+of the weights they keep, are built when ltr is installed beside a C++ compiler;
+without them results come from dense products.
+
+Example:
+  ltr doctor
+"""
+
+import argparse
+import json
+import shutil
+import textwrap
+from pathlib import Path
+from typing import Any
+
+WITHOUT_KERNELS = (
+    "not built: everything trains by dense products (install a C++ compiler, g++ say, then ltr again)"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `ltr doctor` takes."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Look round and print."""
+    from ltr import devices
+    from ltr.report import stdout
+
+    devices.start(None)
+    found = _found()
+    stdout.write(json.dumps(found, indent=2) if args.json else _text(found))
+    return 0
+
+
+def _found() -> dict[str, Any]:
+    from ltr import __version__
+    from ltr.commands import caches
+    from ltr.data import DATASETS
+    from ltr.data.prepare import data_root
+    from ltr.machine import machine
+
+    root = data_root(None)
+    return {
+        "ltr": __version__,
+        **machine(),
+        "data_folder": str(root),
+        "data_prepared": [entry.name for entry in DATASETS.values() if entry.folder(root).exists()],
+        "cache_folder": str(caches.folder()),
+        "free_bytes": shutil.disk_usage(Path.cwd()).free,
+    }
+
+
+def _text(found: dict[str, Any]) -> str:
+    from ltr.report.tables import WIDTH
+
+    packages = [f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if found[name]]
+    facts = {
+        "ltr": f"{found['ltr']}, on Python {found['python']}, {', '.join(packages)}",
+        "machine": f"{found['processor']}, {found['cores']} cores; devices: {found['devices']}",
+        "kernels": found["sparse_kernels"] or WITHOUT_KERNELS,
+        "data": f"{', '.join(found['data_prepared']) or 'none prepared'}; in {found['data_folder']}",
+        "cache": found["cache_folder"],
+        "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
+    }
+    return "\n".join(
+        textwrap.fill(f"{name:9}{fact}", WIDTH, subsequent_indent=" " * 9, break_on_hyphens=False)
+        for name, fact in facts.items()
+    )

@@ -1,0 +1,95 @@
+"""`ltr bench`: what it measures, prints and draws."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ltr import kernels
+from ltr.cli import main
+from ltr.report.speed import table
+from ltr.speed import contest, rival
+from ltr.speed.contest import Row
+
+Captured = pytest.CaptureFixture[str]
+QUICK = ("--repeats=1", "--seconds=0.02", "--densities=1,0.1", "dataset=digits", "model.width=0.1")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    """What a quick contest prints as JSON, and its figure."""
+    capture, folder = pytest.MonkeyPatch(), tmp_path_factory.mktemp("bench")
+    printed: list[str] = []
+    capture.setattr("ltr.report.stdout.write", printed.append)
+    try:
+        assert main(["bench", "--json", f"--figure={folder / 'cost.png'}", *QUICK]) == 0
+    finally:
+        capture.undo()
+    return json.loads(printed[0]), folder / "cost.png"
+
+
+def test_the_schema_does_not_drift(found: tuple[dict, Path]) -> None:
+    said, _ = found
+    assert list(said) == ["machine", "rows"]
+    assert {"processor", "cores", "sparse_kernels", "jax"} <= set(said["machine"])
+    assert [row["density"] for row in said["rows"]] == [1, 0.1]
+    for row in said["rows"]:
+        assert list(row) == ["density", "dense", "packed", "torch", "ceiling"]
+        assert min(row["dense"], row["packed"], row["ceiling"]) > 0
+        assert row["torch"] is None, "no loop of PyTorch's for another width"
+
+
+def test_a_figure_is_drawn(found: tuple[dict, Path]) -> None:
+    assert found[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_medians_are_of_each_column() -> None:
+    rows = [
+        Row(0.1, dense, 10.0 * dense, torch, 7.0) for dense, torch in ((1.0, None), (5.0, 3.0), (2.0, 4.0))
+    ]
+    assert contest.medians(rows) == Row(0.1, 2.0, 20.0, 3.5, 7.0)
+    assert contest.medians(rows[:1]).torch is None
+
+
+def test_the_table_fits_80_columns_and_says_the_ratios() -> None:
+    rows = [Row(1.0, 1200.0, 1250.0, 600.0, 1800.0)._asdict(), Row(0.036, 0.5, 60.0, None, 2.0)._asdict()]
+    lines = table(
+        "lenet_300_100 on mnist", {"machine": {"processor": "P" * 70, "torch": None}, "rows": rows}
+    ).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-2].split() == ["100", "%", "1,200", "1,250", "600", "1,800", "1.04", "2.00", "2.08", "0.67"]
+    assert lines[-1].split() == ["3.6", "%", "0.50", "60", "-", "2.00", "120.00", "-", "-", "0.25"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--densities=1,2"], "--densities=1,2: must be numbers above 0 and up to 1, as in 1,0.1"),
+        (["--densities=few"], "--densities=few: must be numbers above 0 and up to 1, as in 1,0.1"),
+        (["--repeats=0"], "--repeats=0: must be more than 0"),
+        (["--seconds=-1"], "--seconds=-1.0: must be more than 0"),
+    ],
+)
+def test_wrong_words_are_one_line(words: list[str], said: str, capsys: Captured) -> None:
+    assert main(["bench", *words]) == 2
+    assert capsys.readouterr().err == f"ltr bench: {said}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["lenet_300_100", "conv2"])
+def test_pytorch_trains_beside_where_it_is_installed(model: str, capsys: Captured) -> None:
+    pytest.importorskip("torch")
+    assert model in rival.NETWORKS
+    words = ["--repeats=1", "--seconds=0.2", "--densities=0.1", "dataset=digits", f"model={model}"]
+    assert main(["bench", "--json", *words]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["torch"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+def test_a_sparse_lenet_trains_several_times_as_fast_packed(capsys: Captured) -> None:
+    """The point of it all; by how much is for `ltr bench` to say."""
+    assert main(["bench", "--json", "--densities=0.036", "--repeats=3"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["packed"] > 3 * row["dense"]

@@ -1,0 +1,62 @@
+"""Which layers a run trains packed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr import crossover, kernels, setup
+from ltr.composition import from_words
+from ltr.errors import ConfigError
+from ltr.setup import Outline
+
+MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is spent on measuring, and there are kernels."""
+    monkeypatch.setattr(crossover, "measured", lambda shapes, *_: {name: MEASURED[name] for name in shapes})
+    monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9")
+
+
+def outline(*words: str) -> Outline:
+    return setup.outline(from_words([*words]))
+
+
+def packing(*words: str, **more: Any) -> dict[str, float]:
+    return dict(setup.packing(outline(*words), Path("unused"), **more))
+
+
+def test_by_the_crossovers_of_this_machine() -> None:
+    assert packing() == MEASURED
+
+
+def test_as_the_run_was_begun() -> None:
+    assert packing(recorded={"output": 0.25}) == {"output": 0.25}
+    assert packing(recorded={}) == {}
+
+
+def test_always_and_never_whatever_is_recorded() -> None:
+    assert packing("sparse=always", recorded={"output": 0.25}) == dict.fromkeys(MEASURED, 1.0)
+    assert packing("sparse=never", recorded={"output": 0.25}) == {}
+
+
+def test_convolutions_are_not_packed() -> None:
+    shapes = setup.packable(outline("model=conv2", "dataset=cifar10"))
+    assert set(shapes) == {"dense_1", "dense_2", "output"}
+    assert shapes["output"] == (256, 10)
+
+
+class TestWithoutKernels:
+    @pytest.fixture(autouse=True)
+    def _without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kernels, "instruction_set", lambda: None)
+
+    @pytest.mark.parametrize("sparse", ["auto", "never"])
+    def test_there_is_none(self, sparse: str) -> None:
+        assert packing(f"sparse={sparse}", recorded=MEASURED) == {}
+
+    def test_always_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"^sparse=always: needs the sparse kernels"):
+            packing("sparse=always")
