@@ -9,7 +9,9 @@ from typing import Any
 import jaxlib
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("ltr/kernels/handlers.cc", "ltr/kernels/products.h", "ltr/kernels/products.inc")
+SOURCES = tuple(
+    f"ltr/kernels/{name}" for name in ("handlers.cc", "convolution.h", "products.h", "products.inc")
+)
 LIBRARY = "ltr/kernels/products.so"
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
 

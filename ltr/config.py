@@ -256,7 +256,7 @@ class Experiment:
     sparse: Annotated[
         Literal["auto", "always", "never"],
         Field(
-            description="train pruned dense layers at the cost of the weights they keep (CPU only): where "
+            description="train pruned layers at the cost of the weights they keep (CPU only): where "
             "this machine is faster at it, always, never"
         ),
         Beside(),

@@ -1,12 +1,13 @@
 """Crossovers: the density below which a layer trains faster packed, measured once on a machine."""
 
 import json
+import math
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +20,20 @@ from ltr.devices import Placement
 from ltr.kernels import Packed
 from ltr.models import arithmetic
 from ltr.optimizers import Optimizer
+from ltr.packing import Form
 
-Shape = tuple[int, int]
-"""Inputs and outputs of a layer."""
+
+class Layer(NamedTuple):
+    """A layer as far as its speed depends on it.
+
+    Attributes:
+        kernel: [in, out], or of a convolution [size, size, in, out].
+        places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+    """
+
+    kernel: tuple[int, ...]
+    places: int = 1
+
 
 DENSITIES = (0.3, 0.05)
 """Where a packed layer is timed; its cost is close to a straight line in its density."""
@@ -29,7 +41,7 @@ DENSITIES = (0.3, 0.05)
 MARGIN = 0.9
 """What packed may cost at most, of what dense costs: measurements are noisy."""
 
-REPEATS = 5
+REPEATS = 3
 
 SECONDS = 0.03
 """About how long each of them takes."""
@@ -41,25 +53,27 @@ class Probe:
     def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
-    def crossover(self, shape: Shape) -> float:
+    def crossover(self, layer: Layer) -> float:
         """The density, 0 to 1, up to which a step is clearly faster packed than masked and dense."""
-        steps = [self.timed(shape, density) for density in (None, *DENSITIES)]
+        steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
         turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
         dense, more, less = (statistics.median(times) for times in zip(*turns, strict=True))
         high, low = DENSITIES
         slope = max((more - less) / (high - low), 1e-9)
         return round(min(1.0, max(0.0, high + (MARGIN * dense - more) / slope)), 3)
 
-    def timed(self, shape: Shape, density: float | None) -> Callable[[], float]:
+    def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
-        generator = np.random.default_rng(0)
-        kernel = generator.normal(0, shape[0] ** -0.5, shape).astype(np.float32)
-        kept = generator.random(shape) < (density or 0.5)
-        pattern = kernels.pattern(kept, int(kept.sum())) if density else None
-        params = {"kernel": kernel.T[kept.T] if density else kernel, "bias": np.zeros(shape[1], np.float32)}
-        x = generator.normal(size=(self._batch_size, shape[0])).astype(np.float32)
+        generator, inputs = np.random.default_rng(0), layer.kernel[-2]
+        kept = generator.random(layer.kernel) < (density or 0.5)
+        kernel = generator.normal(0, kept[..., 0].size ** -0.5, layer.kernel).astype(np.float32)
+        form = Form(kept, int(kept.sum())) if density else None
+        bias = np.zeros(layer.kernel[-1], np.float32)
+        params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
+        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
+        x = generator.normal(size=(self._batch_size, *side, inputs)).astype(np.float32)
         moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
-        lane = params, moments, x.T if density else x, pattern or kept
+        lane = params, moments, np.moveaxis(x, 0, -1) if form else x, form.pattern if form else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(self._steps, self._placement)
 
@@ -69,7 +83,7 @@ class Probe:
             return time.perf_counter() - began
 
         seconds(1)  # compiles
-        steps = max(1, round(10 * SECONDS / seconds(10)))
+        steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
     def _steps(self, lane: Any, count: jax.Array) -> Any:
@@ -79,7 +93,9 @@ class Probe:
         def loss(params: Any, x: jax.Array) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
             weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
-            return jnp.square(arithmetic.dense(x.T if is_packed else x, weights, params["bias"])).sum()
+            batch = jnp.moveaxis(x, -1, 0) if is_packed else x
+            layer = arithmetic.dense if batch.ndim == 2 else arithmetic.conv
+            return jnp.square(layer(batch, weights, params["bias"])).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:
             params, moments, x = carry
@@ -94,20 +110,20 @@ class Probe:
 
 
 def measured(
-    shapes: Mapping[str, Shape], batch_size: int, optimizer: Config, placement: Placement, file: Path
+    layers: Mapping[str, Layer], batch_size: int, optimizer: Config, placement: Placement, file: Path
 ) -> dict[str, float]:
     """The crossover of each layer, by its name; what `file` does not know is measured and added to it."""
     known = _read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
-    for layer, shape in shapes.items():
-        inputs, outputs = shape
-        what = f"{inputs} x {outputs}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
+    for name, layer in layers.items():
+        kernel = " x ".join(map(str, layer.kernel))
+        what = f"{kernel} at {layer.places}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
         if what not in known:
-            known[what] = probe.crossover(shape)
+            known[what] = probe.crossover(layer)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(known, indent=2) + "\n")
-        found[layer] = float(known[what])
+        found[name] = float(known[what])
     return found
 
 

@@ -27,7 +27,7 @@ class Form:
     """A kernel in a packed lane: the values of its connections, in room for `capacity`.
 
     Attributes:
-        kept: its mask, boolean [in, out].
+        kept: its mask, boolean [..., in, out]; it is flattened to [in, out].
     """
 
     kept: np.ndarray
@@ -35,18 +35,23 @@ class Form:
 
     @property
     def pattern(self) -> kernels.Pattern:
-        return kernels.pattern(self.kept, self.capacity)
+        return kernels.pattern(_flat(self.kept), self.capacity)
 
     def pack(self, kernel: np.ndarray) -> np.ndarray:
-        """Kernel [in, out] -> values [capacity], in the order of the pattern."""
-        values = kernel.T[self.kept.T]
+        """Kernel [..., in, out] -> values [capacity], in the order of the pattern."""
+        values = _flat(kernel).T[_flat(self.kept).T]
         return np.pad(values, (0, self.capacity - len(values)))
 
     def unpack(self, values: np.ndarray) -> np.ndarray:
-        """Values [capacity] -> kernel [in, out], zero where nothing is kept."""
+        """Values [capacity] -> kernel [..., in, out], zero where nothing is kept."""
         kernel = np.zeros(self.kept.shape, values.dtype)
-        kernel.T[self.kept.T] = values[: np.count_nonzero(self.kept)]
+        _flat(kernel).T[_flat(self.kept).T] = values[: np.count_nonzero(self.kept)]
         return kernel
+
+
+def _flat(kernel: np.ndarray) -> np.ndarray:
+    """A view of a kernel [..., in, out] as [..., out]."""
+    return kernel.reshape(-1, kernel.shape[-1])
 
 
 class Packing(NamedTuple):

@@ -25,6 +25,7 @@ from ltr import (
 )
 from ltr.config import Experiment
 from ltr.costs import Costs, costs
+from ltr.crossover import Layer
 from ltr.data.augmentation import augmentation
 from ltr.devices import Placement
 from ltr.errors import ConfigError
@@ -126,11 +127,12 @@ def lane_bytes(of: Outline) -> int:
     return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
-def packable(of: Outline) -> dict[str, crossover.Shape]:
-    """The layers that could train packed, by name: their kernels' shapes."""
+def packable(of: Outline) -> dict[str, Layer]:
+    """The layers that could train packed, by name."""
     names, kernels = masks.layer_names(of.model.kinds), masks.where(of.model.kinds, of.shapes)
-    layers = zip(jax.tree.leaves(names), jax.tree.leaves(kernels), strict=True)
-    return {name: kernel.shape for name, kernel in layers if kernel.ndim == 2}
+    trees = (names, kernels, of.model.places)
+    layers = zip(*map(jax.tree.leaves, trees), strict=True)
+    return {name: Layer(kernel.shape, places) for name, kernel, places in layers}
 
 
 def packing(of: Outline, file: Path, recorded: Layers | None = None) -> Layers:
@@ -162,7 +164,7 @@ def _obstacle(where: Placement, layers: Collection[str]) -> str | None:
         return f"needs the CPU, this machine trains on a {where.devices[0].platform}"
     if kernels.instruction_set() is None:
         return "needs the sparse kernels, which are built where ltr is installed beside a C++ compiler"
-    return None if layers else "needs dense layers, of which this network has none to prune"
+    return None if layers else "needs layers to prune, of which this network has none"
 
 
 def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:

@@ -9,7 +9,7 @@ import pytest
 
 from ltr import crossover, kernels, optimizers
 from ltr.config import Optimizer
-from ltr.crossover import Probe
+from ltr.crossover import Layer, Probe
 from ltr.devices import Placement
 
 ALL = Placement(tuple(jax.devices()), 1)
@@ -18,7 +18,7 @@ ALL = Placement(tuple(jax.devices()), 1)
 def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float) -> Probe:
     """One for which a dense step takes so long, and a packed one that grows with its density."""
 
-    def timed(self: Probe, shape: crossover.Shape, density: float | None) -> object:
+    def timed(self: Probe, layer: Layer, density: float | None) -> object:
         outlier = iter([100.0])
         seconds = dense if density is None else fixed + slope * density
         return lambda: next(outlier, seconds)
@@ -34,13 +34,14 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).crossover((8, 4)) == pytest.approx(expected)
+    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(expected)
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-def test_steps_of_every_kind_take_time() -> None:
+@pytest.mark.parametrize("layer", [Layer((8, 4)), Layer((3, 3, 2, 4), 16)])
+def test_steps_of_every_kind_take_time(layer: Layer) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
-    assert all(found.timed((8, 4), density)() > 0 for density in (None, 0.3))
+    assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))
 
 
 class TestMeasured:
@@ -48,15 +49,18 @@ class TestMeasured:
     def answers(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
         """What is measured, one after the other; more than three are an error."""
         answers = iter([0.1, 0.2, 0.3])
-        monkeypatch.setattr(Probe, "crossover", lambda self, shape: next(answers))
+        monkeypatch.setattr(Probe, "crossover", lambda self, layer: next(answers))
         return answers
 
     def test_once_for_each_layer_batch_and_optimizer(self, tmp_path: Path, answers: Iterator[float]) -> None:
-        file, shapes = tmp_path / "new" / "crossovers.json", {"dense_1": (8, 4), "output": (4, 2)}
+        file, shapes = (
+            tmp_path / "new" / "crossovers.json",
+            {"dense_1": Layer((8, 4)), "output": Layer((4, 2))},
+        )
         first = crossover.measured(shapes, 60, Optimizer(), ALL, file)
         assert first == {"dense_1": 0.1, "output": 0.2}
         assert crossover.measured(shapes, 60, Optimizer(), ALL, file) == first
-        other = crossover.measured({"dense_1": (8, 4)}, 30, Optimizer(), ALL, file)
+        other = crossover.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file)
         assert other == {"dense_1": 0.3}
         assert next(answers, None) is None
         assert len(json.loads(file.read_text())) == 3
@@ -65,4 +69,4 @@ class TestMeasured:
     def test_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
         file = tmp_path / "crossovers.json"
         file.write_text("{")
-        assert crossover.measured({"output": (4, 2)}, 60, Optimizer(), ALL, file) == {"output": 0.1}
+        assert crossover.measured({"output": Layer((4, 2))}, 60, Optimizer(), ALL, file) == {"output": 0.1}

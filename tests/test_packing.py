@@ -3,15 +3,18 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from ltr import kernels, masks
+from ltr import kernels, masks, models
+from ltr.config import Model
 from ltr.methods import Lane
 from ltr.optimizers import adam
 from ltr.packing import NO_LAYER, Packing, capacity
 
+KEY = np.array([0, 1], np.uint32)
 EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
 ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
 
@@ -25,7 +28,7 @@ def lane(params: Any, mask: Any) -> Lane:
         weights,
         jax.tree.map(np.asarray, moments),
         mask,
-        np.array([0, 1], np.uint32),
+        KEY,
         np.float32(0.5),
         best=jax.tree.map(lambda weight: weight / 2, weights),
     )
@@ -62,6 +65,31 @@ def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
     packing = Packing(EVERY, ADAM)
     pair = [packing.pack(*one) for one in zip((lane, other), packing.forms([lane, other]), strict=True)]
     assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", pytest.param("resnet20", marks=pytest.mark.slow)])
+def test_a_network_computes_the_same_of_packed_kernels(name: str) -> None:
+    model = models.build(Model(name, width=0.1), (8, 8, 3), 10)
+    generator = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
+    mask = jax.tree.map(lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.kinds))
+    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best=params)
+    packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
+    packed = packing.pack(lane, *packing.forms([lane]))
+    assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))
+    images = jnp.asarray(generator.normal(size=(5, 8, 8, 3)), jnp.float32)
+    found, expected = (
+        jax.jit(model.apply)(masks.bound(each.mask, each.params), images) for each in (packed, lane)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def patterns(mask: Any) -> list[Any]:
+    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.Pattern))
+    assert leaves
+    return leaves
 
 
 class TestWhichLayers:

@@ -7,6 +7,7 @@ import pytest
 
 from ltr import crossover, kernels, setup
 from ltr.composition import from_words
+from ltr.crossover import Layer
 from ltr.errors import ConfigError
 from ltr.setup import Outline
 
@@ -16,7 +17,7 @@ MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time is spent on measuring, and there are kernels."""
-    monkeypatch.setattr(crossover, "measured", lambda shapes, *_: {name: MEASURED[name] for name in shapes})
+    monkeypatch.setattr(crossover, "measured", lambda layers, *_: {name: MEASURED[name] for name in layers})
     monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9")
 
 
@@ -42,10 +43,11 @@ def test_always_and_never_whatever_is_recorded() -> None:
     assert packing("sparse=never", recorded={"output": 0.25}) == {}
 
 
-def test_convolutions_are_not_packed() -> None:
-    shapes = setup.packable(outline("model=conv2", "dataset=cifar10"))
-    assert set(shapes) == {"dense_1", "dense_2", "output"}
-    assert shapes["output"] == (256, 10)
+def test_dense_layers_and_convolutions_can_be_packed() -> None:
+    layers = setup.packable(outline("model=conv2", "dataset=cifar10"))
+    assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
+    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32)
+    assert layers["output"] == Layer((256, 10), 1)
 
 
 class TestWithoutKernels:

@@ -57,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{what:50}", end="", file=sys.stderr)
 
-    rows = speed.contest(experiment, densities, args.repeats, args.seconds, caches.crossovers(), told)
+    rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), told)
     told("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
     title = f"{experiment.model.name} on {experiment.dataset.name}, batch {experiment.batch_size}, "

@@ -1,9 +1,10 @@
 // The products as XLA calls them: shapes and indices are checked at every call, before any is used.
 //
-// A batch is [batch, units] to XLA and [units, batch] in memory (ltr/kernels/sparse.py asks for that
-// layout), so that nothing is transposed from layer to layer.
+// A batch is [batch, units] to XLA and [units, batch] in memory, images are [batch, height, width, channels]
+// and [height, width, channels, batch] (ltr/kernels/sparse.py asks for those layouts), so that nothing is
+// transposed from layer to layer.
 
-#include "products.h"
+#include "convolution.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -11,6 +12,7 @@ namespace ffi = xla::ffi;
 namespace {
 
 using Batch = ffi::Buffer<ffi::F32, 2>;
+using Images = ffi::Buffer<ffi::F32, 4>;
 using Floats = ffi::Buffer<ffi::F32, 1>;
 using Indices = ffi::Buffer<ffi::S32, 1>;
 
@@ -68,9 +70,64 @@ ffi::Error OfWeights(Batch x, Batch gradient, Indices starts, Indices columns, f
   }
   if (!IsPattern(starts, columns, units(x))) return Wrong(kPattern);
   float* values = of_values->typed_data();
-  products.dots({units(gradient), rows(x), starts.typed_data(), columns.typed_data(), gradient.typed_data(),
-                 x.typed_data(), values, of_bias->typed_data()});
+  products.dots({units(gradient), rows(x), starts.typed_data(), columns.typed_data(), nullptr,
+                 gradient.typed_data(), x.typed_data(), values, of_bias->typed_data(), false});
   std::fill(values + starts.typed_data()[units(gradient)], values + length(*of_values), 0.0f);
+  return ffi::Error::Success();
+}
+
+ltr::Convolution Shapes(Images x, Images y, int64_t size, int64_t stride) {
+  const auto in = x.dimensions(), out = y.dimensions();
+  return {in[0], in[1], in[2], in[3], out[3], size, stride};
+}
+
+bool Fits(const ltr::Convolution& of, Images y) {
+  const auto out = y.dimensions();
+  return of.size % 2 == 1 && of.size > 0 && of.stride > 0 && out[0] == of.batch &&
+         out[1] == of.out_height() && out[2] == of.out_width();
+}
+
+// Images, values, bias and pattern -> images.
+ffi::Error Convolve(int64_t size, int64_t stride, Images x, Floats values, Floats bias, Indices starts,
+                    Indices columns, ffi::Result<Images> y) {
+  const ltr::Convolution of = Shapes(x, *y, size, stride);
+  if (!Fits(of, *y) || length(starts) != of.out + 1 || length(bias) != of.out ||
+      length(columns) != length(values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
+  ltr::convolve(products, of, starts.typed_data(), columns.typed_data(), values.typed_data(),
+                bias.typed_data(), x.typed_data(), y->typed_data());
+  return ffi::Error::Success();
+}
+
+// The gradient of y, values, the transposed pattern and the order of the values in it -> the gradient of x.
+ffi::Error OfImages(int64_t size, int64_t stride, Images gradient, Floats values, Indices starts,
+                    Indices columns, Indices order, ffi::Result<Images> of_x) {
+  const ltr::Convolution of = Shapes(*of_x, gradient, size, stride);
+  if (!Fits(of, gradient) || length(starts) != size * size * of.in + 1 ||
+      length(columns) != length(values) || length(order) != length(values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, of.out) || !IsPattern(starts, order, length(values))) return Wrong(kPattern);
+  ltr::of_images(products, of, starts.typed_data(), columns.typed_data(), order.typed_data(),
+                 values.typed_data(), gradient.typed_data(), of_x->typed_data());
+  return ffi::Error::Success();
+}
+
+// x, the gradient of y and the pattern -> the gradients of the values, zero beyond the pattern, and bias.
+ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Indices starts, Indices columns,
+                    ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
+  const ltr::Convolution of = Shapes(x, gradient, size, stride);
+  if (!Fits(of, gradient) || length(starts) != of.out + 1 || length(*of_bias) != of.out ||
+      length(columns) != length(*of_values)) {
+    return Wrong(kShapes);
+  }
+  if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
+  std::fill_n(of_values->typed_data(), length(*of_values), 0.0f);
+  std::fill_n(of_bias->typed_data(), length(*of_bias), 0.0f);
+  ltr::of_kernel(products, of, starts.typed_data(), columns.typed_data(), x.typed_data(),
+                 gradient.typed_data(), of_values->typed_data(), of_bias->typed_data());
   return ffi::Error::Success();
 }
 
@@ -93,5 +150,20 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ltr_of_weights, OfWeights,
     ffi::Ffi::Bind().Arg<Batch>().Arg<Batch>().Arg<Indices>().Arg<Indices>().Ret<Floats>().Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
+                              ffi::Ffi::Bind()
+                                  .Attr<int64_t>("size").Attr<int64_t>("stride")
+                                  .Arg<Images>().Arg<Floats>().Arg<Floats>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Images>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_images, OfImages,
+                              ffi::Ffi::Bind()
+                                  .Attr<int64_t>("size").Attr<int64_t>("stride")
+                                  .Arg<Images>().Arg<Floats>().Arg<Indices>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Images>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_kernel, OfKernel,
+                              ffi::Ffi::Bind()
+                                  .Attr<int64_t>("size").Attr<int64_t>("stride")
+                                  .Arg<Images>().Arg<Images>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Floats>().Ret<Floats>());
 
 extern "C" const char* ltr_instruction_set() { return products.name; }

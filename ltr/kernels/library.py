@@ -9,7 +9,10 @@ import jax
 LIBRARY = Path(__file__).with_name("products.so")
 """Where `hatch_build.py` puts it."""
 
-HANDLERS = ("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose")
+HANDLERS = (
+    *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose"),
+    *("ltr_convolve", "ltr_of_images", "ltr_of_kernel"),
+)
 
 
 @functools.cache

@@ -23,12 +23,13 @@ struct Weighted {
 };
 
 // values[k] = the product of gradient[row] and x[columns[k]], over the row's k; bias[row] = the sum of
-// gradient[row].
+// gradient[row]. Where it `adds`, both are added to what is there. Values may be kept in another order too.
 struct Dots {
   int64_t rows, batch;
-  const int32_t *starts, *columns;
+  const int32_t *starts, *columns, *order;
   const float *gradient, *x;
   float *values, *bias;
+  bool adds;
 };
 
 namespace portable {

@@ -1,15 +1,19 @@
-"""A dense layer with a sparse kernel, and its gradients, through the library."""
+"""Layers with a sparse kernel, and their gradients, through the library."""
 
+import math
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, Packed, Pattern
 
-_BY_UNIT = (1, 0)
-"""How a batch [batch, units] lies in memory: unit by unit, as the library reads and writes it."""
+_BY_UNIT = {1: (0,), 2: (1, 0), 4: (1, 2, 3, 0)}
+"""How arrays of so many dimensions lie in memory, slowest first, as the library reads and writes them: a
+batch [batch, units] unit by unit, images [batch, height, width, channels] pixel by pixel."""
 
 
 @jax.custom_vjp
@@ -26,19 +30,59 @@ def dense(x: jax.Array, kernel: Packed, bias: jax.Array) -> jax.Array:
     return _call("ltr_forward", y, x, values, bias, pattern.starts, pattern.inputs)
 
 
-def _forward(x: jax.Array, kernel: Packed, bias: jax.Array) -> tuple[jax.Array, Any]:
+def _dense_forward(x: jax.Array, kernel: Packed, bias: jax.Array) -> tuple[jax.Array, Any]:
     return dense(x, kernel, bias), (x, kernel, bias)
 
 
-def _backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array, Packed, jax.Array]:
+def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array, Packed, jax.Array]:
     """Two calls, so that the gradient of x, where nobody asks for it, is not computed."""
     x, (values, pattern), bias = saved
     of_x = _call("ltr_of_inputs", x, gradient, values, pattern.by_input, pattern.outputs, pattern.places)
     of_values, of_bias = _call("ltr_of_weights", (values, bias), x, gradient, pattern.starts, pattern.inputs)
-    return of_x, Packed(of_values, Pattern(*[None] * len(Pattern._fields))), of_bias  # type: ignore[arg-type]
+    return of_x, Packed(of_values, NO_GRADIENT), of_bias
 
 
-dense.defvjp(_forward, _backward)
+dense.defvjp(_dense_forward, _dense_backward)
+
+NO_GRADIENT: Any = Pattern(*[None] * len(Pattern._fields))  # type: ignore[arg-type]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def conv(x: jax.Array, kernel: Packed, bias: jax.Array, stride: int) -> jax.Array:
+    """Convolves x [batch, height, width, in] with a sparse kernel [odd, odd, in, out], square; float32.
+
+    Adds bias [out]. Zero padding that keeps the size, of which every `stride`-th row and column is computed:
+    -> [batch, ceil(height / stride), ceil(width / stride), out]. The kernel's pattern is that of
+    [odd x odd x in, out].
+
+    Raises:
+        jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
+    """
+    values, pattern = kernel
+    batch, height, width, _ = x.shape
+    shape = (batch, -(-height // stride), -(-width // stride), pattern.starts.shape[0] - 1)
+    y = jax.ShapeDtypeStruct(shape, jnp.float32)
+    taps = _taps(x, pattern, stride)
+    return _call("ltr_convolve", y, x, values, bias, pattern.starts, pattern.inputs, **taps)
+
+
+def _conv_forward(x: jax.Array, kernel: Packed, bias: jax.Array, stride: int) -> tuple[jax.Array, Any]:
+    return conv(x, kernel, bias, stride), (x, kernel, bias)
+
+
+def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Array, Packed, jax.Array]:
+    x, (values, pattern), bias = saved
+    taps, by_input = _taps(x, pattern, stride), (pattern.by_input, pattern.outputs, pattern.places)
+    of_x = _call("ltr_of_images", x, gradient, values, *by_input, **taps)
+    found = _call("ltr_of_kernel", (values, bias), x, gradient, pattern.starts, pattern.inputs, **taps)
+    return of_x, Packed(found[0], NO_GRADIENT), found[1]
+
+
+conv.defvjp(_conv_forward, _conv_backward)
+
+
+def _taps(x: jax.Array, pattern: Pattern, stride: int) -> dict[str, int]:
+    return {"size": math.isqrt((pattern.by_input.shape[0] - 1) // x.shape[-1]), "stride": stride}
 
 
 @jax.custom_vjp
@@ -51,23 +95,19 @@ by_unit.defvjp(lambda x: (by_unit(x), None), lambda _, gradient: (_transpose(gra
 
 
 def _transpose(x: jax.Array) -> jax.Array:
-    instruction_set()
+    instruction_set()  # which makes the library known
     shape = jax.ShapeDtypeStruct(x.shape[::-1], jnp.float32)
     return jax.ffi.ffi_call("ltr_transpose", shape, vmap_method="sequential")(x)
 
 
-def _call(name: str, results: Any, *operands: Array) -> Any:
+def _call(name: str, results: Any, *operands: Array, **attributes: int) -> Any:
     """Results are shaped like `results`; lanes side by side are called for one after the other."""
     instruction_set()  # which makes the library known
     call = jax.ffi.ffi_call(
         name,
         jax.tree.map(lambda like: jax.ShapeDtypeStruct(like.shape, like.dtype), results),
-        input_layouts=[_layout(operand) for operand in operands],
-        output_layouts=jax.tree.map(_layout, results),
+        input_layouts=[_BY_UNIT[operand.ndim] for operand in operands],
+        output_layouts=jax.tree.map(lambda like: _BY_UNIT[len(like.shape)], results),
         vmap_method="sequential",
     )
-    return call(*operands)
-
-
-def _layout(array: Any) -> tuple[int, ...]:
-    return _BY_UNIT if array.ndim == 2 else (0,)
+    return call(*operands, **{attribute: np.int64(value) for attribute, value in attributes.items()})

@@ -23,12 +23,24 @@ def dense(x: jax.Array, kernel: jax.Array | Packed, bias: jax.Array) -> jax.Arra
     return flat @ kernel + bias
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out].
+def conv(
+    x: jax.Array, kernel: jax.Array | Packed, bias: jax.Array | None = None, stride: int = 1
+) -> jax.Array:
+    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out], and adds bias [out], if any.
 
     Zero padding that keeps the size, of which every `stride`-th row and column is computed:
     -> [batch, ceil(height / stride), ceil(width / stride), out].
+    """
+    if isinstance(kernel, Packed):
+        none = jnp.zeros(kernel.pattern.starts.shape[0] - 1)
+        return kernels.conv(x, kernel, none if bias is None else bias, stride)
+    y = _conv(x, kernel, stride)
+    return y if bias is None else y + bias
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """With gradients of its own.
 
     Autodiff writes the gradients as convolutions in layouts that XLA's CPU backend runs naively once
     their operands come from outside a loop (jax issue 12868: 100 times slower in a scan). Here the one
@@ -52,7 +64,7 @@ def _backward(
     return of_x, of_kernel
 
 
-conv.defvjp(_forward, _backward)
+_conv.defvjp(_forward, _backward)
 
 
 def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:

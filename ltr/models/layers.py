@@ -30,16 +30,9 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self._kernel((math.prod(x.shape[1:]), self.features))
+        kernel = _kernel(self, self.kernel_init, (math.prod(x.shape[1:]), self.features))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return arithmetic.dense(x, kernel, bias)
-
-    def _kernel(self, shape: tuple[int, int]) -> Any:
-        """The kernel, which may be handed in packed: of a shape that Flax would not take."""
-        given: Any = self.get_variable("params", "kernel")
-        if isinstance(given, Packed):
-            return given
-        return self.param("kernel", self.kernel_init, shape)
 
 
 class Conv(nn.Module):
@@ -57,10 +50,16 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.size, self.size, x.shape[-1], self.features)
-        y = arithmetic.conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
+        kernel, bias = _kernel(self, self.kernel_init, shape), None
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return y
+            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return arithmetic.conv(x, kernel, bias, self.stride)
+
+
+def _kernel(layer: nn.Module, init: Any, shape: tuple[int, ...]) -> Any:
+    """A layer's kernel, which may be handed in packed: of a shape that Flax would not take."""
+    given: Any = layer.get_variable("params", "kernel")
+    return given if isinstance(given, Packed) else layer.param("kernel", init, shape)
 
 
 BatchNorm = partial(nn.BatchNorm, momentum=0.9)

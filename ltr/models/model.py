@@ -29,6 +29,7 @@ class Model(NamedTuple):
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
             for `with_statistics`.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
+        places: like the kinds; at how many places of an image a kernel is used.
         operations: like the kinds; what a kernel costs in a training step, in floating-point operations
             of each image: its products forward, backward to its weights, and backward to its inputs,
             except in the first layer, where no one asks for them.
@@ -38,6 +39,7 @@ class Model(NamedTuple):
     apply: Callable[[Any, jax.Array], jax.Array]
     train: Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
     kinds: Any
+    places: Any
     operations: Any
 
 
@@ -78,17 +80,22 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
 
     shapes = jax.eval_shape(init, jax.random.key(0))
     kinds = jax.tree.map_with_path(_kind, shapes)
-    places = _places(collections)
+    used = _places(collections)
+    places = jax.tree.map_with_path(lambda path, _: used[_layer(path)], kinds)
 
-    def operations(path: tuple[Any, ...], _: str, shape: jax.ShapeDtypeStruct) -> int:
-        layer = tuple(entry.key for entry in path[:-1])
-        products = 2 if layer == next(iter(places)) else 3
-        return 2 * products * shape.size * places[layer]
+    def operations(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct, places: int) -> int:
+        products = 2 if _layer(path) == next(iter(used)) else 3
+        return 2 * products * shape.size * places
 
-    kernels = jax.tree.map(
+    prunable = jax.tree.map(
         lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
     )
-    return Model(init, apply, train, kinds, jax.tree.map_with_path(operations, kinds, kernels))
+    costs = jax.tree.map_with_path(operations, prunable, places)
+    return Model(init, apply, train, kinds, places, costs)
+
+
+def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(entry.key for entry in path[:-1])
 
 
 def _places(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], int]:

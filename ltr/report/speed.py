@@ -55,14 +55,14 @@ def draw(title: str, found: Mapping[str, Any], file: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = pd.DataFrame(found["rows"]).sort_values("density", ascending=False)
-    whole = rows["dense"].iloc[0]
+    whole, middle = rows["dense"].iloc[0], rows["density"].iloc[len(rows) // 2]
     with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
         axes: Axes = figure.subplots()
         axes.plot(rows["density"], rows["density"], color="#999999", linewidth=0.8, linestyle=":")
         axes.annotate(
             "what the\nweights weigh",
-            (rows["density"].iloc[-2], rows["density"].iloc[-2]),
+            (middle, middle),
             xytext=(-4, -4), textcoords="offset points", ha="right", va="top", color="#666666",
         )  # fmt: skip
         for name, (label, colour, marker) in CONTENDERS.items():

@@ -39,7 +39,7 @@ Told = Callable[[str], None]
 """Hears what is measured."""
 
 
-def contest(
+def compare(
     experiment: Experiment,
     densities: Sequence[float],
     repeats: int,

@@ -1,7 +1,7 @@
 // The products of every instruction set that this processor has, against plain loops, on random patterns:
 // compiled with the sanitizers (see test_sanitized.py), so that a read or write out of bounds ends it.
 
-#include "../../ltr/kernels/products.h"
+#include "../../ltr/kernels/convolution.h"
 
 #include <cmath>
 #include <cstdio>
@@ -74,8 +74,8 @@ void check_weighted(const Layer& of, const ltr::Products& products, bool with_or
 
 void check_dots(const Layer& of, const ltr::Products& products) {
   std::vector<float> values(of.values.size()), bias(of.outputs);
-  products.dots({of.outputs, of.batch, of.starts.data(), of.columns.data(), of.gradient.data(), of.x.data(),
-                 values.data(), bias.data()});
+  products.dots({of.outputs, of.batch, of.starts.data(), of.columns.data(), nullptr, of.gradient.data(),
+                 of.x.data(), values.data(), bias.data(), false});
   std::vector<double> of_values(values.size()), of_bias(bias.size());
   for (int64_t row = 0; row < of.outputs; ++row) {
     for (int64_t at = 0; at < of.batch; ++at) {
@@ -87,6 +87,67 @@ void check_dots(const Layer& of, const ltr::Products& products) {
     }
   }
   require(close(values, of_values) && close(bias, of_bias), "dot products differ", products.name);
+}
+
+// A convolution and its gradients; every vector is as long as it must be and no longer.
+void check_convolution(const ltr::Products& products) {
+  const ltr::Convolution of{drawn(1, 20), drawn(1, 6), drawn(1, 6), drawn(1, 4),
+                            drawn(1, 4),  2 * drawn(0, 2) + 1, drawn(1, 3)};
+  const int64_t inputs = of.size * of.size * of.in, density = drawn(0, 10);
+  std::vector<int32_t> starts{0}, columns, by_input(inputs + 1), outputs, places;
+  std::vector<std::vector<std::pair<int32_t, int32_t>>> of_input(inputs);
+  for (int64_t output = 0; output < of.out; ++output) {
+    for (int64_t input = 0; input < inputs; ++input) {
+      if (drawn(1, 10) > density) continue;
+      of_input[input].emplace_back(output, columns.size());
+      columns.push_back(static_cast<int32_t>(input));
+    }
+    starts.push_back(static_cast<int32_t>(columns.size()));
+  }
+  for (int64_t input = 0; input < inputs; ++input) {
+    for (const auto& [output, place] : of_input[input]) {
+      outputs.push_back(output);
+      places.push_back(place);
+    }
+    by_input[input + 1] = static_cast<int32_t>(outputs.size());
+  }
+  const int64_t pixels = of.height * of.width, results = of.out_height() * of.out_width();
+  const std::vector<float> x = floats(pixels * of.in * of.batch), values = floats(columns.size());
+  const std::vector<float> bias = floats(of.out), gradient = floats(results * of.out * of.batch);
+  std::vector<float> y(gradient.size()), of_x(x.size()), of_values(values.size()), of_bias(of.out);
+  ltr::convolve(products, of, starts.data(), columns.data(), values.data(), bias.data(), x.data(), y.data());
+  ltr::of_images(products, of, by_input.data(), outputs.data(), places.data(), values.data(), gradient.data(),
+                 of_x.data());
+  ltr::of_kernel(products, of, starts.data(), columns.data(), x.data(), gradient.data(), of_values.data(),
+                 of_bias.data());
+  std::vector<double> right_y(y.size()), right_x(x.size()), right_values(values.size()), right_bias(of.out);
+  for (int64_t row = 0; row < of.out_height(); ++row) {
+    for (int64_t column = 0; column < of.out_width(); ++column) {
+      for (int64_t output = 0; output < of.out; ++output) {
+        const int64_t to = ((row * of.out_width() + column) * of.out + output) * of.batch;
+        for (int64_t at = 0; at < of.batch; ++at) {
+          right_y[to + at] += bias[output];
+          right_bias[output] += gradient[to + at];
+        }
+        for (int32_t k = starts[output]; k < starts[output + 1]; ++k) {
+          const int64_t tap = columns[k] / of.in, half = of.size / 2;
+          const int64_t from_row = row * of.stride + tap / of.size - half;
+          const int64_t from_column = column * of.stride + tap % of.size - half;
+          if (from_row < 0 || from_row >= of.height || from_column < 0 || from_column >= of.width) continue;
+          const int64_t from = ((from_row * of.width + from_column) * of.in + columns[k] % of.in) * of.batch;
+          for (int64_t at = 0; at < of.batch; ++at) {
+            right_y[to + at] += double{values[k]} * x[from + at];
+            right_x[from + at] += double{values[k]} * gradient[to + at];
+            right_values[k] += double{gradient[to + at]} * x[from + at];
+          }
+        }
+      }
+    }
+  }
+  require(close(y, right_y), "convolutions differ", products.name);
+  require(close(of_x, right_x), "gradients of images differ", products.name);
+  require(close(of_values, right_values) && close(of_bias, right_bias), "gradients of kernels differ",
+          products.name);
 }
 
 void check_transpose(const Layer& of, const ltr::Products& products) {
@@ -129,6 +190,7 @@ int main() {
       check_dots(layer, products);
       check_transpose(layer, products);
       check_pattern(layer, products);
+      check_convolution(products);
     }
     std::printf("%s\n", products.name);
   }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jax import lax
 
 from ltr import kernels
 from ltr.kernels import Packed, Pattern
@@ -62,6 +63,65 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
     expected = [y, of_x, np.pad(np.asarray(of_kernel).T[kept.T], (0, SPARE)), of_bias]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=6)
+@example(batch=9, height=1, width=1, channels=2, features=2, size=3, stride=1, density=0.5)
+@example(batch=8, height=7, width=6, channels=2, features=3, size=3, stride=2, density=0.5)
+@given(
+    batch=st.integers(1, 20),
+    height=st.integers(1, 7),
+    width=st.integers(1, 7),
+    channels=st.integers(1, 4),
+    features=st.integers(1, 4),
+    size=st.sampled_from([1, 3, 5]),
+    stride=st.integers(1, 3),
+    density=st.sampled_from([0.0, 0.2, 0.7, 1.0]),
+)
+def test_a_packed_convolution_and_its_gradients_are_those_of_the_masked_one(
+    batch: int, height: int, width: int, channels: int, features: int, size: int, stride: int, density: float
+) -> None:
+    generator = np.random.default_rng(0)
+    kept = generator.random((size, size, channels, features)) < density
+    shapes = (
+        (batch, height, width, channels),
+        kept.shape,
+        (features,),
+        (batch, -(-height // stride), -(-width // stride), features),
+    )
+    x, kernel, bias, weights = (generator.normal(size=shape).astype(np.float32) for shape in shapes)
+    flat = kept.reshape(-1, features)
+    values, pattern = packed((kernel * kept).reshape(-1, features), flat)
+
+    @jax.jit
+    def conv(x: jax.Array, values: jax.Array, bias: jax.Array) -> jax.Array:
+        return kernels.conv(x, Packed(values, pattern), bias, stride)
+
+    def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+        layout = ("NHWC", "HWIO", "NHWC")
+        whole = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
+        return whole[:, ::stride, ::stride] + bias
+
+    found = value_and_gradients(conv, weights, x, values, bias)
+    y, of_x, of_kernel, of_bias = value_and_gradients(plain, weights, x, kernel * kept, bias)
+    of_values = np.pad(np.asarray(of_kernel).reshape(-1, features).T[flat.T], (0, SPARE))
+    for one, other in zip(found, [y, of_x, of_values, of_bias], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_convolution_refuses_what_does_not_fit() -> None:
+    kept = np.ones((9 * 2, 3), bool)
+    pattern = kernels.pattern(kept, kept.size)
+    x, values, bias = (
+        np.zeros((2, 4, 4, 2), np.float32),
+        np.zeros(kept.size, np.float32),
+        np.zeros(3, np.float32),
+    )
+    wrong = pattern._replace(inputs=np.full_like(pattern.inputs, 18))
+    with pytest.raises(Exception, match="not a pattern"):
+        jax.block_until_ready(kernels.conv(x, Packed(values, wrong), bias, 1))
+    with pytest.raises(Exception, match="shapes that do not fit"):
+        jax.block_until_ready(kernels.conv(x, Packed(values, pattern), bias[:2], 1))
 
 
 def test_lanes_side_by_side_are_each_their_own() -> None:

@@ -57,7 +57,7 @@ def value_and_gradients(
 def test_conv_and_its_gradients_are_those_of_lax(stride: int, **shape: int) -> None:
     given_ = operands(**shape, stride=stride)
     found, expected = (
-        value_and_gradients(lambda x, kernel, conv=conv: conv(x, kernel, stride), *given_)
+        value_and_gradients(lambda x, kernel, conv=conv: conv(x, kernel, stride=stride), *given_)
         for conv in (arithmetic.conv, plain_conv)
     )
     for one, other in zip(found, expected, strict=True):
@@ -97,6 +97,25 @@ def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
         alone = value_and_gradients(arithmetic.conv, *(leaf[number].astype(np.float32) for leaf in stacked))
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(one[number], other, rtol=1e-4, atol=1e-4)
+
+
+def test_conv_adds_a_bias() -> None:
+    x, kernel, _ = operands(2, 4, 4, 2, 3, 3)
+    bias = np.arange(3, dtype=np.float32)
+    found = arithmetic.conv(jnp.asarray(x), jnp.asarray(kernel), bias)
+    np.testing.assert_allclose(found, plain_conv(x, kernel) + bias, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+@pytest.mark.parametrize("bias", [None, np.arange(3, dtype=np.float32)])
+def test_conv_takes_a_packed_kernel(bias: np.ndarray | None) -> None:
+    x, kernel, _ = operands(2, 5, 4, 2, 3, 3, stride=2)
+    flat = kernel.reshape(-1, 3)
+    kept = flat > 0
+    packed = kernels.Packed(flat.T[kept.T], kernels.pattern(kept, int(kept.sum())))
+    found = arithmetic.conv(jnp.asarray(x), packed, bias, stride=2)
+    expected = plain_conv(x, kernel * (kernel > 0), stride=2) + (0 if bias is None else bias)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 6), (2, 3, 2)])

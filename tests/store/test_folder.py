@@ -1,5 +1,6 @@
 """The run folder: one writer, rounds committed whole, and what is lost is forgotten."""
 
+import dataclasses
 import json
 import logging
 import subprocess
@@ -149,7 +150,11 @@ def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experimen
         folder.begin(experiment, DEVICES, {"output": 0.5})
         folder.begin(experiment, DEVICES, {"output": 0.25})
         assert folder.packed == {"output": 0.5}
-        assert [session["packed"] for session in folder.facts["sessions"]] == [{}, {"output": 0.5}, {"output": 0.25}]
+        assert [session["packed"] for session in folder.facts["sessions"]] == [
+            {},
+            {"output": 0.5},
+            {"output": 0.25},
+        ]
 
 
 def test_run_json_is_replaced_whole_or_not_at_all(
