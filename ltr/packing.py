@@ -76,11 +76,11 @@ class Packing(NamedTuple):
         return tuple(jax.tree.leaves(masks.tree_map(packed, mask, masks.layer_names(mask), params)))
 
     def forms(self, lanes: Sequence[Lane]) -> list[Any]:
-        """How to pack lanes that train packed in the same layers, each into the room that all of them need.
+        """How to pack lanes that train together: the layers that all of them pack, in room for the fullest.
 
         Like the mask: a `Form` of a kernel that is packed, None elsewhere.
         """
-        packed = self.packed(lanes[0].mask, lanes[0].params)
+        packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
 
         def room(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
             most = max(int(one.sum()) for one in (kept, *others))

@@ -146,9 +146,12 @@ class Trainer:
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
         wave = resume.wave if resume and resume.wave and self._takes(resume.wave, starts) else None
+        kinds = {name: self._kind(start) for name, start in starts.items()}
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
-            wave = wave or self._wave(starts, pending, int(evaluate_at[0]))
+            if wave is None:
+                alike = [name for name in pending if kinds[name] == kinds[pending[0]]]
+                wave = self._wave(starts, alike, int(evaluate_at[0]))
             method = starts[wave.names[0]].method
             engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
             running, wave = _Running(engine, wave, evaluate_at), None
@@ -166,19 +169,19 @@ class Trainer:
         moments = jax.tree.map(np.asarray, self._moments(start.params))
         zero = np.zeros((), np.float32)
         lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
-        return lane._replace(best=self.methods[start.method].network(lane)[1])
+        _, weights = self._programs[start.method].method.network(lane)
+        return lane._replace(best=jax.tree.map(np.asarray, weights))
 
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
-    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
-        """The next lanes, all of one method and packed in the same layers."""
-        kinds = {name: self._kind(starts[name]) for name in pending}
-        alike = [name for name in pending if kinds[name] == kinds[pending[0]]]
+    def _wave(self, starts: Mapping[Any, Start], alike: Sequence[Any], first_step: int) -> Wave:
+        """The first of these lanes, which train and are packed alike."""
         names = tuple(alike[: self.placement.capacity])
         return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
 
     def _kind(self, start: Start) -> tuple[str, tuple[str, ...]]:
+        """What has to be the same of lanes that train at once: the method, and which layers are packed."""
         return start.method, self._packings[start.method].packed(start.mask, start.params)
 
 

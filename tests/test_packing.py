@@ -67,6 +67,15 @@ def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
     assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
 
 
+def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> None:
+    """A wave of an earlier session, say, when nothing was packed."""
+    frozen = lane._replace(params={**lane.params, "dense_2": params["dense_2"]})
+    packing = Packing(EVERY, ADAM)
+    for one, forms in zip((lane, frozen), packing.forms([lane, frozen]), strict=True):
+        assert forms["dense_2"]["kernel"] is None
+        jax.tree.map(np.testing.assert_array_equal, packing.unpack(packing.pack(one, forms), forms), one)
+
+
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 @pytest.mark.parametrize("name", ["lenet_300_100", "conv2", pytest.param("resnet20", marks=pytest.mark.slow)])
 def test_a_network_computes_the_same_of_packed_kernels(name: str) -> None:
