@@ -79,6 +79,7 @@ def draw(title: str, found: Mapping[str, Any], file: Path) -> None:
                 )
         ticks_of_density(axes, rows["density"])
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel("time of a step (dense ltr = 1)")
         axes.set_title(title, fontsize=7)
         figure.savefig(
