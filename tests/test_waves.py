@@ -368,6 +368,7 @@ class TestPackedLanes:
         kernels = outcomes[LANES[1]].params["dense_1"]["kernel"], params["dense_1"]["kernel"]
         np.testing.assert_array_equal(*(kernel[pruned] for kernel in kernels))
 
+    @pytest.mark.slow
     def test_side_by_side_on_a_device_they_train_alike(
         self, make: Callable[..., Trainer], packing: Trainer, starts: Any
     ) -> None:

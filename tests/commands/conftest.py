@@ -10,7 +10,15 @@ import pytest
 
 from ltr.cli import main
 
-QUICK = ("steps=20", "eval_every=10", "rounds=1", "replicates=2", "arms=[ticket,random_reinit]")
+QUICK = (
+    "steps=20",
+    "eval_every=10",
+    "rounds=1",
+    "replicates=2",
+    "arms=[ticket,random_reinit]",
+    "sparse=never",
+)
+"""Of so few steps that another program would take longer to compile than it saves."""
 
 
 class Finished(NamedTuple):

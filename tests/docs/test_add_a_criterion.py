@@ -53,7 +53,7 @@ def test_the_commands_work(added: str, tmp_path: Path, monkeypatch: pytest.Monke
         program, *words = shlex.split(command)
         assert program == "ltr"
         assert f"pruning.criterion={added}" in words
-        assert main(words) == 0
+        assert main([*words, "sparse=never"]) == 0  # which compiles less
     (run,) = (tmp_path / "outputs").iterdir()
     assert set(tables.read(run, "results")["round"]) == {0, 1, 2}
 

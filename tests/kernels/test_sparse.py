@@ -39,7 +39,7 @@ def value_and_gradients(layer: Callable[..., jax.Array], weights: np.ndarray, *o
     return [value, *back(jnp.asarray(weights))]
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @example(batch=60, inputs=30, outputs=9, density=0.3)  # seven vectors and a half
 @example(batch=129, inputs=5, outputs=4, density=0.5)  # tiles, the last of which is less than a vector
 @example(batch=3, inputs=4, outputs=5, density=0.5)  # less than a vector
@@ -65,7 +65,7 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @example(batch=9, height=1, width=1, channels=2, features=2, size=3, stride=1, density=0.5)
 @example(batch=8, height=7, width=6, channels=2, features=3, size=3, stride=2, density=0.5)
 @given(
@@ -135,7 +135,7 @@ def test_lanes_side_by_side_are_each_their_own() -> None:
         np.testing.assert_array_equal(one, kernels.dense(*lane))
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(batch=st.integers(1, 20), units=st.integers(1, 40))
 def test_a_batch_by_unit_is_the_batch_and_so_is_its_gradient(batch: int, units: int) -> None:
     x = np.random.default_rng(0).normal(size=(batch, units)).astype(np.float32)

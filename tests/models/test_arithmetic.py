@@ -43,7 +43,7 @@ def value_and_gradients(
     return [value, *back(jnp.asarray(weights))]
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @example(batch=6, height=5, width=4, channels=2, features=3, size=3, stride=2)
 @given(
     batch=st.integers(1, 9),
