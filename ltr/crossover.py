@@ -1,7 +1,9 @@
 """Crossovers: the density below which a layer trains faster packed, measured once on a machine."""
 
+import contextlib
 import json
 import math
+import os
 import platform
 import statistics
 import time
@@ -121,10 +123,18 @@ def measured(
         what = f"{kernel} at {layer.places}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
         if what not in known:
             known[what] = probe.crossover(layer)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(known, indent=2) + "\n")
+            _write(file, known)
         found[name] = float(known[what])
     return found
+
+
+def _write(file: Path, known: Mapping[str, float]) -> None:
+    """Whole or not at all; where nothing can be written it is measured again next time."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(known, indent=2) + "\n")
+        new.replace(file)
 
 
 def _machine(placement: Placement) -> str:
@@ -137,5 +147,5 @@ def _read(file: Path) -> dict[str, Any]:
     """What was measured before; nothing where it is not there or damaged."""
     try:
         return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}

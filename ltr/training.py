@@ -1,7 +1,8 @@
 """Training as pure functions: the loop over steps of a method, and the evaluation.
 
 Everything here is about one lane. `ltr.devices` puts many of them on many devices, and masks
-and weights are arguments, so that one compiled program serves every lane of every round.
+and weights are arguments, so that one compiled program serves every lane of every round
+(of packed lanes, every round of the same class of density).
 """
 
 from collections.abc import Callable

@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace) -> int:
 
     def told(what: str) -> None:
         if sys.stderr.isatty():
-            print(f"\r{what:50}", end="", file=sys.stderr)
+            print(f"\r{what:50}\r", end="", file=sys.stderr, flush=True)
 
     rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), told)
     told("")

@@ -1,7 +1,7 @@
 """Say what this installation has: versions, devices, sparse kernels, data.
 
-The sparse kernels, with which pruned dense layers train on the CPU at the cost
-of the weights they keep, are built when ltr is installed beside a C++ compiler;
+The sparse kernels, with which pruned layers train on the CPU at the cost of
+the weights they keep, are built when ltr is installed beside a C++ compiler;
 without them results come from dense products.
 
 Example:

@@ -17,12 +17,13 @@ HANDLERS = (
 
 @functools.cache
 def instruction_set() -> str | None:
-    """What the kernels use of this processor; None if they are not built, or not for its kind."""
+    """What the kernels use of this processor; None if they are not built, or of another version."""
     try:
         library = ctypes.CDLL(str(LIBRARY))
-    except OSError:
+        handlers = {name: jax.ffi.pycapsule(getattr(library, name)) for name in HANDLERS}
+    except (OSError, AttributeError):
         return None
-    for name in HANDLERS:
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    for name, handler in handlers.items():
+        jax.ffi.register_ffi_target(name, handler, platform="cpu")
     library.ltr_instruction_set.restype = ctypes.c_char_p
     return str(library.ltr_instruction_set().decode())

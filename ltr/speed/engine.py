@@ -8,7 +8,7 @@ import time
 import jax
 import numpy as np
 
-from ltr import data, masks, setup, training
+from ltr import data, devices, masks, setup, training
 from ltr.config import Dataset as DatasetConfig
 from ltr.data import Dataset, Split
 from ltr.methods import METHODS
@@ -28,7 +28,8 @@ class Engine:
     """
 
     def __init__(self, of: Outline, packed: Layers) -> None:
-        self.placement, self._of = setup.placement(of), of
+        self.placement = devices.place(None, None, jax.device_count(), setup.lane_bytes(of))
+        self._of = of
         experiment, parts = of.experiment, setup.parts(of)
         programs = {"weights": training.program(of.model, METHODS["weights"](parts), experiment.batch_size)}
         examples = training.examples(noise(experiment.dataset))

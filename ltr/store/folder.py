@@ -125,7 +125,7 @@ class RunFolder:
                 {"began": now, "versions": _versions(), "devices": dict(devices), "packed": dict(packed)},
             ],
         )
-        if experiment.sparse == "auto" and self.packed is None:
+        if experiment.sparse == "auto" and packed and self.packed is None:
             self.describe(packed=dict(packed))
 
     def describe(self, **facts: Any) -> None:
