@@ -19,7 +19,7 @@ import pytest
 from ltr.store import checkpoints
 from ltr.store.folder import RunFolder, round_name
 
-SHORT = ("rounds=1", "replicates=2", "steps=600", "eval_every=50", "arms=[ticket,random_reinit]")
+SHORT = ("rounds=1", "replicates=2", "steps=400", "eval_every=50", "arms=[ticket,random_reinit]")
 LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50")
 
 

@@ -201,7 +201,7 @@ def test_a_loss_that_diverges_names_the_step_where_it_is_found(
 @pytest.mark.parametrize(
     "name",
     [
-        name if name in ("weights", "rigl") else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "weights" else pytest.param(name, marks=pytest.mark.slow)
         for name in [*METHODS, *WATCHED]
     ],
 )

@@ -11,6 +11,7 @@ from ltr.cli import main
 
 QUICK = (
     "dataset=custom",
+    "sparse=never",
     "dataset.validation=5",
     "batch_size=5",
     "arms=[ticket]",
