@@ -232,19 +232,24 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
     np.testing.assert_array_equal(rewound.metrics.val_loss, whole.metrics.val_loss[2:])
 
 
-def test_the_program_is_traced_once_for_all_rounds(
-    make: Callable[..., Trainer], network: Model, params: Any
-) -> None:
-    traces = []
+def counted(traces: list[Any]) -> Callable[[Run], Run]:
+    """Wraps a program so that each of its traces is noted."""
 
-    def counted(program: Run) -> Run:
+    def wrap(program: Run) -> Run:
         def run(*arguments: Any) -> Any:
             traces.append(arguments)
             return program(*arguments)
 
         return run
 
-    trainer = make(wrap=counted)
+    return wrap
+
+
+def test_the_program_is_traced_once_for_all_rounds(
+    make: Callable[..., Trainer], network: Model, params: Any
+) -> None:
+    traces: list[Any] = []
+    trainer = make(wrap=counted(traces))
     mask, weights = masks.ones(params, network.kinds), params
     counts = targets(Pruning(), 0.3, 4, network.kinds, params)
     for round in range(4):
@@ -383,16 +388,8 @@ class TestPackedLanes:
     def test_rounds_of_similar_density_share_a_program(
         self, make: Callable[..., Trainer], network: Model, params: Any
     ) -> None:
-        traces = []
-
-        def counted(program: Run) -> Run:
-            def run(*arguments: Any) -> Any:
-                traces.append(arguments)
-                return program(*arguments)
-
-            return run
-
-        trainer = make(packed=EVERY, wrap=counted)
+        traces: list[Any] = []
+        trainer = make(packed=EVERY, wrap=counted(traces))
         for density in (0.48, 0.4, 0.3, 0.2, 0.17):
             mask = jax.tree.map(
                 lambda kept, density=density: np.arange(kept.size).reshape(kept.shape) < density * kept.size,

@@ -109,9 +109,9 @@ inline List outputs_list(const Convolution& of, const int32_t* by_input, const i
   return list;
 }
 
-// y = the convolution of x, and a bias for each output.
-inline void convolve(const Products& products, const Convolution& of, const int32_t* starts,
-                     const int32_t* inputs, const float* values, const float* bias, const float* x, float* y) {
+// Calls `at(list, row, column)` at every place of the result, with the list of its inputs.
+template <typename At>
+void each_result(const Convolution& of, const int32_t* starts, const int32_t* inputs, At at) {
   each_place(
       of.out_height(), of.out_width(),
       [&](int64_t row, int64_t column) {
@@ -119,12 +119,18 @@ inline void convolve(const Products& products, const Convolution& of, const int3
                          to_image(column, of.width, of.size, of.stride)};
       },
       [&](const Reach& rows, const Reach& columns) { return inputs_list(of, starts, inputs, rows, columns); },
-      [&](const List& list, int64_t row, int64_t column) {
-        const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
-        const int64_t to = (row * of.out_width() + column) * of.out;
-        products.weighted({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
-                           values, bias, x + from * of.batch, y + to * of.batch});
-      });
+      at);
+}
+
+// y = the convolution of x, and a bias for each output.
+inline void convolve(const Products& products, const Convolution& of, const int32_t* starts,
+                     const int32_t* inputs, const float* values, const float* bias, const float* x, float* y) {
+  each_result(of, starts, inputs, [&](const List& list, int64_t row, int64_t column) {
+    const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
+    const int64_t to = (row * of.out_width() + column) * of.out;
+    products.weighted({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
+                       values, bias, x + from * of.batch, y + to * of.batch});
+  });
 }
 
 // The gradient of x, from that of y.
@@ -152,19 +158,12 @@ inline void of_images(const Products& products, const Convolution& of, const int
 inline void of_kernel(const Products& products, const Convolution& of, const int32_t* starts,
                       const int32_t* inputs, const float* x, const float* gradient, float* values,
                       float* bias) {
-  each_place(
-      of.out_height(), of.out_width(),
-      [&](int64_t row, int64_t column) {
-        return std::pair{to_image(row, of.height, of.size, of.stride),
-                         to_image(column, of.width, of.size, of.stride)};
-      },
-      [&](const Reach& rows, const Reach& columns) { return inputs_list(of, starts, inputs, rows, columns); },
-      [&](const List& list, int64_t row, int64_t column) {
-        const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
-        const int64_t at = (row * of.out_width() + column) * of.out;
-        products.dots({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
-                       gradient + at * of.batch, x + from * of.batch, values, bias, true});
-      });
+  each_result(of, starts, inputs, [&](const List& list, int64_t row, int64_t column) {
+    const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
+    const int64_t at = (row * of.out_width() + column) * of.out;
+    products.dots({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
+                   gradient + at * of.batch, x + from * of.batch, values, bias, true});
+  });
 }
 
 }  // namespace ltr
