@@ -1,12 +1,13 @@
 """The layers that networks share."""
 
 import math
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ltr.kernels import Packed
 from ltr.models import arithmetic
@@ -69,11 +70,46 @@ BatchNorm = partial(nn.BatchNorm, momentum=0.9)
 def max_pool(x: jax.Array) -> jax.Array:
     """2x2 max pooling, x [batch, height, width, channels]; an odd last row or column is dropped.
 
-    By reshape and max, which is faster on the CPU than `lax.reduce_window`.
+    Its gradient goes to the largest of a square, to equal parts where several are.
     """
-    batch, height, width, channels = x.shape
-    x = x[:, : height // 2 * 2, : width // 2 * 2]
-    return jnp.max(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+    height, width = (size // 2 * 2 for size in x.shape[1:3])
+    return _max_pool(x[:, :height, :width])
+
+
+def _largest(x: jax.Array) -> jax.Array:
+    """By strided slices, and its gradient by indices.
+
+    Where the batch lies innermost, as sparse kernels leave it, the CPU compiler lays whatever is
+    reshaped out anew: with reshapes a step of conv2 at a density of 0.1 took a third longer.
+    """
+    return reduce(jnp.maximum, _corners(x))
+
+
+def _corners(x: jax.Array) -> list[jax.Array]:
+    """The four pixels of each square, each [batch, height / 2, width / 2, channels]."""
+    return [x[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+
+
+_max_pool = jax.custom_vjp(_largest)
+
+
+def _max_pool_forward(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    y = _largest(x)
+    return y, (x, y)
+
+
+def _max_pool_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array]:
+    x, y = saved
+    share = gradient / sum((corner == y).astype(x.dtype) for corner in _corners(x))
+    rows, columns = (np.arange(size) // 2 for size in x.shape[1:3])
+
+    def spread(pooled: jax.Array) -> jax.Array:
+        return pooled[:, rows][:, :, columns]
+
+    return (jnp.where(x == spread(y), spread(share), 0),)
+
+
+_max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def global_average_pool(x: jax.Array) -> jax.Array:

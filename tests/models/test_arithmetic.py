@@ -147,6 +147,21 @@ def test_max_pool_takes_the_largest_of_each_2x2_and_drops_odd_edges(size: tuple[
         np.testing.assert_array_equal(pooled[:, i, j], expected)
 
 
+@pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7)])
+def test_max_pools_gradient_is_that_of_the_largest_and_shared_by_equals(size: tuple[int, int]) -> None:
+    generator = np.random.default_rng(0)
+    x = jnp.asarray(generator.integers(3, size=(4, *size, 3)), jnp.float32)
+    height, width = (length // 2 for length in size)
+    weights = generator.normal(size=(4, height, width, 3)).astype(np.float32)
+
+    def by_reshape(x: jax.Array) -> jax.Array:
+        squares = x[:, : 2 * height, : 2 * width].reshape(4, height, 2, width, 2, 3)
+        return (squares.max((2, 4)) * weights).sum()
+
+    found = jax.grad(lambda x: (max_pool(x) * weights).sum())(x)
+    np.testing.assert_allclose(found, jax.grad(by_reshape)(x), rtol=1e-6)
+
+
 def test_an_accelerator_gets_the_gradients_of_autodiff() -> None:
     """Which its compiler knows; the CPU's are loops of matrix products."""
     x, kernel, _ = operands(4, 6, 5, 2, 3, 3)
