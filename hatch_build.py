@@ -1,6 +1,7 @@
 """Builds the sparse kernels with the package where there is a C++ compiler; ltr does without where not."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,13 +43,14 @@ def is_newer(file: Path, than: list[Path]) -> bool:
 
 def compiled(source: Path, library: Path) -> str | None:
     """Compiles the library, whole or not at all; what is in the way, if something is."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "c++"]
+    asked = shlex.split(os.environ.get("CXX", ""))
+    names = asked[:1] or ["g++", "c++"]
     compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         return f"no C++ compiler ({', '.join(names)})"
     headers = Path(jaxlib.__file__).with_name("include")
     new = library.with_suffix(f".{os.getpid()}")
-    command = [compiler, *FLAGS, "-isystem", str(headers), str(source), "-o", str(new)]
+    command = [compiler, *asked[1:], *FLAGS, "-isystem", str(headers), str(source), "-o", str(new)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return done.stderr.strip() or f"{compiler} failed"

@@ -5,9 +5,9 @@ import json
 import math
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from ltr.devices import Placement
 from ltr.kernels import Packed
 from ltr.models import arithmetic
 from ltr.optimizers import Optimizer
-from ltr.packing import Form
+from ltr.packing import Form, capacity
 
 
 class Layer(NamedTuple):
@@ -31,21 +31,28 @@ class Layer(NamedTuple):
     Attributes:
         kernel: [in, out], or of a convolution [size, size, in, out].
         places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+        is_first: whether nobody asks for the gradient of its inputs.
     """
 
     kernel: tuple[int, ...]
     places: int = 1
+    is_first: bool = False
+
+    def __str__(self) -> str:
+        first = "first, " if self.is_first else ""
+        return f"{first}{' x '.join(map(str, self.kernel))} at {self.places}"
 
 
-DENSITIES = (0.3, 0.05)
-"""Where a packed layer is timed; its cost is close to a straight line in its density."""
+DENSITIES = (0.45, 0.1)
+"""Where a packed layer is timed; its cost is close to a straight line in its density, up to a half."""
 
 MARGIN = 0.9
-"""What packed may cost at most, of what dense costs: measurements are noisy."""
+"""What packed may cost at most, of what dense costs: what is measured is never all."""
 
-REPEATS = 3
+REPEATS = 5
+"""Times that each is measured, of which the shortest counts: what else goes on only makes them longer."""
 
-SECONDS = 0.03
+SECONDS = 0.06
 """About how long each of them takes."""
 
 
@@ -56,20 +63,25 @@ class Probe:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
     def crossover(self, layer: Layer) -> float:
-        """The density, 0 to 1, up to which a step is clearly faster packed than masked and dense."""
+        """The density, 0 to 1, up to which a step is clearly faster packed than masked and dense.
+
+        Where noise has the denser of two packed layers faster, no further than that is known.
+        """
         steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
         turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
-        dense, more, less = (statistics.median(times) for times in zip(*turns, strict=True))
+        dense, more, less = map(min, zip(*turns, strict=True))
         high, low = DENSITIES
-        slope = max((more - less) / (high - low), 1e-9)
-        return round(min(1.0, max(0.0, high + (MARGIN * dense - more) / slope)), 3)
+        spare, slope = MARGIN * dense - more, (more - less) / (high - low)
+        if slope <= 0:
+            return high if spare >= 0 else 0.0
+        return round(min(1.0, max(0.0, high + spare / slope)), 3)
 
     def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
         generator, inputs = np.random.default_rng(0), layer.kernel[-2]
         kept = generator.random(layer.kernel) < (density or 0.5)
         kernel = generator.normal(0, kept[..., 0].size ** -0.5, layer.kernel).astype(np.float32)
-        form = Form(kept, int(kept.sum())) if density else None
+        form = Form(kept, capacity(int(kept.sum()), kept.size)) if density else None
         bias = np.zeros(layer.kernel[-1], np.float32)
         params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
         side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
@@ -77,7 +89,7 @@ class Probe:
         moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
         lane = params, moments, np.moveaxis(x, 0, -1) if form else x, form.pattern if form else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
-        run = devices.parallel(self._steps, self._placement)
+        run = devices.parallel(partial(self._steps, layer), self._placement)
 
         def seconds(steps: int) -> float:
             began = time.perf_counter()
@@ -88,7 +100,7 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
-    def _steps(self, lane: Any, count: jax.Array) -> Any:
+    def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
         *carry, connections = lane
         is_packed = isinstance(connections, kernels.Pattern)
 
@@ -96,34 +108,47 @@ class Probe:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
             weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
             batch = jnp.moveaxis(x, -1, 0) if is_packed else x
-            layer = arithmetic.dense if batch.ndim == 2 else arithmetic.conv
-            return jnp.square(layer(batch, weights, params["bias"])).sum()
+            product = arithmetic.dense if batch.ndim == 2 else arithmetic.conv
+            return jnp.square(product(batch, weights, params["bias"])).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:
             params, moments, x = carry
-            gradients, of_x = jax.grad(loss, (0, 1))(params, x)
+            if layer.is_first:
+                gradients = jax.grad(loss)(params, x)
+            else:
+                gradients, of_x = jax.grad(loss, (0, 1))(params, x)
+                x = x - 1e-3 * of_x
             if not is_packed:
                 gradients["kernel"] = jnp.where(connections, gradients["kernel"], 0)
             direction, moments = self._optimizer.direction.update(gradients, moments, params)
             params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
-            return params, moments, x - 1e-3 * of_x
+            return params, moments, x
 
         return lax.fori_loop(0, count, step, tuple(carry))
 
 
 def measured(
-    layers: Mapping[str, Layer], batch_size: int, optimizer: Config, placement: Placement, file: Path
+    layers: Mapping[str, Layer],
+    batch_size: int,
+    optimizer: Config,
+    placement: Placement,
+    file: Path,
+    told: Callable[[str], None],
 ) -> dict[str, float]:
-    """The crossover of each layer, by its name; what `file` does not know is measured and added to it."""
+    """The crossover of each layer, by its name; what `file` does not know is measured and added to it.
+
+    `told` hears what is measured, and at the end of that the empty string.
+    """
     known = _read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
     for name, layer in layers.items():
-        kernel = " x ".join(map(str, layer.kernel))
-        what = f"{kernel} at {layer.places}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
+        what = f"{layer}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
         if what not in known:
+            told(f"measuring how sparse {name} has to be to train faster packed")
             known[what] = probe.crossover(layer)
             _write(file, known)
+            told("")
         found[name] = float(known[what])
     return found
 

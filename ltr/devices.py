@@ -5,7 +5,6 @@ trains one lane at a time, since side by side their weights fall out of its cach
 trains as many side by side (`jax.vmap`) as its memory takes.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ltr.errors import ConfigError
+from ltr.machine import cores
 
 _AXIS = "devices"
 
@@ -38,15 +38,10 @@ class Placement(NamedTuple):
 
 def start(cache: Path | None) -> None:
     """Make each CPU core a device and keep compiled programs in `cache`; before JAX is first used."""
-    jax.config.update("jax_num_cpu_devices", _cores())
+    jax.config.update("jax_num_cpu_devices", len(cores()))
     if cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-
-
-def _cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:

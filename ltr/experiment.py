@@ -10,7 +10,7 @@ import numpy as np
 from ltr import arms, costs, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
-from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods import SCORES, WATCHED, WEIGHTS_ALONE, Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.rewinding import REWINDINGS
@@ -152,11 +152,15 @@ def commit(
     if tickets:
         folder.groups.save(round_name(round), tickets)
     at = setup.schedule.evaluate_at(round)
-    operations = {
-        lane: setup.costs.operations(costs.present(starts[lane].mask, starts[lane].params))
-        for lane in outcomes
-    }
-    folder.commit(records.rows(outcomes, at, operations))
+    folder.commit(records.rows(outcomes, at, {lane: operations(setup, starts[lane]) for lane in outcomes}))
+
+
+def operations(setup: Setup, start: Start) -> float:
+    """Floating-point operations of a step of a lane; where scores are trained, every weight has one."""
+    densities = costs.present(start.mask, start.params)
+    if start.method in SCORES:
+        densities = jax.tree.map(lambda _: 1.0, densities)
+    return setup.costs.operations(densities)
 
 
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:

@@ -17,7 +17,7 @@ def machine() -> dict[str, str | int | None]:
     """What decides how fast it trains, as plain data; None for what is not there."""
     return {
         "processor": processor(),
-        "cores": cores(),
+        "cores": len(cores()),
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "sparse_kernels": kernels.instruction_set(),
         "python": platform.python_version(),
@@ -25,9 +25,11 @@ def machine() -> dict[str, str | int | None]:
     }
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores() -> list[int]:
+    """The processor cores that this process may use, by number."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def processor() -> str:

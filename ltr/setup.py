@@ -130,17 +130,20 @@ def lane_bytes(of: Outline) -> int:
 def packable(of: Outline) -> dict[str, Layer]:
     """The layers that could train packed, by name."""
     names, kernels = masks.layer_names(of.model.kinds), masks.where(of.model.kinds, of.shapes)
-    trees = (names, kernels, of.model.places)
-    layers = zip(*map(jax.tree.leaves, trees), strict=True)
-    return {name: Layer(kernel.shape, places) for name, kernel, places in layers}
+    trees = (names, kernels, of.model.places, of.model.operations)
+    return {
+        name: Layer(kernel.shape, places, is_first=operations == 2 * 2 * kernel.size * places)
+        for name, kernel, places, operations in zip(*map(jax.tree.leaves, trees), strict=True)
+    }
 
 
-def packing(of: Outline, file: Path, recorded: Layers | None = None) -> Layers:
+def packing(of: Outline, file: Path, told: Callable[[str], None], recorded: Layers | None = None) -> Layers:
     """Which layers train packed, and up to which density, as `sparse` asks.
 
     Args:
         of: the run.
         file: where this machine's crossovers are kept.
+        told: hears what is measured (see `ltr.crossover.measured`).
         recorded: what the run was begun with, which `sparse=auto` keeps to.
 
     Raises:
@@ -156,7 +159,7 @@ def packing(of: Outline, file: Path, recorded: Layers | None = None) -> Layers:
         return dict.fromkeys(layers, 1.0)
     if recorded is not None:
         return recorded
-    return crossover.measured(layers, experiment.batch_size, experiment.optimizer, where, file)
+    return crossover.measured(layers, experiment.batch_size, experiment.optimizer, where, file, told)
 
 
 def _obstacle(where: Placement, layers: Collection[str]) -> str | None:

@@ -29,7 +29,14 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 
 @pytest.mark.parametrize(
     ("dense", "fixed", "slope", "expected"),
-    [(6, 0.4, 10, 0.5), (2, 0, 10, 0.18), (1, 2, 10, 0.0), (30, 1, 10, 1.0), (1, 0.5, 0, 1.0)],
+    [
+        (6, 0.4, 10, 0.5),
+        (2, 0, 10, 0.18),
+        (1, 2, 10, 0.0),
+        (30, 1, 10, 1.0),
+        (1, 0.5, -0.1, 0.45),
+        (1, 2, -0.1, 0.0),
+    ],
 )
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
@@ -38,7 +45,7 @@ def test_it_is_where_packed_costs_nine_tenths_of_dense(
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("layer", [Layer((8, 4)), Layer((3, 3, 2, 4), 16)])
+@pytest.mark.parametrize("layer", [Layer((8, 4)), Layer((8, 4), is_first=True), Layer((3, 3, 2, 4), 16)])
 def test_steps_of_every_kind_take_time(layer: Layer) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
     assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))
@@ -57,10 +64,13 @@ class TestMeasured:
             tmp_path / "new" / "crossovers.json",
             {"dense_1": Layer((8, 4)), "output": Layer((4, 2))},
         )
-        first = crossover.measured(shapes, 60, Optimizer(), ALL, file)
+        told: list[str] = []
+        first = crossover.measured(shapes, 60, Optimizer(), ALL, file, told.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
-        assert crossover.measured(shapes, 60, Optimizer(), ALL, file) == first
-        other = crossover.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file)
+        assert [text.split()[3:4] for text in told] == [["dense_1"], [], ["output"], []]
+        assert crossover.measured(shapes, 60, Optimizer(), ALL, file, told.append) == first
+        assert len(told) == 4
+        other = crossover.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file, told.append)
         assert other == {"dense_1": 0.3}
         assert next(answers, None) is None
         assert len(json.loads(file.read_text())) == 3
@@ -69,4 +79,5 @@ class TestMeasured:
     def test_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
         file = tmp_path / "crossovers.json"
         file.write_text("{")
-        assert crossover.measured({"output": Layer((4, 2))}, 60, Optimizer(), ALL, file) == {"output": 0.1}
+        shapes = {"output": Layer((4, 2))}
+        assert crossover.measured(shapes, 60, Optimizer(), ALL, file, str) == {"output": 0.1}

@@ -26,7 +26,7 @@ def outline(*words: str) -> Outline:
 
 
 def packing(*words: str, **more: Any) -> dict[str, float]:
-    return dict(setup.packing(outline(*words), Path("unused"), **more))
+    return dict(setup.packing(outline(*words), Path("unused"), str, **more))
 
 
 def test_by_the_crossovers_of_this_machine() -> None:
@@ -46,7 +46,7 @@ def test_always_and_never_whatever_is_recorded() -> None:
 def test_dense_layers_and_convolutions_can_be_packed() -> None:
     layers = setup.packable(outline("model=conv2", "dataset=cifar10"))
     assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
-    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32)
+    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32, is_first=True)
     assert layers["output"] == Layer((256, 10), 1)
 
 

@@ -17,7 +17,6 @@ Examples:
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from ltr.errors import ConfigError
 
 LISTS_KNOBS = True
 
+FIGURES = (".png", ".svg", ".pdf")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `ltr bench` takes."""
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="turns, of which the medians are taken")
     parser.add_argument("--seconds", type=float, default=0.6, help="length of a measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw cost against density (.png, .svg)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
     add_knobs(parser)
 
 
@@ -43,22 +44,22 @@ def execute(args: argparse.Namespace) -> int:
     for name, value in (("repeats", args.repeats), ("seconds", args.seconds)):
         if value <= 0:
             raise ConfigError(f"--{name}={value}: must be more than 0")
+    if args.figure and (args.figure.suffix not in FIGURES or not args.figure.absolute().parent.is_dir()):
+        allowed = f"a {', '.join(FIGURES)} file in a folder that exists"
+        raise ConfigError(f"--figure={args.figure}: must be {allowed}")
     from ltr import devices, speed
     from ltr.commands import caches
     from ltr.composition import from_words
     from ltr.machine import machine
     from ltr.report import stdout
+    from ltr.report.passing import tell
     from ltr.report.speed import draw, table
 
     experiment = from_words(["dataset=mnist", *args.knobs])
     devices.start(caches.compiled())
 
-    def told(what: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{what:50}\r", end="", file=sys.stderr, flush=True)
-
-    rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), told)
-    told("")
+    rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), tell)
+    tell("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
     title = f"{experiment.model.name} on {experiment.dataset.name}, batch {experiment.batch_size}, "
     title += experiment.optimizer.name

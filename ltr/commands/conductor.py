@@ -19,6 +19,7 @@ from ltr.report import tables
 from ltr.report.arms import in_order
 from ltr.report.figures import draw
 from ltr.report.outcome import conclude
+from ltr.report.passing import tell
 from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
@@ -58,7 +59,7 @@ def conduct(experiment: Experiment) -> None:
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:
     """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
-    return setup.packing(outline, caches.crossovers(), folder.packed)
+    return setup.packing(outline, caches.crossovers(), tell, folder.packed)
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:

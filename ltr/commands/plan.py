@@ -43,6 +43,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.commands import caches
     from ltr.config import to_dict
     from ltr.pruning.targets import kept
+    from ltr.report.passing import tell
     from ltr.store.identity import canonical, folder_name, run_id
 
     outline = setup.outline(experiment)
@@ -50,7 +51,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     weights = kept(outline.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, setup.packing(outline, caches.crossovers()))
+    cost = estimate.cost(outline, setup.packing(outline, caches.crossovers(), tell))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -35,17 +35,13 @@ class Row(NamedTuple):
     ceiling: float
 
 
-Told = Callable[[str], None]
-"""Hears what is measured."""
-
-
 def compare(
     experiment: Experiment,
     densities: Sequence[float],
     repeats: int,
     seconds: float,
     crossovers: Path,
-    told: Told,
+    told: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
 
@@ -58,7 +54,7 @@ def compare(
         told: hears what is measured.
     """
     outline = setup.outline(experiment)
-    packed = setup.packing(outline, crossovers)
+    packed = setup.packing(outline, crossovers, told)
     dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
     operations = experiment.batch_size * sum(jax.tree.leaves(outline.model.operations))
     turns: list[list[Row]] = []

@@ -1,8 +1,8 @@
 """Plain PyTorch as a rival: a process of one thread on each core, all measured at once."""
 
+import contextlib
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import Any, Self
 
 from ltr import data
 from ltr.config import Experiment
+from ltr.errors import LtrError
 from ltr.machine import cores
+
+LOOP = Path(__file__).with_name("torch_loop.py")
 
 NETWORKS = ("lenet_300_100", "conv2", "conv4", "conv6")
 """Those that `torch_loop.py` knows."""
@@ -26,7 +29,7 @@ class Rival:
     def __enter__(self) -> Self:
         known = self._experiment.model.name in NETWORKS and self._experiment.model.width == 1
         if known and importlib.util.find_spec("torch"):
-            self._processes = [self._started(core) for core in _cores()]
+            self._processes = [self._started(core) for core in cores()]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -35,11 +38,9 @@ class Rival:
             process.communicate()
 
     def steps_per_second(self, density: float, seconds: float) -> float | None:
-        """Of all processes together, measured for about that long."""
+        """Of all processes together, measured for about that long; LtrError if one has died."""
         for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write(f"{density} {seconds}\n")
-            process.stdin.flush()
+            _ask(process, f"{density} {seconds}\n")
         return sum(map(_answer, self._processes)) if self._processes else None
 
     def _started(self, core: int) -> subprocess.Popen[str]:
@@ -55,15 +56,20 @@ class Rival:
             "learning_rate": self._experiment.optimizer.learning_rate,
             "core": core,
         }
-        command = [sys.executable, str(Path(__file__).with_name("torch_loop.py")), json.dumps(task)]
+        command = [sys.executable, str(LOOP), json.dumps(task)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _cores() -> list[int]:
-    """Those that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(cores()))
+def _ask(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # one that has died is heard of by its answer
+        process.stdin.write(text)
+        process.stdin.flush()
 
 
 def _answer(process: subprocess.Popen[str]) -> float:
     assert process.stdout is not None
-    return float(process.stdout.readline())
+    answer = process.stdout.readline()
+    if not answer:
+        raise LtrError(f"PyTorch's process ended with status {process.wait()}; its own words are above")
+    return float(answer)

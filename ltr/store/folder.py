@@ -31,7 +31,8 @@ from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.tables import LANE, LaneId
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""Of run folders; another one where what they hold means something else."""
 
 
 class RunFolder:

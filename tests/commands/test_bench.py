@@ -7,6 +7,8 @@ import pytest
 
 from ltr import kernels
 from ltr.cli import main
+from ltr.composition import from_words
+from ltr.errors import LtrError
 from ltr.report.speed import table
 from ltr.speed import contest, rival
 from ltr.speed.contest import Row
@@ -75,11 +77,28 @@ def test_the_table_fits_80_columns_and_says_the_ratios() -> None:
         (["--densities=few"], "--densities=few: must be numbers above 0 and up to 1, as in 1,0.1"),
         (["--repeats=0"], "--repeats=0: must be more than 0"),
         (["--seconds=-1"], "--seconds=-1.0: must be more than 0"),
+        *(
+            (
+                [f"--figure={file}"],
+                f"--figure={file}: must be a .png, .svg, .pdf file in a folder that exists",
+            )
+            for file in ("cost.doc", "nowhere/cost.png")
+        ),
     ],
 )
 def test_wrong_words_are_one_line(words: list[str], said: str, capsys: Captured) -> None:
     assert main(["bench", *words]) == 2
     assert capsys.readouterr().err == f"ltr bench: {said}\n"
+
+
+def test_a_rival_that_dies_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dying = tmp_path / "dying.py"
+    dying.write_text("raise SystemExit(7)")
+    monkeypatch.setattr(rival, "LOOP", dying)
+    monkeypatch.setattr(rival.importlib.util, "find_spec", lambda name: name)
+    experiment = from_words(["dataset=digits"])
+    with rival.Rival(experiment) as entered, pytest.raises(LtrError, match="ended with status 7"):
+        entered.steps_per_second(0.1, 0.1)
 
 
 @pytest.mark.slow
