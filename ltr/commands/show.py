@@ -1,4 +1,4 @@
-"""Show what a run found: settings, accuracy and early stop by round, finding."""
+"""Show what a run found: settings, accuracy and early stop by round, claims."""
 
 import argparse
 import dataclasses
@@ -31,6 +31,12 @@ With --json one object:
            early_bird_step (of tickets), censored (lanes whose early stop is
            only a lower bound), lanes, n (replicates)
   finding  sentences
+  claims   a list, each with claim (its name), says, and rounds: for each
+           round density, verdict (supported, refuted, undecided), effect (a
+           mean difference over replicates) and unit (fraction, log2 steps),
+           low, high and bootstrap_low, bootstrap_high (95 % intervals), p
+           (corrected over the rounds), n, needed (replicates that would
+           probably decide it)
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of
 one replicate, is null."""
@@ -105,6 +111,7 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str:
     from ltr.analysis.summary import by_round
+    from ltr.report.claims import claims_text
     from ltr.report.finding import finding
     from ltr.report.tables import accuracy_table, other_tables
 
@@ -114,13 +121,15 @@ def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str
     parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
     if len(results):
         summary = by_round(results)
-        parts += [accuracy_table(summary), *other_tables(summary, watched)]
+        parts += [accuracy_table(summary), *other_tables(summary, watched), claims_text(results)]
     parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 
 
 def _json(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
+    from ltr.report.claims import claims
     from ltr.report.finding import finding
     from ltr.report.rounds import rounds
 
-    return json.dumps({"run": run, "rounds": rounds(results), "finding": finding(results)}, indent=2)
+    found = {"rounds": rounds(results), "finding": finding(results), "claims": claims(results)}
+    return json.dumps({"run": run, **found}, indent=2)

@@ -61,11 +61,12 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert run(folder) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    head, settings, accuracies, steps, finding, figures = said.out.split("\n\n")
+    head, settings, accuracies, steps, claims, finding, figures = said.out.split("\n\n")
     assert head == f"{folder}  finished"
     assert settings == "rounds=1  replicates=2  arm.one_shot.draws=2"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
     assert steps.splitlines()[-1] == "    1  80.00 %    300 ± 0       > 300"
+    assert claims.startswith("Claims (2 replicates, paired;")
     assert finding.startswith("By the means, a winning ticket: the sparsest keeps 80 % of the weights")
     assert figures == f"{folder / 'figures' / 'accuracy.png'}\n"
     assert max(len(line) for line in said.out.splitlines() if str(folder) not in line) <= 80
@@ -74,7 +75,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
 def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert list(said) == ["run", "rounds", "finding"]
+    assert list(said) == ["run", "rounds", "finding", "claims"]
     written = said["run"].pop("written")
     assert written.endswith("+00:00")
     assert said["run"] == {

@@ -1,0 +1,219 @@
+"""The claims of Frankle & Carbin (2019), each a typed check of a results table, round by round.
+
+All compare two lanes of the same replicate, whose data come in the same order and which, but for fresh
+weights, start from the same ones: what they share cancels. Draws of a control are averaged first. The
+statistic is the mean over replicates of that difference, tested by Student's t against a bound, both ways
+at once, and corrected over the rounds of a claim (Holm, 1979): a claim is
+
+    supported  where the mean lies above the bound, beyond chance;
+    refuted    where it lies below, beyond chance;
+    undecided  otherwise.
+
+Of a claim that does not hold in any round, at most 5 runs in 100 see it supported or refuted somewhere,
+half of them each. An effect as large as one deviation between replicates is seen in a single round with
+a probability of 0.40 by 5 replicates and of 0.80 by 10, one of two deviations with 0.91 by 5.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, p_value, replicates_needed
+from ltr.analysis.winning import MATCHING_TOLERANCE
+
+MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
+
+SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+
+
+class Evidence(NamedTuple):
+    """What bears on a claim in a round.
+
+    Attributes:
+        values: the difference that the claim is about, of each replicate; above the bound speaks for it.
+        bound: what their mean has to exceed.
+        unit: "fraction", of the test images, or "log2 steps".
+        can_support, can_refute: false where censoring hides how far the values reach against it, or for it.
+    """
+
+    values: np.ndarray
+    bound: float = 0.0
+    unit: str = "fraction"
+    can_support: bool = True
+    can_refute: bool = True
+
+    @property
+    def effect(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def verdict(self) -> str:
+        """Which it can become, if it is sure enough."""
+        if self.effect > self.bound:
+            return SUPPORTED if self.can_support else UNDECIDED
+        return REFUTED if self.can_refute else UNDECIDED
+
+    @property
+    def p(self) -> float:
+        return p_value(self.values, self.bound)
+
+
+class Claim(NamedTuple):
+    """A claim.
+
+    Attributes:
+        says: it in words, of "the ticket".
+        tests: lanes by replicate, round -> what bears on it there; where it is several, all have to hold.
+    """
+
+    says: str
+    tests: Callable[[pd.DataFrame, int], Sequence[Evidence]]
+
+
+class Verdict(NamedTuple):
+    """What is found of a claim in a round.
+
+    Attributes:
+        round, density: of the ticket.
+        verdict: "supported", "refuted" or "undecided".
+        effect, unit: the mean difference; of a claim with several tests, of the one that least holds.
+        low, high: its 95 % confidence interval by Student's t, not corrected.
+        bootstrap_low, bootstrap_high: the same by bootstrap.
+        p: of the test, corrected over the rounds.
+        n: replicates.
+        needed: replicates that would probably decide it (see `replicates_needed`); None where it is
+            decided, or nobody knows.
+    """
+
+    round: int
+    density: float
+    verdict: str
+    effect: float
+    unit: str
+    low: float
+    high: float
+    bootstrap_low: float
+    bootstrap_high: float
+    p: float
+    n: int
+    needed: int | None
+
+
+def matches(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+    """Its accuracy is not lower than that of the dense network by `MATCHING_TOLERANCE` or more."""
+    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, "ticket", 0)
+    return [Evidence(_values(gained), -MATCHING_TOLERANCE)]
+
+
+def faster(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+    """It stops earlier than the dense network: log2 of the ratio of their early-stop steps.
+
+    A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
+    true ratio may be any worse: nothing is supported; if a dense network's is, it may be any better:
+    nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
+    """
+    steps, of_dense = (_of(lanes, STEP, "ticket", at).clip(lower=1) for at in (round, 0))
+    ratios = (of_dense / steps).dropna().map(math.log2)
+    hidden, hidden_dense = (_of(lanes, CENSORED, "ticket", at)[ratios.index].any() for at in (round, 0))
+    return [Evidence(_values(ratios), unit="log2 steps", can_support=not hidden, can_refute=not hidden_dense)]
+
+
+def wins(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+    """Both: it matches the dense network, and stops earlier."""
+    return [*matches(lanes, round), *faster(lanes, round)]
+
+
+def better_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
+    """A test that its accuracy is higher than that of another arm in the same round."""
+
+    def better(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+        return [Evidence(_values(_of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, round)))]
+
+    return better
+
+
+CLAIMS = {
+    "matches": Claim("is at most 0.2 points less accurate than the dense network", matches),
+    "wins": Claim("is as accurate as the dense network (to 0.2 points), and learns faster", wins),
+    "faster": Claim("learns faster than the dense network", faster),
+    "weights": Claim("needs its own initial weights: fresh ones are worse", better_than("random_reinit")),
+    "structure": Claim("needs its own connections: random ones are worse", better_than("random_mask")),
+    "iterating": Claim("is found by iterating: pruning at once is worse", better_than("one_shot")),
+}
+"""By name."""
+
+
+def verdicts(results: pd.DataFrame) -> dict[str, list[Verdict]]:
+    """What a results table says of every claim, by round; nothing of those that it has no lanes for."""
+    tickets = results[results["arm"] == "ticket"]
+    densities = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
+    lanes, found = _by_replicate(results), {}
+    for name, claim in CLAIMS.items():
+        tested = {int(round): claim.tests(lanes, int(round)) for round in densities.index}
+        rounds = {round: tests for round, tests in tested.items() if all(len(test.values) for test in tests)}
+        if rounds:
+            found[name] = _family(rounds, densities)
+    return found
+
+
+def sparsest(of_matching: Sequence[Verdict]) -> Verdict | None:
+    """The smallest density at which tickets are known to match, of the verdicts on `matches`."""
+    supported = [one for one in of_matching if one.verdict == SUPPORTED]
+    return min(supported, key=lambda one: one.density, default=None)
+
+
+def _family(rounds: dict[int, Sequence[Evidence]], densities: pd.Series) -> list[Verdict]:
+    """The verdicts of a claim's rounds, corrected for each other."""
+    weakest = {round: min(tests, key=_strength) for round, tests in rounds.items()}
+    adjusted = holm([_p(weakest[round], len(tests)) for round, tests in rounds.items()])
+    return [
+        _verdict(round, float(densities[round]), weakest[round], p, LEVEL / len(rounds))
+        for round, p in zip(rounds, adjusted, strict=True)
+    ]
+
+
+def _strength(test: Evidence) -> float:
+    """From -1, surely not, to 1, surely so: several tests hold as surely as the weakest of them does."""
+    return {SUPPORTED: 1, REFUTED: -1, UNDECIDED: 0}[test.verdict] * (1 - test.p)
+
+
+def _p(weakest: Evidence, tests: int) -> float:
+    """Of several tests: each of them may refute, all have to support."""
+    return min(1.0, tests * weakest.p) if weakest.verdict == REFUTED else weakest.p
+
+
+def _verdict(round: int, density: float, test: Evidence, p: float, strictest: float) -> Verdict:
+    """`p` is corrected; `strictest`: what it would have to be below if it were not."""
+    is_decided = p < LEVEL and test.verdict != UNDECIDED
+    return Verdict(
+        round,
+        density,
+        test.verdict if is_decided else UNDECIDED,
+        test.effect,
+        test.unit,
+        *interval(test.values),
+        *bootstrap(test.values),
+        p,
+        len(test.values),
+        None if is_decided else replicates_needed(test.values, test.bound, strictest),
+    )
+
+
+def _by_replicate(results: pd.DataFrame) -> pd.DataFrame:
+    """Means over draws, of `MEASURES`: a row per replicate, a column per (measure, arm, round)."""
+    lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
+    return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
+
+
+def _of(lanes: pd.DataFrame, measure: str, arm: str, round: int) -> pd.Series:
+    """By replicate; empty where there are none."""
+    column = (measure, arm, round)
+    return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
+
+
+def _values(differences: pd.Series) -> np.ndarray:
+    """Of the replicates that have both lanes."""
+    return differences.dropna().to_numpy(np.float64)

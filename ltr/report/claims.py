@@ -1,0 +1,63 @@
+"""The claims and their verdicts, as plain data for JSON and as text."""
+
+import itertools
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ltr.analysis.claims import CLAIMS, UNDECIDED, Verdict, verdicts
+from ltr.analysis.inference import MOST
+from ltr.report.numbers import percent, replicates
+
+WIDTH = 80
+
+
+def claims(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each claim: `claim`, `says`, and `rounds` with the fields of `Verdict`, None for NaN."""
+    return [
+        {"claim": name, "says": CLAIMS[name].says, "rounds": [_plain(one) for one in of_claim]}
+        for name, of_claim in verdicts(results).items()
+    ]
+
+
+def claims_text(results: pd.DataFrame) -> str:
+    """Every claim, and at which densities it is what; empty where nothing is pruned."""
+    found = verdicts(results)
+    counts = [one.n for of_claim in found.values() for one in of_claim]
+    if not counts:
+        return ""
+    lines = [f"Claims ({replicates(counts)}, paired; t-tests at 5 %, corrected over rounds): the ticket"]
+    for name, of_claim in found.items():
+        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim))}"]
+    wrapped = (
+        textwrap.fill(line, WIDTH, subsequent_indent=line[: len(line) - len(line.lstrip())]) for line in lines
+    )
+    return "\n".join(wrapped)
+
+
+def _spans(of_claim: Sequence[Verdict]) -> Iterator[str]:
+    """Each run of rounds with the same verdict, with its densities."""
+    for verdict, group in itertools.groupby(of_claim, lambda one: one.verdict):
+        rounds = list(group)
+        ends = dict.fromkeys(percent(one.density) for one in (rounds[0], rounds[-1]))
+        yield f"{verdict} at {' to '.join(ends)} %{_wanted(rounds) if verdict == UNDECIDED else ''}"
+
+
+def _wanted(undecided: Sequence[Verdict]) -> str:
+    """How many replicates would probably decide one of these rounds."""
+    needed = [one.needed for one in undecided if one.needed is not None]
+    if any(one.n < 2 for one in undecided):
+        return " (one replicate says nothing of chance)"
+    return (
+        f" ({min(needed)} replicates might tell)" if needed else f" (not even {MOST} replicates might tell)"
+    )
+
+
+def _plain(one: Verdict) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in one._asdict().items()
+    }

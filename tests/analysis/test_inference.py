@@ -1,0 +1,87 @@
+"""Tests of a mean against a bound, and how many replicates they need."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltr.analysis import inference
+from ltr.analysis.statistics import ci95
+
+VALUES = np.array([0.1, 0.4, 0.2, 0.5])
+FEW = [np.array([]), np.array([0.3])]
+
+
+def test_p_values_and_intervals_are_those_of_scipy() -> None:
+    assert inference.p_value(VALUES, 0.05) == pytest.approx(scipy.stats.ttest_1samp(VALUES, 0.05).pvalue)
+    low, high = scipy.stats.ttest_1samp(VALUES, 0).confidence_interval(0.95)
+    assert inference.interval(VALUES) == pytest.approx((low, high))
+
+
+def test_the_interval_is_that_of_the_tables() -> None:
+    import pandas as pd
+
+    low, high = inference.interval(VALUES)
+    assert (high - low) / 2 == pytest.approx(ci95(pd.Series(VALUES)))
+
+
+@pytest.mark.parametrize("values", FEW)
+def test_fewer_than_two_values_say_nothing(values: np.ndarray) -> None:
+    assert inference.p_value(values, 0.0) == 1.0
+    assert inference.replicates_needed(values, 0.0, 0.05) is None
+    assert all(map(math.isnan, (*inference.interval(values), *inference.bootstrap(values))))
+
+
+def test_values_without_spread_are_told_from_any_other_bound() -> None:
+    same = np.full(3, 0.25)
+    assert inference.p_value(same, 0.25) == 1.0
+    assert inference.p_value(same, 0.2) == 0.0
+    assert inference.bootstrap(same) == (0.25, 0.25)
+
+
+def test_holm_by_hand() -> None:
+    """Times 3, 2 and 1 from the smallest on, and never less than one before."""
+    assert inference.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert inference.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert inference.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_none_and_bonferroni(p_values: list[float]) -> None:
+    for raw, adjusted in zip(p_values, inference.holm(p_values), strict=True):
+        assert raw <= adjusted <= min(1, len(p_values) * raw) + 1e-12
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_a_family_errs_in_one_of_twenty_runs(n: int) -> None:
+    runs = np.random.default_rng(n).normal(0, 1, (1500, 4, n))
+    errs = [min(inference.holm([inference.p_value(v, 0.0) for v in family])) < 0.05 for family in runs]
+    assert 0.03 < np.mean(errs) < 0.062  # two and a half deviations
+
+
+def test_the_bootstrap_repeats_and_is_about_the_mean() -> None:
+    low, high = inference.bootstrap(VALUES)
+    assert VALUES.min() <= low < VALUES.mean() < high <= VALUES.max()
+    assert inference.bootstrap(VALUES) == (low, high)
+
+
+@pytest.mark.parametrize(("distance", "n", "expected"), [(1, 5, 0.40), (1, 10, 0.80), (2, 5, 0.91)])
+def test_power_is_how_often_the_test_decides(distance: float, n: int, expected: float) -> None:
+    """The figures that `ltr.analysis.claims` states."""
+    assert inference.power(distance, n, 0.05) == pytest.approx(expected, abs=0.005)
+    drawn = np.random.default_rng(0).normal(distance, 1, (2000, n))
+    decided = [inference.p_value(values, 0.0) < 0.05 and values.mean() > 0 for values in drawn]
+    assert np.mean(decided) == pytest.approx(expected, abs=0.03)
+
+
+def test_as_many_replicates_as_have_the_power() -> None:
+    values = np.array([0.0, 1.0, 2.0, 3.0])
+    assert inference.replicates_needed(values, -9.0, 0.05) == 5, "more than there are"
+    needed = inference.replicates_needed(values, 0.5, 0.01)
+    distance = (values.mean() - 0.5) / values.std(ddof=1)
+    assert needed is not None
+    assert inference.power(distance, needed - 1, 0.01) < 0.8 <= inference.power(distance, needed, 0.01)
+    assert inference.replicates_needed(values, values.mean(), 0.05) is None

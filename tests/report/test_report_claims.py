@@ -1,0 +1,46 @@
+"""Claims as JSON and as text."""
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+
+from ltr.analysis.claims import CLAIMS, Verdict
+from ltr.report.claims import claims, claims_text
+
+Results = Callable[..., pd.DataFrame]
+
+
+def test_keys_do_not_drift(results: Results) -> None:
+    found = claims(results(rounds=2))
+    assert [one["claim"] for one in found] == list(CLAIMS)
+    assert list(found[0]) == ["claim", "says", "rounds"]
+    assert [list(one) for one in found[0]["rounds"]] == [list(Verdict._fields)] * 2
+    assert [one["round"] for one in found[0]["rounds"]] == [1, 2]
+
+
+def test_numbers_survive_json_and_missing_intervals_are_null(results: Results) -> None:
+    found = json.loads(json.dumps(claims(results(rounds=1, replicates=1)), allow_nan=False))
+    (only,) = found[0]["rounds"]
+    assert only["low"] is only["bootstrap_high"] is only["needed"] is None
+    assert only["verdict"] == "undecided"
+
+
+def test_text_says_at_which_densities_in_80_columns(results: Results) -> None:
+    lines = claims_text(results(rounds=4)).splitlines()
+    assert max(map(len, lines)) <= 80
+    at = lines.index(CLAIMS["structure"].says)
+    assert lines[at + 1] == "  supported at 60 to 13 %"
+    assert (
+        "undecided at 60 to 13 % (4 replicates might tell)" in lines[lines.index(CLAIMS["matches"].says) + 1]
+    )
+
+
+def test_text_asks_for_replicates(results: Results) -> None:
+    assert "one replicate says nothing of chance" in claims_text(results(rounds=1, replicates=1))
+    assert "replicates might tell" in claims_text(results(rounds=1, replicates=2))
+
+
+def test_nothing_pruned_claims_nothing(results: Results) -> None:
+    assert claims_text(results(rounds=0)) == ""
+    assert claims(results(rounds=0)) == []
