@@ -1,4 +1,8 @@
-"""Builds the sparse kernels with the package where there is a C++ compiler; ltr does without where not."""
+"""Builds the sparse kernels with the package where there is a C++ compiler; ltr does without where not.
+
+It takes GCC 12 or Clang, for `__builtin_shufflevector`. What GCC builds chooses among AVX-512, AVX2 and
+portable vectors at run time; Clang has no counterpart to its `#pragma GCC target`, and builds the last alone.
+"""
 
 import os
 import shlex

@@ -129,11 +129,12 @@ def lane_bytes(of: Outline) -> int:
 
 def packable(of: Outline) -> dict[str, Layer]:
     """The layers that could train packed, by name."""
-    names, kernels = masks.layer_names(of.model.kinds), masks.where(of.model.kinds, of.shapes)
-    trees = (names, kernels, of.model.places, of.model.operations)
+    places = of.model.places
+    trees = (masks.where(places, tree) for tree in (of.shapes, places, of.model.operations))
+    layers = zip(*map(jax.tree.leaves, (masks.layer_names(places), *trees)), strict=True)
     return {
         name: Layer(kernel.shape, places, is_first=operations == 2 * 2 * kernel.size * places)
-        for name, kernel, places, operations in zip(*map(jax.tree.leaves, trees), strict=True)
+        for name, kernel, places, operations in layers
     }
 
 
@@ -167,7 +168,7 @@ def _obstacle(where: Placement, layers: Collection[str]) -> str | None:
         return f"needs the CPU, this machine trains on a {where.devices[0].platform}"
     if kernels.instruction_set() is None:
         return "needs the sparse kernels, which are built where ltr is installed beside a C++ compiler"
-    return None if layers else "needs layers to prune, of which this network has none"
+    return None if layers else "needs layers of ltr.models.layers, of which this network has none"
 
 
 def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:

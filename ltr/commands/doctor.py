@@ -1,7 +1,8 @@
 """Say what this installation has: versions, devices, sparse kernels, data.
 
 The sparse kernels, with which pruned layers train on the CPU at the cost of
-the weights they keep, are built when ltr is installed beside a C++ compiler;
+the weights they keep, are built when ltr is installed beside a C++ compiler
+(GCC 12 or later; Clang builds slower ones);
 without them results come from dense products.
 
 Example:
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 WITHOUT_KERNELS = (
-    "not built: everything trains by dense products (install a C++ compiler, g++ say, then ltr again)"
+    "not built: everything trains by dense products (install g++ 12 or later, then ltr again, by "
+    "pip install --force-reinstall --no-deps)"
 )
 
 

@@ -17,13 +17,15 @@ HANDLERS = (
 
 @functools.cache
 def instruction_set() -> str | None:
-    """What the kernels use of this processor; None if they are not built, or of another version."""
+    """What the kernels use of this processor; None if they are not built, or of another version.
+
+    That is, another version of ltr, or of the interface of jaxlib.
+    """
     try:
         library = ctypes.CDLL(str(LIBRARY))
-        handlers = {name: jax.ffi.pycapsule(getattr(library, name)) for name in HANDLERS}
-    except (OSError, AttributeError):
+        for name in HANDLERS:
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    except (OSError, AttributeError, jax.errors.JaxRuntimeError):
         return None
-    for name, handler in handlers.items():
-        jax.ffi.register_ffi_target(name, handler, platform="cpu")
     library.ltr_instruction_set.restype = ctypes.c_char_p
     return str(library.ltr_instruction_set().decode())

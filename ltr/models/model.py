@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from ltr.models.layers import Conv, Dense
+
 KINDS = ("conv", "dense", "output", "shortcut")
 """The kinds of layers that may be pruned, each at its own rate."""
 
@@ -29,7 +31,8 @@ class Model(NamedTuple):
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
             for `with_statistics`.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
-        places: like the kinds; at how many places of an image a kernel is used.
+        places: like the kinds; at how many places of an image a kernel is used, None of one that
+            cannot train packed (see `ltr.packing`): of a layer that is none of `ltr.models.layers`.
         operations: like the kinds; what a kernel costs in a training step, in floating-point operations
             of each image: its products forward, backward to its weights, and backward to its inputs,
             except in the first layer, where no one asks for them.
@@ -80,32 +83,43 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
 
     shapes = jax.eval_shape(init, jax.random.key(0))
     kinds = jax.tree.map_with_path(_kind, shapes)
-    used = _places(collections)
-    places = jax.tree.map_with_path(lambda path, _: used[_layer(path)], kinds)
+    used = _uses(collections)
 
-    def operations(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct, places: int) -> int:
+    def operations(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct) -> int:
         products = 2 if _layer(path) == next(iter(used)) else 3
-        return 2 * products * shape.size * places
+        return 2 * products * shape.size * used[_layer(path)].places
+
+    def places(path: tuple[Any, ...], _: Any) -> int | None:
+        use = used[_layer(path)]
+        return use.places if use.packs else None
 
     prunable = jax.tree.map(
         lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
     )
-    costs = jax.tree.map_with_path(operations, prunable, places)
-    return Model(init, apply, train, kinds, places, costs)
+    by_layer = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, operations))
+    return Model(init, apply, train, kinds, *by_layer)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(entry.key for entry in path[:-1])
 
 
-def _places(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], int]:
-    """How often each layer with a kernel uses a weight of it on an image, by path, in the order of use."""
+class _Use(NamedTuple):
+    """At how many places of an image a layer uses a weight, and whether it takes a packed kernel."""
+
+    places: int
+    packs: bool
+
+
+def _uses(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], _Use]:
+    """What layers with a kernel do with it, by path, in the order of use."""
     found = {}
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result = call(*args, **kwargs)
         if context.method_name == "__call__" and context.module.has_variable("params", "kernel"):
-            found[context.module.path] = math.prod(result.shape[1:-1])
+            packs = isinstance(context.module, Dense | Conv)
+            found[context.module.path] = _Use(math.prod(result.shape[1:-1]), packs)
         return result
 
     with nn.intercept_methods(note):

@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,8 @@ from ltr import models
 from ltr.config import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import KINDS, MODELS, Model
-from ltr.models.layers import INITIALIZERS
+from ltr.models.layers import INITIALIZERS, Dense
+from ltr.models.model import from_linen
 from ltr.setup import QUICKLY_COMPILED
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
@@ -231,6 +233,19 @@ def test_lenet_is_what_it_says(network: Model, params: Any) -> None:
         x = np.maximum(x @ params[layer]["kernel"] + params[layer]["bias"], 0)
     expected = x @ params["output"]["kernel"] + params["output"]["bias"]
     np.testing.assert_allclose(network.apply(params, images), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
+    class Mixed(nn.Module):
+        @nn.compact
+        def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+            return Dense(3, name="output")(nn.Conv(2, (3, 3), name="conv_1")(images))
+
+    model = from_linen(Mixed(), (4, 5, 1))
+    assert model.kinds["conv_1"]["kernel"] == "conv"
+    assert model.places["conv_1"]["kernel"] is None
+    assert model.places["output"]["kernel"] == 1
+    assert model.operations["conv_1"]["kernel"] == 2 * 2 * (3 * 3 * 2) * (4 * 5)
 
 
 def test_an_unknown_network_suggests_the_nearest() -> None:
