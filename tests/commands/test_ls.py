@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ltr.commands import ls
+from ltr.errors import ConfigError
 
 SUMMARY = {
     "rounds_done": 15,
@@ -77,6 +78,45 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         assert key in ls.EPILOG
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--where=dataset=digits"], ["3f2a91bc07", "bbbbbbbbbb"]),
+        (["--where=dataset != digits"], ["aaaaaaaaaa"]),
+        (["--where=dataset=digits", "--where=status=finished"], ["3f2a91bc07"]),
+        (["--where=kept<0.1"], ["3f2a91bc07"]),
+        (["--where=ticket >= 0.979"], []),
+        (["--where=rounds=15"], ["3f2a91bc07"]),
+        (["--sort=ticket"], ["3f2a91bc07", "aaaaaaaaaa", "bbbbbbbbbb"]),
+        (["--sort=dataset"], ["3f2a91bc07", "bbbbbbbbbb", "aaaaaaaaaa"]),
+    ],
+)
+def test_some_runs_in_another_order(
+    words: list[str], expected: list[str], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root, "--json", *words) == 0
+    assert [entry["id"] for entry in json.loads(capsys.readouterr().out)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mnist", "must be a comparison, as in dataset=mnist or kept<0.1"),
+        ("age<5", "age must be one of id, dataset, model, status, rounds, reps, ticket, kept"),
+        ("kept<few", "kept is a number, few is not"),
+    ],
+)
+def test_what_is_no_condition_is_one_clear_line(root: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(root, f"--where={text}")
+    assert str(caught.value) == f"--where={text}: {said}"
+
+
+def test_no_such_run_is_a_message(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "--where=model=vgg") == 0
+    assert capsys.readouterr() == ("", f"no such runs in {root}\n")
+
+
 def test_no_runs_is_a_message_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 0
     assert capsys.readouterr() == ("", f"no runs in {tmp_path}\n")
@@ -117,7 +157,7 @@ from ltr.commands import ls
 reader, writer = os.pipe()
 os.close(reader)
 os.dup2(writer, 1)
-ls.execute(argparse.Namespace(output_root=Path({str(root)!r}), json=False))
+ls.execute(argparse.Namespace(output_root=Path({str(root)!r}), where=[], sort=None, json=False))
 """
     found = python(code)
     assert (found.returncode, found.stderr) == (0, "")
