@@ -10,7 +10,7 @@ from typing import NoReturn
 from ltr import __version__
 from ltr.errors import LtrError
 
-COMMANDS = ("run", "plan", "ls", "show", "connect", "data", "bench", "doctor")
+COMMANDS = ("run", "plan", "ls", "show", "compare", "connect", "data", "bench", "doctor")
 
 
 def main(words: Sequence[str] | None = None) -> int:

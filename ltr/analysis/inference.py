@@ -8,7 +8,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
+
+from ltr.analysis.statistics import estimate
 
 LEVEL = 0.05
 """How often at most a family of tests may decide something that is not so."""
@@ -44,10 +47,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Student's 95 % confidence interval of the mean; NaN for fewer than two values."""
-    if len(values) < 2:
-        return math.nan, math.nan
-    reach = stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - reach), float(values.mean() + reach)
+    mean, reach, _ = estimate(pd.Series(values))
+    return mean - reach, mean + reach
 
 
 def bootstrap(values: np.ndarray) -> tuple[float, float]:

@@ -1,16 +1,14 @@
 """Show what a run found: settings, accuracy and early stop by round, claims."""
 
 import argparse
-import dataclasses
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run
-from ltr.errors import LtrError
+from ltr.commands.found import add_output_root, add_run, find_readable, results_of, settings
 from ltr.report import stdout
-from ltr.store.catalog import DAMAGED, INFO, Run, find
+from ltr.store.catalog import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,24 +53,12 @@ def execute(args: argparse.Namespace) -> int:
     """Print what the run found, of the rounds, replicates and arms that were asked for last."""
     from ltr.knobs import parse
 
-    run = find(args.output_root, args.run)
-    if run.info["status"] == DAMAGED:
-        raise LtrError(f"{run.folder / INFO}: damaged")
+    run = find_readable(args.output_root, args.run)
     experiment = parse(run.config)
-    results = _results(run, experiment)
+    results = results_of(run, experiment)
     said = _describe(run, experiment)
     stdout.write(_json(said, results) if args.json else _text(said, results, experiment.early_bird))
     return 0
-
-
-def _results(run: Run, experiment: "Experiment") -> "pd.DataFrame":
-    from ltr.analysis.summary import select
-    from ltr.store import tables
-
-    try:
-        return select(tables.read(run.folder, "results"), experiment)
-    except (OSError, ValueError) as error:
-        raise LtrError(f"{run.folder / 'results.parquet'}: cannot be read: {error}") from error
 
 
 def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
@@ -85,28 +71,9 @@ def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
         "model": run.model,
         "status": run.info["status"],
         "written": run.written.isoformat(timespec="seconds"),
-        "settings": _settings(experiment),
+        "settings": settings(experiment),
         "figures": [str(path) for path in figures],
     }
-
-
-def _settings(experiment: "Experiment") -> dict[str, Any]:
-    """The knobs that are not at their default, by dotted name; of arms, those that were asked for."""
-    from ltr.config import Arm, Experiment, to_dict
-
-    schema = Experiment()
-    arms = {name: schema.arm.get(name, Arm()) for name in experiment.arms}
-    default = dict(_flat(to_dict(dataclasses.replace(schema, arm=arms))))
-    asked = dataclasses.replace(experiment, arm={name: experiment.arm.get(name, Arm()) for name in arms})
-    return {name: value for name, value in _flat(to_dict(asked)) if value != default[name]}
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str:

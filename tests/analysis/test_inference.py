@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.analysis import inference
-from ltr.analysis.statistics import ci95
 
 VALUES = np.array([0.1, 0.4, 0.2, 0.5])
 FEW = [np.array([]), np.array([0.3])]
@@ -19,13 +18,6 @@ def test_p_values_and_intervals_are_those_of_scipy() -> None:
     assert inference.p_value(VALUES, 0.05) == pytest.approx(scipy.stats.ttest_1samp(VALUES, 0.05).pvalue)
     low, high = scipy.stats.ttest_1samp(VALUES, 0).confidence_interval(0.95)
     assert inference.interval(VALUES) == pytest.approx((low, high))
-
-
-def test_the_interval_is_that_of_the_tables() -> None:
-    import pandas as pd
-
-    low, high = inference.interval(VALUES)
-    assert (high - low) / 2 == pytest.approx(ci95(pd.Series(VALUES)))
 
 
 @pytest.mark.parametrize("values", FEW)

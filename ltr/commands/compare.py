@@ -1,0 +1,70 @@
+"""Compare runs: the knobs that differ, and an arm's accuracy at each density.
+
+The first run is what the others are compared with. Where another has its
+data, network, seed and initial weights, differences are paired by replicate;
+otherwise the replicates of both are independent (Welch's interval).
+
+Examples:
+  ltr compare 3f2a91bc07 last
+  ltr compare 3f2a91bc07 last --arm random_reinit --md
+"""
+
+import argparse
+import json
+import math
+from typing import Any
+
+from ltr.commands.found import add_output_root, find_readable, results_of, settings
+from ltr.errors import ConfigError
+
+SHARED = ("seed", "dataset", "model", "batch_size")
+"""Knobs that, when they are the same, make replicates start and go on alike, whatever else differs."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
+    parser.add_argument("--arm", default="ticket", help="whose rounds are compared (default: ticket)")
+    add_output_root(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object: runs, rows")
+    form.add_argument("--csv", action="store_true", help="print the rows as CSV")
+    form.add_argument("--md", action="store_true", help="print a Markdown table")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print the comparison."""
+    from ltr.analysis.comparison import compare
+    from ltr.knobs import parse
+    from ltr.report import comparison, stdout
+
+    runs = [find_readable(args.output_root, name) for name in args.run]
+    experiments = [parse(run.config) for run in runs]
+    results = [results_of(*pair) for pair in zip(runs, experiments, strict=True)]
+    for run, table in zip(runs, results, strict=True):
+        if args.arm not in set(table["arm"]):
+            known = ", ".join(sorted(set(table["arm"]))) or "none yet"
+            raise ConfigError(f"--arm={args.arm}: {run.folder} has {known}")
+    shared = [[getattr(one, name) for name in SHARED] for one in experiments]
+    paired = [one == shared[0] for one in shared]
+    rows = compare(results, args.arm, paired)
+    knobs = comparison.differing([settings(one) for one in experiments])
+    named = [
+        {"run": str(run.folder), "paired": one, **of}
+        for run, one, of in zip(runs, paired, knobs, strict=True)
+    ]
+    if args.json:
+        stdout.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
+    elif args.csv:
+        stdout.write(rows.to_csv(index=False).rstrip("\n"))
+    else:
+        stdout.write((comparison.markdown if args.md else comparison.text)(named, rows, args.arm))
+    return 0
+
+
+def _plain(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """None for NaN."""
+    return [
+        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        for row in rows
+    ]

@@ -1,0 +1,85 @@
+"""Runs side by side, as text and as Markdown."""
+
+import math
+import string
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ltr.analysis.winning import ROUNDING
+from ltr.report.numbers import plus_minus
+
+WIDTH = 80
+LETTERS = string.ascii_uppercase
+
+COLUMNS = {"density": 9, "run": 4, "accuracy": 15, "early stop": 12, "difference from A": 19, "n": 4}
+"""The columns of the table, and their widths."""
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The knobs, by dotted name, in which runs differ; None where one has its default."""
+    names = sorted({name for one in settings for name in one})
+    apart = [name for name in names if any(one.get(name) != settings[0].get(name) for one in settings)]
+    return [{name: one.get(name) for name in apart} for one in settings]
+
+
+def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str:
+    """A line a run with the knobs in which they differ, and a table, at most 80 columns wide.
+
+    Args:
+        runs: `run`, its folder; whether it is `paired`; and what `differing` gave.
+        rows: what `ltr.analysis.comparison.compare` gave.
+        arm: whose.
+    """
+    lines = [f"{_title(arm)} (* clear of 0)", "".join(f"{name:>{width}}" for name, width in COLUMNS.items())]
+    for row in rows.to_dict("records"):
+        cells = zip(_cells(row), COLUMNS.values(), strict=True)
+        lines.append("".join(f"{cell:>{width}}" for cell, width in cells))
+    return "\n".join([*_runs(runs), "", *lines])
+
+
+def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str:
+    """The same in Markdown."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
+    return "\n".join([*(f"- {one}" for one in _runs(runs, 10**6)), "", f"{_title(arm)}:", "", *lines])
+
+
+def letter(place: int) -> str:
+    """A, B, ..., Z, then numbers."""
+    return LETTERS[place] if place < len(LETTERS) else str(place + 1)
+
+
+def _title(arm: str) -> str:
+    return f"{arm}: test accuracy at early stop in %, mean ± 95 % CI"
+
+
+def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
+    return [_run(place, **one, width=width) for place, one in enumerate(runs)]
+
+
+def _run(place: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
+    said = [f"{name}={'default' if value is None else value}" for name, value in knobs.items()]
+    how = [] if place == 0 else ["paired with A" if paired else "not paired with A"]
+    return textwrap.fill(f"{letter(place)}  {'  '.join([run, *how, *said])}", width, subsequent_indent="   ")
+
+
+def _cells(row: Mapping[Any, Any]) -> list[str]:
+    bound = "> " if row["censored"] else ""
+    return [
+        f"{100 * row['density']:.2f} %",
+        letter(row["run"]),
+        plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"]),
+        f"{bound}{row['early_stop_step']:.0f}",
+        _difference(row["difference"], row["difference_ci95"]),
+        str(row["n"]),
+    ]
+
+
+def _difference(mean: float, half_width: float) -> str:
+    if math.isnan(mean):
+        return ""
+    mark = "*" if abs(mean) > half_width + ROUNDING else ""
+    return f"{'+' if mean >= 0 else ''}{plus_minus(100 * mean, 100 * half_width)}{mark}"

@@ -1,0 +1,71 @@
+"""Runs side by side: aligned by density, in pairs or not."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from ltr.analysis.comparison import compare, welch
+
+SHIFT = np.array([0.00, 0.03, 0.01])
+
+
+def run(offset: float, rate: float = 0.2, rounds: int = 2, arm: str = "ticket") -> pd.DataFrame:
+    """Replicates differ by `SHIFT`; a pruned network gains `offset`."""
+    return pd.DataFrame(
+        {
+            "round": round,
+            "replicate": replicate,
+            "arm": arm if round else "ticket",
+            "draw": 0,
+            "density": (1 - rate) ** round,
+            "early_stop_step": 100,
+            "accuracy_at_early_stop": 0.9 + shift + (offset if round else 0),
+            "final_accuracy": 0.9,
+            "censored": False,
+            "early_bird_step": None,
+        }
+        for round in range(rounds + 1)
+        for replicate, shift in enumerate(SHIFT)
+    )
+
+
+def test_the_same_densities_lie_side_by_side_the_densest_first() -> None:
+    found = compare([run(0.0), run(0.02), run(0.01, rate=0.36, rounds=1)], "ticket", [True] * 3)
+    assert list(found["run"]) == [0, 1, 2, 0, 1, 0, 1, 2]
+    assert found["density"].is_monotonic_decreasing
+    assert list(found[found["run"] == 2]["difference"].round(6)) == [0.0, 0.01], "round 1 beside round 2"
+
+
+def test_pairs_take_out_what_replicates_share() -> None:
+    paired, apart = (
+        compare([run(0.0), run(0.02)], "ticket", [True, together]).query("run == 1 and round == 2")
+        for together in (True, False)
+    )
+    for found in (paired, apart):
+        assert found["difference"].item() == pytest.approx(0.02)
+    assert paired["difference_ci95"].item() == pytest.approx(0, abs=1e-9)
+    assert apart["difference_ci95"].item() > 0.02
+
+
+def test_the_first_run_and_densities_that_it_lacks_have_no_difference() -> None:
+    found = compare([run(0.0), run(0.02, rate=0.5)], "ticket", [True, True])
+    assert found[found["run"] == 0]["difference"].isna().all()
+    assert found[(found["run"] == 1) & (found["round"] > 0)]["difference"].isna().all()
+
+
+def test_another_arm_starts_from_the_same_dense_network() -> None:
+    found = compare([run(0.0, arm="one_shot"), run(0.1, arm="one_shot")], "one_shot", [True, True])
+    assert list(found.query("run == 1")["difference"].round(6)) == [0.0, 0.1, 0.1]
+
+
+def test_welch_is_that_of_scipy() -> None:
+    one, other = pd.Series([1.0, 2.0, 4.0]), pd.Series([0.5, 0.7])
+    interval = scipy.stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    mean, half_width, n = welch(one, other)
+    assert (mean - half_width, mean + half_width) == pytest.approx(interval)
+    assert n == 2
+    assert math.isnan(welch(one, other[:1]).half_width)
+    assert welch(pd.Series([1.0, 1.0]), pd.Series([3.0, 3.0])) == (-2.0, 0.0, 2)

@@ -1,0 +1,129 @@
+"""`ltr compare`: what differs between runs, and what came of it."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from ltr.cli import main
+from ltr.config import Experiment, to_dict
+from ltr.knobs import parse
+from ltr.report.comparison import letter
+from ltr.store import tables
+
+Captured = pytest.CaptureFixture[str]
+
+
+def results(gain: float) -> pd.DataFrame:
+    """Round 0 and 1 of two replicates, the ticket's accuracy higher by so much."""
+    lanes = [(r, p) for r in (0, 1) for p in (0, 1)]
+    frame = pd.DataFrame(lanes, columns=["round", "replicate"])
+    accuracy = 0.95 + 0.01 * frame["replicate"] + (gain + 0.001 * frame["replicate"]) * frame["round"]
+    return frame.assign(
+        arm="ticket",
+        draw=0,
+        density=0.8 ** frame["round"],
+        early_stop_step=300,
+        accuracy_at_early_stop=accuracy,
+        final_accuracy=accuracy,
+        censored=frame["round"] == 1,
+        steps=1500,
+        flops=1.0,
+        early_bird_step=None,
+    )
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., str]:
+    """Makes a run folder; returns its id."""
+
+    def make(id: str, gain: float, **knobs: Any) -> str:
+        folder = tmp_path / f"digits-lenet_300_100-{id}"
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps({"id": id, "status": "finished"}))
+        asked = {"rounds": 1, "replicates": 2} | knobs
+        experiment = parse({"arm": to_dict(Experiment().arm)} | asked)
+        (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
+        tables.write(folder, "results", results(gain))
+        return id
+
+    return make
+
+
+@pytest.fixture
+def pair(make: Callable[..., str]) -> list[str]:
+    return [make("aaaaaaaaaa", 0.0), make("bbbbbbbbbb", 0.01, rewind_step=500)]
+
+
+def compare(root: Path, *words: str) -> int:
+    return main(["compare", *words, f"--output-root={root}"])
+
+
+def test_text_says_what_differs_and_by_how_much(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    assert compare(tmp_path, *pair) == 0
+    said = capsys.readouterr().out
+    first, second = (word.split() for word in said.split("\n\n")[0].split("\nB  "))
+    assert (first[0], first[-1]) == ("A", "rewind_step=default")
+    assert second[-4:] == ["paired", "with", "A", "rewind_step=500"]
+    lines = said.splitlines()
+    assert lines[-1].split() == [
+        "80.00",
+        "%",
+        "B",
+        "96.55",
+        "±",
+        "6.99",
+        ">",
+        "300",
+        "+1.00",
+        "±",
+        "0.00*",
+        "2",
+    ]
+    table = lines[lines.index("") :]
+    assert max(map(len, table)) <= 80
+
+
+def test_json_has_the_documented_keys(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    assert compare(tmp_path, *pair, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [list(one) for one in said["runs"]] == [["run", "paired", "rewind_step"]] * 2
+    assert [one["rewind_step"] for one in said["runs"]] == [None, 500]
+    assert list(said["rows"][0]) == [
+        *("run", "round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"),
+        *("early_stop_step_ci95", "censored", "difference", "difference_ci95"),
+    ]
+    assert [row["difference"] is None for row in said["rows"]] == [True, False] * 2
+
+
+def test_csv_and_markdown_have_the_same_rows(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    compare(tmp_path, *pair, "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["run"] for row in rows] == ["0", "1", "0", "1"]
+    compare(tmp_path, *pair, "--md")
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + len(rows)
+    assert {line.count("|") for line in table} == {7}
+
+
+def test_another_seed_is_not_paired(tmp_path: Path, make: Callable[..., str], capsys: Captured) -> None:
+    compare(tmp_path, make("aaaaaaaaaa", 0.0), make("bbbbbbbbbb", 0.01, seed=1), "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert [one["paired"] for one in said["runs"]] == [True, False]
+    assert said["rows"][-1]["difference_ci95"] > 0.02
+
+
+def test_an_arm_that_a_run_lacks_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    assert compare(tmp_path, *pair, "--arm=snip") == 2
+    folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
+    assert capsys.readouterr().err == f"ltr compare: --arm=snip: {folder} has ticket\n"
+
+
+def test_runs_beyond_z_are_numbered() -> None:
+    assert [letter(place) for place in (0, 25, 26)] == ["A", "Z", "27"]
