@@ -46,6 +46,13 @@ class Layer(NamedTuple):
 DENSITIES = (0.45, 0.1)
 """Where a packed layer is timed; its cost is close to a straight line in its density, up to a half."""
 
+MOST = 0.5
+"""The densest that a layer is packed: what keeps more has the room of all (see `ltr.packing.capacity`).
+
+Nor are layouts then mixed for little: a convolution that is packed leaves its images in another one than
+the next, which is not, takes them in.
+"""
+
 MARGIN = 0.9
 """What packed may cost at most, of what dense costs: what is measured is never all."""
 
@@ -63,7 +70,7 @@ class Probe:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
     def crossover(self, layer: Layer) -> float:
-        """The density, 0 to 1, up to which a step is clearly faster packed than masked and dense.
+        """The density, 0 to `MOST`, up to which a step is clearly faster packed than masked and dense.
 
         Where noise has the denser of two packed layers faster, no further than that is known.
         """
@@ -74,7 +81,7 @@ class Probe:
         spare, slope = MARGIN * dense - more, (more - less) / (high - low)
         if slope <= 0:
             return high if spare >= 0 else 0.0
-        return round(min(1.0, max(0.0, high + spare / slope)), 3)
+        return round(min(MOST, max(0.0, high + spare / slope)), 3)
 
     def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
@@ -143,7 +150,7 @@ def measured(
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
     for name, layer in layers.items():
-        what = f"{layer}, batch {batch_size}, {optimizer.name}, {_machine(placement)}"
+        what = f"{optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
         if what not in known:
             told(f"measuring how sparse {name} has to be to train faster packed")
             known[what] = probe.crossover(layer)

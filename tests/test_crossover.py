@@ -30,10 +30,10 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 @pytest.mark.parametrize(
     ("dense", "fixed", "slope", "expected"),
     [
-        (6, 0.4, 10, 0.5),
+        (5, 0.4, 10, 0.41),
         (2, 0, 10, 0.18),
         (1, 2, 10, 0.0),
-        (30, 1, 10, 1.0),
+        (30, 1, 10, 0.5),
         (1, 0.5, -0.1, 0.45),
         (1, 2, -0.1, 0.0),
     ],
