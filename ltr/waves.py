@@ -53,6 +53,13 @@ class Outcome(NamedTuple):
     notes: Mapping[str, Any] = {}
 
 
+class Kind(NamedTuple):
+    """How a lane trains: its method, which is that of its whole wave, and the layers that could be packed."""
+
+    method: str
+    packed: tuple[str, ...]
+
+
 class Wave(NamedTuple):
     """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
 
@@ -150,8 +157,7 @@ class Trainer:
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
             if wave is None:
-                alike = [name for name in pending if kinds[name] == kinds[pending[0]]]
-                wave = self._wave(starts, alike, int(evaluate_at[0]))
+                wave = self._wave(starts, _together(pending, kinds), int(evaluate_at[0]))
             method = starts[wave.names[0]].method
             engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
             running, wave = _Running(engine, wave, evaluate_at), None
@@ -175,14 +181,13 @@ class Trainer:
     def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
         return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
 
-    def _wave(self, starts: Mapping[Any, Start], alike: Sequence[Any], first_step: int) -> Wave:
-        """The first of these lanes, which train and are packed alike."""
-        names = tuple(alike[: self.placement.capacity])
+    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
+        """The first of these lanes."""
+        names = tuple(pending[: self.placement.capacity])
         return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _kind(self, start: Start) -> tuple[str, tuple[str, ...]]:
-        """What has to be the same of lanes that train at once: the method, and which layers are packed."""
-        return start.method, self._packings[start.method].packed(start.mask, start.params)
+    def _kind(self, start: Start) -> Kind:
+        return Kind(start.method, self._packings[start.method].packed(start.mask, start.params))
 
 
 class _Engine(NamedTuple):
@@ -267,6 +272,17 @@ class _Running:
         mask, params = jax.tree.map(np.asarray, method.network(lane))
         seconds = self._seconds / self._placement.lanes_per_device
         return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
+
+
+def _together(pending: Sequence[Any], kinds: Mapping[Any, Kind]) -> list[Any]:
+    """The lanes that can train with the first: those of its kind, then others, to fill its wave.
+
+    A wave packs what all of its lanes pack, and takes as long as its slowest: that is less than a wave
+    more.
+    """
+    first = kinds[pending[0]]
+    able = [name for name in pending if kinds[name].method == first.method]
+    return sorted(able, key=lambda name: kinds[name] != first)
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

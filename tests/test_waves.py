@@ -373,6 +373,18 @@ class TestPackedLanes:
         kernels = outcomes[LANES[1]].params["dense_1"]["kernel"], params["dense_1"]["kernel"]
         np.testing.assert_array_equal(*(kernel[pruned] for kernel in kernels))
 
+    def test_lanes_that_pack_other_layers_fill_a_wave(
+        self, packing: Trainer, starts: Any, params: Any
+    ) -> None:
+        frozen = starts[LANES[1]]._replace(params=jax.tree.map(np.asarray, params))
+        seen: list[tuple[Any, ...]] = []
+        packing.train(
+            {LANES[0]: starts[LANES[0]], LANES[1]: frozen},
+            AT,
+            lambda progress: seen.append(tuple(progress.names)),
+        )
+        assert set(seen) == {(LANES[0], LANES[1])}
+
     @pytest.mark.slow
     def test_side_by_side_on_a_device_they_train_alike(
         self, make: Callable[..., Trainer], packing: Trainer, starts: Any
