@@ -20,8 +20,8 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
     Args:
         runs: results tables; the first is what the others are compared with.
         arm: its rounds; with round 0, which is the dense network's.
-        paired: of each run, whether its replicates start from the weights of the first run's and see the
-            data in their order. If so differences are taken in pairs; if not by Welch (1947).
+        paired: of each run, whether its replicates start from the first run's weights. If so
+            differences are taken in pairs; if not by Welch (1947).
 
     Returns:
         A row per round of a run, by density, the densest first: `run`, its place; `round`; `density`; `n`
@@ -61,10 +61,12 @@ def _difference(
     first: pd.DataFrame, results: pd.DataFrame, arm: str, round: int, density: float, paired: bool
 ) -> dict[str, float]:
     theirs = first[_of_arm(first, arm)]
-    beside = theirs[np.isclose(theirs["density"], density, rtol=SAME)]
-    mine = results[_of_arm(results, arm) & (results["round"] == round)]
-    if beside.empty:
+    densities = theirs.groupby("round")["density"].mean()
+    nearest = (densities / density - 1).abs()
+    if not len(nearest) or nearest.min() > SAME:
         return NOTHING
+    beside = theirs[theirs["round"] == nearest.idxmin()]
+    mine = results[_of_arm(results, arm) & (results["round"] == round)]
     one, other = _accuracies(mine), _accuracies(beside)
     found = estimate((one - other).dropna()) if paired else welch(one, other)
     return {"difference": found.mean, "difference_ci95": found.half_width}

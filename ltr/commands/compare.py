@@ -1,8 +1,14 @@
 """Compare runs: the knobs that differ, and an arm's accuracy at each density.
 
 The first run is what the others are compared with. Where another has its
-data, network, seed and initial weights, differences are paired by replicate;
-otherwise the replicates of both are independent (Welch's interval).
+data, network, seed, tickets and batch size, differences are paired by
+replicate; otherwise those of both are independent (Welch's interval).
+
+With --json one object: runs, each with run (its folder), paired and the
+knobs that differ (null at the default), and rows, each with run (its place in
+runs), round, density, n, accuracy, accuracy_ci95, early_stop_step,
+early_stop_step_ci95, censored, difference and difference_ci95, fractions,
+null where there is none. --csv has the same rows.
 
 Examples:
   ltr compare 3f2a91bc07 last
@@ -12,13 +18,16 @@ Examples:
 import argparse
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltr.commands.found import add_output_root, find_readable, results_of, settings
 from ltr.errors import ConfigError
 
-SHARED = ("seed", "dataset", "model", "batch_size")
-"""Knobs that, when they are the same, make replicates start and go on alike, whatever else differs."""
+if TYPE_CHECKING:
+    from ltr.config import Experiment
+
+SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
+"""How the knobs begin that, where they are the same, make replicates start from the same weights."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
         if args.arm not in set(table["arm"]):
             known = ", ".join(sorted(set(table["arm"]))) or "none yet"
             raise ConfigError(f"--arm={args.arm}: {run.folder} has {known}")
-    shared = [[getattr(one, name) for name in SHARED] for one in experiments]
+    shared = [_shared(one) for one in experiments]
     paired = [one == shared[0] for one in shared]
     rows = compare(results, args.arm, paired)
     knobs = comparison.differing([settings(one) for one in experiments])
@@ -60,6 +69,13 @@ def execute(args: argparse.Namespace) -> int:
     else:
         stdout.write((comparison.markdown if args.md else comparison.text)(named, rows, args.arm))
     return 0
+
+
+def _shared(experiment: "Experiment") -> dict[str, Any]:
+    """The knobs that decide what replicates start from."""
+    from ltr.store.identity import decisive
+
+    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}
 
 
 def _plain(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:

@@ -34,7 +34,7 @@ class Condition(NamedTuple):
 
 def condition(text: str, words: Collection[str], numbers: Collection[str]) -> Condition:
     """A condition on one of these names, from text; ConfigError where it is none."""
-    found = re.fullmatch(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*(.+?)\s*", text)
+    found = re.fullmatch(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*([^=<>].*?)\s*", text)
     if found is None:
         raise ConfigError(f"--where={text}: must be a comparison, as in dataset=mnist or kept<0.1")
     name, sign, value = found.groups()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 WITHOUT_KERNELS = (
-    "not built: everything trains by dense products (install g++ 12 or later, then ltr again, by "
-    "pip install --force-reinstall --no-deps)"
+    "not built: everything trains by dense products (install g++ 12 or later, then ltr again, with pip's "
+    "--force-reinstall --no-deps)"
 )
 
 

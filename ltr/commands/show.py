@@ -34,7 +34,8 @@ With --json one object:
            mean difference over replicates) and unit (fraction, log2 steps),
            low, high and bootstrap_low, bootstrap_high (95 % intervals), p
            (corrected over the rounds), n, needed (replicates that would
-           probably decide it)
+           probably decide it); none where trained weights are kept
+           (rewind=fine_tune, say)
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of
 one replicate, is null."""
@@ -57,8 +58,13 @@ def execute(args: argparse.Namespace) -> int:
     experiment = parse(run.config)
     results = results_of(run, experiment)
     said = _describe(run, experiment)
-    stdout.write(_json(said, results) if args.json else _text(said, results, experiment.early_bird))
+    stdout.write((_json if args.json else _text)(said, results, experiment))
     return 0
+
+
+def _claimed(results: "pd.DataFrame", experiment: "Experiment") -> "pd.DataFrame":
+    """What the paper's claims are about: networks that start again from early weights."""
+    return results if experiment.rewind.name == "weights" else results.head(0)
 
 
 def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
@@ -76,7 +82,7 @@ def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
     }
 
 
-def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str:
+def _text(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.claims import claims_text
     from ltr.report.finding import finding
@@ -88,15 +94,17 @@ def _text(run: Mapping[str, Any], results: "pd.DataFrame", watched: bool) -> str
     parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
     if len(results):
         summary = by_round(results)
-        parts += [accuracy_table(summary), *other_tables(summary, watched), claims_text(results)]
+        parts += [accuracy_table(summary), *other_tables(summary, experiment.early_bird)]
+        parts += [claims_text(_claimed(results, experiment))]
     parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 
 
-def _json(run: Mapping[str, Any], results: "pd.DataFrame") -> str:
+def _json(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
     from ltr.report.claims import claims
     from ltr.report.finding import finding
     from ltr.report.rounds import rounds
 
-    found = {"rounds": rounds(results), "finding": finding(results), "claims": claims(results)}
+    found = {"rounds": rounds(results), "finding": finding(results)}
+    found["claims"] = claims(_claimed(results, experiment))
     return json.dumps({"run": run, **found}, indent=2)

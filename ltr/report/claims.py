@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, UNDECIDED, Verdict, verdicts
-from ltr.analysis.inference import MOST
+from ltr.analysis.claims import CLAIMS, UNDECIDED, Verdict, sparsest, verdicts
 from ltr.report.numbers import percent, replicates
 
 WIDTH = 80
@@ -32,10 +31,15 @@ def claims_text(results: pd.DataFrame) -> str:
     lines = [f"Claims ({replicates(counts)}, paired; t-tests at 5 %, corrected over rounds): the ticket"]
     for name, of_claim in found.items():
         lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim))}"]
-    wrapped = (
-        textwrap.fill(line, WIDTH, subsequent_indent=line[: len(line) - len(line.lstrip())]) for line in lines
-    )
+    match = sparsest(found.get("matches", []))
+    if match:
+        lines.append(f"The sparsest that surely matches keeps {percent(match.density)} % of the weights.")
+    wrapped = (textwrap.fill(line, WIDTH, subsequent_indent=_indent(line)) for line in lines)
     return "\n".join(wrapped)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _spans(of_claim: Sequence[Verdict]) -> Iterator[str]:
@@ -49,11 +53,12 @@ def _spans(of_claim: Sequence[Verdict]) -> Iterator[str]:
 def _wanted(undecided: Sequence[Verdict]) -> str:
     """How many replicates would probably decide one of these rounds."""
     needed = [one.needed for one in undecided if one.needed is not None]
-    if any(one.n < 2 for one in undecided):
+    if all(one.n < 2 for one in undecided):
         return " (one replicate says nothing of chance)"
-    return (
-        f" ({min(needed)} replicates might tell)" if needed else f" (not even {MOST} replicates might tell)"
-    )
+    if not needed:
+        return ""
+    many = min(needed) if min(needed) == max(needed) else f"{min(needed)} to {max(needed)}"
+    return f" ({many} replicates might tell{'' if len(needed) == len(undecided) else ' some'})"
 
 
 def _plain(one: Verdict) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from ltr.analysis.winning import ROUNDING
 from ltr.report.numbers import plus_minus
 
 WIDTH = 80
+UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
+
 LETTERS = string.ascii_uppercase
 
 COLUMNS = {"density": 9, "run": 4, "accuracy": 15, "early stop": 12, "difference from A": 19, "n": 4}
@@ -33,7 +35,11 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str
         rows: what `ltr.analysis.comparison.compare` gave.
         arm: whose.
     """
-    lines = [f"{_title(arm)} (* clear of 0)", "".join(f"{name:>{width}}" for name, width in COLUMNS.items())]
+    lines = [
+        _title(arm),
+        "(* clear of 0, each taken alone; > a lower bound)",
+        "".join(f"{name:>{width}}" for name, width in COLUMNS.items()),
+    ]
     for row in rows.to_dict("records"):
         cells = zip(_cells(row), COLUMNS.values(), strict=True)
         lines.append("".join(f"{cell:>{width}}" for cell, width in cells))
@@ -63,7 +69,10 @@ def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
 def _run(place: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
     said = [f"{name}={'default' if value is None else value}" for name, value in knobs.items()]
     how = [] if place == 0 else ["paired with A" if paired else "not paired with A"]
-    return textwrap.fill(f"{letter(place)}  {'  '.join([run, *how, *said])}", width, subsequent_indent="   ")
+    more = textwrap.wrap(
+        "  ".join([*how, *said]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN
+    )
+    return "\n".join([f"{letter(place)}  {run}", *more])
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:
@@ -81,5 +90,5 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
 def _difference(mean: float, half_width: float) -> str:
     if math.isnan(mean):
         return ""
-    mark = "*" if abs(mean) > half_width + ROUNDING else ""
+    mark = "*" if ROUNDING < half_width < abs(mean) else ""
     return f"{'+' if mean >= 0 else ''}{plus_minus(100 * mean, 100 * half_width)}{mark}"

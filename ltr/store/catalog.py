@@ -18,7 +18,7 @@ DAMAGED = "damaged"
 class Run:
     """A run folder and what its `run.json` says; `status` is `damaged` where that cannot be read.
 
-    Raises FileNotFoundError where there is none.
+    Raises OSError where there is none, or none that may be read.
 
     Attributes:
         folder: the run folder, `<dataset>-<model>-<id>`.
@@ -51,7 +51,7 @@ def all_runs(output_root: Path) -> list[Run]:
     """Every run below `output_root`, the most recently written first; none where there is no such folder."""
     runs = []
     for folder in output_root.iterdir() if output_root.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # not a run
+        with contextlib.suppress(OSError):  # not a run, or nobody's business
             runs.append(Run(folder))
     return sorted(runs, key=lambda run: (-run.written.timestamp(), run.folder.name))
 

@@ -119,7 +119,7 @@ class RunFolder:
         _replace(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         self.describe(
             id=run_id(experiment),
-            schema_version=SCHEMA_VERSION,
+            schema_version=self.facts.get("schema_version", SCHEMA_VERSION),
             status="running",
             sessions=[
                 *self.facts.get("sessions", []),

@@ -50,6 +50,11 @@ def test_pairs_take_out_what_replicates_share() -> None:
     assert apart["difference_ci95"].item() > 0.02
 
 
+def test_the_nearest_round_counts_where_densities_are_close() -> None:
+    same = compare([run(0.01, rate=0.005), run(0.01, rate=0.005)], "ticket", [True, True])
+    np.testing.assert_allclose(same[same["run"] == 1]["difference"], 0, atol=1e-12)
+
+
 def test_the_first_run_and_densities_that_it_lacks_have_no_difference() -> None:
     found = compare([run(0.0), run(0.02, rate=0.5)], "ticket", [True, True])
     assert found[found["run"] == 0]["difference"].isna().all()

@@ -27,10 +27,10 @@ def test_fewer_than_two_values_say_nothing(values: np.ndarray) -> None:
     assert all(map(math.isnan, (*inference.interval(values), *inference.bootstrap(values))))
 
 
-def test_values_without_spread_are_told_from_any_other_bound() -> None:
+def test_values_without_spread_are_no_proof() -> None:
     same = np.full(3, 0.25)
-    assert inference.p_value(same, 0.25) == 1.0
-    assert inference.p_value(same, 0.2) == 0.0
+    assert inference.p_value(same, 0.25) == inference.p_value(same + 1e-8 * np.arange(3), 0.25) == 1.0
+    assert inference.p_value(same, 0.2) == 0.25, "a sign test's"
     assert inference.bootstrap(same) == (0.25, 0.25)
 
 

@@ -101,6 +101,7 @@ def test_some_runs_in_another_order(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("dataset==mnist", "must be a comparison, as in dataset=mnist or kept<0.1"),
         ("mnist", "must be a comparison, as in dataset=mnist or kept<0.1"),
         ("age<5", "age must be one of id, dataset, model, status, rounds, reps, ticket, kept"),
         ("kept<few", "kept is a number, few is not"),
