@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, UNDECIDED, Verdict, sparsest, verdicts
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Verdict, sparsest, verdicts
 from ltr.report.numbers import percent, replicates
 
 WIDTH = 80
@@ -43,22 +43,29 @@ def _indent(line: str) -> str:
 
 
 def _spans(of_claim: Sequence[Verdict]) -> Iterator[str]:
-    """Each run of rounds with the same verdict, with its densities."""
-    for verdict, group in itertools.groupby(of_claim, lambda one: one.verdict):
-        rounds = list(group)
-        ends = dict.fromkeys(percent(one.density) for one in (rounds[0], rounds[-1]))
-        yield f"{verdict} at {' to '.join(ends)} %{_wanted(rounds) if verdict == UNDECIDED else ''}"
+    """Where it is supported and where refuted, by density; and whether the rest may be told."""
+    for verdict in (SUPPORTED, REFUTED):
+        groups = itertools.groupby(of_claim, lambda one: one.verdict)
+        if spans := [_span(list(rounds)) for found, rounds in groups if found == verdict]:
+            yield f"{verdict} at {', '.join(spans)} %"
+    undecided = [one for one in of_claim if one.verdict == UNDECIDED]
+    if undecided:
+        where = "throughout" if len(undecided) == len(of_claim) else "elsewhere"
+        yield f"{UNDECIDED} {where}{_wanted(undecided)}"
+
+
+def _span(rounds: Sequence[Verdict]) -> str:
+    return " to ".join(dict.fromkeys(percent(one.density) for one in (rounds[0], rounds[-1])))
 
 
 def _wanted(undecided: Sequence[Verdict]) -> str:
-    """How many replicates would probably decide one of these rounds."""
+    """How many replicates would probably decide the first of these rounds."""
     needed = [one.needed for one in undecided if one.needed is not None]
     if all(one.n < 2 for one in undecided):
         return " (one replicate says nothing of chance)"
     if not needed:
         return ""
-    many = min(needed) if min(needed) == max(needed) else f"{min(needed)} to {max(needed)}"
-    return f" ({many} replicates might tell{'' if len(needed) == len(undecided) else ' some'})"
+    return f" ({min(needed)} replicates might tell{' some of it' if len(undecided) > 1 else ''})"
 
 
 def _plain(one: Verdict) -> dict[str, Any]:

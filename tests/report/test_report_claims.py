@@ -32,7 +32,7 @@ def test_text_says_at_which_densities_in_80_columns(results: Results) -> None:
     at = lines.index(CLAIMS["structure"].says)
     assert lines[at + 1] == "  supported at 60 to 13 %"
     assert (
-        "undecided at 60 to 13 % (4 to 19 replicates might tell)"
+        "undecided throughout (4 replicates might tell some of it)"
         in lines[lines.index(CLAIMS["matches"].says) + 1]
     )
 
