@@ -105,8 +105,7 @@ class Verdict(NamedTuple):
 
 def matches(lanes: pd.DataFrame, round: int) -> list[Evidence]:
     """Its accuracy is not lower than that of the dense network by `MATCHING_TOLERANCE` or more."""
-    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, "ticket", 0)
-    return [Evidence(_values(gained), -MATCHING_TOLERANCE)]
+    return [Evidence(_gain(lanes, round, "ticket", 0), -MATCHING_TOLERANCE)]
 
 
 def faster(lanes: pd.DataFrame, round: int) -> list[Evidence]:
@@ -119,20 +118,26 @@ def faster(lanes: pd.DataFrame, round: int) -> list[Evidence]:
     steps, of_dense = (_of(lanes, STEP, "ticket", at).clip(lower=1) for at in (round, 0))
     ratios = (of_dense / steps).dropna().map(math.log2)
     hidden, hidden_dense = (_of(lanes, CENSORED, "ticket", at)[ratios.index].any() for at in (round, 0))
-    return [Evidence(_values(ratios), unit="log2 steps", can_support=not hidden, can_refute=not hidden_dense)]
+    return [
+        Evidence(
+            ratios.to_numpy(np.float64),
+            unit="log2 steps",
+            can_support=not hidden,
+            can_refute=not hidden_dense,
+        )
+    ]
 
 
 def wins(lanes: pd.DataFrame, round: int) -> list[Evidence]:
     """Both: it is more accurate than the dense network, and stops earlier."""
-    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, "ticket", 0)
-    return [Evidence(_values(gained)), *faster(lanes, round)]
+    return [Evidence(_gain(lanes, round, "ticket", 0)), *faster(lanes, round)]
 
 
 def better_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
     """A test that its accuracy is higher than that of another arm in the same round."""
 
     def better(lanes: pd.DataFrame, round: int) -> list[Evidence]:
-        return [Evidence(_values(_of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, round)))]
+        return [Evidence(_gain(lanes, round, arm, round))]
 
     return better
 
@@ -222,6 +227,7 @@ def _of(lanes: pd.DataFrame, measure: str, arm: str, round: int) -> pd.Series:
     return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
 
 
-def _values(differences: pd.Series) -> np.ndarray:
-    """Of the replicates that have both lanes."""
-    return differences.dropna().to_numpy(np.float64)
+def _gain(lanes: pd.DataFrame, round: int, arm: str, at: int) -> np.ndarray:
+    """The ticket's accuracy in a round less that of an arm in its, of the replicates that have both."""
+    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, at)
+    return gained.dropna().to_numpy(np.float64)

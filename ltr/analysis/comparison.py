@@ -13,6 +13,9 @@ from ltr.analysis.summary import by_round
 SAME = 0.01
 """Densities of different runs are the same within a hundredth of them: counts are rounded by layer."""
 
+NOTHING = {"difference": math.nan, "difference_ci95": math.nan}
+"""What is said of a round beside which the first run has none."""
+
 
 def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> pd.DataFrame:
     """An arm's rounds in every run beside the first run's at the same density.
@@ -41,9 +44,6 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
             rows.append({"run": place} | row | found)
     frame = pd.DataFrame(rows, columns=["run", *columns, *NOTHING])
     return frame.sort_values(["density", "run"], ascending=[False, True], kind="stable", ignore_index=True)
-
-
-NOTHING = {"difference": math.nan, "difference_ci95": math.nan}
 
 
 def welch(one: pd.Series, other: pd.Series) -> Estimate:

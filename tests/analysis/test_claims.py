@@ -135,7 +135,8 @@ def test_undecided_says_how_many_replicates_would_tell() -> None:
     table = lanes(lambda arm, *_: 0.9 + 0.004 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=1, n=3)
     found = verdicts(table)["structure"][0]
     assert found.verdict == UNDECIDED
-    assert found.needed is None or found.needed > 3
+    assert found.needed is not None
+    assert found.needed > 3
 
 
 def test_a_claim_without_its_lanes_is_left_out() -> None:
