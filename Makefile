@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-BUILT_WITH = hatchling editables jaxlib
+BUILT_WITH = hatchling editables jaxlib setuptools
 
 run: ARGS ?= prune_rate=0.2 rounds=15
 
@@ -42,6 +42,8 @@ clean: ## Remove .venv and caches; runs in outputs/ stay
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
+# Nothing is built in isolation: ltr's kernels need the jaxlib that they will run with, and antlr4, of which there
+# is no wheel, a setuptools that makes wheels.
 # A Python without ensurepip (Debian's, without python3-venv) can still lend its own pip, if it has one.
 $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kernels/*.cc ltr/kernels/*.h ltr/kernels/*.inc)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
