@@ -1,0 +1,58 @@
+"""One setup a network, one finished run, and copies of it."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr import arms, setup
+from ltr import experiment as loop
+from ltr.config import Experiment
+from ltr.setup import Setup
+from ltr.store.folder import open_run
+from tests.experiment.runs import Ready, Run, Watcher, ask
+
+
+@pytest.fixture(scope="session")
+def ready() -> Ready:
+    """A setup for an experiment; those of the same network and data share one compiled program."""
+    made: dict[Any, Setup] = {}
+
+    def make(experiment: Experiment) -> Setup:
+        outline = setup.outline(experiment)
+        methods = frozenset(arms.methods(experiment))
+        parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
+        shared = (*parts, experiment.test_curves, methods)
+        if shared not in made:
+            made[shared] = setup.make(outline)
+        return dataclasses.replace(made[shared], **vars(outline))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run(ready: Ready) -> Run:
+    """Runs an experiment that `ask` takes below a folder; returns its run folder."""
+
+    def run(root: Path, watch: Watcher | None = None, **knobs: Any) -> Path:
+        experiment = ask(root, **knobs)
+        with open_run(experiment) as folder:
+            folder.begin(experiment, {}, {})
+            loop.run(ready(experiment), folder, watch or Watcher())
+            return folder.path
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def whole(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two prunings, two replicates and all arms; not to be altered."""
+    return run(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to be altered at will; its root is the parent."""
+    return shutil.copytree(whole, tmp_path / "copy" / whole.name)
