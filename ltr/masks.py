@@ -54,6 +54,11 @@ def bound(mask: Mask, params: Params) -> Params:
     return tree_map(lambda kept, p: Packed(p, kept) if _is_packed(kept) else p, mask, params)
 
 
+def is_packed(mask: Mask) -> bool:
+    """Whether any kernel of a lane is."""
+    return any(map(_is_packed, jax.tree.leaves(mask, is_leaf=_is_packed)))
+
+
 def _is_packed(leaf: Any) -> bool:
     return isinstance(leaf, Pattern)
 

@@ -6,6 +6,6 @@ them everything trains as it does on an accelerator, by masked dense products.
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Packed, Pattern, pattern
-from ltr.kernels.sparse import by_unit, conv, dense
+from ltr.kernels.sparse import by_unit, conv, dense, normalise
 
-__all__ = ["Packed", "Pattern", "by_unit", "conv", "dense", "instruction_set", "pattern"]
+__all__ = ["Packed", "Pattern", "by_unit", "conv", "dense", "instruction_set", "normalise", "pattern"]

@@ -13,6 +13,7 @@ namespace {
 
 using Batch = ffi::Buffer<ffi::F32, 2>;
 using Images = ffi::Buffer<ffi::F32, 4>;
+using Bytes = ffi::Buffer<ffi::U8, 4>;
 using Floats = ffi::Buffer<ffi::F32, 1>;
 using Indices = ffi::Buffer<ffi::S32, 1>;
 
@@ -131,6 +132,29 @@ ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Ind
   return ffi::Error::Success();
 }
 
+// Images, bytes [count, height, width, channels], which of them, and mean and scale of a channel -> the
+// chosen ones as floats, [batch, height, width, channels] in memory too.
+ffi::Error Normalise(Bytes images, Indices chosen, Floats mean, Floats scale, ffi::Result<Images> y) {
+  const auto in = images.dimensions(), out = y->dimensions();
+  const int64_t size = in[1] * in[2] * in[3], channels = in[3];
+  if (out[0] != length(chosen) || out[1] * out[2] * out[3] != size || out[3] != channels ||
+      length(mean) != channels || length(scale) != channels) {
+    return Wrong(kShapes);
+  }
+  for (int64_t at = 0; at < length(chosen); ++at) {
+    const int32_t image = chosen.typed_data()[at];
+    if (image < 0 || image >= in[0]) return Wrong("images: not there");
+  }
+  std::vector<float> means(size), scales(size);
+  for (int64_t at = 0; at < size; ++at) {
+    means[at] = mean.typed_data()[at % channels];
+    scales[at] = scale.typed_data()[at % channels];
+  }
+  products.normalise({out[0], size, images.typed_data(), chosen.typed_data(), means.data(), scales.data(),
+                      y->typed_data()});
+  return ffi::Error::Success();
+}
+
 // x [rows, columns], in rows -> its transpose, in rows.
 ffi::Error Transpose(Batch x, ffi::Result<Batch> y) {
   if (rows(*y) != units(x) || units(*y) != rows(x)) return Wrong(kShapes);
@@ -149,6 +173,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ltr_of_weights, OfWeights,
     ffi::Ffi::Bind().Arg<Batch>().Arg<Batch>().Arg<Indices>().Arg<Indices>().Ret<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ltr_normalise, Normalise,
+    ffi::Ffi::Bind().Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>().Ret<Images>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
                               ffi::Ffi::Bind()

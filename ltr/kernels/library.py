@@ -10,7 +10,7 @@ LIBRARY = Path(__file__).with_name("products.so")
 """Where `hatch_build.py` puts it."""
 
 HANDLERS = (
-    *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose"),
+    *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose", "ltr_normalise"),
     *("ltr_convolve", "ltr_of_images", "ltr_of_kernel"),
 )
 

@@ -32,6 +32,15 @@ struct Dots {
   bool adds;
 };
 
+// y[row] = (bytes[chosen[row]] - mean) * scale, each of so many floats or bytes.
+struct Bytes {
+  int64_t rows, length;
+  const uint8_t* bytes;
+  const int32_t* chosen;
+  const float *mean, *scale;
+  float* y;
+};
+
 namespace portable {
 #define WIDTH 4
 #include "products.inc"
@@ -63,10 +72,14 @@ struct Products {
   const char* name;
   void (*weighted)(const Weighted&);
   void (*dots)(const Dots&);
+  void (*normalise)(const Bytes&);
   void (*transpose)(int64_t rows, int64_t columns, const float* x, float* y);
   bool (*is_pattern)(const int32_t* starts, int64_t rows, const int32_t* columns, int64_t length,
                      int64_t bound);
 };
+
+#define PRODUCTS(name, of) \
+  {name, of::weighted, of::dots, of::normalise, of::transpose, of::is_pattern}
 
 // Those that this processor runs, the widest vectors first.
 inline std::vector<Products> products() {
@@ -74,12 +87,14 @@ inline std::vector<Products> products() {
 #ifdef LTR_WIDER
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
-    found.push_back({"AVX-512", avx512::weighted, avx512::dots, avx512::transpose, avx512::is_pattern});
+    found.push_back(PRODUCTS("AVX-512", avx512));
   }
-  if (avx2) found.push_back({"AVX2", avx2::weighted, avx2::dots, avx2::transpose, avx2::is_pattern});
+  if (avx2) found.push_back(PRODUCTS("AVX2", avx2));
 #endif
-  found.push_back({"portable", portable::weighted, portable::dots, portable::transpose, portable::is_pattern});
+  found.push_back(PRODUCTS("portable", portable));
   return found;
 }
+
+#undef PRODUCTS
 
 }  // namespace ltr

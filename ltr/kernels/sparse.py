@@ -94,6 +94,21 @@ def by_unit(x: jax.Array) -> jax.Array:
 by_unit.defvjp(lambda x: (by_unit(x), None), lambda _, gradient: (_transpose(gradient.T),))
 
 
+def normalise(images: Array, chosen: Array, mean: Array, std: Array) -> jax.Array:
+    """Chosen ones, int32 [batch], of uint8 images [count, height, width, channels], as normalised floats.
+
+    For each channel less its mean, float32 [channels], in units of `std`, the same. A pass that asks memory
+    for the next images in time: faster than XLA's.
+
+    Raises:
+        jax.errors.JaxRuntimeError: at run time, for images that are not there.
+    """
+    instruction_set()  # which makes the library known
+    y = jax.ShapeDtypeStruct((len(chosen), *images.shape[1:]), jnp.float32)
+    call = jax.ffi.ffi_call("ltr_normalise", y, vmap_method="sequential")
+    return call(images, chosen, mean, 1 / std)
+
+
 def _transpose(x: jax.Array) -> jax.Array:
     instruction_set()  # which makes the library known
     shape = jax.ShapeDtypeStruct(x.shape[::-1], jnp.float32)

@@ -89,6 +89,24 @@ void check_dots(const Layer& of, const ltr::Products& products) {
   require(close(values, of_values) && close(bias, of_bias), "dot products differ", products.name);
 }
 
+void check_normalise(const ltr::Products& products) {
+  const int64_t rows = drawn(1, 20), length = drawn(1, 200), count = drawn(1, 30);
+  std::vector<uint8_t> bytes(count * length);
+  std::vector<int32_t> chosen(rows);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(drawn(0, 255));
+  for (int32_t& row : chosen) row = static_cast<int32_t>(drawn(0, count - 1));
+  const std::vector<float> mean = floats(length), scale = floats(length);
+  std::vector<float> y(rows * length);
+  products.normalise({rows, length, bytes.data(), chosen.data(), mean.data(), scale.data(), y.data()});
+  std::vector<double> expected(y.size());
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t at = 0; at < length; ++at) {
+      expected[row * length + at] = (static_cast<double>(bytes[chosen[row] * length + at]) - mean[at]) * scale[at];
+    }
+  }
+  require(close(y, expected), "normalised rows differ", products.name);
+}
+
 // A convolution and its gradients; every vector is as long as it must be and no longer.
 void check_convolution(const ltr::Products& products) {
   const ltr::Convolution of{drawn(1, 20), drawn(1, 6), drawn(1, 6), drawn(1, 4),
@@ -189,6 +207,7 @@ int main() {
       for (const bool with_order : {false, true}) check_weighted(layer, products, with_order, turn % 2);
       check_dots(layer, products);
       check_transpose(layer, products);
+      check_normalise(products);
       check_pattern(layer, products);
       check_convolution(products);
     }
