@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ltr import __version__
 from ltr.errors import LtrError
+from ltr.version import __version__
 
-COMMANDS = ("run", "plan", "ls", "show", "compare", "connect", "data", "bench", "doctor")
+COMMANDS = ("run", "plan", "ls", "show", "compare", "report", "connect", "data", "bench", "doctor")
 
 
 def main(words: Sequence[str] | None = None) -> int:

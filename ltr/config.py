@@ -46,6 +46,10 @@ class Beside:
     """Marks a knob that is no part of a run's identity: it extends a run, or cannot change its numbers."""
 
 
+class Auto:
+    """Marks a knob that may be `auto` too, which `ltr.knobs.parse` makes other knobs of."""
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Dataset:
     name: Annotated[str, Field(description="the data set")] = "digits"
@@ -187,6 +191,41 @@ class Arm:
     ] = 1
 
 
+LOOKS = (5, 8, 13, 20, 30, 50, 80, 130, 200)
+"""After how many replicates `replicates=auto` may look whether they are enough: each look costs power."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Claims:
+    densities: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+        Field(
+            description="where claims are tested, best chosen before any result: in the rounds nearest "
+            "to these densities (none: in every round, with less power in each)"
+        ),
+        Beside(),
+    ] = (0.51, 0.21, 0.11, 0.036)
+    decide: Annotated[
+        tuple[Literal["matches", "wins", "faster", "weights", "structure", "iterating"], ...],
+        Field(min_length=1, description="which claims replicates=auto is to decide"),
+        Beside(),
+    ] = ("weights", "structure")
+    most: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            description="add replicates until these are decided, but no more than so many "
+            "(null: none; replicates=auto: 30)",
+        ),
+        Beside(),
+    ] = None
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many replicates it is looked whether they are decided; none unless some may be added."""
+        return () if self.most is None else (*(look for look in LOOKS if look < self.most), self.most)
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Experiment:
     prune_rate: Annotated[
@@ -202,8 +241,13 @@ class Experiment:
     ] = 15
     replicates: Annotated[
         int,
-        Field(ge=1, description="independent repetitions, each with its own weights and data order"),
+        Field(
+            ge=1,
+            description="independent repetitions, each with its own weights and data order; auto: as many "
+            "as it takes to decide claims.decide",
+        ),
         Beside(),
+        Auto(),
     ] = 3
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
     steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
@@ -233,6 +277,7 @@ class Experiment:
     optimizer: Optimizer = Optimizer()
     pruning: Pruning = Pruning()
     rewind: Rewind = Rewind()
+    claims: Claims = Claims()
     arm: Annotated[dict[str, Arm], Field(description="what each arm is"), Beside()] = dataclasses.field(
         default_factory=lambda: {
             "ticket": Arm(),

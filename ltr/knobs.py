@@ -10,14 +10,17 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ltr.config import Arm, Duration, Experiment, to_dict
+from ltr.config import LOOKS, Arm, Auto, Duration, Experiment, to_dict
 from ltr.errors import ConfigError
+
+MOST_REPLICATES = 30
+"""That `replicates=auto` ends with, if `claims.most` does not say otherwise."""
 
 
 def parse(values: Mapping[str, Any]) -> Experiment:
     """The validated experiment; ConfigError names the first knob that is wrong and what is allowed."""
     try:
-        experiment = TypeAdapter(Experiment).validate_python(values)
+        experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
     for name in ("steps", "eval_every"):
@@ -31,6 +34,15 @@ def parse(values: Mapping[str, Any]) -> Experiment:
             f"arms={_literal(experiment.arms)}: must contain ticket, which decides what is pruned"
         )
     return by_densities(experiment)
+
+
+def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`replicates=auto` as what it stands for: a first look, and further ones."""
+    if values.get("replicates") != "auto":
+        return values
+    claims = values.get("claims", {})
+    most = claims.get("most") or MOST_REPLICATES
+    return {**values, "replicates": min(LOOKS[0], most), "claims": {**claims, "most": most}}
 
 
 def by_densities(experiment: Experiment) -> Experiment:
@@ -100,7 +112,8 @@ def _allowed(hint: Any) -> str:
         for bound in extra.metadata
         if type(bound) in _SIGNS
     ]
-    return " ".join([_kind(kind), " and ".join(bounds)]).strip()
+    auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
+    return " ".join(part for part in (_kind(kind), " and ".join(bounds), auto) if part)
 
 
 def _kind(kind: Any) -> str:

@@ -77,7 +77,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"prune_rate": float("nan")}, f"prune_rate=nan: {PRUNE_RATE}"),
     ({"rounds": -1}, "rounds=-1: must be a whole number >= 0"),
     ({"rounds": 1.5}, "rounds=1.5: must be a whole number >= 0"),
-    ({"replicates": 0}, "replicates=0: must be a whole number >= 1"),
+    ({"replicates": 0}, "replicates=0: must be a whole number >= 1 or auto"),
     ({"seed": -1}, "seed=-1: must be a whole number >= 0 and < 4294967296"),
     ({"seed": 2**32}, "seed=4294967296: must be a whole number >= 0 and < 4294967296"),
     ({"steps": 0}, "steps=0: must be at least one step"),
@@ -163,3 +163,12 @@ def test_nearest_suggests_or_else_lists() -> None:
     assert nearest("tickt", ["ticket", "one_shot"]) == "did you mean ticket?"
     assert nearest("warmup", ["optimizer.warmup", "arm"]) == "did you mean optimizer.warmup?"
     assert nearest("xyz", ["ticket", "one_shot"]) == "known: one_shot, ticket"
+
+
+def test_replicates_may_be_as_many_as_it_takes() -> None:
+    auto = parse({"replicates": "auto"})
+    assert (auto.replicates, auto.claims.most) == (5, 30)
+    assert parse({"replicates": "auto", "claims": {"most": 4}}).replicates == 4
+    assert parse(to_dict(auto)) == auto
+    with pytest.raises(ConfigError, match=r"replicates=some: must be a whole number >= 1 or auto$"):
+        parse({"replicates": "some"})

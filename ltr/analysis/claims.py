@@ -3,27 +3,32 @@
 All compare two lanes of the same replicate, which, but for fresh weights, start from the same ones, and in
 the same round see the data in the same order: what they share cancels. Draws of a control are averaged
 first. The statistic is the mean over replicates of that difference, tested by Student's t against a bound,
-both ways at once, and corrected over the rounds of a claim (Holm, 1979): a claim is
+both ways at once, and corrected over the rounds where a claim is tested (Holm, 1979): a claim is
 
     supported  where the mean lies above the bound, beyond chance;
     refuted    where it lies below, beyond chance;
     undecided  otherwise.
 
 Where the mean is the bound in every round, at most 5 runs in 100 see a claim supported or refuted in one,
-half of them each; claims are not corrected for one another. An effect as large as one deviation between
-replicates is seen in a single round with a probability of 0.40 by 5 replicates and of 0.80 by 10, one of two
-deviations with 0.91 by 5.
+half of them each; claims are not corrected for one another. Where replicates were added until claims were
+decided, every p is multiplied by the number of times it might have been looked (Bonferroni), so that those
+5 hold for all looks together. Rounds are chosen beforehand: the fewer, the more power each of them has.
+
+An effect as large as one deviation between replicates is seen in a single round with a probability of 0.40
+by 5 replicates and of 0.80 by 10, one of two deviations with 0.91 by 5.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ltr import config
 from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, p_value, replicates_needed
 from ltr.analysis.winning import MATCHING_TOLERANCE
+from ltr.errors import ConfigError
 
 MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
 
@@ -68,10 +73,12 @@ class Claim(NamedTuple):
     Attributes:
         says: it in words, of "the ticket".
         tests: lanes by replicate, round -> what bears on it there; where it is several, all have to hold.
+        arm: the control that it is about, if it is about one.
     """
 
     says: str
     tests: Callable[[pd.DataFrame, int], Sequence[Evidence]]
+    arm: str = "ticket"
 
 
 class Verdict(NamedTuple):
@@ -83,7 +90,7 @@ class Verdict(NamedTuple):
         effect, unit: the mean difference; of a claim with several tests, of the one that least holds.
         low, high: its 95 % confidence interval by Student's t, not corrected.
         bootstrap_low, bootstrap_high: the same by bootstrap.
-        p: of the test, corrected over the rounds.
+        p: of the test, corrected over rounds and looks.
         n: replicates.
         needed: replicates that would probably decide it (see `replicates_needed`); None where it is
             decided, where censoring forbids the verdict, or nobody knows.
@@ -151,24 +158,69 @@ CLAIMS = {
     "matches": Claim("is at most 0.2 points less accurate than the dense network", matches),
     "wins": Claim("wins: is more accurate than the dense network, and learns faster", wins),
     "faster": Claim("learns faster than the dense network", faster),
-    "weights": Claim("needs its own initial weights: fresh ones are worse", better_than("random_reinit")),
-    "structure": Claim("needs its own connections: random ones are worse", better_than("random_mask")),
-    "iterating": Claim("is found by iterating: pruning at once is worse", iterating),
+    "weights": Claim(
+        "needs its own initial weights: fresh ones are worse", better_than("random_reinit"), "random_reinit"
+    ),
+    "structure": Claim(
+        "needs its own connections: random ones are worse", better_than("random_mask"), "random_mask"
+    ),
+    "iterating": Claim("is found by iterating: pruning at once is worse", iterating, "one_shot"),
 }
 """By name."""
 
 
-def verdicts(results: pd.DataFrame) -> dict[str, list[Verdict]]:
+EVERY_ROUND = config.Claims(densities=())
+
+NEAR = 1.25
+"""A round is tested for a density that it is within such a factor of."""
+
+
+def verdicts(results: pd.DataFrame, asked: config.Claims = EVERY_ROUND) -> dict[str, list[Verdict]]:
     """What a results table says of every claim, by round; nothing of those that it has no lanes for."""
     tickets = results[results["arm"] == "ticket"]
-    densities = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
+    of_rounds = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
+    densities = of_rounds[tested(of_rounds, asked.densities)]
+    looks = max(1, len(asked.looks))
     lanes, found = _by_replicate(results), {}
     for name, claim in CLAIMS.items():
-        tested = {int(round): claim.tests(lanes, int(round)) for round in densities.index}
-        rounds = {round: tests for round, tests in tested.items() if all(len(test.values) for test in tests)}
+        evidence = {int(round): claim.tests(lanes, int(round)) for round in densities.index}
+        rounds = {
+            round: tests for round, tests in evidence.items() if all(len(test.values) for test in tests)
+        }
         if rounds:
-            found[name] = _family(rounds, densities)
+            found[name] = _family(rounds, densities, looks)
     return found
+
+
+def of_run(results: pd.DataFrame, experiment: config.Experiment) -> dict[str, list[Verdict]]:
+    """The verdicts of a run; none if its tickets do not start again from early weights, as the paper's do."""
+    return verdicts(results, experiment.claims) if experiment.rewind.name == "weights" else {}
+
+
+def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
+    """The rounds nearest to the densities wanted, if they are near; every round if none is wanted."""
+    if not wanted:
+        return list(densities.index)
+    apart = [np.abs(np.log(densities.to_numpy(np.float64) / one)) for one in wanted if len(densities)]
+    near = {int(factors.argmin()) for factors in apart if factors.min() <= math.log(NEAR)}
+    return [int(densities.index[place]) for place in sorted(near)]
+
+
+def check(experiment: config.Experiment) -> None:
+    """ConfigError if replicates are to be added until claims are decided that cannot be."""
+    asked = experiment.claims
+    if asked.most is None:
+        return
+    if experiment.rewind.name != "weights":
+        raise ConfigError(f"claims.most={asked.most}: needs rewind=weights, which the claims are about")
+    for name in asked.decide:
+        if CLAIMS[name].arm not in experiment.arms:
+            raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")
+
+
+def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
+    """Those claims of `decide` that are not decided in every round where they are tested."""
+    return [name for name in decide if any(one.verdict == UNDECIDED for one in found.get(name, []))]
 
 
 def sparsest(of_matching: Sequence[Verdict]) -> Verdict | None:
@@ -177,12 +229,12 @@ def sparsest(of_matching: Sequence[Verdict]) -> Verdict | None:
     return min(supported, key=lambda one: one.density, default=None)
 
 
-def _family(rounds: dict[int, Sequence[Evidence]], densities: pd.Series) -> list[Verdict]:
-    """The verdicts of a claim's rounds, corrected for each other."""
+def _family(rounds: dict[int, Sequence[Evidence]], densities: pd.Series, looks: int) -> list[Verdict]:
+    """The verdicts of a claim's rounds, corrected for each other and for looks."""
     weakest = {round: min(tests, key=_strength) for round, tests in rounds.items()}
-    adjusted = holm([_p(weakest[round], len(tests)) for round, tests in rounds.items()])
+    adjusted = holm([min(1.0, looks * _p(weakest[round], len(tests))) for round, tests in rounds.items()])
     return [
-        _verdict(round, float(densities[round]), weakest[round], p, LEVEL / len(rounds))
+        _verdict(round, float(densities[round]), weakest[round], p, LEVEL / len(rounds) / looks)
         for round, p in zip(rounds, adjusted, strict=True)
     ]
 

@@ -41,9 +41,8 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
         Accuracies are fractions.
     """
     cell = ["round", "arm"]
-    lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
-    lanes = lanes.astype(dict.fromkeys([*MEASURES, "early_bird_step"], np.float64))
-    replicates = lanes.groupby([*cell, "replicate"])[["density", *MEASURES]].mean().groupby(cell)
+    lanes = results.astype({"early_bird_step": np.float64})
+    replicates = by_replicate(results).groupby(cell)
     columns = {"density": replicates["density"].mean(), "n": replicates.size()}
     for measure in MEASURES:
         columns[measure] = replicates[measure].mean()
@@ -52,6 +51,13 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
     columns["early_bird_step"] = lanes.groupby(cell)["early_bird_step"].mean()
     columns["lanes"] = lanes.groupby(cell).size()
     return pd.DataFrame(columns).reset_index()
+
+
+def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
+    """Every round, arm and replicate, averaged over draws: mean `density`, and `MEASURES` by name."""
+    lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
+    lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
+    return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
 
 
 def density(round: pd.DataFrame) -> float:

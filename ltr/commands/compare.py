@@ -18,16 +18,10 @@ Examples:
 import argparse
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ltr.commands.found import add_output_root, find_readable, results_of, settings
+from ltr.commands.found import add_output_root, settings, shared
 from ltr.errors import ConfigError
-
-if TYPE_CHECKING:
-    from ltr.config import Experiment
-
-SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
-"""How the knobs begin that, where they are the same, make replicates start from the same weights."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,19 +37,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
+    from ltr import loaded
     from ltr.analysis.comparison import compare
-    from ltr.knobs import parse
     from ltr.report import comparison, stdout
 
-    runs = [find_readable(args.output_root, name) for name in args.run]
-    experiments = [parse(run.config) for run in runs]
-    results = [results_of(*pair) for pair in zip(runs, experiments, strict=True)]
+    runs = [loaded.load(name, args.output_root) for name in args.run]
+    experiments, results = [run.experiment for run in runs], [run.results for run in runs]
     for run, table in zip(runs, results, strict=True):
         if args.arm not in set(table["arm"]):
             known = ", ".join(sorted(set(table["arm"]))) or "none yet"
             raise ConfigError(f"--arm={args.arm}: {run.folder} has {known}")
-    shared = [_shared(one) for one in experiments]
-    paired = [one == shared[0] for one in shared]
+    of_runs = [shared(one) for one in experiments]
+    paired = [one == of_runs[0] for one in of_runs]
     rows = compare(results, args.arm, paired)
     knobs = comparison.differing([settings(one) for one in experiments])
     named = [
@@ -69,13 +62,6 @@ def execute(args: argparse.Namespace) -> int:
     else:
         stdout.write((comparison.markdown if args.md else comparison.text)(named, rows, args.arm))
     return 0
-
-
-def _shared(experiment: "Experiment") -> dict[str, Any]:
-    """The knobs that decide what replicates start from."""
-    from ltr.store.identity import decisive
-
-    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}
 
 
 def _plain(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:

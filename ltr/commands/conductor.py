@@ -1,18 +1,20 @@
 """Conducts one experiment: from its configuration to a finished folder, watched and stoppable."""
 
 import contextlib
+import dataclasses
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ltr import devices, setup
 from ltr import experiment as loop
+from ltr.analysis import claims
 from ltr.analysis.summary import by_round, select, summary
 from ltr.arms import missing
 from ltr.commands import caches
 from ltr.commands.stopping import Stop
-from ltr.config import Experiment
+from ltr.config import Claims, Experiment
 from ltr.errors import LtrError, StoppedError
 from ltr.packing import Layers
 from ltr.report import tables
@@ -40,21 +42,51 @@ def conduct(experiment: Experiment) -> None:
         LtrError: the run failed.
     """
     devices.start(caches.compiled())
-    outline = setup.outline(experiment)
+    claims.check(experiment)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
-        to_do = _to_do(experiment, folder)
-        unfinished = to_do or folder.facts.get("status") != "finished"
-        ready = setup.make(outline, packing(outline, folder)) if unfinished else None
-        print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
-        table = RoundTable(experiment, folder)
-        table.catch_up()
-        if ready is not None:
-            log.info("%s", _amount(outline, folder, to_do))
-            with _recorded(folder, ready):
-                _train(ready, folder, stop, table)
-                draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
-        conclude(folder.path, select(folder.frames["results"], experiment), experiment.early_bird)
+        for asked in _looks(experiment, folder):
+            _complete(asked, folder, stop)
+        conclude(folder.path, select(folder.frames["results"], asked), asked)
+
+
+def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
+    """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
+    of_claims = experiment.claims
+    later = (look for look in of_claims.looks if look > experiment.replicates)
+    for replicates in (experiment.replicates, *later):
+        yield (asked := dataclasses.replace(experiment, replicates=replicates))
+        found = claims.of_run(select(folder.frames["results"], asked), asked)
+        still_open = claims.undecided(found, of_claims.decide)
+        if of_claims.looks and (said := _said(found, still_open, replicates, of_claims)):
+            print(f"\n{said}", file=sys.stderr, flush=True)
+        if not still_open:
+            return
+
+
+def _said(found: Collection[str], still_open: list[str], replicates: int, asked: Claims) -> str:
+    """What a look shows."""
+    if untested := [name for name in asked.decide if name not in found]:
+        return f"tested in no round: {', '.join(untested)}; more rounds, or claims.densities=[], would help"
+    if still_open:
+        return f"{replicates} replicates leave undecided: {', '.join(still_open)} (of {asked.most} at most)"
+    return f"{replicates} replicates decide: {', '.join(asked.decide)}"
+
+
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
+    """Train what the run lacks."""
+    outline = setup.outline(experiment)
+    to_do = _to_do(experiment, folder)
+    unfinished = to_do or folder.facts.get("status") != "finished"
+    ready = setup.make(outline, packing(outline, folder)) if unfinished else None
+    print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
+    table = RoundTable(experiment, folder)
+    table.catch_up()
+    if ready is not None:
+        log.info("%s", _amount(outline, folder, to_do))
+        with _recorded(folder, ready):
+            _train(ready, folder, stop, table)
+            draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
 
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:

@@ -39,11 +39,11 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _found() -> dict[str, Any]:
-    from ltr import __version__
     from ltr.commands import caches
     from ltr.data import DATASETS
     from ltr.data.prepare import data_root
     from ltr.machine import machine
+    from ltr.version import __version__
 
     root = data_root(None)
     return {

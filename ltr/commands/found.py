@@ -6,12 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.errors import LtrError
-from ltr.store.catalog import DAMAGED, INFO, Run, find
-
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ltr.config import Experiment
 
 
@@ -30,23 +25,15 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find_readable(output_root: Path, name: str) -> Run:
-    """The run of that name; ConfigError if there is none, LtrError if it is damaged."""
-    run = find(output_root, name)
-    if run.info["status"] == DAMAGED:
-        raise LtrError(f"{run.folder / INFO}: damaged")
-    return run
+SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
+"""How the knobs begin that, where they are the same, make replicates start from the same weights."""
 
 
-def results_of(run: Run, experiment: "Experiment") -> "pd.DataFrame":
-    """The rows of its results table that the experiment asks for; LtrError if it cannot be read."""
-    from ltr.analysis.summary import select
-    from ltr.store import tables
+def shared(experiment: "Experiment") -> dict[str, Any]:
+    """The knobs that decide what replicates start from: of equal runs, differences are paired."""
+    from ltr.store.identity import decisive
 
-    try:
-        return select(tables.read(run.folder, "results"), experiment)
-    except (OSError, ValueError) as error:
-        raise LtrError(f"{run.folder / 'results.parquet'}: cannot be read: {error}") from error
+    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}
 
 
 def settings(experiment: "Experiment") -> dict[str, Any]:

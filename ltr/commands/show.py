@@ -6,14 +6,14 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, find_readable, results_of, settings
+from ltr.commands.found import add_output_root, add_run, settings
 from ltr.report import stdout
-from ltr.store.catalog import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ltr.config import Experiment
+    from ltr.loaded import LoadedRun
 
 EPILOG = """\
 example:
@@ -30,12 +30,12 @@ With --json one object:
            only a lower bound), lanes, n (replicates)
   finding  sentences
   claims   a list, each with claim (its name), says, and rounds: for each
-           round density, verdict (supported, refuted, undecided), effect (a
-           mean difference over replicates) and unit (fraction, log2 steps),
-           low, high and bootstrap_low, bootstrap_high (95 % intervals), p
-           (corrected over the rounds), n, needed (replicates that would
-           probably decide it); none where trained weights are kept
-           (rewind=fine_tune, say)
+           that is tested (claims.densities) round, density, verdict
+           (supported, refuted, undecided), effect (a mean difference over
+           replicates) and unit (fraction, log2 steps), low, high and
+           bootstrap_low, bootstrap_high (95 % intervals), p (corrected over
+           rounds and looks), n, needed (replicates that would probably decide
+           it); none where trained weights are kept (rewind=fine_tune, say)
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of
 one replicate, is null."""
@@ -52,24 +52,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what the run found, of the rounds, replicates and arms that were asked for last."""
-    from ltr.knobs import parse
+    from ltr import loaded
 
-    run = find_readable(args.output_root, args.run)
-    experiment = parse(run.config)
-    results = results_of(run, experiment)
-    said = _describe(run, experiment)
-    stdout.write((_json if args.json else _text)(said, results, experiment))
+    run = loaded.load(args.run, args.output_root)
+    stdout.write((_json if args.json else _text)(_describe(run), run.results, run.experiment))
     return 0
 
 
-def _claimed(results: "pd.DataFrame", experiment: "Experiment") -> "pd.DataFrame":
-    """What the paper's claims are about: networks that start again from early weights."""
-    return results if experiment.rewind.name == "weights" else results.head(0)
-
-
-def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
+def _describe(of: "LoadedRun") -> dict[str, Any]:
     """The `run` of the JSON."""
-    figures = sorted((run.folder / "figures").glob("*.*"))
+    run = of.run
     return {
         "id": run.id,
         "folder": str(run.folder),
@@ -77,12 +69,13 @@ def _describe(run: Run, experiment: "Experiment") -> dict[str, Any]:
         "model": run.model,
         "status": run.info["status"],
         "written": run.written.isoformat(timespec="seconds"),
-        "settings": settings(experiment),
-        "figures": [str(path) for path in figures],
+        "settings": settings(of.experiment),
+        "figures": [str(path) for path in sorted((run.folder / "figures").glob("*.*"))],
     }
 
 
 def _text(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
+    from ltr.analysis.claims import of_run
     from ltr.analysis.summary import by_round
     from ltr.report.claims import claims_text
     from ltr.report.finding import finding
@@ -95,16 +88,17 @@ def _text(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experime
     if len(results):
         summary = by_round(results)
         parts += [accuracy_table(summary), *other_tables(summary, experiment.early_bird)]
-        parts += [claims_text(_claimed(results, experiment))]
+        parts += [claims_text(of_run(results, experiment), experiment.claims)]
     parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 
 
 def _json(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
+    from ltr.analysis.claims import of_run
     from ltr.report.claims import claims
     from ltr.report.finding import finding
     from ltr.report.rounds import rounds
 
     found = {"rounds": rounds(results), "finding": finding(results)}
-    found["claims"] = claims(_claimed(results, experiment))
+    found["claims"] = claims(of_run(results, experiment))
     return json.dumps({"run": run, **found}, indent=2)

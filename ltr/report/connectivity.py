@@ -66,7 +66,7 @@ def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
         figure, axes = empty("error barrier (pp)", title, spread(summary["n"]))
         axes.axhline(100 * STABLE, color="#555555", linestyle=(0, (4, 2)), linewidth=0.8)
         ends = {
-            look: curve(axes, points[points["kind"] == kind], look)
+            look: curve(axes, points[points["kind"] == kind], look, kind)
             for kind, look in LOOKS.items()
             if kind in set(points["kind"])
         }

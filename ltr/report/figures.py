@@ -6,13 +6,15 @@ files carry no date, and the ids of the SVG no random salt.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ltr.analysis.summary import by_round
+from ltr.analysis.summary import by_replicate, by_round
 from ltr.report.arms import DENSE, Look, looks
 from ltr.report.axes import fit_heights, label_ends, ticks_of_density
 from ltr.report.numbers import spread
@@ -69,7 +71,7 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     summary = by_round(results)
     with in_style():
-        return [path for name in MEASURES for path in save(_figure(summary, name, title), folder / name)]
+        return [path for name in MEASURES for path in save(figure(summary, name, title), folder / name)]
 
 
 def in_style() -> AbstractContextManager[None]:
@@ -95,35 +97,59 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
     return figure, axes
 
 
-def _figure(summary: pd.DataFrame, name: str, title: str) -> Figure:
-    points, arms = _points(summary, name), looks(summary["arm"])
+def figure(summary: pd.DataFrame, name: str, title: str, results: pd.DataFrame | None = None) -> Figure:
+    """One of `MEASURES` against density: a summary by round, and every replicate of `results`, if given."""
+    points, arms = _points(summary, summary, name), looks(summary["arm"])
     bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
     note = f"{spread(summary['n'])}{bound}"
     figure, axes = empty(MEASURES[name][2], title, note, labels=len(arms) + 1)
     ends = _dense(axes, points[summary["round"] == 0])
-    ends |= {look: curve(axes, points[points["arm"] == arm], look) for arm, look in arms.items()}
+    if results is not None:
+        _replicates(axes, _points(by_replicate(results), summary, name), arms)
+    ends |= {look: curve(axes, points[points["arm"] == arm], look, arm) for arm, look in arms.items()}
     ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
     fit_heights(axes, points["mean"], points["bar"])
     label_ends(axes, ends)
     return figure
 
 
-def _points(summary: pd.DataFrame, name: str) -> pd.DataFrame:
-    """What a figure shows of each round and arm: where, its mean and error bar, and whether it is a bound."""
+def _points(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> pd.DataFrame:
+    """What a figure shows of rows, those of the summary or others of its arms: where, a mean and error bar.
+
+    And whether it is a bound.
+    """
     measure, scale, _ = MEASURES[name]
     arms = list(looks(summary["arm"]))
-    places = (len(arms) - 1) / 2 - summary["arm"].map(arms.index)
+    places = (len(arms) - 1) / 2 - rows["arm"].map(arms.index)
     dodge = min(DODGE, SPREAD ** (1 / max(1, len(arms) - 1)))
-    is_bound = (summary["censored"] > 0) & (measure == "early_stop_step")
+    censored = rows["censored"] if "censored" in rows else pd.Series(0, rows.index)
+    is_bound = (censored > 0) & (measure == "early_stop_step")
+    bar = rows.get(f"{measure}_ci95", pd.Series(math.nan, rows.index))
     return pd.DataFrame(
         {
-            "arm": summary["arm"],
-            "density": summary["density"] * dodge ** places.where(summary["round"] > 0, 0),
-            "mean": scale * summary[measure],
-            "bar": (scale * summary[f"{measure}_ci95"]).where(~is_bound),
+            "arm": rows["arm"],
+            "density": rows["density"] * dodge ** places.where(rows["round"] > 0, 0),
+            "mean": scale * rows[measure],
+            "bar": (scale * bar).where(~is_bound),
             "is_bound": is_bound,
         }
     )
+
+
+def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Look]) -> None:
+    """Each replicate as a faint point."""
+    for arm, look in arms.items():
+        of_arm = points[points["arm"] == arm]
+        axes.plot(
+            of_arm["density"],
+            of_arm["mean"],
+            "o",
+            color=look.colour,
+            alpha=0.3,
+            markersize=1.6,
+            markeredgewidth=0,
+            gid=f"{arm}:replicates",
+        )
 
 
 def _dense(axes: Axes, dense: pd.DataFrame) -> dict[Look, float]:
@@ -134,9 +160,12 @@ def _dense(axes: Axes, dense: pd.DataFrame) -> dict[Look, float]:
     return dict.fromkeys([DENSE] * len(dense), dense["mean"].max())
 
 
-def curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
-    """One arm: its means joined, with error bars, open where they are lower bounds; the last mean."""
-    axes.errorbar(
+def curve(axes: Axes, curve: pd.DataFrame, look: Look, name: str) -> float:
+    """One arm: its means joined, with error bars, open where they are lower bounds; the last mean.
+
+    What is drawn is grouped in an SVG under ids that begin with its name.
+    """
+    line, caps, bars = axes.errorbar(
         curve["density"],
         curve["mean"],
         curve["bar"],
@@ -146,6 +175,8 @@ def curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
         capsize=1.2,
         capthick=0.6,
     )
+    for number, artist in enumerate((line, *caps, *bars)):
+        artist.set_gid(f"{name}:line:{number}")
     for is_bound, some in curve.groupby("is_bound"):
         axes.plot(
             some["density"],
@@ -155,6 +186,7 @@ def curve(axes: Axes, curve: pd.DataFrame, look: Look) -> float:
             markerfacecolor="white" if is_bound else look.colour,
             markersize=3,
             markeredgewidth=0.7,
+            gid=f"{name}:{'bounds' if is_bound else 'means'}",
         )
     return float(curve["mean"].iloc[-1])
 

@@ -22,7 +22,6 @@ import pyarrow as pa
 import yaml
 from filelock import FileLock, Timeout
 
-from ltr import __version__
 from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
@@ -30,6 +29,7 @@ from ltr.store import checkpoints, tables
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.tables import LANE, LaneId
+from ltr.version import __version__
 
 SCHEMA_VERSION = 3
 """Of run folders; another one where what they hold means something else."""

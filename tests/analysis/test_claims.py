@@ -1,14 +1,26 @@
 """Claims: what speaks for and against them, and how often they err."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ltr.analysis import claims
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, sparsest, verdicts
+from ltr.analysis.claims import (
+    CLAIMS,
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    check,
+    sparsest,
+    undecided,
+    verdicts,
+)
+from ltr.config import Claims
+from ltr.errors import ConfigError
+from ltr.knobs import parse
 
 ARMS = ("random_reinit", "random_mask", "one_shot")
 LAST = 1000
@@ -151,6 +163,63 @@ def test_one_replicate_decides_nothing() -> None:
     assert {one.verdict for of_claim in verdicts(table).values() for one in of_claim} == {UNDECIDED}
 
 
+def test_claims_are_tested_in_the_rounds_nearest_to_the_densities_chosen() -> None:
+    wobble = noise(0.001)
+    table = lanes(lambda arm, *_: 0.9 + 0.01 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=8, n=4)
+    found = verdicts(table, Claims(densities=(0.5, 0.2, 0.01)))["structure"]
+    assert [one.round for one in found] == [3, 7]  # 51 and 21 %; 17 % is far from 1 %
+    everywhere = {one.round: one.p for one in verdicts(table)["structure"]}
+    assert [one.p for one in found] < [everywhere[3], everywhere[7]]
+
+
+def test_a_claim_tested_in_no_round_is_left_out() -> None:
+    table = lanes(lambda *_: 0.9, lambda *_: 5, rounds=2, n=3)
+    assert verdicts(table, Claims(densities=(0.1,))) == {}
+
+
+def test_every_look_costs() -> None:
+    wobble = noise(0.01)
+    table = lanes(lambda arm, *_: 0.9 + 0.025 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=1, n=5)
+    once, often = (verdicts(table, Claims(densities=(), most=most))["structure"][0] for most in (None, 30))
+    assert often.p == pytest.approx(5 * once.p)
+    assert (once.verdict, often.verdict) == (SUPPORTED, UNDECIDED)
+
+
+def test_looks_are_fixed_beforehand() -> None:
+    assert Claims(most=30).looks == (5, 8, 13, 20, 30)
+    assert Claims(most=10).looks == (5, 8, 10)
+    assert Claims(most=4).looks == (4,)
+    assert Claims().looks == ()
+
+
+def test_undecided_claims_are_those_asked_for_that_are_open_in_some_round() -> None:
+    wobble = noise(0.002)
+    table = lanes(
+        lambda arm, *_: 0.9 + (0.02 if arm == "random_mask" else 0) + wobble(), lambda *_: 5, rounds=2, n=5
+    )
+    found = verdicts(table)
+    assert undecided(found, ("weights", "structure")) == ["weights"]
+    assert {one.verdict for one in found["structure"]} == {REFUTED}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
+        ({"rewind": {"name": "fine_tune"}}, "claims.most=30: needs rewind=weights"),
+    ],
+)
+def test_claims_that_cannot_be_decided_are_refused(knobs: dict[str, Any], message: str) -> None:
+    check(parse(knobs))
+    with pytest.raises(ConfigError, match=message):
+        check(parse({"replicates": "auto", **knobs}))
+
+
+def test_the_claims_that_a_knob_names_are_those_there_are() -> None:
+    names, _ = get_args(get_type_hints(Claims)["decide"])
+    assert get_args(names) == tuple(CLAIMS)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what decides nothing."""
@@ -185,3 +254,16 @@ def test_an_effect_of_one_deviation_is_found_as_often_as_stated(n: int, expected
         table = lanes(lambda arm, *_: 0.9 + 0.01 * (arm == "ticket") + wobble(), lambda *_: 5, 1, n)  # noqa: B023
         found += verdicts(table)["structure"][0].verdict == SUPPORTED
     assert found / runs == pytest.approx(expected, abs=0.07)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.slow
+def test_looking_again_and_again_errs_no_more_often() -> None:
+    """Replicates are added until the claim is decided: where nothing differs, in 5 of 100 runs at most."""
+    asked, runs, wrong = Claims(densities=(), most=30), 300, 0
+    for seed in range(runs):
+        wobble = noise(0.01, seed)
+        table = lanes(lambda *_: 0.9 + wobble(), lambda *_: 5, rounds=2, n=30)  # noqa: B023
+        looks = (verdicts(table[table["replicate"] < look], asked)["structure"] for look in asked.looks)
+        wrong += any(one.verdict != UNDECIDED for found in looks for one in found)
+    assert 0 < wrong <= 0.05 * runs

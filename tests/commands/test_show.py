@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def configure(folder: Path, **knobs: object) -> None:
     arms = to_dict(Experiment().arm) | {"one_shot": {"mask": "one_shot", "draws": 2}, "loud": {"noise": 2}}
-    experiment = parse({"arm": arms} | knobs)
+    experiment = parse({"arm": arms, "claims": {"densities": []}} | knobs)
     (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
 
 
@@ -63,7 +63,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert said.err == ""
     head, settings, accuracies, steps, claims, finding, figures = said.out.split("\n\n")
     assert head == f"{folder}  finished"
-    assert settings == "rounds=1  replicates=2  arm.one_shot.draws=2"
+    assert settings == "rounds=1  replicates=2  claims.densities=[]  arm.one_shot.draws=2"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
     assert steps.splitlines()[-1] == "    1  80.00 %    300 ± 0       > 300"
     assert claims.startswith("Claims (2 replicates, paired;")
@@ -84,7 +84,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "dataset": "digits",
         "model": "lenet_300_100",
         "status": "finished",
-        "settings": {"rounds": 1, "replicates": 2, "arm.one_shot.draws": 2},
+        "settings": {"rounds": 1, "replicates": 2, "claims.densities": [], "arm.one_shot.draws": 2},
         "figures": [str(folder / "figures" / "accuracy.png")],
     }
     assert [list(round["arms"]) for round in said["rounds"]] == [["ticket"], ["ticket", "one_shot"]]

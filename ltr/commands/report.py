@@ -1,0 +1,91 @@
+"""Write a page on one run or several: the answer, claims, figures.
+
+The page is one HTML file that needs no network: it opens from disk, on a
+phone too, and can be printed. Of several runs it shows the tickets side by
+side, and each run after that.
+
+Examples:
+  ltr report last
+  ltr report 3f2a91bc07 last --output sweep.html
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ltr.commands.found import add_output_root, settings, shared
+from ltr.errors import ConfigError, LtrError
+
+if TYPE_CHECKING:
+    from ltr.analysis.connections import Tickets
+    from ltr.loaded import LoadedRun
+    from ltr.report.page import Subject
+
+MOST_TICKETS = 8
+"""Replicates whose masks are read: their means hardly change with more."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the file to write (default: report.html in the run's folder, of several in the output root)",
+    )
+    add_output_root(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write the page, and print where it is."""
+    from ltr import loaded
+    from ltr.analysis.comparison import compare
+    from ltr.report import stdout
+    from ltr.report.page import page
+
+    runs = [loaded.load(name, args.output_root) for name in args.run]
+    compared = None
+    if len(runs) > 1:
+        of_runs = [shared(run.experiment) for run in runs]
+        paired = [one == of_runs[0] for one in of_runs]
+        compared = compare([run.results for run in runs], "ticket", paired)
+    output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root) / "report.html"
+    try:
+        output.write_text(page([_subject(run) for run in runs], compared), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+    stdout.write(str(output))
+    return 0
+
+
+def _subject(run: "LoadedRun") -> "Subject":
+    from ltr import data
+    from ltr.report.page import Subject
+
+    return Subject(
+        run.folder.name,
+        run.run.info,
+        run.experiment,
+        settings(run.experiment),
+        run.results,
+        run.metrics,
+        run.timings,
+        _tickets(run),
+        data.describe(run.experiment.dataset).shape,
+    )
+
+
+def _tickets(run: "LoadedRun") -> "Tickets":
+    """Masks and initial weights of every round; none where they are not there, or damaged."""
+    from ltr.analysis.connections import layers
+
+    lanes = run.results[run.results["arm"] == "ticket"]
+    found = {}
+    for round, replicate in lanes[["round", "replicate"]].itertuples(index=False):
+        if replicate < MOST_TICKETS:
+            try:
+                ticket = run.ticket(round, replicate)
+            except LtrError:
+                return {}
+            found[round, replicate] = layers(ticket.mask, ticket.initial)
+    return found

@@ -1,0 +1,120 @@
+"""A run as data: its tables as data frames, its tickets as pytrees (`ltr.load`)."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from ltr.analysis.claims import of_run
+from ltr.analysis.summary import by_round, select
+from ltr.config import Experiment
+from ltr.errors import ConfigError, LtrError
+from ltr.knobs import parse
+from ltr.store import tables
+from ltr.store.catalog import DAMAGED, INFO, Run, find
+
+if TYPE_CHECKING:
+    from ltr.store.groups import Groups
+
+
+class Ticket(NamedTuple):
+    """A ticket of a round; nested dictionaries of NumPy arrays, by layer.
+
+    Attributes:
+        mask: boolean, like the kernels; None for what is never pruned.
+        start: weights that the round trained from, zero where the mask is False.
+        trained: weights after its last step.
+        initial: the whole network's weights, before any training.
+    """
+
+    mask: Any
+    start: Any
+    trained: Any
+    initial: Any
+
+
+class LoadedRun:
+    """What a run found, of the rounds, replicates and arms that were asked for last.
+
+    Tables are documented in `ltr.store.tables`; reading one that is damaged raises LtrError.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if run.info["status"] == DAMAGED:
+            raise LtrError(f"{run.folder / INFO}: damaged")
+        self.run = run
+        self.folder = run.folder
+        self.experiment: Experiment = parse(run.config)
+
+    def __repr__(self) -> str:
+        return f"<ltr run {self.folder}, {self.run.info['status']}>"
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """A row per training."""
+        return self._table("results")
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row per evaluation."""
+        return self._table("metrics")
+
+    @cached_property
+    def timings(self) -> pd.DataFrame:
+        """Seconds of each training."""
+        return self._table("timings")
+
+    @property
+    def rounds(self) -> pd.DataFrame:
+        """A row per round and arm: means over replicates with 95 % intervals (`ltr.analysis.summary`)."""
+        return by_round(self.results)
+
+    @property
+    def claims(self) -> pd.DataFrame:
+        """A row per claim and round where it is tested: its verdict (`ltr.analysis.claims.Verdict`)."""
+        found = of_run(self.results, self.experiment)
+        rows = [{"claim": name, **one._asdict()} for name, rounds in found.items() for one in rounds]
+        return pd.DataFrame(rows)
+
+    def ticket(self, round: int, replicate: int = 0) -> Ticket:
+        """The ticket of a round; ConfigError if it is not there, LtrError if it is damaged."""
+        from ltr.store.folder import round_name
+
+        if replicate not in self._groups.members(round_name(round)):
+            known = sorted(self.results.loc[self.results["arm"] == "ticket", "round"].unique())
+            rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
+            raise ConfigError(
+                f"round {round}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "
+                f"{self.experiment.replicates} replicates"
+            )
+        first = self._groups.load("initial", replicate)
+        return Ticket(**self._groups.load(round_name(round), replicate), initial=first["initial"])
+
+    @cached_property
+    def _groups(self) -> "Groups":
+        from ltr.store.groups import Groups  # and with it JAX, which tables can do without
+
+        groups = Groups(self.folder / "checkpoints")
+        groups.require_whole()
+        return groups
+
+    def _table(self, name: str) -> pd.DataFrame:
+        try:
+            return select(tables.read(self.folder, name), self.experiment)
+        except (OSError, ValueError) as error:
+            raise LtrError(f"{self.folder / name}.parquet: cannot be read: {error}") from error
+
+
+def load(run: str | Path = "last", output_root: str | Path = "outputs") -> LoadedRun:
+    """A run, to be looked at in Python.
+
+    Args:
+        run: its folder, id or the beginning of it, or "last".
+        output_root: folder of the run folders.
+
+    Raises:
+        ConfigError: no run has that name, or more than one.
+        LtrError: its `run.json` or configuration is damaged.
+    """
+    return LoadedRun(find(Path(output_root), str(run)))

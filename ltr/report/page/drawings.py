@@ -1,0 +1,271 @@
+"""What a page shows of a run in figures, each with words for who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ltr.analysis.connections import Tickets, by_layer, initial_weights, of_inputs
+from ltr.analysis.learning_curves import learning_curve
+from ltr.analysis.search_cost import search_cost
+from ltr.analysis.summary import by_round
+from ltr.report.arms import Look, looks
+from ltr.report.axes import label_ends, ticks_of_density
+from ltr.report.figures import curve, empty, figure
+from ltr.report.numbers import percent, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SEQUENCE = ("#555555", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#B0508F")
+"""Colours of things in order, as densities and layers are."""
+
+
+class Drawing(NamedTuple):
+    """A figure of a page.
+
+    Attributes:
+        name: its id.
+        title, caption: above and below it.
+        says: what it shows, for who cannot see it.
+        tooltips: by the id of a group of markers in the SVG, what each of them says, in their order.
+        choices: what of it may be hidden: by the class of its parts in the SVG, its name.
+    """
+
+    name: str
+    title: str
+    caption: str
+    says: str
+    figure: Figure
+    tooltips: dict[str, list[str]]
+    choices: Mapping[str, str] = MappingProxyType({})
+
+
+def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
+    """Accuracy and early stop of every arm, with every replicate."""
+    summary = by_round(results)
+    texts = {
+        "accuracy": ("Accuracy", "of the test set, where the validation loss is least", "{:.2f} %", 100),
+        "early_stop": ("Speed of learning", "the step of the least validation loss", "step {:.0f}", 1),
+    }
+    measures = {"accuracy": "accuracy", "early_stop": "early_stop_step"}
+    for name, (title, meaning, form, scale) in texts.items():
+        measure = measures[name]
+        tooltips = _tooltips(summary, measure, form, scale)
+        yield Drawing(
+            name,
+            title,
+            f"{meaning[0].upper()}{meaning[1:]}. Bars are 95 % intervals, faint points single replicates.",
+            f"{title}, {meaning}, against the weights remaining: a curve an arm. The table has the numbers.",
+            figure(summary, name, "", results),
+            tooltips,
+        )
+
+
+def _tooltips(summary: pd.DataFrame, measure: str, form: str, scale: float) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in summary.to_dict("records"):
+        label = looks([row["arm"]])[row["arm"]].label
+        is_bound = measure == "early_stop_step" and row["censored"] > 0
+        value = form.format(scale * row[measure]) + (" or later" if is_bound else "")
+        said = f"{label}, {percent(row['density'])} % of the weights: {value}"
+        found.setdefault(f"{row['arm']}:{'bounds' if is_bound else 'means'}", []).append(said)
+    return found
+
+
+def learning(metrics: pd.DataFrame, rounds: Sequence[int]) -> Drawing:
+    """Validation accuracy by step, of tickets of several densities, and of the fresh weights beside them."""
+    tickets = metrics[metrics["arm"] == "ticket"]
+    densities = tickets.groupby("round")["density"].mean()
+    note = "solid: ticket; dotted: fresh weights" if "random_reinit" in set(metrics["arm"]) else ""
+    drawn, axes = empty("validation accuracy (%)", "", note, labels=len(rounds))
+    ends, choices = {}, {}
+    for place, round in enumerate(rounds):
+        colour = SEQUENCE[place % len(SEQUENCE)]
+        label = "dense" if round == 0 else f"{percent(densities[round])} %"
+        choices[f"round-{round}"] = label
+        for arm, dashes in (("ticket", "-"), ("random_reinit", ":")):
+            found = learning_curve(metrics, round, arm)
+            found = found[found["step"] > 0]
+            if len(found):
+                gid = f"{arm}:round:{round}"
+                axes.plot(
+                    found["step"], 100 * found["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
+                )
+                if arm == "ticket":
+                    ends[looks([label])[label]._replace(label=label, colour=colour)] = float(
+                        100 * found["accuracy"].iloc[-1]
+                    )
+    _fit_curves(axes)
+    axes.set_xlabel("step")
+    label_ends(axes, ends)
+    return Drawing(
+        "learning",
+        "Learning curves",
+        "Means over replicates, at the densities where the claims are tested. Where a curve bends first, it "
+        "learns fastest.",
+        "Validation accuracy against training steps, a curve a density.",
+        drawn,
+        {},
+        choices,
+    )
+
+
+def _fit_curves(axes: Axes) -> None:
+    """Leave the first, steep steps below the frame, so that the ends can be told apart."""
+    heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    low, high = np.quantile(heights, 0.1), heights.max()
+    margin = 0.06 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def by_cost(results: pd.DataFrame) -> Drawing:
+    """Accuracy against the operations that finding the ticket took."""
+    costs, arms = search_cost(results), looks(["ticket", "one_shot"])
+    power = int(np.log10(costs["flops"].max()))
+    unit = 10.0**power
+    drawn, axes = empty("test accuracy at early stop (%)", "", spread(by_round(results)["n"]), labels=2)
+    ends, tooltips = {}, {}
+    for arm in costs["arm"].unique():
+        of_arm = costs[costs["arm"] == arm]
+        points = pd.DataFrame({"density": of_arm["flops"] / unit, "mean": 100 * of_arm["accuracy"]})
+        points = points.assign(bar=100 * of_arm["accuracy_ci95"], is_bound=False)
+        ends[arms[arm]] = curve(axes, points, arms[arm], arm)
+        tooltips[f"{arm}:means"] = [
+            f"{arms[arm].label}, {percent(row['density'])} % of the weights: "
+            f"{100 * row['accuracy']:.2f} % after {row['flops']:.2g} operations"
+            for row in of_arm.to_dict("records")
+        ]
+    axes.set_xlabel(f"operations of all trainings so far ($10^{{{power}}}$)")
+    label_ends(axes, ends)
+    return Drawing(
+        "cost",
+        "What the search costs",
+        "A ticket of a round took the trainings of all rounds before it; pruned at once, two.",
+        "Accuracy against the operations of all trainings up to a network's own.",
+        drawn,
+        tooltips,
+    )
+
+
+def connections(tickets: Tickets, round: int, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
+    """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
+    layers = by_layer(tickets)
+    yield _layers(layers)
+    largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
+    yield _initial(tickets, round, largest)
+    first = str(layers["layer"].iloc[0])
+    kept = next(iter(tickets.values()))[first].kept
+    if image is not None and kept.ndim == 2 and kept.shape[0] == np.prod(image):
+        yield _pixels(tickets, round, first, image)
+
+
+def _layers(layers: pd.DataFrame) -> Drawing:
+    names = list(dict.fromkeys(layers["layer"]))
+    drawn, axes = empty("weights remaining in a layer (%)", "", "mean over replicates", labels=len(names))
+    overall = layers.groupby("round")[["kept", "of"]].sum()
+    densities = overall["kept"] / overall["of"]
+    ends, tooltips = {}, {}
+    for place, name in enumerate(names):
+        means = layers[layers["layer"] == name].groupby("round")["density"].mean()
+        look = looks([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
+        points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
+        ends[look] = curve(axes, points.assign(bar=np.nan), look, name)
+        tooltips[f"{name}:means"] = [
+            f"{name}, round {round}: {percent(density)} % of its weights" for round, density in means.items()
+        ]
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    ticks_of_density(axes, densities)
+    _label_log_ends(axes, ends)
+    return Drawing(
+        "layers",
+        "Which layers keep their weights",
+        "Against the weights that the whole network keeps.",
+        "The density of each layer against that of the network.",
+        drawn,
+        tooltips,
+    )
+
+
+def _label_log_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
+    """`label_ends` for a logarithmic axis."""
+    low, high = np.log(axes.get_ylim())
+    linear = {look: (np.log(end) - low) / (high - low) for look, end in ends.items()}
+    twin = axes.twinx()
+    twin.set_ylim(0, 1)
+    twin.set_axis_off()
+    label_ends(twin, linear)
+
+
+def _initial(tickets: Tickets, round: int, layer: str) -> Drawing:
+    kept, pruned = initial_weights(tickets, round, layer)
+    drawn, axes = empty("share of the weights", "", f"layer {layer}, all replicates", labels=2)
+    span = float(np.quantile(np.abs(np.concatenate([kept, pruned])), 0.999))
+    bins = np.linspace(-span, span, 61)
+    for values, label, colour in ((pruned, "pruned", SEQUENCE[0]), (kept, "kept", SEQUENCE[1])):
+        heights, _ = np.histogram(values, bins)
+        axes.stairs(heights / max(1, len(values)), bins, fill=True, alpha=0.35, color=colour, linewidth=0)
+        axes.stairs(heights / max(1, len(values)), bins, color=colour, linewidth=0.9)
+        at = 0.94 if label == "kept" else 0.86
+        axes.text(0.98, at, label, color=colour, ha="right", transform=axes.transAxes)
+    axes.set_xlabel("initial value of a weight")
+    axes.set_ylim(bottom=0)
+    return Drawing(
+        "initial",
+        "What survivors started from",
+        f"Initial values of the weights that round {round} keeps, and of all that are gone by then.",
+        "Two histograms of initial weights, of those kept and of those pruned.",
+        drawn,
+        {},
+    )
+
+
+def _pixels(tickets: Tickets, round: int, layer: str, image: tuple[int, int, int]) -> Drawing:
+    counts = of_inputs(tickets, round, layer).reshape(image).sum(-1)
+    drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
+    axes.spines[:].set_visible(False)
+    picture = axes.imshow(counts, cmap="viridis", interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    bar = drawn.colorbar(picture, ax=axes, shrink=0.9)
+    bar.outline.set_visible(False)
+    return Drawing(
+        "pixels",
+        "Where the ticket looks",
+        f"Connections from each input pixel to the first layer, in round {round}.",
+        "A picture of the input, each pixel as bright as it has connections.",
+        drawn,
+        {},
+    )
+
+
+def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
+    """The tickets of several runs, from what `ltr.analysis.comparison.compare` gave."""
+    drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
+    arms, ends, tooltips = looks(letters), {}, {}
+    for place, letter in enumerate(letters):
+        rows = compared[compared["run"] == place]
+        points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})
+        points = points.assign(bar=100 * rows["accuracy_ci95"], is_bound=False)
+        ends[arms[letter]] = curve(axes, points, arms[letter], letter)
+        tooltips[f"{letter}:means"] = [
+            f"{letter}, {percent(row['density'])} % of the weights: {100 * row['accuracy']:.2f} %"
+            for row in rows.to_dict("records")
+        ]
+    ticks_of_density(axes, compared["density"])
+    label_ends(axes, ends)
+    return Drawing(
+        "side_by_side",
+        "Tickets side by side",
+        "The ticket of each run against its own density.",
+        "Accuracy against the weights remaining, a curve a run.",
+        drawn,
+        tooltips,
+    )

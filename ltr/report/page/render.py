@@ -1,0 +1,247 @@
+"""From what is known of runs to the page: templates in, no number made up."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from ltr.analysis.claims import CLAIMS, Verdict, of_run, sparsest
+from ltr.analysis.connections import Tickets
+from ltr.analysis.summary import by_round
+from ltr.analysis.winning import ROUNDING
+from ltr.config import Experiment
+from ltr.report import comparison
+from ltr.report.arms import looks
+from ltr.report.figures import in_style
+from ltr.report.finding import finding
+from ltr.report.numbers import percent, plus_minus, replicates, spread
+from ltr.report.page import drawings
+from ltr.report.page.drawings import Drawing
+from ltr.report.page.svg import inline
+from ltr.report.progress import duration
+
+MOST_CURVES = 5
+"""Densities whose learning curves are shown: the dense network's and four more."""
+
+
+class Subject(NamedTuple):
+    """What is known of a run.
+
+    Attributes:
+        name: of its folder.
+        info: `run.json`.
+        experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
+        results, metrics, timings: its tables, of what was asked for.
+        tickets: the masks and initial weights of its last ticket and of others; none where they are lost.
+        image: height, width and channels of its data.
+    """
+
+    name: str
+    info: Mapping[str, Any]
+    experiment: Experiment
+    settings: Mapping[str, Any]
+    results: pd.DataFrame
+    metrics: pd.DataFrame
+    timings: pd.DataFrame
+    tickets: Tickets
+    image: tuple[int, int, int]
+
+
+def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> str:
+    """The page of runs; `compared` is what `ltr.analysis.comparison.compare` gave of several."""
+    runs = [_run(subject, f"r{place}") for place, subject in enumerate(subjects)]
+    return _template("page.html").render(
+        title=subjects[0].name if len(subjects) == 1 else f"{len(subjects)} runs",
+        runs=runs,
+        compared=None if compared is None else _compared(subjects, compared),
+        style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")),
+    )
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["number"] = _number
+    return environment.from_string(_asset(name))
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ltr.report.page") / name).read_text()
+
+
+def _number(value: float | None, shown: str) -> Markup:
+    """A number as it is read, and whole as it is in the tables; nothing for none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Markup("")
+    return Markup('<data value="{}">{}</data>').format(repr(value), shown)
+
+
+def _run(subject: Subject, id: str) -> dict[str, Any]:
+    results, experiment = subject.results, subject.experiment
+    found = of_run(results, experiment)
+    summary = by_round(results)
+    return {
+        "id": id,
+        "name": subject.name,
+        "answer": finding(results),
+        "status": subject.info.get("status"),
+        "claims": [claim for name, rounds in found.items() for claim in _claim(name, rounds)],
+        "matching": sparsest(found.get("matches", [])),
+        "looks": len(experiment.claims.looks),
+        "spread": spread(summary["n"]) if len(summary) else "",
+        "arms": [{"name": arm, "label": look.label} for arm, look in looks(summary["arm"]).items()],
+        "parts": {f"arm-{arm}": look.label for arm, look in looks(summary["arm"]).items()},
+        "rounds": _rounds(summary),
+        "drawings": list(_drawings(subject, found, id)),
+        "facts": _facts(subject),
+        "command": command(subject.settings),
+        "settings": subject.settings,
+    }
+
+
+def _claim(name: str, rounds: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
+    for place, one in enumerate(rounds):
+        yield {
+            "name": name,
+            "says": CLAIMS[name].says if place == 0 else "",
+            "span": len(rounds),
+            "density": (one.density, f"{percent(one.density)} %"),
+            "verdict": one.verdict,
+            "effect": (one.effect, _effect(one.effect, one.unit)),
+            "unit": "pp" if one.unit == "fraction" else "log₂",
+            "low": (one.low, _effect(one.low, one.unit)),
+            "high": (one.high, _effect(one.high, one.unit)),
+            "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
+            "n": (one.n, str(one.n)),
+            "needed": (one.needed, f"{one.needed} might tell"),
+        }
+
+
+def _effect(value: float, unit: str) -> str:
+    return f"{100 * value if unit == 'fraction' else value:+.2f}"
+
+
+def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per round, a cell per arm."""
+    rows = []
+    for round, of_round in summary.groupby("round"):
+        highest = of_round["accuracy"].max()
+        cells = {row["arm"]: _cell(row, highest) for row in of_round.to_dict("records")}
+        density = float(of_round.loc[of_round["arm"] == "ticket", "density"].iloc[0])
+        rows.append({"round": round, "density": (density, f"{100 * density:.2f} %"), "cells": cells})
+    return rows
+
+
+def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
+    accuracy, step = row["accuracy"], row["early_stop_step"]
+    return {
+        "accuracy": (accuracy, plus_minus(100 * accuracy, 100 * row["accuracy_ci95"])),
+        "is_highest": accuracy > highest - ROUNDING,
+        "step": (step, f"{'> ' if row['censored'] else ''}{step:,.0f}"),
+    }
+
+
+def _drawings(subject: Subject, found: Mapping[str, Sequence[Verdict]], id: str) -> Iterator[dict[str, Any]]:
+    with in_style():
+        for drawing in _drawn(subject, found):
+            yield {
+                "name": f"{id}-{drawing.name}",
+                "title": drawing.title,
+                "caption": drawing.caption,
+                "choices": drawing.choices,
+                "svg": Markup(inline(drawing.figure, f"{id}-{drawing.name}", drawing.says, drawing.tooltips)),
+            }
+
+
+def _drawn(subject: Subject, found: Mapping[str, Sequence[Verdict]]) -> Iterator[Drawing]:
+    results = subject.results
+    if results.empty:
+        return
+    last = int(results["round"].max())
+    tested = sorted({one.round for rounds in found.values() for one in rounds})
+    yield from drawings.against_density(results)
+    yield drawings.learning(
+        subject.metrics, [0, *tested, last][:MOST_CURVES] if tested else sorted({0, last})
+    )
+    if last:
+        yield drawings.by_cost(results)
+    if subject.tickets and last:
+        yield from drawings.connections(subject.tickets, last, subject.image)
+
+
+def _facts(subject: Subject) -> dict[str, str]:
+    """What else there is to say of how it was run."""
+    info = subject.info
+    session = (info.get("sessions") or [{}])[-1]
+    versions, devices = session.get("versions", {}), session.get("devices", {})
+    seconds = float(subject.timings["seconds"].sum())
+    lanes = len(subject.results)
+    return {
+        "run": f"{subject.name}, {info.get('status', '')}",
+        "trained": f"{lanes:,} networks in {duration(seconds)} of device time",
+        "seeds": f"root seed {subject.experiment.seed}; {replicates([subject.experiment.replicates])}",
+        "devices": ", ".join(f"{name} {value}" for name, value in devices.items()),
+        "versions": ", ".join(f"{name} {value}" for name, value in versions.items()),
+        "began": str((info.get("sessions") or [{}])[0].get("began", "")),
+    }
+
+
+def command(settings: Mapping[str, Any]) -> str:
+    """What to type to have the run again."""
+    words = [f"{name}={_word(value)}" for name, value in settings.items()]
+    return " ".join(
+        ["ltr run", *(f"'{word}'" if any(c in word for c in "[]{}() ") else word for word in words)]
+    )
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_word, value))}]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]:
+    """The runs of a sweep side by side."""
+    apart = comparison.differing([subject.settings for subject in subjects])
+    with in_style():
+        drawing = drawings.side_by_side(rows, [comparison.letter(n) for n in range(len(subjects))])
+        svg = Markup(inline(drawing.figure, drawing.name, drawing.says, drawing.tooltips))
+    return {
+        "knobs": list(apart[0]),
+        "runs": [
+            {
+                "letter": comparison.letter(place),
+                "name": subject.name,
+                "id": f"r{place}",
+                "values": ["default" if value is None else _word(value) for value in apart[place].values()],
+            }
+            for place, subject in enumerate(subjects)
+        ],
+        "drawing": {
+            "name": drawing.name,
+            "title": drawing.title,
+            "caption": drawing.caption,
+            "choices": {},
+            "svg": svg,
+        },
+        "rows": [
+            {
+                "run": comparison.letter(row["run"]),
+                "density": (row["density"], f"{100 * row['density']:.2f} %"),
+                "accuracy": (row["accuracy"], plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"])),
+                "difference": (
+                    row["difference"],
+                    plus_minus(100 * row["difference"], 100 * row["difference_ci95"]),
+                ),
+            }
+            for row in rows.to_dict("records")
+        ],
+    }

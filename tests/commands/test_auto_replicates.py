@@ -1,0 +1,47 @@
+"""`replicates=auto`: as many as it takes, and no more."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ltr.commands import conductor
+from ltr.store import tables
+
+Captured = pytest.CaptureFixture[str]
+
+AUTO = ("replicates=auto", "claims.decide=[weights]", "claims.densities=[0.8]")
+
+
+def trained(root: Path) -> pd.DataFrame:
+    (folder,) = (path for path in root.iterdir() if path.is_dir())
+    return tables.read(folder, "results")
+
+
+def test_replicates_are_added_until_there_are_as_many_as_there_may_be(
+    ltr_run: Callable[..., int], root: Path, capsys: Captured
+) -> None:
+    assert ltr_run(*AUTO, "claims.most=6") == 0
+    said = capsys.readouterr()
+    assert "5 replicates leave undecided: weights (of 6 at most)" in said.err
+    assert [line for line in said.err.splitlines() if "trainings of" in line][1].endswith("15 done before")
+    assert trained(root)["replicate"].nunique() == 6
+    assert "Claims (6 replicates, paired; t-tests at 5 % at 80 %, corrected over rounds" in said.out
+    assert ltr_run(*AUTO, "claims.most=6") == 0
+    assert capsys.readouterr().err.count("nothing to train") == 2
+
+
+def test_it_ends_when_the_claims_are_decided(
+    ltr_run: Callable[..., int], root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conductor.claims, "undecided", lambda *_: [])
+    assert ltr_run(*AUTO) == 0
+    assert "5 replicates decide: weights" in capsys.readouterr().err
+    assert trained(root)["replicate"].nunique() == 5
+
+
+def test_claims_tested_nowhere_add_nothing(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:
+    assert ltr_run("replicates=auto", "claims.decide=[weights]", "claims.densities=[0.1]") == 0
+    assert "tested in no round: weights; more rounds" in capsys.readouterr().err
+    assert trained(root)["replicate"].nunique() == 5

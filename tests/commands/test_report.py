@@ -1,0 +1,49 @@
+"""`ltr report`: where the page goes, and what it says when it cannot."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr.cli import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(finished: Any, root: Path) -> Path:
+    """A copy of the quick run."""
+    shutil.copytree(finished.root, root)
+    return next(root.iterdir())
+
+
+def test_the_page_of_a_run_is_in_its_folder(folder: Path, root: Path, capsys: Captured) -> None:
+    assert main(["report", "last", "--output-root", str(root)]) == 0
+    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+    html = (folder / "report.html").read_text()
+    assert folder.name in html
+    for figure in ("accuracy", "early_stop", "learning", "cost", "layers", "initial", "pixels"):
+        assert f'<figure id="r0-{figure}">' in html
+
+
+def test_the_page_of_several_runs_is_in_the_output_root(folder: Path, root: Path) -> None:
+    assert main(["report", str(folder), "last", "--output-root", str(root)]) == 0
+    assert 'id="compared"' in (root / "report.html").read_text()
+
+
+def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path, capsys: Captured) -> None:
+    wanted = tmp_path / "page.html"
+    assert main(["report", "last", "--output-root", str(root), "--output", str(wanted)]) == 0
+    assert wanted.exists()
+    nowhere = tmp_path / "nowhere" / "page.html"
+    assert main(["report", "last", "--output-root", str(root), "--output", str(nowhere)]) == 2
+    assert f"--output={nowhere}: cannot be written (No such file or directory)" in capsys.readouterr().err
+
+
+def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, root: Path) -> None:
+    shutil.rmtree(folder / "checkpoints")
+    assert main(["report", "last", "--output-root", str(root)]) == 0
+    html = (folder / "report.html").read_text()
+    assert "r0-accuracy" in html
+    assert "r0-pixels" not in html

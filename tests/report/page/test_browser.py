@@ -1,0 +1,150 @@
+"""The page in a real browser, where there is one: drawn, readable on a phone, light and dark, accessible."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr.analysis.comparison import compare
+from ltr.report.page import Subject, page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def file(subject: Subject, tmp_path: Path) -> Path:
+    """A page of two runs."""
+    other = subject._replace(name="another", settings={"prune_rate": 0.4})
+    path = tmp_path / "report.html"
+    compared = compare([subject.results, other.results], "ticket", [True, True])
+    path.write_text(page([subject, other], compared), encoding="utf-8")
+    if folder := os.environ.get("LTR_SCREENSHOTS"):
+        shutil.copy(path, folder)
+    return path
+
+
+@pytest.fixture
+def opened(browser: Any, file: Path) -> Iterator[Any]:
+    """Opens the page in a window; whatever the browser complains of, or asks for, fails the test."""
+    contexts, complaints, asked = [], [], []
+
+    def open(**how: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | how)
+        contexts.append(context)
+        window = context.new_page()
+        window.on("console", lambda message: complaints.append(message.text))
+        window.on("pageerror", lambda error: complaints.append(str(error)))
+        window.on("request", lambda request: asked.append(request.url))
+        window.goto(file.as_uri())
+        return window
+
+    yield open
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert all(url.startswith((file.as_uri(), "data:")) for url in asked)
+
+
+def test_every_figure_is_drawn(opened: Any) -> None:
+    window = opened()
+    boxes = window.eval_on_selector_all(
+        "figure svg",
+        "all => all.map(svg => [svg.getBoundingClientRect().width, svg.getBoundingClientRect().height,"
+        " svg.querySelectorAll('path').length])",
+    )
+    assert len(boxes) == 1 + 2 * 7
+    assert all(width > 250 and height > 150 and paths > 3 for width, height, paths in boxes)
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_wider_than_the_window(opened: Any, width: int) -> None:
+    window = opened(viewport={"width": width, "height": 844})
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_serious_fault_of_accessibility(opened: Any, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    window = opened(color_scheme=scheme, viewport={"width": width, "height": 900})
+    found = axe.run(window).response
+    serious = [
+        (fault["id"], [node["target"] for node in fault["nodes"]])
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert len(found["passes"]) > 10
+
+
+def test_dark_is_dark_figures_included(opened: Any) -> None:
+    def colours(scheme: str) -> list[str]:
+        window = opened(color_scheme=scheme)
+        of = "element => getComputedStyle(element)"
+        back = window.eval_on_selector("body", f"element => {of[11:]}.backgroundColor")
+        text = window.eval_on_selector("figure svg text", f"element => {of[11:]}.fill")
+        return [back, text]
+
+    light, dark = colours("light"), colours("dark")
+    assert light[0] == "rgb(255, 255, 255)"
+    assert sum(map(int, dark[0][4:-1].split(","))) < 100
+    assert light[1] != dark[1]
+
+
+def test_an_arm_can_be_hidden_and_shown(opened: Any) -> None:
+    window = opened()
+    curve = window.locator("#r0-accuracy .arm-random_mask").first
+    assert curve.is_visible()
+    box = window.locator("#r0 .chips input[data-part=arm-random_mask]")
+    box.uncheck()
+    assert not curve.is_visible()
+    assert window.locator("#r1-accuracy .arm-random_mask").first.is_visible()
+    box.check()
+    assert curve.is_visible()
+
+
+def test_a_density_can_be_hidden_in_the_learning_curves(opened: Any) -> None:
+    window = opened()
+    curve = window.locator("#r0-learning .arm-ticket.round-2").first
+    assert curve.is_visible()
+    window.locator("#r0-learning input[data-part=round-2]").uncheck()
+    assert not curve.is_visible()
+    assert window.locator("#r0-learning .arm-ticket.round-1").first.is_visible()
+    assert window.locator("#r1-learning .arm-ticket.round-2").first.is_visible()
+
+
+def test_a_marker_says_its_number_under_the_pointer(opened: Any) -> None:
+    window = opened()
+    tip = window.locator("#tip")
+    assert not tip.is_visible()
+    window.locator("#r0-accuracy .arm-ticket .marker").last.hover()
+    assert tip.is_visible()
+    assert "13 % of the weights: " in tip.text_content()
+
+
+def test_without_javascript_all_of_it_can_be_read(opened: Any) -> None:
+    window = opened(java_script_enabled=False)
+    for selector in ("#r0 .answer", "#r0 .claims", "#r0-accuracy svg", "#r0-again"):
+        assert window.locator(selector).is_visible()
+    assert not window.locator("#r0 .chips").first.is_visible()
+
+
+def test_it_can_be_printed(opened: Any, tmp_path: Path) -> None:
+    window = opened()
+    window.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 20_000

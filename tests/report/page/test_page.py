@@ -1,0 +1,161 @@
+"""The page as text: what stands in it, and that every number is one of the tables."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from ltr.analysis.comparison import compare
+from ltr.report.page import Subject, page
+from ltr.store import tables
+
+ARMS = ["ticket", "random_reinit", "random_mask", "one_shot"]
+
+
+class Read(HTMLParser):
+    """Collects the numbers of each section, and what the markers of figures say."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.numbers: dict[str, list[float]] = {}
+        self.said: dict[str, list[str]] = {}
+        self.sections: list[str] = []
+        self._within, self._figure, self._in_title = "", "", False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        if tag == "section":
+            self._within = str(found["aria-labelledby"])
+            self.sections.append(self._within)
+        if tag == "figure":
+            self._figure = str(found["id"])
+        self._in_title = tag == "title"
+        if tag == "data":
+            self.numbers.setdefault(self._within, []).append(float(str(found["value"])))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_title = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title and self._figure:
+            self.said.setdefault(self._figure, []).append(data)
+
+
+@pytest.fixture
+def lanes(subject: Subject, tmp_path: Path) -> pd.DataFrame:
+    """The results as they stand in Parquet."""
+    tables.write(tmp_path, "results", subject.results)
+    return pq.read_table(tmp_path / "results.parquet").to_pandas().astype({"accuracy_at_early_stop": float})
+
+
+@pytest.fixture
+def stored(subject: Subject, lanes: pd.DataFrame) -> Subject:
+    """The run as it is read from its tables."""
+    return subject._replace(results=lanes)
+
+
+def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
+    """Over draws, then over replicates."""
+    rows = lanes[(lanes["round"] == round) & (lanes["arm"] == arm)]
+    return float(rows.groupby("replicate")[column].mean().mean())
+
+
+def test_every_number_of_the_rounds_is_one_of_the_tables(stored: Subject, lanes: pd.DataFrame) -> None:
+    expected = []
+    for round in range(5):
+        expected.append(0.6**round)
+        for arm in ARMS if round else ARMS[:1]:
+            expected += [
+                mean(lanes, round, arm, name) for name in ("accuracy_at_early_stop", "early_stop_step")
+            ]
+    assert Read(page([stored])).numbers["r0-rounds"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_number_of_the_claims_is_one_of_the_tables(stored: Subject, lanes: pd.DataFrame) -> None:
+    """Density, effect, interval, p and n of each, and the replicates that might decide it."""
+    html = page([stored])
+    rows = re.findall(
+        r"<tr>(.*?)</tr>", html[html.index('class="claims"') : html.index('class="note"')], re.S
+    )
+    found = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows[1:]]
+    accuracy = "accuracy_at_early_stop"
+    of_arm = dict(zip(("weights", "structure", "iterating"), ARMS[1:], strict=True))
+    gains = [mean(lanes, n, "ticket", accuracy) - mean(lanes, 0, "ticket", accuracy) for n in range(1, 5)]
+    controls = [
+        mean(lanes, round, "ticket", accuracy) - mean(lanes, round, arm, accuracy)
+        for name, arm in of_arm.items()
+        for round in range(2 if name == "iterating" else 1, 5)
+    ]
+    effects = [row[1] for row in found]
+    assert effects[:4] == pytest.approx(gains)
+    assert effects[-len(controls) :] == pytest.approx(controls)
+    for density, effect, low, high, p, n, *needed in found:
+        assert any(density == pytest.approx(0.6**round) for round in range(1, 5))
+        assert low <= effect <= high
+        assert 0 <= p <= 1
+        assert n == 3
+        assert not needed or needed[0] > 3
+
+
+def test_markers_say_the_numbers_that_they_stand_for(stored: Subject, lanes: pd.DataFrame) -> None:
+    said, column = Read(page([stored])).said, "accuracy_at_early_stop"
+    expected = {
+        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} %"
+        for arm, label in zip(ARMS, ("ticket", "random reinit", "random mask", "one-shot"), strict=True)
+        for round, density in enumerate(("100", "60", "36", "22", "13"))
+        if round or arm == "ticket"
+    }
+    assert set(said["r0-accuracy"]) == expected
+    spent = lanes[lanes["arm"] == "ticket"].groupby("round")["flops"].mean().cumsum()
+    costs = [
+        float(text.split(" after ")[1].split()[0]) for text in said["r0-cost"] if text.startswith("ticket")
+    ]
+    assert costs == pytest.approx(spent.tolist(), rel=0.05)
+    layers = [text for text in said["r0-layers"] if text.startswith("hidden_1, round 4")]
+    kept = np.mean([stored.tickets[4, replicate]["hidden_1"].kept.mean() for replicate in range(3)])
+    assert layers == [f"hidden_1, round 4: {100 * kept:.0f} % of its weights"]
+
+
+def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(subject: Subject) -> None:
+    html = page([subject])
+    sections = Read(html).sections
+    assert sections == ["r0-claims", "r0-figures", "r0-rounds", "r0-again"]
+    figures = re.findall(r'<figure id="r0-(\w+)">', html)
+    assert figures == ["accuracy", "early_stop", "learning", "cost", "layers", "initial", "pixels"]
+    links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s>]+)', html)
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert "ltr run rounds=4 &#39;claims.densities=[]&#39;" in html
+
+
+def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
+    other = subject._replace(name="another", settings={"rounds": 4, "prune_rate": 0.4})
+    compared = compare([subject.results, other.results], "ticket", [True, True])
+    html = page([subject, other], compared)
+    assert Read(html).sections[0] == "compared"
+    assert "prune_rate" in html
+    assert 'id="r1-accuracy"' in html
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_a_young_run_has_a_page(rounds: int, subject: Subject, results: Callable[..., pd.DataFrame]) -> None:
+    young = subject._replace(results=results(rounds=rounds, replicates=1), tickets={})
+    assert "r0-again" in page([young])
+
+
+def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
+    none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
+    assert "No dense network has been trained yet." in page([subject._replace(**none, tickets={})])
+
+
+def test_names_are_escaped(subject: Subject) -> None:
+    assert "<script>alert" not in page([subject._replace(name="<script>alert(1)</script>")])
