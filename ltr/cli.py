@@ -10,7 +10,7 @@ from typing import NoReturn
 from ltr.errors import LtrError
 from ltr.version import __version__
 
-COMMANDS = ("run", "plan", "ls", "show", "compare", "report", "connect", "data", "bench", "doctor")
+COMMANDS = ("run", "plan", "ls", "show", "compare", "report", "export", "connect", "data", "bench", "doctor")
 
 
 def main(words: Sequence[str] | None = None) -> int:

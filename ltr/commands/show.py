@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
 
 EPILOG = """\
-example:
+examples:
   ltr show last
+  ltr show last --round 15
+
+With --round, what that ticket weighs in a file: with all its weights,
+without the units that nothing reaches or that reach nothing, and with kernels
+in compressed rows; and the operations of a forward pass. Its --json has round,
+replicate, dense, compact, sparse (bytes), operations and operations_dense.
 
 With --json one object:
   run      id, folder, dataset, model, status, written (when last), settings
@@ -47,6 +53,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_run(parser)
     add_output_root(parser)
+    parser.add_argument("--round", type=int, metavar="N", help="say what its ticket weighs and costs to use")
+    parser.add_argument("--replicate", type=int, default=0, metavar="N", help="of which (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -55,8 +63,42 @@ def execute(args: argparse.Namespace) -> int:
     from ltr import loaded
 
     run = loaded.load(args.run, args.output_root)
+    if args.round is not None:
+        said = _ticket(run, args.round, args.replicate)
+        stdout.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))
+        return 0
     stdout.write((_json if args.json else _text)(_describe(run), run.results, run.experiment))
     return 0
+
+
+def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
+    """What a ticket weighs in a file, and what it costs to use."""
+    from ltr import data, export, models
+    from ltr.errors import ConfigError
+
+    ticket, experiment = run.ticket(round, replicate), run.experiment
+    facts = data.describe(experiment.dataset)
+    tensors, kept = export.named(ticket.trained), export.named(ticket.mask)
+    places = export.named(models.build(experiment.model, facts.shape, facts.classes).places)
+    try:
+        narrower = export.named(export.compact(ticket.trained))
+    except ConfigError:  # not a network of which that is known
+        narrower = None
+    found = export.sizes(tensors, kept, {name: int(count.item()) for name, count in places.items()}, narrower)
+    return {"round": round, "replicate": replicate, **found._asdict()}
+
+
+def _ticket_text(said: Mapping[str, Any]) -> str:
+    compact = "unknown" if said["compact"] is None else f"{said['compact']:,} bytes"
+    share = said["operations"] / said["operations_dense"]
+    rows = {
+        "all weights": f"{said['dense']:,} bytes",
+        "without dead units": compact,
+        "rows of kept weights": f"{said['sparse']:,} bytes",
+        "an image costs": f"{said['operations']:,} operations of {said['operations_dense']:,} ({share:.1%})",
+    }
+    title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
+    return "\n".join([title, *(f"  {name:22}{value}" for name, value in rows.items())])
 
 
 def _describe(of: "LoadedRun") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
+from ltr.report.words import command, word
 
 MOST_CURVES = 5
 """Densities whose learning curves are shown: the dense network's and four more."""
@@ -192,22 +193,6 @@ def _facts(subject: Subject) -> dict[str, str]:
     }
 
 
-def command(settings: Mapping[str, Any]) -> str:
-    """What to type to have the run again."""
-    words = [f"{name}={_word(value)}" for name, value in settings.items()]
-    return " ".join(
-        ["ltr run", *(f"'{word}'" if any(c in word for c in "[]{}() ") else word for word in words)]
-    )
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_word, value))}]"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]:
     """The runs of a sweep side by side."""
     apart = comparison.differing([subject.settings for subject in subjects])
@@ -221,7 +206,7 @@ def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]
                 "letter": comparison.letter(place),
                 "name": subject.name,
                 "id": f"r{place}",
-                "values": ["default" if value is None else _word(value) for value in apart[place].values()],
+                "values": ["default" if value is None else word(value) for value in apart[place].values()],
             }
             for place, subject in enumerate(subjects)
         ],

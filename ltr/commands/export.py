@@ -1,0 +1,133 @@
+"""Write a ticket to a file that other tools read: safetensors, and a card.
+
+The file holds the trained weights of a round, zero where they are pruned
+(<layer>.kernel), its masks (<layer>.kernel.mask), the weights that it started
+from (<layer>.kernel.start), and how to normalise images (input.mean,
+input.std). The card, a Markdown file beside it and in its metadata, says what
+it is, how accurate, and how it was found.
+
+--compact leaves out units that nothing reaches, or that reach nothing (of
+networks of dense layers), and proves that the logits of the test images stay
+what they are. --sparse stores kernels in compressed rows, one an output:
+<layer>.kernel.values, .columns, .rows and .shape. Both leave out masks and
+starting weights.
+
+Examples:
+  ltr export last --round 15
+  ltr export last --round 15 --compact --output ticket.safetensors
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltr.commands.found import add_output_root, add_run, settings
+from ltr.errors import ConfigError, LtrError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ltr.data import Dataset
+    from ltr.loaded import LoadedRun, Ticket
+
+SAME = 1e-4
+"""By how much logits of the narrower network may differ, of the largest of them: rounding."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add_run(parser)
+    parser.add_argument("--round", type=int, required=True, metavar="N", help="whose ticket")
+    parser.add_argument("--replicate", type=int, default=0, metavar="N", help="of which (default: 0)")
+    parser.add_argument("--compact", action="store_true", help="leave dead units out")
+    parser.add_argument("--sparse", action="store_true", help="store kernels in compressed rows")
+    parser.add_argument(
+        "--output", type=Path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
+    )
+    add_output_root(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write the file and its card, and print where they are."""
+    from safetensors.numpy import save
+
+    from ltr import data, export, loaded
+    from ltr.report import stdout
+    from ltr.report.words import command
+
+    run = loaded.load(args.run, args.output_root)
+    ticket = run.ticket(args.round, args.replicate)
+    dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
+    tensors = _tensors(ticket, args.compact, args.sparse)
+    if args.compact:
+        _prove(run, ticket, dataset)
+    tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
+    facts = _facts(run, args.round, args.replicate, args.compact)
+    said = export.card(facts, sorted(tensors), command(settings(run.experiment)))
+    output = args.output or _default(run, args)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(save(tensors, {"card": said, **facts}))
+        output.with_suffix(".md").write_text(said, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+    stdout.write(f"{output}\n{output.with_suffix('.md')}")
+    return 0
+
+
+def _tensors(ticket: "Ticket", is_compact: bool, is_sparse: bool) -> "dict[str, np.ndarray]":
+    from ltr import export
+
+    params = export.compact(ticket.trained) if is_compact else ticket.trained
+    tensors = export.named(params)
+    if is_sparse:
+        kept = export.named(ticket.mask)
+        if is_compact:
+            kept = {name: tensors[name] != 0 for name in kept}
+        return export.as_sparse(tensors, kept)
+    if is_compact:
+        return tensors
+    return tensors | export.named(ticket.mask, ".mask") | export.named(ticket.start, ".start")
+
+
+def _prove(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> None:
+    """LtrError if the narrower network is another function of the test images than the whole one."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from ltr import export, models
+    from ltr.export.compact import logits
+
+    images = (dataset.test.images.astype(np.float32) - dataset.mean) / dataset.std
+    model = models.build(run.experiment.model, images.shape[1:], dataset.classes)
+    whole = np.asarray(model.apply(ticket.trained, jnp.asarray(images)))
+    apart = np.abs(logits(export.compact(ticket.trained), images) - whole).max()
+    if apart > SAME * np.abs(whole).max():
+        raise LtrError(
+            f"--compact: the logits would differ by up to {apart:.2g}; this network needs all its units"
+        )
+
+
+def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> dict[str, str]:
+    from ltr.report.numbers import percent
+
+    experiment, lanes = run.experiment, run.results
+    is_it = (lanes["arm"] == "ticket") & (lanes["round"] == round) & (lanes["replicate"] == replicate)
+    lane = lanes[is_it].iloc[0]
+    return {
+        "model": experiment.model.name,
+        "data": experiment.dataset.name,
+        "density": f"{lane['density']:.6f} ({percent(lane['density'])} % of the weights)",
+        "test accuracy": f"{lane['final_accuracy']:.6f} (after the last step)",
+        "form": "compact: dead units left out" if is_compact else "whole",
+        "run": run.folder.name,
+        "round": str(round),
+        "replicate": str(replicate),
+        "seed": str(experiment.seed),
+    }
+
+
+def _default(run: "LoadedRun", args: argparse.Namespace) -> Path:
+    forms: list[Any] = [form for form in ("compact", "sparse") if getattr(args, form)]
+    name = "-".join([f"round_{args.round:02}", f"replicate_{args.replicate}", *forms])
+    return run.folder / "export" / f"{name}.safetensors"

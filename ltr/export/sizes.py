@@ -1,0 +1,53 @@
+"""What a network weighs in a file, and what it costs to use."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ltr.export.tensors import as_sparse
+
+
+class Sizes(NamedTuple):
+    """Bytes of the parameters in float32, and operations of a forward pass of one image.
+
+    Attributes:
+        dense: with all weights.
+        compact: without dead units; None where that is not known how to do.
+        sparse: with kernels in compressed rows.
+        operations, operations_dense: floating-point operations of the products with the weights that are
+            kept, and with all.
+    """
+
+    dense: int
+    compact: int | None
+    sparse: int
+    operations: int
+    operations_dense: int
+
+
+def sizes(
+    tensors: Mapping[str, np.ndarray],
+    kept: Mapping[str, np.ndarray],
+    places: Mapping[str, int],
+    narrower: Mapping[str, np.ndarray] | None,
+) -> Sizes:
+    """What a network weighs.
+
+    Args:
+        tensors: its parameters, by name.
+        kept: the masks of its kernels, by the same names.
+        places: of an image at which each of them is used.
+        narrower: the parameters of the same network without dead units, if there is one.
+    """
+    return Sizes(
+        _bytes(tensors),
+        None if narrower is None else _bytes(narrower),
+        _bytes(as_sparse(tensors, kept)),
+        sum(2 * int(kept[name].sum()) * places[name] for name in kept),
+        sum(2 * kept[name].size * places[name] for name in kept),
+    )
+
+
+def _bytes(tensors: Mapping[str, np.ndarray]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
