@@ -306,6 +306,11 @@ class Experiment:
         ),
         Beside(),
     ] = "auto"
+    tracker: Annotated[
+        Literal["none", "tensorboard", "mlflow", "wandb"],
+        Field(description="where else the curves of each finished round are shown"),
+        Beside(),
+    ] = "none"
     checkpoint_every: Annotated[
         float, Field(gt=0, description="seconds between checkpoints inside a round"), Beside()
     ] = 60.0

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from ltr import devices, setup
 from ltr import experiment as loop
@@ -13,6 +14,7 @@ from ltr.analysis import claims
 from ltr.analysis.summary import by_round, select, summary
 from ltr.arms import missing
 from ltr.commands import caches
+from ltr.commands.found import settings
 from ltr.commands.stopping import Stop
 from ltr.config import Claims, Experiment
 from ltr.errors import LtrError, StoppedError
@@ -27,6 +29,7 @@ from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.tables import LaneId
+from ltr.trackers import Tracked, scalars, track
 from ltr.waves import Progress
 
 log = logging.getLogger("ltr")
@@ -95,9 +98,10 @@ def packing(outline: Outline, folder: RunFolder) -> Layers:
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
-    pace = Pace(loop.effort_to_do(ready, folder), time.monotonic)
-    with display(sys.stderr) as shown:
-        loop.run(ready, folder, Watch(stop, table, pace, shown))
+    experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
+    tracked = track(experiment.tracker, folder.path.name, Path(experiment.output_root), settings(experiment))
+    with contextlib.closing(tracked), display(sys.stderr) as shown:
+        loop.run(ready, folder, Watch(stop, table, pace, shown, folder, tracked))
 
 
 class RoundTable:
@@ -123,10 +127,13 @@ class RoundTable:
 
 
 class Watch:
-    """The eyes on a run: progress, the table, and signals."""
+    """The eyes on a run: progress, the table, signals, and who else looks on."""
 
-    def __init__(self, stop: Stop, table: RoundTable, pace: Pace, shown: Display) -> None:
+    def __init__(
+        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, folder: RunFolder, tracked: Tracked
+    ) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
+        self._folder, self._tracked = folder, tracked
         self._label, self._effort = "", 1.0
 
     def begins(self, stage: str, lanes: int, effort: float) -> None:
@@ -147,6 +154,8 @@ class Watch:
         """Print the round's line."""
         log.info("round %d is done", round)
         self._table.catch_up()
+        frames = self._folder.frames
+        self._tracked.add(scalars(frames["metrics"], frames["results"], round))
 
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
