@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from ltr import commands
 from ltr.errors import LtrError
 from ltr.version import __version__
-
-COMMANDS = ("run", "plan", "ls", "show", "compare", "report", "export", "connect", "data", "bench", "doctor")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -52,12 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ltr {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    added = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in commands.NAMES:
         module = importlib.import_module(f"ltr.commands.{name}")
         text = (module.__doc__ or "").strip()
         module.arguments(
-            commands.add_parser(
+            added.add_parser(
                 name,
                 help=text.splitlines()[0],
                 description=text,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from ltr import __version__
-from ltr.cli import COMMANDS, main
+from ltr.cli import main
+from ltr.commands import NAMES
 from ltr.errors import ConfigError, DataNotFoundError, LtrError, StoppedError
 
 Captured = pytest.CaptureFixture[str]
@@ -33,12 +34,12 @@ def said_by(words: list[str], capsys: Captured) -> str:
 
 def test_help_names_every_command_and_an_example(capsys: Captured) -> None:
     said = said_by(["--help"], capsys)
-    for name in COMMANDS:
-        assert f"\n    {name} " in said
+    for name in NAMES:
+        assert f"\n    {name}" in said
     assert "example:\n  ltr run " in said
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_help_and_an_example(name: str, capsys: Captured) -> None:
     said = said_by([name, "--help"], capsys)
     assert said.startswith(f"usage: ltr {name} ")
