@@ -10,7 +10,8 @@ it is, how accurate, and how it was found.
 networks of dense layers), and proves that the logits of the test images stay
 what they are. --sparse stores kernels in compressed rows, one an output:
 <layer>.kernel.values, .columns, .rows and .shape. Both leave out masks and
-starting weights.
+starting weights. --onnx writes a model of ONNX instead: from images as bytes
+in float32 [batch, height, width, channels] to logits.
 
 Examples:
   ltr export last --round 15
@@ -25,6 +26,9 @@ from ltr.commands.found import add_output_root, add_run, settings
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import jax
     import numpy as np
 
     from ltr.data import Dataset
@@ -41,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replicate", type=int, default=0, metavar="N", help="of which (default: 0)")
     parser.add_argument("--compact", action="store_true", help="leave dead units out")
     parser.add_argument("--sparse", action="store_true", help="store kernels in compressed rows")
+    parser.add_argument("--onnx", action="store_true", help="write an ONNX model (needs the extra onnx)")
     parser.add_argument(
         "--output", type=Path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
     )
@@ -55,23 +60,27 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import stdout
     from ltr.report.words import command
 
+    if args.onnx and (args.compact or args.sparse):
+        raise ConfigError("--onnx: is of the whole network; cannot be combined with --compact or --sparse")
     run = loaded.load(args.run, args.output_root)
     ticket = run.ticket(args.round, args.replicate)
     dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
+    facts = _facts(run, args.round, args.replicate, args.compact)
     tensors = _tensors(ticket, args.compact, args.sparse)
     if args.compact:
         _prove(run, ticket, dataset)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
-    facts = _facts(run, args.round, args.replicate, args.compact)
-    said = export.card(facts, sorted(tensors), command(settings(run.experiment)))
+    said = export.card(facts, [] if args.onnx else sorted(tensors), command(settings(run.experiment)))
+    content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
     output = args.output or _default(run, args)
+    beside = output.with_name(f"{output.name}.md")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(save(tensors, {"card": said, **facts}))
-        output.with_suffix(".md").write_text(said, encoding="utf-8")
+        output.write_bytes(content)
+        beside.write_text(said, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
-    stdout.write(f"{output}\n{output.with_suffix('.md')}")
+    stdout.write(f"{output}\n{beside}")
     return 0
 
 
@@ -95,17 +104,32 @@ def _prove(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> None:
     import jax.numpy as jnp
     import numpy as np
 
-    from ltr import export, models
+    from ltr import export
     from ltr.export.compact import logits
 
-    images = (dataset.test.images.astype(np.float32) - dataset.mean) / dataset.std
-    model = models.build(run.experiment.model, images.shape[1:], dataset.classes)
-    whole = np.asarray(model.apply(ticket.trained, jnp.asarray(images)))
+    whole = np.asarray(_network(run, ticket, dataset)(jnp.asarray(dataset.test.images, jnp.float32)))
+    images = (dataset.test.images - dataset.mean) / dataset.std
     apart = np.abs(logits(export.compact(ticket.trained), images) - whole).max()
     if apart > SAME * np.abs(whole).max():
         raise LtrError(
             f"--compact: the logits would differ by up to {apart:.2g}; this network needs all its units"
         )
+
+
+def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
+    from ltr.export.onnx import as_onnx
+
+    height, width, channels = dataset.test.images.shape[1:]
+    return as_onnx(_network(run, ticket, dataset), (height, width, channels))
+
+
+def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[jax.Array], jax.Array]":
+    """From images as bytes, in float32, to the logits of the trained ticket."""
+    from ltr import models
+
+    height, width, channels = dataset.test.images.shape[1:]
+    model = models.build(run.experiment.model, (height, width, channels), dataset.classes)
+    return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
 
 def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> dict[str, str]:
@@ -130,4 +154,4 @@ def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> di
 def _default(run: "LoadedRun", args: argparse.Namespace) -> Path:
     forms: list[Any] = [form for form in ("compact", "sparse") if getattr(args, form)]
     name = "-".join([f"round_{args.round:02}", f"replicate_{args.replicate}", *forms])
-    return run.folder / "export" / f"{name}.safetensors"
+    return run.folder / "export" / f"{name}.{'onnx' if args.onnx else 'safetensors'}"

@@ -2,31 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
+TENSORS = """\
+## Tensors
+
+Kernels are [in, out], of convolutions [height, width, in, out]; images are [count, height,
+width, channels] of bytes, less `input.mean`, divided by `input.std`.
+
+"""
+
+ONNX = """\
+## Model
+
+ONNX, of one input, images as bytes in float32 [batch, height, width, channels], not normalised
+(the model does), and one output, their logits.
+"""
+
 
 def card(facts: Mapping[str, str], tensors: Sequence[str], command: str) -> str:
     """Markdown.
 
     Args:
         facts: what is known of the ticket, by what it is called: model, data, density, accuracy, ...
-        tensors: the names in the file.
+        tensors: the names in the file; none of an ONNX model.
         command: what to type to have the run again.
     """
-    lines = [f"- {name}: {value}" for name, value in facts.items()]
-    return "\n".join(
-        [
-            f"# A lottery ticket: {facts['model']} on {facts['data']}",
-            "",
-            "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).",
-            "",
-            *lines,
-            f"- found by: `{command}`",
-            "",
-            "## Tensors",
-            "",
-            "Kernels are [in, out], of convolutions [height, width, in, out]; images are [count, height,",
-            "width, channels] of bytes, less `input.mean`, divided by `input.std`.",
-            "",
-            *(f"- `{name}`" for name in tensors),
-            "",
-        ]
-    )
+    head = f"# A lottery ticket: {facts['model']} on {facts['data']}\n\n"
+    how = "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).\n\n"
+    known = "".join(f"- {name}: {value}\n" for name, value in {**facts, "found by": f"`{command}`"}.items())
+    names = "".join(f"- `{name}`\n" for name in tensors)
+    return f"{head}{how}{known}\n{TENSORS + names if tensors else ONNX}"

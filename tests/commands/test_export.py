@@ -40,14 +40,14 @@ def final_accuracy(folder: Path) -> float:
 
 def test_weights_masks_and_start_are_those_of_the_ticket(folder: Path, capsys: Captured) -> None:
     path = exported(folder)
-    assert capsys.readouterr().out.split() == [str(path), str(path.with_suffix(".md"))]
+    assert capsys.readouterr().out.split() == [str(path), f"{path}.md"]
     tensors, ticket = load_file(path), ltr.load(folder).ticket(1)
     for layer in ("dense_1", "dense_2", "output"):
         np.testing.assert_array_equal(tensors[f"{layer}.kernel"], ticket.trained[layer]["kernel"])
         np.testing.assert_array_equal(tensors[f"{layer}.bias"], ticket.trained[layer]["bias"])
         np.testing.assert_array_equal(tensors[f"{layer}.kernel.mask"], ticket.mask[layer]["kernel"])
         np.testing.assert_array_equal(tensors[f"{layer}.kernel.start"], ticket.start[layer]["kernel"])
-    card = path.with_suffix(".md").read_text()
+    card = Path(f"{path}.md").read_text()
     assert f"- test accuracy: {final_accuracy(folder):.6f} (after the last step)" in card
     with safe_open(path, "np") as opened:
         assert opened.metadata()["card"] == card
@@ -72,6 +72,24 @@ def test_forms_combine_and_have_names_of_their_own(folder: Path) -> None:
     stem = "round_01-replicate_0"
     assert names == [f"{stem}{form}.safetensors" for form in ("", "-sparse", "-compact-sparse")]
     assert "dense_1.kernel.rows" in load_file(folder / "export" / names[1])
+
+
+def test_onnx_gives_the_same_accuracy(folder: Path) -> None:
+    pytest.importorskip("jax2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    assert main(["export", "last", "--round", "1", "--onnx", "--output-root", str(folder.parent)]) == 0
+    path = folder / "export" / "round_01-replicate_0.onnx"
+    assert "ONNX, of one input" in Path(f"{path}.md").read_text()
+    session = runtime.InferenceSession(path)
+    test = data.load(ltr.load(folder).experiment.dataset, None).test
+    (found,) = session.run(None, {session.get_inputs()[0].name: test.images.astype(np.float32)})
+    accuracy = (found.argmax(1) == test.labels).mean()
+    assert accuracy == pytest.approx(final_accuracy(folder), abs=1.5 / len(test.labels))
+
+
+def test_onnx_is_of_the_whole_network(folder: Path, capsys: Captured) -> None:
+    assert main(["export", str(folder), "--round", "1", "--onnx", "--compact"]) == 2
+    assert "--onnx: is of the whole network" in capsys.readouterr().err
 
 
 def test_a_ticket_that_is_not_there_is_a_wrong_command(folder: Path, capsys: Captured) -> None:

@@ -1,0 +1,27 @@
+"""A network as ONNX, by jax2onnx."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from ltr.errors import ConfigError
+
+
+def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, int, int]) -> bytes:
+    """A model of one input, images float32 [batch, height, width, channels], and one output, their logits.
+
+    Raises:
+        ConfigError: jax2onnx is not installed.
+    """
+    logging.getLogger("jax2onnx").setLevel(logging.CRITICAL)  # it says what of JAX it does not know
+    logging.getLogger("onnx_ir").setLevel(logging.ERROR)
+    try:
+        import jax2onnx
+    except ImportError:
+        raise ConfigError("--onnx: jax2onnx is not installed; pip install -e '.[onnx]'") from None
+    shape: list[Any] = ["batch", *image_shape]
+    model = jax2onnx.to_onnx(network, [tuple(shape)])
+    model.graph.ClearField("value_info")  # shapes of what is between, wrong after convolutions
+    return bytes(model.SerializeToString())
