@@ -10,7 +10,7 @@ ARMS = ("ticket", "random_reinit", "random_mask", "one_shot")
 LOSS = {"ticket": 0.001, "random_reinit": 0.006, "random_mask": 0.012, "one_shot": 0.004}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results() -> Callable[..., pd.DataFrame]:
     """Makes a results table in which every arm but the ticket loses accuracy and speed by the round."""
 

@@ -186,11 +186,23 @@ def _facts(subject: Subject) -> dict[str, str]:
     return {
         "run": f"{subject.name}, {info.get('status', '')}",
         "trained": f"{lanes:,} networks in {duration(seconds)} of device time",
+        "pace": _pace(subject),
         "seeds": f"root seed {subject.experiment.seed}; {replicates([subject.experiment.replicates])}",
         "devices": ", ".join(f"{name} {value}" for name, value in devices.items()),
         "versions": ", ".join(f"{name} {value}" for name, value in versions.items()),
         "began": str((info.get("sessions") or [{}])[0].get("began", "")),
     }
+
+
+def _pace(subject: Subject) -> str:
+    """How long a training took at first and at last: pruned layers may cost less."""
+    seconds = subject.timings.groupby("round")["seconds"].median()
+    densities = subject.results.groupby("round")["density"].mean()
+    said = [
+        f"{seconds[round]:.3g} s at {percent(densities[round])} %"
+        for round in sorted({*seconds.index[:1], *seconds.index[-1:]})
+    ]
+    return f"a training took {', '.join(said)} of the weights" if said else ""
 
 
 def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ltr.knobs import parse
 from ltr.report.page import Subject
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def subject(results: Callable[..., pd.DataFrame]) -> Subject:
     """Four rounds of three replicates, on images of 8x8 pixels."""
     lanes = results(rounds=4)

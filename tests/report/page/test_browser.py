@@ -1,6 +1,5 @@
 """The page in a real browser, where there is one: drawn, readable on a phone, light and dark, accessible."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,15 +25,13 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def file(subject: Subject, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def file(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two runs."""
     other = subject._replace(name="another", settings={"prune_rate": 0.4})
-    path = tmp_path / "report.html"
+    path = tmp_path_factory.mktemp("page") / "report.html"
     compared = compare([subject.results, other.results], "ticket", [True, True])
     path.write_text(page([subject, other], compared), encoding="utf-8")
-    if folder := os.environ.get("LTR_SCREENSHOTS"):
-        shutil.copy(path, folder)
     return path
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -47,17 +46,24 @@ class Read(HTMLParser):
             self.said.setdefault(self._figure, []).append(data)
 
 
-@pytest.fixture
-def lanes(subject: Subject, tmp_path: Path) -> pd.DataFrame:
+@pytest.fixture(scope="module")
+def lanes(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The results as they stand in Parquet."""
-    tables.write(tmp_path, "results", subject.results)
-    return pq.read_table(tmp_path / "results.parquet").to_pandas().astype({"accuracy_at_early_stop": float})
+    folder = tmp_path_factory.mktemp("stored")
+    tables.write(folder, "results", subject.results)
+    return pq.read_table(folder / "results.parquet").to_pandas().astype({"accuracy_at_early_stop": float})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stored(subject: Subject, lanes: pd.DataFrame) -> Subject:
     """The run as it is read from its tables."""
     return subject._replace(results=lanes)
+
+
+@pytest.fixture(scope="module")
+def html(stored: Subject) -> str:
+    """Its page."""
+    return page([stored])
 
 
 def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
@@ -66,7 +72,7 @@ def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
     return float(rows.groupby("replicate")[column].mean().mean())
 
 
-def test_every_number_of_the_rounds_is_one_of_the_tables(stored: Subject, lanes: pd.DataFrame) -> None:
+def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
     expected = []
     for round in range(5):
         expected.append(0.6**round)
@@ -74,12 +80,11 @@ def test_every_number_of_the_rounds_is_one_of_the_tables(stored: Subject, lanes:
             expected += [
                 mean(lanes, round, arm, name) for name in ("accuracy_at_early_stop", "early_stop_step")
             ]
-    assert Read(page([stored])).numbers["r0-rounds"] == pytest.approx(expected, rel=1e-9)
+    assert Read(html).numbers["r0-rounds"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_every_number_of_the_claims_is_one_of_the_tables(stored: Subject, lanes: pd.DataFrame) -> None:
+def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
     """Density, effect, interval, p and n of each, and the replicates that might decide it."""
-    html = page([stored])
     rows = re.findall(
         r"<tr>(.*?)</tr>", html[html.index('class="claims"') : html.index('class="note"')], re.S
     )
@@ -103,8 +108,8 @@ def test_every_number_of_the_claims_is_one_of_the_tables(stored: Subject, lanes:
         assert not needed or needed[0] > 3
 
 
-def test_markers_say_the_numbers_that_they_stand_for(stored: Subject, lanes: pd.DataFrame) -> None:
-    said, column = Read(page([stored])).said, "accuracy_at_early_stop"
+def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject, lanes: pd.DataFrame) -> None:
+    said, column = Read(html).said, "accuracy_at_early_stop"
     expected = {
         f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} %"
         for arm, label in zip(ARMS, ("ticket", "random reinit", "random mask", "one-shot"), strict=True)
@@ -122,8 +127,7 @@ def test_markers_say_the_numbers_that_they_stand_for(stored: Subject, lanes: pd.
     assert layers == [f"hidden_1, round 4: {100 * kept:.0f} % of its weights"]
 
 
-def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(subject: Subject) -> None:
-    html = page([subject])
+def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(html: str) -> None:
     sections = Read(html).sections
     assert sections == ["r0-claims", "r0-figures", "r0-rounds", "r0-again"]
     figures = re.findall(r'<figure id="r0-(\w+)">', html)
@@ -132,6 +136,7 @@ def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(subject: Subject) -
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+    assert "a training took 1.5 s at 100 %, 1.5 s at 13 % of the weights" in html
     assert "ltr run rounds=4 &#39;claims.densities=[]&#39;" in html
 
 
@@ -140,6 +145,13 @@ def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     compared = compare([subject.results, other.results], "ticket", [True, True])
     html = page([subject, other], compared)
     assert Read(html).sections[0] == "compared"
+    expected = [
+        value
+        for row in compared.to_dict("records")
+        for value in (row["density"], row["accuracy"], row["difference"])
+        if not np.isnan(value)
+    ]
+    assert Read(html).numbers["compared"] == pytest.approx(expected)
     assert "prune_rate" in html
     assert 'id="r1-accuracy"' in html
     ids = re.findall(r' id="([^"]+)"', html)
