@@ -200,7 +200,7 @@ def _pace(subject: Subject) -> str:
     densities = subject.results.groupby("round")["density"].mean()
     said = [
         f"{seconds[round]:.3g} s at {percent(densities[round])} %"
-        for round in sorted({*seconds.index[:1], *seconds.index[-1:]})
+        for round in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
     ]
     return f"a training took {', '.join(said)} of the weights" if said else ""
 
