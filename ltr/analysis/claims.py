@@ -212,7 +212,9 @@ def check(experiment: config.Experiment) -> None:
     if asked.most is None:
         return
     if experiment.rewind.name != "weights":
-        raise ConfigError(f"claims.most={asked.most}: needs rewind=weights, which the claims are about")
+        raise ConfigError(
+            f"replicates=auto: needs rewind=weights, not {experiment.rewind.name}, which no claim is about"
+        )
     for name in asked.decide:
         if CLAIMS[name].arm not in experiment.arms:
             raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")

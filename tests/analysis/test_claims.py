@@ -206,7 +206,7 @@ def test_undecided_claims_are_those_asked_for_that_are_open_in_some_round() -> N
     ("knobs", "message"),
     [
         ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
-        ({"rewind": {"name": "fine_tune"}}, "claims.most=30: needs rewind=weights"),
+        ({"rewind": {"name": "fine_tune"}}, "replicates=auto: needs rewind=weights, not fine_tune"),
     ],
 )
 def test_claims_that_cannot_be_decided_are_refused(knobs: dict[str, Any], message: str) -> None:
