@@ -201,7 +201,7 @@ class Claims:
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
         Field(
             description="where claims are tested, best chosen before any result: in the rounds nearest "
-            "to these densities (none: in every round, with less power in each)"
+            "to these densities (none, or none near: in every round, with less power in each)"
         ),
         Beside(),
     ] = (0.51, 0.21, 0.11, 0.036)

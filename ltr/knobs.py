@@ -10,8 +10,10 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ltr.config import LOOKS, Arm, Auto, Duration, Experiment, to_dict
+from ltr.config import Arm, Auto, Duration, Experiment, to_dict
 from ltr.errors import ConfigError
+
+AUTO = "auto"
 
 MOST_REPLICATES = 30
 """That `replicates=auto` ends with, if `claims.most` does not say otherwise."""
@@ -23,6 +25,8 @@ def parse(values: Mapping[str, Any]) -> Experiment:
         experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    if values.get("replicates") == AUTO and experiment.claims.most is not None:
+        experiment = dataclasses.replace(experiment, replicates=experiment.claims.looks[0])
     for name in ("steps", "eval_every"):
         duration = getattr(experiment, name)
         if duration.amount == 0:
@@ -38,11 +42,11 @@ def parse(values: Mapping[str, Any]) -> Experiment:
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """`replicates=auto` as what it stands for: a first look, and further ones."""
-    if values.get("replicates") != "auto":
+    if values.get("replicates") != AUTO:
         return values
     claims = values.get("claims", {})
-    most = claims.get("most") or MOST_REPLICATES
-    return {**values, "replicates": min(LOOKS[0], most), "claims": {**claims, "most": most}}
+    most = MOST_REPLICATES if claims.get("most") is None else claims["most"]
+    return {**values, "replicates": 1, "claims": {**claims, "most": most}}
 
 
 def by_densities(experiment: Experiment) -> Experiment:

@@ -81,8 +81,10 @@ class LoadedRun:
         """The ticket of a round; ConfigError if it is not there, LtrError if it is damaged."""
         from ltr.store.folder import round_name
 
-        if replicate not in self._groups.members(round_name(round)):
-            known = sorted(self.results.loc[self.results["arm"] == "ticket", "round"].unique())
+        lanes = self.results[self.results["arm"] == "ticket"]
+        is_asked = ((lanes["round"] == round) & (lanes["replicate"] == replicate)).any()
+        if not is_asked or replicate not in self._groups.members(round_name(round)):
+            known = sorted(lanes["round"].unique())
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
                 f"round {round}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "

@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 from ltr import commands
 from ltr.cli import main
@@ -34,10 +35,11 @@ def _sections() -> Iterator[str]:
 def _help(command: str) -> str:
     """Without the list of knobs."""
     said = io.StringIO()
-    os.environ["COLUMNS"] = "80"
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+    narrow = mock.patch.dict(os.environ, COLUMNS="80")
+    with narrow, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         main([command, "--help"])
-    return said.getvalue().partition("\nknobs (key=default):")[0].strip()
+    usage, _, more = said.getvalue().partition("\nknobs (key=default):")[0].strip().partition("\n\n")
+    return f"{' '.join(usage.split())}\n\n{more}"  # Pythons differ in where they break lines of usage
 
 
 if __name__ == "__main__":

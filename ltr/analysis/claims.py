@@ -198,12 +198,10 @@ def of_run(results: pd.DataFrame, experiment: config.Experiment) -> dict[str, li
 
 
 def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
-    """The rounds nearest to the densities wanted, if they are near; every round if none is wanted."""
-    if not wanted:
-        return list(densities.index)
+    """The rounds nearest to the densities wanted, of those that are near; if there are none, every round."""
     apart = [np.abs(np.log(densities.to_numpy(np.float64) / one)) for one in wanted if len(densities)]
     near = {int(factors.argmin()) for factors in apart if factors.min() <= math.log(NEAR)}
-    return [int(densities.index[place]) for place in sorted(near)]
+    return [int(densities.index[place]) for place in sorted(near)] or list(densities.index)
 
 
 def check(experiment: config.Experiment) -> None:
@@ -211,6 +209,10 @@ def check(experiment: config.Experiment) -> None:
     asked = experiment.claims
     if asked.most is None:
         return
+    if experiment.replicates > asked.most:
+        raise ConfigError(f"claims.most={asked.most}: must be at least replicates={experiment.replicates}")
+    if experiment.ticket:
+        raise ConfigError("replicates=auto: needs ticket=null; of another run's tickets there are no more")
     if experiment.rewind.name != "weights":
         raise ConfigError(
             f"replicates=auto: needs rewind=weights, not {experiment.rewind.name}, which no claim is about"

@@ -1,10 +1,9 @@
 """Where the weights are that a ticket keeps. Masks and weights are nested dictionaries of NumPy arrays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 
 class Layer(NamedTuple):
@@ -19,8 +18,8 @@ class Layer(NamedTuple):
     initial: np.ndarray
 
 
-Tickets = Mapping[tuple[int, int], Mapping[str, Layer]]
-"""By (round, replicate), then by the name of the layer."""
+Tickets = Sequence[Mapping[str, Layer]]
+"""The ticket of a round in each replicate, by the name of the layer."""
 
 
 def layers(mask: Any, initial: Any) -> dict[str, Layer]:
@@ -38,9 +37,9 @@ def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield name, node
 
 
-def by_layer(tickets: Tickets) -> pd.DataFrame:
-    """A row per `round`, `replicate` and `layer`: weights `kept` and `of` how many, and their `density`."""
-    rows = [
+def counted(ticket: Mapping[str, Layer], round: int, replicate: int) -> list[dict[str, Any]]:
+    """A row per `layer` of a ticket: weights `kept` and `of` how many, and their `density`."""
+    return [
         {
             "round": round,
             "replicate": replicate,
@@ -49,24 +48,17 @@ def by_layer(tickets: Tickets) -> pd.DataFrame:
             "of": layer.kept.size,
             "density": float(layer.kept.mean()),
         }
-        for (round, replicate), of_layers in sorted(tickets.items())
-        for name, layer in of_layers.items()
+        for name, layer in ticket.items()
     ]
-    return pd.DataFrame(rows, columns=["round", "replicate", "layer", "kept", "of", "density"])
 
 
-def initial_weights(tickets: Tickets, round: int, layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """Initial values of the weights of a layer that a round keeps, and of the others, of all replicates."""
-    found = _of_round(tickets, round, layer)
+def initial_weights(tickets: Tickets, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """Initial values of the weights of a layer that tickets keep, and of the others, of all replicates."""
+    found = [ticket[layer] for ticket in tickets]
     kept, pruned = ([one.initial[one.kept] for one in found], [one.initial[~one.kept] for one in found])
     return np.concatenate(kept), np.concatenate(pruned)
 
 
-def of_inputs(tickets: Tickets, round: int, layer: str) -> np.ndarray:
-    """Connections that each input of a dense layer keeps in a round, the mean over replicates: float [in]."""
-    return np.mean([one.kept.sum(-1) for one in _of_round(tickets, round, layer)], 0)
-
-
-def _of_round(tickets: Tickets, round: int, layer: str) -> list[Layer]:
-    """The layer in every replicate."""
-    return [of_layers[layer] for (number, _), of_layers in sorted(tickets.items()) if number == round]
+def of_inputs(tickets: Tickets, layer: str) -> np.ndarray:
+    """Connections that each input of a dense layer keeps, the mean over replicates: float [in]."""
+    return np.mean([ticket[layer].kept.sum(-1) for ticket in tickets], 0)

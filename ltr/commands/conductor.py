@@ -5,10 +5,11 @@ import dataclasses
 import logging
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
-from ltr import devices, setup
+from ltr import devices, setup, trackers
 from ltr import experiment as loop
 from ltr.analysis import claims
 from ltr.analysis.summary import by_round, select, summary
@@ -29,7 +30,7 @@ from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.tables import LaneId
-from ltr.trackers import Tracked, scalars, track
+from ltr.trackers import Tracked
 from ltr.waves import Progress
 
 log = logging.getLogger("ltr")
@@ -46,6 +47,7 @@ def conduct(experiment: Experiment) -> None:
     """
     devices.start(caches.compiled())
     claims.check(experiment)
+    trackers.require(experiment.tracker)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
         for asked in _looks(experiment, folder):
@@ -56,8 +58,8 @@ def conduct(experiment: Experiment) -> None:
 def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
     """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
     of_claims = experiment.claims
-    later = (look for look in of_claims.looks if look > experiment.replicates)
-    for replicates in (experiment.replicates, *later):
+    looks = [look for look in of_claims.looks if look >= experiment.replicates]
+    for replicates in looks or [experiment.replicates]:
         yield (asked := dataclasses.replace(experiment, replicates=replicates))
         found = claims.of_run(select(folder.frames["results"], asked), asked)
         still_open = claims.undecided(found, of_claims.decide)
@@ -70,7 +72,7 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
 def _said(found: Collection[str], still_open: list[str], replicates: int, asked: Claims) -> str:
     """What a look shows."""
     if untested := [name for name in asked.decide if name not in found]:
-        return f"tested in no round: {', '.join(untested)}; more rounds, or claims.densities=[], would help"
+        return f"tested in no round: {', '.join(untested)}; more rounds would help"
     if still_open:
         return f"{replicates} replicates leave undecided: {', '.join(still_open)} (of {asked.most} at most)"
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
@@ -79,6 +81,7 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
 def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
     """Train what the run lacks."""
     outline = setup.outline(experiment)
+    folder.ask(experiment)
     to_do = _to_do(experiment, folder)
     unfinished = to_do or folder.facts.get("status") != "finished"
     ready = setup.make(outline, packing(outline, folder)) if unfinished else None
@@ -99,9 +102,19 @@ def packing(outline: Outline, folder: RunFolder) -> Layers:
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
     experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
-    tracked = track(experiment.tracker, folder.path.name, Path(experiment.output_root), settings(experiment))
+    name = f"{folder.path.name}-{experiment.replicates}_replicates"
+    tracked = trackers.track(experiment.tracker, name, Path(experiment.output_root), settings(experiment))
     with contextlib.closing(tracked), display(sys.stderr) as shown:
-        loop.run(ready, folder, Watch(stop, table, pace, shown, folder, tracked))
+        for round in range(experiment.rounds + 1):
+            if not missing(experiment, round, folder.finished):
+                _track(experiment, folder, tracked, round)
+        loop.run(ready, folder, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+
+
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+    """Show a round, averaged over what was asked for."""
+    metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
+    tracked.add(trackers.scalars(metrics, results, round))
 
 
 class RoundTable:
@@ -130,10 +143,10 @@ class Watch:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(
-        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, folder: RunFolder, tracked: Tracked
+        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
     ) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
-        self._folder, self._tracked = folder, tracked
+        self._track = track
         self._label, self._effort = "", 1.0
 
     def begins(self, stage: str, lanes: int, effort: float) -> None:
@@ -154,8 +167,7 @@ class Watch:
         """Print the round's line."""
         log.info("round %d is done", round)
         self._table.catch_up()
-        frames = self._folder.frames
-        self._tracked.add(scalars(frames["metrics"], frames["results"], round))
+        self._track(round)
 
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:

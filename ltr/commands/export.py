@@ -23,19 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.found import add_output_root, add_run, settings
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import jax
     import numpy as np
 
     from ltr.data import Dataset
     from ltr.loaded import LoadedRun, Ticket
-
-SAME = 1e-4
-"""By how much logits of the narrower network may differ, of the largest of them: rounding."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,13 +62,12 @@ def execute(args: argparse.Namespace) -> int:
     ticket = run.ticket(args.round, args.replicate)
     dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)
-    tensors = _tensors(ticket, args.compact, args.sparse)
-    if args.compact:
-        _prove(run, ticket, dataset)
+    tensors = _tensors(run, ticket, dataset, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
     said = export.card(facts, [] if args.onnx else sorted(tensors), command(settings(run.experiment)))
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
-    output = args.output or _default(run, args)
+    output = args.output or run.folder / "export"
+    output = output / _name(args) if args.output is None or output.is_dir() else output
     beside = output.with_name(f"{output.name}.md")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -84,36 +79,26 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tensors(ticket: "Ticket", is_compact: bool, is_sparse: bool) -> "dict[str, np.ndarray]":
-    from ltr import export
-
-    params = export.compact(ticket.trained) if is_compact else ticket.trained
-    tensors = export.named(params)
-    if is_sparse:
-        kept = export.named(ticket.mask)
-        if is_compact:
-            kept = {name: tensors[name] != 0 for name in kept}
-        return export.as_sparse(tensors, kept)
-    if is_compact:
-        return tensors
-    return tensors | export.named(ticket.mask, ".mask") | export.named(ticket.start, ".start")
-
-
-def _prove(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> None:
-    """LtrError if the narrower network is another function of the test images than the whole one."""
-    import jax.numpy as jnp
+def _tensors(
+    run: "LoadedRun", ticket: "Ticket", dataset: "Dataset", is_compact: bool, is_sparse: bool
+) -> "dict[str, np.ndarray]":
     import numpy as np
 
     from ltr import export
-    from ltr.export.compact import logits
 
-    whole = np.asarray(_network(run, ticket, dataset)(jnp.asarray(dataset.test.images, jnp.float32)))
-    images = (dataset.test.images - dataset.mean) / dataset.std
-    apart = np.abs(logits(export.compact(ticket.trained), images) - whole).max()
-    if apart > SAME * np.abs(whole).max():
-        raise LtrError(
-            f"--compact: the logits would differ by up to {apart:.2g}; this network needs all its units"
+    params = ticket.trained
+    if is_compact:
+        network, images = _network(run, ticket, dataset), dataset.test.images.astype(np.float32)
+        normalised = (images - dataset.mean) / dataset.std
+        params = export.proven(params, lambda _: np.asarray(network(images)), normalised)
+    tensors, kept = export.named(params), export.named(ticket.mask)
+    if is_sparse:
+        return export.as_sparse(
+            tensors, {name: tensors[name] != 0 if is_compact else kept[name] for name in kept}
         )
+    if is_compact:
+        return tensors
+    return tensors | export.named(ticket.mask, ".mask") | export.named(ticket.start, ".start")
 
 
 def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
@@ -123,7 +108,7 @@ def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
     return as_onnx(_network(run, ticket, dataset), (height, width, channels))
 
 
-def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[jax.Array], jax.Array]":
+def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[Any], Any]":
     """From images as bytes, in float32, to the logits of the trained ticket."""
     from ltr import models
 
@@ -151,7 +136,7 @@ def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> di
     }
 
 
-def _default(run: "LoadedRun", args: argparse.Namespace) -> Path:
+def _name(args: argparse.Namespace) -> str:
     forms: list[Any] = [form for form in ("compact", "sparse") if getattr(args, form)]
     name = "-".join([f"round_{args.round:02}", f"replicate_{args.replicate}", *forms])
-    return run.folder / "export" / f"{name}.{'onnx' if args.onnx else 'safetensors'}"
+    return f"{name}.{'onnx' if args.onnx else 'safetensors'}"

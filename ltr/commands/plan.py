@@ -40,12 +40,14 @@ def execute(args: argparse.Namespace) -> int:
 
 def _plan(experiment: Any) -> dict[str, Any]:
     from ltr import arms, estimate, setup
+    from ltr.analysis import claims
     from ltr.commands import caches
     from ltr.config import to_dict
     from ltr.pruning.targets import kept
     from ltr.report.passing import tell
     from ltr.store.identity import canonical, folder_name, run_id
 
+    claims.check(experiment)
     outline = setup.outline(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(outline.targets[0])
@@ -57,6 +59,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
         "beyond_defaults": canonical(experiment),
         "configuration": to_dict(experiment),
+        "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
         "densities": [kept(outline.targets[round]) / weights for round in trained],
@@ -80,13 +83,23 @@ def _text(plan: dict[str, Any]) -> str:
         "density %": ", ".join(f"{100 * density:.2f}" for density in plan["densities"]),
         "trainings": f"{plan['trainings']:,}",
         "steps": f"{plan['steps']:,}",
+        "looks": _looks(plan["looks"]),
         "time": f"about {duration(plan['seconds'])} on this machine, if nothing is done yet",
         "memory": f"about {plan['bytes'] / 2**30:.1f} GiB",
     }
     return "\n".join(
         textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
         for name, fact in facts.items()
+        if fact
     )
+
+
+def _looks(looks: list[int]) -> str:
+    """With replicates=auto."""
+    if not looks:
+        return ""
+    after = ", ".join(map(str, looks))
+    return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
 
 
 def _flat(said: dict[str, Any], prefix: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ Examples:
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ltr.commands.found import add_output_root, settings, shared
 from ltr.errors import ConfigError, LtrError
@@ -49,7 +49,8 @@ def execute(args: argparse.Namespace) -> int:
         of_runs = [shared(run.experiment) for run in runs]
         paired = [one == of_runs[0] for one in of_runs]
         compared = compare([run.results for run in runs], "ticket", paired)
-    output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root) / "report.html"
+    output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root)
+    output = output / "report.html" if output.is_dir() else output
     try:
         output.write_text(page([_subject(run) for run in runs], compared), encoding="utf-8")
     except OSError as error:
@@ -59,9 +60,16 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _subject(run: "LoadedRun") -> "Subject":
+    import pandas as pd
+
     from ltr import data
     from ltr.report.page import Subject
 
+    try:
+        image = data.describe(run.experiment.dataset).shape
+    except LtrError:  # data of one's own that has been moved away
+        image = None
+    rows, last = _tickets(run)
     return Subject(
         run.folder.name,
         run.run.info,
@@ -70,22 +78,25 @@ def _subject(run: "LoadedRun") -> "Subject":
         run.results,
         run.metrics,
         run.timings,
-        _tickets(run),
-        data.describe(run.experiment.dataset).shape,
+        pd.DataFrame(rows),
+        last,
+        image,
     )
 
 
-def _tickets(run: "LoadedRun") -> "Tickets":
-    """Masks and initial weights of every round; none where they are not there, or damaged."""
-    from ltr.analysis.connections import layers
+def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
+    """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
+    from ltr.analysis.connections import counted, layers
 
-    lanes = run.results[run.results["arm"] == "ticket"]
-    found = {}
+    lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
+    rows: list[dict[str, Any]] = []
+    last: list[Any] = []
     for round, replicate in lanes[["round", "replicate"]].itertuples(index=False):
-        if replicate < MOST_TICKETS:
-            try:
-                ticket = run.ticket(round, replicate)
-            except LtrError:
-                return {}
-            found[round, replicate] = layers(ticket.mask, ticket.initial)
-    return found
+        try:
+            ticket = run.ticket(round, replicate)
+        except LtrError:
+            return [], []
+        of_layers = layers(ticket.mask, ticket.initial)
+        rows += counted(of_layers, round, replicate)
+        last += [of_layers] if round == lanes["round"].max() else []
+    return rows, last

@@ -73,29 +73,39 @@ def execute(args: argparse.Namespace) -> int:
 
 def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
+    import numpy as np
+
     from ltr import data, export, models
-    from ltr.errors import ConfigError
+    from ltr.errors import LtrError
 
     ticket, experiment = run.ticket(round, replicate), run.experiment
     facts = data.describe(experiment.dataset)
-    tensors, kept = export.named(ticket.trained), export.named(ticket.mask)
-    places = export.named(models.build(experiment.model, facts.shape, facts.classes).places)
+    model = models.build(experiment.model, facts.shape, facts.classes)
+    images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
+
+    def network(images: "np.ndarray") -> "np.ndarray":
+        return np.asarray(model.apply(ticket.trained, images))  # type: ignore[arg-type]
+
     try:
-        narrower = export.named(export.compact(ticket.trained))
-    except ConfigError:  # not a network of which that is known
+        narrower = export.named(export.proven(ticket.trained, network, images))
+    except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    found = export.sizes(tensors, kept, {name: int(count.item()) for name, count in places.items()}, narrower)
+    places = {name: int(count.item()) for name, count in export.named(model.places).items()}
+    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), places, narrower)
     return {"round": round, "replicate": replicate, **found._asdict()}
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:
     compact = "unknown" if said["compact"] is None else f"{said['compact']:,} bytes"
-    share = said["operations"] / said["operations_dense"]
+    operations = "unknown"
+    if said["operations"] is not None:
+        share = said["operations"] / said["operations_dense"]
+        operations = f"{said['operations']:,} operations of {said['operations_dense']:,} ({share:.1%})"
     rows = {
         "all weights": f"{said['dense']:,} bytes",
         "without dead units": compact,
         "rows of kept weights": f"{said['sparse']:,} bytes",
-        "an image costs": f"{said['operations']:,} operations of {said['operations_dense']:,} ({share:.1%})",
+        "an image costs": operations,
     }
     title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
     return "\n".join([title, *(f"  {name:22}{value}" for name, value in rows.items())])

@@ -1,12 +1,15 @@
 """Networks without the units that nothing reaches, or that reach nothing: smaller, and the same function."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
+
+SAME = 1e-4
+"""By how much logits of the narrower network may differ, of the largest of them: rounding."""
 
 Dense = dict[str, np.ndarray]
 """A dense layer: `kernel` [in, out] and `bias` [out], float32."""
@@ -29,6 +32,29 @@ def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
     while any(_drop_constant(*pair) | _drop_unused(*pair) for pair in itertools.pairwise(layers)):
         pass
     return dict(zip(names, layers, strict=True))
+
+
+def proven(
+    params: Mapping[str, Any], network: Callable[[np.ndarray], np.ndarray], images: np.ndarray
+) -> dict[str, Dense]:
+    """`compact`, of a network that is known to be one of dense ReLU layers.
+
+    Args:
+        params: its parameters.
+        network: from normalised images to logits.
+        images: float32 [count, ...], of which both have to make the same.
+
+    Raises:
+        ConfigError: the network has other layers.
+        LtrError: it makes something else of its layers.
+    """
+    narrower, whole = compact(params), network(images)
+    apart = float(np.abs(logits(narrower, images) - whole).max())
+    if apart > SAME * np.abs(whole).max():
+        raise LtrError(
+            f"--compact: logits would differ by up to {apart:.2g}; this network needs all its units"
+        )
+    return narrower
 
 
 def logits(layers: Mapping[str, Dense], images: np.ndarray) -> np.ndarray:

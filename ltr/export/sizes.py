@@ -16,14 +16,14 @@ class Sizes(NamedTuple):
         compact: without dead units; None where that is not known how to do.
         sparse: with kernels in compressed rows.
         operations, operations_dense: floating-point operations of the products with the weights that are
-            kept, and with all.
+            kept, and with all; None if it is not known of a layer how often it is used.
     """
 
     dense: int
     compact: int | None
     sparse: int
-    operations: int
-    operations_dense: int
+    operations: int | None
+    operations_dense: int | None
 
 
 def sizes(
@@ -37,15 +37,16 @@ def sizes(
     Args:
         tensors: its parameters, by name.
         kept: the masks of its kernels, by the same names.
-        places: of an image at which each of them is used.
+        places: of an image at which each of them is used, as far as that is known.
         narrower: the parameters of the same network without dead units, if there is one.
     """
+    is_known = set(kept) <= set(places)
     return Sizes(
         _bytes(tensors),
         None if narrower is None else _bytes(narrower),
         _bytes(as_sparse(tensors, kept)),
-        sum(2 * int(kept[name].sum()) * places[name] for name in kept),
-        sum(2 * kept[name].size * places[name] for name in kept),
+        sum(2 * int(kept[name].sum()) * places[name] for name in kept) if is_known else None,
+        sum(2 * kept[name].size * places[name] for name in kept) if is_known else None,
     )
 
 

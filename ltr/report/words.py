@@ -1,5 +1,6 @@
 """What to type to have something again."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,7 @@ HERE = ("output_root", "data_dir")
 def command(settings: Mapping[str, Any]) -> str:
     """The `ltr run` of knobs by dotted name, as a shell takes it."""
     words = [f"{name}={word(value)}" for name, value in settings.items() if name not in HERE]
-    quoted = [f"'{one}'" if any(character in one for character in "[]{}() ") else one for one in words]
-    return " ".join(["ltr run", *quoted])
+    return shlex.join(["ltr", "run", *words])
 
 
 def word(value: Any) -> str:

@@ -106,6 +106,13 @@ class RunFolder:
         found = self.facts.get("packed")
         return None if found is None else {str(layer): float(density) for layer, density in found.items()}
 
+    def ask(self, experiment: Experiment) -> None:
+        """Write down what is asked for, which readers of the run go by."""
+        config = to_dict(experiment)
+        config["arm"] = self._config.get("arm", {}) | config["arm"]
+        if config != self._config:
+            _replace(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+
     def begin(
         self, experiment: Experiment, devices: Mapping[str, str | int], packed: Mapping[str, float]
     ) -> None:
@@ -114,9 +121,7 @@ class RunFolder:
         `packed`: see `ltr.packing.Layers`; chosen by ltr it is kept for later sessions.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        config = to_dict(experiment)
-        config["arm"] = self._config.get("arm", {}) | config["arm"]
-        _replace(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        self.ask(experiment)
         self.describe(
             id=run_id(experiment),
             schema_version=self.facts.get("schema_version", SCHEMA_VERSION),

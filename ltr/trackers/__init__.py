@@ -84,6 +84,19 @@ class Tracked:
             )
 
 
+def require(name: str) -> None:
+    """ConfigError if the package of a tracker cannot be used."""
+    if name == "none":
+        return
+    try:
+        importlib.import_module(TRACKERS[name].package)
+    except Exception as error:
+        raise ConfigError(
+            f"tracker={name}: {TRACKERS[name].package} cannot be imported ({error}); "
+            f"pip install -e '.[{name}]'"
+        ) from None
+
+
 def track(name: str, run: str, folder: Path, config: Mapping[str, Any]) -> Tracked:
     """Begin to track a run, by `none` not at all.
 
@@ -92,21 +105,11 @@ def track(name: str, run: str, folder: Path, config: Mapping[str, Any]) -> Track
         run: what it is called.
         folder: the output root.
         config: its knobs by dotted name.
-
-    Raises:
-        ConfigError: the tracker's package is not installed.
     """
     if name == "none":
         return Tracked(None)
-    kind = TRACKERS[name]
     try:
-        importlib.import_module(kind.package)
-    except ImportError:
-        raise ConfigError(
-            f"tracker={name}: {kind.package} is not installed; pip install -e '.[{name}]'"
-        ) from None
-    try:
-        tracker = getattr(importlib.import_module(f"ltr.trackers.{name}"), kind.implementation)
+        tracker = getattr(importlib.import_module(f"ltr.trackers.{name}"), TRACKERS[name].implementation)
         return Tracked(tracker(run, folder, config))
     except Exception as error:
         log.warning("tracker=%s: %s; the run goes on without it", name, " ".join(str(error).split()))

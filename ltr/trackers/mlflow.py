@@ -24,7 +24,10 @@ class MLflow:
         self._client = MlflowClient(tracking_uri=uri)
         found = self._client.get_experiment_by_name(EXPERIMENT)
         experiment = found.experiment_id if found else self._client.create_experiment(EXPERIMENT)
-        self._run = self._client.create_run(experiment, run_name=run).info.run_id
+        named = f"tags.mlflow.runName = '{run}'"
+        runs = self._client.search_runs([experiment], named, max_results=1)
+        self._run = (runs[0] if runs else self._client.create_run(experiment, run_name=run)).info.run_id
+        self._client.update_run(self._run, status="RUNNING")
         params = [Param(name, str(value)[:6000]) for name, value in config.items()]
         self._client.log_batch(self._run, params=params)
 

@@ -172,9 +172,9 @@ def test_claims_are_tested_in_the_rounds_nearest_to_the_densities_chosen() -> No
     assert [one.p for one in found] < [everywhere[3], everywhere[7]]
 
 
-def test_a_claim_tested_in_no_round_is_left_out() -> None:
+def test_where_no_round_is_near_all_are_tested() -> None:
     table = lanes(lambda *_: 0.9, lambda *_: 5, rounds=2, n=3)
-    assert verdicts(table, Claims(densities=(0.1,))) == {}
+    assert [one.round for one in verdicts(table, Claims(densities=(0.1,)))["structure"]] == [1, 2]
 
 
 def test_every_look_costs() -> None:
@@ -206,6 +206,7 @@ def test_undecided_claims_are_those_asked_for_that_are_open_in_some_round() -> N
     ("knobs", "message"),
     [
         ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
+        ({"ticket": "last"}, "replicates=auto: needs ticket=null"),
         ({"rewind": {"name": "fine_tune"}}, "replicates=auto: needs rewind=weights, not fine_tune"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import ltr
 from ltr.commands import conductor
 from ltr.store import tables
 
@@ -42,6 +43,26 @@ def test_it_ends_when_the_claims_are_decided(
 
 
 def test_claims_tested_nowhere_add_nothing(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:
-    assert ltr_run("replicates=auto", "claims.decide=[weights]", "claims.densities=[0.1]") == 0
+    assert ltr_run("replicates=auto", "claims.decide=[weights]", "rounds=0") == 0
     assert "tested in no round: weights; more rounds" in capsys.readouterr().err
     assert trained(root)["replicate"].nunique() == 5
+
+
+def test_it_begins_where_it_may_look(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:
+    """Every look is corrected for: none is taken after another number of replicates."""
+    assert ltr_run(*AUTO[1:], "claims.most=3") == 0
+    assert capsys.readouterr().err.count("replicates leave undecided") == 1
+    assert trained(root)["replicate"].nunique() == 3
+    assert ltr_run(*AUTO[1:], "claims.most=3", "replicates=4") == 2
+    assert "claims.most=3: must be at least replicates=4" in capsys.readouterr().err
+
+
+def test_what_was_asked_for_last_is_what_is_shown(
+    ltr_run: Callable[..., int], root: Path, capsys: Captured
+) -> None:
+    assert ltr_run() == 0
+    assert ltr_run("claims.densities=[0.123]", "replicates=1") == 0
+    (folder,) = (path for path in root.iterdir() if path.is_dir())
+    run = ltr.load(folder)
+    assert run.experiment.claims.densities == (0.123,)
+    assert run.results["replicate"].nunique() == 1

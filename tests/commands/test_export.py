@@ -97,6 +97,11 @@ def test_a_ticket_that_is_not_there_is_a_wrong_command(folder: Path, capsys: Cap
     assert "round 7, replicate 0: no such ticket" in capsys.readouterr().err
 
 
+def test_a_folder_is_a_place_for_it(folder: Path, tmp_path: Path) -> None:
+    assert main(["export", str(folder), "--round", "1", "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "round_01-replicate_0.safetensors").exists()
+
+
 def test_show_says_what_a_ticket_weighs(folder: Path, capsys: Captured) -> None:
     assert main(["show", str(folder), "--round", "1", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

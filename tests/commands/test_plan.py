@@ -19,6 +19,7 @@ SCHEMA = {
     "folder": str,
     "beyond_defaults": dict,
     "configuration": dict,
+    "looks": list,
     "weights": int,
     "rounds": list,
     "densities": list,
@@ -114,3 +115,14 @@ def test_text_fits_80_columns(capsys: Captured) -> None:
 def test_a_wrong_knob_is_one_line(capsys: Captured) -> None:
     assert main(["plan", "rounds=-1"]) == 2
     assert capsys.readouterr() == ("", "ltr plan: rounds=-1: must be a whole number >= 0\n")
+
+
+def test_auto_says_after_how_many_replicates_it_looks(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan("replicates=auto", "claims.most=10")["looks"] == [5, 8, 10]
+    assert plan()["looks"] == []
+    assert main(["plan", "replicates=auto"]) == 0
+    assert (
+        "looks      after 5, 8, 13, 20, 30 replicates, until the claims are decided"
+        in capsys.readouterr().out
+    )
+    assert main(["plan", "replicates=auto", "rewind=fine_tune"]) == 2

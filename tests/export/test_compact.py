@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.errors import ConfigError
-from ltr.export.compact import compact, logits
+from ltr.errors import ConfigError, LtrError
+from ltr.export.compact import compact, logits, proven
 
 
 def network(density: float, seed: int = 0, widths: tuple[int, ...] = (12, 9, 7, 3)) -> dict[str, Any]:
@@ -58,6 +58,13 @@ def test_what_is_dead_because_of_another_goes_too() -> None:
     params["dense_2"]["kernel"][:, 0] = 0
     params["output"]["kernel"][1] = 0
     assert [layer["kernel"].shape for layer in compact(params).values()] == [(3, 0), (0, 0), (0, 1)]
+
+
+def test_what_is_no_chain_of_relus_is_refused() -> None:
+    params, images = network(0.5), np.ones((4, 12), np.float32)
+    assert proven(params, lambda x: logits(params, x), images)
+    with pytest.raises(LtrError, match="this network needs all its units"):
+        proven(params, lambda x: logits(params, x) + 1, images)
 
 
 def test_the_network_that_is_given_stays_as_it_is() -> None:

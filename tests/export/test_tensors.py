@@ -41,3 +41,4 @@ def test_sizes_are_those_of_the_arrays() -> None:
     assert found.sparse == 4 * (12 + 12 + 5 + 4) + 8 * 2
     assert found.compact is None
     assert (found.operations, found.operations_dense) == (2 * 12 * 7, 2 * 40 * 7)
+    assert sizes({"a.kernel": kernel}, {"a.kernel": kept}, {}, None).operations is None

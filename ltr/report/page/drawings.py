@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.connections import Tickets, by_layer, initial_weights, of_inputs
+from ltr.analysis.connections import Tickets, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
@@ -78,7 +78,7 @@ def _tooltips(summary: pd.DataFrame, measure: str, form: str, scale: float) -> d
     return found
 
 
-def learning(metrics: pd.DataFrame, rounds: Sequence[int]) -> Drawing:
+def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Drawing:
     """Validation accuracy by step, of tickets of several densities, and of the fresh weights beside them."""
     tickets = metrics[metrics["arm"] == "ticket"]
     densities = tickets.groupby("round")["density"].mean()
@@ -107,8 +107,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int]) -> Drawing:
     return Drawing(
         "learning",
         "Learning curves",
-        "Means over replicates, at the densities where the claims are tested. Where a curve bends first, it "
-        "learns fastest.",
+        f"Means over replicates, {meaning}. Where a curve bends first, it learns fastest.",
         "Validation accuracy against training steps, a curve a density.",
         drawn,
         {},
@@ -153,16 +152,16 @@ def by_cost(results: pd.DataFrame) -> Drawing:
     )
 
 
-def connections(tickets: Tickets, round: int, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
+def connections(layers: pd.DataFrame, last: Tickets, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
     """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
-    layers = by_layer(tickets)
+    round = int(layers["round"].max())
     yield _layers(layers)
     largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
-    yield _initial(tickets, round, largest)
+    yield _initial(last, round, largest)
     first = str(layers["layer"].iloc[0])
-    kept = next(iter(tickets.values()))[first].kept
+    kept = last[0][first].kept
     if image is not None and kept.ndim == 2 and kept.shape[0] == np.prod(image):
-        yield _pixels(tickets, round, first, image)
+        yield _pixels(last, round, first, image)
 
 
 def _layers(layers: pd.DataFrame) -> Drawing:
@@ -173,6 +172,7 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     ends, tooltips = {}, {}
     for place, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
+        means = means[means > 0]  # the axis is logarithmic
         look = looks([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
         ends[look] = curve(axes, points.assign(bar=np.nan), look, name)
@@ -203,8 +203,8 @@ def _label_log_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
     label_ends(twin, linear)
 
 
-def _initial(tickets: Tickets, round: int, layer: str) -> Drawing:
-    kept, pruned = initial_weights(tickets, round, layer)
+def _initial(last: Tickets, round: int, layer: str) -> Drawing:
+    kept, pruned = initial_weights(last, layer)
     drawn, axes = empty("share of the weights", "", f"layer {layer}, all replicates", labels=2)
     span = float(np.quantile(np.abs(np.concatenate([kept, pruned])), 0.999))
     bins = np.linspace(-span, span, 61)
@@ -226,8 +226,8 @@ def _initial(tickets: Tickets, round: int, layer: str) -> Drawing:
     )
 
 
-def _pixels(tickets: Tickets, round: int, layer: str, image: tuple[int, int, int]) -> Drawing:
-    counts = of_inputs(tickets, round, layer).reshape(image).sum(-1)
+def _pixels(last: Tickets, round: int, layer: str, image: tuple[int, int, int]) -> Drawing:
+    counts = of_inputs(last, layer).reshape(image).sum(-1)
     drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
     axes.spines[:].set_visible(False)
     picture = axes.imshow(counts, cmap="viridis", interpolation="nearest")
@@ -250,8 +250,8 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
     """The tickets of several runs, from what `ltr.analysis.comparison.compare` gave."""
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
     arms, ends, tooltips = looks(letters), {}, {}
-    for place, letter in enumerate(letters):
-        rows = compared[compared["run"] == place]
+    for place in sorted(compared["run"].unique()):
+        letter, rows = letters[place], compared[compared["run"] == place]
         points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})
         points = points.assign(bar=100 * rows["accuracy_ci95"], is_bound=False)
         ends[arms[letter]] = curve(axes, points, arms[letter], letter)

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -38,8 +39,9 @@ class Subject(NamedTuple):
         info: `run.json`.
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
-        tickets: the masks and initial weights of its last ticket and of others; none where they are lost.
-        image: height, width and channels of its data.
+        layers: how many weights each layer of each ticket keeps (`ltr.analysis.connections.counted`).
+        last: the last ticket of each replicate; these two are empty where checkpoints are lost.
+        image: height, width and channels of its data; None where they are not known any more.
     """
 
     name: str
@@ -49,8 +51,9 @@ class Subject(NamedTuple):
     results: pd.DataFrame
     metrics: pd.DataFrame
     timings: pd.DataFrame
-    tickets: Tickets
-    image: tuple[int, int, int]
+    layers: pd.DataFrame
+    last: Tickets
+    image: tuple[int, int, int] | None
 
 
 def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> str:
@@ -59,7 +62,7 @@ def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> s
     return _template("page.html").render(
         title=subjects[0].name if len(subjects) == 1 else f"{len(subjects)} runs",
         runs=runs,
-        compared=None if compared is None else _compared(subjects, compared),
+        compared=None if compared is None or compared.empty else _compared(subjects, compared),
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
     )
@@ -73,7 +76,7 @@ def _template(name: str) -> jinja2.Template:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("ltr.report.page") / name).read_text()
+    return (resources.files("ltr.report.page") / name).read_text(encoding="utf-8")
 
 
 def _number(value: float | None, shown: str) -> Markup:
@@ -166,14 +169,21 @@ def _drawn(subject: Subject, found: Mapping[str, Sequence[Verdict]]) -> Iterator
         return
     last = int(results["round"].max())
     tested = sorted({one.round for rounds in found.values() for one in rounds})
-    yield from drawings.against_density(results)
-    yield drawings.learning(
-        subject.metrics, [0, *tested, last][:MOST_CURVES] if tested else sorted({0, last})
+    meaning = (
+        "at densities where claims are tested, and at the last" if tested else "at the first and last density"
     )
-    if last:
+    yield from drawings.against_density(results)
+    yield drawings.learning(subject.metrics, _thinned(sorted({0, last, *tested})), meaning)
+    if last and not subject.experiment.ticket:  # which another run had to be trained for
         yield drawings.by_cost(results)
-    if subject.tickets and last:
-        yield from drawings.connections(subject.tickets, last, subject.image)
+    if len(subject.last) and last:
+        yield from drawings.connections(subject.layers, subject.last, subject.image)
+
+
+def _thinned(rounds: Sequence[int]) -> list[int]:
+    """As many of them as there may be curves, evenly, with the first and the last."""
+    places = np.linspace(0, len(rounds) - 1, min(MOST_CURVES, len(rounds)))
+    return [rounds[place] for place in places.round().astype(int)]
 
 
 def _facts(subject: Subject) -> dict[str, str]:

@@ -35,9 +35,10 @@ def inline(figure: Figure, name: str, says: str, tooltips: Mapping[str, Sequence
         gid = group.get("id", "").removeprefix(f"{name}-")
         if ":" in gid:
             _classify(group, gid)
-        for marker, said in zip(_markers(group), tooltips.get(gid, ()), strict=False):
-            ET.SubElement(marker, f"{{{SVG}}}title").text = said
-            marker.set("class", "marker")
+        if gid in tooltips:
+            for marker, said in zip(_markers(group), tooltips[gid], strict=True):
+                ET.SubElement(marker, f"{{{SVG}}}title").text = said
+                marker.set("class", "marker")
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     root.set("role", "img")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.connections import Layer
+from ltr.analysis.connections import Layer, counted
 from ltr.knobs import parse
 from ltr.report.page import Subject
 
@@ -32,12 +32,14 @@ def subject(results: Callable[..., pd.DataFrame]) -> Subject:
             {"began": "2026-11-01T12:00:00+00:00", "versions": {"ltr": "0.1"}, "devices": {"platform": "cpu"}}
         ],
     }
-    tickets = {}
+    rows, last = [], []
     for replicate in range(3):
         initial = {name: generator.normal(size=shape) for name, shape in LAYERS.items()}
         for round in range(5):
             kept = {name: generator.random(shape) < 0.6**round for name, shape in LAYERS.items()}
-            tickets[round, replicate] = {name: Layer(kept[name], initial[name]) for name in LAYERS}
+            ticket = {name: Layer(kept[name], initial[name]) for name in LAYERS}
+            rows += counted(ticket, round, replicate)
+        last.append(ticket)
     experiment = parse({"rounds": 4, "claims": {"densities": []}})
     settings = {"rounds": 4, "claims.densities": []}
     return Subject(
@@ -48,7 +50,8 @@ def subject(results: Callable[..., pd.DataFrame]) -> Subject:
         lanes,
         metrics,
         timings,
-        tickets,
+        pd.DataFrame(rows),
+        last,
         (8, 8, 1),
     )
 

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ltr.analysis.comparison import compare
-from ltr.report.page import Subject, page
+from ltr.knobs import parse
+from ltr.report.page import Subject, page, render
 from ltr.store import tables
 
 ARMS = ["ticket", "random_reinit", "random_mask", "one_shot"]
@@ -123,7 +124,7 @@ def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject,
     ]
     assert costs == pytest.approx(spent.tolist(), rel=0.05)
     layers = [text for text in said["r0-layers"] if text.startswith("hidden_1, round 4")]
-    kept = np.mean([stored.tickets[4, replicate]["hidden_1"].kept.mean() for replicate in range(3)])
+    kept = np.mean([ticket["hidden_1"].kept.mean() for ticket in stored.last])
     assert layers == [f"hidden_1, round 4: {100 * kept:.0f} % of its weights"]
 
 
@@ -160,14 +161,46 @@ def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 1])
 def test_a_young_run_has_a_page(rounds: int, subject: Subject, results: Callable[..., pd.DataFrame]) -> None:
-    young = subject._replace(results=results(rounds=rounds, replicates=1), tickets={})
+    young = subject._replace(results=results(rounds=rounds, replicates=1), last=[])
     assert "r0-again" in page([young])
 
 
 def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
     none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
-    assert "No dense network has been trained yet." in page([subject._replace(**none, tickets={})])
+    assert "No dense network has been trained yet." in page([subject._replace(**none, last=[])])
 
 
 def test_names_are_escaped(subject: Subject) -> None:
     assert "<script>alert" not in page([subject._replace(name="<script>alert(1)</script>")])
+
+
+def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
+    none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
+    young = subject._replace(**none, last=[])
+    compared = compare([subject.results, young.results], "ticket", [True, True])
+    assert 'id="compared"' in page([subject, young], compared)
+    assert 'id="compared"' not in page([young, young], compare([young.results] * 2, "ticket", [True, True]))
+
+
+def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> None:
+    html = page([subject._replace(image=None)])
+    assert "r0-initial" in html
+    assert "r0-pixels" not in html
+
+
+def test_tickets_of_another_run_have_no_cost_of_a_search(subject: Subject) -> None:
+    assert "r0-cost" not in page([subject._replace(experiment=parse({"rounds": 4, "ticket": "other"}))])
+
+
+def test_curves_are_of_as_many_rounds_as_may_be_evenly() -> None:
+    assert render._thinned([0, 3]) == [0, 3]
+    assert render._thinned(range(16)) == [0, 4, 8, 11, 15]
+
+
+def test_a_layer_that_is_gone_altogether_is_left_out_where_it_is(subject: Subject) -> None:
+    layers = subject.layers.copy()
+    gone = (layers["layer"] == "hidden_1") & (layers["round"] == 4)
+    layers.loc[gone, ["kept", "density"]] = 0
+    said = Read(page([subject._replace(layers=layers)])).said["r0-layers"]
+    assert not any(text.startswith("hidden_1, round 4") for text in said)
+    assert any(text.startswith("hidden_1, round 3") for text in said)
