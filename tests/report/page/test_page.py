@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -204,3 +205,14 @@ def test_a_layer_that_is_gone_altogether_is_left_out_where_it_is(subject: Subjec
     said = Read(page([subject._replace(layers=layers)])).said["r0-layers"]
     assert not any(text.startswith("hidden_1, round 4") for text in said)
     assert any(text.startswith("hidden_1, round 3") for text in said)
+
+
+def test_what_it_took_is_what_the_table_of_times_says(subject: Subject, tmp_path: Path) -> None:
+    rounds = subject.timings["round"].to_numpy()
+    tables.write(tmp_path, "timings", subject.timings.assign(seconds=2.0 + rounds))
+    times = pq.read_table(tmp_path / "timings.parquet").to_pandas()
+    html = page([subject._replace(timings=times)])
+    first, last = (times.loc[times["round"] == round, "seconds"].median() for round in (0, 4))
+    assert f"a training took {first:.3g} s at 100 %, {last:.3g} s at 13 % of the weights" in html
+    seconds = round(times["seconds"].sum())
+    assert f"{len(times)} networks in {seconds // 60}:{seconds % 60:02} of device time" in html
