@@ -14,9 +14,8 @@ from typing import Any
 import jaxlib
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = tuple(
-    f"ltr/kernels/{name}" for name in ("handlers.cc", "convolution.h", "products.h", "products.inc")
-)
+NAMES = ("handlers.cc", "convolution.h", "sort.h", "products.h", "products.inc", "pixels.inc")
+SOURCES = tuple(f"ltr/kernels/{name}" for name in NAMES)
 LIBRARY = "ltr/kernels/products.so"
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
 

@@ -32,14 +32,16 @@ class Layer(NamedTuple):
         kernel: [in, out], or of a convolution [size, size, in, out].
         places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
         is_first: whether nobody asks for the gradient of its inputs.
+        reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
     """
 
     kernel: tuple[int, ...]
     places: int = 1
     is_first: bool = False
+    reads_pixels: bool = False
 
     def __str__(self) -> str:
-        first = "first, " if self.is_first else ""
+        first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
         return f"{first}{' x '.join(map(str, self.kernel))} at {self.places}"
 
 
@@ -91,10 +93,14 @@ class Probe:
         form = Form(kept, capacity(int(kept.sum()), kept.size)) if density else None
         bias = np.zeros(layer.kernel[-1], np.float32)
         params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
-        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
-        x = generator.normal(size=(self._batch_size, *side, inputs)).astype(np.float32)
         moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
-        lane = params, moments, np.moveaxis(x, 0, -1) if form else x, form.pattern if form else kept
+        if layer.reads_pixels and form:
+            x = self._pixels(generator, inputs)
+        else:
+            side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
+            x = generator.normal(size=(self._batch_size, *side, inputs)).astype(np.float32)
+            x = np.moveaxis(x, 0, -1) if form else x
+        lane = params, moments, x, form.pattern if form else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -107,15 +113,21 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
+    def _pixels(self, generator: np.random.Generator, inputs: int) -> Any:
+        images = generator.integers(256, size=(self._batch_size, inputs, 1, 1), dtype=np.uint8)
+        ones = np.ones(1, np.float32)
+        pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), 128 * ones, 64 * ones)
+        return jax.tree.map(np.asarray, pixels)
+
     def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
         *carry, connections = lane
         is_packed = isinstance(connections, kernels.Pattern)
 
-        def loss(params: Any, x: jax.Array) -> jax.Array:
+        def loss(params: Any, x: Any) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
             weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
-            batch = jnp.moveaxis(x, -1, 0) if is_packed else x
-            product = arithmetic.dense if batch.ndim == 2 else arithmetic.conv
+            batch = jnp.moveaxis(x, -1, 0) if is_packed and not layer.reads_pixels else x
+            product = arithmetic.dense if len(layer.kernel) == 2 else arithmetic.conv
             return jnp.square(product(batch, weights, params["bias"])).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:

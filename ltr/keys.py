@@ -4,7 +4,8 @@ import zlib
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from ltr import kernels
 
 
 def root(seed: int, replicate: int) -> jax.Array:
@@ -30,6 +31,6 @@ def permutation(key: jax.Array, count: int) -> jax.Array:
     places = max(1, (count - 1).bit_length())
     order = jnp.arange(count, dtype=jnp.int32)
     for bits in jax.random.bits(key, (-(-32 // (32 - places)), count)):
-        words = lax.sort(bits << places | jnp.arange(count, dtype=jnp.uint32))
+        words = kernels.sort(bits << places | jnp.arange(count, dtype=jnp.uint32))
         order = order[words & (1 << places) - 1]
     return order

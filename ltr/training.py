@@ -17,13 +17,14 @@ from jax import lax
 from ltr import kernels, keys, masks
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
+from ltr.kernels import Pixels
 from ltr.methods.method import Array, Lane, Method
 from ltr.models import Model
 
 LEGS = 64
 """Most stretches of training between two visits of the host."""
 
-EVALUATION_BATCH = 100
+EVALUATION_BATCH = 4 * kernels.LINE
 """Examples evaluated at once: few enough that their activations stay in a core's cache."""
 
 
@@ -118,11 +119,23 @@ def normalise(images: Array, of: Examples) -> jax.Array:
     return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
 
 
-def batch(lane: Lane, data: Examples, chosen: jax.Array, augment: Augmentation, key: jax.Array) -> jax.Array:
-    """The training images of a step, normalised; where a lane is packed, time is saved here too."""
-    if augment is none and masks.is_packed(lane.mask):
-        return kernels.normalise(data.images, chosen, data.mean, data.std)
-    return normalise(augment(data.images[chosen], key), data)
+def given(
+    model: Model,
+    network: Any,
+    images: Array,
+    of: Examples,
+    chosen: Array | None = None,
+    coming: Array | None = None,
+) -> jax.Array | Pixels:
+    """Images, or chosen ones of them, as the network takes them: a mask, or parameters bound to one.
+
+    Normalised; but where the layer that reads them is packed, and they have one channel, as the pixels that
+    it normalises itself. `coming`: those that will be chosen next, if known.
+    """
+    if model.reads and masks.is_packed(network[model.reads]) and images.shape[-1] == 1:
+        which = jnp.arange(len(images)) if chosen is None else chosen
+        return kernels.pixels(images, which, of.mean, of.std, coming)
+    return normalise(images if chosen is None else images[chosen], of)
 
 
 def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
@@ -131,7 +144,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, normalise(images, of))
+        logits = model.apply(params, given(model, params, images, of))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -164,14 +177,21 @@ def program(
         def order(step: Array) -> jax.Array:
             return keys.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
+        def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Any:
+            if augment is none:
+                return given(model, lane.mask, data.images, data, chosen, coming)
+            augmented = augment(data.images[chosen], keys.fold(key, "augmentation", number))
+            return given(model, lane.mask, augmented, data)
+
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
             place = number % steps_per_epoch
             is_new = (place == 0) & (number > visit.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
-            chosen = lax.dynamic_slice_in_dim(shuffled, place * batch_size, batch_size)
-            images = batch(lane, data, chosen, augment, keys.fold(key, "augmentation", number))
-            lane, loss = method.step(lane, images, data.labels[chosen], number)
+            chosen, coming = (
+                lax.dynamic_slice_in_dim(shuffled, at * batch_size, batch_size) for at in (place, place + 1)
+            )
+            lane, loss = method.step(lane, batch(lane, chosen, coming, number), data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:

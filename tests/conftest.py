@@ -51,7 +51,7 @@ def blobs() -> Dataset:
 @pytest.fixture(scope="session")
 def network() -> Model:
     """A LeNet with hidden layers of 8 and 6 units, for `blobs`."""
-    return from_linen(LeNet((8, 6), 3), (4, 4, 1))
+    return from_linen(LeNet((8, 6), 3), (4, 4, 1), reads="dense_1")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,16 @@ def test_it_is_where_packed_costs_nine_tenths_of_dense(
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("layer", [Layer((8, 4)), Layer((8, 4), is_first=True), Layer((3, 3, 2, 4), 16)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Layer((8, 4)),
+        Layer((8, 4), is_first=True),
+        Layer((8, 4), is_first=True, reads_pixels=True),
+        Layer((3, 3, 2, 4), 16),
+    ],
+    ids=str,
+)
 def test_steps_of_every_kind_take_time(layer: Layer) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
     assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))

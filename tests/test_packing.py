@@ -3,13 +3,13 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from ltr import kernels, masks, models
+from ltr import kernels, masks, models, training
 from ltr.config import Model
+from ltr.data import Dataset, Split
 from ltr.methods import Lane
 from ltr.optimizers import adam
 from ltr.packing import NO_LAYER, Packing, capacity
@@ -77,9 +77,18 @@ def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> No
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("name", ["lenet_300_100", "conv2", pytest.param("resnet20", marks=pytest.mark.slow)])
-def test_a_network_computes_the_same_of_packed_kernels(name: str) -> None:
-    model = models.build(Model(name, width=0.1), (8, 8, 3), 10)
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("lenet_300_100", 1),
+        ("lenet_300_100", 3),
+        ("conv2", 1),
+        ("conv2", 3),
+        pytest.param("resnet20", 3, marks=pytest.mark.slow),
+    ],
+)
+def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int) -> None:
+    model = models.build(Model(name, width=0.1), (8, 8, channels), 10)
     generator = np.random.default_rng(0)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
@@ -88,9 +97,14 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str) -> None:
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
     packed = packing.pack(lane, *packing.forms([lane]))
     assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))
-    images = jnp.asarray(generator.normal(size=(5, 8, 8, 3)), jnp.float32)
+    split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
+    mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
+    data = training.examples(Dataset("noise", split, split, split, 10, mean, std))
     found, expected = (
-        jax.jit(model.apply)(masks.bound(each.mask, each.params), images) for each in (packed, lane)
+        jax.jit(lambda network: model.apply(network, training.given(model, network, split.images, data)))(
+            masks.bound(each.mask, each.params)
+        )
+        for each in (packed, lane)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 

@@ -50,6 +50,13 @@ def test_dense_layers_and_convolutions_can_be_packed() -> None:
     assert layers["output"] == Layer((256, 10), 1)
 
 
+@pytest.mark.parametrize(("dataset", "reads_pixels"), [("mnist", True), ("cifar10", False)])
+def test_a_dense_layer_reads_images_of_one_channel_as_pixels(dataset: str, reads_pixels: bool) -> None:
+    layers = setup.packable(outline("model=lenet_300_100", f"dataset={dataset}"))
+    assert layers["dense_1"].reads_pixels == reads_pixels
+    assert not layers["dense_2"].reads_pixels
+
+
 class TestWithoutKernels:
     @pytest.fixture(autouse=True)
     def _without(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from ltr import masks, optimizers, training
+from ltr import kernels, masks, optimizers, training
 from ltr.config import Optimizer as Config
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
@@ -98,7 +98,36 @@ def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -
     assert normal.std() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 99, 100, 101, 250, 1009])
+class TestWhatANetworkIsGiven:
+    """Pixels where the layer that reads them is packed, and normalised images elsewhere."""
+
+    @pytest.fixture
+    def packed(self, params: Any) -> dict[str, Any]:
+        """As far as is looked at: the first layer is packed, the others are not."""
+        kernel = kernels.Packed(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
+        return {**params, "dense_1": {"kernel": kernel}}
+
+    @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+    def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
+        given = training.given(network, packed, data.images, data, np.array([3, 1], np.int32))
+        assert isinstance(given, kernels.Pixels)
+        assert given.shape == (2, 4, 4, 1)
+
+    def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
+        given = training.given(network, params, data.images, data, np.array([3, 1], np.int32))
+        np.testing.assert_array_equal(given, training.normalise(data.images[[3, 1]], data))
+
+    def test_of_several_channels_floats(self, network: Model, packed: Any, data: Examples) -> None:
+        images = np.repeat(data.images, 3, -1)
+        given = training.given(network, packed, images, data)
+        np.testing.assert_array_equal(given, training.normalise(images, data))
+
+    def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
+        given = training.given(network._replace(reads=None), packed, data.images, data)
+        np.testing.assert_array_equal(given, training.normalise(data.images, data))
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])
 def test_evaluation_counts_every_example(count: int, network: Model, params: Any, blobs: Dataset) -> None:
     chosen = np.random.default_rng(count).integers(0, len(blobs.train.labels), count)
     split = Split(blobs.train.images[chosen], blobs.train.labels[chosen])

@@ -6,6 +6,20 @@ them everything trains as it does on an accelerator, by masked dense products.
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Packed, Pattern, pattern
-from ltr.kernels.sparse import by_unit, conv, dense, normalise
+from ltr.kernels.pixels import LINE, Pixels, pixels
+from ltr.kernels.sparse import by_unit, conv, dense
+from ltr.kernels.words import sort
 
-__all__ = ["Packed", "Pattern", "by_unit", "conv", "dense", "instruction_set", "normalise", "pattern"]
+__all__ = [
+    "LINE",
+    "Packed",
+    "Pattern",
+    "Pixels",
+    "by_unit",
+    "conv",
+    "dense",
+    "instruction_set",
+    "pattern",
+    "pixels",
+    "sort",
+]

@@ -5,6 +5,7 @@
 // transposed from layer to layer.
 
 #include "convolution.h"
+#include "sort.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -14,6 +15,8 @@ namespace {
 using Batch = ffi::Buffer<ffi::F32, 2>;
 using Images = ffi::Buffer<ffi::F32, 4>;
 using Bytes = ffi::Buffer<ffi::U8, 4>;
+using Lines = ffi::Buffer<ffi::U32, 2>;
+using Words = ffi::Buffer<ffi::U32, 1>;
 using Floats = ffi::Buffer<ffi::F32, 1>;
 using Indices = ffi::Buffer<ffi::S32, 1>;
 
@@ -132,26 +135,57 @@ ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Ind
   return ffi::Error::Success();
 }
 
-// Images, bytes [count, height, width, channels], which of them, and mean and scale of a channel -> the
-// chosen ones as floats, [batch, height, width, channels] in memory too.
-ffi::Error Normalise(Bytes images, Indices chosen, Floats mean, Floats scale, ffi::Result<Images> y) {
-  const auto in = images.dimensions(), out = y->dimensions();
-  const int64_t size = in[1] * in[2] * in[3], channels = in[3];
-  if (out[0] != length(chosen) || out[1] * out[2] * out[3] != size || out[3] != channels ||
-      length(mean) != channels || length(scale) != channels) {
+// Images, bytes [count, height, width, 1], which of them, and which are to come (none, or as many) -> the
+// pixels of the chosen ones, by unit.
+ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, ffi::Result<Lines> words) {
+  const auto in = images.dimensions(), out = words->dimensions();
+  const int64_t batch = length(chosen), pixels = in[1] * in[2] * in[3];
+  if (out[0] != ltr::lines_of(batch) * ltr::LINE_WORDS || out[1] != pixels) return Wrong(kShapes);
+  if (length(coming) != 0 && length(coming) != batch) return Wrong(kShapes);
+  for (const Indices& those : {chosen, coming}) {
+    const int32_t* image = those.typed_data();
+    const auto is_there = [&](int32_t image) { return image >= 0 && image < in[0]; };
+    if (!std::all_of(image, image + length(those), is_there)) return Wrong("images: not there");
+  }
+  const int32_t* next = length(coming) ? coming.typed_data() : nullptr;
+  products.pixels({batch, pixels, images.typed_data(), chosen.typed_data(), next, words->typed_data()});
+  return ffi::Error::Success();
+}
+
+bool Fits(Lines x, Floats mean, Floats std, Batch y) {
+  return x.dimensions()[0] == ltr::lines_of(rows(y)) * ltr::LINE_WORDS && length(mean) == 1 && length(std) == 1;
+}
+
+ltr::Pixels Normalised(Lines x, Floats mean, Floats std, Batch y) {
+  return {rows(y), x.typed_data(), mean.typed_data()[0], 1 / std.typed_data()[0]};
+}
+
+// Pixels, their mean and standard deviation, values, bias, pattern -> y.
+ffi::Error ForwardPixels(Lines x, Floats mean, Floats std, Floats values, Floats bias, Indices starts,
+                         Indices columns, ffi::Result<Batch> y) {
+  if (!Fits(x, mean, std, *y) || length(starts) != units(*y) + 1 || length(bias) != units(*y) ||
+      length(columns) != length(values)) {
     return Wrong(kShapes);
   }
-  for (int64_t at = 0; at < length(chosen); ++at) {
-    const int32_t image = chosen.typed_data()[at];
-    if (image < 0 || image >= in[0]) return Wrong("images: not there");
+  if (!IsPattern(starts, columns, x.dimensions()[1])) return Wrong(kPattern);
+  products.weighted_pixels({units(*y), starts.typed_data(), columns.typed_data(), values.typed_data(),
+                            bias.typed_data(), Normalised(x, mean, std, *y), y->typed_data()});
+  return ffi::Error::Success();
+}
+
+// Pixels, their mean and standard deviation, the gradient of y and the pattern -> the gradients of the
+// values, zero beyond the pattern, and bias.
+ffi::Error OfWeightsPixels(Lines x, Floats mean, Floats std, Batch gradient, Indices starts, Indices columns,
+                           ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
+  if (!Fits(x, mean, std, gradient) || length(starts) != units(gradient) + 1 ||
+      length(*of_bias) != units(gradient) || length(columns) != length(*of_values)) {
+    return Wrong(kShapes);
   }
-  std::vector<float> means(size), scales(size);
-  for (int64_t at = 0; at < size; ++at) {
-    means[at] = mean.typed_data()[at % channels];
-    scales[at] = scale.typed_data()[at % channels];
-  }
-  products.normalise({out[0], size, images.typed_data(), chosen.typed_data(), means.data(), scales.data(),
-                      y->typed_data()});
+  if (!IsPattern(starts, columns, x.dimensions()[1])) return Wrong(kPattern);
+  float* values = of_values->typed_data();
+  products.dots_pixels({units(gradient), starts.typed_data(), columns.typed_data(), gradient.typed_data(),
+                        Normalised(x, mean, std, gradient), values, of_bias->typed_data()});
+  std::fill(values + starts.typed_data()[units(gradient)], values + length(*of_values), 0.0f);
   return ffi::Error::Success();
 }
 
@@ -159,6 +193,13 @@ ffi::Error Normalise(Bytes images, Indices chosen, Floats mean, Floats scale, ff
 ffi::Error Transpose(Batch x, ffi::Result<Batch> y) {
   if (rows(*y) != units(x) || units(*y) != rows(x)) return Wrong(kShapes);
   products.transpose(rows(x), units(x), x.typed_data(), y->typed_data());
+  return ffi::Error::Success();
+}
+
+ffi::Error Sort(Words words, ffi::Result<Words> sorted) {
+  const int64_t count = words.dimensions()[0];
+  if (sorted->dimensions()[0] != count) return Wrong("sort: shapes that do not fit each other");
+  ltr::sort(count, words.typed_data(), sorted->typed_data());
   return ffi::Error::Success();
 }
 
@@ -173,10 +214,21 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ltr_of_weights, OfWeights,
     ffi::Ffi::Bind().Arg<Batch>().Arg<Batch>().Arg<Indices>().Arg<Indices>().Ret<Floats>().Ret<Floats>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    ltr_normalise, Normalise,
-    ffi::Ffi::Bind().Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>().Ret<Images>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_pixels, Pixels,
+                              ffi::Ffi::Bind().Arg<Bytes>().Arg<Indices>().Arg<Indices>().Ret<Lines>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_forward_pixels, ForwardPixels,
+                              ffi::Ffi::Bind()
+                                  .Arg<Lines>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Floats>().Arg<Floats>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Batch>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_weights_pixels, OfWeightsPixels,
+                              ffi::Ffi::Bind()
+                                  .Arg<Lines>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Batch>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Floats>().Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ltr_sort, Sort, ffi::Ffi::Bind().Arg<Words>().Ret<Words>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("size").Attr<int64_t>("stride")

@@ -10,8 +10,10 @@ LIBRARY = Path(__file__).with_name("products.so")
 """Where `hatch_build.py` puts it."""
 
 HANDLERS = (
-    *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose", "ltr_normalise"),
+    *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose"),
+    *("ltr_pixels", "ltr_forward_pixels", "ltr_of_weights_pixels"),
     *("ltr_convolve", "ltr_of_images", "ltr_of_kernel"),
+    "ltr_sort",
 )
 
 

@@ -11,6 +11,11 @@
 #include <cstdint>
 #include <vector>
 
+#if defined(__x86_64__) && !defined(__clang__)
+#define LTR_WIDER
+#include <immintrin.h>
+#endif
+
 namespace ltr {
 
 // y[row] = bias[row] + the sum of values[k] x[columns[k]] over the row's k. There may be no bias (null);
@@ -32,28 +37,60 @@ struct Dots {
   bool adds;
 };
 
-// y[row] = (bytes[chosen[row]] - mean) * scale, each of so many floats or bytes.
-struct Bytes {
-  int64_t rows, length;
-  const uint8_t* bytes;
-  const int32_t* chosen;
-  const float *mean, *scale;
+// A batch of bytes, two to a word (see pixels.inc); a byte counts as (byte - mean) * scale.
+constexpr int64_t LINE = 32, LINE_WORDS = LINE / 2;
+
+inline int64_t lines_of(int64_t batch) { return (batch + LINE - 1) / LINE; }
+
+struct Pixels {
+  int64_t batch;
+  const uint32_t* words;
+  float mean, scale;
+
+  int64_t lines() const { return lines_of(batch); }
+  int64_t row_words() const { return lines() * LINE_WORDS; }
+};
+
+// `Weighted` and `Dots` of pixels.
+struct WeightedPixels {
+  int64_t rows;
+  const int32_t *starts, *columns;
+  const float *values, *bias;
+  Pixels x;
   float* y;
+};
+
+struct DotsPixels {
+  int64_t rows;
+  const int32_t *starts, *columns;
+  const float* gradient;
+  Pixels x;
+  float *values, *bias;
+};
+
+// The words of a batch of images, each of so many bytes, chosen from more of them; a batch to come (or null)
+// is asked of memory meanwhile.
+struct Chosen {
+  int64_t batch, pixels;
+  const uint8_t* images;
+  const int32_t *chosen, *coming;
+  uint32_t* words;
 };
 
 namespace portable {
 #define WIDTH 4
 #include "products.inc"
+#include "pixels.inc"
 #undef WIDTH
 }  // namespace portable
 
-#if defined(__x86_64__) && !defined(__clang__)
-#define LTR_WIDER
+#ifdef LTR_WIDER
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define WIDTH 8
 #include "products.inc"
+#include "pixels.inc"
 #undef WIDTH
 }  // namespace avx2
 #pragma GCC pop_options
@@ -62,6 +99,7 @@ namespace avx2 {
 namespace avx512 {
 #define WIDTH 16
 #include "products.inc"
+#include "pixels.inc"
 #undef WIDTH
 }  // namespace avx512
 #pragma GCC pop_options
@@ -72,14 +110,17 @@ struct Products {
   const char* name;
   void (*weighted)(const Weighted&);
   void (*dots)(const Dots&);
-  void (*normalise)(const Bytes&);
+  void (*weighted_pixels)(const WeightedPixels&);
+  void (*dots_pixels)(const DotsPixels&);
+  void (*pixels)(const Chosen&);
   void (*transpose)(int64_t rows, int64_t columns, const float* x, float* y);
   bool (*is_pattern)(const int32_t* starts, int64_t rows, const int32_t* columns, int64_t length,
                      int64_t bound);
 };
 
-#define PRODUCTS(name, of) \
-  {name, of::weighted, of::dots, of::normalise, of::transpose, of::is_pattern}
+#define PRODUCTS(name, of)                                                                             \
+  {name, of::weighted, of::dots, of::weighted_pixels, of::dots_pixels, of::pixels, of::transpose, \
+   of::is_pattern}
 
 // Those that this processor runs, the widest vectors first.
 inline std::vector<Products> products() {

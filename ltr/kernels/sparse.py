@@ -10,6 +10,7 @@ import numpy as np
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, Packed, Pattern
+from ltr.kernels.pixels import Pixels
 
 _BY_UNIT = {1: (0,), 2: (1, 0), 4: (1, 2, 3, 0)}
 """How arrays of so many dimensions lie in memory, slowest first, as the library reads and writes them: a
@@ -17,29 +18,38 @@ batch [batch, units] unit by unit, images [batch, height, width, channels] pixel
 
 
 @jax.custom_vjp
-def dense(x: jax.Array, kernel: Packed, bias: jax.Array) -> jax.Array:
+def dense(x: jax.Array | Pixels, kernel: Packed, bias: jax.Array) -> jax.Array:
     """Multiplies x [batch, in] by a sparse kernel [in, out] and adds bias [out] -> [batch, out]; float32.
 
-    Its gradients are those of the values and not of a pruned weight.
+    Its gradients are those of the values and not of a pruned weight, nor of pixels.
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
     """
     values, pattern = kernel
     y = jax.ShapeDtypeStruct((x.shape[0], pattern.starts.shape[0] - 1), jnp.float32)
-    return _call("ltr_forward", y, x, values, bias, pattern.starts, pattern.inputs)
+    weights = values, bias, pattern.starts, pattern.inputs
+    if isinstance(x, Pixels):
+        return _call("ltr_forward_pixels", y, x.words, x.mean, x.std, *weights)
+    return _call("ltr_forward", y, x, *weights)
 
 
-def _dense_forward(x: jax.Array, kernel: Packed, bias: jax.Array) -> tuple[jax.Array, Any]:
+def _dense_forward(x: jax.Array | Pixels, kernel: Packed, bias: jax.Array) -> tuple[jax.Array, Any]:
     return dense(x, kernel, bias), (x, kernel, bias)
 
 
-def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array, Packed, jax.Array]:
+def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, Packed, jax.Array]:
     """Two calls, so that the gradient of x, where nobody asks for it, is not computed."""
     x, (values, pattern), bias = saved
-    of_x = _call("ltr_of_inputs", x, gradient, values, pattern.by_input, pattern.outputs, pattern.places)
-    of_values, of_bias = _call("ltr_of_weights", (values, bias), x, gradient, pattern.starts, pattern.inputs)
-    return of_x, Packed(of_values, NO_GRADIENT), of_bias
+    connections, of_x = (pattern.starts, pattern.inputs), None
+    if isinstance(x, Pixels):
+        pixels = x.words, x.mean, x.std
+        found = _call("ltr_of_weights_pixels", (values, bias), *pixels, gradient, *connections)
+    else:
+        by_input = pattern.by_input, pattern.outputs, pattern.places
+        of_x = _call("ltr_of_inputs", x, gradient, values, *by_input)
+        found = _call("ltr_of_weights", (values, bias), x, gradient, *connections)
+    return of_x, Packed(found[0], NO_GRADIENT), found[1]
 
 
 dense.defvjp(_dense_forward, _dense_backward)
@@ -92,21 +102,6 @@ def by_unit(x: jax.Array) -> jax.Array:
 
 
 by_unit.defvjp(lambda x: (by_unit(x), None), lambda _, gradient: (_transpose(gradient.T),))
-
-
-def normalise(images: Array, chosen: Array, mean: Array, std: Array) -> jax.Array:
-    """Chosen ones, int32 [batch], of uint8 images [count, height, width, channels], as normalised floats.
-
-    For each channel less its mean, float32 [channels], in units of `std`, the same. A pass that asks memory
-    for the next images in time: faster than XLA's.
-
-    Raises:
-        jax.errors.JaxRuntimeError: at run time, for images that are not there.
-    """
-    instruction_set()  # which makes the library known
-    y = jax.ShapeDtypeStruct((len(chosen), *images.shape[1:]), jnp.float32)
-    call = jax.ffi.ffi_call("ltr_normalise", y, vmap_method="sequential")
-    return call(images, chosen, mean, 1 / std)
 
 
 def _transpose(x: jax.Array) -> jax.Array:

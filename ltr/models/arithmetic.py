@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ltr import kernels
-from ltr.kernels import Packed
+from ltr.kernels import Packed, Pixels
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -15,8 +15,13 @@ _IMAGES = 4
 """Images of which the CPU computes a kernel's gradient at once: few enough to stay in a core's cache."""
 
 
-def dense(x: jax.Array, kernel: jax.Array | Packed, bias: jax.Array) -> jax.Array:
-    """Multiplies x [batch, ...], flattened to [batch, in], kernel [in, out], adds bias -> [batch, out]."""
+def dense(x: jax.Array | Pixels, kernel: jax.Array | Packed, bias: jax.Array) -> jax.Array:
+    """Multiplies x [batch, ...], flattened to [batch, in], kernel [in, out], adds bias -> [batch, out].
+
+    Pixels go with a packed kernel.
+    """
+    if isinstance(x, Pixels):
+        return kernels.dense(x, kernel, bias)
     flat = x.reshape(x.shape[0], -1)
     if isinstance(kernel, Packed):
         return kernels.dense(flat if x.ndim == 2 else kernels.by_unit(flat), kernel, bias)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.kernels import Packed
+from ltr.kernels import Packed, Pixels
 from ltr.models import arithmetic
 
 INITIALIZERS = {
@@ -30,7 +30,7 @@ class Dense(nn.Module):
     kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array | Pixels) -> jax.Array:
         kernel = _kernel(self, self.kernel_init, (math.prod(x.shape[1:]), self.features))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return arithmetic.dense(x, kernel, bias)

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config import Model as Config
+from ltr.kernels import Pixels
 from ltr.models.layers import INITIALIZERS, Dense, scaled
 from ltr.models.model import Model, from_linen
 
@@ -19,8 +20,8 @@ class LeNet(nn.Module):
     kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-        x = images
+    def __call__(self, images: jax.Array | Pixels, train: bool) -> jax.Array:
+        x: Any = images
         for number, width in enumerate(self.hidden, 1):
             x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
@@ -30,4 +31,5 @@ class LeNet(nn.Module):
 def lenet_300_100(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
     """LeNet-300-100 of Frankle & Carbin (2019): 266,200 weights on MNIST."""
     hidden = tuple(scaled(width, config.width) for width in (300, 100))
-    return from_linen(LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init]), image_shape)
+    net = LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init])
+    return from_linen(net, image_shape, reads="dense_1")

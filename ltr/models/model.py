@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from ltr.kernels import Pixels
 from ltr.models.layers import Conv, Dense
 
 KINDS = ("conv", "dense", "output", "shortcut")
@@ -36,14 +37,17 @@ class Model(NamedTuple):
         operations: like the kinds; what a kernel costs in a training step, in floating-point operations
             of each image: its products forward, backward to its weights, and backward to its inputs,
             except in the first layer, where no one asks for them.
+        reads: the dense layer that alone is given the images, if there is one: where it is packed, it may
+            be given them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]
-    apply: Callable[[Any, jax.Array], jax.Array]
-    train: Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
+    apply: Callable[[Any, jax.Array | Pixels], jax.Array]
+    train: Callable[[Any, jax.Array | Pixels, jax.Array], tuple[jax.Array, Any]]
     kinds: Any
     places: Any
     operations: Any
+    reads: str | None = None
 
 
 def with_statistics(params: Any, statistics: Any) -> Any:
@@ -51,7 +55,7 @@ def with_statistics(params: Any, statistics: Any) -> Any:
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
 
-def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
+def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str | None = None) -> Model:
     """A `Model` of a Linen module that is called with images and whether it trains.
 
     Its layers with a kernel are named by their kind: `conv_1`, `dense_1`, `shortcut`, ..., `output`.
@@ -72,10 +76,10 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
             split[STATISTICS if path in moving else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
-    def apply(params: Any, images: jax.Array) -> jax.Array:
+    def apply(params: Any, images: jax.Array | Pixels) -> jax.Array:
         return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
 
-    def train(params: Any, images: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+    def train(params: Any, images: jax.Array | Pixels, key: jax.Array) -> tuple[jax.Array, Any]:
         logits, moved = module.apply(
             variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
         )
@@ -97,7 +101,7 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int]) -> Model:
         lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
     )
     by_layer = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, operations))
-    return Model(init, apply, train, kinds, *by_layer)
+    return Model(init, apply, train, kinds, *by_layer)._replace(reads=reads)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:

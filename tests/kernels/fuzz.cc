@@ -2,9 +2,11 @@
 // compiled with the sanitizers (see test_sanitized.py), so that a read or write out of bounds ends it.
 
 #include "../../ltr/kernels/convolution.h"
+#include "../../ltr/kernels/sort.h"
 
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <random>
 
 namespace {
@@ -89,22 +91,63 @@ void check_dots(const Layer& of, const ltr::Products& products) {
   require(close(values, of_values) && close(bias, of_bias), "dot products differ", products.name);
 }
 
-void check_normalise(const ltr::Products& products) {
-  const int64_t rows = drawn(1, 20), length = drawn(1, 200), count = drawn(1, 30);
-  std::vector<uint8_t> bytes(count * length);
-  std::vector<int32_t> chosen(rows);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(drawn(0, 255));
-  for (int32_t& row : chosen) row = static_cast<int32_t>(drawn(0, count - 1));
-  const std::vector<float> mean = floats(length), scale = floats(length);
-  std::vector<float> y(rows * length);
-  products.normalise({rows, length, bytes.data(), chosen.data(), mean.data(), scale.data(), y.data()});
-  std::vector<double> expected(y.size());
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t at = 0; at < length; ++at) {
-      expected[row * length + at] = (static_cast<double>(bytes[chosen[row] * length + at]) - mean[at]) * scale[at];
+float float_of(uint32_t bits) {
+  float found;
+  std::memcpy(&found, &bits, sizeof found);
+  return found;
+}
+
+// Images laid out, and a layer of them with its gradient; every vector is as long as it must be and no longer.
+void check_pixels(const Layer& of, const ltr::Products& products) {
+  const int64_t count = drawn(1, 30), lines = ltr::lines_of(of.batch);
+  std::vector<uint8_t> images(count * of.inputs);
+  std::vector<int32_t> chosen(of.batch), coming(of.batch);
+  for (uint8_t& byte : images) byte = static_cast<uint8_t>(drawn(0, 255));
+  for (int32_t& image : chosen) image = static_cast<int32_t>(drawn(0, count - 1));
+  for (int32_t& image : coming) image = static_cast<int32_t>(drawn(0, count - 1));
+  std::vector<uint32_t> words(of.inputs * lines * ltr::LINE_WORDS);
+  products.pixels({of.batch, of.inputs, images.data(), chosen.data(), drawn(0, 1) ? coming.data() : nullptr,
+                   words.data()});
+  const auto byte = [&](int64_t example, int64_t input) {
+    return example < of.batch ? images[chosen[example] * of.inputs + input] : 0;
+  };
+  for (int64_t input = 0; input < of.inputs; ++input) {
+    for (int64_t example = 0; example < lines * ltr::LINE; ++example) {
+      const int64_t line = example / ltr::LINE, place = example % ltr::LINE;
+      const uint32_t word = words[(input * lines + line) * ltr::LINE_WORDS + place % ltr::LINE_WORDS];
+      const float found = float_of(place < ltr::LINE_WORDS ? word << 16 : word & 0xffff0000u);
+      require(found == byte(example, input), "pixels differ", products.name);
     }
   }
-  require(close(y, expected), "normalised rows differ", products.name);
+  const ltr::Pixels x{of.batch, words.data(), 33.3f, 1 / 78.6f};
+  std::vector<float> y(of.outputs * of.batch), values(of.values.size()), bias(of.outputs);
+  products.weighted_pixels({of.outputs, of.starts.data(), of.columns.data(), of.values.data(), of.bias.data(), x,
+                            y.data()});
+  products.dots_pixels({of.outputs, of.starts.data(), of.columns.data(), of.gradient.data(), x, values.data(),
+                        bias.data()});
+  std::vector<double> right_y(y.size()), right_values(values.size()), right_bias(bias.size());
+  for (int64_t row = 0; row < of.outputs; ++row) {
+    for (int64_t at = 0; at < of.batch; ++at) {
+      const double gradient = of.gradient[row * of.batch + at];
+      right_y[row * of.batch + at] = of.bias[row];
+      right_bias[row] += gradient;
+      for (int32_t k = of.starts[row]; k < of.starts[row + 1]; ++k) {
+        const double pixel = (byte(at, of.columns[k]) - double{x.mean}) * x.scale;
+        right_y[row * of.batch + at] += of.values[k] * pixel;
+        right_values[k] += gradient * pixel;
+      }
+    }
+  }
+  require(close(y, right_y), "weighted sums of pixels differ", products.name);
+  require(close(values, right_values) && close(bias, right_bias), "dot products of pixels differ", products.name);
+}
+
+void check_sort() {
+  std::vector<uint32_t> words(drawn(0, 3000)), found(words.size());
+  for (uint32_t& word : words) word = engine();
+  ltr::sort(static_cast<int64_t>(words.size()), words.data(), found.data());
+  std::sort(words.begin(), words.end());
+  require(found == words, "words are not in order", "sort");
 }
 
 // A convolution and its gradients; every vector is as long as it must be and no longer.
@@ -201,13 +244,14 @@ void check_pattern(Layer of, const ltr::Products& products) {
 }  // namespace
 
 int main() {
+  for (int turn = 0; turn < 200; ++turn) check_sort();
   for (const ltr::Products& products : ltr::products()) {
     for (int turn = 0; turn < 200; ++turn) {
       const Layer layer;
       for (const bool with_order : {false, true}) check_weighted(layer, products, with_order, turn % 2);
       check_dots(layer, products);
       check_transpose(layer, products);
-      check_normalise(products);
+      check_pixels(layer, products);
       check_pattern(layer, products);
       check_convolution(products);
     }

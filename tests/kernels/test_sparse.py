@@ -144,23 +144,6 @@ def test_a_batch_by_unit_is_the_batch_and_so_is_its_gradient(batch: int, units: 
     np.testing.assert_array_equal(gradient, 2 * x)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_chosen_images_are_normalised_as_any(channels: int) -> None:
-    generator = np.random.default_rng(0)
-    images = generator.integers(256, size=(9, 5, 7, channels), dtype=np.uint8)
-    mean, std = generator.uniform(1, 100, (2, channels)).astype(np.float32)
-    chosen = np.array([8, 0, 3, 3, 1], np.int32)
-    found = jax.jit(kernels.normalise)(images, chosen, mean, std)
-    np.testing.assert_allclose(found, (images[chosen] - mean) / std, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("image", [-1, 9])
-def test_images_that_are_not_there_are_refused(image: int) -> None:
-    images, ones = np.zeros((9, 2, 2, 1), np.uint8), np.ones(1, np.float32)
-    with pytest.raises(Exception, match="images: not there"):
-        jax.block_until_ready(kernels.normalise(images, np.array([0, image], np.int32), ones, ones))
-
-
 @pytest.fixture(scope="module")
 def right() -> dict[str, Any]:
     x, kernel, kept, bias, _ = drawn(7, 6, 5, 0.5)

@@ -184,6 +184,14 @@ class TestEveryNetwork:
         assert set(kinds.values()) <= {*KINDS, None}
         assert list(kinds.values()).count("output") == 1
 
+    def test_what_reads_the_images_is_a_dense_layer_alone(self, model: Model) -> None:
+        if model.reads:
+            assert model.kinds[model.reads]["kernel"] in ("dense", "output")
+            images = np.random.default_rng(0).normal(size=(2, *SHAPES[0])).astype(np.float32)
+            params = drawn(model)
+            params[model.reads]["kernel"][:] = 0
+            np.testing.assert_array_equal(*jax.jit(model.apply)(params, images))
+
     def test_is_as_wide_as_asked_for(self, name: str, model: Model) -> None:
         wider = build(name, SHAPES[0], 4, width=0.4)
         assert sum(prunable(wider).values()) > 1.5 * sum(prunable(model).values())
