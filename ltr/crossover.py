@@ -22,7 +22,7 @@ from ltr.devices import Placement
 from ltr.kernels import Packed
 from ltr.models import arithmetic
 from ltr.optimizers import Optimizer
-from ltr.packing import Form, capacity
+from ltr.packing import DENSEST, Form, capacity
 
 
 class Layer(NamedTuple):
@@ -46,14 +46,7 @@ class Layer(NamedTuple):
 
 
 DENSITIES = (0.45, 0.1)
-"""Where a packed layer is timed; its cost is close to a straight line in its density, up to a half."""
-
-MOST = 0.5
-"""The densest that a layer is packed: what keeps more has the room of all (see `ltr.packing.capacity`).
-
-Nor are layouts then mixed for little: a convolution that is packed leaves its images in another one than
-the next, which is not, takes them in.
-"""
+"""Where a packed layer is timed; its cost is close to a straight line in its density, up to `DENSEST`."""
 
 MARGIN = 0.9
 """What packed may cost at most, of what dense costs: what is measured is never all."""
@@ -72,7 +65,10 @@ class Probe:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
     def crossover(self, layer: Layer) -> float:
-        """The density, 0 to `MOST`, up to which a step is clearly faster packed than masked and dense.
+        """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense.
+
+        What keeps more has the room of all. Nor are layouts then mixed for little: a convolution that is
+        packed leaves its images in another one than the next, which is not, takes them in.
 
         Where noise has the denser of two packed layers faster, no further than that is known.
         """
@@ -83,7 +79,7 @@ class Probe:
         spare, slope = MARGIN * dense - more, (more - less) / (high - low)
         if slope <= 0:
             return high if spare >= 0 else 0.0
-        return round(min(MOST, max(0.0, high + spare / slope)), 3)
+        return round(min(DENSEST, max(0.0, high + spare / slope)), 3)
 
     def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""

@@ -11,6 +11,7 @@ from ltr import crossover, kernels, optimizers
 from ltr.config import Optimizer
 from ltr.crossover import Layer, Probe
 from ltr.devices import Placement
+from ltr.packing import DENSEST
 
 ALL = Placement(tuple(jax.devices()), 1)
 
@@ -33,7 +34,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
         (5, 0.4, 10, 0.41),
         (2, 0, 10, 0.18),
         (1, 2, 10, 0.0),
-        (30, 1, 10, 0.5),
+        (30, 1, 10, DENSEST),
         (1, 0.5, -0.1, 0.45),
         (1, 2, -0.1, 0.0),
     ],
@@ -41,7 +42,9 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(expected)
+    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")

@@ -128,7 +128,18 @@ class TestWhichLayers:
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "room"), [(16, 16, 16), (9, 16, 16), (8, 16, 8), (1, 16, 1), (0, 16, 1), (3, 10, 5)]
+    ("count", "size", "room"),
+    [(1000, 1000, 1000), (577, 1000, 1000), (576, 1000, 576), (320, 1000, 320), (0, 1000, 64), (0, 16, 16)],
 )
-def test_room_is_a_half_a_quarter_and_so_on(count: int, size: int, room: int) -> None:
+def test_there_is_room_for_all_or_for_a_class_of_densities(count: int, size: int, room: int) -> None:
     assert capacity(count, size) == room
+
+
+@pytest.mark.parametrize("size", [235_200, 30_000])
+def test_three_rounds_at_the_usual_rate_share_a_room_that_the_first_of_them_fills(size: int) -> None:
+    kept = [size]
+    for _ in range(17):
+        kept.append(kept[-1] - kept[-1] // 5)
+    for number in (3, 6, 9, 12, 15):
+        (room,) = {capacity(count, size) for count in kept[number : number + 3]}
+        assert kept[number] <= room < 1.1 * kept[number]
