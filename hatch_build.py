@@ -14,8 +14,10 @@ from typing import Any
 import jaxlib
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NAMES = ("handlers.cc", "convolution.h", "sort.h", "products.h", "products.inc", "pixels.inc")
-SOURCES = tuple(f"ltr/kernels/{name}" for name in NAMES)
+SOURCES = tuple(
+    f"ltr/kernels/{name}"
+    for name in ("handlers.cc", "convolution.h", "sort.h", "products.h", "products.inc", "pixels.inc")
+)
 LIBRARY = "ltr/kernels/products.so"
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
 

@@ -19,7 +19,7 @@ from jax import lax
 from ltr import devices, kernels, optimizers
 from ltr.config import Optimizer as Config
 from ltr.devices import Placement
-from ltr.kernels import Packed
+from ltr.kernels import Packed, Pixels
 from ltr.models import arithmetic
 from ltr.optimizers import Optimizer
 from ltr.packing import DENSEST, Form, capacity
@@ -57,6 +57,9 @@ REPEATS = 5
 SECONDS = 0.06
 """About how long each of them takes."""
 
+EDITION = 2
+"""Of how packed lanes train: when that gets faster it is raised, and what was measured before is again."""
+
 
 class Probe:
     """Measures steps of layers, each alone, on every device of a placement at once."""
@@ -79,24 +82,20 @@ class Probe:
         spare, slope = MARGIN * dense - more, (more - less) / (high - low)
         if slope <= 0:
             return high if spare >= 0 else 0.0
-        return round(min(DENSEST, max(0.0, high + spare / slope)), 3)
+        return min(DENSEST, round(max(0.0, high + spare / slope), 3))
 
     def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
-        generator, inputs = np.random.default_rng(0), layer.kernel[-2]
+        generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
         kernel = generator.normal(0, kept[..., 0].size ** -0.5, layer.kernel).astype(np.float32)
         form = Form(kept, capacity(int(kept.sum()), kept.size)) if density else None
         bias = np.zeros(layer.kernel[-1], np.float32)
         params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
         moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
-        if layer.reads_pixels and form:
-            x = self._pixels(generator, inputs)
-        else:
-            side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
-            x = generator.normal(size=(self._batch_size, *side, inputs)).astype(np.float32)
-            x = np.moveaxis(x, 0, -1) if form else x
-        lane = params, moments, x, form.pattern if form else kept
+        x = (self._pixels if layer.reads_pixels and form else self._floats)(layer, generator)
+        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if form else x
+        lane = params, moments, batch, form.pattern if form else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -109,10 +108,14 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
-    def _pixels(self, generator: np.random.Generator, inputs: int) -> Any:
-        images = generator.integers(256, size=(self._batch_size, inputs, 1, 1), dtype=np.uint8)
-        ones = np.ones(1, np.float32)
-        pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), 128 * ones, 64 * ones)
+    def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
+        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
+        return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
+
+    def _pixels(self, layer: Layer, generator: np.random.Generator) -> Pixels:
+        images = generator.integers(256, size=(self._batch_size, layer.kernel[-2], 1, 1), dtype=np.uint8)
+        mean, std = np.array([[128], [64]], np.float32)
+        pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), mean, std)
         return jax.tree.map(np.asarray, pixels)
 
     def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
@@ -122,7 +125,7 @@ class Probe:
         def loss(params: Any, x: Any) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
             weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
-            batch = jnp.moveaxis(x, -1, 0) if is_packed and not layer.reads_pixels else x
+            batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if is_packed else x
             product = arithmetic.dense if len(layer.kernel) == 2 else arithmetic.conv
             return jnp.square(product(batch, weights, params["bias"])).sum()
 
@@ -158,7 +161,7 @@ def measured(
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
     for name, layer in layers.items():
-        what = f"{optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
+        what = f"edition {EDITION}, {optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
         if what not in known:
             told(f"measuring how sparse {name} has to be to train faster packed")
             known[what] = probe.crossover(layer)

@@ -22,10 +22,10 @@ def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
 
 
 def permutation(key: jax.Array, count: int) -> jax.Array:
-    """The integers below `count` in random order, int32; on the CPU six times as fast as `jax.random`'s.
+    """The integers below `count` in random order, int32; on the CPU many times as fast as `jax.random`'s.
 
-    Words of random bits above the place of an item are sorted, which XLA does much faster than pairs of
-    key and item; again and again, as a radix sort goes from digit to digit, until each item was sorted
+    Words of random bits above the place of an item are sorted, which is done much faster than pairs of
+    key and item are; again and again, as a radix sort goes from digit to digit, until each item was sorted
     by 32 random bits or more.
     """
     places = max(1, (count - 1).bit_length())

@@ -1,8 +1,8 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
 True is a kept weight. In a packed lane (see `ltr.packing`) a kernel has but its kept weights, and a
-`Pattern` in place of its mask. `tree_map`, `where`, `apply` and `bound` work on NumPy and on JAX arrays,
-under `jax.jit` too; the others are for the host.
+`Pattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy and on
+JAX arrays, under `jax.jit` too; the others are for the host.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def bound(mask: Mask, params: Params) -> Params:
 
 
 def is_packed(mask: Mask) -> bool:
-    """Whether any kernel of a lane is."""
+    """Whether a kernel is packed in what is given: of a mask, or of parameters that are bound to one."""
     return any(map(_is_packed, jax.tree.leaves(mask, is_leaf=_is_packed)))
 
 

@@ -27,10 +27,13 @@ THREE_ROUNDS = 0.8**3
 """What is left of the weights after three rounds at a prune rate of 0.2."""
 
 DENSEST = 1.05 * THREE_ROUNDS
-"""The density up to which a packed layer has less than the room of all its weights."""
+"""The density up to which a packed layer has less room than for all its weights, if it is not tiny.
 
-VECTORS = 64
-"""A multiple of the floats of every processor's vectors."""
+The twentieth is for the rounding of what is pruned, which keeps more from round to round.
+"""
+
+MULTIPLE = 64
+"""Of which the room of packed weights is one: whole vectors, or XLA updates weights one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,10 +131,10 @@ class Packing(NamedTuple):
 def capacity(count: int, size: int) -> int:
     """Room for `count` of `size` weights: for all of them, or for what is left after 3, 6, 9, ... rounds.
 
-    Of the usual prune rate, and a little more: whole vectors of the processor, or XLA updates them one by
-    one. Shapes decide what has to be compiled: rounds of similar density share a program.
+    Of the usual prune rate, and a little more. Shapes decide what has to be compiled: rounds of similar
+    density share a program.
     """
     room, share = size, DENSEST
-    while count <= (smaller := VECTORS * math.ceil(share * size / VECTORS)) < room:
+    while count <= (smaller := MULTIPLE * math.ceil(share * size / MULTIPLE)) < room:
         room, share = smaller, share * THREE_ROUNDS
     return room

@@ -132,13 +132,12 @@ def packable(of: Outline) -> dict[str, Layer]:
     places = of.model.places
     trees = (masks.where(places, tree) for tree in (of.shapes, places, of.model.operations))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(places), *trees)), strict=True)
-    channels = data.describe(of.experiment.dataset).shape[-1]
     return {
         name: Layer(
             kernel.shape,
             places,
             is_first=operations == 2 * 2 * kernel.size * places,
-            reads_pixels=name == of.model.reads and channels == 1,
+            reads_pixels=name == of.model.reads,
         )
         for name, kernel, places, operations in layers
     }

@@ -17,15 +17,18 @@ from jax import lax
 from ltr import kernels, keys, masks
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
-from ltr.kernels import Pixels
+from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
 from ltr.models import Model
 
 LEGS = 64
 """Most stretches of training between two visits of the host."""
 
-EVALUATION_BATCH = 4 * kernels.LINE
-"""Examples evaluated at once: few enough that their activations stay in a core's cache."""
+EVALUATION_BATCH = 128
+"""Most examples evaluated at once: few enough that their activations stay in a core's cache.
+
+No more than fill four cache lines of `ltr.kernels.Pixels`.
+"""
 
 
 class Examples(NamedTuple):
@@ -120,19 +123,26 @@ def normalise(images: Array, of: Examples) -> jax.Array:
 
 
 def given(
-    model: Model,
-    network: Any,
     images: Array,
     of: Examples,
+    model: Model,
+    network: Any,
     chosen: Array | None = None,
     coming: Array | None = None,
-) -> jax.Array | Pixels:
-    """Images, or chosen ones of them, as the network takes them: a mask, or parameters bound to one.
+) -> Images:
+    """Uint8 images, or the `chosen` ones of them, as a network takes them.
 
-    Normalised; but where the layer that reads them is packed, and they have one channel, as the pixels that
-    it normalises itself. `coming`: those that will be chosen next, if known.
+    Normalised; where the layer that reads them is packed, as the pixels that it normalises itself.
+
+    Args:
+        images: [count, height, width, channels].
+        of: the data set whose images they are.
+        model: the network.
+        network: its mask, or parameters that are bound to one: whether the layer is packed.
+        chosen: int32 [batch].
+        coming: a guess at what will be chosen next, int32 [batch].
     """
-    if model.reads and masks.is_packed(network[model.reads]) and images.shape[-1] == 1:
+    if model.reads and masks.is_packed(network[model.reads]):
         which = jnp.arange(len(images)) if chosen is None else chosen
         return kernels.pixels(images, which, of.mean, of.std, coming)
     return normalise(images if chosen is None else images[chosen], of)
@@ -144,7 +154,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, given(model, params, images, of))
+        logits = model.apply(params, given(images, of, model, params))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -177,18 +187,18 @@ def program(
         def order(step: Array) -> jax.Array:
             return keys.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
-        def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Any:
+        def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
             if augment is none:
-                return given(model, lane.mask, data.images, data, chosen, coming)
+                return given(data.images, data, model, lane.mask, chosen, coming)
             augmented = augment(data.images[chosen], keys.fold(key, "augmentation", number))
-            return given(model, lane.mask, augmented, data)
+            return given(augmented, data, model, lane.mask)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
             place = number % steps_per_epoch
             is_new = (place == 0) & (number > visit.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
-            chosen, coming = (
+            chosen, coming = (  # the last batch of an epoch guesses wrong at the next
                 lax.dynamic_slice_in_dim(shuffled, at * batch_size, batch_size) for at in (place, place + 1)
             )
             lane, loss = method.step(lane, batch(lane, chosen, coming, number), data.labels[chosen], number)

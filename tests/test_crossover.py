@@ -42,9 +42,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(
-        expected, abs=1e-3
-    )
+    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(expected)
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")

@@ -36,6 +36,12 @@ def test_keys_do_not_drift() -> None:
     assert bits(keys.fold(keys.root(7, 2), "random_mask", 3, 1)) == (3620948980, 1572415828)
 
 
+def test_the_order_of_the_data_does_not_drift() -> None:
+    order = np.asarray(keys.permutation(jax.random.key(0), 55_000))
+    assert order[:5].tolist() == [3599, 34962, 42238, 45358, 597]
+    assert int((order * np.arange(55_000, dtype=np.int64)).sum()) == 41_619_646_468_698
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 1197, 70_000])
 def test_a_permutation_holds_every_number_once_in_another_order_for_each_key(count: int) -> None:
     orders = [np.asarray(keys.permutation(jax.random.key(seed), count)) for seed in (0, 1)]

@@ -101,7 +101,7 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = training.examples(Dataset("noise", split, split, split, 10, mean, std))
     found, expected = (
-        jax.jit(lambda network: model.apply(network, training.given(model, network, split.images, data)))(
+        jax.jit(lambda network: model.apply(network, training.given(split.images, data, model, network)))(
             masks.bound(each.mask, each.params)
         )
         for each in (packed, lane)

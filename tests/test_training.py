@@ -109,21 +109,16 @@ class TestWhatANetworkIsGiven:
 
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
     def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
-        given = training.given(network, packed, data.images, data, np.array([3, 1], np.int32))
+        given = training.given(data.images, data, network, packed, np.array([3, 1], np.int32))
         assert isinstance(given, kernels.Pixels)
         assert given.shape == (2, 4, 4, 1)
 
     def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
-        given = training.given(network, params, data.images, data, np.array([3, 1], np.int32))
+        given = training.given(data.images, data, network, params, np.array([3, 1], np.int32))
         np.testing.assert_array_equal(given, training.normalise(data.images[[3, 1]], data))
 
-    def test_of_several_channels_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        images = np.repeat(data.images, 3, -1)
-        given = training.given(network, packed, images, data)
-        np.testing.assert_array_equal(given, training.normalise(images, data))
-
     def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        given = training.given(network._replace(reads=None), packed, data.images, data)
+        given = training.given(data.images, data, network._replace(reads=None), packed)
         np.testing.assert_array_equal(given, training.normalise(data.images, data))
 
 

@@ -4,6 +4,8 @@
 // and [height, width, channels, batch] (ltr/kernels/sparse.py asks for those layouts), so that nothing is
 // transposed from layer to layer.
 
+#include <cmath>
+
 #include "convolution.h"
 #include "sort.h"
 #include "xla/ffi/api/ffi.h"
@@ -135,29 +137,33 @@ ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Ind
   return ffi::Error::Success();
 }
 
-// Images, bytes [count, height, width, 1], which of them, and which are to come (none, or as many) -> the
-// pixels of the chosen ones, by unit.
-ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, ffi::Result<Lines> words) {
+// What pixels are centred at.
+float Centre(Floats mean) { return std::nearbyint(std::clamp(mean.typed_data()[0], 0.0f, 255.0f)); }
+
+// Images, bytes [count, height, width, 1], which of them, which are to come (none, or as many) and their
+// mean -> the pixels of the chosen ones, by unit.
+ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, Floats mean, ffi::Result<Lines> words) {
   const auto in = images.dimensions(), out = words->dimensions();
   const int64_t batch = length(chosen), pixels = in[1] * in[2] * in[3];
   if (out[0] != ltr::lines_of(batch) * ltr::LINE_WORDS || out[1] != pixels) return Wrong(kShapes);
-  if (length(coming) != 0 && length(coming) != batch) return Wrong(kShapes);
+  if ((length(coming) != 0 && length(coming) != batch) || length(mean) != 1) return Wrong(kShapes);
   for (const Indices& those : {chosen, coming}) {
-    const int32_t* image = those.typed_data();
+    const int32_t* begin = those.typed_data();
     const auto is_there = [&](int32_t image) { return image >= 0 && image < in[0]; };
-    if (!std::all_of(image, image + length(those), is_there)) return Wrong("images: not there");
+    if (!std::all_of(begin, begin + length(those), is_there)) return Wrong("images: not there");
   }
   const int32_t* next = length(coming) ? coming.typed_data() : nullptr;
-  products.pixels({batch, pixels, images.typed_data(), chosen.typed_data(), next, words->typed_data()});
+  products.pixels({batch, pixels, images.typed_data(), chosen.typed_data(), next,
+                   static_cast<int32_t>(Centre(mean)), words->typed_data()});
   return ffi::Error::Success();
 }
 
 bool Fits(Lines x, Floats mean, Floats std, Batch y) {
-  return x.dimensions()[0] == ltr::lines_of(rows(y)) * ltr::LINE_WORDS && length(mean) == 1 && length(std) == 1;
+  return rows(y) > 0 && x.dimensions()[0] == ltr::lines_of(rows(y)) * ltr::LINE_WORDS && length(mean) == 1 && length(std) == 1;
 }
 
 ltr::Pixels Normalised(Lines x, Floats mean, Floats std, Batch y) {
-  return {rows(y), x.typed_data(), mean.typed_data()[0], 1 / std.typed_data()[0]};
+  return {rows(y), x.typed_data(), mean.typed_data()[0] - Centre(mean), 1 / std.typed_data()[0]};
 }
 
 // Pixels, their mean and standard deviation, values, bias, pattern -> y.
@@ -215,7 +221,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ltr_of_weights, OfWeights,
     ffi::Ffi::Bind().Arg<Batch>().Arg<Batch>().Arg<Indices>().Arg<Indices>().Ret<Floats>().Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_pixels, Pixels,
-                              ffi::Ffi::Bind().Arg<Bytes>().Arg<Indices>().Arg<Indices>().Ret<Lines>());
+                              ffi::Ffi::Bind()
+                                  .Arg<Bytes>().Arg<Indices>().Arg<Indices>().Arg<Floats>()
+                                  .Ret<Lines>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_forward_pixels, ForwardPixels,
                               ffi::Ffi::Bind()
                                   .Arg<Lines>().Arg<Floats>().Arg<Floats>()
@@ -227,8 +235,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_weights_pixels, OfWeightsPixels,
                                   .Arg<Batch>().Arg<Indices>().Arg<Indices>()
                                   .Ret<Floats>().Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    ltr_sort, Sort, ffi::Ffi::Bind().Arg<Words>().Ret<Words>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_sort, Sort, ffi::Ffi::Bind().Arg<Words>().Ret<Words>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("size").Attr<int64_t>("stride")

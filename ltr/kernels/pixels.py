@@ -17,11 +17,12 @@ LINE = 32
 class Pixels:
     """A batch of images of one channel, for `dense`, which normalises them as it goes.
 
-    Bytes are exact in bfloat16, the upper half of a float32, and two of them fill a word: a layer reads
-    half of what it would read of floats, and that is what a sparse one waits for.
+    Whole numbers up to 256 are exact in bfloat16, the upper half of a float32, and two of them fill a word:
+    a layer reads half of what it would read of floats, and that is what a sparse one waits for.
 
     Attributes:
-        words: uint32 [words, pixels], two examples each, and zeros where the batch has ended.
+        words: uint32 [words, pixels], two examples each, less the whole number next to the mean; zeros
+            where the batch has ended.
         mean, std: float32 [1], for normalisation.
         shape: as that of an array of images: (batch, height, width, 1).
     """
@@ -32,10 +33,14 @@ class Pixels:
     shape: tuple[int, int, int, int] = field(metadata={"static": True})
 
 
+Images = jax.Array | Pixels
+"""A batch as a network takes it: normalised, float32 [batch, height, width, channels], or pixels."""
+
+
 def pixels(images: Array, chosen: Array, mean: Array, std: Array, coming: Array | None = None) -> Pixels:
     """Chosen ones, int32 [batch], of uint8 images [count, height, width, 1]; mean and std are float32 [1].
 
-    `coming`: those of the next call, if known, int32 [batch]. Memory is asked for them in time.
+    `coming`: a guess at those of the next call, int32 [batch]. Memory is asked for them in time.
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for images that are not there.
@@ -45,5 +50,5 @@ def pixels(images: Array, chosen: Array, mean: Array, std: Array, coming: Array 
     lines = -(-batch // LINE)
     words = jax.ShapeDtypeStruct((lines * LINE // 2, height * width), jnp.uint32)
     call = jax.ffi.ffi_call("ltr_pixels", words, output_layouts=(1, 0), vmap_method="sequential")
-    found = call(images, chosen, jnp.zeros(0, jnp.int32) if coming is None else coming)
+    found = call(images, chosen, jnp.zeros(0, jnp.int32) if coming is None else coming, mean)
     return Pixels(found, mean, std, (batch, height, width, 1))

@@ -37,7 +37,7 @@ struct Dots {
   bool adds;
 };
 
-// A batch of bytes, two to a word (see pixels.inc); a byte counts as (byte - mean) * scale.
+// A batch of bytes less a centre, two to a word (see pixels.inc), each of which counts as (it - mean) * scale.
 constexpr int64_t LINE = 32, LINE_WORDS = LINE / 2;
 
 inline int64_t lines_of(int64_t batch) { return (batch + LINE - 1) / LINE; }
@@ -74,6 +74,7 @@ struct Chosen {
   int64_t batch, pixels;
   const uint8_t* images;
   const int32_t *chosen, *coming;
+  int32_t centre;
   uint32_t* words;
 };
 

@@ -7,7 +7,7 @@ from ltr.kernels.library import instruction_set
 
 
 def sort(words: jax.Array) -> jax.Array:
-    """Words, uint32 [count], in ascending order; where the library is not built, as XLA sorts them."""
+    """Words, uint32 [count], in ascending order; on an accelerator, or without the library, by XLA."""
     if instruction_set() is None:
         return lax.sort(words)
     return lax.platform_dependent(words, cpu=_sorted, default=lax.sort)

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from ltr import masks, pruning
+from ltr.kernels import Images
 from ltr.methods import weights
 from ltr.methods.method import Beginning, Lane, Method, Parts
 from ltr.pruning import compiled
@@ -33,7 +34,7 @@ def build(parts: Parts) -> Method:
     """
     trains = weights.build(parts)
 
-    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         after, loss = trains.step(lane, images, labels, number)
         ends = (number + 1) % parts.steps_per_epoch == 0
         memory = lax.cond(ends, lambda: look(parts, after, number + 1), lambda: after.memory)

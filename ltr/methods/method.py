@@ -10,6 +10,7 @@ import optax
 
 from ltr import keys, masks
 from ltr.config import Pruning
+from ltr.kernels import Images
 from ltr.models import Model
 from ltr.optimizers import Optimizer
 
@@ -57,8 +58,8 @@ class Beginning(NamedTuple):
     target: Any
 
 
-Step = Callable[[Lane, jax.Array, jax.Array, jax.Array], tuple[Lane, jax.Array]]
-"""Lane, normalised images, int32 labels, int32 step -> the lane after it, and the batch's mean loss."""
+Step = Callable[[Lane, Images, jax.Array, jax.Array], tuple[Lane, jax.Array]]
+"""Lane, a batch as a network takes it, int32 labels, int32 step -> the lane after it, and the mean loss."""
 
 
 class Method(NamedTuple):
@@ -96,7 +97,7 @@ class Parts(NamedTuple):
 
 
 def loss_of(
-    model: Model, lane: Lane, images: jax.Array, labels: jax.Array, step: jax.Array
+    model: Model, lane: Lane, images: Images, labels: jax.Array, step: jax.Array
 ) -> Callable[[Any], tuple[jax.Array, Any]]:
     """Weights -> the batch's mean cross-entropy, and the statistics after it; dropout by lane and step."""
     key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)

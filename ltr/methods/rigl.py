@@ -9,6 +9,7 @@ import optax
 from jax import lax
 
 from ltr import masks
+from ltr.kernels import Images
 from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes
 from ltr.methods.weights import begin, network
 from ltr.models import with_statistics
@@ -33,7 +34,7 @@ def build(parts: Parts) -> Method:
     """
     last = UNTIL * parts.steps
 
-    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(parts.model, lane, images, labels, number)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
 

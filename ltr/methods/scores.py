@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ltr import masks
+from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Parts, Step, loss_of, moved
 from ltr.models import with_statistics
 from ltr.pruning import compiled
@@ -38,7 +39,7 @@ def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: fl
         multiple: see `moved`.
     """
 
-    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(parts.model, lane, images, labels, number)
 
         def gated(params: Any) -> tuple[jax.Array, Any]:

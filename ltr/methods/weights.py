@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from ltr import masks
+from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Method, Parts, loss_of, moved, no_notes
 from ltr.models import with_statistics
 
@@ -15,7 +16,7 @@ def build(parts: Parts) -> Method:
     The gradients are masked, so weights and moments of pruned connections stay exactly zero.
     """
 
-    def step(lane: Lane, images: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(parts.model, lane, images, labels, number)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
         after = moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config import Model as Config
-from ltr.kernels import Pixels
+from ltr.kernels import Images
 from ltr.models.layers import INITIALIZERS, Dense, scaled
 from ltr.models.model import Model, from_linen
 
@@ -20,7 +20,7 @@ class LeNet(nn.Module):
     kernel_init: Any = INITIALIZERS["glorot"]
 
     @nn.compact
-    def __call__(self, images: jax.Array | Pixels, train: bool) -> jax.Array:
+    def __call__(self, images: Images, train: bool) -> jax.Array:
         x: Any = images
         for number, width in enumerate(self.hidden, 1):
             x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(x))

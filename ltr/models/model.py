@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ltr.kernels import Pixels
+from ltr.kernels import Images
 from ltr.models.layers import Conv, Dense
 
 KINDS = ("conv", "dense", "output", "shortcut")
@@ -37,13 +37,13 @@ class Model(NamedTuple):
         operations: like the kinds; what a kernel costs in a training step, in floating-point operations
             of each image: its products forward, backward to its weights, and backward to its inputs,
             except in the first layer, where no one asks for them.
-        reads: the dense layer that alone is given the images, if there is one: where it is packed, it may
-            be given them as `ltr.kernels.Pixels`.
+        reads: the dense layer that alone is given the images, if there is one and they have one channel:
+            where it is packed, it may be given them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]
-    apply: Callable[[Any, jax.Array | Pixels], jax.Array]
-    train: Callable[[Any, jax.Array | Pixels, jax.Array], tuple[jax.Array, Any]]
+    apply: Callable[[Any, Images], jax.Array]
+    train: Callable[[Any, Images, jax.Array], tuple[jax.Array, Any]]
     kinds: Any
     places: Any
     operations: Any
@@ -59,6 +59,7 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
     """A `Model` of a Linen module that is called with images and whether it trains.
 
     Its layers with a kernel are named by their kind: `conv_1`, `dense_1`, `shortcut`, ..., `output`.
+    `reads` names the `Dense` layer that alone is given the images, where there is one.
     """
 
     def collections(key: jax.Array) -> Any:
@@ -76,10 +77,10 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
             split[STATISTICS if path in moving else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
-    def apply(params: Any, images: jax.Array | Pixels) -> jax.Array:
+    def apply(params: Any, images: Images) -> jax.Array:
         return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
 
-    def train(params: Any, images: jax.Array | Pixels, key: jax.Array) -> tuple[jax.Array, Any]:
+    def train(params: Any, images: Images, key: jax.Array) -> tuple[jax.Array, Any]:
         logits, moved = module.apply(
             variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
         )
@@ -101,7 +102,10 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
         lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
     )
     by_layer = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, operations))
-    return Model(init, apply, train, kinds, *by_layer)._replace(reads=reads)
+    first = next(iter(used))
+    if reads and (first != (reads,) or not used[first].packs):
+        raise ValueError(f"reads={reads}: it is {'/'.join(first)} that is given the images")
+    return Model(init, apply, train, kinds, *by_layer)._replace(reads=reads if image_shape[-1] == 1 else None)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:

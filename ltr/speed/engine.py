@@ -19,7 +19,7 @@ from ltr.waves import Progress, Start, Trainer
 WARM_UP = 0.05
 """The part of a measurement that does not count: the first visits of the host are close together.
 
-Each goes up to eight times as far as the last: from the first one past this part most of it is left.
+Each goes up to `ltr.waves.FASTER` times as far as the last: past this part, most of it is left.
 """
 
 

@@ -106,20 +106,21 @@ void check_pixels(const Layer& of, const ltr::Products& products) {
   for (int32_t& image : chosen) image = static_cast<int32_t>(drawn(0, count - 1));
   for (int32_t& image : coming) image = static_cast<int32_t>(drawn(0, count - 1));
   std::vector<uint32_t> words(of.inputs * lines * ltr::LINE_WORDS);
+  const int32_t centre = static_cast<int32_t>(drawn(0, 255));
   products.pixels({of.batch, of.inputs, images.data(), chosen.data(), drawn(0, 1) ? coming.data() : nullptr,
-                   words.data()});
-  const auto byte = [&](int64_t example, int64_t input) {
-    return example < of.batch ? images[chosen[example] * of.inputs + input] : 0;
+                   centre, words.data()});
+  const auto pixel_of = [&](int64_t example, int64_t input) {
+    return example < of.batch ? images[chosen[example] * of.inputs + input] - centre : 0;
   };
   for (int64_t input = 0; input < of.inputs; ++input) {
     for (int64_t example = 0; example < lines * ltr::LINE; ++example) {
       const int64_t line = example / ltr::LINE, place = example % ltr::LINE;
       const uint32_t word = words[(input * lines + line) * ltr::LINE_WORDS + place % ltr::LINE_WORDS];
       const float found = float_of(place < ltr::LINE_WORDS ? word << 16 : word & 0xffff0000u);
-      require(found == byte(example, input), "pixels differ", products.name);
+      require(found == pixel_of(example, input), "pixels differ", products.name);
     }
   }
-  const ltr::Pixels x{of.batch, words.data(), 33.3f, 1 / 78.6f};
+  const ltr::Pixels x{of.batch, words.data(), 0.3f, 1 / 78.6f};
   std::vector<float> y(of.outputs * of.batch), values(of.values.size()), bias(of.outputs);
   products.weighted_pixels({of.outputs, of.starts.data(), of.columns.data(), of.values.data(), of.bias.data(), x,
                             y.data()});
@@ -132,7 +133,7 @@ void check_pixels(const Layer& of, const ltr::Products& products) {
       right_y[row * of.batch + at] = of.bias[row];
       right_bias[row] += gradient;
       for (int32_t k = of.starts[row]; k < of.starts[row + 1]; ++k) {
-        const double pixel = (byte(at, of.columns[k]) - double{x.mean}) * x.scale;
+        const double pixel = (pixel_of(at, of.columns[k]) - double{x.mean}) * x.scale;
         right_y[row * of.batch + at] += of.values[k] * pixel;
         right_values[k] += gradient * pixel;
       }

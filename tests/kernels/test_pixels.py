@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ltr import kernels
 from ltr.kernels import Packed, Pixels
+from ltr.kernels.pixels import LINE
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -26,9 +27,9 @@ def drawn(batch: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unpacked(pixels: Pixels) -> np.ndarray:
-    """The bytes of the examples [batch, pixels], and of what fills their lines up, from their bfloat16s."""
+    """The examples [batch, pixels], and what fills their lines up, from their bfloat16s."""
     halves = np.asarray(pixels.words)[:, None] << np.array([16, 0], np.uint32)[:, None] & 0xFFFF0000
-    examples = halves.reshape(-1, kernels.LINE // 2, *halves.shape[1:]).swapaxes(1, 2)
+    examples = halves.reshape(-1, LINE // 2, *halves.shape[1:]).swapaxes(1, 2)
     return examples.reshape(-1, halves.shape[-1]).view(np.float32)
 
 
@@ -36,12 +37,14 @@ def unpacked(pixels: Pixels) -> np.ndarray:
 @example(batch=60, height=28, width=28)
 @example(batch=64, height=1, width=1)  # the last line is full
 @given(batch=st.integers(1, 140), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_pixels_are_the_bytes_of_the_chosen_images(batch: int, height: int, width: int) -> None:
+def test_pixels_are_the_bytes_of_the_chosen_images_less_a_whole_number(
+    batch: int, height: int, width: int
+) -> None:
     images, chosen = drawn(batch, height, width)
     pixels = jax.jit(kernels.pixels)(images, chosen, MEAN, STD)
     assert pixels.shape == (batch, height, width, 1)
     found = unpacked(pixels)
-    np.testing.assert_array_equal(found[:batch], images[chosen].reshape(batch, -1))
+    np.testing.assert_array_equal(found[:batch], images[chosen].reshape(batch, -1) - MEAN.round())
     assert not found[batch:].any()
 
 
@@ -87,12 +90,35 @@ def value_and_gradients(layer: Any, values: np.ndarray, bias: np.ndarray, weight
     return value, back(jnp.asarray(weights))
 
 
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 255.0), (200.4, 5.0), (254.9, 1.0)])
+def test_a_mean_far_from_zero_costs_no_precision(mean: float, std: float) -> None:
+    generator = np.random.default_rng(0)
+    images = np.clip(generator.normal(mean, std, (60, 20, 20, 1)), 0, 255).astype(np.uint8)
+    weights, pattern = np.ones(400, np.float32), kernels.pattern(np.ones((400, 1), bool), 400)
+    of = np.array([mean], np.float32), np.array([std], np.float32)
+    pixels = kernels.pixels(images, np.arange(60, dtype=np.int32), *of)
+    found = kernels.dense(pixels, Packed(weights, pattern), np.zeros(1, np.float32))
+    expected = (images.reshape(60, -1).astype(float) - of[0].astype(float)).sum(1) / of[1]
+    np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-5, atol=1e-4)
+
+
 def test_lanes_side_by_side_are_each_their_own() -> None:
     images, chosen = drawn(7, 3, 3)
+    pattern = kernels.pattern(np.ones((9, 2), bool), 18)
+    values = np.random.default_rng(1).normal(size=(2, 18)).astype(np.float32)
     orders = np.stack([chosen, chosen[::-1]])
-    together = jax.vmap(lambda order: kernels.pixels(images, order, MEAN, STD).words)(orders)
-    for one, order in zip(together, orders, strict=True):
-        np.testing.assert_array_equal(one, kernels.pixels(images, order, MEAN, STD).words)
+
+    def of_lane(values: jax.Array, order: jax.Array) -> jax.Array:
+        pixels = kernels.pixels(images, order, MEAN, STD)
+        return kernels.dense(pixels, Packed(values, pattern), jnp.zeros(2))
+
+    def loss(values: jax.Array, order: jax.Array) -> jax.Array:
+        return jnp.square(of_lane(values, order)).sum()
+
+    for what in (of_lane, jax.grad(loss)):
+        together = jax.vmap(what)(values, orders)
+        for one, *lane in zip(together, values, orders, strict=True):
+            np.testing.assert_array_equal(one, what(*lane))
 
 
 def test_images_to_come_change_nothing() -> None:
@@ -111,6 +137,16 @@ class TestWrongCalls:
         asked = {"chosen": chosen, "coming": chosen, which: np.array([0, image], np.int32)}
         with pytest.raises(Exception, match="images: not there"):
             jax.block_until_ready(kernels.pixels(images, mean=MEAN, std=STD, **asked).words)
+
+    def test_images_of_several_channels(self) -> None:
+        images, chosen = drawn(2, 3, 3)
+        with pytest.raises(Exception, match="shapes that do not fit"):
+            jax.block_until_ready(kernels.pixels(images.repeat(3, -1), chosen, MEAN, STD).words)
+
+    def test_images_that_are_no_bytes(self) -> None:
+        images, chosen = drawn(2, 3, 3)
+        with pytest.raises(Exception, match="buffer dtype"):
+            jax.block_until_ready(kernels.pixels(images.astype(np.float32), chosen, MEAN, STD).words)
 
     def test_another_number_to_come(self) -> None:
         images, chosen = drawn(2, 3, 3)

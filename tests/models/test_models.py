@@ -13,6 +13,7 @@ from ltr.config import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import KINDS, MODELS, Model
 from ltr.models.layers import INITIALIZERS, Dense
+from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
 from ltr.setup import QUICKLY_COMPILED
 
@@ -184,14 +185,6 @@ class TestEveryNetwork:
         assert set(kinds.values()) <= {*KINDS, None}
         assert list(kinds.values()).count("output") == 1
 
-    def test_what_reads_the_images_is_a_dense_layer_alone(self, model: Model) -> None:
-        if model.reads:
-            assert model.kinds[model.reads]["kernel"] in ("dense", "output")
-            images = np.random.default_rng(0).normal(size=(2, *SHAPES[0])).astype(np.float32)
-            params = drawn(model)
-            params[model.reads]["kernel"][:] = 0
-            np.testing.assert_array_equal(*jax.jit(model.apply)(params, images))
-
     def test_is_as_wide_as_asked_for(self, name: str, model: Model) -> None:
         wider = build(name, SHAPES[0], 4, width=0.4)
         assert sum(prunable(wider).values()) > 1.5 * sum(prunable(model).values())
@@ -241,6 +234,27 @@ def test_lenet_is_what_it_says(network: Model, params: Any) -> None:
         x = np.maximum(x @ params[layer]["kernel"] + params[layer]["bias"], 0)
     expected = x @ params["output"]["kernel"] + params["output"]["bias"]
     np.testing.assert_allclose(network.apply(params, images), expected, rtol=1e-5, atol=1e-5)
+
+
+class TestWhatReadsTheImages:
+    def test_is_lenets_first_layer_alone(self) -> None:
+        model = build("lenet_300_100", (4, 4, 1), width=0.1)
+        assert model.reads == "dense_1"
+        params = drawn(model)
+        params["dense_1"]["kernel"][:] = 0
+        images = np.random.default_rng(0).normal(size=(2, 4, 4, 1)).astype(np.float32)
+        np.testing.assert_array_equal(*jax.jit(model.apply)(params, images))
+
+    def test_is_nothing_where_images_have_several_channels(self) -> None:
+        assert build("lenet_300_100", (4, 4, 3)).reads is None
+
+    def test_is_nothing_in_a_convolutional_network(self) -> None:
+        assert build("conv2", (4, 4, 1)).reads is None
+
+    @pytest.mark.parametrize("name", ["dense_2", "dense_3", "output"])
+    def test_is_the_first_layer_or_an_error(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"reads={name}: it is dense_1 that is given the images"):
+            from_linen(LeNet((3, 2), 2), (2, 2, 1), reads=name)
 
 
 def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:

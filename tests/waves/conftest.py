@@ -10,6 +10,7 @@ import pytest
 from ltr import masks, optimizers, training, waves
 from ltr.config import Optimizer
 from ltr.data import Dataset
+from ltr.data.augmentation import Augmentation, none
 from ltr.devices import Placement
 from ltr.methods import METHODS, WATCHED, Parts
 from ltr.models import Model
@@ -30,11 +31,12 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
         wrap: Callable[[Run], Run] = lambda f: f,
         method: str = "weights",
         packed: Layers = NO_LAYER,
+        augment: Augmentation = none,
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
         built = (METHODS | WATCHED)[method](Parts(network, optimizer, 14, 4))
-        program = training.program(network, built, 10)
+        program = training.program(network, built, 10, augment)
         programs = {method: program._replace(run=wrap(program.run))}
         return Trainer(programs, optimizer, training.examples(blobs), placement, packed)
 
