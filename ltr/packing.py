@@ -26,7 +26,7 @@ NO_LAYER: Layers = MappingProxyType({})
 THREE_ROUNDS = 0.8**3
 """What is left of the weights after three rounds at a prune rate of 0.2."""
 
-DENSEST = 1.05 * THREE_ROUNDS
+DENSEST = round(1.05 * THREE_ROUNDS, 4)
 """The density up to which a packed layer has less room than for all its weights, if it is not tiny.
 
 The twentieth is for the rounding of what is pruned, which keeps more from round to round.
