@@ -53,14 +53,17 @@ def label_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:
-    """The nearest heights (least squares) from 0 to 1, in the same order, no two closer than `gap`.
+    """The nearest heights (least squares) in the same order, no two closer than `gap`.
 
-    There has to be room for them: `gap` is at most 1 / (heights - 1).
+    From 0 to half a gap below 1, above which titles stand. There has to be room for them: `gap` is at most
+    1 / (heights - 1/2).
     """
     from scipy.optimize import isotonic_regression
 
     order = np.argsort(heights, kind="stable")
     offsets = gap * np.arange(len(heights))
     moved = np.empty_like(heights)
-    moved[order] = isotonic_regression(heights[order] - offsets).x.clip(0, 1 - offsets[-1]) + offsets
+    moved[order] = (
+        isotonic_regression(heights[order] - offsets).x.clip(0, 1 - gap / 2 - offsets[-1]) + offsets
+    )
     return moved
