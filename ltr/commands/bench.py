@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `ltr bench` takes."""
     parser.add_argument("--densities", default="1,0.5,0.2,0.1,0.036,0.012", help="of each layer, 0 to 1")
     parser.add_argument("--repeats", type=int, default=3, help="turns, of which the medians are taken")
-    parser.add_argument("--seconds", type=float, default=0.6, help="length of a measurement")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--figure", type=Path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
     add_knobs(parser)

@@ -34,6 +34,11 @@ int64_t units(Batch batch) { return batch.dimensions()[1]; }
 int64_t length(Floats floats) { return floats.dimensions()[0]; }
 int64_t length(Indices indices) { return indices.dimensions()[0]; }
 
+// Whether a layer of so many outputs has arrays of the right lengths.
+bool IsLayer(int64_t outputs, Floats values, Floats bias, Indices starts, Indices columns) {
+  return length(starts) == outputs + 1 && length(bias) == outputs && length(columns) == length(values);
+}
+
 bool IsPattern(Indices starts, Indices columns, int64_t bound) {
   return products.is_pattern(starts.typed_data(), length(starts) - 1, columns.typed_data(), length(columns), bound);
 }
@@ -41,10 +46,7 @@ bool IsPattern(Indices starts, Indices columns, int64_t bound) {
 // x, values, bias, pattern -> y.
 ffi::Error Forward(Batch x, Floats values, Floats bias, Indices starts, Indices columns,
                    ffi::Result<Batch> y) {
-  if (rows(*y) != rows(x) || length(starts) != units(*y) + 1 || length(bias) != units(*y) ||
-      length(columns) != length(values)) {
-    return Wrong(kShapes);
-  }
+  if (rows(*y) != rows(x) || !IsLayer(units(*y), values, bias, starts, columns)) return Wrong(kShapes);
   if (!IsPattern(starts, columns, units(x))) return Wrong(kPattern);
   products.weighted({units(*y), rows(x), starts.typed_data(), columns.typed_data(), nullptr,
                      values.typed_data(), bias.typed_data(), x.typed_data(), y->typed_data()});
@@ -70,8 +72,7 @@ ffi::Error OfInputs(Batch gradient, Floats values, Indices starts, Indices colum
 // x, the gradient of y and the pattern -> the gradients of the values, zero beyond the pattern, and bias.
 ffi::Error OfWeights(Batch x, Batch gradient, Indices starts, Indices columns, ffi::Result<Floats> of_values,
                      ffi::Result<Floats> of_bias) {
-  if (rows(gradient) != rows(x) || length(starts) != units(gradient) + 1 ||
-      length(*of_bias) != units(gradient) || length(columns) != length(*of_values)) {
+  if (rows(gradient) != rows(x) || !IsLayer(units(gradient), *of_values, *of_bias, starts, columns)) {
     return Wrong(kShapes);
   }
   if (!IsPattern(starts, columns, units(x))) return Wrong(kPattern);
@@ -97,10 +98,7 @@ bool Fits(const ltr::Convolution& of, Images y) {
 ffi::Error Convolve(int64_t size, int64_t stride, Images x, Floats values, Floats bias, Indices starts,
                     Indices columns, ffi::Result<Images> y) {
   const ltr::Convolution of = Shapes(x, *y, size, stride);
-  if (!Fits(of, *y) || length(starts) != of.out + 1 || length(bias) != of.out ||
-      length(columns) != length(values)) {
-    return Wrong(kShapes);
-  }
+  if (!Fits(of, *y) || !IsLayer(of.out, values, bias, starts, columns)) return Wrong(kShapes);
   if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
   ltr::convolve(products, of, starts.typed_data(), columns.typed_data(), values.typed_data(),
                 bias.typed_data(), x.typed_data(), y->typed_data());
@@ -125,10 +123,7 @@ ffi::Error OfImages(int64_t size, int64_t stride, Images gradient, Floats values
 ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Indices starts, Indices columns,
                     ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
   const ltr::Convolution of = Shapes(x, gradient, size, stride);
-  if (!Fits(of, gradient) || length(starts) != of.out + 1 || length(*of_bias) != of.out ||
-      length(columns) != length(*of_values)) {
-    return Wrong(kShapes);
-  }
+  if (!Fits(of, gradient) || !IsLayer(of.out, *of_values, *of_bias, starts, columns)) return Wrong(kShapes);
   if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
   std::fill_n(of_values->typed_data(), length(*of_values), 0.0f);
   std::fill_n(of_bias->typed_data(), length(*of_bias), 0.0f);
@@ -159,7 +154,8 @@ ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, Floats mean, ffi
 }
 
 bool Fits(Lines x, Floats mean, Floats std, Batch y) {
-  return rows(y) > 0 && x.dimensions()[0] == ltr::lines_of(rows(y)) * ltr::LINE_WORDS && length(mean) == 1 && length(std) == 1;
+  return rows(y) > 0 && x.dimensions()[0] == ltr::lines_of(rows(y)) * ltr::LINE_WORDS &&
+         length(mean) == 1 && length(std) == 1;
 }
 
 ltr::Pixels Normalised(Lines x, Floats mean, Floats std, Batch y) {
@@ -169,10 +165,7 @@ ltr::Pixels Normalised(Lines x, Floats mean, Floats std, Batch y) {
 // Pixels, their mean and standard deviation, values, bias, pattern -> y.
 ffi::Error ForwardPixels(Lines x, Floats mean, Floats std, Floats values, Floats bias, Indices starts,
                          Indices columns, ffi::Result<Batch> y) {
-  if (!Fits(x, mean, std, *y) || length(starts) != units(*y) + 1 || length(bias) != units(*y) ||
-      length(columns) != length(values)) {
-    return Wrong(kShapes);
-  }
+  if (!Fits(x, mean, std, *y) || !IsLayer(units(*y), values, bias, starts, columns)) return Wrong(kShapes);
   if (!IsPattern(starts, columns, x.dimensions()[1])) return Wrong(kPattern);
   products.weighted_pixels({units(*y), starts.typed_data(), columns.typed_data(), values.typed_data(),
                             bias.typed_data(), Normalised(x, mean, std, *y), y->typed_data()});
@@ -183,8 +176,7 @@ ffi::Error ForwardPixels(Lines x, Floats mean, Floats std, Floats values, Floats
 // values, zero beyond the pattern, and bias.
 ffi::Error OfWeightsPixels(Lines x, Floats mean, Floats std, Batch gradient, Indices starts, Indices columns,
                            ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
-  if (!Fits(x, mean, std, gradient) || length(starts) != units(gradient) + 1 ||
-      length(*of_bias) != units(gradient) || length(columns) != length(*of_values)) {
+  if (!Fits(x, mean, std, gradient) || !IsLayer(units(gradient), *of_values, *of_bias, starts, columns)) {
     return Wrong(kShapes);
   }
   if (!IsPattern(starts, columns, x.dimensions()[1])) return Wrong(kPattern);
@@ -202,6 +194,7 @@ ffi::Error Transpose(Batch x, ffi::Result<Batch> y) {
   return ffi::Error::Success();
 }
 
+// Words -> the same in ascending order.
 ffi::Error Sort(Words words, ffi::Result<Words> sorted) {
   const int64_t count = words.dimensions()[0];
   if (sorted->dimensions()[0] != count) return Wrong("sort: shapes that do not fit each other");

@@ -56,6 +56,7 @@ def compare(
     outline = setup.outline(experiment)
     packed = setup.packing(outline, crossovers, told)
     dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
+    ceiling = estimate.flops_meter(dense.placement)
     operations = experiment.batch_size * sum(jax.tree.leaves(outline.model.operations))
     turns: list[list[Row]] = []
     with Rival(experiment) as rival:
@@ -68,7 +69,7 @@ def compare(
                     dense.steps_per_second(density, seconds),
                     ours.steps_per_second(density, seconds),
                     rival.steps_per_second(density, seconds),
-                    estimate.flops_per_second(dense.placement) / operations,
+                    ceiling() / operations,
                 )
                 rows.append(row)
             turns.append(rows)
