@@ -206,7 +206,20 @@ class Claims:
         Beside(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
-        tuple[Literal["matches", "wins", "faster", "weights", "structure", "iterating"], ...],
+        tuple[
+            Literal[
+                "matches",
+                "wins",
+                "faster",
+                "weights",
+                "structure",
+                "iterating",
+                "weights_speed",
+                "structure_speed",
+                "iterating_speed",
+            ],
+            ...,
+        ],
         Field(min_length=1, description="which claims replicates=auto is to decide"),
         Beside(),
     ] = ("weights", "structure")
@@ -248,7 +261,7 @@ class Experiment:
         ),
         Beside(),
         Auto(),
-    ] = 3
+    ] = 8
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
     steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
     batch_size: Annotated[int, Field(ge=1, description="examples a step")] = 60

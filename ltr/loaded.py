@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from ltr.analysis.claims import of_run
 from ltr.analysis.summary import by_round, select
+from ltr.analysis.verdicts import Verdict, look, verdicts, with_look
 from ltr.config import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
-from ltr.store import tables
-from ltr.store.catalog import DAMAGED, INFO, Run, find
+from ltr.store import looks, tables
+from ltr.store.catalog import DAMAGED, FINISHED, INFO, Run, find
+from ltr.store.looks import Look
 
 if TYPE_CHECKING:
     from ltr.store.groups import Groups
@@ -72,10 +73,26 @@ class LoadedRun:
 
     @property
     def claims(self) -> pd.DataFrame:
-        """A row per claim and round where it is tested: its verdict (`ltr.analysis.claims.Verdict`)."""
-        found = of_run(self.results, self.experiment)
-        rows = [{"claim": name, **one._asdict()} for name, rounds in found.items() for one in rounds]
+        """A row per claim and round where it is tested: its verdict (`ltr.analysis.verdicts.Verdict`)."""
+        rows = [{"claim": name, **one._asdict()} for name, of in self.verdicts.items() for one in of]
         return pd.DataFrame(rows)
+
+    @cached_property
+    def verdicts(self) -> dict[str, list[Verdict]]:
+        """What the looks at the run decide of each claim, in the rounds that were asked for last."""
+        found = verdicts(self._whole("results"), self.looks)
+        shown = {
+            name: [one for one in of if one.round <= self.experiment.rounds] for name, of in found.items()
+        }
+        return {name: of for name, of in shown.items() if of}
+
+    @cached_property
+    def looks(self) -> list[Look]:
+        """The looks that were taken at the run; of one that was finished before they were kept, its one."""
+        taken = looks.read(self.folder)
+        if taken or self.run.info["status"] != FINISHED:
+            return taken
+        return with_look([], look(self._whole("results"), self.experiment))
 
     def ticket(self, round: int, replicate: int = 0) -> Ticket:
         """The ticket of a round; ConfigError if it is not there, LtrError if it is damaged."""
@@ -102,8 +119,11 @@ class LoadedRun:
         return groups
 
     def _table(self, name: str) -> pd.DataFrame:
+        return select(self._whole(name), self.experiment)
+
+    def _whole(self, name: str) -> pd.DataFrame:
         try:
-            return select(tables.read(self.folder, name), self.experiment)
+            return tables.read(self.folder, name)
         except (OSError, ValueError) as error:
             raise LtrError(f"{self.folder / name}.parquet: cannot be read: {error}") from error
 

@@ -1,38 +1,28 @@
-"""The claims of Frankle & Carbin (2019), each a typed check of a results table, round by round.
+"""The claims of Frankle & Carbin (2019), each a typed check of a results table in a round.
 
 All compare two lanes of the same replicate, which, but for fresh weights, start from the same ones, and in
 the same round see the data in the same order: what they share cancels. Draws of a control are averaged
-first. The statistic is the mean over replicates of that difference, tested by Student's t against a bound,
-both ways at once, and corrected over the rounds where a claim is tested (Holm, 1979): a claim is
-
-    supported  where the mean lies above the bound, beyond chance;
-    refuted    where it lies below, beyond chance;
-    undecided  otherwise.
-
-Where the mean is the bound in every round, at most 5 runs in 100 see a claim supported or refuted in one,
-half of them each; claims are not corrected for one another. Where replicates were added until claims were
-decided, every p is multiplied by the number of times it might have been looked (Bonferroni), so that those
-5 hold for all looks together. Rounds are chosen beforehand: the fewer, the more power each of them has.
-
-An effect as large as one deviation between replicates is seen in a single round with a probability of 0.40
-by 5 replicates and of 0.80 by 10, one of two deviations with 0.91 by 5.
+first. What bears on a claim is the mean over replicates of that difference, against a bound. How verdicts
+are drawn from it is in `ltr.analysis.verdicts`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ltr import config
-from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, p_value, replicates_needed
-from ltr.analysis.winning import MATCHING_TOLERANCE
+from ltr.analysis.inference import p_value
 from ltr.errors import ConfigError
 
 MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+
+MATCHING_TOLERANCE = 0.002
+"""A matching ticket is at most so much less accurate than the dense network (Frankle et al., 2020)."""
 
 
 class Evidence(NamedTuple):
@@ -64,7 +54,8 @@ class Evidence(NamedTuple):
 
     @property
     def p(self) -> float:
-        return p_value(self.values, self.bound)
+        """Of the test against the bound; 1 where censoring forbids a verdict."""
+        return 1.0 if self.verdict == UNDECIDED else p_value(self.values, self.bound)
 
 
 class Claim(NamedTuple):
@@ -72,42 +63,16 @@ class Claim(NamedTuple):
 
     Attributes:
         says: it in words, of "the ticket".
-        tests: lanes by replicate, round -> what bears on it there; where it is several, all have to hold.
+        short: the same in a few words, for a headline.
+        tests: lanes (see `by_replicate`), round -> what bears on it there; where it is several, all have to
+            hold.
         arm: the control that it is about, if it is about one.
     """
 
     says: str
+    short: str
     tests: Callable[[pd.DataFrame, int], Sequence[Evidence]]
     arm: str = "ticket"
-
-
-class Verdict(NamedTuple):
-    """What is found of a claim in a round.
-
-    Attributes:
-        round, density: of the ticket.
-        verdict: "supported", "refuted" or "undecided".
-        effect, unit: the mean difference; of a claim with several tests, of the one that least holds.
-        low, high: its 95 % confidence interval by Student's t, not corrected.
-        bootstrap_low, bootstrap_high: the same by bootstrap.
-        p: of the test, corrected over rounds and looks.
-        n: replicates.
-        needed: replicates that would probably decide it (see `replicates_needed`); None where it is
-            decided, where censoring forbids the verdict, or nobody knows.
-    """
-
-    round: int
-    density: float
-    verdict: str
-    effect: float
-    unit: str
-    low: float
-    high: float
-    bootstrap_low: float
-    bootstrap_high: float
-    p: float
-    n: int
-    needed: int | None
 
 
 def matches(lanes: pd.DataFrame, round: int) -> list[Evidence]:
@@ -116,23 +81,8 @@ def matches(lanes: pd.DataFrame, round: int) -> list[Evidence]:
 
 
 def faster(lanes: pd.DataFrame, round: int) -> list[Evidence]:
-    """It stops earlier than the dense network: log2 of the ratio of their early-stop steps.
-
-    A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
-    true ratio may be any worse: nothing is supported; if a dense network's is, it may be any better:
-    nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
-    """
-    steps, of_dense = (_of(lanes, STEP, "ticket", at).clip(lower=1) for at in (round, 0))
-    ratios = (of_dense / steps).dropna().map(math.log2)
-    hidden, hidden_dense = (_of(lanes, CENSORED, "ticket", at)[ratios.index].any() for at in (round, 0))
-    return [
-        Evidence(
-            ratios.to_numpy(np.float64),
-            unit="log2 steps",
-            can_support=not hidden,
-            can_refute=not hidden_dense,
-        )
-    ]
+    """It stops earlier than the dense network."""
+    return [_speed(lanes, round, "ticket", 0)]
 
 
 def wins(lanes: pd.DataFrame, round: int) -> list[Evidence]:
@@ -142,66 +92,75 @@ def wins(lanes: pd.DataFrame, round: int) -> list[Evidence]:
 
 def better_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
     """A test that its accuracy is higher than that of another arm in the same round."""
-
-    def better(lanes: pd.DataFrame, round: int) -> list[Evidence]:
-        return [Evidence(_gain(lanes, round, arm, round))]
-
-    return better
+    return lambda lanes, round: [Evidence(_gain(lanes, round, arm, round))]
 
 
-def iterating(lanes: pd.DataFrame, round: int) -> list[Evidence]:
-    """Its accuracy is higher than that of pruning at once; in round 1 the two are one."""
-    return better_than("one_shot")(lanes, round) if round > 1 else [Evidence(np.empty(0))]
+def faster_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
+    """A test that it stops earlier than another arm in the same round."""
+    return lambda lanes, round: [_speed(lanes, round, arm, round)]
+
+
+def after_round_1(
+    tests: Callable[[pd.DataFrame, int], list[Evidence]],
+) -> Callable[[pd.DataFrame, int], list[Evidence]]:
+    """The test, but for round 1, where pruning at once and iterating are one."""
+    return lambda lanes, round: tests(lanes, round) if round > 1 else [Evidence(np.empty(0))]
 
 
 CLAIMS = {
-    "matches": Claim("is at most 0.2 points less accurate than the dense network", matches),
-    "wins": Claim("wins: is more accurate than the dense network, and learns faster", wins),
-    "faster": Claim("learns faster than the dense network", faster),
+    "matches": Claim(
+        "is at most 0.2 points less accurate than the dense network", "matches the dense network", matches
+    ),
+    "wins": Claim(
+        "wins: is more accurate than the dense network, and learns faster",
+        "wins over the dense network, in accuracy and in speed",
+        wins,
+    ),
+    "faster": Claim("learns faster than the dense network", "learns faster than the dense network", faster),
     "weights": Claim(
-        "needs its own initial weights: fresh ones are worse", better_than("random_reinit"), "random_reinit"
+        "needs its own initial weights: fresh ones are worse",
+        "is more accurate than with fresh weights",
+        better_than("random_reinit"),
+        "random_reinit",
     ),
     "structure": Claim(
-        "needs its own connections: random ones are worse", better_than("random_mask"), "random_mask"
+        "needs its own connections: random ones are worse",
+        "is more accurate than a random mask",
+        better_than("random_mask"),
+        "random_mask",
     ),
-    "iterating": Claim("is found by iterating: pruning at once is worse", iterating, "one_shot"),
+    "iterating": Claim(
+        "is found by iterating: pruning at once is worse",
+        "is more accurate than pruned at once",
+        after_round_1(better_than("one_shot")),
+        "one_shot",
+    ),
+    "weights_speed": Claim(
+        "learns faster than with fresh initial weights",
+        "learns faster than with fresh weights",
+        faster_than("random_reinit"),
+        "random_reinit",
+    ),
+    "structure_speed": Claim(
+        "learns faster than with random connections",
+        "learns faster than a random mask",
+        faster_than("random_mask"),
+        "random_mask",
+    ),
+    "iterating_speed": Claim(
+        "learns faster than what is pruned at once",
+        "learns faster than pruned at once",
+        after_round_1(faster_than("one_shot")),
+        "one_shot",
+    ),
 }
-"""By name."""
+"""By name. The paper's controls are slower as well as worse; that they are slower takes fewer replicates."""
 
 
-EVERY_ROUND = config.Claims(densities=())
-
-NEAR = 1.25
-"""A round is tested for a density that it is within such a factor of."""
-
-
-def verdicts(results: pd.DataFrame, asked: config.Claims = EVERY_ROUND) -> dict[str, list[Verdict]]:
-    """What a results table says of every claim, by round; nothing of those that it has no lanes for."""
-    tickets = results[results["arm"] == "ticket"]
-    of_rounds = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
-    densities = of_rounds[tested(of_rounds, asked.densities)]
-    looks = max(1, len(asked.looks))
-    lanes, found = _by_replicate(results), {}
-    for name, claim in CLAIMS.items():
-        evidence = {int(round): claim.tests(lanes, int(round)) for round in densities.index}
-        rounds = {
-            round: tests for round, tests in evidence.items() if all(len(test.values) for test in tests)
-        }
-        if rounds:
-            found[name] = _family(rounds, densities, looks)
-    return found
-
-
-def of_run(results: pd.DataFrame, experiment: config.Experiment) -> dict[str, list[Verdict]]:
-    """The verdicts of a run; none if its tickets do not start again from early weights, as the paper's do."""
-    return verdicts(results, experiment.claims) if experiment.rewind.name == "weights" else {}
-
-
-def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
-    """The rounds nearest to the densities wanted, of those that are near; if there are none, every round."""
-    apart = [np.abs(np.log(densities.to_numpy(np.float64) / one)) for one in wanted if len(densities)]
-    near = {int(factors.argmin()) for factors in apart if factors.min() <= math.log(NEAR)}
-    return [int(densities.index[place]) for place in sorted(near)] or list(densities.index)
+def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
+    """Means over draws, of `MEASURES`: a row per replicate, a column per (measure, arm, round)."""
+    lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
+    return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
 
 
 def check(experiment: config.Experiment) -> None:
@@ -222,61 +181,6 @@ def check(experiment: config.Experiment) -> None:
             raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")
 
 
-def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
-    """Those claims of `decide` that are not decided in every round where they are tested."""
-    return [name for name in decide if any(one.verdict == UNDECIDED for one in found.get(name, []))]
-
-
-def sparsest(of_matching: Sequence[Verdict]) -> Verdict | None:
-    """The smallest density at which tickets are known to match, of the verdicts on `matches`."""
-    supported = [one for one in of_matching if one.verdict == SUPPORTED]
-    return min(supported, key=lambda one: one.density, default=None)
-
-
-def _family(rounds: dict[int, Sequence[Evidence]], densities: pd.Series, looks: int) -> list[Verdict]:
-    """The verdicts of a claim's rounds, corrected for each other and for looks."""
-    weakest = {round: min(tests, key=_strength) for round, tests in rounds.items()}
-    adjusted = holm([min(1.0, looks * _p(weakest[round], len(tests))) for round, tests in rounds.items()])
-    return [
-        _verdict(round, float(densities[round]), weakest[round], p, LEVEL / len(rounds) / looks)
-        for round, p in zip(rounds, adjusted, strict=True)
-    ]
-
-
-def _strength(test: Evidence) -> float:
-    """From -1, surely not, to 1, surely so: several tests hold as surely as the weakest of them does."""
-    return {SUPPORTED: 1, REFUTED: -1, UNDECIDED: 0}[test.verdict] * (1 - test.p)
-
-
-def _p(weakest: Evidence, tests: int) -> float:
-    """Of several tests: each of them may refute, all have to support."""
-    return min(1.0, tests * weakest.p) if weakest.verdict == REFUTED else weakest.p
-
-
-def _verdict(round: int, density: float, test: Evidence, p: float, strictest: float) -> Verdict:
-    """`p` is corrected; `strictest`: what it would have to be below if it were not."""
-    is_decided = p < LEVEL and test.verdict != UNDECIDED
-    is_open = not is_decided and test.verdict != UNDECIDED
-    return Verdict(
-        round,
-        density,
-        test.verdict if is_decided else UNDECIDED,
-        test.effect,
-        test.unit,
-        *interval(test.values),
-        *bootstrap(test.values),
-        p,
-        len(test.values),
-        replicates_needed(test.values, test.bound, strictest) if is_open else None,
-    )
-
-
-def _by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Means over draws, of `MEASURES`: a row per replicate, a column per (measure, arm, round)."""
-    lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
-    return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
-
-
 def _of(lanes: pd.DataFrame, measure: str, arm: str, round: int) -> pd.Series:
     """By replicate; empty where there are none."""
     column = (measure, arm, round)
@@ -287,3 +191,22 @@ def _gain(lanes: pd.DataFrame, round: int, arm: str, at: int) -> np.ndarray:
     """The ticket's accuracy in a round less that of an arm in its, of the replicates that have both."""
     gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, at)
     return gained.dropna().to_numpy(np.float64)
+
+
+def _speed(lanes: pd.DataFrame, round: int, arm: str, at: int) -> Evidence:
+    """How much earlier the ticket stops in a round than an arm in its: log2 of the ratio of their steps.
+
+    A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
+    true ratio may be any worse: nothing is supported; if one of the other's is, it may be any better:
+    nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
+    """
+    sides = (("ticket", round), (arm, at))
+    steps, others = (_of(lanes, STEP, *side).clip(lower=1) for side in sides)
+    ratios = (others / steps).dropna().map(math.log2)
+    hidden, hidden_others = (bool(_of(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)
+    return Evidence(
+        ratios.to_numpy(np.float64),
+        unit="log2 steps",
+        can_support=not hidden,
+        can_refute=not hidden_others,
+    )

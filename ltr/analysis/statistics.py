@@ -11,26 +11,28 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+ROUNDING = 1e-6
+"""Of float32: what differs by less is equal."""
+
 
 class Estimate(NamedTuple):
-    """A mean over n replicates and the half-width of its 95 % confidence interval (NaN if n < 2)."""
+    """A mean over n replicates and the half-width of its 95 % confidence interval (NaN if there is none)."""
 
     mean: float
     half_width: float
     n: int
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval leaves 0 out; never so without an interval."""
-        return abs(self.mean) > self.half_width
-
 
 def ci95(values: pd.Series) -> float:
-    """Half-width of Student's 95 % confidence interval of the mean of independent values; NaN if n < 2."""
+    """Half-width of Student's 95 % confidence interval of the mean of independent values.
+
+    NaN for fewer than two values, and for equal ones. Accuracies and steps lie on a grid, so a few values
+    are often equal by chance: their spread is then not 0 but unknown.
+    """
     n = len(values)
-    if n < 2:
+    if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
         return math.nan
-    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n))
+    return float(stdtrit(n - 1, 0.975) * spread / math.sqrt(n))
 
 
 def estimate(values: pd.Series) -> Estimate:

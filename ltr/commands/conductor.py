@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ltr import devices, setup, trackers
 from ltr import experiment as loop
-from ltr.analysis import claims
+from ltr.analysis import claims, verdicts
 from ltr.analysis.summary import by_round, select, summary
+from ltr.analysis.verdicts import Verdict
 from ltr.arms import missing
 from ltr.commands import caches
 from ltr.commands.found import settings
@@ -28,6 +29,7 @@ from ltr.report.passing import tell
 from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
+from ltr.store.catalog import FINISHED
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -50,23 +52,57 @@ def conduct(experiment: Experiment) -> None:
     trackers.require(experiment.tracker)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
+        _keep_first_look(folder)
         for asked in _looks(experiment, folder):
             _complete(asked, folder, stop)
-        conclude(folder.path, select(folder.frames["results"], asked), asked)
+        _conclude(asked, folder)
+
+
+def _keep_first_look(folder: RunFolder) -> None:
+    """Write down the look at a run that was finished before looks were kept."""
+    if not folder.looks and folder.asked and folder.facts.get("status") == FINISHED:
+        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.asked)))
 
 
 def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
     """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
     of_claims = experiment.claims
-    looks = [look for look in of_claims.looks if look >= experiment.replicates]
-    for replicates in looks or [experiment.replicates]:
+    if not of_claims.looks:
+        yield experiment
+        return
+    taken = max((look.replicates for look in folder.looks), default=0)
+    later = [look for look in of_claims.looks if look >= max(experiment.replicates, taken)]
+    for replicates in later or [max(experiment.replicates, taken)]:
         yield (asked := dataclasses.replace(experiment, replicates=replicates))
-        found = claims.of_run(select(folder.frames["results"], asked), asked)
-        still_open = claims.undecided(found, of_claims.decide)
-        if of_claims.looks and (said := _said(found, still_open, replicates, of_claims)):
-            print(f"\n{said}", file=sys.stderr, flush=True)
+        found = _found(asked, folder)
+        still_open = verdicts.undecided(found, of_claims.decide)
+        print(f"\n{_said(found, still_open, replicates, of_claims)}", file=sys.stderr, flush=True)
         if not still_open:
             return
+
+
+def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
+    """What is decided, with a look at what there is now, which is kept."""
+    results = folder.frames["results"]
+    folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
+    found = verdicts.verdicts(results, folder.looks)
+    return {name: [one for one in of if one.round <= experiment.rounds] for name, of in found.items()}
+
+
+def _conclude(experiment: Experiment, folder: RunFolder) -> None:
+    """Print what the run found."""
+    results = select(folder.frames["results"], experiment)
+    seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
+    devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
+    conclude(
+        folder.path,
+        results,
+        experiment,
+        _found(experiment, folder),
+        folder.looks,
+        settings(experiment),
+        float(seconds) / devices_used,
+    )
 
 
 def _said(found: Collection[str], still_open: list[str], replicates: int, asked: Claims) -> str:

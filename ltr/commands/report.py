@@ -78,6 +78,8 @@ def _subject(run: "LoadedRun") -> "Subject":
         run.results,
         run.metrics,
         run.timings,
+        run.verdicts,
+        run.looks,
         pd.DataFrame(rows),
         last,
         image,

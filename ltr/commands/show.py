@@ -10,9 +10,6 @@ from ltr.commands.found import add_output_root, add_run, settings
 from ltr.report import stdout
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ltr.config import Experiment
     from ltr.loaded import LoadedRun
 
 EPILOG = """\
@@ -34,14 +31,20 @@ With --json one object:
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
            early_bird_step (of tickets), censored (lanes whose early stop is
            only a lower bound), lanes, n (replicates)
-  finding  sentences
+  finding  what the claims have decided, in sentences
+  means    the means of the sparsest ticket and its controls, in sentences;
+           nothing of them is tested
   claims   a list, each with claim (its name), says, and rounds: for each
            that is tested (claims.densities) round, density, verdict
            (supported, refuted, undecided), effect (a mean difference over
            replicates) and unit (fraction, log2 steps), low, high and
            bootstrap_low, bootstrap_high (95 % intervals), p (corrected over
            rounds and looks), n, needed (replicates that would probably decide
-           it); none where trained weights are kept (rewind=fine_tune, say)
+           it), hidden (whether censoring forbids a verdict); none where trained
+           weights are kept (rewind=fine_tune, say), or before the run is
+           finished for the first time
+  looks    a list, each with replicates, draws (by arm), rounds and claims: each
+           time verdicts were given, for which later ones allow
 Accuracies are of the test set, those without a name at early stop; like
 densities they are fractions. A number that there is not, as the interval of
 one replicate, is null."""
@@ -67,7 +70,7 @@ def execute(args: argparse.Namespace) -> int:
         said = _ticket(run, args.round, args.replicate)
         stdout.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))
         return 0
-    stdout.write((_json if args.json else _text)(_describe(run), run.results, run.experiment))
+    stdout.write((_json if args.json else _text)(_describe(run), run))
     return 0
 
 
@@ -126,31 +129,34 @@ def _describe(of: "LoadedRun") -> dict[str, Any]:
     }
 
 
-def _text(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
-    from ltr.analysis.claims import of_run
+def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.claims import claims_text
-    from ltr.report.finding import finding
+    from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
 
     settings = [f"{name}={value}" for name, value in run["settings"].items()] or [
         "every setting at its default"
     ]
     parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
-    if len(results):
-        summary = by_round(results)
-        parts += [accuracy_table(summary), *other_tables(summary, experiment.early_bird)]
-        parts += [claims_text(of_run(results, experiment), experiment.claims)]
-    parts += [textwrap.fill(finding(results), 80), "\n".join(run["figures"])]
+    if len(of.results):
+        summary = by_round(of.results)
+        parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]
+        parts += [claims_text(of.verdicts, of.looks)]
+    parts += [*sentences(of.results, of.experiment, of.verdicts), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
 
 
-def _json(run: Mapping[str, Any], results: "pd.DataFrame", experiment: "Experiment") -> str:
-    from ltr.analysis.claims import of_run
+def _json(run: Mapping[str, Any], of: "LoadedRun") -> str:
     from ltr.report.claims import claims
-    from ltr.report.finding import finding
+    from ltr.report.finding import by_the_means, headline
     from ltr.report.rounds import rounds
 
-    found = {"rounds": rounds(results), "finding": finding(results)}
-    found["claims"] = claims(of_run(results, experiment))
+    found = {
+        "rounds": rounds(of.results),
+        "finding": headline(of.results, of.verdicts, of.experiment),
+        "means": by_the_means(of.results),
+        "claims": claims(of.verdicts),
+        "looks": [look._asdict() for look in of.looks],
+    }
     return json.dumps({"run": run, **found}, indent=2)

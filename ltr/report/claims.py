@@ -3,18 +3,17 @@
 import itertools
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Verdict, sparsest
-from ltr.config import Claims
-from ltr.report.numbers import percent, replicates
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.inference import FEWEST
+from ltr.analysis.verdicts import Verdict, sparsest
+from ltr.report.finding import Found
+from ltr.report.numbers import listed, percent, replicates
+from ltr.store.looks import Look
 
 WIDTH = 80
-
-
-Found = Mapping[str, Sequence[Verdict]]
-"""Verdicts by the name of their claim."""
 
 
 def claims(found: Found) -> list[dict[str, Any]]:
@@ -25,14 +24,14 @@ def claims(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def claims_text(found: Found, asked: Claims) -> str:
+def claims_text(found: Found, looks: Sequence[Look]) -> str:
     """Every claim, and at which densities it is what; empty where nothing is claimed."""
     counts = [one.n for of_claim in found.values() for one in of_claim]
     if not counts:
         return ""
-    lines = [f"Claims ({replicates(counts)}, paired; {_test(found, asked)}): the ticket"]
+    lines = [f"Claims ({replicates(counts)}, paired; {how_tested(looks)}): the ticket"]
     for name, of_claim in found.items():
-        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim, bool(asked.densities)))}"]
+        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim, _is_chosen(found)))}"]
     match = sparsest(found.get("matches", []))
     if match:
         lines.append(f"The sparsest that surely matches keeps {percent(match.density)} % of the weights.")
@@ -40,12 +39,17 @@ def claims_text(found: Found, asked: Claims) -> str:
     return "\n".join(wrapped)
 
 
-def _test(found: Found, asked: Claims) -> str:
-    """How they are tested, and where, if not everywhere."""
-    chosen = sorted({one.density for of_claim in found.values() for one in of_claim}, reverse=True)
-    where = f" at {', '.join(map(percent, chosen))} %" if asked.densities else ""
-    looks = f" and {len(asked.looks)} looks" if asked.looks else ""
-    return f"t-tests at 5 %{where}, corrected over rounds{looks}"
+def how_tested(looks: Sequence[Look]) -> str:
+    """How claims are tested, and how often the run was looked at."""
+    times = listed(str(look.replicates) for look in looks)
+    after = f"{len(looks)} looks, after {times} replicates" if len(looks) > 1 else "1 look"
+    return f"t-tests at 5 %, corrected over densities and {after}"
+
+
+def _is_chosen(found: Found) -> bool:
+    """Whether the rounds that are tested were chosen, and so are not all there are."""
+    rounds = {one.round for of_claim in found.values() for one in of_claim}
+    return rounds != set(range(1, max(rounds) + 1))
 
 
 def _indent(line: str) -> str:
@@ -53,7 +57,7 @@ def _indent(line: str) -> str:
 
 
 def _spans(of_claim: Sequence[Verdict], is_chosen: bool) -> Iterator[str]:
-    """Where it is supported and where refuted, by density; and whether the rest may be told.
+    """Where it is supported and where refuted, by density; and what would tell the rest.
 
     Rounds that were chosen are named one by one, since nothing is said of those between.
     """
@@ -73,13 +77,15 @@ def _span(rounds: Sequence[Verdict]) -> str:
 
 
 def _wanted(undecided: Sequence[Verdict]) -> str:
-    """How many replicates would probably decide the first of these rounds."""
+    """What would probably decide the first of these rounds."""
     needed = [one.needed for one in undecided if one.needed is not None]
-    if all(one.n < 2 for one in undecided):
-        return " (one replicate says nothing of chance)"
-    if not needed:
-        return ""
-    return f" ({min(needed)} replicates might tell{' some of it' if len(undecided) > 1 else ''})"
+    if all(one.n < FEWEST for one in undecided):
+        return f" (fewer than {FEWEST} replicates decide nothing)"
+    if needed:
+        return f" ({min(needed)} replicates might tell{' some of it' if len(undecided) > 1 else ''})"
+    if all(one.hidden for one in undecided):
+        return " (trainings ended before their loss turned: steps are too few)"
+    return ""
 
 
 def _plain(one: Verdict) -> dict[str, Any]:

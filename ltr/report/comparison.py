@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.winning import ROUNDING
+from ltr.analysis.statistics import ROUNDING
 from ltr.report.numbers import plus_minus
 
 WIDTH = 80

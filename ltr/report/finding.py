@@ -1,60 +1,89 @@
-"""What a run found, in one to three plain sentences computed from its results."""
+"""What a run found, in a few plain sentences: first what is decided, then what the means are."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.statistics import Estimate, difference_from_dense, paired_difference
 from ltr.analysis.summary import by_round
-from ltr.analysis.winning import matching, winning
+from ltr.analysis.verdicts import Verdict
+from ltr.config import Experiment
 from ltr.report.arms import looks
-from ltr.report.numbers import percent, plus_minus, spread
+from ltr.report.numbers import listed, percent, plus_minus, replicates, spread
+
+Found = Mapping[str, Sequence[Verdict]]
+"""Verdicts by the name of their claim."""
 
 
-def finding(results: pd.DataFrame) -> str:
-    """Whether a ticket wins, how accurate the sparsest one is, and what the controls lose against it.
+def headline(results: pd.DataFrame, found: Found, experiment: Experiment) -> str:
+    """What the claims have decided, and nothing that they have not.
 
     Args:
-        results: rows of the results table, of any rounds, replicates and arms.
+        results: rows of the results table.
+        found: what the looks at the run decide.
+        experiment: says why nothing is claimed, where nothing is.
+    """
+    if results.empty:
+        return "No dense network has been trained yet."
+    if not found:
+        return _unclaimed(results, experiment)
+    supported, refuted = (_decided(found, verdict) for verdict in (SUPPORTED, REFUTED))
+    sentences = [f"The ticket {'; '.join(supported)} of the weights."] if supported else []
+    sentences += [f"Refuted: that it {'; '.join(refuted)} of the weights."] if refuted else []
+    return " ".join([*sentences, _how_surely(found, bool(sentences))])
 
-    Returns:
-        Sentences on test accuracy at early stop. Differences are paired by replicate; one whose
-        95 % confidence interval includes 0 may be chance.
+
+def by_the_means(results: pd.DataFrame) -> str:
+    """How accurate the sparsest ticket is, and what the controls lose against it; nothing of it is tested.
+
+    Differences are of test accuracy at early stop, paired by replicate. Empty where nothing is pruned.
     """
     summary = by_round(results)
     tickets = summary[summary["arm"] == "ticket"]
-    if 0 not in set(tickets["round"]):
-        return "No dense network has been trained yet."
+    if 0 not in set(tickets["round"]) or tickets.iloc[-1]["round"] == 0:
+        return ""
     dense, sparsest = tickets.iloc[0], tickets.iloc[-1]
-    note = spread(summary["n"])
-    if sparsest["round"] == 0:
-        return f"The dense network is {_accuracy(dense)} accurate; nothing is pruned yet ({note})."
-    sentences = [_verdict(results, summary), _comparison(results, dense, sparsest)]
-    sentences += _controls(results, sparsest["round"])
-    return " ".join([*sentences, f"{note[0].upper()}{note[1:]}; differences are paired."])
+    sentences = [_comparison(results, dense, sparsest), *_controls(results, sparsest["round"])]
+    return " ".join([*sentences, f"({spread(summary['n'])}, each taken alone; differences are paired.)"])
 
 
-def _verdict(results: pd.DataFrame, summary: pd.DataFrame) -> str:
-    wins, matches = winning(summary), matching(summary)
-    if len(wins):
-        change = _change(difference_from_dense(results, "ticket", wins["round"].iloc[-1]))
-        kept = percent(wins["density"].iloc[-1])
-        return (
-            f"By the means, a winning ticket: the sparsest keeps {kept} % of the weights, {change} on the "
-            "dense network, and stops no later."
-        )
-    text = "By the means, no winning ticket: none is as accurate as the dense network and stops no later"
-    if len(matches):
-        kept = percent(matches["density"].iloc[-1])
-        return f"{text}; the sparsest within 0.2 pp of it keeps {kept} % of the weights."
-    return f"{text}, nor is any within 0.2 pp of it."
+def _unclaimed(results: pd.DataFrame, experiment: Experiment) -> str:
+    """Why nothing is claimed."""
+    if not experiment.rounds:
+        dense = by_round(results).iloc[0]
+        return f"The dense network is {_accuracy(dense)} accurate; nothing is pruned."
+    if experiment.rewind.name != "weights":
+        return f"No claim is tested: with rewind={experiment.rewind.name} tickets keep trained weights."
+    return "No claim is tested yet: that comes when the run is finished."
+
+
+def _decided(found: Found, verdict: str) -> list[str]:
+    """Each claim that has the verdict somewhere, and at which densities."""
+    where = {name: [one.density for one in of if one.verdict == verdict] for name, of in found.items()}
+    return [
+        f"{CLAIMS[name].short} at {listed(map(percent, densities))} %"
+        for name, densities in where.items()
+        if densities
+    ]
+
+
+def _how_surely(found: Found, something: bool) -> str:
+    """By how many replicates, and how much is still open."""
+    number = replicates([one.n for of in found.values() for one in of])
+    still_open = [name for name, of in found.items() if all(one.verdict == UNDECIDED for one in of)]
+    if not something:
+        return f"Nothing is decided: {number} leave{'s' if number.startswith('1 ') else ''} every claim open."
+    rest = f", {len(still_open)} of {len(found)} claims are undecided throughout" if still_open else ""
+    return f"Each claim is tested at 5 %, by {number}{rest}."
 
 
 def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> str:
     change = _change(difference_from_dense(results, "ticket", ticket["round"]))
     return (
-        f"At {percent(ticket['density'])} % of the weights the ticket is {_accuracy(ticket)} accurate, the "
-        f"dense network {_accuracy(dense)}: it {change}."
+        f"By the means, which decide nothing: at {percent(ticket['density'])} % of the weights the ticket is "
+        f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}: it {change}."
     )
 
 
@@ -83,8 +112,6 @@ def _accuracy(row: pd.Series) -> str:
 
 
 def _change(difference: Estimate) -> str:
-    """A difference of accuracy in words, and whether it may be chance."""
+    """A difference of accuracy in words."""
     verb = "loses" if difference.mean < 0 else "gains"
-    size = plus_minus(100 * abs(difference.mean), 100 * difference.half_width)
-    doubtful = difference.n > 1 and not difference.is_clear
-    return f"{verb} {size} pp" + (" (may be chance)" if doubtful else "")
+    return f"{verb} {plus_minus(100 * abs(difference.mean), 100 * difference.half_width)} pp"

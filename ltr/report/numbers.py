@@ -26,3 +26,9 @@ def spread(counts: Iterable[int]) -> str:
     """What the intervals beside means over so many replicates are."""
     counts = list(counts)
     return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`51`, `51 and 21`, `51, 21 and 11`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,23 +1,49 @@
-"""What a run ends with on the screen: the early stops, the claims, the figures, and a plain sentence."""
+"""What a run ends with on the screen: what is decided, what the means are, and what to do next."""
 
 import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.claims import of_run
 from ltr.analysis.summary import by_round
 from ltr.config import Experiment
 from ltr.report import tables
+from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
-from ltr.report.finding import finding
+from ltr.report.finding import Found, by_the_means, headline
 from ltr.report.stdout import write
+from ltr.store.looks import Look
 
 
-def conclude(folder: Path, results: pd.DataFrame, experiment: Experiment) -> None:
-    """Print early stops, early birds if looked for, claims, where figures are, and what was found."""
-    parts = [*tables.other_tables(by_round(results), experiment.early_bird)]
-    parts += [claims_text(of_run(results, experiment), experiment.claims)]
+def conclude(
+    folder: Path,
+    results: pd.DataFrame,
+    experiment: Experiment,
+    found: Found,
+    looks: Sequence[Look],
+    settings: Mapping[str, Any],
+    seconds: float,
+) -> None:
+    """Print early stops, claims, where figures are, what was found, and what to do next.
+
+    Args:
+        folder: of the run.
+        results: rows of the results table, of what was asked for.
+        experiment: what was asked for.
+        found: what the looks at the run decide.
+        looks: those that were taken.
+        settings: the knobs that the run was asked for with, by dotted name.
+        seconds: that a replicate takes on this machine.
+    """
+    parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(found, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
-    parts += [textwrap.fill(finding(results), tables.WIDTH)]
+    parts += [*sentences(results, experiment, found), advice(found, looks, settings, seconds)]
     write("".join(f"\n{part}\n" for part in parts if part).removesuffix("\n"))
+
+
+def sentences(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
+    """Paragraphs on what is decided, on the means, and on what makes them say less than they seem to."""
+    said = (headline(results, found, experiment), by_the_means(results), *caveats(results, experiment))
+    return (textwrap.fill(one, tables.WIDTH) for one in said if one)

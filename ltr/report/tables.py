@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import density
-from ltr.analysis.winning import ROUNDING
 from ltr.report.arms import in_order
 from ltr.report.numbers import spread
 

@@ -12,7 +12,7 @@ from ltr.errors import ConfigError, LtrError
 
 INFO = "run.json"
 CONFIG = "config.yaml"
-DAMAGED = "damaged"
+DAMAGED, FINISHED = "damaged", "finished"
 
 
 class Run:

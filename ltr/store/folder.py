@@ -10,7 +10,7 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,9 +25,10 @@ from filelock import FileLock, Timeout
 from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
-from ltr.store import checkpoints, tables
+from ltr.store import checkpoints, looks, tables
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
+from ltr.store.looks import Look
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
@@ -42,12 +43,14 @@ class RunFolder:
         path: the folder.
         groups: per-replicate pytrees, by name: "initial", and "round_00" and so on.
         frames: the tables, by the names in `ltr.store.tables.LANES`.
+        looks: those that were taken at the run (see `ltr.store.looks`).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.groups = Groups(path / "checkpoints")
         self.frames = {name: _read(path, name) for name in tables.LANES}
+        self.looks = looks.read(path)
         self.groups.drop_damaged()
         self._forget_unbacked()
 
@@ -78,6 +81,12 @@ class RunFolder:
             return None
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
+    def keep_looks(self, taken: Sequence[Look]) -> None:
+        """Write down the looks that were taken at the run, where there are new ones."""
+        if taken != self.looks:
+            self.looks = [*taken]
+            looks.write(self.path, taken)
+
     @property
     def facts(self) -> dict[str, Any]:
         """What run.json says; nothing where it is not there or damaged."""
@@ -91,7 +100,7 @@ class RunFolder:
 
         So it is if an arm was defined otherwise, or a release of ltr has changed a default.
         """
-        before = decisive(parse(self._config)) if self._config else {}
+        before = decisive(self.asked) if self.asked else {}
         now = decisive(experiment)
         trained = tuple(f"arm.{name}." for name in set(self.frames["results"]["arm"]))
         for name, value in now.items():
@@ -99,6 +108,11 @@ class RunFolder:
             if matters and before.get(name, value) != value:
                 remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
                 raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
+
+    @property
+    def asked(self) -> Experiment | None:
+        """What was asked for last; None where that is not known."""
+        return parse(self._config) if self._config else None
 
     @property
     def packed(self) -> dict[str, float] | None:

@@ -12,6 +12,7 @@ from ltr.analysis import inference
 
 VALUES = np.array([0.1, 0.4, 0.2, 0.5])
 FEW = [np.array([]), np.array([0.3])]
+SAME = np.full(3, 0.25)
 
 
 def test_p_values_and_intervals_are_those_of_scipy() -> None:
@@ -27,11 +28,42 @@ def test_fewer_than_two_values_say_nothing(values: np.ndarray) -> None:
     assert all(map(math.isnan, (*inference.interval(values), *inference.bootstrap(values))))
 
 
+@pytest.mark.parametrize("values", [*FEW, np.array([0.3, 0.31])])
+def test_fewer_than_three_values_decide_nothing(values: np.ndarray) -> None:
+    assert inference.p_value(values, -9.0) == 1.0
+    assert inference.p_value_unpaired(values, VALUES - 9) == 1.0
+
+
 def test_values_without_spread_are_no_proof() -> None:
-    same = np.full(3, 0.25)
-    assert inference.p_value(same, 0.25) == inference.p_value(same + 1e-8 * np.arange(3), 0.25) == 1.0
-    assert inference.p_value(same, 0.2) == 0.25, "a sign test's"
-    assert inference.bootstrap(same) == (0.25, 0.25)
+    assert inference.p_value(SAME, 0.25) == inference.p_value(SAME + 1e-8 * np.arange(3), 0.25) == 1.0
+    assert inference.p_value(SAME, 0.2) == 0.25, "a sign test's"
+    assert inference.p_value_unpaired(SAME, SAME - 0.1) == 0.1, "2 of the 20 ways to divide six values"
+    assert inference.p_value_unpaired(SAME, SAME) == 1.0
+    assert all(map(math.isnan, (*inference.interval(SAME), *inference.bootstrap(SAME))))
+
+
+def test_values_without_spread_need_as_many_as_the_sign_test() -> None:
+    assert inference.replicates_needed(SAME, 0.2, 0.05) == 6
+    assert inference.replicates_needed(SAME, 0.2, 0.01) == 8
+    assert inference.replicates_needed(SAME, 0.25, 0.05) is None
+
+
+def test_unpaired_p_values_are_those_of_scipy() -> None:
+    others = np.array([0.3, 0.9, 1.4])
+    welch = scipy.stats.ttest_ind(VALUES, others, equal_var=False)
+    assert inference.p_value_unpaired(VALUES, others) == pytest.approx(welch.pvalue)
+
+
+@pytest.mark.parametrize("spread", [0, 1e-9, 1e-6, 2e-6, 1e-3])
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_no_values_make_a_library_warn(n: int, spread: float) -> None:
+    """Warnings are errors in tests."""
+    values = 0.5 + spread * np.random.default_rng(0).normal(size=n)
+    for bound in (0.0, 0.5, 0.4999):
+        assert 0 <= inference.p_value(values, bound) <= 1
+        inference.replicates_needed(values, bound, 1e-4)
+    inference.p_value_unpaired(values, values - 0.1)
+    inference.bootstrap(values)
 
 
 def test_holm_by_hand() -> None:

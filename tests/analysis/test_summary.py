@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.summary import by_round, select, summary
-from ltr.analysis.winning import matching, winning
 from ltr.knobs import parse
 from ltr.store.tables import RESULTS
 
@@ -121,24 +120,6 @@ def test_select_shows_what_was_asked_for(asked: dict[str, object], lanes: int) -
 
 def test_select_of_nothing_is_nothing() -> None:
     pd.testing.assert_frame_equal(select(EMPTY, parse({})), EMPTY)
-
-
-def rounds_of(table: pd.DataFrame) -> list[int]:
-    return list(table["round"])
-
-
-def test_winning_needs_accuracy_speed_and_a_seen_early_stop() -> None:
-    tickets = [
-        lane(0, 0, "ticket", 0.90, 200),
-        lane(1, 0, "ticket", 0.90, 200),
-        lane(2, 0, "ticket", 0.95, 225),
-        lane(3, 0, "ticket", 0.899, 100),
-        lane(4, 0, "ticket", 0.95, 200, censored=True),
-        lane(4, 0, "one_shot", 0.95, 100),
-    ]
-    found = by_round(pd.DataFrame(tickets))
-    assert rounds_of(winning(found)) == [1]
-    assert rounds_of(matching(found)) == [1, 2, 3, 4]
 
 
 def test_intervals_are_missing_not_zero() -> None:

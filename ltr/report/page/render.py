@@ -11,21 +11,25 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ltr.analysis.claims import CLAIMS, Verdict, of_run, sparsest
+from ltr.analysis.claims import CLAIMS
 from ltr.analysis.connections import Tickets
+from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
-from ltr.analysis.winning import ROUNDING
+from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config import Experiment
 from ltr.report import comparison
+from ltr.report.advice import caveats
 from ltr.report.arms import looks
+from ltr.report.claims import how_tested
 from ltr.report.figures import in_style
-from ltr.report.finding import finding
+from ltr.report.finding import Found, by_the_means, headline
 from ltr.report.numbers import percent, plus_minus, replicates, spread
 from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
 from ltr.report.words import command, word
+from ltr.store.looks import Look
 
 MOST_CURVES = 5
 """Densities whose learning curves are shown: the dense network's and four more."""
@@ -39,6 +43,7 @@ class Subject(NamedTuple):
         info: `run.json`.
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
+        found, looks: what is decided of its claims, and the looks that were taken for it.
         layers: how many weights each layer of each ticket keeps (`ltr.analysis.connections.counted`).
         last: the last ticket of each replicate; these two are empty where checkpoints are lost.
         image: height, width and channels of its data; None where they are not known any more.
@@ -51,6 +56,8 @@ class Subject(NamedTuple):
     results: pd.DataFrame
     metrics: pd.DataFrame
     timings: pd.DataFrame
+    found: Found
+    looks: Sequence[Look]
     layers: pd.DataFrame
     last: Tickets
     image: tuple[int, int, int] | None
@@ -87,22 +94,22 @@ def _number(value: float | None, shown: str) -> Markup:
 
 
 def _run(subject: Subject, id: str) -> dict[str, Any]:
-    results, experiment = subject.results, subject.experiment
-    found = of_run(results, experiment)
+    results, experiment, found = subject.results, subject.experiment, subject.found
     summary = by_round(results)
     return {
         "id": id,
         "name": subject.name,
-        "answer": finding(results),
+        "answer": headline(results, found, experiment),
+        "means": [by_the_means(results), *caveats(results, experiment)],
         "status": subject.info.get("status"),
         "claims": [claim for name, rounds in found.items() for claim in _claim(name, rounds)],
         "matching": sparsest(found.get("matches", [])),
-        "looks": len(experiment.claims.looks),
+        "tested": how_tested(subject.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
         "arms": [{"name": arm, "label": look.label} for arm, look in looks(summary["arm"]).items()],
         "parts": {f"arm-{arm}": look.label for arm, look in looks(summary["arm"]).items()},
         "rounds": _rounds(summary),
-        "drawings": list(_drawings(subject, found, id)),
+        "drawings": list(_drawings(subject, id)),
         "facts": _facts(subject),
         "command": command(subject.settings),
         "settings": subject.settings,
@@ -151,9 +158,9 @@ def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
     }
 
 
-def _drawings(subject: Subject, found: Mapping[str, Sequence[Verdict]], id: str) -> Iterator[dict[str, Any]]:
+def _drawings(subject: Subject, id: str) -> Iterator[dict[str, Any]]:
     with in_style():
-        for drawing in _drawn(subject, found):
+        for drawing in _drawn(subject):
             yield {
                 "name": f"{id}-{drawing.name}",
                 "title": drawing.title,
@@ -163,12 +170,12 @@ def _drawings(subject: Subject, found: Mapping[str, Sequence[Verdict]], id: str)
             }
 
 
-def _drawn(subject: Subject, found: Mapping[str, Sequence[Verdict]]) -> Iterator[Drawing]:
+def _drawn(subject: Subject) -> Iterator[Drawing]:
     results = subject.results
     if results.empty:
         return
     last = int(results["round"].max())
-    tested = sorted({one.round for rounds in found.values() for one in rounds})
+    tested = sorted({one.round for rounds in subject.found.values() for one in rounds})
     meaning = (
         "at densities where claims are tested, and at the last" if tested else "at the first and last density"
     )

@@ -1,0 +1,56 @@
+"""The looks that were taken at a run: each time verdicts were given, on which lanes, of which claims.
+
+They are kept beside the tables, in `looks.json`, because a later look has to allow for the earlier ones.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ltr.errors import LtrError
+
+FILE = "looks.json"
+
+
+class Look(NamedTuple):
+    """What was looked at.
+
+    Attributes:
+        replicates: the first so many.
+        draws: by arm, the first so many of each.
+        rounds: those tested.
+        claims: those of which verdicts were given.
+    """
+
+    replicates: int
+    draws: Mapping[str, int]
+    rounds: Sequence[int]
+    claims: Sequence[str]
+
+
+def read(folder: Path) -> list[Look]:
+    """The looks at a run, in the order in which they were taken; LtrError if the file is damaged."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    try:
+        return [_look(entry) for entry in json.loads(path.read_text())]
+    except (ValueError, TypeError, KeyError):
+        raise LtrError(f"{path}: damaged; verdicts cannot allow for the looks that were taken") from None
+
+
+def write(folder: Path, looks: Sequence[Look]) -> None:
+    """Replace the looks at a run, whole or not at all."""
+    temporary = folder / f".{FILE}.tmp"
+    temporary.write_text(json.dumps([look._asdict() for look in looks], indent=1) + "\n")
+    temporary.replace(folder / FILE)
+
+
+def _look(entry: Mapping[str, Any]) -> Look:
+    return Look(
+        int(entry["replicates"]),
+        {str(arm): int(count) for arm, count in entry["draws"].items()},
+        [int(round) for round in entry["rounds"]],
+        [str(claim) for claim in entry["claims"]],
+    )
