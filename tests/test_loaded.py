@@ -13,6 +13,7 @@ import pytest
 
 import ltr
 from ltr import masks
+from ltr.analysis.claims import CLAIMS
 from ltr.cli import main
 from ltr.errors import ConfigError, LtrError
 
@@ -34,7 +35,8 @@ def test_tables_are_data_frames(root: Path) -> None:
     assert set(run.metrics["step"]) == {0, 10, 20}
     assert len(run.timings) == 10
     assert list(run.rounds["arm"]) == ["ticket", "one_shot", "random_mask", "random_reinit", "ticket"]
-    assert set(run.claims["claim"]) == {"matches", "wins", "faster", "weights", "structure"}
+    assert set(run.claims["claim"]) == {name for name in CLAIMS if not name.startswith("iterating")}
+    assert [look.replicates for look in run.looks] == [2]
     assert "finished" in repr(run)
 
 

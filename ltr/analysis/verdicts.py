@@ -7,12 +7,13 @@ ways at once, and corrected over the rounds where the claim is tested (Holm, 197
     refuted    where it lies below, beyond chance;
     undecided  otherwise.
 
-Whoever looks again after more replicates, or in more rounds, has another chance to be wrong. So the first
-look at a claim spends half of the 5 % that a claim may err with, the second half of what is left, and so on:
-p is doubled at the first look, counts four times at the second and eight times at the third. What a look
-has decided stays decided, so a verdict is that of the look whose corrected p is least. Where the mean is
-the bound in every round, a claim is then wrongly supported or refuted in some round, at some look, in at
-most 5 runs of 100, half of them each, whatever made people look again; in 2 or 3 of them if they look once.
+Whoever looks again after more replicates, or in more rounds, has another chance to be wrong. So every look
+at a claim spends a part of the 5 % that the claim may err with: p counts 2 times at the first look, 5 times
+at the second, then 10, 20, 50, 100 times and so on. What a look has decided stays decided: a verdict is
+that of the look whose corrected p is least. Where the mean is the bound in every round, a claim is then
+wrongly supported or refuted in some round, at some look, in at most 5 runs of 100, half of them each,
+whatever made people look again; in 2 or 3 of them if they look once. What is not spent, a ninth, is there
+for those who choose the number of replicates by what they saw, which makes a t-test err more often.
 Claims are not corrected for one another. Rounds are chosen beforehand: the fewer, the more power each has.
 
 An effect as large as one deviation between replicates is seen at the first look in a single round with a
@@ -121,8 +122,8 @@ def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
 
 
 def cost(looks: int) -> int:
-    """What p counts for at a look, after so many before it."""
-    return int(2 ** (looks + 1))
+    """How many times p counts at a look, after so many before it."""
+    return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
 
 
 def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a run found, in a few plain sentences: first what is decided, then what the means are."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -29,9 +29,8 @@ def headline(results: pd.DataFrame, found: Found, experiment: Experiment) -> str
         return "No dense network has been trained yet."
     if not found:
         return _unclaimed(results, experiment)
-    supported, refuted = (_decided(found, verdict) for verdict in (SUPPORTED, REFUTED))
-    sentences = [f"The ticket {'; '.join(supported)} of the weights."] if supported else []
-    sentences += [f"Refuted: that it {'; '.join(refuted)} of the weights."] if refuted else []
+    sentences = [f"At {at} % of the weights the ticket {said}." for at, said in _decided(found, SUPPORTED)]
+    sentences += [f"Refuted at {at} %: that it {said}." for at, said in _decided(found, REFUTED)]
     return " ".join([*sentences, _how_surely(found, bool(sentences))])
 
 
@@ -59,14 +58,13 @@ def _unclaimed(results: pd.DataFrame, experiment: Experiment) -> str:
     return "No claim is tested yet: that comes when the run is finished."
 
 
-def _decided(found: Found, verdict: str) -> list[str]:
-    """Each claim that has the verdict somewhere, and at which densities."""
-    where = {name: [one.density for one in of if one.verdict == verdict] for name, of in found.items()}
-    return [
-        f"{CLAIMS[name].short} at {listed(map(percent, densities))} %"
-        for name, densities in where.items()
-        if densities
-    ]
+def _decided(found: Found, verdict: str) -> Iterator[tuple[str, str]]:
+    """Densities, and the claims that have the verdict at them."""
+    claims: dict[str, list[str]] = {}
+    for name, of in found.items():
+        if densities := [percent(one.density) for one in of if one.verdict == verdict]:
+            claims.setdefault(listed(densities), []).append(CLAIMS[name].short)
+    return ((densities, listed(said)) for densities, said in claims.items())
 
 
 def _how_surely(found: Found, something: bool) -> str:

@@ -16,12 +16,14 @@ from ltr.store import tables
 def results() -> pd.DataFrame:
     """Rounds 0 and 1 of two replicates with a ticket and a one-shot arm; the ticket always 1 pp ahead."""
     lanes = [
-        (r, p, arm) for r in (0, 1) for p in (0, 1) for arm in (("ticket", "one_shot") if r else ("ticket",))
+        (r, p, arm, draw)
+        for r in (0, 1)
+        for p in (0, 1)
+        for arm, draw in ((("ticket", 0), ("one_shot", 0), ("one_shot", 1)) if r else (("ticket", 0),))
     ]
-    frame = pd.DataFrame(lanes, columns=["round", "replicate", "arm"])
+    frame = pd.DataFrame(lanes, columns=["round", "replicate", "arm", "draw"])
     accuracy = 0.95 + 0.01 * frame["replicate"] - 0.01 * (frame["arm"] == "one_shot")
     return frame.assign(
-        draw=0,
         density=0.8 ** frame["round"],
         early_stop_step=300,
         accuracy_at_early_stop=accuracy,
@@ -47,7 +49,8 @@ def folder(tmp_path: Path) -> Path:
 
 def configure(folder: Path, **knobs: object) -> None:
     arms = to_dict(Experiment().arm) | {"one_shot": {"mask": "one_shot", "draws": 2}, "loud": {"noise": 2}}
-    experiment = parse({"arm": arms, "claims": {"densities": []}} | knobs)
+    shown = {"arm": arms, "claims": {"densities": []}, "arms": ["ticket", "one_shot"]}
+    experiment = parse(shown | knobs)
     (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
 
 
@@ -61,13 +64,15 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert run(folder) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    head, settings, accuracies, steps, claims, finding, figures = said.out.split("\n\n")
+    head, settings, accuracies, steps, claims, finding, means, figures = said.out.split("\n\n")
     assert head == f"{folder}  finished"
-    assert settings == "rounds=1  replicates=2  claims.densities=[]  arm.one_shot.draws=2"
+    said_of_claims = "claims.densities=[]  arm.one_shot.draws=2"
+    assert settings == f"rounds=1  replicates=2  arms=['ticket', 'one_shot']  {said_of_claims}"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
-    assert steps.splitlines()[-1] == "    1  80.00 %    300 ± 0       > 300"
+    assert steps.splitlines()[-1] == "    1  80.00 %    300           > 300"
     assert claims.startswith("Claims (2 replicates, paired;")
-    assert finding.startswith("By the means, a winning ticket: the sparsest keeps 80 % of the weights")
+    assert finding == "Nothing is decided: 2 replicates leave every claim open."
+    assert means.startswith("By the means, which decide nothing: at 80 % of the weights the ticket is 95.50")
     assert figures == f"{folder / 'figures' / 'accuracy.png'}\n"
     assert max(len(line) for line in said.out.splitlines() if str(folder) not in line) <= 80
 
@@ -75,7 +80,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
 def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert list(said) == ["run", "rounds", "finding", "claims"]
+    assert list(said) == ["run", "rounds", "finding", "means", "claims", "looks"]
     written = said["run"].pop("written")
     assert written.endswith("+00:00")
     assert said["run"] == {
@@ -84,11 +89,17 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "dataset": "digits",
         "model": "lenet_300_100",
         "status": "finished",
-        "settings": {"rounds": 1, "replicates": 2, "claims.densities": [], "arm.one_shot.draws": 2},
+        "settings": {
+            "rounds": 1,
+            "replicates": 2,
+            "arms": ["ticket", "one_shot"],
+            "claims.densities": [],
+            "arm.one_shot.draws": 2,
+        },
         "figures": [str(folder / "figures" / "accuracy.png")],
     }
     assert [list(round["arms"]) for round in said["rounds"]] == [["ticket"], ["ticket", "one_shot"]]
-    assert said["rounds"][1]["arms"]["one_shot"]["censored"] == 2
+    assert said["rounds"][1]["arms"]["one_shot"]["censored"] == 4
     words = {*said["run"], *said["rounds"][1], *said["rounds"][1]["arms"]["ticket"]}
     assert [word for word in words if word not in show.EPILOG] == []
 

@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ltr.analysis.verdicts import Verdict, look, verdicts, with_look
+from ltr.config import Claims, Experiment
+from ltr.store.looks import Look
+
 ARMS = ("ticket", "random_reinit", "random_mask", "one_shot")
 LOSS = {"ticket": 0.001, "random_reinit": 0.006, "random_mask": 0.012, "one_shot": 0.004}
 
@@ -43,3 +47,20 @@ def results() -> Callable[..., pd.DataFrame]:
         )
 
     return make
+
+
+Judged = tuple[dict[str, list[Verdict]], list[Look]]
+
+
+@pytest.fixture(scope="session")
+def judged() -> Callable[..., Judged]:
+    """The verdicts on a results table, and the looks for them, the last of which is at everything."""
+
+    def judge(table: pd.DataFrame, *earlier: int, densities: Sequence[float] = ()) -> Judged:
+        asked = Experiment(claims=Claims(densities=tuple(densities)))
+        taken: list[Look] = []
+        for n in (*earlier, 10**6):
+            taken = with_look(taken, look(table[table["replicate"] < n], asked))
+        return verdicts(table, taken), taken
+
+    return judge

@@ -2,58 +2,62 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, EVERY_ROUND, Verdict, verdicts
-from ltr.config import Claims
+from ltr.analysis.claims import CLAIMS
+from ltr.analysis.verdicts import Verdict
 from ltr.report.claims import claims, claims_text
 
 Results = Callable[..., pd.DataFrame]
+Judge = Callable[..., Any]
 
 
-def test_keys_do_not_drift(results: Results) -> None:
-    found = claims(verdicts(results(rounds=2)))
+def test_keys_do_not_drift(results: Results, judged: Judge) -> None:
+    found = claims(judged(results(rounds=2))[0])
     assert [one["claim"] for one in found] == list(CLAIMS)
     assert list(found[0]) == ["claim", "says", "rounds"]
     assert [list(one) for one in found[0]["rounds"]] == [list(Verdict._fields)] * 2
     assert [one["round"] for one in found[0]["rounds"]] == [1, 2]
 
 
-def test_numbers_survive_json_and_missing_intervals_are_null(results: Results) -> None:
-    found = json.loads(json.dumps(claims(verdicts(results(rounds=1, replicates=1))), allow_nan=False))
+def test_numbers_survive_json_and_missing_intervals_are_null(results: Results, judged: Judge) -> None:
+    found = json.loads(json.dumps(claims(judged(results(rounds=1, replicates=1))[0]), allow_nan=False))
     (only,) = found[0]["rounds"]
     assert only["low"] is only["bootstrap_high"] is only["needed"] is None
     assert only["verdict"] == "undecided"
 
 
-def test_text_says_at_which_densities_in_80_columns(results: Results) -> None:
-    lines = claims_text(verdicts(results(rounds=4)), EVERY_ROUND).splitlines()
+def test_text_says_at_which_densities_in_80_columns(results: Results, judged: Judge) -> None:
+    lines = claims_text(*judged(results(rounds=4, replicates=5))).splitlines()
     assert max(map(len, lines)) <= 80
-    at = lines.index(CLAIMS["structure"].says)
-    assert lines[at + 1] == "  supported at 60 to 13 %"
-    assert (
-        "undecided throughout (4 replicates might tell some of it)"
-        in lines[lines.index(CLAIMS["matches"].says) + 1]
-    )
+    assert lines[lines.index(CLAIMS["structure"].says) + 1] == "  supported at 60 to 13 %"
+    at = lines.index(CLAIMS["matches"].says)
+    assert lines[at + 1].startswith("  supported at 60 %; refuted at 13 %; undecided elsewhere (")
+    assert "replicates might" in (lines[at + 1])
 
 
-def test_text_asks_for_replicates(results: Results) -> None:
-    assert "one replicate says nothing of chance" in claims_text(
-        verdicts(results(rounds=1, replicates=1)), EVERY_ROUND
-    )
-    assert "replicates might tell" in claims_text(verdicts(results(rounds=1, replicates=2)), EVERY_ROUND)
+def test_text_asks_for_replicates(results: Results, judged: Judge) -> None:
+    for few in (1, 2):
+        said = claims_text(*judged(results(rounds=1, replicates=few)))
+        assert "fewer than 3 replicates decide nothing" in " ".join(said.split())
+    assert "replicates might tell" in claims_text(*judged(results(rounds=1)))
 
 
-def test_nothing_pruned_claims_nothing(results: Results) -> None:
-    assert claims_text(verdicts(results(rounds=0)), EVERY_ROUND) == ""
-    assert claims(verdicts(results(rounds=0))) == []
+def test_text_asks_for_steps_where_replicates_cannot_help(results: Results, judged: Judge) -> None:
+    said = claims_text(*judged(results(rounds=2, replicates=5, censored_from=0))).splitlines()
+    speed = said[said.index(CLAIMS["faster"].says) + 1]
+    assert speed == "  undecided throughout (trainings ended before their loss turned: steps are too"
 
 
-def test_rounds_that_were_chosen_are_named_one_by_one(results: Results) -> None:
-    chosen = Claims(densities=(0.6, 0.13), most=30)
-    text = claims_text(verdicts(results(rounds=4), chosen), chosen)
-    assert "t-tests at 5 % at 60, 13 %, corrected over rounds and 5 looks): the ticket" in " ".join(
-        text.split()
-    )
+def test_nothing_pruned_claims_nothing(results: Results, judged: Judge) -> None:
+    found, looks = judged(results(rounds=0))
+    assert claims_text(found, looks) == ""
+    assert claims(found) == []
+
+
+def test_rounds_that_were_chosen_are_named_one_by_one(results: Results, judged: Judge) -> None:
+    text = claims_text(*judged(results(rounds=4, replicates=8), 5, densities=(0.6, 0.13)))
+    assert "corrected over densities and 2 looks, after 5 and 8 replicates" in " ".join(text.split())
     assert "  supported at 60, 13 %" in text.splitlines()

@@ -1,6 +1,7 @@
 """A made-up run, all that a page knows of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from ltr.report.page import Subject
 
 
 @pytest.fixture(scope="session")
-def subject(results: Callable[..., pd.DataFrame]) -> Subject:
+def subject(results: Callable[..., pd.DataFrame], judged: Callable[..., Any]) -> Subject:
     """Four rounds of three replicates, on images of 8x8 pixels."""
     lanes = results(rounds=4)
     generator, steps = np.random.default_rng(0), range(0, 1001, 100)
@@ -50,6 +51,7 @@ def subject(results: Callable[..., pd.DataFrame]) -> Subject:
         lanes,
         metrics,
         timings,
+        *judged(lanes),
         pd.DataFrame(rows),
         last,
         (8, 8, 1),

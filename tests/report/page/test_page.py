@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ltr.analysis.comparison import compare
+from ltr.analysis.verdicts import verdicts
 from ltr.knobs import parse
 from ltr.report.page import Subject, page, render
 from ltr.store import tables
@@ -59,7 +60,7 @@ def lanes(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> pd.Data
 @pytest.fixture(scope="module")
 def stored(subject: Subject, lanes: pd.DataFrame) -> Subject:
     """The run as it is read from its tables."""
-    return subject._replace(results=lanes)
+    return subject._replace(results=lanes, found=verdicts(lanes, subject.looks))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.Da
 def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
     """Density, effect, interval, p and n of each, and the replicates that might decide it."""
     rows = re.findall(
-        r"<tr>(.*?)</tr>", html[html.index('class="claims"') : html.index('class="note"')], re.S
+        r"<tr>(.*?)</tr>", html[(start := html.index('class="claims"')) : html.index("</table>", start)], re.S
     )
     found = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows[1:]]
     accuracy = "accuracy_at_early_stop"
@@ -101,7 +102,7 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
     ]
     effects = [row[1] for row in found]
     assert effects[:4] == pytest.approx(gains)
-    assert effects[-len(controls) :] == pytest.approx(controls)
+    assert effects[12 : 12 + len(controls)] == pytest.approx(controls), "after three claims of four rounds"
     for density, effect, low, high, p, n, *needed in found:
         assert any(density == pytest.approx(0.6**round) for round in range(1, 5))
         assert low <= effect <= high
