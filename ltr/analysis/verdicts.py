@@ -126,6 +126,12 @@ def cost(looks: int) -> int:
     return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
 
 
+def until(round: int, found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
+    """The verdicts of the rounds up to one."""
+    shown = {name: [one for one in of if one.round <= round] for name, of in found.items()}
+    return {name: of for name, of in shown.items() if of}
+
+
 def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
     """Those claims of `decide` that are not decided in every round where they are tested."""
     return [name for name in decide if any(one.verdict == UNDECIDED for one in found.get(name, []))]

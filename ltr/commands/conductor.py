@@ -85,8 +85,7 @@ def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]
     """What is decided, with a look at what there is now, which is kept."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    found = verdicts.verdicts(results, folder.looks)
-    return {name: [one for one in of if one.round <= experiment.rounds] for name, of in found.items()}
+    return verdicts.until(experiment.rounds, verdicts.verdicts(results, folder.looks))
 
 
 def _conclude(experiment: Experiment, folder: RunFolder) -> None:

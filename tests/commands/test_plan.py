@@ -50,10 +50,10 @@ def test_the_schema_does_not_drift(plan: Plan) -> None:
     assert {name: type(value) for name, value in said.items()} == SCHEMA
 
 
-def test_the_default_is_183_trainings(plan: Plan) -> None:
+def test_the_default_is_488_trainings(plan: Plan) -> None:
     said = plan()
-    assert said["trainings"] == 3 + 15 * 3 * 4
-    assert said["steps"] == 183 * 1500
+    assert said["trainings"] == 8 + 15 * 8 * 4
+    assert said["steps"] == 488 * 1500
     assert said["weights"] == 64 * 300 + 300 * 100 + 100 * 10
     assert said["seconds"] > 0
     assert said["bytes"] > 0
@@ -78,7 +78,7 @@ def test_densities_are_those_that_a_run_ends_up_with(plan: Plan, finished: Any) 
 def test_one_shot_to_a_density_is_one_round(scope: str, plan: Plan) -> None:
     said = plan(f"pruning={scope}", "pruning.densities=[0.05]")
     assert said["densities"] == [1, 0.05]
-    assert said["trainings"] == 3 + 3 * 4
+    assert said["trainings"] == 8 + 8 * 4
 
 
 def test_mnist_is_planned_without_its_data(
@@ -108,7 +108,7 @@ def test_text_fits_80_columns(capsys: Captured) -> None:
     said = capsys.readouterr()
     assert said.err == ""
     assert [line for line in said.out.splitlines() if len(line) > 80] == []
-    for fact in ("seed=1", "183", "274,500", "100.00", "50,200", "about "):
+    for fact in ("seed=1", "488", "732,000", "100.00", "50,200", "about "):
         assert fact in said.out
 
 

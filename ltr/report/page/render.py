@@ -126,6 +126,7 @@ def _claim(name: str, rounds: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
             "verdict": one.verdict,
             "effect": (one.effect, _effect(one.effect, one.unit)),
             "unit": "pp" if one.unit == "fraction" else "log₂",
+            "has_interval": not math.isnan(one.low),
             "low": (one.low, _effect(one.low, one.unit)),
             "high": (one.high, _effect(one.high, one.unit)),
             "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
