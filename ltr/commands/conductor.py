@@ -124,10 +124,24 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
     table = RoundTable(experiment, folder)
     table.catch_up()
     if ready is not None:
+        _warn_of_rare_evaluations(outline)
         log.info("%s", _amount(outline, folder, to_do))
         with _recorded(folder, ready):
             _train(ready, folder, stop, table)
             draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
+
+
+def _warn_of_rare_evaluations(outline: Outline) -> None:
+    """Warn where the early stop, by which everything is measured, cannot be seen."""
+    experiment, schedule = outline.experiment, outline.schedule
+    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    if schedule.eval_every >= steps:
+        log.warning(
+            "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop can "
+            "be seen; lower it",
+            experiment.eval_every,
+            steps,
+        )
 
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:

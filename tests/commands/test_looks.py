@@ -1,0 +1,55 @@
+"""Every time verdicts are given is remembered, and allowed for when they are given again."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ltr
+from ltr.store import looks
+
+Captured = pytest.CaptureFixture[str]
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def folder(finished: Any, root: Path) -> Path:
+    """A copy of the quick run, of two replicates."""
+    shutil.copytree(finished.root, root)
+    (folder,) = root.iterdir()
+    return folder
+
+
+def test_what_is_seen_again_is_no_other_look(folder: Path, ltr_run: Run, capsys: Captured) -> None:
+    (first,) = looks.read(folder)
+    assert (first.replicates, first.rounds) == (2, [1])
+    assert {"weights", "weights_speed", "matches"} <= set(first.claims)
+    for words in ((), ("replicates=1",), ("rounds=0",), ("arms=[ticket]",)):
+        assert ltr_run(*words) == 0
+        assert looks.read(folder) == [first]
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_more_replicates_are_another_look(folder: Path, ltr_run: Run, capsys: Captured, is_old: bool) -> None:
+    """Of a run from before looks were kept, its end was the first."""
+    if is_old:
+        (folder / looks.FILE).unlink()
+    assert ltr_run("replicates=3") == 0
+    assert [look.replicates for look in looks.read(folder)] == [2, 3]
+    assert "2 looks, after 2 and 3 replicates" in " ".join(capsys.readouterr().out.split())
+    run = ltr.load(folder)
+    first = run.claims.set_index("claim")["p"]
+    (folder / looks.FILE).write_text("[]")
+    once = ltr.load(folder).claims.set_index("claim")["p"]
+    assert (first >= once).all()
+    assert (first[once < 0.2] == 2.5 * once[once < 0.2]).all()
+
+
+def test_trainings_without_an_early_stop_are_warned_of(ltr_run: Run, capsys: Captured) -> None:
+    assert ltr_run("eval_every=20", "rounds=0", "replicates=1") == 0
+    said = capsys.readouterr()
+    assert "ltr: eval_every=20: a training of 20 steps is then evaluated at its ends alone" in said.err
+    assert "lower eval_every=20." in " ".join(said.out.split())
