@@ -137,8 +137,8 @@ def _warn_of_rare_evaluations(outline: Outline) -> None:
     steps = min(schedule.length(round) for round in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
-            "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop can "
-            "be seen; lower it",
+            "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
+            "can be seen; lower it",
             experiment.eval_every,
             steps,
         )
