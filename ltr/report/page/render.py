@@ -36,6 +36,7 @@ class Subject(NamedTuple):
 
     Attributes:
         name: of its folder.
+        title: network and data set as papers write them.
         info: `run.json`.
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
@@ -45,6 +46,7 @@ class Subject(NamedTuple):
     """
 
     name: str
+    title: str
     info: Mapping[str, Any]
     experiment: Experiment
     settings: Mapping[str, Any]
@@ -60,7 +62,7 @@ def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> s
     """The page of runs; `compared` is what `ltr.analysis.comparison.compare` gave of several."""
     runs = [_run(subject, f"r{place}") for place, subject in enumerate(subjects)]
     return _template("page.html").render(
-        title=subjects[0].name if len(subjects) == 1 else f"{len(subjects)} runs",
+        title=subjects[0].title if len(subjects) == 1 else f"{len(subjects)} runs",
         runs=runs,
         compared=None if compared is None or compared.empty else _compared(subjects, compared),
         style=Markup(_asset("page.css")),
@@ -93,6 +95,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
     return {
         "id": id,
         "name": subject.name,
+        "title": subject.title,
         "answer": finding(results),
         "status": subject.info.get("status"),
         "claims": [claim for name, rounds in found.items() for claim in _claim(name, rounds)],

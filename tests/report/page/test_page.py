@@ -172,7 +172,13 @@ def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
 
 
 def test_names_are_escaped(subject: Subject) -> None:
-    assert "<script>alert" not in page([subject._replace(name="<script>alert(1)</script>")])
+    bad = "<script>alert(1)</script>"
+    assert "<script>alert" not in page([subject._replace(name=bad, title=bad)])
+
+
+def test_the_headline_is_in_words_and_the_folder_is_named(html: str) -> None:
+    assert "<h1>LeNet-300-100 on digits</h1>" in html
+    assert "digits-lenet_300_100-0123456789" in html
 
 
 def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
