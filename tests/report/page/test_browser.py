@@ -105,14 +105,16 @@ def test_dark_is_dark_figures_included(opened: Any) -> None:
 
 def test_an_arm_can_be_hidden_and_shown(opened: Any) -> None:
     window = opened()
-    curve = window.locator("#r0-accuracy .arm-random_mask").first
-    assert curve.is_visible()
+    parts = window.locator("#r0-accuracy .arm-random_mask")
+    ids = {part.get_attribute("id").removeprefix("r0-accuracy-random_mask:") for part in parts.all()}
+    assert ids == {"ribbon", "line", "means", "replicates"}
+    assert all(part.is_visible() for part in parts.all())
     box = window.locator("#r0 .chips input[data-part=arm-random_mask]")
     box.uncheck()
-    assert not curve.is_visible()
+    assert not any(part.is_visible() for part in parts.all())
     assert window.locator("#r1-accuracy .arm-random_mask").first.is_visible()
     box.check()
-    assert curve.is_visible()
+    assert all(part.is_visible() for part in parts.all())
 
 
 def test_a_density_can_be_hidden_in_the_learning_curves(opened: Any) -> None:

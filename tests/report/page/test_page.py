@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ltr.analysis.comparison import compare
+from ltr.analysis.summary import by_round
 from ltr.knobs import parse
 from ltr.report.page import Subject, page, render
 from ltr.store import tables
@@ -112,8 +113,10 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
 
 def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject, lanes: pd.DataFrame) -> None:
     said, column = Read(html).said, "accuracy_at_early_stop"
+    half = by_round(lanes).set_index(["round", "arm"])["accuracy_ci95"]
     expected = {
-        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} %"
+        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} ± "
+        f"{100 * half[round, arm]:.2f} %"
         for arm, label in zip(ARMS, ("ticket", "random reinit", "random mask", "one-shot"), strict=True)
         for round, density in enumerate(("100", "60", "36", "22", "13"))
         if round or arm == "ticket"
