@@ -98,7 +98,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "title": subject.title,
         "answer": finding(results),
         "status": subject.info.get("status"),
-        "claims": [claim for name, rounds in found.items() for claim in _claim(name, rounds)],
+        "claims": [_claim(name, rounds) for name, rounds in found.items() if rounds],
         "matching": sparsest(found.get("matches", [])),
         "looks": len(experiment.claims.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
@@ -112,26 +112,35 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
     }
 
 
-def _claim(name: str, rounds: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
-    for place, one in enumerate(rounds):
-        yield {
-            "name": name,
-            "says": CLAIMS[name].says if place == 0 else "",
-            "span": len(rounds),
-            "density": (one.density, f"{percent(one.density)} %"),
-            "verdict": one.verdict,
-            "effect": (one.effect, _effect(one.effect, one.unit)),
-            "unit": "pp" if one.unit == "fraction" else "log₂",
-            "low": (one.low, _effect(one.low, one.unit)),
-            "high": (one.high, _effect(one.high, one.unit)),
-            "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
-            "n": (one.n, str(one.n)),
-            "needed": (one.needed, f"{one.needed} might tell"),
-        }
+def _claim(name: str, rounds: Sequence[Verdict]) -> dict[str, Any]:
+    counts = sorted({one.n for one in rounds})
+    return {
+        "says": CLAIMS[name].says,
+        "in_short": CLAIMS[name].says.partition(":")[0],
+        "n": "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))),
+        "rounds": [_tested(one) for one in rounds],
+    }
+
+
+def _tested(one: Verdict) -> dict[str, Any]:
+    """A claim at one density: each number, and how it is read."""
+    return {
+        "density": (one.density, f"{percent(one.density)} %"),
+        "verdict": one.verdict,
+        "effect": (one.effect, _effect(one.effect, one.unit)),
+        "in_short": _effect(one.effect, one.unit) if one.unit == "fraction" else f"×{2**one.effect:.2f}",
+        "unit": "pp" if one.unit == "fraction" else "log₂",
+        "low": (one.low, _effect(one.low, one.unit)),
+        "high": (one.high, _effect(one.high, one.unit)),
+        "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
+        "n": (one.n, str(one.n)),
+        "needed": (one.needed, f"{one.needed} might tell"),
+    }
 
 
 def _effect(value: float, unit: str) -> str:
-    return f"{100 * value if unit == 'fraction' else value:+.2f}"
+    """With a sign, the minus as long as the plus."""
+    return f"{100 * value if unit == 'fraction' else value:+.2f}".replace("-", "−")
 
 
 def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:

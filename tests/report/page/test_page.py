@@ -87,11 +87,12 @@ def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.Da
 
 
 def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
-    """Density, effect, interval, p and n of each, and the replicates that might decide it."""
+    """Density, the replicates that might decide it, effect, interval, p and n of each."""
     rows = re.findall(
-        r"<tr>(.*?)</tr>", html[html.index('class="claims"') : html.index('class="note"')], re.S
+        r"<tr>(.*?)</tr>", html.partition('<table class="claims">')[2].partition("</table>")[0], re.S
     )
-    found = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows[1:]]
+    values = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows]
+    found = [row for row in values if row]
     accuracy = "accuracy_at_early_stop"
     of_arm = dict(zip(("weights", "structure", "iterating"), ARMS[1:], strict=True))
     gains = [mean(lanes, n, "ticket", accuracy) - mean(lanes, 0, "ticket", accuracy) for n in range(1, 5)]
@@ -100,15 +101,37 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
         for name, arm in of_arm.items()
         for round in range(2 if name == "iterating" else 1, 5)
     ]
-    effects = [row[1] for row in found]
+    effects = [row[-5] for row in found]
     assert effects[:4] == pytest.approx(gains)
     assert effects[-len(controls) :] == pytest.approx(controls)
-    for density, effect, low, high, p, n, *needed in found:
+    for density, *needed, effect, low, high, p, n in found:
         assert any(density == pytest.approx(0.6**round) for round in range(1, 5))
         assert low <= effect <= high
         assert 0 <= p <= 1
         assert n == 3
         assert not needed or needed[0] > 3
+
+
+def test_claims_at_a_glance_are_those_of_the_table(html: str) -> None:
+    glance, table = (
+        html.partition(start)[2].partition(end)[0]
+        for start, end in (('<dl class="glance"', "</dl>"), ('<table class="claims">', "</table>"))
+    )
+    badges = re.findall(
+        r'class="badge (\w+)"><b>([\d.]+ %)</b> ([+−×])([\d.]+)<span class="hidden">, (\w+)', glance
+    )
+    rows = re.findall(
+        r'>([\d.]+ %)</data></td>\s*<td><span class="badge (\w+)".*?<td class="num"><data value="([^"]*)".*?unit">(.*?)<',
+        table,
+        re.S,
+    )
+    assert len(badges) == len(rows) > 20
+    for (verdict, density, sign, size, said), (at, told, effect, unit) in zip(badges, rows, strict=True):
+        assert (verdict, said, density) == (told, told, at)
+        assert (sign == "×") == (unit == "log₂")
+        shown = {"×": 2 ** float(effect), "+": 100 * float(effect), "−": -100 * float(effect)}[sign]
+        assert float(size) == pytest.approx(shown, abs=0.0051)
+    assert set(re.findall(r"n = (\d+)<", glance)) == {"3"}
 
 
 def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject, lanes: pd.DataFrame) -> None:
