@@ -69,6 +69,11 @@ def html(stored: Subject) -> str:
     return page([stored])
 
 
+def between(text: str, start: str, end: str) -> str:
+    """From after the first `start` to before the next `end`."""
+    return text.partition(start)[2].partition(end)[0]
+
+
 def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
     """Over draws, then over replicates."""
     rows = lanes[(lanes["round"] == round) & (lanes["arm"] == arm)]
@@ -88,9 +93,7 @@ def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.Da
 
 def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
     """Density, the replicates that might decide it, effect, interval, p and n of each."""
-    rows = re.findall(
-        r"<tr>(.*?)</tr>", html.partition('<table class="claims">')[2].partition("</table>")[0], re.S
-    )
+    rows = re.findall(r"<tr>(.*?)</tr>", between(html, '<table class="claims">', "</table>"), re.S)
     values = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows]
     found = [row for row in values if row]
     accuracy = "accuracy_at_early_stop"
@@ -113,16 +116,14 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
 
 
 def test_claims_at_a_glance_are_those_of_the_table(html: str) -> None:
-    glance, table = (
-        html.partition(start)[2].partition(end)[0]
-        for start, end in (('<dl class="glance"', "</dl>"), ('<table class="claims">', "</table>"))
-    )
+    glance = between(html, '<dl class="glance"', "</dl>")
     badges = re.findall(
         r'class="badge (\w+)"><b>([\d.]+ %)</b> ([+−×])([\d.]+)<span class="hidden">, (\w+)', glance
     )
     rows = re.findall(
-        r'>([\d.]+ %)</data></td>\s*<td><span class="badge (\w+)".*?<td class="num"><data value="([^"]*)".*?unit">(.*?)<',
-        table,
+        r'>([\d.]+ %)</data></td>\s*<td><span class="badge (\w+)".*?'
+        r'<td class="num"><data value="([^"]*)".*?unit">(.*?)<',
+        between(html, '<table class="claims">', "</table>"),
         re.S,
     )
     assert len(badges) == len(rows) > 20
