@@ -49,6 +49,7 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--figure={args.figure}: must be {allowed}")
     from ltr import devices, speed
     from ltr.commands import caches
+    from ltr.commands.titles import title
     from ltr.composition import from_words
     from ltr.machine import machine
     from ltr.report import stdout
@@ -61,11 +62,10 @@ def execute(args: argparse.Namespace) -> int:
     rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), tell)
     tell("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
-    title = f"{experiment.model.name} on {experiment.dataset.name}, batch {experiment.batch_size}, "
-    title += experiment.optimizer.name
-    stdout.write(json.dumps(found, indent=2) if args.json else table(title, found))
+    what, how = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
+    stdout.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))
     if args.figure:
-        draw(title, found, args.figure)
+        draw(what, how, found, args.figure)
     return 0
 
 

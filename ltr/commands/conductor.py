@@ -18,6 +18,7 @@ from ltr.arms import missing
 from ltr.commands import caches
 from ltr.commands.found import settings
 from ltr.commands.stopping import Stop
+from ltr.commands.titles import title
 from ltr.config import Claims, Experiment
 from ltr.errors import LtrError, StoppedError
 from ltr.packing import Layers
@@ -128,7 +129,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
         log.info("%s", _amount(outline, folder, to_do))
         with _recorded(folder, ready):
             _train(ready, folder, stop, table)
-            draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
+            draw(select(folder.frames["results"], experiment), title(experiment), folder.path / "figures")
 
 
 def _warn_of_rare_evaluations(outline: Outline) -> None:

@@ -40,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     from ltr.analysis.connectivity import by_round
+    from ltr.commands.titles import title
     from ltr.knobs import parse
     from ltr.report import connectivity as report
     from ltr.store import tables
@@ -49,7 +50,7 @@ def execute(args: argparse.Namespace) -> int:
     _measure(experiment, _rounds(args.rounds, experiment))
     table = tables.read(run.folder, "connectivity")
     summary = by_round(table[table["round"].isin(_rounds(args.rounds, experiment))])
-    figures = report.draw(summary, run.folder.name, run.folder / "figures")
+    figures = report.draw(summary, title(experiment), run.folder / "figures")
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": _plain(summary)}, indent=2))
     else:

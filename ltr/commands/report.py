@@ -63,6 +63,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     import pandas as pd
 
     from ltr import data
+    from ltr.commands.titles import title
     from ltr.report.page import Subject
 
     try:
@@ -72,6 +73,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     rows, last = _tickets(run)
     return Subject(
         run.folder.name,
+        title(run.experiment),
         run.run.info,
         run.experiment,
         settings(run.experiment),

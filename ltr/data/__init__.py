@@ -1,7 +1,7 @@
 """Data sets: a registry of what there is, and loading one into memory."""
 
 from ltr.data.custom import pinned
-from ltr.data.dataset import Dataset, describe, load, of_each_class, training_examples
+from ltr.data.dataset import Dataset, describe, load, of_each_class, title, training_examples
 from ltr.data.entry import Split
 from ltr.data.registry import DATASETS
 
@@ -13,5 +13,6 @@ __all__ = [
     "load",
     "of_each_class",
     "pinned",
+    "title",
     "training_examples",
 ]

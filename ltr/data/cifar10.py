@@ -64,6 +64,7 @@ def _joined(batches: Sequence[Split]) -> Arrays:
 
 CIFAR10 = Entry(
     name="cifar10",
+    title="CIFAR-10",
     version="3.0.2",
     description="animals and vehicles",
     shape=SHAPE,

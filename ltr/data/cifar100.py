@@ -28,6 +28,7 @@ def _features(split: str, index: int, label: int) -> dict[str, Any]:
 
 CIFAR100 = Entry(
     name="cifar100",
+    title="CIFAR-100",
     version="3.0.2",
     description="things of a hundred kinds",
     shape=SHAPE,

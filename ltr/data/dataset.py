@@ -1,5 +1,6 @@
 """A data set as training takes it: three splits in memory."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,13 @@ def describe(config: schema.Dataset) -> Facts:
         DataNotFoundError: nothing is at `config.path`.
     """
     return custom.read(config).facts if config.name == custom.NAME else find(config.name)
+
+
+def title(config: schema.Dataset) -> str:
+    """Name of a data set as papers write it; of data of one's own, the name of their file or folder."""
+    if config.name == custom.NAME:
+        return Path(config.path).stem if config.path else custom.NAME
+    return find(config.name).title
 
 
 def training_examples(config: schema.Dataset) -> int:

@@ -24,6 +24,7 @@ def _read(_: Mapping[str, bytes]) -> Arrays:
 
 DIGITS = Entry(
     name="digits",
+    title="digits",
     version="1.0.0",
     description="built-in handwritten digits",
     shape=(8, 8, 1),

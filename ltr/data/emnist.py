@@ -23,6 +23,7 @@ def _read(files: Mapping[str, bytes]) -> Arrays:
 
 EMNIST = Entry(
     name="emnist",
+    title="EMNIST Balanced",
     config="balanced",
     version="3.1.0",
     description="handwritten digits and letters",

@@ -63,6 +63,8 @@ def no_more(split: str, index: int, label: int) -> dict[str, Any]:
 class Entry(Facts):
     """A data set of the registry."""
 
+    title: str
+    """as papers write it"""
     version: str
     """of the TFDS builder"""
     description: str

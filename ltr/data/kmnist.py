@@ -4,6 +4,7 @@ from ltr.data.mnist import like_mnist
 
 KMNIST = like_mnist(
     "kmnist",
+    "KMNIST",
     "cursive Japanese characters",
     (
         "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",

@@ -46,11 +46,16 @@ def from_idx(files: Iterable[bytes]) -> Arrays:
 
 
 def like_mnist(
-    name: str, description: str, checksums: tuple[str, str, str, str], sha256: str | None = None
+    name: str,
+    title: str,
+    description: str,
+    checksums: tuple[str, str, str, str],
+    sha256: str | None = None,
 ) -> Entry:
     """The entry of a data set that shares the names, the format and the sizes of MNIST's files."""
     return Entry(
         name=name,
+        title=title,
         version="3.0.1",
         description=description,
         shape=(28, 28, 1),
@@ -68,6 +73,7 @@ def _read(files: Mapping[str, bytes]) -> Arrays:
 
 MNIST = like_mnist(
     "mnist",
+    "MNIST",
     "handwritten digits",
     (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -79,6 +85,7 @@ MNIST = like_mnist(
 )
 FASHION_MNIST = like_mnist(
     "fashion_mnist",
+    "Fashion-MNIST",
     "articles of clothing",
     (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

@@ -33,6 +33,7 @@ def _features(split: str, index: int, label: int) -> dict[str, Any]:
 
 SVHN_CROPPED = Entry(
     name="svhn_cropped",
+    title="SVHN",
     version="3.1.0",
     description="house numbers in streets",
     shape=(32, 32, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,19 @@ from ltr.report.numbers import percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
+class Limits(NamedTuple):
+    """Least and greatest value that is possible."""
+
+    low: float
+    high: float
+
+
 MOST_TICKS = 7
-LABEL_GAP = 0.06
+PADDING = 0.05
+"""Free at either end of the axis of densities, as a fraction of what they span."""
+
+LABEL_GAP = 0.08
 """Least distance of two labels, as a fraction of the height of the axes."""
 
 
@@ -24,32 +35,36 @@ def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
     rounds = np.sort(densities.unique())[::-1]
     ticks = rounds[:: -(-len(rounds) // MOST_TICKS)]
     axes.set_xscale("log")
-    axes.set_xlim(rounds[0] * 1.1, rounds[-1] / 1.1)
+    padding = (rounds[0] / rounds[-1]) ** PADDING if len(rounds) > 1 else 1.1
+    axes.set_xlim(rounds[0] * padding, rounds[-1] / padding)
     axes.set_xticks(ticks, [percent(density) for density in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("weights remaining (%)")
 
 
-def fit_heights(axes: Axes, means: pd.Series, bars: pd.Series) -> None:
-    """Show every mean, and every error bar up to half of what the means span.
+def fit_heights(
+    axes: Axes, means: pd.Series, bars: pd.Series, possible: Limits, from_zero: bool = False
+) -> None:
+    """Show every mean, half of the intervals whole at least, and nothing impossible.
 
-    The bars of two replicates can be so long that nothing else could be seen.
+    The longer intervals are shown up to half of what the means span: one of two replicates can be so long
+    that nothing else could be seen.
     """
     bars = bars.fillna(0)
     span = means.max() - means.min() or 2 * bars.max()
-    seen = bars.clip(upper=0.5 * span)
+    seen = bars.clip(upper=max(0.5 * span, bars.quantile(0.5, "lower")))
     low, high = (means - seen).min(), (means + seen).max()
     margin = 0.05 * (high - low) or 1.0
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(0 if from_zero else max(low - margin, possible.low), min(high + margin, possible.high))
 
 
 def label_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
     """Name each curve beside its end, in its colour; names that would touch are moved apart."""
-    low, high = axes.get_ylim()
-    wanted = (np.array(list(ends.values())) - low) / (high - low)
+    x = axes.get_xlim()[0]
+    wanted = (axes.transScale + axes.transLimits).transform([(x, y) for y in ends.values()])[:, 1]
     heights = apart(wanted, min(LABEL_GAP, 1 / len(ends)))
     for look, height in zip(ends, heights, strict=True):
-        axes.text(1.02, height, look.label, color=look.colour, va="center", transform=axes.transAxes)
+        axes.text(1.03, height, look.label, color=look.colour, va="center", transform=axes.transAxes)
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:

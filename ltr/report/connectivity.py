@@ -7,15 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from ltr.analysis.connectivity import STABLE
-from ltr.report.arms import Look
-from ltr.report.axes import fit_heights, label_ends, ticks_of_density
+from ltr.report.arms import DENSE, Look
+from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, save
 from ltr.report.numbers import percent, plus_minus, spread
+
+POSSIBLE = Limits(0, 100)
+"""Barriers in pp: a line is at its ends no better than they are on average."""
 
 LOOKS = {
     "orders": Look("data orders", "two data orders", "#0072B2", "o"),
     "rounds": Look("next round", "a round and the next", "#D55E00", "s"),
 }
+THRESHOLD = Look("stable below", "the threshold of stability", DENSE.colour, "")
 
 
 def table(summary: pd.DataFrame) -> str:
@@ -64,14 +68,16 @@ def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
     )
     with in_style():
         figure, axes = empty("error barrier (pp)", title, spread(summary["n"]))
-        axes.axhline(100 * STABLE, color="#555555", linestyle=(0, (4, 2)), linewidth=0.8)
+        axes.axhline(100 * STABLE, color=THRESHOLD.colour, linestyle=(0, (4, 2)), linewidth=0.8)
         ends = {
-            look: curve(axes, points[points["kind"] == kind], look, kind)
+            look: curve(axes, points[points["kind"] == kind], look, kind, POSSIBLE)
             for kind, look in LOOKS.items()
             if kind in set(points["kind"])
         }
         ticks_of_density(axes, summary["density"])
-        fit_heights(axes, points["mean"], points["bar"])
+        fit_heights(axes, points["mean"], points["bar"], POSSIBLE, from_zero=True)
+        if axes.get_ylim()[1] > 100 * STABLE:
+            ends[THRESHOLD] = 100 * STABLE
         label_ends(axes, ends)
         folder.mkdir(parents=True, exist_ok=True)
         return save(figure, folder / "connectivity")

@@ -7,31 +7,40 @@ files carry no date, and the ids of the SVG no random salt.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ltr.analysis.summary import by_replicate, by_round
 from ltr.report.arms import DENSE, Look, looks
-from ltr.report.axes import fit_heights, label_ends, ticks_of_density
+from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.numbers import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 3.5, 2.6
-"""Inches; a paper's column is 3.5 wide."""
+WIDTH, HEIGHT = 3.25, 2.5
+"""Inches; a paper's column is 3.25 wide."""
 
 LINE = 0.18
 """Inches for the label of a curve."""
 
+TITLE_LENGTH = 42
+"""Characters of a title on one line."""
+
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
+    "figure.titlesize": 8,
+    "figure.titleweight": "bold",
+    "axes.titlesize": 7,
+    "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,17 +51,31 @@ STYLE = {
     "svg.hashsalt": "ltr",
 }
 
-MEASURES = {
-    "accuracy": ("accuracy", 100, "test accuracy at early stop (%)"),
-    "early_stop": ("early_stop_step", 1, "early-stop step"),
-}
-"""For each figure: the measure of a summary, its scale, and the label of its axis."""
 
-DODGE = 1.014
-"""Ratio of the densities at which neighbouring arms of a round are drawn, to keep their bars apart."""
+class Measure(NamedTuple):
+    """A measure of a summary as a figure shows it: its column, scale, axis label and possible values."""
 
-SPREAD = 1.06
-"""The ratio of those of the first and the last arm at most."""
+    column: str
+    scale: float
+    label: str
+    possible: Limits
+    from_zero: bool
+
+
+RIBBON = 0.16
+"""Opacity of a ribbon: four of them overlap legibly."""
+
+DODGE = 0.06
+"""Width, as a fraction of the axis, over which arms of one pruned round stand side by side."""
+
+
+def measures(results: pd.DataFrame) -> dict[str, Measure]:
+    """Measures of a run, by the name of their figure; no early stop is later than the last step."""
+    steps = float(results["steps"].max())
+    return {
+        "accuracy": Measure("accuracy", 100, "test accuracy at early stop (%)", Limits(0, 100), False),
+        "early_stop": Measure("early_stop_step", 1, "early-stop step", Limits(0, steps), True),
+    }
 
 
 def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
@@ -64,14 +87,14 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
         folder: made where it is missing.
 
     Returns:
-        The files written: for each of `MEASURES` a PNG of 300 dpi and an SVG whose text is text.
+        The files written: for each of `measures` a PNG of 300 dpi and an SVG whose text is text.
     """
     if results.empty:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    summary = by_round(results)
+    shown = measures(results)
     with in_style():
-        return [path for name in MEASURES for path in save(figure(summary, name, title), folder / name)]
+        return [path for name in shown for path in save(figure(results, shown[name], title), folder / name)]
 
 
 def in_style() -> AbstractContextManager[None]:
@@ -87,53 +110,60 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
     It is high enough for so many labels of curves.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     height = max(HEIGHT, LINE * labels)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02))
     axes = figure.add_subplot(ylabel=label)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
-    axes.set_title(title, loc="left", y=1.085, pad=0, fontweight="bold")
-    axes.text(0, 1.02, note, transform=axes.transAxes, color=DENSE.colour)
+    axes.set_title(note, color=DENSE.colour)
+    if title:
+        figure.suptitle(textwrap.fill(title, TITLE_LENGTH), x=0.02, ha="left")
     return figure, axes
 
 
-def figure(summary: pd.DataFrame, name: str, title: str, results: pd.DataFrame | None = None) -> Figure:
-    """One of `MEASURES` against density: a summary by round, and every replicate of `results`, if given."""
-    points, arms = _points(summary, summary, name), looks(summary["arm"])
-    bound = "; open marker: a lower bound" if points["is_bound"].any() else ""
-    note = f"{spread(summary['n'])}{bound}"
-    figure, axes = empty(MEASURES[name][2], title, note, labels=len(arms) + 1)
-    ends = _dense(axes, points[summary["round"] == 0])
-    if results is not None:
-        _replicates(axes, _points(by_replicate(results), summary, name), arms)
-    ends |= {look: curve(axes, points[points["arm"] == arm], look, arm) for arm, look in arms.items()}
+def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates: bool = False) -> Figure:
+    """A measure against density, a curve an arm; `with_replicates`, every replicate as a faint point."""
+    summary = by_round(results)
+    arms, points = looks(summary["arm"]), _points(summary, measure)
+    bound = "; open: lower bound" if points["is_bound"].any() else ""
+    figure, axes = empty(measure.label, title, f"{spread(summary['n'])}{bound}", labels=len(arms) + 1)
+    ends = _dense(axes, points[summary["round"] == 0], measure.possible)
+    if with_replicates:
+        _replicates(axes, _points(by_replicate(results), measure), arms)
+    for arm, look in arms.items():
+        ends[look] = curve(axes, points[points["arm"] == arm], look, arm, measure.possible)
     ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
-    fit_heights(axes, points["mean"], points["bar"])
+    fit_heights(axes, points["mean"], points["bar"], measure.possible, measure.from_zero)
     label_ends(axes, ends)
     return figure
 
 
-def _points(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> pd.DataFrame:
-    """What a figure shows of rows, those of the summary or others of its arms: where, a mean and error bar.
+def _points(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Where rows of a summary, or of single replicates, are drawn: density, mean and half an interval.
 
-    And whether it is a bound.
+    And whether the mean is a lower bound, which has no interval.
     """
-    measure, scale, _ = MEASURES[name]
-    arms = list(looks(summary["arm"]))
-    places = (len(arms) - 1) / 2 - rows["arm"].map(arms.index)
-    dodge = min(DODGE, SPREAD ** (1 / max(1, len(arms) - 1)))
     censored = rows["censored"] if "censored" in rows else pd.Series(0, rows.index)
-    is_bound = (censored > 0) & (measure == "early_stop_step")
-    bar = rows.get(f"{measure}_ci95", pd.Series(math.nan, rows.index))
+    is_bound = (censored > 0) & (measure.column == "early_stop_step")
+    bar = rows.get(f"{measure.column}_ci95", pd.Series(math.nan, rows.index))
     return pd.DataFrame(
         {
             "arm": rows["arm"],
-            "density": rows["density"] * dodge ** places.where(rows["round"] > 0, 0),
-            "mean": scale * rows[measure],
-            "bar": (scale * bar).where(~is_bound),
+            "density": _side_by_side(rows),
+            "mean": measure.scale * rows[measure.column],
+            "bar": (measure.scale * bar).where(~is_bound),
             "is_bound": is_bound,
         }
     )
+
+
+def _side_by_side(rows: pd.DataFrame) -> pd.Series:
+    """Densities; those of arms of one round are moved apart, so that their intervals can be told apart."""
+    alone = [arm for arm in looks(rows["arm"]) if rows.loc[rows["arm"] == arm, "round"].nunique() == 1]
+    span, gap = rows["density"].max() / rows["density"].min(), DODGE / max(1, len(alone) - 1)
+    places = {arm: place - (len(alone) - 1) / 2 for place, arm in enumerate(alone)}
+    return rows["density"] * span ** (-gap * rows["arm"].map(places).fillna(0))
 
 
 def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Look]) -> None:
@@ -152,32 +182,32 @@ def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Look]) -> N
         )
 
 
-def _dense(axes: Axes, dense: pd.DataFrame) -> dict[Look, float]:
+def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Look, float]:
     """The dense network's mean as a dashed line across, in a band of its interval; where it is, if it is."""
     for mean, bar in dense[["mean", "bar"]].fillna({"bar": 0}).itertuples(index=False):
-        axes.axhspan(mean - bar, mean + bar, color=DENSE.colour, alpha=0.13, linewidth=0)
+        low, high = np.clip([mean - bar, mean + bar], *possible)
+        axes.axhspan(low, high, color=DENSE.colour, alpha=0.1, linewidth=0)
         axes.axhline(mean, color=DENSE.colour, linestyle=(0, (4, 2)), linewidth=0.8)
     return dict.fromkeys([DENSE] * len(dense), dense["mean"].max())
 
 
-def curve(axes: Axes, curve: pd.DataFrame, look: Look, name: str) -> float:
-    """One arm: its means joined, with error bars, open where they are lower bounds; the last mean.
+def curve(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible: Limits) -> float:
+    """Draw one arm: its means joined, in a ribbon of their intervals, and open where they are lower bounds.
 
-    What is drawn is grouped in an SVG under ids that begin with its name.
+    Args:
+        axes: drawn into.
+        points: in the order of the curve, with `density` (or another x), `mean`, `bar` (half an interval,
+            NaN for none) and `is_bound`.
+        look: colour and marker.
+        name: what the ids of its groups in an SVG begin with, as `<name>:ribbon`.
+        possible: where intervals are cut off.
+
+    Returns:
+        The last mean.
     """
-    line, caps, bars = axes.errorbar(
-        curve["density"],
-        curve["mean"],
-        curve["bar"],
-        color=look.colour,
-        linewidth=0.9,
-        elinewidth=0.6,
-        capsize=1.2,
-        capthick=0.6,
-    )
-    for number, artist in enumerate((line, *caps, *bars)):
-        artist.set_gid(f"{name}:line:{number}")
-    for is_bound, some in curve.groupby("is_bound"):
+    _intervals(axes, points, look, name, possible)
+    axes.plot(points["density"], points["mean"], color=look.colour, linewidth=0.9, gid=f"{name}:line")
+    for is_bound, some in points.groupby("is_bound"):
         axes.plot(
             some["density"],
             some["mean"],
@@ -186,14 +216,51 @@ def curve(axes: Axes, curve: pd.DataFrame, look: Look, name: str) -> float:
             markerfacecolor="white" if is_bound else look.colour,
             markersize=3,
             markeredgewidth=0.7,
+            clip_on=False,
+            zorder=3,
             gid=f"{name}:{'bounds' if is_bound else 'means'}",
         )
-    return float(curve["mean"].iloc[-1])
+    return float(points["mean"].iloc[-1])
+
+
+def _intervals(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible: Limits) -> None:
+    """A ribbon over neighbouring intervals; a line upright for one that has no neighbour."""
+    low, high = ((points["mean"] + sign * points["bar"]).clip(*possible) for sign in (-1, 1))
+    there = points["bar"].notna()
+    alone = there & ~there.shift(1, fill_value=False) & ~there.shift(-1, fill_value=False)
+    if (there & ~alone).any():
+        axes.fill_between(
+            points["density"],
+            low.mask(alone),
+            high.mask(alone),
+            color=look.colour,
+            alpha=RIBBON,
+            linewidth=0,
+            gid=f"{name}:ribbon",
+        )
+    if alone.any():
+        axes.vlines(
+            points["density"][alone],
+            low[alone],
+            high[alone],
+            look.colour,
+            linewidth=0.7,
+            gid=f"{name}:interval",
+        )
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG of 300 dpi and as SVG; the two paths."""
+    """Write a figure as PNG and as SVG; the two paths."""
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    figure.savefig(paths[0], dpi=300, metadata={"Software": None})
-    figure.savefig(paths[1], metadata={"Date": None})
+    for path in paths:
+        write(figure, path)
     return paths
+
+
+UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""By the suffix of a file that a figure may be written to: metadata that leave out what changes."""
+
+
+def write(figure: Figure, file: Path) -> None:
+    """Write a figure to a file of a suffix of `UNDATED`; pixels are 300 to the inch."""
+    figure.savefig(file, dpi=300, metadata=UNDATED[file.suffix])

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ltr.report.axes import ticks_of_density
-from ltr.report.figures import HEIGHT, STYLE, WIDTH
+from ltr.report.arms import Look
+from ltr.report.axes import Limits, label_ends, ticks_of_density
+from ltr.report.figures import curve, empty, in_style, write
 from ltr.report.numbers import percent
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-CONTENDERS = {
-    "packed": ("packed", "#0072b2", "o"),
-    "dense": ("masked dense", "#000000", "s"),
-    "torch": ("PyTorch", "#d55e00", "^"),
+LOOKS = {
+    "packed": Look("packed", "packed training", "#0072B2", "o"),
+    "dense": Look("masked dense", "masked dense training", "#000000", "s"),
+    "torch": Look("PyTorch", "PyTorch", "#D55E00", "^"),
 }
-"""Name, colour (of Okabe & Ito's palette, as in the other figures) and marker."""
+
+POSSIBLE = Limits(0, math.inf)
 
 
 def table(title: str, found: Mapping[str, Any]) -> str:
@@ -49,42 +50,28 @@ def table(title: str, found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(title: str, found: Mapping[str, Any], file: Path) -> None:
+def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
     """Draw the time of a step, in those of the dense network, against density."""
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
     rows = pd.DataFrame(found["rows"]).sort_values("density", ascending=False)
     whole, middle = rows["dense"].iloc[0], rows["density"].iloc[len(rows) // 2]
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-        axes: Axes = figure.subplots()
+    measured = {name: look for name, look in LOOKS.items() if rows[name].notna().all()}
+    with in_style():
+        figure, axes = empty("time of a step (dense ltr = 1)", title, note)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.plot(rows["density"], rows["density"], color="#999999", linewidth=0.8, linestyle=":")
         axes.annotate(
             "what the\nweights weigh",
             (middle, middle),
             xytext=(-4, -4), textcoords="offset points", ha="right", va="top", color="#666666",
         )  # fmt: skip
-        for name, (label, colour, marker) in CONTENDERS.items():
-            if rows[name].notna().all():
-                time = whole / rows[name]
-                axes.plot(rows["density"], time, color=colour, marker=marker, markersize=3, linewidth=1)
-                axes.text(
-                    1.02,
-                    time.iloc[-1],
-                    label,
-                    color=colour,
-                    va="center",
-                    transform=axes.get_yaxis_transform(),
-                )
+        ends = {}
+        for name, look in measured.items():
+            points = pd.DataFrame({"density": rows["density"], "mean": whole / rows[name]})
+            ends[look] = curve(axes, points.assign(bar=np.nan, is_bound=False), look, name, POSSIBLE)
         ticks_of_density(axes, rows["density"])
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylabel("time of a step (dense ltr = 1)")
-        axes.set_title(title, fontsize=7)
-        figure.savefig(
-            file, dpi=200, metadata={"Software": None} if file.suffix == ".png" else {"Date": None}
-        )
+        label_ends(axes, ends)
+        write(figure, file)
 
 
 def _whole(speed: float | None) -> str:

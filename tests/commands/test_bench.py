@@ -1,5 +1,7 @@
 """`ltr bench`: what it measures, prints and draws."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -27,14 +29,10 @@ QUICK = (
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
     """What a quick contest prints as JSON, and its figure."""
-    capture, folder = pytest.MonkeyPatch(), tmp_path_factory.mktemp("bench")
-    printed: list[str] = []
-    capture.setattr("ltr.report.stdout.write", printed.append)
-    try:
+    folder = tmp_path_factory.mktemp("bench")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         assert main(["bench", "--json", f"--figure={folder / 'cost.png'}", *QUICK]) == 0
-    finally:
-        capture.undo()
-    return json.loads(printed[0]), folder / "cost.png"
+    return json.loads(printed.getvalue()), folder / "cost.png"
 
 
 def test_the_schema_does_not_drift(found: tuple[dict, Path]) -> None:

@@ -10,7 +10,7 @@ import jax
 import pytest
 
 from ltr import composition, costs, models, setup
-from ltr.models import MODELS
+from ltr.models import MODELS, Network
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
 
@@ -25,8 +25,8 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     perceptron = ModuleType("perceptron")
     monkeypatch.setitem(sys.modules, "perceptron", perceptron)
     exec(source, vars(perceptron))
-    ((name, function),) = eval(f"{{{entry}}}", {"perceptron": perceptron}).items()
-    monkeypatch.setitem(MODELS, name, function)
+    ((name, network),) = eval(f"{{{entry}}}", {"perceptron": perceptron, "Network": Network}).items()
+    monkeypatch.setitem(MODELS, name, network)
     configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
     monkeypatch.setattr(composition, "config_dir", lambda: configs)

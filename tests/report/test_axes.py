@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from ltr.report.axes import apart, fit_heights, ticks_of_density
+from ltr.report.arms import looks
+from ltr.report.axes import Limits, apart, fit_heights, label_ends, ticks_of_density
 
 
 @settings(deadline=None, max_examples=50)
@@ -35,6 +38,7 @@ def test_the_dense_network_is_at_the_left_and_ticks_are_rounds() -> None:
     [
         ([97.0, 98.0], [0.1, 0.2], (96.9, 98.2)),
         ([97.0, 98.0], [30.0, 0.2], (96.5, 98.2)),
+        ([97.0, 97.1, 97.2], [0.3, 0.4, 30.0], (96.7, 97.6)),
         ([97.0], [0.3], (96.7, 97.3)),
         ([97.0], [float("nan")], (97.0, 97.0)),
     ],
@@ -43,7 +47,34 @@ def test_all_means_are_seen_and_no_bar_hides_them(
     means: list[float], bars: list[float], seen: tuple[float, float]
 ) -> None:
     axes = Figure().add_subplot()
-    fit_heights(axes, pd.Series(means), pd.Series(bars))
+    fit_heights(axes, pd.Series(means), pd.Series(bars), Limits(0, 100))
     low, high = axes.get_ylim()
     room = 1.0 if seen[0] == seen[1] else 0.05 * (seen[1] - seen[0])
     assert (low, high) == pytest.approx((seen[0] - room, seen[1] + room))
+
+
+@pytest.mark.parametrize(
+    ("means", "bars", "possible", "from_zero", "expected"),
+    [
+        ([99.0, 99.8], [0.4, 0.4], Limits(0, 100), False, (98.52, 100)),
+        ([0.5, 1.0], [0.2, 0.2], Limits(0, 100), False, (0.255, 1.245)),
+        ([0.0, 1.0], [0.2, 0.2], Limits(0, 100), False, (0, 1.27)),
+        ([100.0, 100.0], [0.0, 0.0], Limits(0, 100), False, (99, 100)),
+        ([800.0, 990.0], [50.0, 50.0], Limits(0, 1000), True, (0, 1000)),
+        ([200.0, 300.0], [50.0, 50.0], Limits(0, 1000), True, (0, 360)),
+    ],
+)
+def test_axes_stay_within_what_is_possible(
+    means: list[float], bars: list[float], possible: Limits, from_zero: bool, expected: tuple[float, float]
+) -> None:
+    axes = Figure().add_subplot()
+    fit_heights(axes, pd.Series(means), pd.Series(bars), possible, from_zero)
+    assert axes.get_ylim() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_names_stand_where_curves_end(scale: str) -> None:
+    axes = Figure().add_subplot(xscale="log", yscale=scale, ylim=(1, 100))
+    label_ends(axes, dict(zip(looks("ab").values(), (10.0, 80.0), strict=True)))
+    expected = {"linear": [9 / 99, 79 / 99], "log": [0.5, math.log(80, 100)]}[scale]
+    assert [text.get_position()[1] for text in axes.texts] == pytest.approx(expected)

@@ -13,10 +13,10 @@ from ltr.analysis.connections import Tickets, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
-from ltr.report.arms import Look, looks
-from ltr.report.axes import label_ends, ticks_of_density
-from ltr.report.figures import curve, empty, figure
-from ltr.report.numbers import percent, spread
+from ltr.report.arms import looks
+from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
+from ltr.report.figures import Measure, curve, empty, figure, measures
+from ltr.report.numbers import percent, plus_minus, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SEQUENCE = ("#555555", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#B0508F")
 """Colours of things in order, as densities and layers are."""
+
+PERCENT = Limits(0, 100)
 
 
 class Drawing(NamedTuple):
@@ -50,29 +52,33 @@ def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
     """Accuracy and early stop of every arm, with every replicate."""
     summary = by_round(results)
     texts = {
-        "accuracy": ("Accuracy", "of the test set, where the validation loss is least", "{:.2f} %", 100),
-        "early_stop": ("Speed of learning", "the step of the least validation loss", "step {:.0f}", 1),
+        "accuracy": ("Accuracy", "of the test set, where the validation loss is least"),
+        "early_stop": ("Speed of learning", "the step of the least validation loss"),
     }
-    measures = {"accuracy": "accuracy", "early_stop": "early_stop_step"}
-    for name, (title, meaning, form, scale) in texts.items():
-        measure = measures[name]
-        tooltips = _tooltips(summary, measure, form, scale)
+    for name, measure in measures(results).items():
+        title, meaning = texts[name]
         yield Drawing(
             name,
             title,
-            f"{meaning[0].upper()}{meaning[1:]}. Bars are 95 % intervals, faint points single replicates.",
+            f"{meaning[0].upper()}{meaning[1:]}. Ribbons are 95 % intervals, faint points single replicates.",
             f"{title}, {meaning}, against the weights remaining: a curve an arm. The table has the numbers.",
-            figure(summary, name, "", results),
-            tooltips,
+            figure(results, measure, "", with_replicates=True),
+            _tooltips(summary, measure),
         )
 
 
-def _tooltips(summary: pd.DataFrame, measure: str, form: str, scale: float) -> dict[str, list[str]]:
+def _tooltips(summary: pd.DataFrame, measure: Measure) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in summary.to_dict("records"):
         label = looks([row["arm"]])[row["arm"]].label
-        is_bound = measure == "early_stop_step" and row["censored"] > 0
-        value = form.format(scale * row[measure]) + (" or later" if is_bound else "")
+        is_bound = measure.column == "early_stop_step" and row["censored"] > 0
+        mean, half = (measure.scale * row[f"{measure.column}{suffix}"] for suffix in ("", "_ci95"))
+        if is_bound:
+            value = f"step {mean:.0f} or later"
+        elif measure.column == "early_stop_step":
+            value = f"step {mean:.0f}" + ("" if np.isnan(half) else f" ± {half:.0f}")
+        else:
+            value = f"{plus_minus(mean, half)} %"
         said = f"{label}, {percent(row['density'])} % of the weights: {value}"
         found.setdefault(f"{row['arm']}:{'bounds' if is_bound else 'means'}", []).append(said)
     return found
@@ -120,7 +126,8 @@ def _fit_curves(axes: Axes) -> None:
     heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     low, high = np.quantile(heights, 0.1), heights.max()
     margin = 0.06 * (high - low) or 1.0
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(max(low - margin, 0), min(high + margin, 100))
+    axes.set_xlim(left=0)
 
 
 def by_cost(results: pd.DataFrame) -> Drawing:
@@ -134,12 +141,15 @@ def by_cost(results: pd.DataFrame) -> Drawing:
         of_arm = costs[costs["arm"] == arm]
         points = pd.DataFrame({"density": of_arm["flops"] / unit, "mean": 100 * of_arm["accuracy"]})
         points = points.assign(bar=100 * of_arm["accuracy_ci95"], is_bound=False)
-        ends[arms[arm]] = curve(axes, points, arms[arm], arm)
+        ends[arms[arm]] = curve(axes, points, arms[arm], arm, PERCENT)
         tooltips[f"{arm}:means"] = [
             f"{arms[arm].label}, {percent(row['density'])} % of the weights: "
-            f"{100 * row['accuracy']:.2f} % after {row['flops']:.2g} operations"
+            f"{plus_minus(100 * row['accuracy'], 100 * row['accuracy_ci95'])} % "
+            f"after {row['flops']:.2g} operations"
             for row in of_arm.to_dict("records")
         ]
+    axes.set_xlim(left=0)
+    fit_heights(axes, 100 * costs["accuracy"], 100 * costs["accuracy_ci95"], PERCENT)
     axes.set_xlabel(f"operations of all trainings so far ($10^{{{power}}}$)")
     label_ends(axes, ends)
     return Drawing(
@@ -175,14 +185,14 @@ def _layers(layers: pd.DataFrame) -> Drawing:
         means = means[means > 0]  # the axis is logarithmic
         look = looks([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
-        ends[look] = curve(axes, points.assign(bar=np.nan), look, name)
+        ends[look] = curve(axes, points.assign(bar=np.nan), look, name, PERCENT)
         tooltips[f"{name}:means"] = [
             f"{name}, round {round}: {percent(density)} % of its weights" for round, density in means.items()
         ]
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     ticks_of_density(axes, densities)
-    _label_log_ends(axes, ends)
+    label_ends(axes, ends)
     return Drawing(
         "layers",
         "Which layers keep their weights",
@@ -191,16 +201,6 @@ def _layers(layers: pd.DataFrame) -> Drawing:
         drawn,
         tooltips,
     )
-
-
-def _label_log_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
-    """`label_ends` for a logarithmic axis."""
-    low, high = np.log(axes.get_ylim())
-    linear = {look: (np.log(end) - low) / (high - low) for look, end in ends.items()}
-    twin = axes.twinx()
-    twin.set_ylim(0, 1)
-    twin.set_axis_off()
-    label_ends(twin, linear)
 
 
 def _initial(last: Tickets, round: int, layer: str) -> Drawing:
@@ -254,12 +254,14 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
         letter, rows = letters[place], compared[compared["run"] == place]
         points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})
         points = points.assign(bar=100 * rows["accuracy_ci95"], is_bound=False)
-        ends[arms[letter]] = curve(axes, points, arms[letter], letter)
+        ends[arms[letter]] = curve(axes, points, arms[letter], letter, PERCENT)
         tooltips[f"{letter}:means"] = [
-            f"{letter}, {percent(row['density'])} % of the weights: {100 * row['accuracy']:.2f} %"
+            f"{letter}, {percent(row['density'])} % of the weights: "
+            f"{plus_minus(100 * row['accuracy'], 100 * row['accuracy_ci95'])} %"
             for row in rows.to_dict("records")
         ]
     ticks_of_density(axes, compared["density"])
+    fit_heights(axes, 100 * compared["accuracy"], 100 * compared["accuracy_ci95"], PERCENT)
     label_ends(axes, ends)
     return Drawing(
         "side_by_side",

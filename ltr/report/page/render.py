@@ -40,6 +40,7 @@ class Subject(NamedTuple):
 
     Attributes:
         name: of its folder.
+        title: network and data set as papers write them.
         info: `run.json`.
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
@@ -50,6 +51,7 @@ class Subject(NamedTuple):
     """
 
     name: str
+    title: str
     info: Mapping[str, Any]
     experiment: Experiment
     settings: Mapping[str, Any]
@@ -67,7 +69,7 @@ def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> s
     """The page of runs; `compared` is what `ltr.analysis.comparison.compare` gave of several."""
     runs = [_run(subject, f"r{place}") for place, subject in enumerate(subjects)]
     return _template("page.html").render(
-        title=subjects[0].name if len(subjects) == 1 else f"{len(subjects)} runs",
+        title=subjects[0].title if len(subjects) == 1 else f"{len(subjects)} runs",
         runs=runs,
         compared=None if compared is None or compared.empty else _compared(subjects, compared),
         style=Markup(_asset("page.css")),
@@ -101,8 +103,9 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "name": subject.name,
         "answer": headline(results, found, experiment),
         "means": [by_the_means(results), *caveats(results, experiment)],
+        "title": subject.title,
         "status": subject.info.get("status"),
-        "claims": [claim for name, rounds in found.items() for claim in _claim(name, rounds)],
+        "claims": [_claim(name, rounds) for name, rounds in found.items() if rounds],
         "matching": sparsest(found.get("matches", [])),
         "tested": how_tested(subject.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
@@ -116,27 +119,36 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
     }
 
 
-def _claim(name: str, rounds: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
-    for place, one in enumerate(rounds):
-        yield {
-            "name": name,
-            "says": CLAIMS[name].says if place == 0 else "",
-            "span": len(rounds),
-            "density": (one.density, f"{percent(one.density)} %"),
-            "verdict": one.verdict,
-            "effect": (one.effect, _effect(one.effect, one.unit)),
-            "unit": "pp" if one.unit == "fraction" else "log₂",
-            "has_interval": not math.isnan(one.low),
-            "low": (one.low, _effect(one.low, one.unit)),
-            "high": (one.high, _effect(one.high, one.unit)),
-            "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
-            "n": (one.n, str(one.n)),
-            "needed": (one.needed, f"{one.needed} might tell"),
-        }
+def _claim(name: str, rounds: Sequence[Verdict]) -> dict[str, Any]:
+    counts = sorted({one.n for one in rounds})
+    return {
+        "says": CLAIMS[name].says,
+        "in_short": CLAIMS[name].short,
+        "n": "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))),
+        "rounds": [_tested(one) for one in rounds],
+    }
+
+
+def _tested(one: Verdict) -> dict[str, Any]:
+    """A claim at one density: each number, and how it is read."""
+    return {
+        "density": (one.density, f"{percent(one.density)} %"),
+        "verdict": one.verdict,
+        "effect": (one.effect, _effect(one.effect, one.unit)),
+        "in_short": _effect(one.effect, one.unit) if one.unit == "fraction" else f"×{2**one.effect:.2f}",
+        "unit": "pp" if one.unit == "fraction" else "log₂",
+        "has_interval": not math.isnan(one.low),
+        "low": (one.low, _effect(one.low, one.unit)),
+        "high": (one.high, _effect(one.high, one.unit)),
+        "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
+        "n": (one.n, str(one.n)),
+        "needed": (one.needed, f"{one.needed} might tell"),
+    }
 
 
 def _effect(value: float, unit: str) -> str:
-    return f"{100 * value if unit == 'fraction' else value:+.2f}"
+    """With a sign, the minus as long as the plus."""
+    return f"{100 * value if unit == 'fraction' else value:+.2f}".replace("-", "−")
 
 
 def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:

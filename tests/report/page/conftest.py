@@ -45,6 +45,7 @@ def subject(results: Callable[..., pd.DataFrame], judged: Callable[..., Any]) ->
     settings = {"rounds": 4, "claims.densities": []}
     return Subject(
         "digits-lenet_300_100-0123456789",
+        "LeNet-300-100 on digits",
         info,
         experiment,
         settings,

@@ -68,14 +68,29 @@ def test_every_figure_is_drawn(opened: Any) -> None:
     assert all(width > 250 and height > 150 and paths > 3 for width, height, paths in boxes)
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_is_wider_than_the_window(opened: Any, width: int) -> None:
     window = opened(viewport={"width": width, "height": 844})
     assert window.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_phone_verdict_effect_and_n_are_on_the_screen(opened: Any) -> None:
+    window = opened(viewport={"width": 360, "height": 740})
+    table = window.locator("#r0 .claims")
+    assert table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth") <= 0
+    for text in ("pp", "might tell", "3"):
+        box = table.get_by_text(text).last.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 360
+    badges = [badge.bounding_box() for badge in window.locator("#r0 .glance .badge").all()]
+    assert len(badges) == table.locator("td .badge").count()
+    assert all(0 <= box["x"] < box["x"] + box["width"] <= 360 for box in badges)
+    first = window.locator("#r0 .glance div").first
+    assert {place["y"] for place in badges[:4]} == {badges[0]["y"]}, "four densities stand on a line"
+    assert first.bounding_box()["y"] + first.bounding_box()["height"] < table.bounding_box()["y"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [360, 1280])
 def test_no_serious_fault_of_accessibility(opened: Any, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     window = opened(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -105,14 +120,16 @@ def test_dark_is_dark_figures_included(opened: Any) -> None:
 
 def test_an_arm_can_be_hidden_and_shown(opened: Any) -> None:
     window = opened()
-    curve = window.locator("#r0-accuracy .arm-random_mask").first
-    assert curve.is_visible()
+    parts = window.locator("#r0-accuracy .arm-random_mask")
+    ids = {part.get_attribute("id").removeprefix("r0-accuracy-random_mask:") for part in parts.all()}
+    assert ids == {"ribbon", "line", "means", "replicates"}
+    assert all(part.is_visible() for part in parts.all())
     box = window.locator("#r0 .chips input[data-part=arm-random_mask]")
     box.uncheck()
-    assert not curve.is_visible()
+    assert not any(part.is_visible() for part in parts.all())
     assert window.locator("#r1-accuracy .arm-random_mask").first.is_visible()
     box.check()
-    assert curve.is_visible()
+    assert all(part.is_visible() for part in parts.all())
 
 
 def test_a_density_can_be_hidden_in_the_learning_curves(opened: Any) -> None:

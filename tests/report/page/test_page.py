@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ltr.analysis.comparison import compare
+from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import verdicts
 from ltr.knobs import parse
 from ltr.report.page import Subject, page, render
@@ -69,6 +70,11 @@ def html(stored: Subject) -> str:
     return page([stored])
 
 
+def between(text: str, start: str, end: str) -> str:
+    """From after the first `start` to before the next `end`."""
+    return text.partition(start)[2].partition(end)[0]
+
+
 def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
     """Over draws, then over replicates."""
     rows = lanes[(lanes["round"] == round) & (lanes["arm"] == arm)]
@@ -87,11 +93,10 @@ def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.Da
 
 
 def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
-    """Density, effect, interval, p and n of each, and the replicates that might decide it."""
-    rows = re.findall(
-        r"<tr>(.*?)</tr>", html[(start := html.index('class="claims"')) : html.index("</table>", start)], re.S
-    )
-    found = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows[1:]]
+    """Density, the replicates that might decide it, effect, interval, p and n of each."""
+    rows = re.findall(r"<tr>(.*?)</tr>", between(html, '<table class="claims">', "</table>"), re.S)
+    values = [[float(value) for value in re.findall(r'<data value="([^"]*)"', row)] for row in rows]
+    found = [row for row in values if row]
     accuracy = "accuracy_at_early_stop"
     of_arm = dict(zip(("weights", "structure", "iterating"), ARMS[1:], strict=True))
     gains = [mean(lanes, n, "ticket", accuracy) - mean(lanes, 0, "ticket", accuracy) for n in range(1, 5)]
@@ -100,11 +105,11 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
         for name, arm in of_arm.items()
         for round in range(2 if name == "iterating" else 1, 5)
     ]
-    effects = [row[1] for row in found]
+    effects = [row[-5 if len(row) > 5 else -3] for row in found]
     assert effects[:4] == pytest.approx(gains)
     assert effects[12 : 12 + len(controls)] == pytest.approx(controls), "after three claims of four rounds"
     assert {len(row) for row in found} <= {4, 6, 7}, "equal steps have no interval"
-    for density, effect, low, high, p, n, *needed in (row for row in found if len(row) > 4):
+    for density, *needed, effect, low, high, p, n in (row for row in found if len(row) > 5):
         assert any(density == pytest.approx(0.6**round) for round in range(1, 5))
         assert low <= effect <= high
         assert 0 <= p <= 1
@@ -112,10 +117,32 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
         assert not needed or needed[0] > 3
 
 
+def test_claims_at_a_glance_are_those_of_the_table(html: str) -> None:
+    glance = between(html, '<dl class="glance"', "</dl>")
+    badges = re.findall(
+        r'class="badge (\w+)"><b>([\d.]+ %)</b> ([+−×])([\d.]+)<span class="hidden">, (\w+)', glance
+    )
+    rows = re.findall(
+        r'>([\d.]+ %)</data></td>\s*<td><span class="badge (\w+)".*?'
+        r'<td class="num"><data value="([^"]*)".*?unit">(.*?)<',
+        between(html, '<table class="claims">', "</table>"),
+        re.S,
+    )
+    assert len(badges) == len(rows) > 20
+    for (verdict, density, sign, size, said), (at, told, effect, unit) in zip(badges, rows, strict=True):
+        assert (verdict, said, density) == (told, told, at)
+        assert (sign == "×") == (unit == "log₂")
+        shown = {"×": 2 ** float(effect), "+": 100 * float(effect), "−": -100 * float(effect)}[sign]
+        assert float(size) == pytest.approx(shown, abs=0.0051)
+    assert set(re.findall(r"n = (\d+)<", glance)) == {"3"}
+
+
 def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject, lanes: pd.DataFrame) -> None:
     said, column = Read(html).said, "accuracy_at_early_stop"
+    half = by_round(lanes).set_index(["round", "arm"])["accuracy_ci95"]
     expected = {
-        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} %"
+        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} ± "
+        f"{100 * half[round, arm]:.2f} %"
         for arm, label in zip(ARMS, ("ticket", "random reinit", "random mask", "one-shot"), strict=True)
         for round, density in enumerate(("100", "60", "36", "22", "13"))
         if round or arm == "ticket"
@@ -174,7 +201,13 @@ def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
 
 
 def test_names_are_escaped(subject: Subject) -> None:
-    assert "<script>alert" not in page([subject._replace(name="<script>alert(1)</script>")])
+    bad = "<script>alert(1)</script>"
+    assert "<script>alert" not in page([subject._replace(name=bad, title=bad)])
+
+
+def test_the_headline_is_in_words_and_the_folder_is_named(html: str) -> None:
+    assert "<h1>LeNet-300-100 on digits</h1>" in html
+    assert "digits-lenet_300_100-0123456789" in html
 
 
 def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
