@@ -1,6 +1,6 @@
 """Data sets: a registry of what there is, and loading one into memory."""
 
-from ltr.data.custom import pinned
+from ltr.data.custom import pinned, status_lines
 from ltr.data.dataset import Dataset, describe, load, of_each_class, training_examples
 from ltr.data.entry import Split
 from ltr.data.registry import DATASETS
@@ -13,5 +13,6 @@ __all__ = [
     "load",
     "of_each_class",
     "pinned",
+    "status_lines",
     "training_examples",
 ]
