@@ -60,12 +60,17 @@ def require_one_shape(images: Mapping[str, NDArray[Any]]) -> None:
             )
 
 
-def require_every_class(labels: NDArray[np.int32], split: str, class_names: tuple[str, ...]) -> None:
-    """ValueError names the first class without an example."""
-    empty = np.flatnonzero(np.bincount(labels, minlength=len(class_names)) == 0)
-    if len(empty):
-        more = f", nor have {len(empty) - 1} others" if len(empty) > 1 else ""
-        raise ValueError(f"{named(int(empty[0]), class_names)} has no {split} example{more}")
+def require_every_class(
+    labels: NDArray[np.int32], split: str, class_names: tuple[str, ...], least: int = 1
+) -> None:
+    """ValueError names the first class with fewer than `least` examples in a split."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    few = np.flatnonzero(counts < least)
+    if len(few):
+        needs = f", needs {least} or more" if least > 1 else ""
+        others = f" (nor have {len(few) - 1} other classes)" if len(few) > 1 else ""
+        found = f"{named(int(few[0]), class_names)} has {counts[few[0]] or 'no'} {split} example"
+        raise ValueError(f"{found}{needs}{others}")
 
 
 def named(label: int, class_names: tuple[str, ...]) -> str:

@@ -77,17 +77,26 @@ def pinned(config: Dataset) -> Dataset:
 def _pinned(config: Dataset) -> Dataset:
     custom = read(config)
     config = dataclasses.replace(config, split=custom.rule, sha256=custom.sha256)
-    labels, names = custom.content.train.labels, custom.content.class_names
+    if custom.validation is not None:
+        config = dataclasses.replace(config, validation=len(custom.validation.labels))
     try:
-        require_every_class(labels, "training", names)
-        if custom.validation is not None:
-            require_every_class(custom.validation.labels, "validation", names)
-            return dataclasses.replace(config, validation=len(custom.validation.labels))
-        for part, rows in zip(("training", "validation"), divide(labels, config), strict=True):
-            require_every_class(labels[rows], f"{part} (dataset.split={config.split})", names)
+        _require_every_class(custom, config)
     except ValueError as error:
         raise ConfigError(f"dataset.path={config.path}: {error}") from None
     return config
+
+
+def _require_every_class(custom: Custom, config: Dataset) -> None:
+    """ValueError for a class without training or validation examples, once they are split."""
+    labels, names = custom.content.train.labels, custom.content.class_names
+    require_every_class(labels, "training", names)
+    if custom.validation is not None:
+        return require_every_class(custom.validation.labels, "validation", names)
+    require_every_class(labels, "training", names, least=2)  # one of them to validate on
+    train, validation = divide(labels, config)
+    require_every_class(labels[train], f"training (dataset.split={config.split})", names)
+    require_every_class(labels[validation], f"validation (dataset.split={config.split})", names)
+    return None
 
 
 def read(config: Dataset) -> Custom:
