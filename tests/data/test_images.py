@@ -62,16 +62,22 @@ def test_one_rule_converts_all_arrays() -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([[[0.5, 1.0]]], "images is float64 from 0.5 to 1, which no uint8 holds exactly; type: images = np.round(images * 255).astype"),
-        ([[[-1.0, 1.0]]], "type: images = np.round((images + 1) * (255 / 2)).astype(np.uint8), and the same for the other images"),
+        (
+            [[[0.5, 1.0]]],
+            "images is float64 from 0.5 to 1, which no uint8 holds exactly; type: images = np.round(images * ",
+        ),
+        (
+            [[[-1.0, 1.0]]],
+            "type: images = np.round((images + 1) * (255 / 2)).astype(np.uint8), and the same for",
+        ),
         ([[[0, 4095]]], "type: images = np.round(images * (255 / 4095)).astype(np.uint8)"),
         ([[[0.0, 1.5]]], "type: images = np.round(images * (255 / 1.5)).astype(np.uint8)"),
         ([[[0.0, np.nan]]], "holds NaN or infinity"),
         ([[["a"]]], "images is <U1, must be uint8"),
     ],
-)  # fmt: skip
+)
 def test_what_loses_something_is_refused_with_what_to_type(images: Any, message: str) -> None:
-    with pytest.raises(ValueError, match="^images ") as caught:
+    with pytest.raises(ValueError, match=r"^images ") as caught:
         convert(images)
     assert message in str(caught.value)
 

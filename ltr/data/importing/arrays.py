@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.importing.base import Asked, Format, Found, split_of
+from ltr.data.importing.base import SPLITS, Asked, Format, Found, split_of
 from ltr.data.npz import NEEDED, read_members
 
 _KINDS = {
@@ -51,7 +51,7 @@ def is_only_named_otherwise(path: Path) -> bool:
 
 
 def _needed(images: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         if (split in images) != (split in labels):
             has, lacks = ("images", "labels") if split in images else ("labels", "images")
             return f"has {split} {has} but no {split} {lacks}"

@@ -21,6 +21,8 @@ _SPLITS = {
     "t10k": "test",
 }
 
+SPLITS = ("train", "validation", "test")
+
 
 class Asked(NamedTuple):
     """The options of `ltr data import`; None where one is not given."""
@@ -81,4 +83,4 @@ def by_split(paths: Sequence[Path]) -> dict[str, list[Path]]:
         if split is None:
             raise ValueError(f"{path.name}: must have train, validation or test in its name")
         found.setdefault(split, []).append(path)
-    return found
+    return {split: found[split] for split in SPLITS if split in found}

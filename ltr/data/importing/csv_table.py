@@ -80,9 +80,7 @@ def _require_numbers(file: Path, pixels: Any) -> None:
         if column.dtype.kind not in "biuf":
             raise ValueError(f"{file.name}: column {name} must hold numbers, as all but the label's")
         if column.isna().any():
-            raise ValueError(
-                f"{file.name}: column {name} has no number in row {int(column.isna().argmax()) + 1}"
-            )
+            raise ValueError(f"{file.name}: column {name} has no number in row {column.isna().argmax()}")
 
 
 FORMAT = Format("CSV", recognises, read, frozenset({"label", "shape"}))

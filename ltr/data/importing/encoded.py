@@ -1,8 +1,9 @@
 """Encoded images (PNG, JPEG, ...) to arrays of one shape."""
 
+import contextlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,19 +62,18 @@ def decode(
 
 
 def _header(image: Encoded) -> _Header:
-    with _open(image) as opened:
-        if opened.mode.startswith(("I", "F")):
-            raise ValueError(
-                f"{image.name}: has more than 8 bits a pixel (mode {opened.mode}); convert it first"
-            )
+    with _opened(image) as opened:
         width, height = opened.size
         on_its_side = opened.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
-        return _Header(
+        header = _Header(
             image.name,
             (width, height) if on_its_side else (height, width),
             opened.mode,
             "A" in opened.getbands() or "transparency" in opened.info,
         )
+    if header.mode.startswith(("I", "F")):
+        raise ValueError(f"{image.name}: has more than 8 bits a pixel (mode {header.mode}); convert it first")
+    return header
 
 
 def _require_one_size(headers: Sequence[_Header]) -> None:
@@ -88,35 +88,34 @@ def _require_one_size(headers: Sequence[_Header]) -> None:
 def _pixels(image: Encoded, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
-    with _open(image) as opened:
-        try:
-            turned = ImageOps.exif_transpose(opened)
-            if "A" in turned.getbands() or "transparency" in turned.info:
-                shown = turned.convert("RGBA")
-                turned = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
-            converted = turned.convert(mode)
-        except Exception as error:  # whatever the decoder that meets damage raises
-            raise _unreadable(image, error) from error
     height, width = size
-    if converted.size != (width, height):
-        converted = converted.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(converted, np.uint8).reshape(height, width, len(mode))
+    with _opened(image) as opened:
+        turned = ImageOps.exif_transpose(opened)
+        if "A" in turned.getbands() or "transparency" in turned.info:
+            shown = turned.convert("RGBA")
+            turned = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
+        converted = turned.convert(mode)
+        if converted.size != (width, height):
+            converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(converted, np.uint8).reshape(height, width, len(mode))
 
 
-def _open(image: Encoded) -> Any:
-    from PIL import Image
+@contextlib.contextmanager
+def _opened(image: Encoded) -> Iterator[Any]:
+    """The image, whose damage is a ValueError that names it."""
+    from PIL import Image, UnidentifiedImageError
 
+    source = io.BytesIO(image.content) if isinstance(image.content, bytes) else image.content
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, on metadata that nobody reads here
-            source = io.BytesIO(image.content) if isinstance(image.content, bytes) else image.content
-            return Image.open(source)
-    except Exception as error:  # whatever the parser that meets it raises
-        raise _unreadable(image, error) from error
-
-
-def _unreadable(image: Encoded, error: Exception) -> ValueError:
-    return ValueError(f"{image.name}: cannot be read as an image ({str(error).partition(chr(10))[0]})")
+            with Image.open(source) as opened:
+                yield opened
+    except UnidentifiedImageError:
+        raise ValueError(f"{image.name}: cannot be read as an image (of no known format)") from None
+    except Exception as error:  # whatever the decoder that meets damage raises
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{image.name}: cannot be read as an image ({reason})") from error
 
 
 def _notes(headers: Sequence[_Header], mode: str, size: tuple[int, int] | None) -> list[str]:

@@ -76,6 +76,9 @@ def _labels(found: Found) -> dict[str, NDArray[Any]]:
 
 
 def _plain(split: str, labels: NDArray[Any]) -> NDArray[Any]:
+    missing = np.array([label is None or label != label for label in labels.tolist()], bool)
+    if missing.any():
+        raise ValueError(f"{split}_labels has no label in row {missing.argmax()}")
     if labels.dtype.kind in "OSU":
         return labels.astype(str)
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltr.data.importing.base import Asked, Format, Found, split_of
+from ltr.data.importing.base import SPLITS, Asked, Format, Found, split_of
 from ltr.data.importing.encoded import SUFFIXES, Encoded, decode
 
 
@@ -39,7 +39,7 @@ def _splits(path: Path) -> dict[str, Path]:
         if split is None or split in found:
             raise ValueError(f"{folder.name}: must be one folder each for train, validation and test")
         found[split] = folder
-    return found
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _classes(folder: Path) -> list[Path]:
