@@ -66,9 +66,8 @@ class Dataset:
     split: Annotated[
         Literal["last", "stratified", "file", "auto"],
         Field(
-            description="validation examples: the last of the training set, a share of each class, the "
-            "split that path brings, or (auto) file for custom data that bring one, else stratified for "
-            "custom data, else last"
+            description="validation examples: the last of the training set, a share of each class, or those "
+            "that path brings (file); auto: file, else stratified, for custom data, last for others"
         ),
     ] = "last"
     layout: Annotated[

@@ -64,7 +64,7 @@ def test_one_rule_converts_all_arrays() -> None:
     [
         (
             [[[0.5, 1.0]]],
-            "images is float64 from 0.5 to 1, which no uint8 holds exactly; type: images = np.round(images * ",
+            "images is float64 from 0.5 to 1, which no uint8 holds exactly; type: images = np.round(",
         ),
         (
             [[[-1.0, 1.0]]],
