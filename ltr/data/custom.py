@@ -94,9 +94,13 @@ def _require_every_class(custom: Custom, config: Dataset) -> None:
         return require_every_class(custom.validation.labels, "validation", names)
     require_every_class(labels, "training", names, least=2)  # one of them to validate on
     train, validation = divide(labels, config)
-    require_every_class(labels[train], f"training (dataset.split={config.split})", names)
-    require_every_class(labels[validation], f"validation (dataset.split={config.split})", names)
-    return None
+    try:
+        require_every_class(labels[train], "training", names)
+        return require_every_class(labels[validation], "validation", names)
+    except ValueError as error:
+        raise ConfigError(
+            f"dataset.split={config.split}: {error}; dataset.split=stratified gives each class a share"
+        ) from None
 
 
 def read(config: Dataset) -> Custom:
