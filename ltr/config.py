@@ -63,6 +63,21 @@ class Dataset:
         str | None, Field(description="an .npz file or a folder of TFDS data (custom only)"), Beside()
     ] = None
     sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
+    split: Annotated[
+        Literal["last", "stratified", "file", "auto"],
+        Field(
+            description="validation examples: the last of the training set, a share of each class, or those "
+            "that path brings (file); auto: file, else stratified, for custom data, last for others"
+        ),
+    ] = "last"
+    layout: Annotated[
+        Literal["channels_last", "channels_first"] | None,
+        Field(
+            description="order of the dimensions of images at path (custom only; null: channels_last, "
+            "unless that is improbable)"
+        ),
+        Beside(),
+    ] = None
 
 
 @dataclass(frozen=True, config=_STRICT)

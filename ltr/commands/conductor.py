@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
-from ltr import devices, setup, trackers
+from ltr import data, devices, setup, trackers
 from ltr import experiment as loop
 from ltr.analysis import claims, verdicts
 from ltr.analysis.summary import by_round, select, summary
@@ -51,6 +51,8 @@ def conduct(experiment: Experiment) -> None:
     devices.start(caches.compiled())
     claims.check(experiment)
     trackers.require(experiment.tracker)
+    for line in data.status_lines(experiment.dataset):
+        print(line, file=sys.stderr, flush=True)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)

@@ -1,11 +1,12 @@
-"""List, prepare and verify data sets.
+"""List, prepare and verify data sets, and import images of your own.
 
 A data set is prepared once on a machine, where TFDS keeps it: in
 $TFDS_DATA_DIR, else in ~/tensorflow_datasets. `ltr run` prepares what it can
 by itself.
 
-Example:
+Examples:
   ltr data prepare mnist
+  ltr data import photos --test 0.2
 """
 
 import argparse
@@ -14,9 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ltr.commands import importing
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds list, prepare and verify to the parser of `ltr data`."""
+    """Adds list, prepare, verify and import to the parser of `ltr data`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     listing = _action(actions, "list", "what data sets there are, and where they are", "ltr data list")
@@ -43,11 +46,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     verifying.add_argument("name", metavar="NAME", help="the data set")
     _json(verifying)
+    for action in (listing, preparing, verifying):
+        action.add_argument(
+            "--data-dir", metavar="DIR", help="folder of prepared data (default: where TFDS puts it)"
+        )
+    importing.arguments(
+        _action(
+            actions,
+            "import",
+            "turn images of your own into a file that dataset.path reads",
+            "ltr data import photos --size 32x32 --test 0.2",
+        )
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Runs one of the three; returns 0, or raises LtrError with its exit code."""
-    return {"list": _list, "prepare": _prepare, "verify": _verify}[args.action](args)
+    """Runs one of the four; returns 0, or raises LtrError with its exit code."""
+    actions = {"list": _list, "prepare": _prepare, "verify": _verify, "import": importing.execute}
+    return actions[args.action](args)
 
 
 def _action(actions: Any, name: str, meaning: str, example: str) -> argparse.ArgumentParser:
@@ -57,9 +73,6 @@ def _action(actions: Any, name: str, meaning: str, example: str) -> argparse.Arg
         description=f"{meaning[0].upper()}{meaning[1:]}.",
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--data-dir", metavar="DIR", help="folder of prepared data (default: where TFDS puts it)"
     )
     return parser
 

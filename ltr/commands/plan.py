@@ -10,6 +10,7 @@ Example:
 
 import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -28,10 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print the plan."""
     from ltr.composition import from_words
+    from ltr.data import status_lines
     from ltr.devices import start
     from ltr.report.stdout import write
 
     experiment = from_words(args.knobs)
+    for line in status_lines(experiment.dataset):
+        print(line, file=sys.stderr, flush=True)
     start(None)
     plan = _plan(experiment)
     write(json.dumps(plan, indent=2) if args.json else _text(plan))

@@ -1,50 +1,106 @@
 """Data of one's own: an .npz file or a folder of prepared TFDS data, wherever it lies.
 
-What is in it is part of what a run is, and where it lies is not: `pinned` makes a checksum of the
-content part of the configuration.
+What is in it, and how it is split, is part of what a run is, and where it lies is not: `pinned` makes a
+checksum of the content and the rule of the split part of the configuration.
 """
 
 import dataclasses
 import functools
-import hashlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ltr.config import Dataset
-from ltr.data.arrays import fingerprint
-from ltr.data.entry import Arrays, Facts
-from ltr.data.npz import read_npz, require_below
-from ltr.data.tfds_files import read_splits
+from ltr.data import importing
+from ltr.data.content import Content, digest, oddities, require_every_class
+from ltr.data.entry import Arrays, Facts, Split
+from ltr.data.images import Layout, described
+from ltr.data.labels import require_below
+from ltr.data.npz import read_npz
+from ltr.data.splitting import divide
+from ltr.data.tfds_files import read_split
 from ltr.errors import ConfigError, DataNotFoundError
 
 NAME = "custom"
+Rule = Literal["last", "stratified", "file"]
+
+_IN_WORDS = {"last": "the last", "stratified": "a share of each class", "file": "its own split"}
 
 
 class Custom(NamedTuple):
     """What `dataset.path` holds."""
 
-    facts: Facts
-    arrays: Arrays
+    content: Content
+    rule: Rule
+    """of the validation examples"""
     sha256: str
-    """of all of it, hexadecimal; the same wherever it lies and however it is compressed"""
+    """of all that a run uses, hexadecimal; the same wherever it lies and however it is compressed"""
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            name=NAME,
+            shape=self.content.shape,
+            classes=len(self.content.class_names),
+            train_examples=len(self.content.train.labels),
+            test_examples=len(self.content.test.labels),
+        )
+
+    @property
+    def validation(self) -> Split | None:
+        """The validation split that the data bring, if a run uses it."""
+        return self.content.validation if self.rule == "file" else None
 
 
 def pinned(config: Dataset) -> Dataset:
-    """The configuration with the checksum of what is at `path` in it; any other as it is.
+    """The configuration with what is at `path` in it: checksum, rule of the split, validation examples.
+
+    Of data of the registry, `auto` becomes `last`: TFDS has shuffled them.
 
     Raises:
-        ConfigError: it is pinned to other content, the content is no data set, or `path` and `sha256`
-            are given for a data set of the registry.
+        ConfigError: it is pinned to other content, the content is no data set, a class has no training
+            or no validation example, or a knob of custom data is given for a data set of the registry.
         DataNotFoundError: nothing is there.
     """
     if config.name == NAME:
-        return config if config.path is None else dataclasses.replace(config, sha256=read(config).sha256)
-    for knob in ("path", "sha256"):
+        return config if config.path is None else _pinned(config)
+    for knob in ("path", "sha256", "layout"):
         if (value := getattr(config, knob)) is not None:
             raise ConfigError(f"dataset.{knob}={value}: must be null unless dataset={NAME}")
+    if config.split == "file":
+        raise ConfigError(f"dataset.split=file: must be last or stratified unless dataset={NAME}")
+    return dataclasses.replace(config, split="last") if config.split == "auto" else config
+
+
+def _pinned(config: Dataset) -> Dataset:
+    custom = read(config)
+    config = dataclasses.replace(config, split=custom.rule, sha256=custom.sha256)
+    if custom.validation is not None:
+        config = dataclasses.replace(config, validation=len(custom.validation.labels))
+    try:
+        _require_every_class(custom, config)
+    except ValueError as error:
+        raise ConfigError(f"dataset.path={config.path}: {error}") from None
     return config
+
+
+def _require_every_class(custom: Custom, config: Dataset) -> None:
+    """ValueError for a class without training or validation examples, once they are split."""
+    labels, names = custom.content.train.labels, custom.content.class_names
+    require_every_class(labels, "training", names)
+    if custom.validation is not None:
+        return require_every_class(custom.validation.labels, "validation", names)
+    require_every_class(labels, "training", names, least=2)  # one of them to validate on
+    train, validation = divide(labels, config)
+    try:
+        require_every_class(labels[train], "training", names)
+        return require_every_class(labels[validation], "validation", names)
+    except ValueError as error:
+        raise ConfigError(
+            f"dataset.split={config.split}: {error}; dataset.split=stratified gives each class a share"
+        ) from None
 
 
 def read(config: Dataset) -> Custom:
@@ -55,14 +111,47 @@ def read(config: Dataset) -> Custom:
     if not path.exists():
         raise DataNotFoundError(f"dataset.path={config.path}: no such file or folder")
     try:
-        custom = _read(path, _state(path))
+        content, digests = _read(path, config.layout, _state(path))
     except (ValueError, OSError) as error:
-        raise ConfigError(f"dataset.path={config.path}: {error}") from error
+        raise ConfigError(f"dataset.path={config.path}: {importing.advice(path) or error}") from error
+    rule = _rule(config, content)
+    custom = Custom(content, rule, digests[rule == "file"])
     if config.sha256 not in (None, custom.sha256):
         raise ConfigError(
             f"dataset.sha256={config.sha256}: must be null or what {config.path} has now, {custom.sha256}"
         )
     return custom
+
+
+def _rule(config: Dataset, content: Content) -> Rule:
+    if config.split == "auto":
+        return "stratified" if content.validation is None else "file"
+    if config.split == "file" and content.validation is None:
+        raise ConfigError(
+            f"dataset.split=file: {config.path} brings no validation split (val_images and val_labels)"
+        )
+    return config.split
+
+
+def status_lines(config: Dataset) -> Iterator[str]:
+    """What a run says of its own data before it starts: how many, of what shape, what is odd about them.
+
+    Nothing of data of the registry.
+    """
+    if config.name != NAME:
+        return
+    custom = read(config)
+    content, own = custom.content, custom.validation
+    held_out = config.validation if own is None else len(own.labels)
+    train = len(content.train.labels) - (held_out if own is None else 0)
+    yield (
+        f"data: {train:,} train, {held_out:,} validation ({_IN_WORDS[custom.rule]}), "
+        f"{len(content.test.labels):,} test images of {described(content.shape)}; "
+        f"{len(content.class_names)} classes"
+    )
+    if content.validation is not own:
+        yield f"warning: its own validation split is not used (dataset.split={custom.rule})"
+    yield from (f"warning: {odd}" for odd in oddities(content))
 
 
 def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:
@@ -72,26 +161,14 @@ def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=1)
-def _read(path: Path, state: Any) -> Custom:
-    if path.is_dir():
-        arrays, classes = _read_folder(path)
-    else:
-        arrays = read_npz(path)
-        classes = int(arrays.train.labels.max()) + 1
-    height, width, channels = arrays.train.images.shape[1:]
-    facts = Facts(
-        name=NAME,
-        shape=(height, width, channels),
-        classes=classes,
-        train_examples=len(arrays.train.labels),
-        test_examples=len(arrays.test.labels),
-    )
-    said = f"{dataclasses.astuple(facts)} {fingerprint(arrays)}"
-    return Custom(facts, arrays, hashlib.sha256(said.encode()).hexdigest())
+def _read(path: Path, layout: Layout | None, state: Any) -> tuple[Content, dict[bool, str]]:
+    """The content, and its checksums without and with its own validation split."""
+    content = _read_folder(path) if path.is_dir() else read_npz(path, layout)
+    return content, {with_own: digest(content, NAME, with_own) for with_own in (False, True)}
 
 
-def _read_folder(folder: Path) -> tuple[Arrays, int]:
-    """The arrays in a folder of prepared TFDS data, and how many classes they are of."""
+def _read_folder(folder: Path) -> Content:
+    """What is in a folder of prepared TFDS data."""
     import tensorflow_datasets as tfds
 
     try:
@@ -106,13 +183,15 @@ def _read_folder(folder: Path) -> tuple[Arrays, int]:
         raise ValueError(f"has the features {', '.join(sorted(features))}; needs image and a class label")
     if image is None or image.np_dtype != np.uint8 or len(image.shape) != 3 or None in image.shape:
         raise ValueError("must have the feature image, uint8 [height, width, channels] of one size")
+    known = [name for name in ("train", "validation", "test") if name in splits]
     try:
-        arrays = read_splits(builder, image.shape)
+        read = {name: read_split(builder, name, image.shape) for name in known}
     except Exception as error:  # whatever the decoder that meets it raises
         raise ValueError(f"damaged, or in a format that needs TensorFlow ({_first_line(error)})") from error
-    for name, split in arrays._asdict().items():
+    for name, split in read.items():
         require_below(label.num_classes, name, split.labels)
-    return arrays, label.num_classes
+    unused = tuple(f"split {name}" for name in sorted(set(splits) - set(known)))
+    return Content(read["train"], read.get("validation"), read["test"], tuple(label.names), unused)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """A data set as training takes it: three splits in memory."""
 
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +9,10 @@ from numpy.typing import NDArray
 
 from ltr import config as schema
 from ltr.data import custom
-from ltr.data.entry import Arrays, Facts, Split
+from ltr.data.entry import Facts, Split
 from ltr.data.prepare import data_root, prepare
 from ltr.data.registry import find
-from ltr.errors import ConfigError
+from ltr.data.splitting import divide, require_fewer
 
 _CHUNK = 1000
 
@@ -33,8 +34,9 @@ class Dataset(NamedTuple):
 def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
     """The data set a run trains on; prepared first where it can be, if it is not.
 
-    The validation split is the last `config.validation` examples of the training set in the
-    order of TFDS, whatever the seed.
+    The validation split is `config.validation` examples of the training set, whatever the seed: the
+    last in the order of TFDS or a share of each class; or it is what `config.path` brings (see
+    `ltr.config.Dataset.split`).
 
     Raises:
         ConfigError: no such data set, too many validation examples, `data_dir` cannot be written, or
@@ -42,13 +44,12 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
         DataNotFoundError: the data is not on this machine and cannot be fetched.
         LtrError: the data is damaged.
     """
-    kept = training_examples(config)
-    (images, labels), test = _arrays(config, data_dir)
-    mean, std = moments(images[:kept])
+    train, validation, test = _splits(config, data_dir)
+    mean, std = moments(train.images)
     return Dataset(
         name=config.name,
-        train=Split(images[:kept], labels[:kept]),
-        validation=Split(images[kept:], labels[kept:]),
+        train=train,
+        validation=validation,
         test=test,
         classes=describe(config).classes,
         mean=mean,
@@ -75,19 +76,31 @@ def title(config: schema.Dataset) -> str:
 
 def training_examples(config: schema.Dataset) -> int:
     """How many examples are left to train on; ConfigError if there are none, or no such data set."""
-    facts = describe(config)
-    if config.validation >= facts.train_examples:
-        raise ConfigError(
-            f"dataset.validation={config.validation}: must be smaller than "
-            f"the {facts.train_examples} training examples of {facts.name}"
-        )
-    return facts.train_examples - config.validation
+    examples = describe(config).train_examples
+    if config.name == custom.NAME and custom.read(config).validation is not None:
+        return examples
+    require_fewer(config, examples)
+    return examples - config.validation
 
 
-def _arrays(config: schema.Dataset, data_dir: str | None) -> Arrays:
-    if config.name == custom.NAME:
-        return custom.read(config).arrays
-    return prepare(find(config.name), data_root(data_dir))
+def _splits(config: schema.Dataset, data_dir: str | None) -> tuple[Split, Split, Split]:
+    """Training, validation and test examples."""
+    training_examples(config)
+    if config.name != custom.NAME:
+        train, test = prepare(find(config.name), data_root(data_dir))
+        return *_divided(train, config), test
+    own = custom.read(config)
+    (train, test), validation = own.content.arrays, own.validation
+    if validation is not None:
+        return train, validation, test
+    return *_divided(train, dataclasses.replace(config, split=own.rule)), test
+
+
+def _divided(train: Split, config: schema.Dataset) -> tuple[Split, Split]:
+    kept, held_out = divide(train.labels, config)
+    return Split(train.images[kept], train.labels[kept]), Split(
+        train.images[held_out], train.labels[held_out]
+    )
 
 
 def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:

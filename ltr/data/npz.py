@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,70 +10,94 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Split
+from ltr.data.content import Content, require_one_shape
+from ltr.data.entry import Split
+from ltr.data.images import Layout, to_uint8, with_channels
+from ltr.data.labels import integers, one_each, require_below
 
-_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
+NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
+_VALIDATION = ("val_images", "val_labels")
+_NAMES = "class_names"
+_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
-def read_npz(path: Path) -> Arrays:
-    """The arrays of a file; ValueError says what is wrong with it.
+def read_npz(path: Path, layout: Layout | None = None) -> Content:
+    """The data in a file; ValueError says what is wrong with it.
 
-    It has `train_images` and `test_images`, uint8 [N, height, width] or [N, height, width, channels],
-    and `train_labels` and `test_labels`, integers [N]. Every label from 0 to the highest has a
-    training example.
+    It has `train_images` and `test_images`, [N, height, width] or [N, height, width, channels], uint8 or
+    what becomes uint8 without a loss (see `ltr.data.images`), and `train_labels` and `test_labels`,
+    integers [N] or [N, 1]. Every label from 0 to the highest has a training example. It may have
+    `val_images` and `val_labels`, the names of MedMNIST (Yang et al., 2023), and `class_names`.
     """
+    arrays = read_members(path)
+    if missing := [name for name in NEEDED if name not in arrays]:
+        raise ValueError(f"has no array {missing[0]}; needs {', '.join(NEEDED)}")
+    there = [name for name in _VALIDATION if name in arrays]
+    if len(there) == 1:
+        raise ValueError(f"has {there[0]} alone; needs both of {' and '.join(_VALIDATION)}, or neither")
+    known = (*NEEDED, *_VALIDATION, _NAMES)
+    return _content(arrays, layout)._replace(unused=tuple(name for name in arrays if name not in known))
+
+
+def write_npz(path: Path, content: Content) -> None:
+    """Write what `read_npz` reads, whole or not at all; OSError if it cannot."""
+    arrays: dict[str, Any] = {_NAMES: np.array(content.class_names)}
+    for short, name in _SPLITS.items():
+        if split := content.splits.get(name):
+            arrays |= {f"{short}_images": split.images, f"{short}_labels": split.labels}
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("wb") as file:
+        np.savez(file, **arrays)
+    unfinished.replace(path)
+
+
+def read_members(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of an .npz file, by name; ValueError if one cannot be read."""
     if not zipfile.is_zipfile(path):
         raise ValueError("not an .npz file, nor a folder of prepared TFDS data")
     with np.load(path) as file:
-        train_images, train_labels, test_images, test_labels = (_member(file, name) for name in _NAMES)
-    arrays = Arrays(_split("train", train_images, train_labels), _split("test", test_images, test_labels))
-    ours, theirs = (split.images.shape[1:] for split in arrays)
-    if ours != theirs:
-        raise ValueError(f"an image of test_images has shape {theirs}, of train_images {ours}")
-    require_below(int(train_labels.max()) + 1, "test", test_labels)
-    return arrays
-
-
-def require_below(classes: int, split: str, labels: NDArray[Any]) -> None:
-    """ValueError for a label that is no class."""
-    outside = labels[(labels < 0) | (labels >= classes)]
-    if len(outside):
-        raise ValueError(f"a {split} label is {outside[0]}, must be 0 to {classes - 1}")
+        return {name: _member(file, name) for name in file.files}
 
 
 def _member(file: NpzFile, name: str) -> NDArray[Any]:
-    if name not in file.files:
-        raise ValueError(f"has no array {name}; needs {', '.join(_NAMES)}")
     try:
         return file[name]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{name} cannot be read ({error})") from None
 
 
-def _split(name: str, images: NDArray[Any], labels: NDArray[Any]) -> Split:
-    if images.dtype != np.uint8:
-        raise ValueError(f"{name}_images is {images.dtype}, must be uint8")
-    if images.ndim not in (3, 4) or 0 in images.shape:
-        raise ValueError(
-            f"{name}_images has shape {images.shape}, must be [N, height, width] or "
-            "[N, height, width, channels] and not empty"
-        )
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"{name}_labels is {labels.dtype}, must be integers")
-    if labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"{name}_labels has shape {labels.shape}, must have {images.shape[:1]} as the images"
-        )
-    if name == "train":
-        _require_no_gap(labels)
-    pixels = np.ascontiguousarray(images[..., np.newaxis] if images.ndim == 3 else images, np.uint8)
-    return Split(pixels, labels.astype(np.int32))
+def _content(arrays: Mapping[str, NDArray[Any]], layout: Layout | None) -> Content:
+    present = [short for short in _SPLITS if f"{short}_images" in arrays]
+    given = {f"{short}_images": arrays[f"{short}_images"] for short in present}
+    images = with_channels(to_uint8(given), layout, "dataset.layout=")
+    require_one_shape(images)
+    splits = {}
+    for short in present:
+        name = f"{short}_labels"
+        labels = integers(name, one_each(name, arrays[name], len(images[f"{short}_images"])))
+        if short == "train":
+            class_names = _class_names(labels, arrays.get(_NAMES))
+        require_below(len(class_names), _SPLITS[short], labels)
+        splits[_SPLITS[short]] = Split(images[f"{short}_images"], labels.astype(np.int32))
+    return Content(splits["train"], splits.get("validation"), splits["test"], class_names)
 
 
-def _require_no_gap(labels: NDArray[Any]) -> None:
+def _class_names(labels: NDArray[Any], names: NDArray[Any] | None) -> tuple[str, ...]:
+    if names is not None:
+        if names.ndim != 1 or names.dtype.kind not in "US" or len(names) < 2:
+            raise ValueError(f"class_names has shape {names.shape} of {names.dtype}, must be words [classes]")
+        return tuple(map(str, names.astype(str)))
     found = np.unique(labels)
     strays = found[found != np.arange(len(found))]
     if len(strays):
-        raise ValueError(f"train_labels holds {strays[0]}, must hold 0, 1, 2, ... without a gap")
+        raise ValueError(_gap(int(strays[0]), set(found.tolist())))
     if len(found) < 2:
         raise ValueError("train_labels holds a single class, must hold two or more")
+    return tuple(map(str, found))
+
+
+def _gap(stray: int, found: set[int]) -> str:
+    if stray < 0:
+        return f"train_labels holds {stray}, must hold 0, 1, 2, ... without a gap"
+    missing = next(label for label in range(stray) if label not in found)
+    return f"train_labels holds {stray}, must hold 0, 1, 2, ... without a gap: class {missing} has no example"

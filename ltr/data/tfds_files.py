@@ -67,10 +67,11 @@ def _damaged(entry: Entry, folder: Path, problem: str) -> str:
 
 def read_splits(builder: Any, shape: tuple[int, int, int]) -> Arrays:
     """The arrays that a TFDS builder has prepared, of images of that shape; raises whatever it meets."""
-    return Arrays(*(_split(builder, name, shape) for name in Arrays._fields))
+    return Arrays(*(read_split(builder, name, shape) for name in Arrays._fields))
 
 
-def _split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
+def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
+    """The arrays of one split, as `read_splits` reads them."""
     import tensorflow_datasets as tfds
 
     # TFDS decodes images half as fast, and asks for OpenCV on every machine.

@@ -38,7 +38,8 @@ def test_plan_and_run_agree_on_a_name_that_moves_with_the_content(
         names.append(Path(json.loads(capsys.readouterr().out)["folder"]).name)
     assert names[0] == names[1] != names[2]
     assert ltr_run(*QUICK, here) == 0
-    capsys.readouterr()
+    said = "data: 15 train, 5 validation (a share of each class), 20 test images of 6x6, 1 channel; 2 classes"
+    assert capsys.readouterr().err.startswith(f"{said}\n")
     assert ltr_run(*QUICK, there) == 0
     assert "finished before, nothing to train" in capsys.readouterr().err
     assert [folder.name for folder in root.iterdir()] == names[:1]

@@ -1,6 +1,7 @@
 """`dataset=custom`: what is at `dataset.path`, what it is called by, and what can be wrong with it."""
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from ltr.composition import from_words
 from ltr.config import Dataset as Config
-from ltr.data import describe, load, pinned, training_examples
+from ltr.data import describe, load, pinned, status_lines, training_examples
 from ltr.data.digits import DIGITS
 from ltr.data.prepare import prepare
+from ltr.data.splitting import stratified
 from ltr.data.tfds_files import write
 from ltr.errors import ConfigError, DataNotFoundError
 from ltr.store.identity import run_id
@@ -37,7 +39,7 @@ def npz(tmp_path: Path) -> Callable[..., Config]:
     def save(file: str = "mine.npz", **replaced: Any) -> Config:
         arrays = {name: array for name, array in (good() | replaced).items() if array is not None}
         np.savez(tmp_path / file, **arrays)
-        return Config("custom", validation=2, path=str(tmp_path / file))
+        return Config("custom", validation=3, path=str(tmp_path / file), split="auto")
 
     return save
 
@@ -52,11 +54,14 @@ def test_an_npz_file_as_a_run_sees_it(npz: Callable[..., Config]) -> None:
     dataset = load(npz(), None)
     assert (dataset.name, dataset.classes) == ("custom", 3)
     expected = good()
-    np.testing.assert_array_equal(dataset.train.images, expected["train_images"][:7, :, :, np.newaxis])
-    np.testing.assert_array_equal(dataset.validation.labels, expected["train_labels"][7:])
+    held_out = stratified(expected["train_labels"], 3)
+    kept = np.setdiff1d(np.arange(9), held_out)
+    np.testing.assert_array_equal(dataset.train.images, expected["train_images"][kept][..., np.newaxis])
+    np.testing.assert_array_equal(dataset.validation.images[..., 0], expected["train_images"][held_out])
+    assert sorted(dataset.validation.labels) == [0, 1, 2]
     np.testing.assert_array_equal(dataset.test.images, expected["test_images"][..., np.newaxis])
     assert (dataset.test.images.dtype, dataset.test.labels.dtype) == (np.uint8, np.int32)
-    np.testing.assert_allclose(dataset.mean, [expected["train_images"][:7].mean()], rtol=1e-6)
+    np.testing.assert_allclose(dataset.mean, [expected["train_images"][kept].mean()], rtol=1e-6)
 
 
 def test_its_shape_classes_and_sizes_come_from_the_file(npz: Callable[..., Config]) -> None:
@@ -66,7 +71,7 @@ def test_its_shape_classes_and_sizes_come_from_the_file(npz: Callable[..., Confi
     }
     facts = describe(npz(**images))
     assert (facts.shape, facts.classes, facts.train_examples, facts.test_examples) == ((2, 6, 3), 3, 9, 4)
-    assert training_examples(npz(**images)) == 7
+    assert training_examples(npz(**images)) == 6
 
 
 def test_a_folder_of_prepared_data_is_read(folder: Config, digits_root: Path) -> None:
@@ -92,7 +97,7 @@ def test_a_run_is_called_by_what_is_in_the_file_not_by_where_it_lies(
     npz: Callable[..., Config], tmp_path: Path
 ) -> None:
     def name(config: Config) -> str:
-        return run_id(from_words(["dataset=custom", f"dataset.path={config.path}"]))
+        return run_id(from_words(["dataset=custom", f"dataset.path={config.path}", "dataset.validation=3"]))
 
     one, moved = npz("one.npz"), npz("moved.npz")
     np.savez_compressed(tmp_path / "small.npz", **good())
@@ -114,6 +119,7 @@ def test_a_folder_that_moves_keeps_its_name(folder: Config, tmp_path: Path) -> N
 
 def test_a_configuration_is_pinned_once(npz: Callable[..., Config]) -> None:
     config = pinned(npz())
+    assert (config.split, config.validation) == ("stratified", 3)
     assert pinned(config) == config
     assert pinned(Config("mnist")) == Config("mnist")
 
@@ -135,6 +141,212 @@ def test_only_custom_data_has_a_path_and_a_checksum(knob: str) -> None:
         from_words([f"dataset.{knob}=x"])
 
 
+# How it is split
+
+
+def by_class(counts: list[int]) -> dict[str, np.ndarray]:
+    """Training data sorted by class, of so many examples each."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return {
+        "train_images": np.arange(20 * len(labels)).reshape(-1, 5, 4).astype(np.uint8),
+        "train_labels": labels,
+    }
+
+
+def test_data_sorted_by_class_validate_and_train_on_every_class(npz: Callable[..., Config]) -> None:
+    config = dataclasses.replace(npz(**by_class([40, 30, 30])), validation=10)
+    dataset = load(pinned(config), None)
+    assert np.bincount(dataset.validation.labels).tolist() == [4, 3, 3]
+    assert np.bincount(dataset.train.labels).tolist() == [36, 27, 27]
+    assert (np.diff(dataset.train.labels) >= 0).all(), "training rows changed their order"
+    images = np.concatenate([dataset.train.images, dataset.validation.images]).reshape(100, -1)
+    assert len(np.unique(images, axis=0)) == len(
+        np.unique(by_class([40, 30, 30])["train_images"].reshape(100, -1), axis=0)
+    )
+
+
+def test_a_run_split_otherwise_is_another_run(npz: Callable[..., Config]) -> None:
+    """A run of before `dataset.split`, whose default is `last`, keeps its id."""
+    config = npz()
+    last = from_words(
+        ["dataset=custom", f"dataset.path={config.path}", "dataset.validation=3", "dataset.split=last"]
+    )
+
+    def id_of(split: Any) -> str:
+        dataset = pinned(dataclasses.replace(config, split=split))
+        return run_id(dataclasses.replace(last, dataset=dataset))
+
+    assert run_id(last) == "319325179d"
+    assert id_of("auto") == id_of("stratified") != id_of("last") == run_id(last)
+
+
+@pytest.mark.parametrize(
+    ("counts", "split", "message"),
+    [
+        ([3, 6], "last", r"dataset\.split=last: class 0 \(cat\) has no validation example; "),
+        (
+            [6, 3],
+            "last",
+            r"dataset\.split=last: class 1 \(dog\) has no training example; dataset\.split=stratified gives ",
+        ),
+        ([8, 1], "auto", r"dataset\.path=.*: class 1 \(dog\) has 1 training example, needs 2 or more$"),
+        ([9, 0], "auto", r"dataset\.path=.*: class 1 \(dog\) has no training example$"),
+    ],
+)
+def test_a_class_without_examples_is_refused_by_name(
+    counts: list[int], split: Any, message: str, npz: Callable[..., Config]
+) -> None:
+    names = np.array(["cat", "dog"])
+    config = npz(**by_class(counts), test_labels=np.zeros(4, int), class_names=names)
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        pinned(dataclasses.replace(config, split=split))
+
+
+def test_fewer_validation_examples_than_classes(npz: Callable[..., Config]) -> None:
+    message = r"^dataset\.validation=2: must be 3 to 6, so that each class has examples in both parts$"
+    with pytest.raises(ConfigError, match=message):
+        pinned(dataclasses.replace(npz(), validation=2))
+
+
+OWN = {
+    "val_images": np.arange(100).reshape(5, 5, 4).astype(np.uint8),
+    "val_labels": np.array([[2], [1], [0], [0], [1]], np.uint8),
+}
+
+
+def test_the_validation_split_of_a_file_is_used(npz: Callable[..., Config]) -> None:
+    """The names and shapes of MedMNIST."""
+    labels = {name: good()[name][:, None].astype(np.uint8) for name in ("train_labels", "test_labels")}
+    config = pinned(npz(**OWN, **labels))
+    assert (config.split, config.validation, training_examples(config)) == ("file", 5, 9)
+    dataset = load(config, None)
+    np.testing.assert_array_equal(dataset.validation.images[..., 0], OWN["val_images"])
+    assert dataset.validation.labels.tolist() == [2, 1, 0, 0, 1]
+    np.testing.assert_array_equal(dataset.train.images[..., 0], good()["train_images"])
+    assert next(status_lines(config)).startswith("data: 9 train, 5 validation (its own split), 4 test")
+    assert pinned(config) == config
+
+
+def test_the_validation_split_of_a_file_is_part_of_what_a_run_is_if_it_is_used(
+    npz: Callable[..., Config],
+) -> None:
+    other = OWN | {"val_images": OWN["val_images"] + 1}
+    assert pinned(npz(**OWN)).sha256 != pinned(npz(**other)).sha256
+    unused = dataclasses.replace(npz(**OWN), split="stratified")
+    plain = dataclasses.replace(npz("plain.npz"), split="stratified")
+    assert pinned(unused).sha256 == pinned(plain).sha256
+    assert "warning: its own validation split is not used (dataset.split=stratified)" in status_lines(unused)
+
+
+def test_a_validation_split_without_a_class_is_refused(npz: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError, match=r"class 2 has no validation example$"):
+        pinned(npz(**OWN | {"val_labels": np.array([0, 1, 0, 1, 0])}))
+
+
+def test_a_validation_split_that_is_not_there_is_refused(npz: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError, match=r"^dataset\.split=file: .* brings no validation split"):
+        pinned(dataclasses.replace(npz(), split="file"))
+    with pytest.raises(
+        ConfigError, match=r"^dataset\.split=file: must be last or stratified unless dataset=c"
+    ):
+        pinned(Config(split="file"))
+
+
+def test_the_validation_split_of_a_folder_is_used(folder: Config) -> None:
+    path = Path(folder.path or "")
+    shutil.copy(
+        path / "digits-test.array_record-00000-of-00001",
+        path / "digits-validation.array_record-00000-of-00001",
+    )
+    info = json.loads((path / "dataset_info.json").read_text())
+    info["splits"].append(info["splits"][1] | {"name": "validation"})
+    (path / "dataset_info.json").write_text(json.dumps(info))
+    config = pinned(dataclasses.replace(folder, split="auto"))
+    assert (config.split, config.validation, training_examples(config)) == ("file", 360, 1437)
+    dataset = load(config, None)
+    np.testing.assert_array_equal(dataset.validation.images, dataset.test.images)
+    assert len(load(pinned(folder), None).train.labels) == 1437 - 240
+
+
+# What is said and refused of its images
+
+
+def test_a_run_says_what_its_data_are(npz: Callable[..., Config]) -> None:
+    config = pinned(npz())
+    expected = (
+        "data: 6 train, 3 validation (a share of each class), 4 test images of 5x4, 1 channel; 3 classes"
+    )
+    assert list(status_lines(config)) == [expected]
+    assert list(status_lines(Config())) == []
+
+
+def test_what_is_odd_is_warned_of(npz: Callable[..., Config]) -> None:
+    images = good()["train_images"]
+    images[[4, 6]] = 7
+    said = list(status_lines(pinned(npz(train_images=images, weights=np.ones(9)))))
+    assert said[1:] == [
+        "warning: not used: weights",
+        "warning: 2 of 9 train images are of a single colour, the first in row 4",
+    ]
+
+
+def test_images_that_are_probably_channels_first_are_refused_until_it_is_said(
+    npz: Callable[..., Config],
+) -> None:
+    images = {name: np.moveaxis(coloured(name), -1, 1) for name in ("train_images", "test_images")}
+    config = npz(**images)
+    message = (
+        r"train_images has shape \(9, 3, 5, 6\), which is probably channels first; type "
+        "dataset.layout=channels_first if its images are 5x6, 3 channels, "
+        "dataset.layout=channels_last if they are 3x5, 6 channels$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        pinned(config)
+    first, last = (pinned(dataclasses.replace(config, layout=f"channels_{end}")) for end in ("first", "last"))
+    assert describe(first).shape == (5, 6, 3)
+    assert describe(last).shape == (3, 5, 6)
+    np.testing.assert_array_equal(load(first, None).test.images, coloured("test_images"))
+    assert first.sha256 == pinned(npz(**{name: coloured(name) for name in images})).sha256
+
+
+def coloured(name: str) -> np.ndarray:
+    count = len(good()[name])
+    return np.random.default_rng(1).integers(0, 256, (count, 5, 6, 3), np.uint8)
+
+
+def test_floats_that_are_bytes_are_the_same_run(npz: Callable[..., Config]) -> None:
+    floats = {name: (good()[name] / 255).astype(np.float32) for name in ("train_images", "test_images")}
+    assert pinned(npz("floats.npz", **floats)).sha256 == pinned(npz()).sha256
+
+
+def test_floats_that_are_no_bytes_are_refused_with_what_to_type(npz: Callable[..., Config]) -> None:
+    floats = {name: good()[name] / 256 for name in ("train_images", "test_images")}
+    with pytest.raises(
+        ConfigError, match=r"type: train_images = np\.round\(train_images \* 255\)\.astype\(np\.ui"
+    ):
+        pinned(npz(**floats))
+
+
+def test_what_ltr_data_import_reads_is_answered_with_it(npz: Callable[..., Config], tmp_path: Path) -> None:
+    names = {"train": "x_train", "test": "x_test"}
+    np.savez(
+        tmp_path / "keras.npz",
+        **{new: good()[f"{old}_images"] for old, new in names.items()},
+        **{new.replace("x", "y"): good()[f"{old}_labels"] for old, new in names.items()},
+    )
+    table = tmp_path / "a table.csv"
+    table.write_text("label,a\n0,1\n")
+    for path, kind, quoted in (
+        (tmp_path / "keras.npz", "NumPy arrays", f"{tmp_path}/keras.npz"),
+        (table, "CSV", f"'{table}'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            describe(Config("custom", path=str(path)))
+        assert str(caught.value) == (
+            f"dataset.path={path}: holds {kind}; for what a run reads, type: ltr data import {quoted}"
+        )
+
+
 # What can be wrong with it
 
 
@@ -151,6 +363,8 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_too_few_examples(npz: Callable[..., Config]) -> None:
     config = dataclasses.replace(npz(), validation=9)
+    with pytest.raises(ConfigError, match=r"^dataset\.validation=9: must be smaller than the 9 "):
+        pinned(config)
     message = "dataset.validation=9: must be smaller than the 9 training examples of custom"
     with pytest.raises(ConfigError, match=f"^{message}$"):
         load(config, None)
@@ -163,16 +377,31 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"test_labels": None},
         "has no array test_labels; needs train_images, train_labels, test_images, test_l",
     ),
-    ({"train_images": IMAGES / 255}, "train_images is float64, must be uint8"),
+    ({"train_images": IMAGES / 255}, "test_images is uint8, must be float64 as train_images"),
+    ({"train_images": IMAGES.astype(str)}, "test_images is uint8, must be <U3 as train_images"),
     ({"train_images": IMAGES.reshape(9, 20)}, rf"train_images has shape \(9, 20\), {SHAPE}"),
     ({"train_images": IMAGES[:0]}, rf"train_images has shape \(0, 5, 4\), {SHAPE}"),
     ({"test_images": IMAGES[:0]}, rf"test_images has shape \(0, 5, 4\), {SHAPE}"),
     ({"train_labels": LABELS * 1.0}, "train_labels is float64, must be integers"),
     ({"train_labels": LABELS > 0}, "train_labels is bool, must be integers"),
     ({"train_labels": LABELS[:8]}, r"train_labels has shape \(8,\), must have \(9,\) as the images"),
-    ({"train_labels": LABELS[:, None]}, r"train_labels has shape \(9, 1\), must have \(9,\) as the images"),
-    ({"train_labels": LABELS + 1}, r"train_labels holds 1, must hold 0, 1, 2, \.\.\. without a gap"),
-    ({"train_labels": LABELS * 2}, r"train_labels holds 2, must hold 0, 1, 2, \.\.\. without a gap"),
+    (
+        {"train_labels": np.eye(3, dtype=int)[LABELS]},
+        r"train_labels has shape \(9, 3\), one-hot labels; type: tra",
+    ),
+    ({"train_labels": np.ones((9, 3), int)}, r"train_labels has shape \(9, 3\), several labels for an image"),
+    ({"val_images": IMAGES}, "has val_images alone; needs both of val_images and val_labels, or neither"),
+    ({"val_images": IMAGES, "val_labels": LABELS + 1}, "a validation label is 3, must be 0 to 2"),
+    ({"class_names": np.arange(3)}, r"class_names has shape \(3,\) of int64, must be words \[classes\]"),
+    ({"class_names": np.array(["cat", "dog"])}, "a train label is 2, must be 0 to 1"),
+    (
+        {"train_labels": LABELS + 1},
+        r"train_labels holds 1, must hold 0, 1, 2, \.\.\. without a gap: class 0 has",
+    ),
+    (
+        {"train_labels": LABELS * 2},
+        r"train_labels holds 2, must hold 0, 1, 2, \.\.\. without a gap: class 1 has",
+    ),
     ({"train_labels": LABELS - 1}, r"train_labels holds -1, must hold 0, 1, 2, \.\.\. without a gap"),
     ({"train_labels": LABELS.astype(np.uint64) << 60}, r"train_labels holds 1152921504606846976, must hold"),
     ({"train_labels": LABELS * 0}, "train_labels holds a single class, must hold two or more"),

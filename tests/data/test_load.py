@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import hypothesis.extra.numpy as arrays
@@ -5,9 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from ltr.composition import from_words
 from ltr.config import Dataset as Config
 from ltr.data import DATASETS, Dataset, load, of_each_class
 from ltr.data.dataset import moments
+from ltr.data.digits import DIGITS
+from ltr.data.entry import Arrays, Split
+from ltr.data.prepare import prepare
+from ltr.data.tfds_files import read, write
 from ltr.errors import ConfigError
 
 
@@ -55,6 +61,40 @@ def test_validation_is_the_end_of_the_training_set(shared_root: Path) -> None:
         np.concatenate([many.train.labels, many.validation.labels]),
     )
     assert len(many.train.labels) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in DATASETS if name != "digits")]
+)
+def test_the_last_examples_are_of_every_class(name: str, real) -> None:
+    """TFDS shuffles what it writes, so that the default `dataset.split=last` leaves no class out."""
+    dataset = load(from_words([f"dataset={name}"]).dataset, str(real(name)))
+    for split in (dataset.train, dataset.validation):
+        shares = np.bincount(split.labels, minlength=dataset.classes) / len(split.labels)
+        whole = np.bincount(dataset.train.labels, minlength=dataset.classes) / len(dataset.train.labels)
+        assert shares.min() > 0
+        assert np.abs(shares / whole - 1).max() < 0.5
+
+
+def test_the_order_of_tfds_is_not_that_of_its_files(digits_root: Path, tmp_path: Path) -> None:
+    """Images that are written sorted by class are not read so: what `split=last` relies on."""
+    (images, labels), test = prepare(DIGITS, digits_root)
+    order = np.argsort(labels, kind="stable")
+    entry = dataclasses.replace(DIGITS, sha256=None)
+    write(entry, tmp_path, Arrays(Split(images[order], labels[order]), test))
+    (_, found), _ = read(entry, tmp_path)
+    assert np.bincount(found[-240:], minlength=10).min() >= 12
+
+
+def test_data_of_the_registry_can_be_stratified(shared_root: Path) -> None:
+    last, stratified = (load(Config(split=split), str(shared_root)) for split in ("last", "stratified"))
+    assert len(stratified.validation.labels) == len(last.validation.labels)
+    shares = np.bincount(stratified.validation.labels) / np.bincount(
+        np.concatenate([stratified.train.labels, stratified.validation.labels])
+    )
+    assert np.ptp(shares) < 0.01
+    both = [np.concatenate([data.train.images, data.validation.images]) for data in (last, stratified)]
+    np.testing.assert_array_equal(*(np.sort(images.reshape(len(images), -1), axis=0) for images in both))
 
 
 def test_loading_twice_gives_the_same(digits: Dataset, shared_root: Path) -> None:

@@ -1,0 +1,61 @@
+"""Files that people have, turned into the .npz file that `dataset.path` reads.
+
+A format is a file of this folder with a `Format`, named in `FORMATS`.
+"""
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from ltr.data.content import Content
+from ltr.data.importing import arrays, cifar, csv_table, idx, image_folder, parquet
+from ltr.data.importing.base import Asked, Format
+from ltr.data.importing.finish import finish
+from ltr.errors import ConfigError, DataNotFoundError
+
+FORMATS = (cifar.FORMAT, idx.FORMAT, parquet.FORMAT, image_folder.FORMAT, csv_table.FORMAT, arrays.FORMAT)
+"""In the order in which they are tried: a folder of images may hold a CSV file, too."""
+
+
+class Imported(NamedTuple):
+    """What was read, from which format, and notes on what was done to it, a line each."""
+
+    content: Content
+    format: str
+    notes: list[str]
+
+
+def read(path: Path, asked: Asked) -> Imported:
+    """The data in a file or folder.
+
+    Raises:
+        ConfigError: it is of no known format, is damaged, or needs an option; says which.
+        DataNotFoundError: nothing is there.
+    """
+    if not path.exists():
+        raise DataNotFoundError(f"{path}: no such file or folder")
+    format = detect(path)
+    if format is None:
+        known = ", ".join(one.name for one in FORMATS)
+        raise ConfigError(f"{path}: of no format that is known here ({known})")
+    for option in ("label", "shape", "size"):
+        if getattr(asked, option) is not None and option not in format.takes:
+            raise ConfigError(f"--{option}: has no meaning for {path}, {format.name}")
+    try:
+        content, notes = finish(format.read(path, asked), asked)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Imported(content, format.name, notes)
+
+
+def detect(path: Path) -> Format | None:
+    """The format of a file or folder; None if it is of none."""
+    return next((format for format in FORMATS if format.recognises(path)), None)
+
+
+def advice(path: Path) -> str | None:
+    """What to type so that a run can read a file or folder; None if `ltr data import` does not know it."""
+    format = detect(path)
+    if format is None or (format is arrays.FORMAT and not arrays.is_only_named_otherwise(path)):
+        return None
+    return f"holds {format.name}; for what a run reads, type: ltr data import {shlex.quote(str(path))}"

@@ -1,0 +1,76 @@
+"""NumPy arrays by other names: an .npz file, or a folder of .npy files, as in x_train, y_train, X, y."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltr.data.importing.base import SPLITS, Asked, Format, Found, split_of
+from ltr.data.npz import NEEDED, read_members
+
+_KINDS = {
+    "images": ("x", "images", "image", "data", "inputs"),
+    "labels": ("y", "labels", "label", "targets", "target"),
+}
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is an .npz file or a folder of .npy files."""
+    return path.suffix == ".npz" if path.is_file() else any(path.glob("*.npy"))
+
+
+def read(path: Path, asked: Asked) -> Found:
+    """Arrays by what their names say: `x` or `images`, `y` or `labels`, and their split, if any."""
+    arrays = read_members(path) if path.is_file() else _read_folder(path)
+    names = arrays.pop("class_names", None)
+    found: dict[str, dict[str, NDArray[Any]]] = {"images": {}, "labels": {}}
+    for name, array in arrays.items():
+        if kind := _kind(name):
+            split = split_of(name) or "train"
+            if split in found[kind]:
+                raise ValueError(f"{name} is a second array of {split} {kind}")
+            found[kind][split] = array
+    images, labels = found["images"], found["labels"]
+    if not images or images.keys() != labels.keys():
+        raise ValueError(f"has the arrays {', '.join(arrays)}; {_needed(images, labels)}")
+    unused = [name for name in arrays if not _kind(name)]
+    notes = [f"not used: {', '.join(unused)}"] if unused else []
+    return Found(images, labels, None if names is None else [str(name) for name in names], notes)
+
+
+def is_only_named_otherwise(path: Path) -> bool:
+    """Whether images and labels are there, but not by all the names that a run reads."""
+    try:
+        read(path, Asked())
+        return path.is_dir() or not set(NEEDED) <= set(read_members(path))
+    except (ValueError, OSError):
+        return False
+
+
+def _needed(images: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
+    for split in SPLITS:
+        if (split in images) != (split in labels):
+            has, lacks = ("images", "labels") if split in images else ("labels", "images")
+            return f"has {split} {has} but no {split} {lacks}"
+    return "needs x_train, y_train, x_test and y_test, or images and labels"
+
+
+def _read_folder(path: Path) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for file in sorted(path.glob("*.npy")):
+        try:
+            arrays[file.stem] = np.load(file)
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"{file.name}: cannot be read ({error})") from None
+    return arrays
+
+
+def _kind(name: str) -> str | None:
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return next((kind for kind, known in _KINDS.items() if any(word in known for word in words)), None)
+
+
+FORMAT = Format("NumPy arrays", recognises, read, frozenset({"shape"}))

@@ -1,0 +1,123 @@
+"""CIFAR's Python version: pickled batches in a folder or in its .tar.gz, read without running them."""
+
+import codecs
+import io
+import pickle
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy._core.multiarray import _reconstruct  # what a pickled array names
+from numpy.typing import NDArray
+
+from ltr.data.importing.base import Asked, Format, Found, split_of
+
+_META = ("batches.meta", "meta")
+_LABELS = (b"labels", b"fine_labels")
+_NAMES = (b"label_names", b"fine_label_names")
+
+
+def _frombuffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """What newer pickles of arrays call."""
+    return np.frombuffer(buffer, dtype).reshape(shape, order=order)
+
+
+_ALLOWED = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("_codecs", "encode"): codecs.encode,
+}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles numbers, words, lists, dictionaries and arrays; a pickle could name any code to run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"asks for {module}.{name}, no array") from None
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a folder of batches, or a tar archive that is named after CIFAR."""
+    if path.is_file():
+        return "cifar" in path.name.lower() and path.name.endswith((".tar.gz", ".tgz", ".tar"))
+    names = {file.name for file in path.iterdir() if file.is_file()}
+    return any(map(_is_batch, names)) and (bool(names & set(_META)) or "test_batch" in names)
+
+
+def read(path: Path, asked: Asked) -> Found:
+    """The batches `data_batch_1` to `5` and `test_batch`, or `train` and `test`, 3x32x32 a row."""
+    images: dict[str, list[Any]] = {}
+    labels: dict[str, list[Any]] = {}
+    class_names = None
+    for name, content in sorted(_contents(path).items()):
+        loaded = _loaded(name, content)
+        if name in _META:
+            class_names = [word.decode() for word in _first(name, loaded, _NAMES)]
+            continue
+        split = split_of(name) or "train"
+        images.setdefault(split, []).append(_images(name, loaded))
+        labels.setdefault(split, []).append(np.asarray(_first(name, loaded, _LABELS)))
+    if not images:
+        raise ValueError("has no batch; needs data_batch_1 and test_batch, or train and test")
+    return Found(_joined(images), _joined(labels), class_names)
+
+
+def _joined(batches: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
+    return {split: np.concatenate(parts) for split, parts in batches.items()}
+
+
+def _is_batch(name: str) -> bool:
+    return name in ("train", "test", "test_batch") or name.startswith("data_batch_")
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    """Batches and the file of names, by name."""
+    if path.is_dir():
+        files = (file for file in path.iterdir() if file.is_file())
+        return {file.name: file.read_bytes() for file in files if _is_batch(file.name) or file.name in _META}
+    try:
+        with tarfile.open(path) as archive:
+            inside = {Path(member.name).name: member for member in archive if member.isfile()}
+            return {
+                name: archive.extractfile(member).read()  # type: ignore[union-attr]
+                for name, member in inside.items()
+                if _is_batch(name) or name in _META
+            }
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"cannot be read as a tar archive ({error})") from None
+
+
+def _loaded(name: str, content: bytes) -> Mapping[bytes, Any]:
+    try:
+        loaded = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # damage shows as anything
+        raise ValueError(f"{name}: no batch of CIFAR ({error})") from None
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{name}: no batch of CIFAR (holds a {type(loaded).__name__})")
+    return {key.encode() if isinstance(key, str) else key: value for key, value in loaded.items()}
+
+
+def _first(name: str, batch: Mapping[bytes, Any], keys: tuple[bytes, ...]) -> Any:
+    for key in keys:
+        if key in batch:
+            return batch[key]
+    raise ValueError(f"{name}: has no {' or '.join(key.decode() for key in keys)}")
+
+
+def _images(name: str, batch: Mapping[bytes, Any]) -> NDArray[Any]:
+    planes = np.asarray(_first(name, batch, (b"data",)))
+    if planes.ndim != 2 or planes.shape[1] != 3072:
+        raise ValueError(f"{name}: its data have shape {planes.shape}, must have (N, 3072)")
+    return planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+FORMAT = Format("batches of CIFAR", recognises, read)

@@ -1,0 +1,119 @@
+"""What files bring, made the data of a run: uint8 images of one shape, classes from 0 on, a test split."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltr.data.content import Content, require_every_class, require_one_shape
+from ltr.data.entry import Split
+from ltr.data.images import described, is_channels_first, to_uint8, with_channels
+from ltr.data.importing.base import Asked, Found
+from ltr.data.labels import integers, one_each, require_below
+from ltr.data.splitting import stratified
+
+
+def finish(found: Found, asked: Asked) -> tuple[Content, list[str]]:
+    """Return the data, and notes on what was done to them, a line each.
+
+    Raises:
+        ValueError: they have no training split, no test split and `asked.test` makes none, or images or
+            labels that cannot be converted without a loss.
+    """
+    if "train" not in found.images:
+        raise ValueError(f"has no training split; it has {', '.join(found.images)}")
+    images, notes = _images(found, asked)
+    labels, class_names = _classes(_labels(found), found.class_names)
+    splits = {name: Split(images[name], labels[name]) for name in images}
+    require_every_class(labels["train"], "training", class_names)
+    if "test" not in splits:
+        splits["train"], splits["test"] = _cut(splits["train"], asked.test)
+    elif asked.test is not None:
+        raise ValueError(f"--test {asked.test:g}: there is a test split already")
+    content = Content(splits["train"], splits.get("validation"), splits["test"], class_names)
+    return content, [*found.notes, *notes]
+
+
+def _images(found: Found, asked: Asked) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
+    """Images [N, height, width, channels] by split."""
+    named = {f"{split}_images": _unflattened(array, asked) for split, array in found.images.items()}
+    pixels, layout, notes = to_uint8(named), asked.layout, []
+    if layout is None and any(is_channels_first(array.shape) for array in pixels.values()):
+        layout = "channels_first"
+    images = with_channels(pixels, layout, "--layout ")
+    require_one_shape(images)
+    if layout != asked.layout:
+        shape = next(iter(images.values())).shape[1:]
+        notes.append(f"read as channels first: {described(shape)}; --layout channels_last reads otherwise")
+    return {name.removesuffix("_images"): array for name, array in images.items()}, notes
+
+
+def _unflattened(images: NDArray[Any], asked: Asked) -> NDArray[Any]:
+    if images.ndim != 2:
+        return images
+    pixels = images.shape[1]
+    side = math.isqrt(pixels)
+    shape = asked.shape or (side, side)
+    if math.prod(shape) != pixels:
+        given = f"--shape {'x'.join(map(str, shape))}" if asked.shape else "a square"
+        raise ValueError(
+            f"an image has {pixels} pixels, which {given} has not; type --shape HEIGHTxWIDTH or, of "
+            "several channels, --shape HEIGHTxWIDTHxCHANNELS (--layout channels_first: CHANNELSxHEIGHTxWIDTH)"
+        )
+    return images.reshape(-1, *shape)
+
+
+def _labels(found: Found) -> dict[str, NDArray[Any]]:
+    """Labels [N] by split: words or integers."""
+    labels = {}
+    for split, array in found.labels.items():
+        labels[split] = _plain(split, one_each(f"{split}_labels", array, len(found.images[split])))
+    if any(array.dtype.kind == "U" for array in labels.values()):
+        return {split: array.astype(str) for split, array in labels.items()}
+    return labels
+
+
+def _plain(split: str, labels: NDArray[Any]) -> NDArray[Any]:
+    missing = np.array([label is None or label != label for label in labels.tolist()], bool)
+    if missing.any():
+        raise ValueError(f"{split}_labels has no label in row {missing.argmax()}")
+    if labels.dtype.kind in "OSU":
+        return labels.astype(str)
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+        return labels.astype(np.int64)
+    return integers(f"{split}_labels", labels.astype(np.int64) if labels.dtype == bool else labels)
+
+
+def _classes(
+    labels: Mapping[str, NDArray[Any]], names: Any
+) -> tuple[dict[str, NDArray[np.int32]], tuple[str, ...]]:
+    """Labels from 0 on by split, and the names of the classes."""
+    if names is not None:
+        for split, array in labels.items():
+            require_below(len(names), split, integers(f"{split}_labels", array))
+        return {split: array.astype(np.int32) for split, array in labels.items()}, tuple(names)
+    known = np.unique(labels["train"])
+    if len(known) < 2:
+        raise ValueError("its training images are of a single class; must be of two or more")
+    for split, array in labels.items():
+        strays = array[~np.isin(array, known)]
+        if len(strays):
+            raise ValueError(f"a {split} image is of class {strays[0]}, of which no training image is")
+    numbered = {split: np.searchsorted(known, array).astype(np.int32) for split, array in labels.items()}
+    return numbered, tuple(map(str, known))
+
+
+def _cut(train: Split, fraction: float | None) -> tuple[Split, Split]:
+    """A share of each class as the test split."""
+    if fraction is None:
+        raise ValueError("has no test split; type --test 0.2 to make one of a fifth of each class")
+    try:
+        rows = stratified(train.labels, round(fraction * len(train.labels)))
+    except ValueError as error:
+        raise ValueError(
+            f"--test {fraction:g} is {round(fraction * len(train.labels))} images, {error}"
+        ) from None
+    kept = np.delete(np.arange(len(train.labels)), rows)
+    return Split(train.images[kept], train.labels[kept]), Split(train.images[rows], train.labels[rows])

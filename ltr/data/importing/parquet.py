@@ -1,0 +1,97 @@
+"""Parquet files of encoded images, as Hugging Face data sets write them: {bytes, path} and a label."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltr.data.importing.base import Asked, Format, Found, by_split
+from ltr.data.importing.encoded import Encoded, decode
+
+LABELS = ("label", "labels", "fine_label", "class", "target")
+"""Columns that are taken for labels where none is named."""
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a Parquet file or a folder with some, at any depth."""
+    return bool(_files(path))
+
+
+def read(path: Path, asked: Asked) -> Found:
+    """The rows of a file, or of files with train, validation or test in their names."""
+    encoded: dict[str, list[Encoded]] = {}
+    labels: dict[str, Any] = {}
+    class_names: list[str] | None = None
+    for split, files in by_split(_files(path)).items():
+        tables = [_read(file) for file in files]
+        image, label = _columns(files[0], tables[0].schema, asked.label)
+        encoded[split] = [
+            Encoded(f"{file.name}, row {row}", _content(file, row, value))
+            for file, table in zip(files, tables, strict=True)
+            for row, value in enumerate(table[image].to_pylist())
+        ]
+        labels[split] = np.concatenate([np.array(table[label].to_pylist()) for table in tables])
+        class_names = class_names or _class_names(tables[0].schema, label)
+    images, notes = decode(encoded, asked.size)
+    return Found(images, labels, class_names, notes)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
+
+
+def _read(file: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file).read()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{file.name}: cannot be read as Parquet ({str(error).partition(chr(10))[0]})"
+        ) from None
+
+
+def _columns(file: Path, schema: Any, label: str | None) -> tuple[str, str]:
+    """Names of the columns of images and of labels."""
+    images = [field.name for field in schema if _is_encoded(field.type)]
+    if len(images) != 1:
+        raise ValueError(
+            f"{file.name}: has {len(images)} columns of encoded images among {', '.join(schema.names)}; "
+            "must have one, binary or {bytes, path}"
+        )
+    known = [name for name in schema.names if (name == label if label else name in LABELS)]
+    if not known:
+        raise ValueError(
+            f"{file.name}: type --label with the column of labels, one of {', '.join(schema.names)}"
+        )
+    return images[0], known[0]
+
+
+def _is_encoded(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _content(file: Path, row: int, value: Any) -> bytes:
+    content = value["bytes"] if isinstance(value, dict) else value
+    if content is None:
+        raise ValueError(f"{file.name}, row {row}: has no image in it")
+    return bytes(content)
+
+
+def _class_names(schema: Any, label: str) -> list[str] | None:
+    """The names that Hugging Face keeps of a class label."""
+    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        names = json.loads(metadata)["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names]
+
+
+FORMAT = Format("Parquet", recognises, read, frozenset({"label", "size"}))

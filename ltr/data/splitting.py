@@ -1,0 +1,75 @@
+"""Choice of the validation examples: the last ones, or a fixed share of each class."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltr.config import Dataset
+from ltr.errors import ConfigError
+
+Rows = slice | NDArray[np.intp]
+
+
+def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
+    """Rows to train on and rows to validate on, each in the order of the data.
+
+    Raises:
+        ConfigError: `config.validation` leaves nothing to train on or, where `config.split` is
+            stratified, a class without an example in one of the parts.
+    """
+    require_fewer(config, len(labels))
+    if config.split != "stratified":
+        kept = len(labels) - config.validation
+        return slice(kept), slice(kept, None)
+    try:
+        held_out = stratified(labels, config.validation)
+    except ValueError as error:
+        raise ConfigError(f"dataset.validation={config.validation}: {error}") from None
+    return np.delete(np.arange(len(labels)), held_out), held_out
+
+
+def require_fewer(config: Dataset, examples: int) -> None:
+    """ConfigError if no example is left to train on."""
+    if config.validation >= examples:
+        raise ConfigError(
+            f"dataset.validation={config.validation}: must be smaller than "
+            f"the {examples} training examples of {config.name}"
+        )
+
+
+def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+    """Sorted rows of `count` examples, in which each class has its share of all examples.
+
+    A pure function of its arguments, and the same for ever: run ids rely on it. Shares are rounded by
+    largest remainder. A class of two or more examples has one in each part at least, a class of one
+    example keeps it. Which examples of a class are chosen is random, by the raw stream of PCG64(0),
+    which NumPy does not change (NEP 19).
+
+    Args:
+        labels: integers from 0 on, [N].
+        count: number of examples to choose.
+
+    Raises:
+        ValueError: not every class of two or more examples can have one in each part.
+    """
+    shares = _shares(np.bincount(labels), count)
+    order = np.argsort(np.random.PCG64(0).random_raw(len(labels)), kind="stable")
+    chosen = [order[labels[order] == label][:share] for label, share in enumerate(shares)]
+    return np.sort(np.concatenate(chosen))
+
+
+def _shares(sizes: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Number of examples that each class gives, by largest remainder within its bounds, ties by label."""
+    highest = np.maximum(sizes - 1, 0)
+    lowest = np.minimum(highest, 1)
+    if not lowest.sum() <= count <= highest.sum():
+        raise ValueError(
+            f"must be {lowest.sum()} to {highest.sum()}, so that each class has examples in both parts"
+        )
+    total = sizes.sum()
+    shares = np.clip(count * sizes // total, lowest, highest)
+    while missing := count - shares.sum():
+        step = np.sign(missing)
+        can_change = shares < highest if step > 0 else shares > lowest
+        owed = step * (count * sizes - shares * total)
+        shares[np.argmax(np.where(can_change, owed, np.iinfo(np.int64).min))] += step
+    return shares
