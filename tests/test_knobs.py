@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ltr.config import Duration, Experiment, to_dict
 from ltr.errors import ConfigError
-from ltr.knobs import knobs, nearest, parse
+from ltr.knobs import knobs, parse
+from ltr.suggestions import nearest
 
 durations = st.builds(Duration, st.integers(1, 10**6), st.sampled_from(["", "ep"]))
 rates = st.floats(0, 1, exclude_min=True, exclude_max=True)

@@ -28,10 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print the plan."""
     from ltr.composition import from_words
-    from ltr.devices import start
-    from ltr.report.stdout import write
 
     experiment = from_words(args.knobs)
+    from ltr.devices import start  # which imports JAX: what is wrong is said before
+    from ltr.report.stdout import write
+
     start(None)
     plan = _plan(experiment)
     write(json.dumps(plan, indent=2) if args.json else _text(plan))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from ltr.config import Model as Config
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
 from ltr.models.model import KINDS, Model, with_statistics
+from ltr.suggestions import nearest
 
 MODELS: dict[str, Callable[[Config, tuple[int, int, int], int], Model]] = {
     "lenet_300_100": lenet.lenet_300_100,
