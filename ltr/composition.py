@@ -36,7 +36,7 @@ def experiment_of(composed: DictConfig) -> Experiment:
     experiment = parse(values)  # type: ignore[arg-type]
     for arm in set(experiment.arms).intersection(choices(ARM)).difference(experiment.arm):
         config_files.check(ARM, arm)
-    require_arms(experiment)
+    require_arms(experiment.arms, experiment.arm)
     from ltr import data, transfer  # which import JAX: what is wrong is said before
 
     pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))

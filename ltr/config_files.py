@@ -13,7 +13,7 @@ import yaml
 from ltr import groups
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of, group_names
-from ltr.knobs import KnobError, validated
+from ltr.knobs import KnobError, require_arms, validated
 from ltr.suggestions import nearest
 
 GLOBAL = "_global_"
@@ -51,9 +51,12 @@ def problem(group: str, choice: str) -> str:
     return ""
 
 
-def check(group: str, choice: str) -> None:
-    """ConfigError that names file and line if the file of a choice, or one it is made of, is wrong."""
-    _check(group, choice, ())
+def check(group: str, choice: str) -> set[str]:
+    """The arms that the file of a choice, or one it is made of, defines.
+
+    ConfigError, which names file and line, if one of them is wrong.
+    """
+    return _check(group, choice, ())
 
 
 def base_choices() -> dict[str, str]:
@@ -63,17 +66,24 @@ def base_choices() -> dict[str, str]:
     return {group: chosen[group] for group in group_names() if chosen.get(group, "null") != "null"}
 
 
-def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> None:
+def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[str]:
     file = _read(file_of(group, choice), group)
     if group == ARM:
         _check_knobs(file, (ARM, choice))
-        return
+        return {choice}
     if (group, choice) in begun:
         raise file.error(1, "is one of its own defaults")
-    _check_knobs(file, _package(file))
+    arms = set()
     for default in _defaults(file):
         if named := _named(file, default):
-            _check(named, default.choice, (*begun, (group, choice)))
+            arms |= _check(named, default.choice, (*begun, (group, choice)))
+    values = _check_knobs(file, _package(file))
+    arms |= set(values.get(ARM, {}))
+    try:
+        require_arms(values.get("arms", ()), {*choices(ARM), *arms})
+    except KnobError as error:
+        raise file.error(_line(file.root, error.path), str(error)) from None
+    return arms
 
 
 def _read(path: Path, group: str) -> ConfigFile:
@@ -163,7 +173,8 @@ def _package(file: ConfigFile) -> tuple[str, ...]:
     return {GLOBAL: (), "_group_": (file.group,)}.get(match[1], tuple(match[1].split(".")))
 
 
-def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> None:
+def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
+    """What the file sets, below the keys of its package; ConfigError if it may not."""
     values = {} if file.root is None else _values(file)
     if file.group != ARM:
         values.pop("defaults", None)
@@ -176,6 +187,7 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> None:
         validated(values)
     except KnobError as error:
         raise file.error(_line(file.root, error.path[len(package) :]), str(error)) from None
+    return values
 
 
 def _check_groups(file: ConfigFile, values: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import annotated_types
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ltr.config import Arm, AsTyped, Auto, Duration, Experiment, to_dict
 from ltr.errors import ConfigError
-from ltr.suggestions import nearest, spellings
+from ltr.suggestions import did_you_mean, near, nearest, spellings
 
 AUTO = "auto"
 
@@ -54,11 +54,11 @@ def validated(values: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
-def require_arms(experiment: Experiment) -> None:
-    """ConfigError if an arm is not defined."""
-    for arm in experiment.arms:
-        if arm not in experiment.arm:
-            raise ConfigError(f"arms: unknown arm {arm}; {nearest(arm, experiment.arm)}")
+def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
+    """KnobError if one of the arms is not defined."""
+    for arm in arms:
+        if arm not in defined:
+            raise KnobError(["arms"], f"arms: unknown arm {arm}; {nearest(arm, defined)}")
 
 
 def _wrong(name: str, value: Any, must: str) -> KnobError:
@@ -145,11 +145,12 @@ OTHER_NAMES = {
 
 
 def nearest_knob(name: str, known: Iterable[str], value: str = "") -> str:
-    """`nearest` for the name of a knob, whose value says how long epochs are."""
+    """Say which knob was probably meant; its value says how many epochs, where they were."""
     last = name.rpartition(".")[2].casefold().replace("-", "_")
     if last in ("epoch", "epochs"):
         return f"did you mean steps={value if value.isdecimal() else 20}ep?"
-    return f"did you mean {OTHER_NAMES[last]}?" if last in OTHER_NAMES else nearest(name, known)
+    meant = [OTHER_NAMES[last]] if last in OTHER_NAMES else near(name, known)
+    return did_you_mean(meant) or "ltr run --help lists them"
 
 
 _SIGNS = {

@@ -7,13 +7,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ltr import config_files
 from ltr.config import FilePath
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of, group_names
-from ltr.knobs import as_typed, knobs, nearest_knob
+from ltr.knobs import KnobError, as_typed, knobs, nearest_knob, require_arms, validated
 from ltr.suggestions import nearest, plain
 
 _QUOTES = ("'", '"')
@@ -48,10 +48,12 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     for number, word in enumerate(words):
         _check_form(word, texts[:number], texts[number + 1 :])
         _check_name(word)
-    config_files_of(words)
+    arms = {*choices(ARM), *_arms_of_files(words), *_arms_of_words(words)}
     quoted = [_quoted(word, sweep) for word in words]
     for word, text in zip(words, quoted, strict=True):
-        _check_value(word, text, texts, sweep)
+        value = _read(word, text, texts, sweep)
+        if word.key == "arms" and isinstance(value, list):
+            require_arms(value, arms)
     return quoted
 
 
@@ -80,12 +82,14 @@ def _check_form(word: Word, before: Sequence[str], after: Sequence[str]) -> None
         odd = next(sign for sign in text if sign in _QUOTES or plain(sign) != sign)
         meant = "".join(sign for sign in plain(text) if sign not in _QUOTES)
         raise ConfigError(f"{text}: has {odd} in it; did you mean {meant}?")
+    if not word.key:
+        raise ConfigError(f"'{text}': not a knob; type key=value, as in prune_rate=0.2")
     if "=" not in text and not text.startswith("~"):
         raise ConfigError(f"{text}: not a knob; {_instead(text, before, after)}")
     if after and not word.value and "=" not in after[0] and text.endswith("="):
         raise ConfigError(f"{text}: ends in a space; type {text}{after[0]}")
     if not is_text and (opened := _unclosed(word.value)):
-        _complain_of(opened, text, after)
+        _raise_unclosed(opened, text, after)
 
 
 def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
@@ -110,7 +114,7 @@ def _unclosed(value: str) -> str:
     return "".join(opening for opening, closing in pairs if value.count(opening) > value.count(closing))
 
 
-def _complain_of(opened: str, text: str, after: Sequence[str]) -> None:
+def _raise_unclosed(opened: str, text: str, after: Sequence[str]) -> None:
     whole = text
     for part in after:
         whole += f" {part}"
@@ -132,8 +136,11 @@ def _check_name(word: Word) -> None:
     if key == ARM:
         raise ConfigError(f"{word.text}: arms are chosen by name, as in arms=[ticket,random_mask]")
     if key in group_names():
+        if value.startswith("[") and key != "experiment":
+            sweep = f"ltr run -m {key}={value.strip('[]')}"
+            raise ConfigError(f"{word.text}: takes one choice; to sweep, type {sweep}")
         for choice in _chosen(word):
-            if choice not in (*choices(key), "null"):
+            if choice not in (*choices(key), "null") and not word.text.startswith("~"):
                 raise ConfigError(f"{key}={choice}: unknown choice; {_nearest_choice(key, choice)}")
     elif not re.fullmatch(r"arm\.\w+", key) and re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in _names():
         raise ConfigError(f"{key}: unknown knob; {nearest_knob(key, _names(), value)}")
@@ -141,7 +148,7 @@ def _check_name(word: Word) -> None:
 
 def _chosen(word: Word) -> Iterator[str]:
     """The choices that a word makes of a group, without those that Hydra's functions make."""
-    if word.value in choices(word.key):
+    if word.value == "" or word.value in choices(word.key):
         yield word.value
     elif not re.search(r"[${}()]", word.value):
         yield from (part for text in word.value.strip("[]").split(",") if (part := text.strip().strip("'\"")))
@@ -155,14 +162,18 @@ def _nearest_choice(group: str, choice: str) -> str:
     return nearest(choice, choices(group))
 
 
-def config_files_of(words: Sequence[Word]) -> None:
-    """ConfigError where a file that these words choose, or that config.yaml does, is wrong."""
+def _arms_of_words(words: Sequence[Word]) -> set[str]:
+    return {word.key.split(".")[1] for word in words if word.key.startswith(f"{ARM}.")}
+
+
+def _arms_of_files(words: Sequence[Word]) -> Iterator[str]:
+    """The arms that the chosen files define; ConfigError, which names file and line, if one is wrong."""
     made = {word.key: [*_chosen(word)] for word in words if word.key in group_names()}
     chosen = {group: [choice] for group, choice in config_files.base_choices().items()} | made
     for group, some in chosen.items():
         for choice in some:
             if choice != "null":
-                config_files.check(group, choice)
+                yield from config_files.check(group, choice)
 
 
 # What Hydra reads
@@ -189,33 +200,63 @@ def _is_quoted(value: str) -> bool:
 def _quoted_text(text: str) -> str:
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    return QuotedString(text, Quote.single).with_quotes()
+    literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # no reference to another knob
+    return QuotedString(literal, Quote.single).with_quotes()
 
 
 def _are_files(parts: Sequence[str], whole: str) -> bool:
     return not Path(whole).expanduser().exists() and all(Path(part).expanduser().exists() for part in parts)
 
 
-def _check_value(word: Word, text: str, words: Sequence[str], sweep: bool) -> None:
-    """ConfigError where Hydra's grammar cannot read a value, or reads a sweep where there is none."""
+def _read(word: Word, text: str, words: Sequence[str], sweep: bool) -> Any:
+    """The value of a word, None where it is not one alone.
+
+    ConfigError where Hydra's grammar cannot read it, or reads a sweep where there is none, or the
+    knob does not take it.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    if word.value.endswith(","):
-        raise ConfigError(f"{word.text}: ends in a comma; did you mean {word.text.rstrip(',')}?")
     try:
-        read = OverridesParser.create().parse_override(text)
+        override = OverridesParser.create().parse_override(text)
     except HydraException:
-        raise ConfigError(f"{word.text}: cannot be read; if meant so, type {_as_quoted(word)}") from None
-    if not read.is_sweep_override():
-        return
+        meant = text.rstrip(",") if text.endswith(",") else _with_quotes(word)
+        raise ConfigError(f"{word.text}: cannot be read; did you mean {meant}?") from None
+    if override.is_sweep_override():
+        _check_sweep(word, words, sweep)
+        return None
+    value = override.value()
+    if not word.is_for_hydra and word.key not in group_names() and not override.is_delete():
+        _check_taken(word, value)
+    return value
+
+
+def _check_sweep(word: Word, words: Sequence[str], sweep: bool) -> None:
     if "," in word.value and "[" not in word.value and _is_list(word.key):
         raise ConfigError(f"{word.text}: is a list; type '{word.key}=[{word.value}]'")
     if not sweep:
         raise ConfigError(f"{word.text}: has several values; to sweep, type ltr run -m {shlex.join(words)}")
 
 
-def _as_quoted(word: Word) -> str:
+def _check_taken(word: Word, value: Any) -> None:
+    """ConfigError if a knob does not take a value that no other knob decides; numbers are said as typed."""
+    if "${" in word.value:
+        return
+    try:
+        validated(_nested(word.key, value))
+    except KnobError:
+        if isinstance(value, int | float):
+            validated(_nested(word.key, word.value))
+        raise
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return dict(value)
+
+
+def _with_quotes(word: Word) -> str:
     value = word.value.replace('"', "")
     return shlex.quote(f'{word.key}="{value}"')
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _LOOKALIKES = str.maketrans(
     dict.fromkeys("‐‑‒–−", "-")
@@ -14,22 +14,31 @@ _LOOKALIKES = str.maketrans(
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which known name was probably begun or mistyped; else list them all.
-
-    Names are compared without case, dashes and underscores, as a whole and by their last dotted part.
-    """
+    """Say which of the known names was probably begun or mistyped; else list them all."""
     known = sorted(known)
-    names: dict[str, list[str]] = {}
+    return did_you_mean(near(word, known)) or "known: " + ", ".join(known)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The question, empty of no name."""
+    if len(names) < 2:
+        return f"did you mean {names[0]}?" if names else ""
+    return f"did you mean one of {', '.join(names)}?"
+
+
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """The names that were probably begun or mistyped.
+
+    They are compared without case, dashes and underscores, as a whole and by their last dotted part.
+    """
+    names: dict[str, set[str]] = {}
     for name in known:
-        for spelling in {_squeezed(name), _squeezed(name.rpartition(".")[2])}:
-            names.setdefault(spelling, []).append(name)
+        for spelling in (_squeezed(name), _squeezed(name.rpartition(".")[2])):
+            names.setdefault(spelling, set()).add(name)
     squeezed = _squeezed(word)
     begun = [name for name in names if squeezed and name.startswith(squeezed)]
     close = [squeezed] if squeezed in names else begun or difflib.get_close_matches(squeezed, names, 1, 0.5)
-    found = sorted({name for spelling in close for name in names[spelling]})
-    if not found:
-        return "known: " + ", ".join(known)
-    return f"did you mean {found[0]}?" if len(found) == 1 else f"did you mean one of {', '.join(found)}?"
+    return sorted({name for spelling in close for name in names[spelling]})
 
 
 def _squeezed(name: str) -> str:
@@ -53,7 +62,7 @@ def spellings(value: str) -> Iterator[str]:
     if (number := _number(value.removesuffix("%"))) is not None:
         if number.is_integer() and abs(number) < 1e15:
             yield str(int(number))
-        if number > 1 or "%" in value:
+        if number >= 10 or "%" in value:
             yield f"{number / 100:g}"
     if value:
         yield f"[{value.strip('[]')}]"

@@ -90,7 +90,7 @@ def widest(experiment: Experiment) -> int:
 
 def check(experiment: Experiment) -> None:
     """ConfigError for an arm that is not defined, or cannot be what its definition says."""
-    require_arms(experiment)
+    require_arms(experiment.arms, experiment.arm)
     for name in experiment.arms:
         pruned = experiment.arm[name].pruned
         moving = experiment.arm[name].method not in SCORES

@@ -50,8 +50,9 @@ def conduct(experiment: Experiment) -> None:
     trackers.require(experiment.tracker)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
-        for asked in _looks(experiment, folder):
-            _complete(asked, folder, stop)
+        trained = [_complete(asked, folder, stop) for asked in _looks(experiment, folder)]
+        if not any(trained) and experiment.tracker != "none":
+            print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
         conclude(folder.path, select(folder.frames["results"], asked), asked)
 
 
@@ -78,8 +79,8 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
-    """Train what the run lacks."""
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> bool:
+    """Train what the run lacks; returns whether that was anything."""
     outline = setup.outline(experiment)
     folder.ask(experiment)
     to_do = _to_do(experiment, folder)
@@ -93,6 +94,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
         with _recorded(folder, ready):
             _train(ready, folder, stop, table)
             draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
+    return ready is not None
 
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:
