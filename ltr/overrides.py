@@ -172,7 +172,7 @@ def _arms_of_files(words: Sequence[Word]) -> Iterator[str]:
     chosen = {group: [choice] for group, choice in config_files.base_choices().items()} | made
     for group, some in chosen.items():
         for choice in some:
-            if choice != "null":
+            if choice not in ("", "null"):
                 yield from config_files.check(group, choice)
 
 

@@ -37,7 +37,7 @@ def near(word: str, known: Iterable[str]) -> list[str]:
             names.setdefault(spelling, set()).add(name)
     squeezed = _squeezed(word)
     begun = [name for name in names if squeezed and name.startswith(squeezed)]
-    close = [squeezed] if squeezed in names else begun or difflib.get_close_matches(squeezed, names, 1, 0.5)
+    close = [squeezed] if squeezed in names else begun or difflib.get_close_matches(squeezed, names, 1, 0.6)
     return sorted({name for spelling in close for name in names[spelling]})
 
 

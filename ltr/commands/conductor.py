@@ -50,8 +50,10 @@ def conduct(experiment: Experiment) -> None:
     trackers.require(experiment.tracker)
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
-        trained = [_complete(asked, folder, stop) for asked in _looks(experiment, folder)]
-        if not any(trained) and experiment.tracker != "none":
+        trained = False
+        for asked in _looks(experiment, folder):
+            trained |= _complete(asked, folder, stop)
+        if not trained and experiment.tracker != "none":
             print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
         conclude(folder.path, select(folder.frames["results"], asked), asked)
 
