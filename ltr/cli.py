@@ -8,20 +8,29 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ltr import commands
-from ltr.errors import LtrError
+from ltr.errors import ConfigError, LtrError
+from ltr.suggestions import nearest
 from ltr.version import __version__
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (by default the command line) name; returns its exit code."""
+    words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
-    arguments, more = parser.parse_known_args(words)
-    unknown = [word for word in more if word.startswith("-") or not hasattr(arguments, "knobs")]
-    if unknown:
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    _check_command(parser, words[0])
+    arguments, more = parser.parse_known_args([*words[1:], "--help"] if words[0] == "help" else words)
+    takes_knobs = hasattr(arguments, "knobs")
+    unknown = [word for word in more if word.startswith("-") or not takes_knobs]
+    if unknown and not takes_knobs:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if more:
-        arguments.knobs += more
     try:
+        if unknown:
+            raise ConfigError(_as_knob(unknown[0], words))
+        if more:
+            arguments.knobs += more
         return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
     except LtrError as error:
         print(f"ltr {arguments.command}: {error}", file=sys.stderr)
@@ -34,6 +43,22 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, say
         print(f"ltr {arguments.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _check_command(parser: argparse.ArgumentParser, word: str) -> None:
+    """Say what was meant by a first word that is no command."""
+    if word in (*commands.NAMES, "help") or word.startswith("-"):
+        return
+    if "=" in word:
+        parser.error(f"{word}: not a command; type ltr run {word}")
+    parser.error(f"{word}: unknown command; {nearest(word, commands.NAMES)}")
+
+
+def _as_knob(option: str, words: Sequence[str]) -> str:
+    """Say what to type instead of an option that there is not."""
+    from ltr.overrides import option_as_word
+
+    return option_as_word(option, words[words.index(option) + 1 :])
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,6 +5,7 @@ line receives it, or a part of it, as a plain frozen dataclass.
 """
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -46,6 +47,18 @@ class Beside:
     """Marks a knob that is no part of a run's identity: it extends a run, or cannot change its numbers."""
 
 
+class AsTyped:
+    """Marks a text knob whose value on the command line is taken as typed, whatever signs are in it."""
+
+
+class FilePath(AsTyped):
+    """Marks such a knob that names a file or folder; `~` at its start is the home folder."""
+
+
+def _home(path: Any) -> Any:
+    return os.path.expanduser(path) if isinstance(path, str) else path  # noqa: PTH111
+
+
 class Auto:
     """Marks a knob that may be `auto` too, which `ltr.knobs.parse` makes other knobs of."""
 
@@ -60,7 +73,11 @@ class Dataset:
         str, Field(description="what a training image goes through each time: none, crop_flip")
     ] = "none"
     path: Annotated[
-        str | None, Field(description="an .npz file or a folder of TFDS data (custom only)"), Beside()
+        str | None,
+        BeforeValidator(_home),
+        Field(description="an .npz file or a folder of TFDS data (custom only)"),
+        Beside(),
+        FilePath(),
     ] = None
     sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
     split: Annotated[
@@ -291,7 +308,9 @@ class Experiment:
         "one_shot",
     )
     ticket: Annotated[
-        str | None, Field(description="start from another run's tickets: RUN, or RUN@round for one round")
+        str | None,
+        Field(description="start from another run's tickets: RUN, or RUN@round for one round"),
+        AsTyped(),
     ] = None
     early_bird: Annotated[
         bool, Field(description="note at which step of a ticket's training the next could have been drawn")
@@ -314,11 +333,19 @@ class Experiment:
             "one_shot": Arm(mask="one_shot"),
         }
     )
-    output_root: Annotated[str, Field(min_length=1, description="folder of the run folders"), Beside()] = (
-        "outputs"
-    )
+    output_root: Annotated[
+        str,
+        BeforeValidator(_home),
+        Field(min_length=1, description="folder of the run folders"),
+        Beside(),
+        FilePath(),
+    ] = "outputs"
     data_dir: Annotated[
-        str | None, Field(description="folder of prepared data (null: where TFDS puts it)"), Beside()
+        str | None,
+        BeforeValidator(_home),
+        Field(description="folder of prepared data (null: where TFDS puts it)"),
+        Beside(),
+        FilePath(),
     ] = None
     devices: Annotated[
         int | None, Field(ge=1, description="devices to train on (null: all; each CPU core is one)"), Beside()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ltr import masks
 from ltr.config import Experiment
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
+from ltr.suggestions import nearest
 
 
 class Rewinding(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ltr.composition import ARM, choices, group_names
+from ltr.groups import ARM, choices, group_names
 from ltr.knobs import knobs
 from ltr.pruning.criteria import CRITERIA
 

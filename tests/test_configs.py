@@ -8,9 +8,10 @@ import pytest
 
 from ltr import setup
 from ltr.cli import main
-from ltr.composition import ARM, choices, config_dir, from_words, group_names
+from ltr.composition import from_words
 from ltr.config import Duration, Model, Optimizer
 from ltr.data import DATASETS
+from ltr.groups import ARM, choices, config_dir, group_names
 from ltr.knobs import Knob, knobs
 
 FILES = sorted(config_dir().rglob("*.yaml"))

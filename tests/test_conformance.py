@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 from ltr import arms, data, experiment, masks, setup, waves
-from ltr.composition import ARM, choices, from_words
+from ltr.composition import from_words
 from ltr.config import Dataset as Config
 from ltr.config import Experiment
 from ltr.data import DATASETS, Dataset, Split
 from ltr.data.augmentation import AUGMENTATIONS
 from ltr.errors import LtrError, StoppedError
+from ltr.groups import ARM, choices
 from ltr.methods import early_bird, rigl
 from ltr.models import MODELS
 from ltr.pruning.criteria import CRITERIA, SIGNS

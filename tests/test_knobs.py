@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.config import Duration, Experiment, to_dict
+from ltr.config import Duration, Experiment, FilePath, to_dict
 from ltr.errors import ConfigError
-from ltr.knobs import knobs, nearest, parse
+from ltr.knobs import as_typed, knobs, parse
 
 durations = st.builds(Duration, st.integers(1, 10**6), st.sampled_from(["", "ep"]))
 rates = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -82,13 +82,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"seed": 2**32}, "seed=4294967296: must be a whole number >= 0 and < 4294967296"),
     ({"steps": 0}, "steps=0: must be at least one step"),
     ({"steps": "0ep"}, "steps=0ep: must be at least one step"),
-    ({"steps": "20 ep"}, f"steps=20 ep: {DURATION}"),
+    ({"steps": "20 ep"}, f"steps=20 ep: {DURATION}; did you mean steps=20ep?"),
     ({"steps": -5}, f"steps=-5: {DURATION}"),
     ({"steps": True}, f"steps=True: {DURATION}"),
     ({"eval_every": 0}, "eval_every=0: must be at least one step"),
     ({"rewind_step": "1.5ep"}, f"rewind_step=1.5ep: {DURATION}"),
     ({"batch_size": 0}, "batch_size=0: must be a whole number >= 1"),
-    ({"arms": "ticket"}, "arms=ticket: must be a list, each a word"),
+    ({"arms": "ticket"}, "arms=ticket: must be a list, each a word; did you mean arms=[ticket]?"),
     ({"arms": ["one_shot"]}, "arms=[one_shot]: must contain ticket, which decides what is pruned"),
     ({"dataset": {"validation": 0}}, "dataset.validation=0: must be a whole number >= 1"),
     ({"optimizer": {"name": "adan"}}, "optimizer.name=adan: must be one of adam, sgd, momentum"),
@@ -115,6 +115,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"pruning": {"rates": {"conv": -1}}}, "pruning.rates.conv=-1: must be a number >= 0"),
     ({"arm": {"random_mask": {"draws": 0}}}, "arm.random_mask.draws=0: must be a whole number >= 1"),
+    ({"steps": 1e3}, f"steps=1000.0: {DURATION}; did you mean steps=1000?"),
+    ({"prune_rate": "20%"}, f"prune_rate=20%: {PRUNE_RATE}; did you mean prune_rate=0.2?"),
+    ({"prune_rate": 20}, f"prune_rate=20: {PRUNE_RATE}; did you mean prune_rate=0.2?"),
+    ({"prune_rate": None}, f"prune_rate=null: {PRUNE_RATE}"),
+    (
+        {"optimizer": {"name": "Adam"}},
+        "optimizer.name=Adam: must be one of adam, sgd, momentum; did you mean optimizer.name=adam?",
+    ),
+    ({"optimizer": "sgd"}, "optimizer=sgd: holds knobs, such as optimizer.name"),
+    ({"arm": {"loud": None}}, "arm.loud=null: holds knobs, such as arm.NAME.mask"),
+    ({"optimizer": {"lr": 1}}, "optimizer.lr: unknown knob; did you mean optimizer.learning_rate?"),
     ({"checkpoint_every": 0}, "checkpoint_every=0: must be a number > 0"),
     ({"prune_rat": 0.1}, "prune_rat: unknown knob; did you mean prune_rate?"),
     (
@@ -132,6 +143,18 @@ def test_a_bad_value_is_one_line_with_knob_value_and_what_is_allowed(
         parse(given_)
     assert str(raised.value) == message
     assert raised.value.exit_code == 2
+
+
+def test_paths_in_the_home_folder_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    parsed = parse({"output_root": "~/runs", "data_dir": "~", "dataset": {"path": "~/mine~.npz"}})
+    assert (parsed.output_root, parsed.data_dir) == ("/home/ada/runs", "/home/ada")
+    assert parsed.dataset.path == "/home/ada/mine~.npz"
+
+
+def test_the_knobs_that_are_taken_as_typed() -> None:
+    paths = {name: isinstance(mark, FilePath) for name, mark in as_typed()}
+    assert paths == {"dataset.path": True, "ticket": False, "output_root": True, "data_dir": True}
 
 
 @pytest.mark.parametrize(("rounds", "prunings"), [(0, 0), (1, 1), (2, 2), (15, 2)])
@@ -157,12 +180,6 @@ def test_a_knob_says_what_it_may_be() -> None:
         "fraction of a layer's remaining weights pruned a round",
         "a number > 0 and < 1",
     )
-
-
-def test_nearest_suggests_or_else_lists() -> None:
-    assert nearest("tickt", ["ticket", "one_shot"]) == "did you mean ticket?"
-    assert nearest("warmup", ["optimizer.warmup", "arm"]) == "did you mean optimizer.warmup?"
-    assert nearest("xyz", ["ticket", "one_shot"]) == "known: one_shot, ticket"
 
 
 def test_replicates_may_be_as_many_as_it_takes() -> None:

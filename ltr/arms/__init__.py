@@ -18,11 +18,12 @@ from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import Arm, Experiment
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
+from ltr.knobs import require_arms
 from ltr.methods import METHODS, SCORES, WEIGHTS_ALONE
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
 from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
+from ltr.suggestions import nearest
 
 TICKET = Arm()
 """The arm `ticket`: the pruned mask, and the weights at the rewind step."""
@@ -89,9 +90,8 @@ def widest(experiment: Experiment) -> int:
 
 def check(experiment: Experiment) -> None:
     """ConfigError for an arm that is not defined, or cannot be what its definition says."""
+    require_arms(experiment.arms, experiment.arm)
     for name in experiment.arms:
-        if name not in experiment.arm:
-            raise ConfigError(f"arms: unknown arm {name}; {nearest(name, experiment.arm)}")
         pruned = experiment.arm[name].pruned
         moving = experiment.arm[name].method not in SCORES
         if pruned != "zero" and moving and experiment.optimizer.weight_decay:

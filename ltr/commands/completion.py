@@ -104,7 +104,7 @@ def _choices(command: str) -> Iterator[str]:
 
 def _knobs(current: str) -> Iterator[str]:
     """Knobs and groups up to their `=`, and behind it what they may be, where that can be listed."""
-    from ltr.composition import choices, group_names
+    from ltr.groups import choices, group_names
     from ltr.knobs import knobs
 
     groups = group_names()

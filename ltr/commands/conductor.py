@@ -56,8 +56,11 @@ def conduct(experiment: Experiment) -> None:
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
+        trained = False
         for asked in _looks(experiment, folder):
-            _complete(asked, folder, stop)
+            trained |= _complete(asked, folder, stop)
+        if not trained and experiment.tracker != "none":
+            print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
         _conclude(asked, folder)
 
 
@@ -116,8 +119,8 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
-    """Train what the run lacks."""
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> bool:
+    """Train what the run lacks; returns whether that was anything."""
     outline = setup.outline(experiment)
     folder.ask(experiment)
     to_do = _to_do(experiment, folder)
@@ -132,6 +135,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
         with _recorded(folder, ready):
             _train(ready, folder, stop, table)
             draw(select(folder.frames["results"], experiment), title(experiment), folder.path / "figures")
+    return ready is not None
 
 
 def _warn_of_rare_evaluations(outline: Outline) -> None:

@@ -39,13 +39,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
+    run = find(args.output_root, args.run)
     from ltr.analysis.connectivity import by_round
     from ltr.commands.titles import title
     from ltr.knobs import parse
     from ltr.report import connectivity as report
     from ltr.store import tables
 
-    run = find(args.output_root, args.run)
     experiment = parse({**run.config, "output_root": str(run.folder.parent)})
     _measure(experiment, _rounds(args.rounds, experiment))
     table = tables.read(run.folder, "connectivity")

@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, settings
+from ltr.commands.found import add_output_root, add_run, load, settings
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the file and its card, and print where they are."""
+    if args.onnx and (args.compact or args.sparse):
+        raise ConfigError("--onnx: is of the whole network; cannot be combined with --compact or --sparse")
+    run = load(args.run, args.output_root)
     from safetensors.numpy import save
 
-    from ltr import data, export, loaded
+    from ltr import data, export
     from ltr.report import stdout
     from ltr.report.words import command
 
-    if args.onnx and (args.compact or args.sparse):
-        raise ConfigError("--onnx: is of the whole network; cannot be combined with --compact or --sparse")
-    run = loaded.load(args.run, args.output_root)
     ticket = run.ticket(args.round, args.replicate)
     dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)

@@ -6,20 +6,40 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.store.catalog import find
+
 if TYPE_CHECKING:
     from ltr.config import Experiment
+    from ltr.loaded import LoadedRun
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Take RUN, for `ltr.store.catalog.find`."""
-    parser.add_argument("run", metavar="RUN", help="a run's folder, id or the beginning of it, or last")
+    meaning = "a run's folder, its id or the beginning of either, or last"
+    parser.add_argument("run", metavar="RUN", help=meaning)
+
+
+def load(name: str, output_root: Path) -> "LoadedRun":
+    """`ltr.load`, which says that there is no such run before it imports what reads one."""
+    run = find(output_root, name)
+    from ltr.loaded import LoadedRun
+
+    return LoadedRun(run)
+
+
+def _folder(text: str) -> Path:
+    """A folder that is there; that of a default may not be yet."""
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such folder")
+    return folder
 
 
 def add_output_root(parser: argparse.ArgumentParser) -> None:
     """Take --output-root, where to look."""
     parser.add_argument(
         "--output-root",
-        type=Path,
+        type=_folder,
         default=Path("outputs"),
         help="folder of the run folders (default: outputs)",
     )

@@ -24,7 +24,7 @@ class _Help(argparse.Action):
 
 def listing() -> Iterator[str]:
     """Every knob with its default, meaning and bounds, and every choice of every group."""
-    from ltr.composition import ARM, choices, group_names
+    from ltr.groups import ARM, choices, group_names
     from ltr.knobs import knobs
 
     yield "knobs (key=default):"
@@ -36,11 +36,19 @@ def listing() -> Iterator[str]:
     for group in group_names():
         for name, meaning in choices(group).items():
             yield f"  {group}={name}"
-            yield _indented(meaning)
+            yield _described(group, name, meaning)
     yield "\narms (arms=[ticket,...]):"
     for name, meaning in choices(ARM).items():
         yield f"  {name}"
-        yield _indented(meaning)
+        yield _described(ARM, name, meaning)
+
+
+def _described(group: str, choice: str, meaning: str) -> str:
+    """What a choice is, or what is wrong with its file."""
+    from ltr.config_files import problem
+
+    wrong = problem(group, choice)
+    return _indented(f"broken: {wrong}" if wrong else meaning or "(no comment in its file says what it is)")
 
 
 def _indented(text: str) -> str:

@@ -29,11 +29,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print the plan."""
     from ltr.composition import from_words
-    from ltr.data import status_lines
+
+    experiment = from_words(args.knobs)
+    from ltr.data import status_lines  # what imports JAX, after what is wrong is said
     from ltr.devices import start
     from ltr.report.stdout import write
 
-    experiment = from_words(args.knobs)
     for line in status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
     start(None)

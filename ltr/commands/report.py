@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, settings, shared
+from ltr.commands.found import add_output_root, load, settings, shared
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the page, and print where it is."""
-    from ltr import loaded
+    runs = [load(name, args.output_root) for name in args.run]
     from ltr.analysis.comparison import compare
     from ltr.report import stdout
     from ltr.report.page import page
 
-    runs = [loaded.load(name, args.output_root) for name in args.run]
     compared = None
     if len(runs) > 1:
         of_runs = [shared(run.experiment) for run in runs]

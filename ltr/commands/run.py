@@ -38,20 +38,23 @@ def execute(args: argparse.Namespace) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from ltr import composition
-    from ltr.commands.conductor import conduct
+    from ltr import composition, groups
+    from ltr.overrides import overrides
 
-    composition.check_words(args.knobs)
+    words = overrides(args.knobs, sweep=args.multirun)
     composition.register()
     flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
-    sys.argv = ["ltr", *flags, *args.knobs]
+    sys.argv = ["ltr", *flags, *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     failures: list[LtrError] = []
 
     def job(composed: "DictConfig") -> None:
         """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
-            conduct(composition.experiment_of(composed))
+            experiment = composition.experiment_of(composed)
+            from ltr.commands.conductor import conduct  # which imports JAX: what is wrong is said before
+
+            conduct(experiment)
         except LtrError as error:
             failures.append(error)
             if args.multirun:
@@ -60,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
                     raise SystemExit(error.exit_code) from None
 
     try:
-        hydra.main(str(composition.config_dir().absolute()), "config", version_base="1.3")(job)()
+        hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(composition.one_line(error)) from None
     if failures and args.multirun:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, settings
+from ltr.commands.found import add_output_root, add_run, load, settings
 from ltr.report import stdout
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print what the run found, of the rounds, replicates and arms that were asked for last."""
-    from ltr import loaded
-
-    run = loaded.load(args.run, args.output_root)
+    run = load(args.run, args.output_root)
     if args.round is not None:
         said = _ticket(run, args.round, args.replicate)
         stdout.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))

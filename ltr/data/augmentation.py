@@ -8,7 +8,7 @@ from jax import lax
 
 from ltr.config import Dataset
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
+from ltr.suggestions import nearest
 
 PADDING = 4
 """Black pixels around an image, of which a crop can take as many in."""

@@ -13,7 +13,7 @@ from ltr.data.kmnist import KMNIST
 from ltr.data.mnist import FASHION_MNIST, MNIST
 from ltr.data.svhn_cropped import SVHN_CROPPED
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
+from ltr.suggestions import nearest
 
 _ENTRIES = (
     DIGITS,

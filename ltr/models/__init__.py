@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from ltr.config import Model as Config
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
 from ltr.models.model import KINDS, Model, with_statistics
+from ltr.suggestions import nearest
 
 
 class Network(NamedTuple):

@@ -8,9 +8,9 @@ import numpy as np
 from ltr import masks
 from ltr.config import LayerRates, Pruning
 from ltr.errors import ConfigError
-from ltr.knobs import nearest
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.suggestions import nearest
 
 
 def check(config: Pruning) -> None:

@@ -61,8 +61,8 @@ def find(output_root: Path, name: str) -> Run:
 
     Args:
         output_root: where run folders are.
-        name: a path to a run folder, a folder's name, an id or the beginning of only one, or
-            `last` for the run written most recently.
+        name: a path to a run folder, a folder's name, an id, the beginning of an id or else of a name
+            that only one has, or `last` for the run written most recently.
 
     Raises:
         ConfigError: no run has that name, or more than one.
@@ -74,7 +74,10 @@ def find(output_root: Path, name: str) -> Run:
         found = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
     else:
         exact = [folder for folder in folders if folder.name == name]
-        found = exact or [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
+        by_id = [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
+        found = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
+    if not found and not output_root.is_dir():
+        raise ConfigError(f"{name}: no such run; there is no folder {output_root}")
     if not found:
         raise ConfigError(f"{name}: no run of that name in {output_root}; ltr ls lists them")
     if len(found) > 1:

@@ -97,6 +97,14 @@ def require(name: str) -> None:
         ) from None
 
 
+def idle(name: str) -> str:
+    """What to say of a tracker where nothing is trained, so that it is shown nothing."""
+    return (
+        f"tracker={name}: is shown nothing, as nothing is trained; ask for more rounds or replicates, and it "
+        "is shown every round, or make a page with ltr report"
+    )
+
+
 def track(name: str, run: str, folder: Path, config: Mapping[str, Any]) -> Tracked:
     """Begin to track a run, by `none` not at all.
 

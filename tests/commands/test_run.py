@@ -158,7 +158,7 @@ WRONG = {
     "arms=[ticket,one_shoot]": "arms: unknown arm one_shoot; did you mean one_shot?",
     "arms=[one_shot]": "arms=[one_shot]: must contain ticket",
     "arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
-    "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean magnitude?",
+    "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean one of magnitude, magnitude_increase?",
     "pruning.rates.conv=5": "pruning.rates.conv=5.0: times prune_rate=0.2 must be less than 1",
     "pruning.densities=[0.05]": "pruning.densities=[0.05]: needs pruning=global, uniform or erk; layerwise",
     "pruning.scope=erk": "pruning.scope=erk: pruning.rates must be equal, or 0 for layers never pruned",

@@ -9,7 +9,7 @@ from types import ModuleType
 import jax
 import pytest
 
-from ltr import composition, costs, models, setup
+from ltr import composition, costs, groups, models, setup
 from ltr.models import MODELS, Network
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
@@ -27,9 +27,9 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     exec(source, vars(perceptron))
     ((name, network),) = eval(f"{{{entry}}}", {"perceptron": perceptron, "Network": Network}).items()
     monkeypatch.setitem(MODELS, name, network)
-    configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
+    configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
-    monkeypatch.setattr(composition, "config_dir", lambda: configs)
+    monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
     outline = setup.outline(composition.from_words([word]))
     said = re.search(r"([\d,]+) weights", blocks("yaml")[0])

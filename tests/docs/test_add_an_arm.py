@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, composition
+from ltr import arms, composition, groups
 from ltr.arms import Source, Ticket, weights
 from ltr.config import Arm
 
@@ -23,10 +23,10 @@ def block(language: str) -> str:
 
 
 def test_an_arm_from_parts_is_one_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs = shutil.copytree(composition.config_dir(), tmp_path / "configs")
+    configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
     (name,) = re.findall(r"`configs/arm/(\w+)\.yaml`", PAGE)
     (configs / "arm" / f"{name}.yaml").write_text(block("yaml"))
-    monkeypatch.setattr(composition, "config_dir", lambda: configs)
+    monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (words,) = re.findall(r"    ltr run '(arms=.*)'", PAGE)
     experiment = composition.from_words([words])
     arms.check(experiment)

@@ -53,6 +53,17 @@ def test_last_is_the_run_written_last(root: Path) -> None:
     assert find(root, "last").id == "abd2222222"
 
 
+@pytest.mark.parametrize("name", ["fashion", "fashion_mnist-conv_2-0", "0e"])
+def test_a_run_is_found_by_the_beginning_of_its_folder_s_name(root: Path, name: str) -> None:
+    assert find(root, name).id == "0e00000000"
+
+
+def test_the_beginning_of_an_id_goes_before_that_of_a_name(root: Path) -> None:
+    make(root, "abc-lenet-1234567890")
+    assert find(root, "abc").id == "abc1111111"
+    assert find(root, "abc-").id == "1234567890"
+
+
 @pytest.mark.parametrize("name", ["xyz", "not-a-run", "lenet"])
 def test_an_unknown_run_is_one_clear_line(root: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -66,8 +77,14 @@ def test_last_of_none_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_ambiguous_prefix_lists_the_candidates(root: Path) -> None:
-    with pytest.raises(ConfigError, match=r"digits-lenet-abc1111111, digits-lenet-abd2222222$"):
-        find(root, "ab")
+    for beginning in ("ab", "digits"):
+        with pytest.raises(ConfigError, match=r"digits-lenet-abc1111111, digits-lenet-abd2222222$"):
+            find(root, beginning)
+
+
+def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"^last: no such run; there is no folder {tmp_path}/nowhere$"):
+        find(tmp_path / "nowhere", "last")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "\udcff"])

@@ -103,6 +103,23 @@ def test_a_package_that_is_not_installed_is_said_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_that_a_finished_run_is_not_tracked_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ["steps=20", "eval_every=10", "rounds=1", "replicates=1", "arms=[ticket]", "sparse=never"]
+    words = ["run", f"output_root={tmp_path}", *quick]
+    assert main(words) == 0
+    assert "tracker" not in capsys.readouterr().err
+    assert main([*words, "tracker=tensorboard"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("ltr: tracker=tensorboard: is shown nothing, as nothing is trained; ")
+    assert not (tmp_path / "tensorboard").exists()
+    assert main([*words, "tracker=tensorboard", "rounds=2"]) == 0
+    assert "is shown nothing" not in capsys.readouterr().err
+    (events,) = tmp_path.glob("tensorboard/*/ticket/events*")
+    assert all(b"round_0%d/" % round in events.read_bytes() for round in range(3))
+
+
 def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
     tracked = track("none", "run", tmp_path, {})
     tracked.add(SCALARS)
