@@ -14,7 +14,8 @@ that of the look whose corrected p is least. Where the mean is the bound in ever
 wrongly supported or refuted in some round, at some look, in at most 5 runs of 100, half of them each,
 whatever made people look again; in 2 or 3 of them if they look once. What is not spent, a ninth, is there
 for those who choose the number of replicates by what they saw, which makes a t-test err more often.
-Claims are not corrected for one another. Rounds are chosen beforehand: the fewer, the more power each has.
+Claims are not corrected for one another: where nothing differs at all, one run in six decides something of
+one of the nine. Rounds are chosen beforehand: the fewer, the more power each has.
 
 An effect as large as one deviation between replicates is seen at the first look in a single round with a
 probability of 0.26 by 5 replicates and of 0.68 by 10, one of two deviations with 0.78 by 5.

@@ -74,7 +74,7 @@ def _how_surely(found: Found, something: bool) -> str:
     if not something:
         return f"Nothing is decided: {number} leave{'s' if number.startswith('1 ') else ''} every claim open."
     rest = f", {len(still_open)} of {len(found)} claims are undecided throughout" if still_open else ""
-    return f"Each claim is tested at 5 %, by {number}{rest}."
+    return f"Each claim is tested at 5 % on its own, by {number}{rest}."
 
 
 def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> str:
