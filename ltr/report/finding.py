@@ -29,7 +29,8 @@ def headline(results: pd.DataFrame, found: Found, experiment: Experiment) -> str
         return "No dense network has been trained yet."
     if not found:
         return _unclaimed(results, experiment)
-    sentences = [f"At {at} % of the weights the ticket {said}." for at, said in _decided(found, SUPPORTED)]
+    sentences = [f"At {at} % it {said}." for at, said in _decided(found, SUPPORTED)]
+    sentences[:1] = [one.replace(" % it", " % of the weights the ticket", 1) for one in sentences[:1]]
     sentences += [f"Refuted at {at} %: that it {said}." for at, said in _decided(found, REFUTED)]
     return " ".join([*sentences, _how_surely(found, bool(sentences))])
 
