@@ -162,9 +162,12 @@ def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:
 
 @functools.lru_cache(maxsize=1)
 def _read(path: Path, layout: Layout | None, state: Any) -> tuple[Content, dict[bool, str]]:
-    """The content, and its checksums without and with its own validation split."""
+    """The content, and its checksums without and, if there is one, with its own validation split."""
+    if path.is_dir() and layout == "channels_first":
+        raise ValueError("a folder of prepared TFDS data is channels last; dataset.layout must be null")
     content = _read_folder(path) if path.is_dir() else read_npz(path, layout)
-    return content, {with_own: digest(content, NAME, with_own) for with_own in (False, True)}
+    uses = (False,) if content.validation is None else (False, True)
+    return content, {with_own: digest(content, NAME, with_own) for with_own in uses}
 
 
 def _read_folder(folder: Path) -> Content:

@@ -445,6 +445,11 @@ def test_a_folder_of_something_else_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_is_never_channels_first(folder: Config) -> None:
+    with pytest.raises(ConfigError, match=r"is channels last; dataset\.layout must be null$"):
+        pinned(dataclasses.replace(folder, layout="channels_first"))
+
+
 def test_a_damaged_folder_is_one_line(folder: Config) -> None:
     record = next(Path(folder.path or "").glob("*train*"))
     record.write_bytes(record.read_bytes()[:1000])
