@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ltr.data.importing.base import Asked, Format, Found, split_of
 from ltr.data.mnist import parse_idx
 
-
 _KINDS = ("images-idx", "labels-idx")
 """What the names of files of images and of labels hold."""
 
