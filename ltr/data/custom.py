@@ -149,6 +149,8 @@ def status_lines(config: Dataset) -> Iterator[str]:
         f"{len(content.test.labels):,} test images of {described(content.shape)}; "
         f"{len(content.class_names)} classes"
     )
+    if held_out > train:
+        yield f"warning: more images to validate than to train on (dataset.validation={held_out})"
     if content.validation is not own:
         yield f"warning: its own validation split is not used (dataset.split={custom.rule})"
     yield from (f"warning: {odd}" for odd in oddities(content))

@@ -278,6 +278,9 @@ def test_a_run_says_what_its_data_are(npz: Callable[..., Config]) -> None:
     )
     assert list(status_lines(config)) == [expected]
     assert list(status_lines(Config())) == []
+    most = pinned(dataclasses.replace(npz(), validation=5))
+    warning = "warning: more images to validate than to train on (dataset.validation=5)"
+    assert list(status_lines(most))[1:] == [warning]
 
 
 def test_what_is_odd_is_warned_of(npz: Callable[..., Config]) -> None:
