@@ -149,6 +149,8 @@ def status_lines(config: Dataset) -> Iterator[str]:
         f"{len(content.test.labels):,} test images of {described(content.shape)}; "
         f"{len(content.class_names)} classes"
     )
+    if held_out > train:
+        yield f"warning: more images to validate than to train on (dataset.validation={held_out})"
     if content.validation is not own:
         yield f"warning: its own validation split is not used (dataset.split={custom.rule})"
     yield from (f"warning: {odd}" for odd in oddities(content))
@@ -162,9 +164,12 @@ def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:
 
 @functools.lru_cache(maxsize=1)
 def _read(path: Path, layout: Layout | None, state: Any) -> tuple[Content, dict[bool, str]]:
-    """The content, and its checksums without and with its own validation split."""
+    """The content, and its checksums without and, if there is one, with its own validation split."""
+    if path.is_dir() and layout == "channels_first":
+        raise ValueError("a folder of prepared TFDS data is channels last; dataset.layout must be null")
     content = _read_folder(path) if path.is_dir() else read_npz(path, layout)
-    return content, {with_own: digest(content, NAME, with_own) for with_own in (False, True)}
+    uses = (False,) if content.validation is None else (False, True)
+    return content, {with_own: digest(content, NAME, with_own) for with_own in uses}
 
 
 def _read_folder(folder: Path) -> Content:

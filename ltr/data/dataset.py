@@ -98,9 +98,7 @@ def _splits(config: schema.Dataset, data_dir: str | None) -> tuple[Split, Split,
 
 def _divided(train: Split, config: schema.Dataset) -> tuple[Split, Split]:
     kept, held_out = divide(train.labels, config)
-    return Split(train.images[kept], train.labels[kept]), Split(
-        train.images[held_out], train.labels[held_out]
-    )
+    return train.take(kept), train.take(held_out)
 
 
 def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:

@@ -17,6 +17,10 @@ class Split(NamedTuple):
     labels: NDArray[np.int32]
     """[N]"""
 
+    def take(self, rows: slice | NDArray[np.intp]) -> "Split":
+        """Some of the examples."""
+        return Split(self.images[rows], self.labels[rows])
+
 
 class Arrays(NamedTuple):
     """A data set as its authors split it."""

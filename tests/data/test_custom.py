@@ -278,6 +278,9 @@ def test_a_run_says_what_its_data_are(npz: Callable[..., Config]) -> None:
     )
     assert list(status_lines(config)) == [expected]
     assert list(status_lines(Config())) == []
+    most = pinned(dataclasses.replace(npz(), validation=5))
+    warning = "warning: more images to validate than to train on (dataset.validation=5)"
+    assert list(status_lines(most))[1:] == [warning]
 
 
 def test_what_is_odd_is_warned_of(npz: Callable[..., Config]) -> None:
@@ -443,6 +446,11 @@ def test_a_folder_of_something_else_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=": not a folder of prepared TFDS data ") as caught:
         load(Config("custom", path=str(tmp_path)), None)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_never_channels_first(folder: Config) -> None:
+    with pytest.raises(ConfigError, match=r"is channels last; dataset\.layout must be null$"):
+        pinned(dataclasses.replace(folder, layout="channels_first"))
 
 
 def test_a_damaged_folder_is_one_line(folder: Config) -> None:

@@ -34,6 +34,8 @@ def read(path: Path, asked: Asked) -> Imported:
     """
     if not path.exists():
         raise DataNotFoundError(f"{path}: no such file or folder")
+    if (path / "dataset_info.json").exists():
+        raise ConfigError(f"{path}: prepared TFDS data, which dataset.path={path} reads without an import")
     format = detect(path)
     if format is None:
         known = ", ".join(one.name for one in FORMATS)

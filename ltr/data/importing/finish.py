@@ -90,13 +90,13 @@ def _classes(
     labels: Mapping[str, NDArray[Any]], names: Any
 ) -> tuple[dict[str, NDArray[np.int32]], tuple[str, ...]]:
     """Labels from 0 on by split, and the names of the classes."""
+    known = np.unique(labels["train"])
+    if len(known) < 2:
+        raise ValueError("its training images are of a single class; must be of two or more")
     if names is not None:
         for split, array in labels.items():
             require_below(len(names), split, integers(f"{split}_labels", array))
         return {split: array.astype(np.int32) for split, array in labels.items()}, tuple(names)
-    known = np.unique(labels["train"])
-    if len(known) < 2:
-        raise ValueError("its training images are of a single class; must be of two or more")
     for split, array in labels.items():
         strays = array[~np.isin(array, known)]
         if len(strays):
@@ -109,11 +109,10 @@ def _cut(train: Split, fraction: float | None) -> tuple[Split, Split]:
     """A share of each class as the test split."""
     if fraction is None:
         raise ValueError("has no test split; type --test 0.2 to make one of a fifth of each class")
+    count = round(fraction * len(train.labels))
     try:
-        rows = stratified(train.labels, round(fraction * len(train.labels)))
+        rows = stratified(train.labels, count)
     except ValueError as error:
-        raise ValueError(
-            f"--test {fraction:g} is {round(fraction * len(train.labels))} images, {error}"
-        ) from None
+        raise ValueError(f"--test {fraction:g} is {count} images, {error}") from None
     kept = np.delete(np.arange(len(train.labels)), rows)
-    return Split(train.images[kept], train.labels[kept]), Split(train.images[rows], train.labels[rows])
+    return train.take(kept), train.take(rows)

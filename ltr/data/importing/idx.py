@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from ltr.data.importing.base import Asked, Format, Found, split_of
 from ltr.data.mnist import parse_idx
 
+_KINDS = ("images-idx", "labels-idx")
+"""What the names of files of images and of labels hold."""
+
 
 def recognises(path: Path) -> bool:
     """Whether a folder has IDX files of images."""
@@ -22,9 +25,6 @@ def read(path: Path, asked: Asked) -> Found:
     if images.keys() != labels.keys():
         raise ValueError(f"has images of {', '.join(images)} and labels of {', '.join(labels) or 'none'}")
     return Found(images, labels)
-
-
-_KINDS = ("images-idx", "labels-idx")
 
 
 def _by_split(path: Path, kind: str) -> list[tuple[str, Path]]:

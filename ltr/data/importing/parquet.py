@@ -14,16 +14,19 @@ LABELS = ("label", "labels", "fine_label", "class", "target")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a Parquet file or a folder with some, at any depth."""
+    """Whether it is a Parquet file or a folder with some, in it or in a folder of it."""
     return bool(_files(path))
 
 
 def read(path: Path, asked: Asked) -> Found:
     """The rows of a file, or of files with train, validation or test in their names."""
+    paths = _files(path)
+    if len(folders := sorted({file.parent.name for file in paths})) > 1:
+        raise ValueError(f"has Parquet files in {', '.join(folders)}; must be a single one of these folders")
     encoded: dict[str, list[Encoded]] = {}
     labels: dict[str, Any] = {}
     class_names: list[str] | None = None
-    for split, files in by_split(_files(path)).items():
+    for split, files in by_split(paths).items():
         tables = [_read(file) for file in files]
         image, label = _columns(files[0], tables[0].schema, asked.label)
         encoded[split] = [
@@ -38,7 +41,9 @@ def read(path: Path, asked: Asked) -> Found:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
+    if path.is_file():
+        return [path] if path.suffix == ".parquet" else []
+    return sorted([*path.glob("*.parquet"), *path.glob("*/*.parquet")])
 
 
 def _read(file: Path) -> Any:

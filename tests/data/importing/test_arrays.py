@@ -165,6 +165,12 @@ def test_wrong_arrays_are_one_line(
 def test_nothing_and_nonsense(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r": no such file or folder$"):
         importing.read(tmp_path / "none", Asked())
+    (tmp_path / "tfds").mkdir()
+    (tmp_path / "tfds" / "dataset_info.json").write_text("{}")
+    with pytest.raises(
+        ConfigError, match=r"prepared TFDS data, which dataset\.path=.*tfds reads without an import$"
+    ):
+        importing.read(tmp_path / "tfds", Asked())
     (tmp_path / "notes.txt").write_text("hello")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(

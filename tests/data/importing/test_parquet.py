@@ -99,6 +99,22 @@ def test_what_is_wrong_is_one_line(table: dict[str, Any], message: str, tmp_path
     assert "\n" not in str(caught.value)
 
 
+def test_files_in_several_folders_are_not_mixed(images: np.ndarray, tmp_path: Path) -> None:
+    for name in ("plain", "augmented"):
+        write(tmp_path / name / "train.parquet", images)
+    with pytest.raises(ConfigError, match="has Parquet files in augmented, plain; must be a single one"):
+        importing.read(tmp_path, Asked(test=0.2))
+
+
+def test_labels_that_nobody_may_know_are_refused(images: np.ndarray, tmp_path: Path) -> None:
+    """Hugging Face marks them with -1."""
+    write(tmp_path / "train.parquet", images[:6], ["cat", "dog"])
+    table = pq.read_table(write(tmp_path / "test.parquet", images[6:], ["cat", "dog"]))
+    pq.write_table(table.set_column(1, "label", [[-1] * 4]), tmp_path / "test.parquet")
+    with pytest.raises(ConfigError, match="a test label is -1, must be 0 to 1"):
+        importing.read(tmp_path, Asked())
+
+
 def test_a_damaged_file_is_one_line(images: np.ndarray, tmp_path: Path) -> None:
     path = write(tmp_path / "all.parquet", images)
     path.write_bytes(path.read_bytes()[:-20])
