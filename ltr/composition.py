@@ -13,7 +13,7 @@ from ltr import config_files, groups
 from ltr.config import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of
-from ltr.knobs import parse, require_arms
+from ltr.knobs import parse
 from ltr.overrides import overrides
 
 
@@ -34,9 +34,7 @@ def experiment_of(composed: DictConfig) -> Experiment:
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from None
     experiment = parse(values)  # type: ignore[arg-type]
-    for arm in set(experiment.arms).intersection(choices(ARM)).difference(experiment.arm):
-        config_files.check(ARM, arm)
-    require_arms(experiment.arms, experiment.arm)
+    config_files.check_arms(experiment.arms, experiment.arm)
     from ltr import data, transfer  # which import JAX: what is wrong is said before
 
     pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))

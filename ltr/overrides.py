@@ -5,7 +5,7 @@ What is wrong with a word is said before Hydra meets it, in terms of what to typ
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from ltr import config_files
 from ltr.config import FilePath
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of, group_names
-from ltr.knobs import KnobError, as_typed, knobs, nearest_knob, require_arms, validated
+from ltr.knobs import KnobError, as_typed, knobs, nearest_knob, validated
 from ltr.suggestions import nearest, plain
 
 _QUOTES = ("'", '"')
@@ -48,12 +48,10 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     for number, word in enumerate(words):
         _check_form(word, texts[:number], texts[number + 1 :])
         _check_name(word)
-    arms = {*choices(ARM), *_arms_of_files(words), *_arms_of_words(words)}
+    arms = {*_arms_of_files(words), *_arms_of_words(words)}
     quoted = [_quoted(word, sweep) for word in words]
     for word, text in zip(words, quoted, strict=True):
-        value = _read(word, text, texts, sweep)
-        if word.key == "arms" and isinstance(value, list):
-            require_arms(value, arms)
+        _check_arms(word, _read(word, text, texts, sweep), arms)
     return quoted
 
 
@@ -162,8 +160,17 @@ def _nearest_choice(group: str, choice: str) -> str:
     return nearest(choice, choices(group))
 
 
+def _check_arms(word: Word, value: Any, defined: Collection[str]) -> None:
+    """ConfigError if a word names an arm that nothing defines, or whose file is wrong."""
+    if word.key.startswith(f"{ARM}."):
+        config_files.check_arms(word.key.split(".")[1:2], defined)
+    elif word.key == "arms" and isinstance(value, list):
+        config_files.check_arms(value, defined)
+
+
 def _arms_of_words(words: Sequence[Word]) -> set[str]:
-    return {word.key.split(".")[1] for word in words if word.key.startswith(f"{ARM}.")}
+    """The arms that words add, as `+arm.NAME={noise:2}` does."""
+    return {word.key.split(".")[1] for word in words if word.text.startswith(f"+{ARM}.")}
 
 
 def _arms_of_files(words: Sequence[Word]) -> Iterator[str]:

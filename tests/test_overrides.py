@@ -32,6 +32,7 @@ ANSWERS = {
     ("experiment=mnist_lenet,mnist_lent",): "experiment=mnist_lent: unknown choice; did you mean mnist_len",
     ("experiment=mnist_l",): "experiment=mnist_l: unknown choice; did you mean one of mnist_lenet, mn",
     ("arm=random_mask",): "arm=random_mask: arms are chosen by name, as in arms=[ticket,random_mask]",
+    ("arm.one_shoot.draws=2",): "arms: unknown arm one_shoot; did you mean one_shot?",
     ("arms=[ticket,one_shoot]",): "arms: unknown arm one_shoot; did you mean one_shot?",
     # forms
     ("rounds",): "rounds: not a knob; type key=value",
