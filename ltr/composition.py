@@ -1,6 +1,7 @@
 """From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
@@ -21,7 +22,9 @@ def register() -> None:
     """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
 
     Every arm is among them, but those whose file is wrong: `experiment_of` says so if one is asked for.
+    `${expanduser:...}` is a path with the home folder for `~`.
     """
+    OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
     whole = [name for name in choices(ARM) if not config_files.problem(ARM, name)]
     arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(file_of(ARM, name))) for name in whole}
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
@@ -32,7 +35,7 @@ def experiment_of(composed: DictConfig) -> Experiment:
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(one_line(error)) from None
+        raise ConfigError(f"{error.full_key}: {str(error).partition(chr(10))[0]}") from None
     experiment = parse(values)  # type: ignore[arg-type]
     config_files.check_arms(experiment.arms, experiment.arm)
     from ltr import data, transfer  # which import JAX: what is wrong is said before

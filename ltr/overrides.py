@@ -61,6 +61,10 @@ def option_as_word(option: str, following: Sequence[str]) -> str:
     if not is_assigned and following and not following[0].startswith("-") and "=" not in following[0]:
         value = following[0]
     key = name.replace("-", "_")
+    if option in ("-m", "--multirun"):
+        return f"{option}: an option of ltr run alone; here, leave it out and name one value of each knob"
+    if len(key) < 2:
+        return f"{option}: not an option; ltr run --help lists them"
     if key in _names():
         return f"{option}: not an option; type {key}={value}"
     return f"{option}: not an option; {nearest_knob(key, _names(), value)}"
@@ -99,6 +103,9 @@ def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
         return f"type {text}={following}"
     if before and before[-1].endswith(","):
         return f"to put a space after a comma, quote the whole: type {shlex.quote(f'{before[-1]} {text}')}"
+    key, sign, value = text.partition(":")
+    if sign and key in _names():
+        return f"type {key}={value}"
     if text in choices("experiment"):
         return f"type experiment={text}"
     return "type key=value, as in prune_rate=0.2"
@@ -227,6 +234,8 @@ def _read(word: Word, text: str, words: Sequence[str], sweep: bool) -> Any:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException:
+        if word.key not in group_names() and not word.is_for_hydra:
+            validated(_nested(word.key, word.value))
         meant = text.rstrip(",") if text.endswith(",") else _with_quotes(word)
         raise ConfigError(f"{word.text}: cannot be read; did you mean {meant}?") from None
     if override.is_sweep_override():
