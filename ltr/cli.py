@@ -47,8 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _check_command(parser: argparse.ArgumentParser, word: str) -> None:
     """Say what was meant by a first word that is no command."""
-    if word in (*commands.NAMES, "help") or word.startswith("-"):
+    if word in (*commands.NAMES, "help", "-h", "--help", "--version"):
         return
+    if word.startswith("-"):
+        parser.error(f"{word}: unknown option; a command comes first, as in ltr run rounds=5")
     if "=" in word:
         parser.error(f"{word}: not a command; type ltr run {word}")
     parser.error(f"{word}: unknown command; {nearest(word, commands.NAMES)}")

@@ -1,6 +1,7 @@
 """From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
@@ -13,7 +14,7 @@ from ltr import config_files, groups
 from ltr.config import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of
-from ltr.knobs import parse, require_arms
+from ltr.knobs import parse
 from ltr.overrides import overrides
 
 
@@ -21,7 +22,9 @@ def register() -> None:
     """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
 
     Every arm is among them, but those whose file is wrong: `experiment_of` says so if one is asked for.
+    `${expanduser:...}` is a path with the home folder for `~`.
     """
+    OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
     whole = [name for name in choices(ARM) if not config_files.problem(ARM, name)]
     arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(file_of(ARM, name))) for name in whole}
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
@@ -32,11 +35,9 @@ def experiment_of(composed: DictConfig) -> Experiment:
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(one_line(error)) from None
+        raise ConfigError(f"{error.full_key}: {str(error).partition(chr(10))[0]}") from None
     experiment = parse(values)  # type: ignore[arg-type]
-    for arm in set(experiment.arms).intersection(choices(ARM)).difference(experiment.arm):
-        config_files.check(ARM, arm)
-    require_arms(experiment.arms, experiment.arm)
+    config_files.check_arms(experiment.arms, experiment.arm)
     from ltr import data, transfer  # which import JAX: what is wrong is said before
 
     pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))

@@ -4,7 +4,7 @@ Hydra and PyYAML meet a mistake in a file with a traceback, or with a message th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,13 @@ def check(group: str, choice: str) -> set[str]:
     return _check(group, choice, ())
 
 
+def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
+    """ConfigError if the file of an arm is wrong; KnobError if it has none and is not among those defined."""
+    for arm in set(arms).intersection(choices(ARM)):
+        check(ARM, arm)
+    require_arms(arms, {*choices(ARM), *defined})
+
+
 def base_choices() -> dict[str, str]:
     """The choice that config.yaml makes of each group; ConfigError if config.yaml is wrong."""
     base = _read(groups.config_dir() / "config.yaml", "")
@@ -80,7 +87,7 @@ def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[s
     values = _check_knobs(file, _package(file))
     arms |= set(values.get(ARM, {}))
     try:
-        require_arms(values.get("arms", ()), {*choices(ARM), *arms})
+        check_arms(values.get("arms", ()), arms)
     except KnobError as error:
         raise file.error(_line(file.root, error.path), str(error)) from None
     return arms

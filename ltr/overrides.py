@@ -5,7 +5,7 @@ What is wrong with a word is said before Hydra meets it, in terms of what to typ
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from ltr import config_files
 from ltr.config import FilePath
 from ltr.errors import ConfigError
 from ltr.groups import ARM, choices, file_of, group_names
-from ltr.knobs import KnobError, as_typed, knobs, nearest_knob, require_arms, validated
+from ltr.knobs import KnobError, as_typed, knobs, nearest_knob, validated
 from ltr.suggestions import nearest, plain
 
 _QUOTES = ("'", '"')
@@ -48,12 +48,10 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     for number, word in enumerate(words):
         _check_form(word, texts[:number], texts[number + 1 :])
         _check_name(word)
-    arms = {*choices(ARM), *_arms_of_files(words), *_arms_of_words(words)}
+    arms = {*_arms_of_files(words), *_arms_of_words(words)}
     quoted = [_quoted(word, sweep) for word in words]
     for word, text in zip(words, quoted, strict=True):
-        value = _read(word, text, texts, sweep)
-        if word.key == "arms" and isinstance(value, list):
-            require_arms(value, arms)
+        _check_arms(word, _read(word, text, texts, sweep), arms)
     return quoted
 
 
@@ -63,6 +61,10 @@ def option_as_word(option: str, following: Sequence[str]) -> str:
     if not is_assigned and following and not following[0].startswith("-") and "=" not in following[0]:
         value = following[0]
     key = name.replace("-", "_")
+    if option in ("-m", "--multirun"):
+        return f"{option}: an option of ltr run alone; here, leave it out and name one value of each knob"
+    if len(key) < 2:
+        return f"{option}: not an option; ltr run --help lists them"
     if key in _names():
         return f"{option}: not an option; type {key}={value}"
     return f"{option}: not an option; {nearest_knob(key, _names(), value)}"
@@ -101,6 +103,9 @@ def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
         return f"type {text}={following}"
     if before and before[-1].endswith(","):
         return f"to put a space after a comma, quote the whole: type {shlex.quote(f'{before[-1]} {text}')}"
+    key, sign, value = text.partition(":")
+    if sign and key in _names():
+        return f"type {key}={value}"
     if text in choices("experiment"):
         return f"type experiment={text}"
     return "type key=value, as in prune_rate=0.2"
@@ -162,8 +167,17 @@ def _nearest_choice(group: str, choice: str) -> str:
     return nearest(choice, choices(group))
 
 
+def _check_arms(word: Word, value: Any, defined: Collection[str]) -> None:
+    """ConfigError if a word names an arm that nothing defines, or whose file is wrong."""
+    if word.key.startswith(f"{ARM}."):
+        config_files.check_arms(word.key.split(".")[1:2], defined)
+    elif word.key == "arms" and isinstance(value, list):
+        config_files.check_arms(value, defined)
+
+
 def _arms_of_words(words: Sequence[Word]) -> set[str]:
-    return {word.key.split(".")[1] for word in words if word.key.startswith(f"{ARM}.")}
+    """The arms that words add, as `+arm.NAME={noise:2}` does."""
+    return {word.key.split(".")[1] for word in words if word.text.startswith(f"+{ARM}.")}
 
 
 def _arms_of_files(words: Sequence[Word]) -> Iterator[str]:
@@ -220,6 +234,8 @@ def _read(word: Word, text: str, words: Sequence[str], sweep: bool) -> Any:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException:
+        if word.key not in group_names() and not word.is_for_hydra:
+            validated(_nested(word.key, word.value))
         meant = text.rstrip(",") if text.endswith(",") else _with_quotes(word)
         raise ConfigError(f"{word.text}: cannot be read; did you mean {meant}?") from None
     if override.is_sweep_override():

@@ -37,6 +37,7 @@ def near(word: str, known: Iterable[str]) -> list[str]:
             names.setdefault(spelling, set()).add(name)
     squeezed = _squeezed(word)
     begun = [name for name in names if squeezed and name.startswith(squeezed)]
+    begun = [name for name in begun if len(name) <= len(squeezed) + 2] or begun
     close = [squeezed] if squeezed in names else begun or difflib.get_close_matches(squeezed, names, 1, 0.6)
     return sorted({name for spelling in close for name in names[spelling]})
 

@@ -114,6 +114,7 @@ def test_help_comes_within_300_ms() -> None:
     ("words", "said"),
     [
         (["rum"], "ltr: rum: unknown command; did you mean run?"),
+        (["--rounds", "5"], "ltr: --rounds: unknown option; a command comes first, as in ltr run rounds=5"),
         (["seed=1"], "ltr: seed=1: not a command; type ltr run seed=1"),
         (["ls", "--output-root", "nowhere"], "argument --output-root: nowhere: no such folder"),
         (["ls", "--sideways"], "unrecognized arguments: --sideways"),

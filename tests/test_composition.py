@@ -34,6 +34,11 @@ def test_null_and_lists_are_taken_as_hydra_takes_them() -> None:
     assert experiment.pruning.rates.conv == 0.5
 
 
+def test_a_value_that_refers_to_nothing_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^seed: Interpolation key 'nothing' not found$"):
+        composition.from_words(["seed=${nothing}"])
+
+
 def test_values_may_refer_to_others() -> None:
     assert composition.from_words(["seed=7", "replicates=${seed}"]).replicates == 7
 

@@ -170,6 +170,11 @@ def test_a_broken_file_stops_no_run_without_it(write: Write) -> None:
     assert "mine" not in from_words([]).arm
     with pytest.raises(ConfigError, match=f"^{path}:2: not YAML"):
         from_words(["arms=[ticket,mine]"])
+    with pytest.raises(ConfigError, match=f"^{path}:2: not YAML"):
+        from_words(["arm.mine.draws=2"])
+    write("experiment/mine", HEAD + "arms: [ticket, mine]\n")
+    with pytest.raises(ConfigError, match=f"^{path}:2: not YAML"):
+        from_words(["experiment=mine"])
 
 
 def test_help_lists_a_broken_file_and_goes_on(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

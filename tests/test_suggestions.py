@@ -8,6 +8,7 @@ from ltr.suggestions import near, nearest, plain, spellings
 def test_nearest_suggests_or_else_lists() -> None:
     assert nearest("tickt", ["ticket", "one_shot"]) == "did you mean ticket?"
     assert nearest("mnist_", ["mnist_a", "mnist_b", "x"]) == "did you mean one of mnist_a, mnist_b?"
+    assert nearest("magnitud", ["magnitude", "magnitude_increase"]) == "did you mean magnitude?"
     assert nearest("xyz", ["ticket", "one_shot"]) == "known: one_shot, ticket"
 
 

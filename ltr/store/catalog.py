@@ -67,8 +67,8 @@ def find(output_root: Path, name: str) -> Run:
     Raises:
         ConfigError: no run has that name, or more than one.
     """
-    if (Path(name) / INFO).is_file():
-        return Run(Path(name))
+    if ((path := Path(name).expanduser()) / INFO).is_file():
+        return Run(path)
     folders = _folders(output_root)
     if name == "last":
         found = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]

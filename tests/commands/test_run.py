@@ -233,6 +233,18 @@ def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert folders(root) == {folder_name(experiment) for experiment in wanted}
 
 
+def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(conductor, "conduct", lambda experiment: begun.append(experiment.output_root))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "-m", "seed=0,1", "output_root=~/{my} runs, a=b#é"]) == 0
+    assert begun == [str(tmp_path / "home/{my} runs, a=b#é")] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 @pytest.mark.slow
 def test_folders_do_not_depend_on_the_order_of_jobs(ltr_run: Run, root: Path, capsys: Captured) -> None:
     ltr_run("-m", "seed=0,1", *SHORT)
