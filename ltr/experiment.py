@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from ltr.errors import LtrError
 from ltr.methods import SCORES, WATCHED, WEIGHTS_ALONE, Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
+from ltr.pruning.targets import met_by
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
@@ -107,6 +108,9 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
     def dense() -> Evidence:
         return evidence(setup, folder, 1, replicate)
 
+    def one_shot() -> Any:
+        return pruning.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
+
     def network(key: jax.Array) -> Network:
         model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
         return Network(model, first["initial"], *setup.batch(key), key, keep)
@@ -117,7 +121,7 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
         first["initial"],
         first["origin"],
         dense=lambda: dense().trained,
-        dense_scores=lambda: pruning.scores(config.pruning, dense()),
+        one_shot=one_shot,
         rewind=REWINDINGS[config.rewind.name].weights,
         init=setup.init,
         network=network,
