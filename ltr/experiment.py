@@ -10,7 +10,7 @@ import numpy as np
 from ltr import arms, costs, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
-from ltr.methods import SCORES, WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.targets import met_by
@@ -156,15 +156,16 @@ def commit(
     if tickets:
         folder.groups.save(round_name(round), tickets)
     at = setup.schedule.evaluate_at(round)
-    folder.commit(records.rows(outcomes, at, {lane: operations(setup, starts[lane]) for lane in outcomes}))
+    folder.commit(
+        records.rows(outcomes, at, {lane: operations(setup, starts[lane], at) for lane in outcomes})
+    )
 
 
-def operations(setup: Setup, start: Start) -> float:
-    """Floating-point operations of a step of a lane; where scores are trained, every weight has one."""
-    densities = costs.present(start.mask, start.params)
-    if start.method in SCORES:
-        densities = jax.tree.map(lambda _: 1.0, densities)
-    return setup.costs.operations(densities)
+def operations(setup: Setup, start: Start, evaluate_at: np.ndarray) -> int:
+    """Floating-point operations of the training of a lane."""
+    first, last = int(evaluate_at[0]), int(evaluate_at[-1])
+    of_image = costs.training(setup.parts, start.method, start.mask, start.params, first, last)
+    return setup.experiment.batch_size * of_image
 
 
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:

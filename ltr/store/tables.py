@@ -66,7 +66,8 @@ RESULTS = pa.schema(
     ]
 )
 """A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
-its training: what its weights take part in, whether the time was saved or not (see `ltr.costs`).
+its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
+(see `ltr.costs`).
 
 `early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
 """
