@@ -32,6 +32,8 @@ class Model(NamedTuple):
         apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes].
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
             for `with_statistics`.
+        statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
+            `with_statistics`; None of a network without running statistics.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
         places: like the kinds; at how many places of an image a kernel is used, None of one that
             cannot train packed (see `ltr.packing`): of a layer that is none of `ltr.models.layers`.
@@ -46,6 +48,7 @@ class Model(NamedTuple):
     init: Callable[[jax.Array], Any]
     apply: Callable[[Any, Images], jax.Array]
     train: Callable[[Any, Images, jax.Array], tuple[jax.Array, Any]]
+    statistics: Callable[[Any, Images, jax.Array], Any] | None
     kinds: Any
     places: Any
     uses: Any
@@ -89,9 +92,16 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
         )
         return logits, moved.get(STATISTICS, {})
 
+    def statistics(params: Any, images: Images, key: jax.Array) -> Any:
+        """Return what a batch adds to statistics of zero, over the share that it is taken in with."""
+        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in moving}
+        _, added = train(with_statistics(params, unflatten_dict(zero)), images, key)
+        taken = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(added).items()}
+        return unflatten_dict(taken)
+
     shapes = jax.eval_shape(init, jax.random.key(0))
     kinds = jax.tree.map_with_path(_kind, shapes)
-    used = _uses(collections)
+    used, momenta = _uses(collections), _momenta(collections)
 
     def uses(path: tuple[Any, ...], _: Any) -> np.ndarray:
         return used[_layer(path)].uses
@@ -108,7 +118,8 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
     if reads and (first != reads or not used[head].packs):
         raise ValueError(f"reads={reads}: it is {first} that is given the images")
     pixels = reads if image_shape[-1] == 1 else None
-    return Model(init, apply, train, kinds, used_at, used_in, first, pixels)
+    of_batch = statistics if moving else None
+    return Model(init, apply, train, of_batch, kinds, used_at, used_in, first, pixels)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
@@ -138,6 +149,20 @@ def _uses(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], _Use]:
             uses = layer.uses(args[0].shape) if packs else np.full((1, 1), places)
             found[layer.path] = _Use(places, uses, packs)
         return result
+
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
+    return found
+
+
+def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
+    """Return, by the path of each batch normalisation, what share of its statistics outlives a batch."""
+    found = {}
+
+    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        if isinstance(context.module, nn.BatchNorm):
+            found[context.module.path] = context.module.momentum
+        return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
         jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet

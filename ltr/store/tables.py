@@ -78,6 +78,7 @@ TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 CONNECTIVITY = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
+        pa.field("statistics", pa.string()),
         pa.field("replicate", pa.int32(), nullable=False),
         pa.field("round", pa.int32(), nullable=False),
         _density,
@@ -89,7 +90,9 @@ CONNECTIVITY = pa.schema(
 """A row per point of a line between two networks: the test error there, a fraction.
 
 The ends of a line, at `alpha` 0 and 1, are of `kind` "orders" two copies of a ticket trained in
-different data orders, of "rounds" the trained tickets of `round` and the next.
+different data orders, of "rounds" the trained tickets of `round` and the next. Between them, `statistics` of
+batch normalisation are "re-estimated" on training data or "interpolated"; "none" of networks without.
+Tables of schema versions before 4 lack it: theirs are interpolated, where there are any.
 """
 
 LANES = ("metrics", "results", "timings")
@@ -108,7 +111,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder, whole or not at all."""
-    order = [column for column in ("kind", *LANE, "step", "alpha") if column in frame.columns]
+    order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
     table = pa.Table.from_pandas(
         frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
     )
