@@ -1,10 +1,10 @@
 """What training costs: floating-point operations, and time in the measure of dense steps.
 
-A weight that is not there takes part in no product. Whether that saves time, too, is another question:
-it does where a layer trains packed (see `ltr.packing`).
+Operations are those of the products of prunable kernels, 2 for each: a multiplication and an addition. A
+weight that is not there takes part in no product. Whether that saves time, too, is another question: it does
+where a layer trains packed (see `ltr.packing`).
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,48 +12,95 @@ import jax.numpy as jnp
 import numpy as np
 
 from ltr import masks
-from ltr.methods import Lane, Parts, weights
+from ltr.methods import SCORES, Lane, Parts, rigl, weights
 from ltr.models import Model
 from ltr.packing import Layers
 
 
+def training(parts: Parts, method: str, mask: Any, params: Any, first: int, last: int) -> int:
+    """Return the floating-point operations of each image in training a lane from step `first` to `last`.
+
+    A weight that is trained costs what `step` says, a frozen one no gradient of its own. Where scores are
+    trained, every weight has a gate and counts as trained. Moves of RigL need the gradients of all weights
+    (Evci et al., 2020, appendix H); otherwise it is counted by the connections that it starts with.
+    """
+    whole, kernels = dense(parts.model, params), masks.where(parts.model.kinds, params)
+    used = whole if method in SCORES else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
+    trained = whole if method in SCORES else mask
+    of_step = step(parts.model, used, trained)
+    moves = int(rigl.is_move(np.arange(first, last), parts.steps).sum()) if method == "rigl" else 0
+    return (last - first - moves) * of_step + moves * step(parts.model, used, whole)
+
+
+def step(model: Model, used: Any, trained: Any) -> int:
+    """Return the floating-point operations of a training step of one image; arguments as for `by_layer`."""
+    return sum(jax.tree.leaves(by_layer(model, used, trained)))
+
+
+def by_layer(model: Model, used: Any, trained: Any) -> Any:
+    """Return the floating-point operations of a training step of one image in each layer, exactly.
+
+    A product of a weight is counted forward, in the gradient of the weight, and in the gradient of the
+    inputs of its layer, except in the first, where no one asks for that. Taps of a convolution that fall on
+    padding are in no product. Biases, batch normalisation, activations, pooling, loss and optimizer are not
+    counted.
+
+    Args:
+        model: its `uses` and `first`.
+        used: boolean, like the kinds: the weights that are not zero.
+        trained: the same of those that have a gradient.
+    """
+
+    def layer(name: str, uses: np.ndarray, used: np.ndarray, trained: np.ndarray) -> int:
+        forward, of_weights = (
+            int((kept.sum((-2, -1), keepdims=True) * uses).sum()) for kept in (used, trained)
+        )
+        of_inputs = 0 if name == model.first else forward
+        return 2 * (forward + of_weights + of_inputs)
+
+    return jax.tree.map(layer, masks.layer_names(model.uses), model.uses, used, trained)
+
+
+def dense(model: Model, shapes: Any) -> Any:
+    """Return the mask that keeps every weight; `shapes` like the parameters, of anything that has a shape."""
+    return jax.tree.map(lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.kinds, shapes))
+
+
 class Costs(NamedTuple):
-    """Floating-point operations of a training step of a batch.
+    """Floating-point operations of a training step of a batch of the dense network, to foretell its time.
 
     Attributes:
-        layers: like the kinds; those of the products of a kernel, if it keeps all of its weights.
-        rest: all others.
+        layers: like the kinds; those of the products of each kernel.
+        overhead: all others, by XLA's count: what is left where no weight is.
     """
 
     layers: Any
-    rest: float
+    overhead: float
 
-    def operations(self, densities: Any) -> float:
-        """Of a step with layers of these densities, a tree like the kinds."""
-        return self._step(densities, lambda _, density: density)
+    @property
+    def operations(self) -> float:
+        """Of a step, the overhead included."""
+        return float(self.overhead + sum(jax.tree.leaves(self.layers)))
 
     def time(self, densities: Any, packed: Layers) -> float:
-        """How long a step takes, in dense steps: a packed layer by its density, others as if dense."""
+        """How long a step takes, in dense steps: a packed layer by its density, others as if dense.
 
-        def share(name: str, density: float) -> float:
-            return density / packed[name] if density <= packed.get(name, 0) else 1.0
+        `densities`: of the layers, like the kinds.
+        """
 
-        whole = self._step(densities, lambda *_: 1.0)
-        return self._step(densities, share) / whole
+        def share(cost: float, name: str, density: float) -> float:
+            return cost * (density / packed[name] if density <= packed.get(name, 0) else 1.0)
 
-    def _step(self, densities: Any, share: Callable[[str, float], float]) -> float:
-        names = masks.layer_names(self.layers)
-        of_layers = jax.tree.map(
-            lambda cost, name, density: cost * share(name, density), self.layers, names, densities
-        )
-        return float(self.rest + sum(jax.tree.leaves(of_layers)))
+        shares = jax.tree.map(share, self.layers, masks.layer_names(self.layers), densities)
+        return (self.overhead + sum(jax.tree.leaves(shares))) / self.operations
 
 
 def costs(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> Costs:
-    """The costs of training the weights; the rest is what XLA counts beside the products."""
-    layers = jax.tree.map(lambda operations: batch_size * operations, parts.model.operations)
-    rest = step_operations(parts, batch_size, image_shape) - sum(jax.tree.leaves(layers))
-    return Costs(layers, max(0.0, rest))  # XLA leaves out products with padding
+    """The costs of training all weights; the overhead is what XLA counts beside the products."""
+    model = parts.model
+    whole = dense(model, jax.eval_shape(model.init, jax.random.key(0)))
+    layers = jax.tree.map(lambda operations: batch_size * operations, by_layer(model, whole, whole))
+    return Costs(layers, step_operations(parts, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
 
 
 def planned(target: Any, shapes: Any) -> Any:
@@ -65,12 +112,6 @@ def planned(target: Any, shapes: Any) -> Any:
         density = target / sum(leaf.size for leaf in jax.tree.leaves(shapes))
         return jax.tree.map(lambda _: density, shapes)
     return jax.tree.map(lambda count, leaf: count / leaf.size, target, shapes)
-
-
-def present(mask: Any, params: Any) -> Any:
-    """The densities of what takes part in products: weights that are kept, and frozen ones."""
-    kernels = masks.where(mask, params)
-    return jax.tree.map(lambda kept, kernel: float(np.mean(kept | (kernel != 0))), mask, kernels)
 
 
 def step_operations(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> float:

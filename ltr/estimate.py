@@ -38,7 +38,7 @@ def cost(of: Outline, packed: Layers) -> Cost:
     experiment, times = of.experiment, of.schedule
     facts, kernels = data.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
     steps = costs.costs(setup.parts(of), experiment.batch_size, facts.shape)
-    dense = steps.operations(costs.planned(of.targets[0], kernels))
+    dense = steps.operations
     example = costs.example_operations(of.model, facts.shape)
     placement = setup.placement(of)
 

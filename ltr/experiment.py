@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from ltr import arms, costs, keys, masks, pruning, records, under_way
 from ltr.arms import Source, Ticket, missing
 from ltr.errors import LtrError
-from ltr.methods import SCORES, WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
+from ltr.pruning.targets import met_by
 from ltr.rewinding import REWINDINGS
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
@@ -107,6 +108,9 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
     def dense() -> Evidence:
         return evidence(setup, folder, 1, replicate)
 
+    def one_shot() -> Any:
+        return pruning.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
+
     def network(key: jax.Array) -> Network:
         model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
         return Network(model, first["initial"], *setup.batch(key), key, keep)
@@ -117,7 +121,7 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
         first["initial"],
         first["origin"],
         dense=lambda: dense().trained,
-        dense_scores=lambda: pruning.scores(config.pruning, dense()),
+        one_shot=one_shot,
         rewind=REWINDINGS[config.rewind.name].weights,
         init=setup.init,
         network=network,
@@ -152,15 +156,16 @@ def commit(
     if tickets:
         folder.groups.save(round_name(round), tickets)
     at = setup.schedule.evaluate_at(round)
-    folder.commit(records.rows(outcomes, at, {lane: operations(setup, starts[lane]) for lane in outcomes}))
+    folder.commit(
+        records.rows(outcomes, at, {lane: operations(setup, starts[lane], at) for lane in outcomes})
+    )
 
 
-def operations(setup: Setup, start: Start) -> float:
-    """Floating-point operations of a step of a lane; where scores are trained, every weight has one."""
-    densities = costs.present(start.mask, start.params)
-    if start.method in SCORES:
-        densities = jax.tree.map(lambda _: 1.0, densities)
-    return setup.costs.operations(densities)
+def operations(setup: Setup, start: Start, evaluate_at: np.ndarray) -> int:
+    """Floating-point operations of the training of a lane."""
+    first, last = int(evaluate_at[0]), int(evaluate_at[-1])
+    of_image = costs.training(setup.parts, start.method, start.mask, start.params, first, last)
+    return setup.experiment.batch_size * of_image
 
 
 def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:

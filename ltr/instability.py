@@ -3,6 +3,10 @@
 Linear mode connectivity of Frankle et al. (2020): two copies of a network are trained from the same
 weights in different data orders; the error along the line between what they end at says whether
 they lie in one basin. Another line leads from the ticket of a round to that of the next.
+
+Running statistics of batch normalisation do not fit the activations of a network between two others: its
+activations vary less, and averaged statistics alone make a barrier (Jordan et al., 2022, REPAIR). So they are
+re-estimated at each point; the naive line, of statistics interpolated as weights are, is measured beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +19,7 @@ import pandas as pd
 from jax import lax
 
 from ltr import devices, keys, masks, training
-from ltr.models import Model
+from ltr.models import Model, with_statistics
 from ltr.setup import Setup
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import CONNECTIVITY, LaneId
@@ -26,6 +30,14 @@ ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
 """Where on the line from the first to the second network the error is measured, both ends included."""
 
 COPIES = (0, 1)
+
+RE_ESTIMATED, INTERPOLATED, NONE = "re-estimated", "interpolated", "none"
+"""What the statistics of the networks on a line are; none, of networks without batch normalisation."""
+
+BATCHES = 40
+"""Batches of training images that statistics are re-estimated from, as far as there are so many."""
+
+BATCH = 128
 
 
 def data_orders(
@@ -67,17 +79,47 @@ def steps(setup: Setup) -> int:
     return len(COPIES) * setup.experiment.replicates * (last - first)
 
 
-def errors_between(model: Model) -> Callable[[Any, Examples], jax.Array]:
-    """The function to compile: two networks, data -> test errors at `ALPHAS`, fractions."""
+def statistics(model: Model) -> tuple[str, ...]:
+    """Return the kinds of statistics that lines of a network are measured with; the last needs no data."""
+    return (NONE,) if model.statistics is None else (RE_ESTIMATED, INTERPOLATED)
+
+
+def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Array]:
+    """The function to compile: two networks, data -> test errors at `ALPHAS`, fractions.
+
+    `kind`: of `statistics(model)`.
+    """
 
     def errors(ends: Any, data: Examples) -> jax.Array:
         def error(alpha: jax.Array) -> jax.Array:
             params = jax.tree.map(lambda one, other: (1 - alpha) * one + alpha * other, *ends)
+            if kind == RE_ESTIMATED:
+                params = re_estimated(model, params, data)
             return 1 - training.evaluate(model, params, data.test, data)[1]
 
         return lax.map(error, jnp.asarray(ALPHAS))
 
     return errors
+
+
+def re_estimated(model: Model, params: Any, data: Examples) -> Any:
+    """Return the parameters with the statistics that a network has on training data, which is not augmented.
+
+    They are the means of the means and variances of `BATCHES` batches, the same images for every network.
+    """
+    assert model.statistics is not None
+    of_batch, count = model.statistics, data.labels.shape[0]
+    size = min(BATCH, count)
+    batches = min(BATCHES, count // size)
+    key = keys.fold(jax.random.key(0), "statistics")
+    chosen = keys.permutation(key, count)[: batches * size].reshape(batches, size)
+
+    def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
+        of, dropout = batch
+        return of_batch(params, training.given(data.images, data, model, params, of), dropout)
+
+    found = lax.map(statistics, (chosen, jax.random.split(key, batches)))
+    return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
 
 
 def _copy(setup: Setup, folder: RunFolder, round: int, replicate: int, copy: int) -> Start:
@@ -99,6 +141,7 @@ def _rows(
         pd.DataFrame(
             {
                 "kind": kind,
+                "statistics": of,
                 "replicate": replicate,
                 "round": round,
                 "density": density[replicate],
@@ -107,15 +150,16 @@ def _rows(
                 "error": errors,
             }
         )
-        for replicate, errors in enumerate(_errors(setup, pairs))
+        for of in statistics(setup.model)
+        for replicate, errors in enumerate(_errors(setup, of, pairs))
     ]
     return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
 
 
-def _errors(setup: Setup, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
+def _errors(setup: Setup, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
     """The errors between the networks of each pair, as many pairs at a time as the devices hold."""
     placement, found = setup.trainer.placement, []
-    compiled = devices.parallel(errors_between(setup.model), placement)
+    compiled = devices.parallel(errors_between(setup.model, kind), placement)
     for first in range(0, len(pairs), placement.capacity):
         some = pairs[first : first + placement.capacity]
         errors = compiled(devices.scatter(some, placement), setup.trainer.data)

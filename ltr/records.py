@@ -13,11 +13,11 @@ from ltr.waves import Outcome
 def rows(
     outcomes: Mapping[LaneId, Outcome],
     evaluated_at: np.ndarray,
-    operations: Mapping[LaneId, float],
+    operations: Mapping[LaneId, int],
 ) -> dict[str, pd.DataFrame]:
     """The rows of finished lanes, by table: "metrics", "results", "timings".
 
-    `operations`: floating-point operations of a step of each lane.
+    `operations`: floating-point operations of the training of each lane.
     """
     metrics = pd.concat(
         [
@@ -33,12 +33,11 @@ def rows(
         ]
     )
     results = early_stop(metrics)
-    taken = results["steps"] - int(evaluated_at[0])
-    each = [operations[LaneId(*lane)] for lane in results[list(LANE)].itertuples(index=False)]
+    flops = [operations[LaneId(*lane)] for lane in results[list(LANE)].itertuples(index=False)]
     timings = pd.DataFrame([(*lane, outcome.seconds) for lane, outcome in outcomes.items()])
     return {
         "metrics": metrics,
-        "results": results.assign(flops=taken * each).merge(_notes(outcomes), on=list(LANE)),
+        "results": results.assign(flops=flops).merge(_notes(outcomes), on=list(LANE)),
         "timings": timings.set_axis([*LANE, "seconds"], axis=1),
     }
 

@@ -68,6 +68,7 @@ class Setup(Outline):
         batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
         prunable: the kinds of layers, None of those that are never pruned.
+        parts: what its methods are made of.
         costs: of its training steps.
     """
 
@@ -76,6 +77,7 @@ class Setup(Outline):
     tickets: Tickets | None
     prunable: Any
     trainer: Trainer
+    parts: Parts
     costs: Costs
 
 
@@ -130,16 +132,16 @@ def lane_bytes(of: Outline) -> int:
 def packable(of: Outline) -> dict[str, Layer]:
     """The layers that could train packed, by name."""
     places = of.model.places
-    trees = (masks.where(places, tree) for tree in (of.shapes, places, of.model.operations))
+    trees = (masks.where(places, tree) for tree in (of.shapes, places))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(places), *trees)), strict=True)
     return {
         name: Layer(
             kernel.shape,
             places,
-            is_first=operations == 2 * 2 * kernel.size * places,
+            is_first=name == of.model.first,
             reads_pixels=name == of.model.reads,
         )
-        for name, kernel, places, operations in layers
+        for name, kernel, places in layers
     }
 
 
@@ -215,5 +217,6 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
         tickets=tickets,
         prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
+        parts=made_of,
         costs=costs(made_of, experiment.batch_size, examples.images.shape[1:]),
     )

@@ -20,8 +20,8 @@ from ltr.config import Arm, Experiment
 from ltr.errors import ConfigError
 from ltr.knobs import require_arms
 from ltr.methods import METHODS, SCORES, WEIGHTS_ALONE
+from ltr.pruning import at_init
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
-from ltr.pruning.at_init import DRAWN as AT_INIT_DRAWN
 from ltr.store.tables import LaneId
 from ltr.suggestions import nearest
 
@@ -49,7 +49,7 @@ def is_drawn(arm: Arm) -> bool:
     """Whether chance has a part in it, so that another draw is another start."""
     settled = arm.weights in ("own", "initial") or (arm.weights == "constant" and arm.keep_signs)
     shaken = arm.shuffle != "none" or not settled or arm.noise > 0
-    return arm.mask in AT_INIT_DRAWN or shaken or arm.method in SCORES
+    return at_init.is_drawn(arm.mask, arm.invert) or shaken or arm.method in SCORES
 
 
 def lanes(experiment: Experiment, round: int) -> list[LaneId]:

@@ -9,7 +9,7 @@ import numpy as np
 from ltr import masks
 from ltr.arms.source import Source, Ticket
 from ltr.config import Arm
-from ltr.pruning import selection, sharing
+from ltr.pruning import sharing
 from ltr.pruning.at_init import AT_INIT, inverted
 
 
@@ -19,11 +19,12 @@ def ticket(source: Source) -> Ticket:
 
 
 def one_shot(source: Source) -> Ticket:
-    """The dense network pruned at once to the ticket's density in each layer.
+    """The dense network pruned at once to the ticket's density (Frankle & Carbin, 2019, section 2).
 
-    (Frankle & Carbin, 2019, section 2.)
+    In each layer; where the run prunes globally, of the network, by one threshold of its own. A layer may
+    then end up empty, as it may in practice.
     """
-    mask = selection.to_counts(source.dense_scores(), source.ticket.mask)
+    mask = source.one_shot()
     return Ticket(mask, source.rewind(mask, source.dense(), source.origin))
 
 

@@ -27,7 +27,8 @@ class Source(NamedTuple):
         initial: weights at initialisation, unmasked.
         origin: weights at the rewind step, unmasked; the initial ones if that is 0.
         dense: () -> weights of the dense network after its training (round 0).
-        dense_scores: () -> what the criterion says of them.
+        one_shot: () -> the mask of the dense network pruned at once, as the run prunes, to as many weights as
+            the ticket has: together if the scope is global, else in each layer.
         rewind: mask, trained weights, origin -> weights to start from (see `ltr.rewinding`).
         init: key -> fresh weights.
         network: key -> the initial network, with a batch, to be pruned to as many weights as the
@@ -39,7 +40,7 @@ class Source(NamedTuple):
     initial: Any
     origin: Any
     dense: Callable[[], Any]
-    dense_scores: Callable[[], Any]
+    one_shot: Callable[[], Any]
     rewind: Callable[[Any, Any, Any], Any]
     init: Callable[[jax.Array], Any]
     network: Callable[[jax.Array], Network]

@@ -3,14 +3,17 @@
 Trains two copies of each ticket in different data orders, from the rewind
 step, and measures the error along the line between them; and along the line
 from each round's trained ticket to the next one's (linear mode connectivity,
-Frankle et al., 2020). What is measured stays in the run's folder; the same
-command goes on where it was stopped.
+Frankle et al., 2020). At each point of a line the statistics of batch
+normalisation are estimated anew on training images (Jordan et al., 2022).
+What is measured stays in the run's folder; the same command goes on where it
+was stopped.
 
 Example:
   ltr connect last --rounds 0,5,10
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -33,6 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add_run(parser)
     parser.add_argument("--rounds", metavar="N,N,...", help="rounds to measure (default: all of them)")
+    parser.add_argument(
+        "--statistics",
+        choices=("re-estimated", "interpolated"),
+        default="re-estimated",
+        help="whose barriers to show: of networks whose statistics of batch normalisation are estimated "
+        "anew between the ends (default), or interpolated as the weights are",
+    )
     add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -47,9 +57,11 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.store import tables
 
     experiment = parse({**run.config, "output_root": str(run.folder.parent)})
-    _measure(experiment, _rounds(args.rounds, experiment))
+    rounds = _rounds(args.rounds, experiment)
+    _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
-    summary = by_round(table[table["round"].isin(_rounds(args.rounds, experiment))])
+    shown = table["round"].isin(rounds) & table["statistics"].isin((args.statistics, "none"))
+    summary = by_round(table[shown])
     figures = report.draw(summary, title(experiment), run.folder / "figures")
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": _plain(summary)}, indent=2))
@@ -70,17 +82,19 @@ def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
 
 def _measure(experiment: "Experiment", rounds: list[int]) -> None:
     """Train and measure the rounds that the run's table lacks, each written when it is done."""
-    from ltr import devices, setup
+    from ltr import devices, instability, setup
     from ltr.commands import caches
     from ltr.commands.conductor import packing
     from ltr.store.folder import open_run
 
     devices.start(caches.compiled())
     with open_run(experiment) as folder:
-        lacking = [round for round in rounds if not _is_measured(folder, round, experiment)]
+        outline = setup.outline(experiment)
+        statistics = instability.statistics(outline.model)
+        _name_statistics(folder, statistics[-1])
+        lacking = [round for round in rounds if not _is_measured(folder, round, experiment, statistics)]
         if lacking:
             _require_trained(folder, lacking, experiment)
-            outline = setup.outline(experiment)
             _train(setup.make(outline, packing(outline, folder)), folder, lacking)
 
 
@@ -117,16 +131,26 @@ def _add(folder: "RunFolder", found: "list[pd.DataFrame]") -> None:
     tables.write(folder.path, "connectivity", pd.concat([frame for frame in (kept, *found) if len(frame)]))
 
 
-def _is_measured(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:
+def _name_statistics(folder: "RunFolder", before: str) -> None:
+    """Write what the statistics of rows are that older versions wrote, which did not say."""
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")
-    wanted = set(range(experiment.replicates))
+    if table["statistics"].isna().any():
+        tables.write(folder.path, "connectivity", table.fillna({"statistics": before}))
+
+
+def _is_measured(
+    folder: "RunFolder", round: int, experiment: "Experiment", statistics: tuple[str, ...]
+) -> bool:
+    from ltr.store import tables
+
+    table = tables.read(folder.path, "connectivity")
     kinds = ["orders", "rounds"] if _has_next(folder, round, experiment) else ["orders"]
-    return all(
-        wanted <= set(table.loc[(table["round"] == round) & (table["kind"] == kind), "replicate"])
-        for kind in kinds
+    found = set(
+        table.loc[table["round"] == round, ["kind", "statistics", "replicate"]].itertuples(index=False)
     )
+    return found >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
 
 
 def _has_next(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:

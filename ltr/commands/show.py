@@ -76,7 +76,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
-    from ltr import data, export, models
+    from ltr import data, export, masks, models
     from ltr.errors import LtrError
 
     ticket, experiment = run.ticket(round, replicate), run.experiment
@@ -91,8 +91,8 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    places = {name: int(count.item()) for name, count in export.named(model.places).items()}
-    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), places, narrower)
+    uses = export.named(masks.where(model.places, model.uses))  # elsewhere, padding is not known
+    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
     return {"round": round, "replicate": replicate, **found._asdict()}
 
 

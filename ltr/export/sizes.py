@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
 def sizes(
     tensors: Mapping[str, np.ndarray],
     kept: Mapping[str, np.ndarray],
-    places: Mapping[str, int],
+    uses: Mapping[str, np.ndarray],
     narrower: Mapping[str, np.ndarray] | None,
 ) -> Sizes:
     """What a network weighs.
@@ -37,16 +37,16 @@ def sizes(
     Args:
         tensors: its parameters, by name.
         kept: the masks of its kernels, by the same names.
-        places: of an image at which each of them is used, as far as that is known.
+        uses: of how many products of an image their weights are factors, where known (see `ltr.models`).
         narrower: the parameters of the same network without dead units, if there is one.
     """
-    is_known = set(kept) <= set(places)
+    is_known = set(kept) <= set(uses)
     return Sizes(
         _bytes(tensors),
         None if narrower is None else _bytes(narrower),
         _bytes(as_sparse(tensors, kept)),
-        sum(2 * int(kept[name].sum()) * places[name] for name in kept) if is_known else None,
-        sum(2 * kept[name].size * places[name] for name in kept) if is_known else None,
+        sum(2 * int((kept[name] * uses[name]).sum()) for name in kept) if is_known else None,
+        sum(2 * int((np.ones_like(kept[name]) * uses[name]).sum()) for name in kept) if is_known else None,
     )
 
 

@@ -10,7 +10,7 @@ from jax import lax
 from ltr import masks, pruning
 from ltr.kernels import Images
 from ltr.methods import weights
-from ltr.methods.method import Beginning, Lane, Method, Parts
+from ltr.methods.method import Beginning, Lane, Method, Parts, tie_key
 from ltr.pruning import compiled
 
 QUEUE = 5
@@ -56,13 +56,13 @@ def begin(of: Beginning) -> tuple[Any, Any]:
 
 def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `number` steps would have."""
-    before = lane.memory
+    before, key = lane.memory, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if parts.pruning.scope == "global":
         worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
-        drawn = compiled.globally(worth, lane.mask, before["target"])
+        drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
-        drawn = compiled.layerwise(sizes, lane.mask, before["target"])
+        drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)
     queue = jax.tree.map(lambda old, new: jnp.concatenate([old[1:], new[None]]), before["queue"], drawn)
     seen = before["seen"] + 1
     agree = (seen >= QUEUE) & (distances(queue, lane.mask).max() <= TOLERANCE)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr import masks
 from ltr.methods import scores
-from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes
+from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes, tie_key
 
 
 def build(parts: Parts) -> Method:
@@ -18,11 +18,11 @@ def build(parts: Parts) -> Method:
     """
 
     def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
-        chosen, sizes = choose(lane.mask, params)
+        chosen, sizes = choose(lane, params)
         return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), sizes)
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        return scores.network(choose(lane.mask, lane.params)[0], lane)
+        return scores.network(choose(lane, lane.params)[0], lane)
 
     return Method(begin, scores.step(parts, gate), network, no_notes)
 
@@ -38,7 +38,7 @@ def begin(of: Beginning) -> tuple[Any, Any]:
     return scores.begin(of, drawn)
 
 
-def choose(mask: Any, params: Any) -> tuple[Any, Any]:
-    """The mask of the weights that are used, and the |score| of each."""
-    sizes = jax.tree.map(jnp.abs, masks.where(mask, params))
-    return scores.highest(mask, sizes), sizes
+def choose(lane: Lane, params: Any) -> tuple[Any, Any]:
+    """The mask of the weights that a lane with these scores uses, and the |score| of each."""
+    sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, params))
+    return scores.highest(lane.mask, sizes, tie_key(lane, "edge-popup")), sizes

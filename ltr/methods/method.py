@@ -109,6 +109,11 @@ def loss_of(
     return loss
 
 
+def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
+    """Return the key that draws which of a lane's equal scores are kept."""
+    return keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
+
+
 def moved(optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0) -> Lane:
     """The lane after a step of the optimizer, `multiple` times as long as its learning rate has it."""
     direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)

@@ -10,16 +10,16 @@ from jax import lax
 
 from ltr import masks
 from ltr.kernels import Images
-from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes
+from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes, tie_key
 from ltr.methods.weights import begin, network
 from ltr.models import with_statistics
-from ltr.pruning import compiled
+from ltr.pruning import compiled, ties
 
 EVERY = 100
 """Steps between two moves."""
 
 FRACTION = 0.3
-"""Of a layer's connections, what the first move replaces; later moves less, along a cosine to 0."""
+"""Fraction of a layer's connections that a move at step 0 drops; later ones less, along a cosine to 0."""
 
 UNTIL = 0.75
 """The part of the training that has moves."""
@@ -28,9 +28,16 @@ UNTIL = 0.75
 def build(parts: Parts) -> Method:
     """Trains the weights; now and then connections of small weight give way to those of large gradient.
 
-    Every layer keeps its density: the smallest |weight| go, and as many come of the largest |gradient|
-    among all that are not in use then, those just gone included. What is new has weight and moments
-    zero; what comes back keeps them. In the step of a move the optimizer does not move.
+    Every layer keeps its density: the smallest |weight| are dropped, and as many are grown of the largest
+    |gradient| among all that are not kept, those just dropped included, so that any density leaves
+    enough to choose from. What is new has weight and moments zero; what comes back keeps them. In the
+    step of a move the optimizer does not move.
+
+    As algorithm 1 of the paper, connections move in each step t with t mod `EVERY` = 0 and t < `UNTIL` of
+    the training, step 0 included: initial weights of small magnitude give way at once. So does the authors'
+    TensorFlow code (`SparseSETOptimizerBase`). A PyTorch version in wide use (rigl-torch) counts steps
+    from 1, and first moves after `EVERY` steps. Both grow among all that are not kept, as here. The
+    authors add noise of deviation 1e-5 to |weight|; here equal weights and gradients alone are drawn by lot.
     """
     last = UNTIL * parts.steps
 
@@ -43,7 +50,8 @@ def build(parts: Parts) -> Method:
 
         def move() -> Lane:
             fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * number / last))
-            mask = moved_mask(lane.mask, lane.params, gradients, fraction)
+            draws = (tie_key(lane, purpose, number) for purpose in ("drop", "grow"))
+            mask = moved_mask(lane.mask, lane.params, gradients, fraction, *draws)
             return with_mask(parts.optimizer.direction, lane, mask)
 
         after = lax.cond(is_move(number, parts.steps), move, train)
@@ -54,7 +62,7 @@ def build(parts: Parts) -> Method:
 
 def is_move(number: Any, steps: int) -> Any:
     """Whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
-    return (number % EVERY == 0) & (number > 0) & (number < UNTIL * steps)
+    return (number % EVERY == 0) & (number < UNTIL * steps)
 
 
 def moves(first: int, last: int, steps: int) -> bool:
@@ -62,18 +70,24 @@ def moves(first: int, last: int, steps: int) -> bool:
     return bool(is_move(np.arange(first, last), steps).any())
 
 
-def moved_mask(mask: Any, params: Any, gradients: Any, fraction: jax.Array) -> Any:
-    """The mask with `fraction` of each layer's connections replaced, rounded down."""
+def moved_mask(
+    mask: Any, params: Any, gradients: Any, fraction: jax.Array, drop: jax.Array, grow: jax.Array
+) -> Any:
+    """The mask with `fraction` of each layer's connections, rounded down, dropped and as many grown.
 
-    def layer(kept: Any, weight: jax.Array, gradient: jax.Array) -> Any:
+    The keys `drop` and `grow` draw among equal weights and equal gradients.
+    """
+
+    def layer(kept: Any, weight: jax.Array, gradient: jax.Array, dropped: Any, grown: Any) -> Any:
         if kept is None:
             return None
         count = kept.sum()
-        going = jnp.minimum(jnp.int32(fraction * count), kept.size - count)
-        staying = compiled.keep_highest(jnp.abs(weight), kept, count - going)
-        return staying | compiled.keep_highest(jnp.abs(gradient), ~staying, going)
+        going = jnp.int32(fraction * count)
+        staying = compiled.keep_highest(jnp.abs(weight), kept, count - going, dropped)
+        return staying | compiled.keep_highest(jnp.abs(gradient), ~staying, going, grown)
 
-    return masks.tree_map(layer, mask, params, gradients)
+    draws = (ties.of_layers(key, mask) for key in (drop, grow))
+    return masks.tree_map(layer, mask, params, gradients, *draws)
 
 
 def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) -> Lane:

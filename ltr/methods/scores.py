@@ -65,10 +65,10 @@ def straight_through(value: jax.Array, as_if: jax.Array) -> jax.Array:
     return value + (as_if - lax.stop_gradient(as_if))
 
 
-def highest(mask: Any, scores: Any) -> Any:
-    """The mask of the highest scores, in each layer as many as `mask` keeps."""
+def highest(mask: Any, scores: Any, key: jax.Array) -> Any:
+    """The mask of the highest scores, in each layer as many as `mask` keeps; `key` draws among equal ones."""
     everywhere = jax.tree.map(jnp.ones_like, mask)
-    return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask))
+    return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask), key)
 
 
 def network(mask: Any, lane: Lane) -> tuple[Any, Any]:

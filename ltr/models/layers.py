@@ -35,6 +35,10 @@ class Dense(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return arithmetic.dense(x, kernel, bias)
 
+    def uses(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return, for an input of `shape`, the products of an example that a weight is in: int64 [1, 1]."""
+        return np.ones((1, 1), np.int64)
+
 
 class Conv(nn.Module):
     """Convolution: x [batch, height, width, in] -> [batch, ceil(height / stride), ..., features].
@@ -55,6 +59,20 @@ class Conv(nn.Module):
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return arithmetic.conv(x, kernel, bias, self.stride)
+
+    def uses(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return, for an input of `shape`, the products of an image that a weight of each tap is in.
+
+        A tap takes part where it falls on the image, not on the padding: int64 [size, size, 1, 1].
+        """
+        rows, columns = (_taps_inside(length, self.size, self.stride) for length in shape[1:3])
+        return np.multiply.outer(rows, columns)[..., None, None]
+
+
+def _taps_inside(length: int, size: int, stride: int) -> np.ndarray:
+    """Return how often each of the `size` taps of a row falls on its `length` pixels: int64 [size]."""
+    pixels = np.arange(0, length, stride)[:, None] + np.arange(size) - size // 2
+    return np.count_nonzero((pixels >= 0) & (pixels < length), axis=0)
 
 
 def _kernel(layer: nn.Module, init: Any, shape: tuple[int, ...]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.kernels import Images
@@ -31,12 +32,15 @@ class Model(NamedTuple):
         apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes].
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
             for `with_statistics`.
+        statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
+            `with_statistics`; None of a network without running statistics.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
         places: like the kinds; at how many places of an image a kernel is used, None of one that
             cannot train packed (see `ltr.packing`): of a layer that is none of `ltr.models.layers`.
-        operations: like the kinds; what a kernel costs in a training step, in floating-point operations
-            of each image: its products forward, backward to its weights, and backward to its inputs,
-            except in the first layer, where no one asks for them.
+        uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
+            broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
+            that fall on padding count for nothing, except in layers other than those of `ltr.models.layers`.
+        first: the name of the layer that is used first; no one asks for the gradient of its inputs.
         reads: the dense layer that alone is given the images, if there is one and they have one channel:
             where it is packed, it may be given them as `ltr.kernels.Pixels`.
     """
@@ -44,9 +48,11 @@ class Model(NamedTuple):
     init: Callable[[jax.Array], Any]
     apply: Callable[[Any, Images], jax.Array]
     train: Callable[[Any, Images, jax.Array], tuple[jax.Array, Any]]
+    statistics: Callable[[Any, Images, jax.Array], Any] | None
     kinds: Any
     places: Any
-    operations: Any
+    uses: Any
+    first: str
     reads: str | None = None
 
 
@@ -86,13 +92,19 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
         )
         return logits, moved.get(STATISTICS, {})
 
+    def statistics(params: Any, images: Images, key: jax.Array) -> Any:
+        """Return what a batch adds to statistics of zero, over the share that it is taken in with."""
+        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in moving}
+        _, added = train(with_statistics(params, unflatten_dict(zero)), images, key)
+        taken = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(added).items()}
+        return unflatten_dict(taken)
+
     shapes = jax.eval_shape(init, jax.random.key(0))
     kinds = jax.tree.map_with_path(_kind, shapes)
-    used = _uses(collections)
+    used, momenta = _uses(collections), _momenta(collections)
 
-    def operations(path: tuple[Any, ...], shape: jax.ShapeDtypeStruct) -> int:
-        products = 2 if _layer(path) == next(iter(used)) else 3
-        return 2 * products * shape.size * used[_layer(path)].places
+    def uses(path: tuple[Any, ...], _: Any) -> np.ndarray:
+        return used[_layer(path)].uses
 
     def places(path: tuple[Any, ...], _: Any) -> int | None:
         use = used[_layer(path)]
@@ -101,11 +113,13 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
     prunable = jax.tree.map(
         lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
     )
-    by_layer = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, operations))
-    first = next(iter(used))
-    if reads and (first != (reads,) or not used[first].packs):
-        raise ValueError(f"reads={reads}: it is {'/'.join(first)} that is given the images")
-    return Model(init, apply, train, kinds, *by_layer)._replace(reads=reads if image_shape[-1] == 1 else None)
+    used_at, used_in = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, uses))
+    first = "/".join(head := next(iter(used)))
+    if reads and (first != reads or not used[head].packs):
+        raise ValueError(f"reads={reads}: it is {first} that is given the images")
+    pixels = reads if image_shape[-1] == 1 else None
+    of_batch = statistics if moving else None
+    return Model(init, apply, train, of_batch, kinds, used_at, used_in, first, pixels)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
@@ -113,9 +127,13 @@ def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 class _Use(NamedTuple):
-    """At how many places of an image a layer uses a weight, and whether it takes a packed kernel."""
+    """At how many places of an image a layer uses its kernel, each weight in how many products of an image.
+
+    `packs`: whether it takes a packed kernel.
+    """
 
     places: int
+    uses: np.ndarray
     packs: bool
 
 
@@ -126,9 +144,25 @@ def _uses(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], _Use]:
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result = call(*args, **kwargs)
         if context.method_name == "__call__" and context.module.has_variable("params", "kernel"):
-            packs = isinstance(context.module, Dense | Conv)
-            found[context.module.path] = _Use(math.prod(result.shape[1:-1]), packs)
+            layer, places = context.module, math.prod(result.shape[1:-1])
+            packs = isinstance(layer, Dense | Conv)
+            uses = layer.uses(args[0].shape) if packs else np.full((1, 1), places)
+            found[layer.path] = _Use(places, uses, packs)
         return result
+
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
+    return found
+
+
+def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
+    """Return, by the path of each batch normalisation, what share of its statistics outlives a batch."""
+    found = {}
+
+    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        if isinstance(context.module, nn.BatchNorm):
+            found[context.module.path] = context.module.momentum
+        return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
         jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet

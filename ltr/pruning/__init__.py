@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import masks
+from ltr import keys, masks
 from ltr.config import LayerRates, Pruning
 from ltr.errors import ConfigError
 from ltr.pruning import selection
@@ -31,21 +31,25 @@ def scores(config: Pruning, evidence: Evidence) -> Any:
 
 
 def prune(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
-    """The next round's mask, a subset of the evidence's; LtrError if a layer would be emptied.
+    """Return the next round's mask; LtrError if a layer would be emptied. Arguments as for `select`."""
+    pruned = select(config, kinds, evidence, target)
+    selection.require_alive(pruned)
+    return pruned
+
+
+def select(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
+    """Return the subset of the evidence's mask that scores highest, in which a layer may be empty.
 
     Args:
         config: criterion, signs and scope, and which kinds of layers are never pruned.
-        kinds: see `ltr.models.Model`.
+        kinds: see `ltr.models.Model`; a layer with a mask but no kind is not pruned (scope global).
         evidence: the round before.
         target: how many weights are kept (see `ltr.pruning.targets`).
     """
-    worth = scores(config, evidence)
+    worth, key = scores(config, evidence), keys.fold(evidence.key, "ties")
     if config.scope == "global":
-        pruned = selection.globally(spare(worth, kinds, config.rates), evidence.mask, target)
-    else:
-        pruned = selection.layerwise(worth, evidence.mask, target)
-    selection.require_alive(pruned)
-    return pruned
+        return selection.globally(spare(worth, kinds, config.rates), evidence.mask, target, key)
+    return selection.layerwise(worth, evidence.mask, target, key)
 
 
 def pruned(kinds: Any, rates: LayerRates) -> Any:
@@ -54,9 +58,10 @@ def pruned(kinds: Any, rates: LayerRates) -> Any:
 
 
 def spare(worth: Any, kinds: Any, rates: LayerRates) -> Any:
-    """The scores, infinite in layers that are never pruned."""
+    """The scores, infinite in layers that are never pruned: without a kind, or of rate 0."""
 
     def layer(kind: str | None, score: Any) -> Any:
-        return score if kind is None or getattr(rates, kind) else np.full(score.shape, np.inf, np.float32)
+        is_spared = score is not None and (kind is None or not getattr(rates, kind))
+        return np.full(score.shape, np.inf, np.float32) if is_spared else score
 
     return masks.tree_map(layer, kinds, worth)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import optax
 
-from ltr import masks
+from ltr import keys, masks
 from ltr.errors import LtrError
 from ltr.models import Model
 from ltr.pruning import selection, sharing
@@ -102,7 +102,7 @@ def random_at_init(network: Network) -> Any:
     generator = np.random.default_rng(np.asarray(jax.random.key_data(network.key)))
     scores = [generator.random(leaf.shape, np.float32) for leaf in leaves]
     unflatten = partial(jax.tree.unflatten, structure)
-    return selection.layerwise(unflatten(scores), dense, unflatten(counts))
+    return selection.layerwise(unflatten(scores), dense, unflatten(counts), keys.fold(network.key, "ties"))
 
 
 def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
@@ -119,7 +119,8 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
             if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(scores)):
                 raise LtrError(f"{score.__name__}: a score is not a finite number")
             density = (network.keep / weights) ** (step / rounds)
-            found = selection.globally(scores, found, round(weights * density))
+            key = keys.fold(network.key, "ties", step)
+            found = selection.globally(scores, found, round(weights * density), key)
         return found
 
     return mask
@@ -141,8 +142,13 @@ AT_INIT: dict[str, AtInit] = {
 INVERTIBLE = tuple(_METHODS)
 """Those that `inverted` takes."""
 
-DRAWN = ("snip", "grasp", "random_at_init")
-"""Those whose mask depends on the key, be it by the batch."""
+
+def is_drawn(name: str, invert: bool) -> bool:
+    """Return whether the mask depends on the key: by the batch, or by the draw among equal scores.
+
+    The inverse of SynFlow keeps the weights that are cut off from inputs or outputs: all of these score 0.
+    """
+    return name in ("snip", "grasp", "random_at_init") or (name == "synflow" and invert)
 
 
 def inverted(name: str) -> AtInit:

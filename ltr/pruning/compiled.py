@@ -12,38 +12,53 @@ import numpy as np
 from jax import lax
 
 from ltr import masks
+from ltr.pruning import ties
 
 
-def layerwise(scores: Any, mask: Any, counts: Any) -> Any:
+def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
     """Keep the `counts` highest scores of each layer's survivors; arguments as in `selection.layerwise`."""
     return masks.tree_map(
-        lambda kept, score, count: None if kept is None else keep_highest(score, kept, count),
+        lambda kept, score, count, own: None if kept is None else keep_highest(score, kept, count, own),
         mask,
         scores,
         counts,
+        ties.of_layers(key, mask),
     )
 
 
-def globally(scores: Any, mask: Any, total: Any) -> Any:
+def globally(scores: Any, mask: Any, total: Any, key: jax.Array) -> Any:
     """Keep the `total` highest scores over all layers together; arguments as in `selection.globally`."""
     layers, structure = jax.tree.flatten(mask)
     scored = jax.tree.leaves(masks.where(mask, scores))
     score, survivors = (jnp.concatenate([layer.ravel() for layer in tree]) for tree in (scored, layers))
     ends = np.cumsum([layer.size for layer in layers])[:-1]
-    parts = jnp.split(keep_highest(score, survivors, total), ends)
+    parts = jnp.split(keep_highest(score, survivors, total, key), ends)
     shaped = [part.reshape(layer.shape) for part, layer in zip(parts, layers, strict=True)]
     return jax.tree.unflatten(structure, shaped)
 
 
-def keep_highest(score: jax.Array, kept: jax.Array, count: Any) -> jax.Array:
-    """The mask of the `count` highest scores among the survivors; of equal scores the later index stays.
+def keep_highest(score: jax.Array, kept: jax.Array, count: Any, key: jax.Array) -> jax.Array:
+    """Return the mask of the `count` highest scores among the survivors; `key` draws among equal ones.
 
     Args:
         score: float32, of any shape, not NaN.
         kept: bool of that shape.
         count: int32, at most the survivors.
+        key: see `ltr.pruning.ties`.
     """
-    rank = _ordered(score)
+    higher, tied = _around(_ordered(score), kept, count)
+    wanted = count - higher.sum()
+
+    def drawn() -> jax.Array:
+        chosen, same = _around(ties.priorities(key, kept.shape), tied, wanted)
+        from_the_end = jnp.cumsum(same.ravel()[::-1])[::-1].reshape(same.shape)
+        return chosen | (same & (from_the_end <= wanted - chosen.sum()))
+
+    return higher | lax.cond(tied.sum() == wanted, lambda: tied, drawn)
+
+
+def _around(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[jax.Array, jax.Array]:
+    """Return where the int32 rank of a survivor is above the `count`-th highest, and where it equals that."""
 
     def at_least(value: jax.Array) -> jax.Array:
         return kept & (rank >= value)
@@ -55,14 +70,8 @@ def keep_highest(score: jax.Array, kept: jax.Array, count: Any) -> jax.Array:
         return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
 
     info = jnp.iinfo(jnp.int32)
-    lowest, above = lax.fori_loop(0, 32, halve, (jnp.int32(info.min), jnp.int32(info.max)))
-    higher, ties = at_least(above), kept & (rank == lowest)
-    wanted = count - higher.sum()
-
-    def latest() -> jax.Array:
-        return ties & (jnp.cumsum(ties.ravel()[::-1])[::-1].reshape(ties.shape) <= wanted)
-
-    return higher | lax.cond(ties.sum() == wanted, lambda: ties, latest)
+    lowest, _ = lax.fori_loop(0, 32, halve, (jnp.int32(info.min), jnp.int32(info.max)))
+    return kept & (rank > lowest), kept & (rank == lowest)
 
 
 def _ordered(score: jax.Array) -> jax.Array:

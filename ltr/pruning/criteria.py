@@ -30,7 +30,11 @@ class Evidence(NamedTuple):
 
 
 Criterion = Callable[[Evidence], Any]
-"""Evidence -> scores: float arrays like the mask, finite; those of pruned weights do not matter."""
+"""Evidence -> scores: float arrays like the mask, finite; those of pruned weights do not matter.
+
+Equal weights have equal scores, whatever their index: which of them are kept is drawn (see
+`ltr.pruning.ties`).
+"""
 
 
 def _kernels(of: Evidence, score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Any:
@@ -44,12 +48,11 @@ def _kernels(of: Evidence, score: Callable[[np.ndarray, np.ndarray, np.ndarray],
 
 
 def _percentiles(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The share of survivors that are no greater, of equal ones those before; 0 for pruned weights."""
-    survivors = np.flatnonzero(kept)
-    order = survivors[np.argsort(values.ravel()[survivors], kind="stable")]
-    found = np.zeros(kept.size)
-    found[order] = np.arange(1, len(order) + 1) / max(1, len(order))
-    return found.reshape(kept.shape)
+    """Return the share of survivors that are no greater; 0 for pruned weights."""
+    found = np.zeros(kept.shape)
+    survivors = values[kept]
+    found[kept] = np.searchsorted(np.sort(survivors), survivors, side="right") / max(1, survivors.size)
+    return found
 
 
 def magnitude(of: Evidence) -> Any:

@@ -1,7 +1,7 @@
-"""Selection: which weights are kept, given their scores. Exact counts, ties broken by index.
+"""Selection: which weights are kept, given their scores. Exact counts; ties are drawn.
 
 Masks and scores are pytrees of NumPy arrays, layers in the tree's order; `None` is a parameter
-that is never pruned.
+that is never pruned. How ties are drawn: see `ltr.pruning.ties`.
 """
 
 from typing import Any
@@ -11,52 +11,52 @@ import numpy as np
 
 from ltr import masks
 from ltr.errors import LtrError
+from ltr.pruning import ties
 
 
-def layerwise(scores: Any, mask: Any, counts: Any) -> Any:
+def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
     """Keep the weights of highest score in each layer.
 
     Args:
         scores: float arrays.
         mask: boolean arrays of the same shapes; only survivors (True) are kept.
         counts: how many each layer keeps, at most its survivors; None elsewhere.
+        key: draws which of equal scores are kept.
     """
 
-    def layer(kept: np.ndarray | None, score: np.ndarray, count: int) -> np.ndarray | None:
-        return None if kept is None else keep_highest(score, kept, count)
+    def layer(kept: np.ndarray | None, score: np.ndarray, count: int, own: jax.Array) -> np.ndarray | None:
+        return None if kept is None else keep_highest(score, kept, count, own)
 
-    return masks.tree_map(layer, mask, scores, counts)
+    return masks.tree_map(layer, mask, scores, counts, ties.of_layers(key, mask))
 
 
-def globally(scores: Any, mask: Any, total: int) -> Any:
+def globally(scores: Any, mask: Any, total: int, key: jax.Array) -> Any:
     """Keep the `total` weights of highest score over all layers together.
 
-    Arguments as for `layerwise`. Ties go by layer, then by index.
+    Arguments as for `layerwise`.
     """
     kept, structure = jax.tree.flatten(mask)
     scored = jax.tree.leaves(masks.where(mask, scores))
     score, survivors = (np.concatenate([layer.ravel() for layer in tree]) for tree in (scored, kept))
     ends = np.cumsum([layer.size for layer in kept])[:-1]
-    parts = np.split(keep_highest(score, survivors, total), ends)
+    parts = np.split(keep_highest(score, survivors, total, key), ends)
     shaped = [part.reshape(layer.shape) for part, layer in zip(parts, kept, strict=True)]
     return jax.tree.unflatten(structure, shaped)
 
 
-def to_counts(scores: Any, like: Any) -> Any:
-    """Keep, of every weight, the highest scores: in each layer as many as the mask `like` keeps."""
-    return layerwise(scores, jax.tree.map(np.ones_like, like), jax.tree.map(np.count_nonzero, like))
-
-
-def keep_highest(score: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
-    """The mask of the `count` highest scores among the survivors; of equal scores the later index stays."""
+def keep_highest(score: np.ndarray, kept: np.ndarray, count: int, key: jax.Array) -> np.ndarray:
+    """Return the mask of the `count` highest scores among the survivors; `key` draws among equal ones."""
     mask = np.zeros(kept.size, bool)
     if count:
         survivors = np.flatnonzero(kept)
         values = score.ravel()[survivors]
         lowest = np.partition(values, len(values) - count)[len(values) - count]
-        ties = survivors[values == lowest]
         mask[survivors[values > lowest]] = True
-        mask[ties[len(ties) - (count - np.count_nonzero(mask)) :]] = True
+        tied, wanted = survivors[values == lowest], count - np.count_nonzero(mask)
+        if wanted < len(tied):
+            priority = np.asarray(ties.priorities(key, kept.shape)).ravel()[tied]
+            tied = tied[np.argsort(priority, kind="stable")[len(tied) - wanted :]]
+        mask[tied] = True
     return mask.reshape(kept.shape)
 
 

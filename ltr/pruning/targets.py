@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import jax
+import numpy as np
 
 from ltr import masks
 from ltr.config import Pruning
@@ -46,6 +47,11 @@ def targets(config: Pruning, prune_rate: float, rounds: int, kinds: Any, params:
 def kept(target: Any) -> int:
     """The weights that a target keeps, over all layers."""
     return sum(jax.tree.leaves(target))
+
+
+def met_by(config: Pruning, mask: Any) -> Any:
+    """Return the target that a mask meets exactly."""
+    return masks.count(mask) if config.scope == "global" else jax.tree.map(np.count_nonzero, mask)
 
 
 def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:

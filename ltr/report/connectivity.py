@@ -35,8 +35,16 @@ def table(summary: pd.DataFrame) -> str:
         for row in rows
         if row["kind"] == "orders"
     ]
-    heading = f"Error barrier in pp ({spread(summary['n'])}; stable below {100 * STABLE:.0f})"
+    heading = (
+        f"Error barrier in pp ({spread(summary['n'])}; stable below {100 * STABLE:.0f}){_between(summary)}"
+    )
     return "\n".join([heading, f"round  density   {'data orders':16} next round", *map(str.rstrip, lines)])
+
+
+def _between(summary: pd.DataFrame) -> str:
+    """What the statistics between the ends are, where there are any."""
+    (statistics,) = set(summary["statistics"])
+    return "" if statistics == "none" else f",\nstatistics of batch normalisation {statistics} on the way"
 
 
 def sentence(summary: pd.DataFrame) -> str:
@@ -67,7 +75,7 @@ def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
         }
     )
     with in_style():
-        figure, axes = empty("error barrier (pp)", title, spread(summary["n"]))
+        figure, axes = empty("error barrier (pp)", title + _between(summary), spread(summary["n"]))
         axes.axhline(100 * STABLE, color=THRESHOLD.colour, linestyle=(0, (4, 2)), linewidth=0.8)
         ends = {
             look: curve(axes, points[points["kind"] == kind], look, kind, POSSIBLE)

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-
-from ltr import estimate, setup
+from ltr import costs, estimate, setup
 from ltr.config import Experiment
 from ltr.packing import NO_LAYER
 from ltr.speed.engine import Engine
@@ -57,7 +55,8 @@ def compare(
     packed = setup.packing(outline, crossovers, told)
     dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
     ceiling = estimate.flops_meter(dense.placement)
-    operations = experiment.batch_size * sum(jax.tree.leaves(outline.model.operations))
+    whole = costs.dense(outline.model, outline.shapes)
+    operations = experiment.batch_size * costs.step(outline.model, whole, whole)
     turns: list[list[Row]] = []
     with Rival(experiment) as rival:
         for turn in range(repeats):

@@ -32,8 +32,12 @@ from ltr.store.looks import Look
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
-SCHEMA_VERSION = 3
-"""Of run folders; another one where what they hold means something else."""
+SCHEMA_VERSION = 4
+"""Of run folders; another one where what they hold means something else.
+
+4: `flops` of the results table are those of products alone, exactly; before, an overhead of the dense network
+was added, but in convolutional networks. The connectivity table has a column `statistics`.
+"""
 
 
 class RunFolder:

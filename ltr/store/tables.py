@@ -66,7 +66,8 @@ RESULTS = pa.schema(
     ]
 )
 """A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
-its training: what its weights take part in, whether the time was saved or not (see `ltr.costs`).
+its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
+(see `ltr.costs`).
 
 `early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
 """
@@ -77,6 +78,7 @@ TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 CONNECTIVITY = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
+        pa.field("statistics", pa.string()),
         pa.field("replicate", pa.int32(), nullable=False),
         pa.field("round", pa.int32(), nullable=False),
         _density,
@@ -88,7 +90,9 @@ CONNECTIVITY = pa.schema(
 """A row per point of a line between two networks: the test error there, a fraction.
 
 The ends of a line, at `alpha` 0 and 1, are of `kind` "orders" two copies of a ticket trained in
-different data orders, of "rounds" the trained tickets of `round` and the next.
+different data orders, of "rounds" the trained tickets of `round` and the next. Between them, `statistics` of
+batch normalisation are "re-estimated" on training data or "interpolated"; "none" of networks without.
+Tables of schema versions before 4 lack it: theirs are interpolated, where there are any.
 """
 
 LANES = ("metrics", "results", "timings")
@@ -107,7 +111,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder, whole or not at all."""
-    order = [column for column in ("kind", *LANE, "step", "alpha") if column in frame.columns]
+    order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
     table = pa.Table.from_pandas(
         frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
     )

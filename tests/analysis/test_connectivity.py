@@ -10,7 +10,14 @@ from ltr.analysis.connectivity import barriers, by_round
 def line(errors: list[float], **names: object) -> pd.DataFrame:
     """The errors along a line, in an order that says nothing."""
     frame = pd.DataFrame({"alpha": np.linspace(0, 1, len(errors)), "error": errors})
-    facts = {"kind": "orders", "replicate": 0, "round": 0, "density": 1.0, "rewind_step": 5}
+    facts = {
+        "kind": "orders",
+        "statistics": "none",
+        "replicate": 0,
+        "round": 0,
+        "density": 1.0,
+        "rewind_step": 5,
+    }
     return frame.assign(**(facts | names)).sample(frac=1, random_state=0)
 
 
@@ -33,3 +40,10 @@ def test_barriers_are_averaged_over_replicates() -> None:
     assert found["n"].tolist() == [2, 1]
     assert found["stable"].tolist() == [False, True]
     assert math.isnan(found.loc["rounds", "barrier_ci95"])
+
+
+def test_lines_with_other_statistics_are_other_lines() -> None:
+    lines = [line([0, 0.5, 0], statistics="interpolated"), line([0, 0.01, 0], statistics="re-estimated")]
+    found = by_round(pd.concat(lines)).set_index("statistics")
+    assert found["barrier"].to_dict() == pytest.approx({"interpolated": 0.5, "re-estimated": 0.01})
+    assert found["n"].tolist() == [1, 1]

@@ -16,8 +16,8 @@ from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
 from ltr.pruning import pruned as pruned_kinds
-from ltr.pruning.criteria import Evidence, magnitude
-from ltr.pruning.targets import targets
+from ltr.pruning.criteria import Evidence
+from ltr.pruning.targets import met_by, targets
 from ltr.rewinding import REWINDINGS
 from ltr.store.tables import LaneId
 
@@ -53,14 +53,14 @@ def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEF
     for round, target in enumerate(targets(config, 0.3, rounds, network.kinds, params)[1:]):
         mask = pruning.prune(config, network.kinds, evidence(round, mask), target)
     ticket = Ticket(mask, masks.apply(mask, params))
-    initial = jax.tree.map(lambda leaf: 2 * leaf, params)
+    initial, prunable = jax.tree.map(lambda leaf: 2 * leaf, params), pruned_kinds(network.kinds, config.rates)
     return Source(
-        pruned_kinds(network.kinds, config.rates),
+        prunable,
         ticket,
         initial,
         params,
         dense=lambda: trained(params, 0),
-        dense_scores=lambda: magnitude(evidence(0, dense)),
+        one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         rewind=REWINDINGS["weights"].weights,
         init=jax.jit(network.init),
         network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
@@ -167,6 +167,18 @@ def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model
     mask = begin("one_shot", second).mask
     for kept, ticket in zip(kernels(mask)[:2], kernels(second.ticket.mask)[:2], strict=True):
         assert not np.array_equal(kept, ticket)
+
+
+def test_one_shot_under_global_pruning_has_one_threshold_of_its_own(network: Model, params: Any) -> None:
+    source = source_of(network, params, 3, Pruning(scope="global", rates=LayerRates(output=1.0)))
+    mask, final = begin("one_shot", source).mask, kernels(trained(params, 0))
+    kept, pruned = (
+        np.concatenate([np.abs(weights[m == on]) for m, weights in zip(kernels(mask), final, strict=True)])
+        for on in (True, False)
+    )
+    assert kept.min() > pruned.max()
+    assert sum(counts(mask)) == sum(counts(source.ticket.mask))
+    assert counts(mask) != counts(source.ticket.mask), "layers need not have the ticket's densities"
 
 
 def test_a_shuffle_by_input_keeps_the_connections_of_every_input_and_moves_them(source: Source) -> None:

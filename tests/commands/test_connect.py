@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ltr import instability
@@ -70,6 +71,37 @@ def test_what_is_measured_is_not_measured_again(
     assert connect(connected, "--rounds", "0", "--json") == 0
     said = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
     assert {(row["kind"], row["round"]) for row in said["barriers"]} == {("orders", 0), ("rounds", 0)}
+
+
+def test_a_table_that_does_not_name_its_statistics_is_not_measured_again(
+    connected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As older versions wrote it."""
+    connect(connected, "--rounds", "2")
+    file = connected / "connectivity.parquet"
+    rows = pq.read_table(file)
+    pq.write_table(rows.drop_columns("statistics"), file)
+    monkeypatch.setattr(instability, "data_orders", None)
+    assert connect(connected, "--rounds", "2") == 0
+    assert pq.read_table(file).equals(rows)
+
+
+@pytest.mark.slow
+def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    small = ["steps=4", "eval_every=4", "rounds=1", "replicates=1", "arms=[ticket]", "optimizer=sgd"]
+    words = ["model=resnet20", "model.width=0.1", "dataset=digits", *small, f"output_root={tmp_path}"]
+    assert main(["run", *words]) == 0
+    folder = catalog.find(tmp_path, "last").folder
+    capsys.readouterr()
+    assert connect(folder) == 0
+    assert "statistics of batch normalisation re-estimated" in capsys.readouterr().out
+    assert set(tables.read(folder, "connectivity")["statistics"]) == {"re-estimated", "interpolated"}
+    monkeypatch.setattr(instability, "data_orders", None)
+    assert connect(folder, "--statistics", "interpolated", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {row["statistics"] for row in said["barriers"]} == {"interpolated"}
 
 
 @pytest.mark.slow

@@ -67,7 +67,8 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
         before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round - 1, round))
         key = keys.fold(keys.root(0, replicate), "criterion", round)
         scores = criteria.random(Evidence(before, before, before, key))
-        assert_same(now, selection.layerwise(scores, before, made.targets[round]))
+        draw = keys.fold(key, "ties")
+        assert_same(now, selection.layerwise(scores, before, made.targets[round], draw))
     with open_run(ask(tmp_path, **knobs)) as folder:
         for round, equal in ((1, True), (2, False)):
             ticket = loop.find_ticket(made, folder, round, 0)

@@ -36,7 +36,9 @@ def test_sizes_are_those_of_the_arrays() -> None:
     kernel, bias = np.ones((10, 4), np.float32), np.zeros(4, np.float32)
     kept = np.zeros((10, 4), bool)
     kept[:3] = True
-    found = sizes({"a.kernel": kernel, "a.bias": bias}, {"a.kernel": kept}, {"a.kernel": 7}, None)
+    found = sizes(
+        {"a.kernel": kernel, "a.bias": bias}, {"a.kernel": kept}, {"a.kernel": np.full((1, 1), 7)}, None
+    )
     assert found.dense == 4 * 44
     assert found.sparse == 4 * (12 + 12 + 5 + 4) + 8 * 2
     assert found.compact is None

@@ -23,12 +23,12 @@ def test_early_birds_go_by_magnitude() -> None:
     methods.check(Experiment(early_bird=True), times(400, (0, 400)))
 
 
-@pytest.mark.parametrize(("steps", "later"), [(133, (0, 133)), (400, (300, 400)), (400, (400, 800))])
+@pytest.mark.parametrize(("steps", "later"), [(134, (101, 134)), (400, (300, 400)), (400, (400, 800))])
 def test_connections_have_to_move(steps: int, later: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match=r"^arm\.rigl\.method=rigl: would never move a connection; needs"):
         methods.check(RIGL, times(steps, later))
 
 
-@pytest.mark.parametrize(("steps", "later"), [(134, (0, 134)), (400, (200, 400))])
+@pytest.mark.parametrize(("steps", "later"), [(1, (0, 1)), (134, (100, 134)), (400, (200, 400))])
 def test_connections_that_move_once(steps: int, later: tuple[int, int]) -> None:
     methods.check(RIGL, times(steps, later))

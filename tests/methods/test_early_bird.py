@@ -18,6 +18,8 @@ from ltr.pruning import selection, spare
 PER_EPOCH = 4
 STEPS = 200
 RESTLESS = Optimizer(name="adam", learning_rate=0.3, schedule="cosine")
+KEY = jax.random.key(0)
+"""Draws nothing: no two weights are equal."""
 
 
 def half(mask: Any) -> Any:
@@ -48,7 +50,7 @@ def test_it_finds_the_step_at_which_masks_agree(
 ) -> None:
     trained = train("early_bird", STEPS, config, target=half(mask))
     ends = trained.lanes[PER_EPOCH::PER_EPOCH]
-    drawn = [flat(selection.layerwise(sizes(lane), mask, half(mask))) for lane in ends]
+    drawn = [flat(selection.layerwise(sizes(lane), mask, half(mask), KEY)) for lane in ends]
     found = trained.method.notes(trained.lanes[-1])["early_bird_step"]
     assert found == replayed(drawn, masks.count(mask))
     assert (found == PER_EPOCH * QUEUE) is (config is not RESTLESS)
@@ -61,7 +63,7 @@ def test_together_with_a_layer_that_is_never_pruned(
     pruning, total = Pruning(scope="global", rates=rates), masks.count(mask) // 2
     trained = train("early_bird", STEPS, RESTLESS, target=total, pruning=pruning)
     drawn = [
-        selection.globally(spare(sizes(lane), network.kinds, rates), mask, total)
+        selection.globally(spare(sizes(lane), network.kinds, rates), mask, total, KEY)
         for lane in trained.lanes[PER_EPOCH::PER_EPOCH]
     ]
     assert all((one["output"]["kernel"] == mask["output"]["kernel"]).all() for one in drawn)

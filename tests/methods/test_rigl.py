@@ -23,12 +23,21 @@ def kernels(tree: Any) -> list[np.ndarray]:
     return [np.asarray(tree[layer]["kernel"]) for layer in LAYERS]
 
 
+def move(mask: Any, params: Any, gradients: Any, fraction: float, key: int = 0) -> Any:
+    draws = jax.random.split(jax.random.key(key))
+    return jax.jit(rigl.moved_mask)(mask, params, gradients, jnp.float32(fraction), *draws)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.5])
+@pytest.mark.parametrize("density", [0.5, 0.9])
 def test_the_smallest_weights_give_way_to_the_largest_gradients(
-    fraction: float, params: Any, mask: Any
+    fraction: float, density: float, params: Any, mask: Any
 ) -> None:
-    gradients = jax.tree.map(lambda leaf: np.random.default_rng(4).normal(size=leaf.shape), params)
-    after = jax.jit(rigl.moved_mask)(mask, params, gradients, jnp.float32(fraction))
+    """At a density of 0.9 fewer weights are free than are dropped: those just dropped may come back."""
+    generator = np.random.default_rng(4)
+    mask = jax.tree.map(lambda kept: generator.random(kept.shape) < density, mask)
+    gradients = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
+    after = move(mask, params, gradients, fraction)
     for kept, new, weight, gradient in zip(*map(kernels, (mask, after, params, gradients)), strict=True):
         count = int(np.float32(fraction) * kept.sum())
         survivors = np.flatnonzero(kept)
@@ -44,8 +53,32 @@ def test_the_smallest_weights_give_way_to_the_largest_gradients(
 
 def test_a_dense_layer_stays_dense(params: Any, mask: Any) -> None:
     dense = jax.tree.map(np.ones_like, mask)
-    after = rigl.moved_mask(dense, params, params, jnp.float32(0.3))
+    after = move(dense, params, params, 0.3)
     assert all(layer.all() for layer in kernels(after))
+
+
+def test_at_a_high_density_as_many_grow_as_are_dropped() -> None:
+    """Of 9,600 weights 8,640 are kept and 2,592 dropped; of the 3,552 then free 960 are new."""
+    generator = np.random.default_rng(0)
+    kept = np.zeros(9600, bool)
+    kept[generator.permutation(9600)[:8640]] = True
+    weights, gradients = generator.normal(size=(2, 9600)).astype(np.float32)
+    after = move({"kernel": kept}, {"kernel": weights}, {"kernel": gradients}, FRACTION)["kernel"]
+    assert after.sum() == 8640
+    assert (after & ~kept).sum() == pytest.approx(2592 * 960 / 3552, abs=5 * np.sqrt(700 * 0.3))
+
+
+def test_equal_weights_and_gradients_are_drawn(params: Any, mask: Any) -> None:
+    """Gradients of zero all over (dead units), weights of one size: neither goes by the index."""
+    kept = {"kernel": np.arange(4000) % 2 == 0}
+    same, none = ({"kernel": np.full(4000, value, np.float32)} for value in (0.1, 0))
+    after, other = (np.asarray(move(kept, same, none, 0.3, key)["kernel"]) for key in (0, 1))
+    assert after.sum() == 2000
+    dropped, grown = kept["kernel"] & ~after, after & ~kept["kernel"]
+    for moved in (dropped, grown):
+        share = moved[:2000].sum() / moved.sum()
+        assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(moved.sum()))
+    assert (after != other).any()
 
 
 def test_it_moves_at_its_times_and_less_and_less(train: Callable[..., Any]) -> None:
@@ -54,14 +87,14 @@ def test_it_moves_at_its_times_and_less_and_less(train: Callable[..., Any]) -> N
     masks_ = [np.concatenate([layer.ravel() for layer in kernels(lane.mask)]) for lane in lanes]
     moves = {step: int((masks_[step] != masks_[step + 1]).sum()) for step in range(STEPS)}
     times = [step for step, count in moves.items() if count]
-    assert times == [100, 200]
+    assert times == [0, 100, 200]
     assert EVERY == 100
     assert int(UNTIL * STEPS) == 300
     for step in times:
         share = FRACTION / 2 * (1 + np.cos(np.pi * step / (UNTIL * STEPS)))
         most = 2 * sum(int(share * layer.sum()) for layer in kernels(lanes[0].mask))
         assert 0 < moves[step] <= most
-    assert moves[200] < moves[100]
+    assert moves[200] < moves[100] < moves[0]
 
 
 @pytest.mark.parametrize("name", ["adam", "momentum", "sgd"])

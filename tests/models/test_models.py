@@ -12,7 +12,7 @@ from ltr import models
 from ltr.config import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import KINDS, MODELS, Model
-from ltr.models.layers import INITIALIZERS, Dense
+from ltr.models.layers import INITIALIZERS, Conv, Dense
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
 from ltr.setup import QUICKLY_COMPILED
@@ -267,7 +267,57 @@ def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
     assert model.kinds["conv_1"]["kernel"] == "conv"
     assert model.places["conv_1"]["kernel"] is None
     assert model.places["output"]["kernel"] == 1
-    assert model.operations["conv_1"]["kernel"] == 2 * 2 * (3 * 3 * 2) * (4 * 5)
+    assert model.uses["conv_1"]["kernel"].tolist() == [[4 * 5]], "padding included"
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "shape", "rows", "columns"),
+    [
+        (3, 1, (4, 5), [3, 4, 3], [4, 5, 4]),  # the outer taps leave the image at one end each
+        (3, 2, (4, 5), [1, 2, 2], [2, 3, 2]),  # at pixels 0, 2 and 0, 2, 4
+        (5, 1, (4, 2), [2, 3, 4, 3, 2], [0, 1, 2, 1, 0]),
+        (1, 2, (4, 5), [2], [3]),
+    ],
+)
+def test_a_tap_is_used_where_it_falls_on_the_image(
+    size: int, stride: int, shape: Any, rows: list[int], columns: list[int]
+) -> None:
+    found = Conv(7, size, stride).uses((1, *shape, 6))
+    assert found.shape == (size, size, 1, 1)
+    np.testing.assert_array_equal(found[..., 0, 0], np.outer(rows, columns))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
+    """The gradient of the sum of what a linear layer makes of ones counts the uses of a weight."""
+    model, found = build(name, (20, 17, 3), width=0.05), {}
+
+    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if context.method_name == "__call__" and isinstance(context.module, Dense | Conv):
+            found[context.module.path] = context.module.copy(parent=None), args[0].shape
+        return call(*args, **kwargs)
+
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda *args: model.apply(*args), params, jnp.zeros((1, 20, 17, 3)))
+    assert len(found) == len(jax.tree.leaves(model.uses))
+    assert "/".join(next(iter(found))) == model.first
+    checked = set()
+    for path, (layer, shape) in found.items():
+        if (
+            key := (type(layer), getattr(layer, "size", 0), getattr(layer, "stride", 0), shape[1:3])
+        ) in checked:
+            continue
+        checked.add(key)
+        ones = jnp.ones(shape)
+        weights = jax.tree.map(jnp.zeros_like, layer.init(jax.random.key(0), ones))
+        counted = jax.grad(lambda weights, layer=layer, ones=ones: layer.apply(weights, ones).sum())(weights)
+        leaf = model.uses
+        for part in (*path, "kernel"):
+            leaf = leaf[part]
+        kernel = counted["params"]["kernel"]
+        np.testing.assert_array_equal(kernel, np.broadcast_to(leaf, kernel.shape))
 
 
 def test_an_unknown_network_suggests_the_nearest() -> None:

@@ -281,3 +281,15 @@ def test_a_score_that_is_no_number_is_an_error(tiny: Network) -> None:
 
 def test_synflow_has_the_rounds_of_its_authors() -> None:
     assert SYNFLOW_ROUNDS == 100
+
+
+@pytest.mark.parametrize("name", ["snip", "grasp"])
+def test_weights_of_dead_units_are_kept_at_random(name: str, tiny: Network) -> None:
+    """All hidden units are dead: the weights before the output score 0, and the inverse keeps 60 of them."""
+    params = jax.tree.map(np.copy, tiny.params)
+    for layer in LAYERS[:2]:
+        params[layer]["bias"][:] = -100
+    kept = np.concatenate([layer.ravel() for layer in kernels(inverted(name)(tiny._replace(params=params)))])
+    assert kept.sum() == 60
+    deviation = np.sqrt(60 * 0.25 * (194 - 60) / 193)
+    assert kept[:97].sum() == pytest.approx(30, abs=5 * deviation)

@@ -16,16 +16,17 @@ any_score = arrays.arrays(
 )
 any_mask = arrays.arrays(np.bool_, SHAPE)
 
+KEY = jax.random.key(0)
 highest = jax.jit(compiled.keep_highest)
 
 
-@given(score=any_score, kept=any_mask, share=st.floats(0, 1))
-def test_the_highest_are_kept_and_of_equal_ones_the_later(
-    score: np.ndarray, kept: np.ndarray, share: float
+@given(score=any_score, kept=any_mask, share=st.floats(0, 1), seed=st.integers(0, 3))
+def test_the_highest_are_kept_and_of_equal_ones_those_that_the_host_draws(
+    score: np.ndarray, kept: np.ndarray, share: float, seed: int
 ) -> None:
-    count = round(share * kept.sum())
-    found = highest(score, kept, np.int32(count))
-    np.testing.assert_array_equal(found, selection.keep_highest(score, kept, count))
+    count, key = round(share * kept.sum()), jax.random.key(seed)
+    found = highest(score, kept, np.int32(count), key)
+    np.testing.assert_array_equal(found, selection.keep_highest(score, kept, count, key))
 
 
 def trees() -> tuple[Any, Any]:
@@ -47,11 +48,13 @@ def assert_same(one: Any, other: Any) -> None:
 def test_layers_by_their_own_counts() -> None:
     scores, mask = trees()
     counts = {"a": {"kernel": 3, "bias": None}, "b": {"kernel": 7, "bias": None}}
-    assert_same(jax.jit(compiled.layerwise)(scores, mask, counts), selection.layerwise(scores, mask, counts))
+    for of in (scores, jax.tree.map(np.sign, scores)):
+        found = jax.jit(compiled.layerwise)(of, mask, counts, KEY)
+        assert_same(found, selection.layerwise(of, mask, counts, KEY))
 
 
 def test_all_layers_together() -> None:
     scores, mask = trees()
-    found = jax.jit(compiled.globally)(scores, mask, 12)
-    assert_same(found, selection.globally(scores, mask, 12))
+    found = jax.jit(compiled.globally)(scores, mask, 12, KEY)
+    assert_same(found, selection.globally(scores, mask, 12, KEY))
     assert found["a"]["kernel"].sum() < found["b"]["kernel"].sum()

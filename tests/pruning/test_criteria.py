@@ -55,7 +55,7 @@ def evidence(params: Any, mask: Any) -> Evidence:
 def half(criterion: Criterion, evidence: Evidence) -> Any:
     """The mask of the better half of each layer's survivors."""
     counts = jax.tree.map(lambda kept: np.count_nonzero(kept) // 2, evidence.mask)
-    return selection.layerwise(criterion(evidence), evidence.mask, counts)
+    return selection.layerwise(criterion(evidence), evidence.mask, counts, KEY)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -87,14 +87,15 @@ def test_a_common_percentile_is_what_bisection_would_find(name: str, sign: int, 
         for values in (sign * np.abs(initial), sign * np.abs(trained)):
             beyond &= values >= np.percentile(values[survivors], percent)
         count = int(beyond.sum())
-        mask = selection.layerwise(CRITERIA[name](evidence), evidence.mask, {"bias": None, "kernel": count})
+        counts = {"bias": None, "kernel": count}
+        mask = selection.layerwise(CRITERIA[name](evidence), evidence.mask, counts, KEY)
         np.testing.assert_array_equal(mask["kernel"], beyond)
 
 
-def test_percentiles_are_among_the_survivors_and_by_index_where_equal() -> None:
+def test_percentiles_are_among_the_survivors_and_equal_where_weights_are() -> None:
     kept = [True, False, True, True, False]
     scores = CRITERIA["large_init_large_final"](one_layer([2, 9, 1, 1, 9], [1, 0, 1, 1, 0], kept))
-    np.testing.assert_allclose(scores["kernel"], [1 / 3, 0, 1 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(scores["kernel"], [1, 0, 2 / 3, 2 / 3, 0])
 
 
 # What every criterion must do
@@ -126,7 +127,7 @@ def test_it_is_a_function_of_its_evidence_and_only_random_looks_at_the_key(
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_it_says_something(name: str, evidence: Evidence) -> None:
-    """Scores that were all equal would prune by index, and keep the second half."""
+    """Scores that were all equal would leave everything to the draw."""
     nothing = half(lambda of: jax.tree.map(lambda kept: np.zeros(kept.shape), of.mask), evidence)
     assert not same(half(CRITERIA[name], evidence), nothing)
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from ltr.errors import LtrError
 from ltr.pruning import selection
 
 seeds = st.integers(0, 2**32 - 1)
+KEYS = jax.random.key(0), jax.random.key(1)
 
 
 def layers(*kernels: Any) -> Any:
@@ -41,6 +43,16 @@ def scores_like(mask: Any, seed: int) -> Any:
     return random(mask, seed, draw)
 
 
+def assert_even(kept: np.ndarray) -> None:
+    """Both halves of the index range have one density, but for chance."""
+    first, second = np.array_split(kept, 2)
+    share = kept.mean()
+    deviation = np.sqrt(share * (1 - share) / len(kept))
+    assert 0 < share < 1
+    assert first.mean() == pytest.approx(share, abs=5 * deviation)
+    assert second.mean() == pytest.approx(share, abs=5 * deviation)
+
+
 def flat(tree: Any) -> np.ndarray:
     return np.concatenate([layer["kernel"].ravel() for layer in tree.values()])
 
@@ -53,64 +65,71 @@ def test_exactly_as_many_as_asked_are_kept_round_after_round(
     mask = ones(size)
     for round, share in enumerate(shares):
         count = int(share * masks.count(mask))
-        pruned = select(scores_like(mask, seed + round), mask, one_layer(select, count))
+        pruned = select(scores_like(mask, seed + round), mask, one_layer(select, count), KEYS[0])
         assert masks.count(pruned) == count
         assert not (flat(pruned) & ~flat(mask)).any(), "masks are nested"
         mask = pruned
 
 
 @pytest.mark.parametrize("select", [selection.layerwise, selection.globally])
-def test_of_equal_scores_the_first_are_pruned(select: Callable[..., Any]) -> None:
-    pruned = select(layers(np.ones(5)), ones(5), one_layer(select, 3))
-    assert flat(pruned).tolist() == [False, False, True, True, True]
+def test_of_equal_scores_a_draw_decides_and_not_the_index(select: Callable[..., Any]) -> None:
+    """A fifth scores highest and is kept, a fifth lowest and is not; the half that ties is spread evenly."""
+    score = np.random.default_rng(0).permutation(np.repeat(np.float32([0, 1, 1, 1, 2]), 2000))
+    draws = [flat(select(layers(score), ones(10_000), one_layer(select, 5000), KEYS[n])) for n in (0, 0, 1)]
+    for kept in draws:
+        assert kept.sum() == 5000
+        assert kept[score == 2].all()
+        assert not kept[score == 0].any()
+        assert_even(kept[score == 1])
+    assert (draws[0] == draws[1]).all(), "a key decides"
+    assert (draws[0] != draws[2]).any(), "and another differently"
 
 
 @pytest.mark.parametrize("select", [selection.layerwise, selection.globally])
-def test_a_tie_goes_by_the_index_among_the_survivors(select: Callable[..., Any]) -> None:
-    mask = layers(np.array([False, True, True, False, True, True]))
-    pruned = select(layers(np.array([0, 3, 1, 0, 1, 1])), mask, one_layer(select, 2))
-    assert flat(pruned).tolist() == [False, True, False, False, False, True]
+def test_without_ties_the_key_does_not_matter(select: Callable[..., Any]) -> None:
+    score = layers(np.random.default_rng(0).permutation(1000).astype(np.float32))
+    one, other = (flat(select(score, ones(1000), one_layer(select, 300), key)) for key in KEYS)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one, score["dense_0"]["kernel"] >= 700)
+
+
+def test_layers_of_one_shape_are_drawn_apart() -> None:
+    kept = selection.layerwise(layers(np.ones(64), np.ones(64)), ones(64, 64), layers(32, 32), KEYS[0])
+    assert (kept["dense_0"]["kernel"] != kept["dense_1"]["kernel"]).any()
 
 
 @given(seed=seeds, shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_layerwise_is_sorting_each_layer_by_itself(seed: int, shares: tuple[float, ...]) -> None:
+def test_layerwise_keeps_the_best_of_each_layer(seed: int, shares: tuple[float, ...]) -> None:
     kept = random(ones(13, 40), seed, lambda generator, shape: generator.random(shape) < 0.7)
     scores = scores_like(kept, seed)
     counts = [int(share * kept[layer]["kernel"].sum()) for layer, share in zip(kept, shares, strict=True)]
-    pruned = selection.layerwise(scores, kept, layers(*counts))
+    pruned = selection.layerwise(scores, kept, layers(*counts), KEYS[0])
     for layer, count in zip(kept, counts, strict=True):
-        alive = np.flatnonzero(kept[layer]["kernel"]).tolist()
-        worst_first = sorted(alive, key=lambda i: (scores[layer]["kernel"][i], i))
-        expected = sorted(worst_first[len(alive) - count :])
-        assert np.flatnonzero(pruned[layer]["kernel"]).tolist() == expected
+        assert_best(*(tree[layer]["kernel"] for tree in (pruned, kept, scores)), count)
 
 
 @given(seed=seeds, share=st.floats(0, 1))
-def test_global_is_sorting_all_layers_together(seed: int, share: float) -> None:
+def test_global_keeps_the_best_of_all_layers_together(seed: int, share: float) -> None:
     kept = random(ones(13, 40, 7), seed, lambda generator, shape: generator.random(shape) < 0.7)
     scores = scores_like(kept, seed)
-    alive, score = np.flatnonzero(flat(kept)).tolist(), flat(scores)
-    count = int(share * len(alive))
-    worst_first = sorted(alive, key=lambda i: (score[i], i))
-    pruned = selection.globally(scores, kept, count)
-    assert np.flatnonzero(flat(pruned)).tolist() == sorted(worst_first[len(alive) - count :])
+    count = int(share * masks.count(kept))
+    assert_best(*map(flat, (selection.globally(scores, kept, count, KEYS[0]), kept, scores)), count)
+
+
+def assert_best(pruned: np.ndarray, kept: np.ndarray, score: np.ndarray, count: int) -> None:
+    """`count` survivors, none of which scores lower than one that was pruned."""
+    assert pruned.sum() == count
+    assert not (pruned & ~kept).any()
+    assert sorted(score[pruned]) == sorted(score[kept])[kept.sum() - count :]
 
 
 def test_global_compares_across_layers_where_layerwise_does_not() -> None:
     mask, scores = ones(4, 4), layers(np.arange(4.0), np.arange(10.0, 14.0))
-    assert flat(selection.globally(scores, mask, 4)).tolist() == [False] * 4 + [True] * 4
-    assert flat(selection.layerwise(scores, mask, layers(2, 2))).tolist() == [False, False, True, True] * 2
-
-
-@given(seed=seeds)
-def test_to_counts_keeps_the_best_of_all_weights_and_as_many_as_asked(seed: int) -> None:
-    like = random(ones(13, 40), seed, lambda generator, shape: generator.random(shape) < 0.3)
-    scores = random(like, seed, lambda generator, shape: generator.random(shape, np.float32))
-    kept = selection.to_counts(scores, like)
-    for layer, wanted in like.items():
-        score, keep = scores[layer]["kernel"], kept[layer]["kernel"]
-        assert keep.sum() == wanted["kernel"].sum()
-        assert score[keep].min(initial=1) > score[~keep].max(initial=0)
+    assert flat(selection.globally(scores, mask, 4, KEYS[0])).tolist() == [False] * 4 + [True] * 4
+    assert (
+        flat(selection.layerwise(scores, mask, layers(2, 2), KEYS[0])).tolist()
+        == [False, False, True, True] * 2
+    )
 
 
 def test_an_emptied_layer_is_an_error_that_names_it() -> None:

@@ -18,7 +18,13 @@ GOLDEN = {
     | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"}
     | {"early_bird_step": "int32"},
     "timings": LANE_COLUMNS | {"seconds": "double"},
-    "connectivity": {"kind": "string", "replicate": "int32", "round": "int32", "density": "double"}
+    "connectivity": {
+        "kind": "string",
+        "statistics": "string",
+        "replicate": "int32",
+        "round": "int32",
+        "density": "double",
+    }
     | {"rewind_step": "int32", "alpha": "float", "error": "float"},
 }
 NAMES = sorted(tables.LANES)
@@ -45,6 +51,7 @@ def test_schemas_do_not_drift(name: str) -> None:
     nullable = {
         "metrics": ["train_loss", "test_loss", "test_accuracy"],
         "results": ["early_bird_step"],
+        "connectivity": ["statistics"],
     }.get(name, [])
     assert [field.name for field in schema if field.nullable] == nullable
 
