@@ -20,7 +20,7 @@ import json
 import math
 from typing import Any
 
-from ltr.commands.found import add_output_root, settings, shared
+from ltr.commands.found import add_output_root, load_different
 from ltr.errors import ConfigError
 
 
@@ -37,11 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
-    from ltr import loaded
     from ltr.analysis.comparison import compare
     from ltr.report import comparison, stdout
+    from ltr.store.settings import settings, shared
 
-    runs = [loaded.load(name, args.output_root) for name in args.run]
+    if len(args.run) < 2:
+        raise ConfigError(f"{args.run[0]}: is one run; name two or more to compare (ltr show shows one)")
+    runs = load_different(args.run, args.output_root)
     experiments, results = [run.experiment for run in runs], [run.results for run in runs]
     for run, table in zip(runs, results, strict=True):
         if args.arm not in set(table["arm"]):

@@ -5,9 +5,10 @@ import dataclasses
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+
+import pandas as pd
 
 from ltr import devices, setup, trackers
 from ltr import experiment as loop
@@ -15,7 +16,6 @@ from ltr.analysis import claims
 from ltr.analysis.summary import by_round, select, summary
 from ltr.arms import missing
 from ltr.commands import caches
-from ltr.commands.found import settings
 from ltr.commands.stopping import Stop
 from ltr.config import Claims, Experiment
 from ltr.errors import LtrError, StoppedError
@@ -29,6 +29,7 @@ from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.folder import RunFolder, open_run
+from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
 from ltr.waves import Progress
@@ -36,8 +37,10 @@ from ltr.waves import Progress
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment) -> None:
-    """Train what the run lacks, and print what it found.
+def conduct(experiment: Experiment, words: Sequence[str]) -> None:
+    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+
+    A run that lacks nothing is not written.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -51,7 +54,7 @@ def conduct(experiment: Experiment) -> None:
     with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
         folder.require_same(experiment)
         for asked in _looks(experiment, folder):
-            _complete(asked, folder, stop)
+            _complete(asked, folder, stop, words)
         conclude(folder.path, select(folder.frames["results"], asked), asked)
 
 
@@ -78,21 +81,21 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> None:
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> None:
     """Train what the run lacks."""
     outline = setup.outline(experiment)
-    folder.ask(experiment)
+    setup.placement(outline)  # refuses devices that are not there, of a finished run too
     to_do = _to_do(experiment, folder)
-    unfinished = to_do or folder.facts.get("status") != "finished"
+    unfinished = to_do or folder.is_ended_by(experiment)
     ready = setup.make(outline, packing(outline, folder)) if unfinished else None
     print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
     table = RoundTable(experiment, folder)
     table.catch_up()
     if ready is not None:
         log.info("%s", _amount(outline, folder, to_do))
-        with _recorded(folder, ready):
+        with _recorded(folder, ready, words):
             _train(ready, folder, stop, table)
-            draw(select(folder.frames["results"], experiment), folder.path.name, folder.path / "figures")
+            draw(_recorded_results(folder, experiment), folder.path.name, folder.path / "figures")
 
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:
@@ -102,9 +105,8 @@ def packing(outline: Outline, folder: RunFolder) -> Layers:
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
     experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
-    name = f"{folder.path.name}-{experiment.replicates}_replicates"
-    tracked = trackers.track(experiment.tracker, name, Path(experiment.output_root), settings(experiment))
-    with contextlib.closing(tracked), display(sys.stderr) as shown:
+    subject = trackers.subject(experiment, folder.path)
+    with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
         for round in range(experiment.rounds + 1):
             if not missing(experiment, round, folder.finished):
                 _track(experiment, folder, tracked, round)
@@ -114,7 +116,7 @@ def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(trackers.scalars(metrics, results, round))
+    tracked.add(round, trackers.scalars(metrics, results, round))
 
 
 class RoundTable:
@@ -170,6 +172,11 @@ class Watch:
         self._track(round)
 
 
+def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
+    """The results of all that the run was asked for, by this experiment or before."""
+    return select(folder.frames["results"], folder.recorded(experiment))
+
+
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
     return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
@@ -177,29 +184,32 @@ def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
 
 def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
     if not to_do:
-        return "finished before, nothing to train"
+        everything = extent(folder.recorded(outline.experiment))
+        more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
+        return f"finished before, nothing to train{more}"
     said = f"{len(to_do)} trainings of {outline.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder, ready: Setup) -> Iterator[None]:
+def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    folder.begin(ready.experiment, devices.describe(ready.trainer.placement), ready.trainer.packed)
+    placement = devices.describe(ready.trainer.placement)
+    folder.begin(ready.experiment, placement, ready.trainer.packed, words)
     status = "failed"
     try:
         yield
         status = "finished"
     except (StoppedError, KeyboardInterrupt) as error:
-        status = "running"
+        status = "stopped"
         log.info("%s", error or "stopped at once")
         raise
     except Exception as error:
         log.info("failed: %s", error)
         raise
     finally:
-        results = select(folder.frames["results"], ready.experiment)
-        folder.describe(status=status, summary=summary(results), device_seconds=folder.seconds)
+        found = summary(_recorded_results(folder, ready.experiment))
+        folder.describe(status=status, summary=found, device_seconds=folder.seconds)
 
 
 @contextlib.contextmanager

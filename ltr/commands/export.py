@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, settings
+from ltr.commands.found import add_output_root, add_run
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr import data, export, loaded
     from ltr.report import stdout
     from ltr.report.words import command
+    from ltr.store.settings import settings
 
     if args.onnx and (args.compact or args.sparse):
         raise ConfigError("--onnx: is of the whole network; cannot be combined with --compact or --sparse")
@@ -64,7 +65,11 @@ def execute(args: argparse.Namespace) -> int:
     facts = _facts(run, args.round, args.replicate, args.compact)
     tensors = _tensors(run, ticket, dataset, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
-    said = export.card(facts, [] if args.onnx else sorted(tensors), command(settings(run.experiment)))
+    said = export.card(
+        facts,
+        [] if args.onnx else sorted(tensors),
+        command(settings(run.experiment), run.experiment.dataset.path),
+    )
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
     output = args.output or run.folder / "export"
     output = output / _name(args) if args.output is None or output.is_dir() else output

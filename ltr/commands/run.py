@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Compose with Hydra, then conduct one experiment or, with -m, several."""
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -51,7 +52,7 @@ def execute(args: argparse.Namespace) -> int:
     def job(composed: "DictConfig") -> None:
         """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
-            conduct(composition.experiment_of(composed))
+            conduct(composition.experiment_of(composed), HydraConfig.get().overrides.task)
         except LtrError as error:
             failures.append(error)
             if args.multirun:

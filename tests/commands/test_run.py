@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +256,7 @@ def test_a_job_that_fails_stops_no_other(ltr_run: Run, root: Path, capsys: Captu
 def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Experiment] = []
 
-    def conduct(experiment: Experiment) -> None:
+    def conduct(experiment: Experiment, words: Sequence[str]) -> None:
         begun.append(experiment)
         raise StoppedError(15, "stopped by SIGTERM")
 

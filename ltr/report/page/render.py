@@ -104,7 +104,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "rounds": _rounds(summary),
         "drawings": list(_drawings(subject, found, id)),
         "facts": _facts(subject),
-        "command": command(subject.settings),
+        "command": command(subject.settings, experiment.dataset.path),
         "settings": subject.settings,
     }
 
