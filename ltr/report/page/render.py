@@ -244,6 +244,7 @@ def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]
                 "run": comparison.letter(row["run"]),
                 "density": (row["density"], f"{100 * row['density']:.2f} %"),
                 "accuracy": (row["accuracy"], plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"])),
+                "beside": (row["beside_density"], f"{100 * row['beside_density']:.2f} %"),
                 "difference": (
                     row["difference"],
                     plus_minus(100 * row["difference"], 100 * row["difference_ci95"]),
