@@ -274,7 +274,11 @@ class Experiment:
         "one_shot",
     )
     ticket: Annotated[
-        str | None, Field(description="start from another run's tickets: RUN, or RUN@round for one round")
+        str | None,
+        Field(
+            description="start from the tickets of a finished run: RUN (last: the last that has its own), "
+            "or RUN@round for one round"
+        ),
     ] = None
     early_bird: Annotated[
         bool, Field(description="note at which step of a ticket's training the next could have been drawn")

@@ -1,6 +1,8 @@
 """The knobs of a run as readers see them: what was set, what its replicates share, how much was asked for."""
 
 import dataclasses
+import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +31,21 @@ def settings(experiment: Experiment) -> dict[str, Any]:
         for name, value, hint in by_name(asked)
         if value != default[name] and not is_marked(hint, OfMachine)
     }
+
+
+def listed() -> dict[str, Any]:
+    """Every knob that `settings` may name, and its default; those of an arm are `arm.NAME....`."""
+    schema = dataclasses.replace(Experiment(), arm={"NAME": Arm()})
+    return {name: value for name, value, hint in by_name(schema) if not is_marked(hint, OfMachine)}
+
+
+@functools.cache
+def default(name: str) -> Any:
+    """The default of a knob that `settings` may name, as plain data; KeyError if there is no such knob."""
+    of_schema = {knob: value for knob, value, _ in by_name(Experiment()) if knob.startswith("arm.")}
+    if name in of_schema:
+        return of_schema[name]
+    return listed()[re.sub(r"^arm\.\w+\.", "arm.NAME.", name)]
 
 
 def extent(experiment: Experiment) -> dict[str, Any]:

@@ -147,8 +147,9 @@ class Tracked:
             said = " ".join(str(error).split()) or repr(error)
             log.warning("tracker: %s; the run goes on without it", said)
             given_up, self._tracker = self._tracker, None
-            with contextlib.suppress(Exception):
-                given_up and given_up.close("failed")
+            if given_up is not None:
+                with contextlib.suppress(Exception):
+                    given_up.close("failed")
 
 
 def require(name: str) -> None:
