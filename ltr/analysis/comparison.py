@@ -87,7 +87,7 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
 def _beside(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
     """The round of the first run beside each round, where there is one: each is nearest to the other."""
     theirs, ours = (table.groupby("round")["density"].mean() for table in (first, lanes))
-    if not len(theirs):
+    if theirs.empty or ours.empty:
         return {}
     apart = np.abs(np.log(ours.to_numpy()[:, None] / theirs.to_numpy()))
     nearest, nearest_back = apart.argmin(axis=1), apart.argmin(axis=0)

@@ -1,6 +1,7 @@
 """List the runs below an output root, or some of them, the most recent first."""
 
 import argparse
+import difflib
 import json
 import shutil
 import sys
@@ -129,14 +130,13 @@ def _order(name: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
 
 def _check_knob(typed: str, name: str) -> None:
     """ConfigError, which begins with what was typed, where no run is known by such a knob."""
-    from ltr.knobs import nearest
     from ltr.store.settings import default, listed
 
     try:
         default(name)
     except KeyError:
-        known = [*WORDS, *COMPARED, *listed()]
-        hint = nearest(name, known)
-        if hint.startswith("known"):
-            hint = f"columns: {', '.join((*WORDS, *COMPARED))}; knobs: see ltr run --help"
+        columns = [*WORDS, *COMPARED]
+        close = difflib.get_close_matches(name, [*columns, *listed()], n=1, cutoff=0.8)
+        hint = f"columns are {', '.join(columns)}; knobs are in ltr run --help"
+        hint = f"did you mean {close[0]}?" if close else hint
         raise ConfigError(f"{typed}: {name} is no column and no knob of a run; {hint}") from None
