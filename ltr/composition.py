@@ -46,11 +46,15 @@ def experiment_of(composed: DictConfig) -> Experiment:
 
 def from_words(words: Sequence[str]) -> Experiment:
     """The experiment that `ltr run` with these words would run; ConfigError otherwise."""
-    checked = overrides(words)
+    return from_overrides(overrides(words))
+
+
+def from_overrides(checked: Sequence[str]) -> Experiment:
+    """The experiment of words that `ltr.overrides.overrides` gave; ConfigError if there is none."""
     register()
     try:
         with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
-            return experiment_of(compose("config", checked))
+            return experiment_of(compose("config", [*checked]))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from None
 

@@ -43,8 +43,19 @@ class Duration:
 Steps = Annotated[Duration, BeforeValidator(Duration.parse)]
 
 
-class Beside:
-    """Marks a knob that is no part of a run's identity: it extends a run, or cannot change its numbers."""
+class NotInRunId:
+    """Marks a knob that is no part of a run's identity, in one of two ways."""
+
+
+class Extends(NotInRunId):
+    """Marks a knob that says how much of a run there is: more of it extends the run."""
+
+
+class OfMachine(NotInRunId):
+    """Marks a knob of the machine, or of how one looks: it cannot change a result.
+
+    It is in no comparison of runs, no list of settings and no command to repeat.
+    """
 
 
 class AsTyped:
@@ -76,7 +87,7 @@ class Dataset:
         str | None,
         BeforeValidator(_home),
         Field(description="an .npz file or a folder of TFDS data (custom only)"),
-        Beside(),
+        OfMachine(),
         FilePath(),
     ] = None
     sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
@@ -93,7 +104,7 @@ class Dataset:
             description="order of the dimensions of images at path (custom only; null: channels_last, "
             "unless that is improbable)"
         ),
-        Beside(),
+        OfMachine(),
     ] = None
 
 
@@ -219,7 +230,7 @@ class Arm:
         ),
     ] = "weights"
     draws: Annotated[
-        int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Beside()
+        int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Extends()
     ] = 1
 
 
@@ -235,7 +246,7 @@ class Claims:
             description="where claims are tested, best chosen before any result: in the rounds nearest "
             "to these densities (none, or none near: in every round, with less power in each)"
         ),
-        Beside(),
+        OfMachine(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
         tuple[
@@ -253,7 +264,7 @@ class Claims:
             ...,
         ],
         Field(min_length=1, description="which claims replicates=auto is to decide"),
-        Beside(),
+        OfMachine(),
     ] = ("weights", "structure")
     most: Annotated[
         int | None,
@@ -262,7 +273,7 @@ class Claims:
             description="add replicates until these are decided, but no more than so many "
             "(null: none; replicates=auto: 30)",
         ),
-        Beside(),
+        OfMachine(),
     ] = None
 
     @property
@@ -282,7 +293,7 @@ class Experiment:
             ge=0,
             description="prunings, one for each of pruning.densities at most; the ticket trains once more",
         ),
-        Beside(),
+        Extends(),
     ] = 15
     replicates: Annotated[
         int,
@@ -291,7 +302,7 @@ class Experiment:
             description="independent repetitions, each with its own weights and data order; auto: as many "
             "as it takes to decide claims.decide",
         ),
-        Beside(),
+        Extends(),
         Auto(),
     ] = 8
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
@@ -301,7 +312,7 @@ class Experiment:
     rewind_step: Annotated[Steps, Field(description="survivors are reset to their values at this step")] = (
         Duration(0)
     )
-    arms: Annotated[tuple[str, ...], Field(description="what is trained in every round"), Beside()] = (
+    arms: Annotated[tuple[str, ...], Field(description="what is trained in every round"), Extends()] = (
         "ticket",
         "random_reinit",
         "random_mask",
@@ -309,7 +320,10 @@ class Experiment:
     )
     ticket: Annotated[
         str | None,
-        Field(description="start from another run's tickets: RUN, or RUN@round for one round"),
+        Field(
+            description="start from the tickets of a finished run: RUN (last: the last that has its own), "
+            "or RUN@round for one round"
+        ),
         AsTyped(),
     ] = None
     early_bird: Annotated[
@@ -325,7 +339,7 @@ class Experiment:
     pruning: Pruning = Pruning()
     rewind: Rewind = Rewind()
     claims: Claims = Claims()
-    arm: Annotated[dict[str, Arm], Field(description="what each arm is"), Beside()] = dataclasses.field(
+    arm: Annotated[dict[str, Arm], Field(description="what each arm is"), Extends()] = dataclasses.field(
         default_factory=lambda: {
             "ticket": Arm(),
             "random_reinit": Arm(weights="reinit"),
@@ -337,21 +351,23 @@ class Experiment:
         str,
         BeforeValidator(_home),
         Field(min_length=1, description="folder of the run folders"),
-        Beside(),
+        OfMachine(),
         FilePath(),
     ] = "outputs"
     data_dir: Annotated[
         str | None,
         BeforeValidator(_home),
         Field(description="folder of prepared data (null: where TFDS puts it)"),
-        Beside(),
+        OfMachine(),
         FilePath(),
     ] = None
     devices: Annotated[
-        int | None, Field(ge=1, description="devices to train on (null: all; each CPU core is one)"), Beside()
+        int | None,
+        Field(ge=1, description="devices to train on (null: all; each CPU core is one)"),
+        OfMachine(),
     ] = None
     lanes_per_device: Annotated[
-        int | None, Field(ge=1, description="trainings side by side on a device (null: chosen)"), Beside()
+        int | None, Field(ge=1, description="trainings side by side on a device (null: chosen)"), OfMachine()
     ] = None
     sparse: Annotated[
         Literal["auto", "always", "never"],
@@ -359,15 +375,15 @@ class Experiment:
             description="train pruned layers at the cost of the weights they keep (CPU only): where "
             "this machine is faster at it, always, never"
         ),
-        Beside(),
+        OfMachine(),
     ] = "auto"
     tracker: Annotated[
         Literal["none", "tensorboard", "mlflow", "wandb"],
         Field(description="where else the curves of each finished round are shown"),
-        Beside(),
+        OfMachine(),
     ] = "none"
     checkpoint_every: Annotated[
-        float, Field(gt=0, description="seconds between checkpoints inside a round"), Beside()
+        float, Field(gt=0, description="seconds between checkpoints inside a round"), OfMachine()
     ] = 60.0
 
     def trains(self, round: int) -> bool:

@@ -36,20 +36,21 @@ class Ticket(NamedTuple):
 
 
 class LoadedRun:
-    """What a run found, of the rounds, replicates and arms that were asked for last.
+    """What a run found, of all the rounds, replicates, draws and arms that it was ever asked for.
 
     Tables are documented in `ltr.store.tables`; reading one that is damaged raises LtrError.
     """
 
     def __init__(self, run: Run) -> None:
-        if run.info["status"] == DAMAGED:
+        if run.status == DAMAGED:
             raise LtrError(f"{run.folder / INFO}: damaged")
         self.run = run
         self.folder = run.folder
-        self.experiment: Experiment = parse(run.config)
+        here = {"output_root": str(run.folder.parent)}  # it may have been moved
+        self.experiment: Experiment = parse({**run.config, **here})
 
     def __repr__(self) -> str:
-        return f"<ltr run {self.folder}, {self.run.info['status']}>"
+        return f"<ltr run {self.folder}, {self.run.status}>"
 
     @cached_property
     def results(self) -> pd.DataFrame:

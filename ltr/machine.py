@@ -1,14 +1,17 @@
 """The machine: its processor, its devices, and what is installed on it."""
 
+import functools
 import importlib.util
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import jax
 
 from ltr import kernels
+from ltr.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "numpy", "torch")
 
@@ -38,3 +41,17 @@ def processor() -> str:
     lines = known.read_text().splitlines() if known.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor() or platform.machine())
+
+
+@functools.cache
+def commit() -> str:
+    """The git commit of ltr's source, `-dirty` if it was edited since; its version where it is no clone."""
+    source = Path(__file__).parents[1]
+    if not (source / ".git").exists():
+        return __version__
+    describe = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(describe, check=True, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the clone
+        return __version__
+    return found.stdout.strip()

@@ -55,6 +55,16 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     return quoted
 
 
+def as_a_person_types(override: str) -> str:
+    """A word that `overrides` has quoted, without the quotes."""
+    word = Word.split(override)
+    if word.key not in dict(as_typed()) or not _is_quoted(word.value):
+        return override
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return f"{word.key}={OverridesParser.create().parse_override(override).value()}"
+
+
 def option_as_word(option: str, following: Sequence[str]) -> str:
     """What to type for a knob that was typed as an option, as in `--rounds 5`."""
     name, is_assigned, value = option.lstrip("-").partition("=")

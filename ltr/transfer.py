@@ -5,6 +5,7 @@ are the masks here. A class head that does not fit, because there are other clas
 and not pruned.
 """
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from ltr import masks
 from ltr.config import Experiment
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.knobs import by_densities, parse
 from ltr.store import catalog
 from ltr.store.folder import round_name
@@ -23,21 +24,29 @@ from ltr.store.groups import Groups
 HEAD = "output"
 """The layer that may be drawn anew."""
 
+LAST = "last"
+"""The run written last that has tickets of its own."""
+
 
 def resolved(experiment: Experiment) -> Experiment:
     """The experiment with the other run named in full, and pruned as that was.
 
-    `RUN@round` is that round alone, beside the dense network. ConfigError if there is no such run, or
-    it lacks what is asked for.
+    `RUN@round` is that round alone, beside the dense network. `last` is the run written last that did
+    not start from another's tickets itself: a command that says so names the same run when it is typed
+    again, though its own run was written since. ConfigError if there is no such run, if it is not
+    finished, or lacks what is asked for.
     """
     if experiment.ticket is None:
         return experiment
     name, at, round = experiment.ticket.partition("@")
-    run = catalog.find(Path(experiment.output_root), name)
+    run = _source(Path(experiment.output_root), name)
     if run.folder.resolve().parent != Path(experiment.output_root).resolve():
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
     if at and not round.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
+    if run.status != "finished":
+        how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
+        raise ConfigError(f"ticket={name}: {run.folder} is not finished, it is {run.status}{how}")
     source = parse(run.config)
     rounds = int(round) if at else experiment.rounds
     wanted = dataclasses.replace(
@@ -55,6 +64,17 @@ def resolved(experiment: Experiment) -> Experiment:
         raise ConfigError(f"ticket={name}: is of model={source.model.name}, this run of {wanted.model.name}")
     _require(wanted, _groups(wanted))
     return wanted
+
+
+def _source(output_root: Path, name: str) -> catalog.Run:
+    """The run that tickets are taken from."""
+    if name != LAST:
+        return catalog.find(output_root, name)
+    for run in catalog.all_runs(output_root):
+        with contextlib.suppress(LtrError):  # damaged
+            if "ticket" not in run.settings:
+                return run
+    raise ConfigError(f"ticket={LAST}: no run in {output_root} has tickets of its own; ltr ls lists runs")
 
 
 def _require(experiment: Experiment, groups: Groups) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -89,6 +90,47 @@ def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -
     assert named.ticket == source.path.name
     assert (named.prune_rate, none.prune_rate) == (0.5, 0.2), "pruned as the other run was"
     assert one.ticket == f"{source.path.name}@1"
+
+
+def test_last_typed_again_is_the_same_transfer(root: Path, source: RunFolder, capsys: Any) -> None:
+    first = run(root, "last", "rounds=1", "seed=3")
+    said = capsys.readouterr().err
+    assert said.startswith(f"ticket=last: {source.path}\n")
+    assert catalog.find(root, "last").folder == first.path, "written last, but itself a transfer"
+    again = run(root, "last", "rounds=1", "seed=3")
+    assert again.path == first.path
+    assert "nothing to train" in capsys.readouterr().err
+    assert f"ticket={source.path.name}" in first.facts["sessions"][0]["command"]
+
+
+def test_last_is_a_newer_run_once_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [
+        SimpleNamespace(settings={"ticket": "older"}, folder=tmp_path / "transfer"),
+        SimpleNamespace(settings={}, folder=tmp_path / "newer"),
+        SimpleNamespace(settings={}, folder=tmp_path / "older"),
+    ]
+    monkeypatch.setattr(catalog, "all_runs", lambda _: runs)
+    assert transfer._source(tmp_path, "last") is runs[1]
+    monkeypatch.setattr(catalog, "all_runs", lambda _: runs[:1])
+    with pytest.raises(ConfigError, match=r"^ticket=last: no run in .* has tickets of its own"):
+        transfer._source(tmp_path, "last")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("stopped", "stopped"), ("running", "crashed"), ("failed", "failed")]
+)
+def test_a_source_that_is_not_finished_is_refused_by_name(
+    status: str, said: str, root: Path, source: RunFolder
+) -> None:
+    before = source.facts
+    source.describe(status=status)
+    try:
+        with pytest.raises(
+            ConfigError, match=rf"^ticket=.*: {source.path} is not finished, it is {said}; it"
+        ):
+            composition.from_words([*SMALL, f"output_root={root}", f"ticket={source.path.name}", "rounds=2"])
+    finally:
+        source.describe(**before)
 
 
 @pytest.mark.parametrize(

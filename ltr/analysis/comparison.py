@@ -1,4 +1,4 @@
-"""Runs side by side: the same arm at the same densities."""
+"""Runs side by side: the same arm at nearly the same densities."""
 
 import math
 from collections.abc import Sequence
@@ -10,40 +10,67 @@ from scipy import stats
 from ltr.analysis.statistics import Estimate, estimate
 from ltr.analysis.summary import by_round
 
-SAME = 0.01
-"""Densities of different runs are the same within a hundredth of them: counts are rounded by layer."""
+NEAR = 1.1
+"""Rounds of different runs lie side by side where their densities are within this factor of each other.
 
-NOTHING = {"difference": math.nan, "difference_ci95": math.nan}
+Counts are rounded by layer, and other layers or rates come to densities of their own, as 51.6 and 50.5 %.
+Rounds at the usual rate are a factor of 1.25 apart.
+"""
+
+NOTHING = {
+    "difference": math.nan,
+    "difference_ci95": math.nan,
+    "difference_n": 0,
+    "beside_density": math.nan,
+}
 """What is said of a round beside which the first run has none."""
 
 
 def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> pd.DataFrame:
-    """An arm's rounds in every run beside the first run's at the same density.
+    """An arm's rounds in every run beside the first run's at nearly the same density.
 
     Args:
         runs: results tables; the first is what the others are compared with.
         arm: its rounds; with round 0, which is the dense network's.
         paired: of each run, whether its replicates start from the first run's weights. If so
-            differences are taken in pairs; if not by Welch (1947).
+            differences are taken in pairs, and means over the replicates that all such runs have
+            (`in_common`); if not by Welch (1947).
 
     Returns:
-        A row per round of a run, by density, the densest first: `run`, its place; `round`; `density`; `n`
-        replicates; mean `accuracy` and `early_stop_step` with `accuracy_ci95` and `early_stop_step_ci95`
-        (half-widths of 95 % intervals); `censored` lanes; `difference` of the accuracy from the first run's
-        and `difference_ci95`, NaN where that has no such density. Accuracies are fractions.
+        A row per round of a run, the densest first, those side by side together: `run`, its place;
+        `round`; `density`; `n` replicates; mean `accuracy` and `early_stop_step` with `accuracy_ci95` and
+        `early_stop_step_ci95` (half-widths of 95 % intervals); `censored` lanes; `difference` of the
+        accuracy from the first run's, `difference_ci95` and `difference_n` (pairs, or the fewer
+        replicates), in its round of density `beside_density`: of all its rounds the nearest, and this
+        one the nearest to it, within `NEAR`; NaN where there is none. Accuracies are fractions.
     """
     columns = ["round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"]
     columns += ["early_stop_step_ci95", "censored"]
+    of_arm = [results[_of_arm(results, arm)] for results in in_common(runs, arm, paired)]
     rows = []
-    for place, results in enumerate(runs):
-        summary = by_round(results[_of_arm(results, arm)])
-        for row in summary[columns].to_dict("records"):
+    for place, lanes in enumerate(of_arm):
+        beside = _beside(of_arm[0], lanes) if place else {}
+        for row in by_round(lanes)[columns].to_dict("records"):
             found = dict(NOTHING)
-            if place:
-                found = _difference(runs[0], results, arm, row["round"], row["density"], paired[place])
+            if row["round"] in beside:
+                found = _difference(of_arm[0], beside[row["round"]], lanes, row["round"], paired[place])
             rows.append({"run": place} | row | found)
     frame = pd.DataFrame(rows, columns=["run", *columns, *NOTHING])
-    return frame.sort_values(["density", "run"], ascending=[False, True], kind="stable", ignore_index=True)
+    frame["together"] = frame["beside_density"].fillna(frame["density"])
+    order = frame.sort_values(["together", "run"], ascending=[False, True], kind="stable", ignore_index=True)
+    return order.drop(columns="together")
+
+
+def in_common(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> list[pd.DataFrame]:
+    """The tables, those of paired runs without the replicates of an arm that not all of them have."""
+    together = [True, *paired[1:]]
+    having = [set(one.loc[one["arm"] == arm, "replicate"]) for one in runs]
+    paired_have = [have for have, is_paired in zip(having, together, strict=True) if is_paired and have]
+    shared = set.intersection(*paired_have) if paired_have else set()
+    return [
+        results[results["replicate"].isin(shared)] if is_paired else results
+        for results, is_paired in zip(runs, together, strict=True)
+    ]
 
 
 def welch(one: pd.Series, other: pd.Series) -> Estimate:
@@ -57,19 +84,33 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
     return Estimate(difference, float(interval.high - interval.low) / 2, least)
 
 
+def _beside(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
+    """The round of the first run beside each round, where there is one: each is nearest to the other."""
+    theirs, ours = (table.groupby("round")["density"].mean() for table in (first, lanes))
+    if theirs.empty or ours.empty:
+        return {}
+    apart = np.abs(np.log(ours.to_numpy()[:, None] / theirs.to_numpy()))
+    nearest, nearest_back = apart.argmin(axis=1), apart.argmin(axis=0)
+    return {
+        int(ours.index[place]): int(theirs.index[there])
+        for place, there in enumerate(nearest)
+        if nearest_back[there] == place and apart[place, there] <= math.log(NEAR)
+    }
+
+
 def _difference(
-    first: pd.DataFrame, results: pd.DataFrame, arm: str, round: int, density: float, paired: bool
+    first: pd.DataFrame, beside: int, lanes: pd.DataFrame, round: int, is_paired: bool
 ) -> dict[str, float]:
-    theirs = first[_of_arm(first, arm)]
-    densities = theirs.groupby("round")["density"].mean()
-    nearest = (densities / density - 1).abs()
-    if not len(nearest) or nearest.min() > SAME:
-        return NOTHING
-    beside = theirs[theirs["round"] == nearest.idxmin()]
-    mine = results[_of_arm(results, arm) & (results["round"] == round)]
-    one, other = _accuracies(mine), _accuracies(beside)
-    found = estimate((one - other).dropna()) if paired else welch(one, other)
-    return {"difference": found.mean, "difference_ci95": found.half_width}
+    """What the row of a round says of it beside a round of the first run."""
+    there = first[first["round"] == beside]
+    one, other = _accuracies(lanes[lanes["round"] == round]), _accuracies(there)
+    found = estimate((one - other).dropna()) if is_paired else welch(one, other)
+    return {
+        "difference": found.mean,
+        "difference_ci95": found.half_width,
+        "difference_n": found.n,
+        "beside_density": float(there["density"].mean()),
+    }
 
 
 def _of_arm(results: pd.DataFrame, arm: str) -> pd.Series:

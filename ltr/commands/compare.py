@@ -2,13 +2,17 @@
 
 The first run is what the others are compared with. Where another has its
 data, network, seed, tickets and batch size, differences are paired by
-replicate; otherwise those of both are independent (Welch's interval).
+replicate, and means are over the replicates that all such runs have; otherwise
+those of both are independent (Welch's interval). Where rounds come to other
+densities, as 51.6 and 50.5 %, each is beside the nearest of the first run that
+is within a tenth of it; both are shown.
 
 With --json one object: runs, each with run (its folder), paired and the
 knobs that differ (null at the default), and rows, each with run (its place in
 runs), round, density, n, accuracy, accuracy_ci95, early_stop_step,
-early_stop_step_ci95, censored, difference and difference_ci95, fractions,
-null where there is none. --csv has the same rows.
+early_stop_step_ci95, censored, difference, difference_ci95, difference_n (how
+many pairs; of independent runs the fewer replicates) and beside_density (of
+the first run), fractions, null where there is none. --csv has the same rows.
 
 Examples:
   ltr compare 3f2a91bc07 last
@@ -20,7 +24,7 @@ import json
 import math
 from typing import Any
 
-from ltr.commands.found import add_output_root, load, settings, shared
+from ltr.commands.found import add_output_root, load_different
 from ltr.errors import ConfigError
 
 
@@ -37,10 +41,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
-    runs = [load(name, args.output_root) for name in args.run]
-    from ltr.analysis.comparison import compare
+    from ltr.analysis.comparison import compare, in_common
     from ltr.report import comparison, stdout
+    from ltr.store.settings import settings, shared
 
+    if len(args.run) < 2:
+        raise ConfigError(f"{args.run[0]}: is one run; name two or more to compare (ltr show shows one)")
+    runs = load_different(args.run, args.output_root)
     experiments, results = [run.experiment for run in runs], [run.results for run in runs]
     for run, table in zip(runs, results, strict=True):
         if args.arm not in set(table["arm"]):
@@ -59,7 +66,10 @@ def execute(args: argparse.Namespace) -> int:
     elif args.csv:
         stdout.write(rows.to_csv(index=False).rstrip("\n"))
     else:
-        stdout.write((comparison.markdown if args.md else comparison.text)(named, rows, args.arm))
+        tables = results, in_common(results, args.arm, paired)
+        counts = ([table["replicate"].nunique() for table in which] for which in tables)
+        write = comparison.markdown if args.md else comparison.text
+        stdout.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))
     return 0
 
 

@@ -5,9 +5,10 @@ import dataclasses
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+
+import pandas as pd
 
 from ltr import data, devices, setup, trackers
 from ltr import experiment as loop
@@ -16,7 +17,6 @@ from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
 from ltr.arms import missing
 from ltr.commands import caches
-from ltr.commands.found import settings
 from ltr.commands.stopping import Stop
 from ltr.commands.titles import title
 from ltr.config import Claims, Experiment
@@ -32,6 +32,7 @@ from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.catalog import FINISHED
 from ltr.store.folder import RunFolder, open_run
+from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
 from ltr.waves import Progress
@@ -39,8 +40,10 @@ from ltr.waves import Progress
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment) -> None:
-    """Train what the run lacks, and print what it found.
+def conduct(experiment: Experiment, words: Sequence[str]) -> None:
+    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+
+    A run that lacks nothing is not written.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -58,10 +61,10 @@ def conduct(experiment: Experiment) -> None:
         _keep_first_look(folder)
         trained = False
         for asked in _looks(experiment, folder):
-            trained |= _complete(asked, folder, stop)
+            trained |= _complete(asked, folder, stop, words)
         if not trained and experiment.tracker != "none":
             print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
-        _conclude(asked, folder)
+        _conclude(asked, folder, words)
 
 
 def _keep_first_look(folder: RunFolder) -> None:
@@ -94,8 +97,8 @@ def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]
     return verdicts.until(experiment.rounds, verdicts.verdicts(results, folder.looks))
 
 
-def _conclude(experiment: Experiment, folder: RunFolder) -> None:
-    """Print what the run found."""
+def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
+    """Print what the run found, and what to do next."""
     results = select(folder.frames["results"], experiment)
     seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
@@ -105,7 +108,7 @@ def _conclude(experiment: Experiment, folder: RunFolder) -> None:
         experiment,
         _found(experiment, folder),
         folder.looks,
-        settings(experiment),
+        words,
         float(seconds) / devices_used,
     )
 
@@ -119,12 +122,12 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> bool:
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
     """Train what the run lacks; returns whether that was anything."""
     outline = setup.outline(experiment)
-    folder.ask(experiment)
+    setup.placement(outline)  # refuses devices that are not there, of a finished run too
     to_do = _to_do(experiment, folder)
-    unfinished = to_do or folder.facts.get("status") != "finished"
+    unfinished = to_do or folder.is_ended_by(experiment)
     ready = setup.make(outline, packing(outline, folder)) if unfinished else None
     print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
     table = RoundTable(experiment, folder)
@@ -132,9 +135,9 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop) -> bool:
     if ready is not None:
         _warn_of_rare_evaluations(outline)
         log.info("%s", _amount(outline, folder, to_do))
-        with _recorded(folder, ready):
+        with _recorded(folder, ready, words):
             _train(ready, folder, stop, table)
-            draw(select(folder.frames["results"], experiment), title(experiment), folder.path / "figures")
+            draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return ready is not None
 
 
@@ -158,9 +161,8 @@ def packing(outline: Outline, folder: RunFolder) -> Layers:
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
     experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
-    name = f"{folder.path.name}-{experiment.replicates}_replicates"
-    tracked = trackers.track(experiment.tracker, name, Path(experiment.output_root), settings(experiment))
-    with contextlib.closing(tracked), display(sys.stderr) as shown:
+    subject = trackers.subject(experiment, folder.path)
+    with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
         for round in range(experiment.rounds + 1):
             if not missing(experiment, round, folder.finished):
                 _track(experiment, folder, tracked, round)
@@ -170,7 +172,7 @@ def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(trackers.scalars(metrics, results, round))
+    tracked.add(round, trackers.scalars(metrics, results, round))
 
 
 class RoundTable:
@@ -226,6 +228,11 @@ class Watch:
         self._track(round)
 
 
+def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
+    """The results of all that the run was asked for, by this experiment or before."""
+    return select(folder.frames["results"], folder.recorded(experiment))
+
+
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
     return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
@@ -233,29 +240,32 @@ def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
 
 def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
     if not to_do:
-        return "finished before, nothing to train"
+        everything = extent(folder.recorded(outline.experiment))
+        more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
+        return f"finished before, nothing to train{more}"
     said = f"{len(to_do)} trainings of {outline.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder, ready: Setup) -> Iterator[None]:
+def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    folder.begin(ready.experiment, devices.describe(ready.trainer.placement), ready.trainer.packed)
+    placement = devices.describe(ready.trainer.placement)
+    folder.begin(ready.experiment, placement, ready.trainer.packed, words)
     status = "failed"
     try:
         yield
         status = "finished"
     except (StoppedError, KeyboardInterrupt) as error:
-        status = "running"
+        status = "stopped"
         log.info("%s", error or "stopped at once")
         raise
     except Exception as error:
         log.info("failed: %s", error)
         raise
     finally:
-        results = select(folder.frames["results"], ready.experiment)
-        folder.describe(status=status, summary=summary(results), device_seconds=folder.seconds)
+        found = summary(_recorded_results(folder, ready.experiment))
+        folder.describe(status=status, summary=found, device_seconds=folder.seconds)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, load, settings
+from ltr.commands.found import add_output_root, add_run, load
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,13 +58,18 @@ def execute(args: argparse.Namespace) -> int:
     from ltr import data, export
     from ltr.report import stdout
     from ltr.report.words import command
+    from ltr.store.settings import settings
 
     ticket = run.ticket(args.round, args.replicate)
     dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)
     tensors = _tensors(run, ticket, dataset, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
-    said = export.card(facts, [] if args.onnx else sorted(tensors), command(settings(run.experiment)))
+    said = export.card(
+        facts,
+        [] if args.onnx else sorted(tensors),
+        command(settings(run.experiment), run.experiment.dataset.path),
+    )
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
     output = args.output or run.folder / "export"
     output = output / _name(args) if args.output is None or output.is_dir() else output

@@ -1,15 +1,14 @@
 """What commands that look for runs take alike."""
 
 import argparse
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ltr.errors import ConfigError
 from ltr.store.catalog import find
 
 if TYPE_CHECKING:
-    from ltr.config import Experiment
     from ltr.loaded import LoadedRun
 
 
@@ -45,31 +44,12 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
-"""How the knobs begin that, where they are the same, make replicates start from the same weights."""
-
-
-def shared(experiment: "Experiment") -> dict[str, Any]:
-    """The knobs that decide what replicates start from: of equal runs, differences are paired."""
-    from ltr.store.identity import decisive
-
-    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}
-
-
-def settings(experiment: "Experiment") -> dict[str, Any]:
-    """The knobs that are not at their default, by dotted name; of arms, those that were asked for."""
-    from ltr.config import Arm, Experiment, to_dict
-
-    schema = Experiment()
-    arms = {name: schema.arm.get(name, Arm()) for name in experiment.arms}
-    default = dict(_flat(to_dict(dataclasses.replace(schema, arm=arms))))
-    asked = dataclasses.replace(experiment, arm={name: experiment.arm.get(name, Arm()) for name in arms})
-    return {name: value for name, value in _flat(to_dict(asked)) if value != default[name]}
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
+def load_different(names: Sequence[str], output_root: Path) -> "list[LoadedRun]":
+    """The runs of these names; ConfigError where two names are of one run."""
+    runs = [load(name, output_root) for name in names]
+    seen: dict[Path, str] = {}
+    for name, run in zip(names, runs, strict=True):
+        if other := seen.get(run.folder.resolve()):
+            raise ConfigError(f"{other}, {name}: both are {run.folder}; name different runs")
+        seen[run.folder.resolve()] = name
+    return runs

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, load, settings, shared
+from ltr.commands.found import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the page, and print where it is."""
-    runs = [load(name, args.output_root) for name in args.run]
     from ltr.analysis.comparison import compare
     from ltr.report import stdout
     from ltr.report.page import page
+    from ltr.store.settings import shared
 
+    runs = load_different(args.run, args.output_root)
     compared = None
     if len(runs) > 1:
         of_runs = [shared(run.experiment) for run in runs]
@@ -64,6 +65,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     from ltr import data
     from ltr.commands.titles import title
     from ltr.report.page import Subject
+    from ltr.store.settings import settings
 
     try:
         image = data.describe(run.experiment.dataset).shape
@@ -73,7 +75,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     return Subject(
         run.folder.name,
         title(run.experiment),
-        run.run.info,
+        {**run.run.info, "status": run.run.status},
         run.experiment,
         settings(run.experiment),
         run.results,

@@ -1,9 +1,16 @@
 """Find lottery tickets: train, prune, rewind, repeat, beside the controls.
 
 The same command resumes a run that was stopped, and does nothing to one that
-is finished; more rounds, replicates, arms or draws extend it. Exit codes: 0
-done, 1 failed, 2 wrong configuration, 3 no data, 130 and 143 stopped by SIGINT
-and SIGTERM after a checkpoint.
+is finished; more rounds, replicates, arms or draws extend it, fewer show a
+part of it. Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 no data, 130
+and 143 stopped by SIGINT and SIGTERM after a checkpoint.
+
+With -m every combination is checked before the first trains. A table of the
+runs and the knobs in which they differ ends the sweep.
+
+ticket=last is the run written last that did not start from the tickets of
+another one itself, so the same command finds the same tickets until there is
+a newer run to take them from. What it stands for is printed and kept.
 
 Examples:
   ltr run prune_rate=0.2 rounds=15
@@ -14,6 +21,7 @@ Examples:
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr.commands.knobs import add_knobs
@@ -21,6 +29,8 @@ from ltr.errors import ConfigError, LtrError, StoppedError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from ltr.config import Experiment
 
 LISTS_KNOBS = True
 
@@ -40,9 +50,17 @@ def execute(args: argparse.Namespace) -> int:
 
     from ltr import composition, groups
     from ltr.overrides import overrides
+    from ltr.store.identity import folder_name
 
     words = overrides(args.knobs, sweep=args.multirun)
     composition.register()
+    folders: list[Path] = []
+    if args.multirun and not args.cfg:
+        from ltr import devices  # which imports JAX: what is wrong with a word is said before
+        from ltr.commands import caches, sweep
+
+        devices.start(caches.compiled())
+        words, folders = sweep.checked(words)
     flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
     sys.argv = ["ltr", *flags, *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
@@ -52,9 +70,8 @@ def execute(args: argparse.Namespace) -> int:
         """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
             experiment = composition.experiment_of(composed)
-            from ltr.commands.conductor import conduct  # which imports JAX: what is wrong is said before
-
-            conduct(experiment)
+            folders.append(Path(experiment.output_root) / folder_name(experiment))
+            _conduct(experiment, composed.ticket)
         except LtrError as error:
             failures.append(error)
             if args.multirun:
@@ -66,9 +83,26 @@ def execute(args: argparse.Namespace) -> int:
         hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(composition.one_line(error)) from None
-    if failures and args.multirun:
-        print("ltr run: not every job of the sweep succeeded, see above", file=sys.stderr)
-        return failures[0].exit_code
-    if failures:
+    if args.multirun and not args.cfg:
+        finished = sweep.conclude(folders)
+        if failures or (sweep.is_remote(words) and not finished):
+            print("ltr run: not every job of the sweep succeeded, see above", file=sys.stderr)
+            return failures[0].exit_code if failures else LtrError.exit_code
+    elif failures:
         raise failures[0]
     return 0
+
+
+def _conduct(experiment: "Experiment", ticket: str | None) -> None:
+    """Conduct an experiment of which `ticket` was asked for; say, and note, which run that is."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from ltr.commands.conductor import conduct  # which imports JAX: what is wrong is said before
+    from ltr.overrides import as_a_person_types
+
+    words = [as_a_person_types(word) for word in HydraConfig.get().overrides.task]
+    if experiment.ticket != ticket:
+        print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)
+        words = [word for word in words if not word.startswith("ticket=")]
+        words.append(f"ticket={experiment.ticket}")
+    conduct(experiment, words)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, load, settings
+from ltr.commands.found import add_output_root, add_run, load
 from ltr.report import stdout
 
 if TYPE_CHECKING:
@@ -17,13 +17,17 @@ examples:
   ltr show last
   ltr show last --round 15
 
+Of a run that was asked for more and then for less, everything is shown: a
+command that asks for less trains nothing and changes nothing.
+
 With --round, what that ticket weighs in a file: with all its weights,
 without the units that nothing reaches or that reach nothing, and with kernels
 in compressed rows; and the operations of a forward pass. Its --json has round,
 replicate, dense, compact, sparse (bytes), operations and operations_dense.
 
 With --json one object:
-  run      id, folder, dataset, model, status, written (when last), settings
+  run      id, folder, dataset, model, status, command (that it goes on
+           with; null if it needs none), written (when last), settings
            (those that are not at their default, by dotted name), figures
            (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
@@ -62,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print what the run found, of the rounds, replicates and arms that were asked for last."""
+    """Print what the run found, of all that it was ever asked for."""
     run = load(args.run, args.output_root)
     if args.round is not None:
         said = _ticket(run, args.round, args.replicate)
@@ -114,13 +118,16 @@ def _ticket_text(said: Mapping[str, Any]) -> str:
 
 def _describe(of: "LoadedRun") -> dict[str, Any]:
     """The `run` of the JSON."""
+    from ltr.store.settings import settings
+
     run = of.run
     return {
         "id": run.id,
         "folder": str(run.folder),
         "dataset": run.dataset,
         "model": run.model,
-        "status": run.info["status"],
+        "status": run.status,
+        "command": run.goes_on_with,
         "written": run.written.isoformat(timespec="seconds"),
         "settings": settings(of.experiment),
         "figures": [str(path) for path in sorted((run.folder / "figures").glob("*.*"))],
@@ -136,7 +143,10 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     settings = [f"{name}={value}" for name, value in run["settings"].items()] or [
         "every setting at its default"
     ]
-    parts = [f"{run['folder']}  {run['status']}", textwrap.fill("  ".join(settings), 80)]
+    status = f"{run['folder']}  {run['status']}"
+    if run["command"]:
+        status += f"; it goes on with:\n{run['command']}"
+    parts = [status, textwrap.fill("  ".join(settings), 80)]
     if len(of.results):
         summary = by_round(of.results)
         parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]

@@ -2,8 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -12,7 +11,6 @@ from ltr.analysis.verdicts import Verdict, cost
 from ltr.config import Experiment
 from ltr.report.finding import Found
 from ltr.report.progress import duration
-from ltr.report.words import word
 from ltr.store.looks import Look
 
 WIDTH = 80
@@ -33,7 +31,7 @@ def caveats(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
         )
 
 
-def advice(found: Found, looks: Sequence[Look], settings: Mapping[str, Any], seconds: float) -> str:
+def advice(found: Found, looks: Sequence[Look], words: Sequence[str], seconds: float) -> str:
     """What would probably decide the verdicts that are open, and the command for it, with its time.
 
     Empty where all are decided, or nothing is claimed.
@@ -41,7 +39,7 @@ def advice(found: Found, looks: Sequence[Look], settings: Mapping[str, Any], sec
     Args:
         found: what the looks decide.
         looks: those that were taken at the run.
-        settings: the knobs that the run was asked for with, by dotted name.
+        words: `key=value`, by which the run was asked for.
         seconds: that a replicate takes on this machine.
     """
     verdicts = [one for of_claim in found.values() for one in of_claim]
@@ -57,10 +55,10 @@ def advice(found: Found, looks: Sequence[Look], settings: Mapping[str, Any], sec
         f" {replicates} replicates would probably decide {len(needed)} of them. Looking again has its price: "
         f"p then counts {cost(len(looks))} times instead of {cost(len(looks) - 1)}."
     )
-    if ticket := settings.get("ticket"):
-        said += f" The run that the tickets are of ({ticket}) has to have as many first."
+    if tickets := [word for word in words if word.startswith("ticket=")]:
+        said += f" The run that the tickets are of ({', '.join(tickets)}) has to have as many first."
     more = replicates - max(one.n for one in verdicts)
-    again = _command(settings, replicates)
+    again = _command(words, replicates)
     return f"{textwrap.fill(said, WIDTH)}\n{again}  # about {duration(more * seconds)}"
 
 
@@ -71,8 +69,7 @@ def _hopeless(still_open: Sequence[Verdict]) -> str:
     return f"Even {AFFORDABLE} replicates would probably leave them so."
 
 
-def _command(settings: Mapping[str, Any], replicates: int) -> str:
-    """The command of a run, with so many replicates, instead of as many as it takes."""
-    asked = {**settings, "replicates": replicates}
-    words = [f"{name}={word(value)}" for name, value in asked.items() if name != "claims.most"]
-    return shlex.join(["ltr", "run", *words])
+def _command(words: Sequence[str], replicates: int) -> str:
+    """The command that was typed, with so many replicates."""
+    others = [word for word in words if not word.startswith(("replicates=", "claims.most="))]
+    return shlex.join(["ltr", "run", *others, f"replicates={replicates}"])

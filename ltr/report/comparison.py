@@ -9,14 +9,22 @@ from typing import Any
 import pandas as pd
 
 from ltr.analysis.statistics import ROUNDING
-from ltr.report.numbers import plus_minus
+from ltr.report.numbers import plus_minus, replicates
 
 WIDTH = 80
 UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 LETTERS = string.ascii_uppercase
 
-COLUMNS = {"density": 9, "run": 4, "accuracy": 15, "early stop": 12, "difference from A": 19, "n": 4}
+COLUMNS = {
+    "density": 9,
+    "run": 4,
+    "accuracy": 15,
+    "early stop": 12,
+    "difference from A": 19,
+    "at A's": 10,
+    "n": 8,
+}
 """The columns of the table, and their widths."""
 
 
@@ -27,17 +35,20 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one.get(name) for name in apart} for one in settings]
 
 
-def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str:
+def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
     """A line a run with the knobs in which they differ, and a table, at most 80 columns wide.
 
     Args:
         runs: `run`, its folder; whether it is `paired`; and what `differing` gave.
         rows: what `ltr.analysis.comparison.compare` gave.
         arm: whose.
+        shared: which replicates are left out, if any are.
     """
     lines = [
         _title(arm),
-        "(* clear of 0, each taken alone; > a lower bound)",
+        "(* clear of 0, each taken alone; > a lower bound; at A's: the density of A that",
+        "is nearest; n: replicates of the mean, in brackets of the difference if fewer)",
+        *([shared] if shared else []),
         "".join(f"{name:>{width}}" for name, width in COLUMNS.items()),
     ]
     for row in rows.to_dict("records"):
@@ -46,11 +57,12 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str
     return "\n".join([*_runs(runs), "", *lines])
 
 
-def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str) -> str:
+def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
     """The same in Markdown."""
+    title = f"{_title(arm)}; {shared}:" if shared else f"{_title(arm)}:"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
-    return "\n".join([*(f"- {one}" for one in _runs(runs, 10**6)), "", f"{_title(arm)}:", "", *lines])
+    return "\n".join([*(f"- {one}" for one in _runs(runs, 10**6)), "", title, "", *lines])
 
 
 def letter(place: int) -> str:
@@ -83,8 +95,32 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
         plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"]),
         f"{bound}{row['early_stop_step']:.0f}",
         _difference(row["difference"], row["difference_ci95"]),
-        str(row["n"]),
+        "" if math.isnan(row["beside_density"]) else f"{100 * row['beside_density']:.2f} %",
+        _n(row),
     ]
+
+
+def _n(row: Mapping[Any, Any]) -> str:
+    """Of the mean; of the difference too, where that is of fewer."""
+    is_whole = math.isnan(row["difference"]) or row["difference_n"] == row["n"]
+    return str(row["n"]) if is_whole else f"{row['n']} ({row['difference_n']})"
+
+
+def shared_replicates(counts: Sequence[int], compared: Sequence[int]) -> str:
+    """Says that runs have more replicates than are compared; nothing where all of them are.
+
+    Args:
+        counts: the replicates of each run.
+        compared: those of them that are compared.
+    """
+    left_out = [
+        f"{letter(place)} has {count}"
+        for place, (count, of_them) in enumerate(zip(counts, compared, strict=True))
+        if of_them < count
+    ]
+    if not left_out:
+        return ""
+    return f"over the {replicates([compared[0]])} that paired runs share ({', '.join(left_out)})"
 
 
 def _difference(mean: float, half_width: float) -> str:

@@ -1,9 +1,8 @@
 """What a run ends with on the screen: what is decided, what the means are, and what to do next."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -23,7 +22,7 @@ def conclude(
     experiment: Experiment,
     found: Found,
     looks: Sequence[Look],
-    settings: Mapping[str, Any],
+    words: Sequence[str],
     seconds: float,
 ) -> None:
     """Print early stops, claims, where figures are, what was found, and what to do next.
@@ -34,12 +33,12 @@ def conclude(
         experiment: what was asked for.
         found: what the looks at the run decide.
         looks: those that were taken.
-        settings: the knobs that the run was asked for with, by dotted name.
+        words: `key=value`, by which the run was asked for.
         seconds: that a replicate takes on this machine.
     """
     parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(found, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
-    parts += [*sentences(results, experiment, found), advice(found, looks, settings, seconds)]
+    parts += [*sentences(results, experiment, found), advice(found, looks, words, seconds)]
     write("".join(f"\n{part}\n" for part in parts if part).removesuffix("\n"))
 
 

@@ -2,16 +2,18 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-HERE = ("output_root", "data_dir")
-"""Knobs of a machine, which others will choose for theirs."""
 
+def command(settings: Mapping[str, Any], data: str | None = None) -> str:
+    """The `ltr run` of knobs by dotted name, as a shell takes it.
 
-def command(settings: Mapping[str, Any]) -> str:
-    """The `ltr run` of knobs by dotted name, as a shell takes it."""
-    words = [f"{name}={word(value)}" for name, value in settings.items() if name not in HERE]
-    return shlex.join(["ltr", "run", *words])
+    `data` is `dataset.path`: where it lies is another matter on another machine, so of it the name is
+    said alone. Whether it is the same data its checksum tells, which is a setting.
+    """
+    named = {**settings, "dataset.path": Path(data).name} if data else settings
+    return shlex.join(["ltr", "run", *(f"{name}={word(value)}" for name, value in named.items())])
 
 
 def word(value: Any) -> str:

@@ -12,17 +12,18 @@ from ltr.errors import ConfigError, LtrError
 
 INFO = "run.json"
 CONFIG = "config.yaml"
+LOCK = ".lock"
 DAMAGED, FINISHED = "damaged", "finished"
 
 
 class Run:
-    """A run folder and what its `run.json` says; `status` is `damaged` where that cannot be read.
+    """A run folder and what its `run.json` says.
 
     Raises OSError where there is none, or none that may be read.
 
     Attributes:
         folder: the run folder, `<dataset>-<model>-<id>`.
-        info: `status` and what else `run.json` holds.
+        info: what `run.json` holds; of `status`, see there.
         written: when that was written last.
         dataset, model, id: of the folder's name.
     """
@@ -31,6 +32,32 @@ class Run:
         self.folder = folder
         self.written, self.info = _info(f"{folder}/{INFO}")
         self.dataset, self.model, self.id = ["", "", *folder.name.rsplit("-", 2)][-3:]
+
+    @cached_property
+    def status(self) -> str:
+        """`running`, `finished`, `stopped`, `failed`, `crashed` or `damaged`.
+
+        It crashed if it says that it is running, but no process holds its lock. It is damaged if
+        `run.json` cannot be read.
+        """
+        said = str(self.info["status"])
+        return "crashed" if said == "running" and not _is_locked(self.folder / LOCK) else said
+
+    @property
+    def goes_on_with(self) -> str | None:
+        """The command that a run needs to finish; None if it needs none, or was not told it."""
+        sessions = self.info.get("sessions") or [{}]
+        return None if self.status in ("running", "finished") else sessions[-1].get("command")
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The knobs beyond their defaults, by dotted name; LtrError if they cannot be read."""
+        if "settings" in self.info:
+            return dict(self.info["settings"])
+        from ltr.knobs import parse
+        from ltr.store.settings import settings
+
+        return settings(parse(self.config))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -89,6 +116,19 @@ def find(output_root: Path, name: str) -> Run:
 def _folders(output_root: Path) -> list[Path]:
     """The run folders, in no order."""
     return [path.parent for path in output_root.glob(f"*/{INFO}")]
+
+
+def _is_locked(lock: Path) -> bool:
+    """Whether a process writes the run; True too where that cannot be told."""
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def _info(file: str) -> tuple[datetime, dict[str, Any]]:

@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import platform
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,13 +23,15 @@ import pyarrow as pa
 import yaml
 from filelock import FileLock, Timeout
 
+from ltr import machine
 from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
-from ltr.store import checkpoints, looks, tables
+from ltr.store import catalog, checkpoints, looks, tables
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
+from ltr.store.settings import covers, enlarged, extent, settings
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
@@ -38,6 +41,9 @@ SCHEMA_VERSION = 4
 4: `flops` of the results table are those of products alone, exactly; before, an overhead of the dense network
 was added, but in convolutional networks. The connectivity table has a column `statistics`.
 """
+
+A_LOOK = 0.5
+"""Seconds to wait for a lock: a reader that looks whether it is free holds it for less."""
 
 
 class RunFolder:
@@ -124,30 +130,55 @@ class RunFolder:
         found = self.facts.get("packed")
         return None if found is None else {str(layer): float(density) for layer, density in found.items()}
 
-    def ask(self, experiment: Experiment) -> None:
-        """Write down what is asked for, which readers of the run go by."""
-        config = to_dict(experiment)
-        config["arm"] = self._config.get("arm", {}) | config["arm"]
-        if config != self._config:
-            _replace(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    def recorded(self, experiment: Experiment) -> Experiment:
+        """The experiment, with all that the run was asked for before: what readers of the run go by."""
+        return enlarged(parse(self._config), experiment) if self._config else experiment
+
+    def is_ended_by(self, experiment: Experiment) -> bool:
+        """Whether the command of an experiment that lacks no lane still has to end the last session.
+
+        So it is where a session was killed between its last lane and its end. A session that asked for
+        more is not ended by a command that asks for less.
+        """
+        if self.facts.get("status") == "finished":
+            return False
+        sessions = self.facts.get("sessions", [])
+        return not sessions or covers(experiment, sessions[-1].get("asked", extent(experiment)))
 
     def begin(
-        self, experiment: Experiment, devices: Mapping[str, str | int], packed: Mapping[str, float]
+        self,
+        experiment: Experiment,
+        devices: Mapping[str, str | int],
+        packed: Mapping[str, float],
+        words: Sequence[str] = (),
     ) -> None:
-        """Write down what is to be run, and a session: when it began, with which versions and devices.
+        """Write down what is to be run, and a session: its command, when it began, and on what.
 
-        `packed`: see `ltr.packing.Layers`; chosen by ltr it is kept for later sessions.
+        Args:
+            experiment: what is asked for. What was asked for before stays in the configuration.
+            devices: see `ltr.devices.describe`.
+            packed: see `ltr.packing.Layers`; chosen by ltr it is kept for later sessions.
+            words: what was typed after `ltr run`.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.ask(experiment)
+        session = {
+            "began": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(["ltr", "run", *words]),
+            "asked": extent(experiment),
+            "host": platform.node(),
+            "processor": machine.processor(),
+            "commit": machine.commit(),
+            "versions": _versions(),
+            "devices": dict(devices),
+            "packed": dict(packed),
+        }
+        recorded = self.recorded(experiment)
+        _replace(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
             schema_version=self.facts.get("schema_version", SCHEMA_VERSION),
             status="running",
-            sessions=[
-                *self.facts.get("sessions", []),
-                {"began": now, "versions": _versions(), "devices": dict(devices), "packed": dict(packed)},
-            ],
+            settings=settings(recorded),
+            sessions=[*self.facts.get("sessions", []), session],
         )
         if experiment.sparse == "auto" and packed and self.packed is None:
             self.describe(packed=dict(packed))
@@ -214,7 +245,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
     is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
+        lock = FileLock(path / catalog.LOCK, timeout=A_LOOK)
         lock.acquire()
     except Timeout:
         raise LtrError(f"{path} is being written by another process") from None

@@ -2,7 +2,7 @@
 
 The id is the first 10 hex digits of the SHA-256 of the canonical configuration. Defaults are left
 out, so that a new knob at its default changes no id; so is what extends a run or cannot change a
-result (`ltr.config.Beside`).
+result (`ltr.config.NotInRunId`).
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
-from ltr.config import Beside, Experiment, to_dict
+from ltr.config import Experiment, NotInRunId, to_dict
 
 
 def canonical(node: Any) -> dict[str, Any]:
@@ -23,7 +23,9 @@ def canonical(node: Any) -> dict[str, Any]:
         if dataclasses.is_dataclass(hints[field.name]):
             if inner := canonical(value):
                 said[field.name] = inner
-        elif not _beside(hints[field.name]) and (field.name == "name" or value != _default(field)):
+        elif not is_marked(hints[field.name], NotInRunId) and (
+            field.name == "name" or value != _default(field)
+        ):
             said[field.name] = to_dict(value)
     return said
 
@@ -33,18 +35,29 @@ def decisive(experiment: Experiment) -> dict[str, Any]:
 
     Of the arms, which are no part of the identity, what each of them is.
     """
-    arms = (knob for name, arm in experiment.arm.items() for knob in _decisive(arm, f"arm.{name}."))
-    return dict([*_decisive(experiment, ""), *arms])
+    return {name: value for name, value, hint in by_name(experiment) if not is_marked(hint, NotInRunId)}
 
 
-def _decisive(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every knob below a config dataclass, every arm's among them.
+
+    Yields its dotted name, its value as plain data, and its annotated type, for `is_marked`.
+    """
     hints = get_type_hints(type(node), include_extras=True)
     for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
+        value, name = getattr(node, field.name), prefix + field.name
         if dataclasses.is_dataclass(hints[field.name]):
-            yield from _decisive(value, f"{prefix}{field.name}.")
-        elif not _beside(hints[field.name]):
-            yield prefix + field.name, to_dict(value)
+            yield from by_name(value, f"{name}.")
+        elif name == "arm":
+            for arm, definition in value.items():
+                yield from by_name(definition, f"{name}.{arm}.")
+        else:
+            yield name, to_dict(value), hints[field.name]
+
+
+def is_marked(hint: Any, marker: type) -> bool:
+    """Whether the annotated type of a knob bears a marker of `ltr.config`."""
+    return any(isinstance(extra, marker) for extra in get_args(hint))
 
 
 def run_id(experiment: Experiment) -> str:
@@ -56,10 +69,6 @@ def run_id(experiment: Experiment) -> str:
 def folder_name(experiment: Experiment) -> str:
     """`<dataset>-<model>-<id>`."""
     return f"{experiment.dataset.name}-{experiment.model.name}-{run_id(experiment)}"
-
-
-def _beside(hint: Any) -> bool:
-    return any(isinstance(extra, Beside) for extra in get_args(hint))
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

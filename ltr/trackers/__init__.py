@@ -2,23 +2,35 @@
 
 A tracker is a class of three methods in a file of its own. One that fails is warned of once and asked no
 more: it never stops a run.
+
+What a tracker shows are means over replicates and draws. So a run of more of these is shown beside
+that of fewer, under a name of its own; more rounds and arms are added to what is there.
 """
 
+import contextlib
 import importlib
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
 
-from ltr.errors import ConfigError
+from ltr.config import Experiment
+from ltr.errors import ConfigError, StoppedError
+from ltr.store.settings import extent, settings
 
 log = logging.getLogger(__name__)
 
 CURVES = ("train_loss", "val_loss", "val_accuracy")
 ROUNDS = ("accuracy_at_early_stop", "early_stop_step", "final_accuracy", "density")
+
+SHOWN = "trackers.json"
+"""The file of a run folder that says which rounds of which arms are shown already, and where."""
+
+End = Literal["finished", "stopped", "failed"]
 
 
 class Scalar(NamedTuple):
@@ -30,16 +42,38 @@ class Scalar(NamedTuple):
     value: float
 
 
-class Tracker(Protocol):
-    """What a tracker does."""
+class Subject(NamedTuple):
+    """What is tracked.
 
-    def __init__(self, run: str, folder: Path, config: Mapping[str, Any]) -> None:
-        """Begin, or go on with, a run of that name; `folder` is where files may go."""
+    Attributes:
+        folder: the run folder.
+        name: the folder's name, with the replicates and draws that means are taken over.
+        knobs: those beyond their defaults, by dotted name; none of them ever changes.
+        extent: how much was asked for (`ltr.store.settings.extent`), which grows.
+    """
+
+    folder: Path
+    name: str
+    knobs: Mapping[str, Any]
+    extent: Mapping[str, Any]
+
+
+class Tracker(Protocol):
+    """What a tracker does.
+
+    Attributes:
+        is_new: whether nothing of this name was shown before.
+    """
+
+    is_new: bool
+
+    def __init__(self, subject: Subject) -> None:
+        """Begin, or go on with, a run; files may go beside its folder."""
 
     def add(self, scalars: list[Scalar]) -> None:
         """Show numbers."""
 
-    def close(self) -> None:
+    def close(self, end: End) -> None:
         """End."""
 
 
@@ -58,30 +92,64 @@ TRACKERS = {
 """By name."""
 
 
+class Shown:
+    """Remembers, in a file, which rounds of which arms are shown: a resumed run shows none twice.
+
+    Args:
+        file: where.
+        key: of the tracker and what it calls the run.
+        is_new: whether to forget what was shown under this key before.
+    """
+
+    def __init__(self, file: Path, key: str, is_new: bool) -> None:
+        self._file, self._key = file, key
+        self._all = {} if not file.exists() else json.loads(file.read_text())
+        if is_new:
+            self._all[key] = []
+
+    def lacking(self, round: int, scalars: list[Scalar]) -> list[Scalar]:
+        """Those of a round whose arm was not shown in it."""
+        before = self._all.get(self._key, [])
+        return [one for one in scalars if [round, one.arm] not in before]
+
+    def add(self, round: int, scalars: list[Scalar]) -> None:
+        """Remember that they are shown."""
+        arms = dict.fromkeys(one.arm for one in scalars)
+        self._all.setdefault(self._key, []).extend([round, arm] for arm in arms)
+        self._file.write_text(json.dumps(self._all))
+
+
 class Tracked:
     """A tracker, or none, of which nothing can go wrong."""
 
-    def __init__(self, tracker: Tracker | None) -> None:
-        self._tracker = tracker
+    def __init__(self, tracker: Tracker | None, shown: Shown | None = None) -> None:
+        self._tracker, self._shown = tracker, shown
 
-    def add(self, scalars: list[Scalar]) -> None:
-        """Show numbers."""
-        self._try("add", scalars)
+    def add(self, round: int, scalars: list[Scalar]) -> None:
+        """Show the numbers of a round, where they are not shown yet."""
+        with self._warned():
+            if self._tracker and self._shown and (new := self._shown.lacking(round, scalars)):
+                self._tracker.add(new)
+                self._shown.add(round, new)
 
-    def close(self) -> None:
+    def close(self, end: End) -> None:
         """End."""
-        self._try("close")
+        with self._warned():
+            if self._tracker:
+                self._tracker.close(end)
 
-    def _try(self, what: str, *arguments: Any) -> None:
-        if self._tracker is None:
-            return
+    @contextlib.contextmanager
+    def _warned(self) -> Iterator[None]:
+        """Give up a tracker that fails; it is told to end, if it still can."""
         try:
-            getattr(self._tracker, what)(*arguments)
+            yield
         except Exception as error:
-            self._tracker = None
-            log.warning(
-                "tracker: %s; the run goes on without it", " ".join(str(error).split()) or repr(error)
-            )
+            said = " ".join(str(error).split()) or repr(error)
+            log.warning("tracker: %s; the run goes on without it", said)
+            given_up, self._tracker = self._tracker, None
+            if given_up is not None:
+                with contextlib.suppress(Exception):
+                    given_up.close("failed")
 
 
 def require(name: str) -> None:
@@ -105,20 +173,43 @@ def idle(name: str) -> str:
     )
 
 
-def track(name: str, run: str, folder: Path, config: Mapping[str, Any]) -> Tracked:
-    """Begin to track a run, by `none` not at all.
+def subject(experiment: Experiment, folder: Path) -> Subject:
+    """What there is to track of an experiment in its run folder."""
+    asked = extent(experiment)
+    draws = {arm: experiment.draws(arm) for arm in experiment.arms if experiment.draws(arm) > 1}
+    name = "-".join(
+        [
+            folder.name,
+            f"{experiment.replicates}_replicates",
+            *(f"{arm}_{count}_draws" for arm, count in draws.items()),
+        ]
+    )
+    knobs = {knob: value for knob, value in settings(experiment).items() if knob not in asked}
+    return Subject(folder, name, knobs, asked)
 
-    Args:
-        name: a key of `TRACKERS`, or `none`.
-        run: what it is called.
-        folder: the output root.
-        config: its knobs by dotted name.
-    """
+
+@contextlib.contextmanager
+def track(name: str, subject: Subject) -> Iterator[Tracked]:
+    """Track a run, by `none` not at all; `name` is that or a key of `TRACKERS`."""
+    tracked = _begun(name, subject)
+    end: End = "failed"
+    try:
+        yield tracked
+        end = "finished"
+    except (StoppedError, KeyboardInterrupt):
+        end = "stopped"
+        raise
+    finally:
+        tracked.close(end)
+
+
+def _begun(name: str, subject: Subject) -> Tracked:
     if name == "none":
         return Tracked(None)
     try:
-        tracker = getattr(importlib.import_module(f"ltr.trackers.{name}"), TRACKERS[name].implementation)
-        return Tracked(tracker(run, folder, config))
+        module = importlib.import_module(f"ltr.trackers.{name}")
+        tracker = getattr(module, TRACKERS[name].implementation)(subject)
+        return Tracked(tracker, Shown(subject.folder / SHOWN, f"{name} {subject.name}", tracker.is_new))
     except Exception as error:
         log.warning("tracker=%s: %s; the run goes on without it", name, " ".join(str(error).split()))
         return Tracked(None)

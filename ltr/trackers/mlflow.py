@@ -1,35 +1,41 @@
-"""MLflow: a run of the experiment `ltr`, in `MLFLOW_TRACKING_URI` or `<output_root>/mlflow.db`."""
+"""MLflow: a run of the experiment `ltr`, in `MLFLOW_TRACKING_URI` or `<output_root>/mlflow.db`.
+
+MLflow refuses a parameter that changes. So parameters are the knobs that never do, logged once; how much
+was asked for, which grows, is in tags. A run of more replicates or draws is the child of the first.
+"""
 
 import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric, Param, Run, RunTag
 
-from ltr.trackers import Scalar
+from ltr.trackers import End, Scalar, Subject
 
 EXPERIMENT = "ltr"
 BATCH = 1000
 """Metrics that MLflow takes at once."""
 
+FOLDER = "ltr.run"
+"""The tag that says which run folder it is of."""
+
+STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+
 
 class MLflow:
     """Look with: mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db"""
 
-    def __init__(self, run: str, folder: Path, config: Mapping[str, Any]) -> None:
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
-        self._client = MlflowClient(tracking_uri=uri)
+    def __init__(self, subject: Subject) -> None:
+        database = (subject.folder.parent / "mlflow.db").absolute()
+        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}")
         found = self._client.get_experiment_by_name(EXPERIMENT)
         experiment = found.experiment_id if found else self._client.create_experiment(EXPERIMENT)
-        named = f"tags.mlflow.runName = '{run}'"
-        runs = self._client.search_runs([experiment], named, max_results=1)
-        self._run = (runs[0] if runs else self._client.create_run(experiment, run_name=run)).info.run_id
+        same = self._first(experiment, f"tags.mlflow.runName = '{subject.name}'")
+        self.is_new = same is None
+        self._run = self._create(experiment, subject) if same is None else same.info.run_id
         self._client.update_run(self._run, status="RUNNING")
-        params = [Param(name, str(value)[:6000]) for name, value in config.items()]
-        self._client.log_batch(self._run, params=params)
+        tags = [RunTag(f"ltr.{name}", str(value)[:5000]) for name, value in subject.extent.items()]
+        self._client.log_batch(self._run, tags=tags)
 
     def add(self, scalars: list[Scalar]) -> None:
         """Log them, `<arm>/<name>`."""
@@ -38,6 +44,22 @@ class MLflow:
         for first in range(0, len(metrics), BATCH):
             self._client.log_batch(self._run, metrics=metrics[first : first + BATCH])
 
-    def close(self) -> None:
-        """Mark it finished."""
-        self._client.set_terminated(self._run)
+    def close(self, end: End) -> None:
+        """Say how it ended."""
+        self._client.set_terminated(self._run, STATUS[end])
+
+    def _create(self, experiment: str, subject: Subject) -> str:
+        """A run with its parameters, below the first of the same folder."""
+        parent = self._first(experiment, f"tags.{FOLDER} = '{subject.folder.name}'")
+        tags = {FOLDER: subject.folder.name}
+        if parent is not None:
+            tags["mlflow.parentRunId"] = parent.info.run_id
+        run: str = self._client.create_run(experiment, run_name=subject.name, tags=tags).info.run_id
+        params = [Param(name, str(value)[:6000]) for name, value in subject.knobs.items()]
+        self._client.log_batch(run, params=params)
+        return run
+
+    def _first(self, experiment: str, which: str) -> Run | None:
+        """The oldest run of which this holds."""
+        runs = self._client.search_runs([experiment], which, max_results=1, order_by=["start_time ASC"])
+        return runs[0] if runs else None

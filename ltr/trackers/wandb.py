@@ -1,24 +1,33 @@
-"""Weights & Biases: a run of the project `ltr`; WANDB_MODE=offline keeps it in `<output_root>/wandb`."""
+"""Weights & Biases: a run of the project `ltr`; WANDB_MODE=offline keeps it in `<output_root>/wandb`.
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+Runs of one folder, of more replicates or draws each, are a group. Of a run that is resumed offline each
+session holds all rounds: `wandb sync` replaces what it sent of that run before.
+"""
 
 import wandb
 
-from ltr.trackers import Scalar
+from ltr.trackers import End, Scalar, Subject
 
 PROJECT = "ltr"
+
+EXIT_CODES = {"finished": 0, "stopped": 130, "failed": 1}
 
 
 class WeightsAndBiases:
     """Curves are drawn against `step`, what rounds end with against `round`."""
 
-    def __init__(self, run: str, folder: Path, config: Mapping[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, subject: Subject) -> None:
         self._run = wandb.init(
-            project=PROJECT, name=run, id=run, resume="allow", dir=str(folder), config=dict(config)
+            project=PROJECT,
+            group=subject.folder.name,
+            name=subject.name,
+            id=subject.name,
+            resume="allow",
+            dir=str(subject.folder.parent),
         )
+        self.is_new = not self._run.resumed
+        knobs = {**subject.knobs, **subject.extent}
+        self._run.config.update(knobs, allow_val_change=True)  # more rounds, of a run that is resumed
         self._run.define_metric("rounds/*", step_metric="round")
         self._run.define_metric("round_*", step_metric="step")
 
@@ -33,6 +42,6 @@ class WeightsAndBiases:
         for row in together.values():
             self._run.log(row)
 
-    def close(self) -> None:
+    def close(self, end: End) -> None:
         """Finish it."""
-        self._run.finish()
+        self._run.finish(exit_code=EXIT_CODES[end])

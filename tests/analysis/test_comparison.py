@@ -55,6 +55,62 @@ def test_the_nearest_round_counts_where_densities_are_close() -> None:
     np.testing.assert_allclose(same[same["run"] == 1]["difference"], 0, atol=1e-12)
 
 
+def test_nearest_densities_lie_side_by_side_within_a_tenth() -> None:
+    one, other = run(0.0, rate=0.484, rounds=1), run(0.02, rate=0.495, rounds=1)  # 51.6 and 50.5 %
+    found = compare([one, other], "ticket", [True, True])
+    assert list(found["run"]) == [0, 1, 0, 1]
+    assert found.iloc[-1]["density"] == pytest.approx(0.505)
+    assert found.iloc[-1]["beside_density"] == pytest.approx(0.516)
+    assert found.iloc[-1]["difference"] == pytest.approx(0.02)
+    too_far = compare([one, run(0.02, rate=0.54, rounds=1)], "ticket", [True, True])  # 46 %
+    assert math.isnan(too_far.iloc[-1]["beside_density"])
+    assert math.isnan(too_far.iloc[-1]["difference"])
+
+
+def test_a_denser_round_stays_below_the_one_that_it_lies_beside() -> None:
+    found = compare([run(0.0, rate=0.495), run(0.02, rate=0.484)], "ticket", [True, True])
+    assert list(found["run"]) == [0, 1, 0, 1, 0, 1]
+
+
+def test_no_two_rounds_lie_beside_the_same_one() -> None:
+    finer = run(0.02, rate=0.1, rounds=4)  # 81 and 72.9 % are both within a tenth of 80 %
+    found = compare([run(0.0, rounds=1), finer], "ticket", [True, True]).query("run == 1")
+    assert found.dropna(subset="difference")["density"].tolist() == pytest.approx([1.0, 0.81])
+
+
+def test_means_and_differences_are_over_the_replicates_that_paired_runs_share() -> None:
+    whole, part = run(0.0), run(0.02)
+    part = part[part["replicate"] < 2]
+    found = compare([whole, part, run(0.05)], "ticket", [True, True, True])
+    assert set(found["n"]) == {2}
+    at_80 = found[found["round"] == 1].set_index("run")["accuracy"]
+    assert at_80[1] - at_80[0] == pytest.approx(0.02)
+    assert at_80[0] == pytest.approx(0.9 + SHIFT[:2].mean())
+    assert set(found.query("run > 0")["difference_n"]) == {2}
+
+
+def test_independent_runs_keep_all_their_replicates() -> None:
+    part = run(0.02)
+    found = compare([run(0.0), part[part["replicate"] < 2]], "ticket", [True, False])
+    assert found.groupby("run")["n"].first().tolist() == [3, 2]
+    differences = found.query("run == 1")["difference"].to_numpy()
+    means = found.pivot(index="round", columns="run", values="accuracy")
+    assert differences == pytest.approx((means[1] - means[0]).to_numpy())
+
+
+def test_a_round_that_lacks_a_replicate_says_of_how_many_its_difference_is() -> None:
+    part = run(0.02)
+    part = part[(part["replicate"] < 2) | (part["round"] < 2)]
+    found = compare([run(0.0), part], "ticket", [True, True]).query("run == 1")
+    assert found["difference_n"].tolist() == [3, 3, 2]
+    assert found["difference"].tolist() == pytest.approx([0, 0.02, 0.02])
+
+
+def test_a_run_without_results_leaves_the_others_theirs() -> None:
+    found = compare([run(0.0), run(0.0).head(0)], "ticket", [True, True])
+    assert set(found["n"]) == {3}
+
+
 def test_the_first_run_and_densities_that_it_lacks_have_no_difference() -> None:
     found = compare([run(0.0), run(0.02, rate=0.5)], "ticket", [True, True])
     assert found[found["run"] == 0]["difference"].isna().all()

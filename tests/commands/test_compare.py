@@ -85,6 +85,8 @@ def test_text_says_what_differs_and_by_how_much(tmp_path: Path, pair: list[str],
         "+1.00",
         "±",
         "0.00",
+        "80.00",
+        "%",
         "2",
     ]
     table = lines[lines.index("") :]
@@ -99,6 +101,7 @@ def test_json_has_the_documented_keys(tmp_path: Path, pair: list[str], capsys: C
     assert list(said["rows"][0]) == [
         *("run", "round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"),
         *("early_stop_step_ci95", "censored", "difference", "difference_ci95"),
+        *("difference_n", "beside_density"),
     ]
     assert [row["difference"] is None for row in said["rows"]] == [True, False] * 2
 
@@ -110,7 +113,7 @@ def test_csv_and_markdown_have_the_same_rows(tmp_path: Path, pair: list[str], ca
     compare(tmp_path, *pair, "--md")
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(rows)
-    assert {line.count("|") for line in table} == {7}
+    assert {line.count("|") for line in table} == {8}
 
 
 def test_another_seed_is_not_paired(tmp_path: Path, make: Callable[..., str], capsys: Captured) -> None:
@@ -124,6 +127,32 @@ def test_an_arm_that_a_run_lacks_is_one_line(tmp_path: Path, pair: list[str], ca
     assert compare(tmp_path, *pair, "--arm=snip") == 2
     folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
     assert capsys.readouterr().err == f"ltr compare: --arm=snip: {folder} has ticket\n"
+
+
+def test_what_cannot_be_compared_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
+    assert compare(tmp_path, pair[0]) == 2
+    assert compare(tmp_path, pair[1], pair[0], str(folder)) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ltr compare: aaaaaaaaaa: is one run; name two or more to compare (ltr show shows one)",
+        f"ltr compare: aaaaaaaaaa, {folder}: both are {folder}; name different runs",
+    ]
+
+
+def test_replicates_that_are_left_out_are_said(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    table = results(0.01)
+    folder = tmp_path / "digits-lenet_300_100-bbbbbbbbbb"
+    tables.write(folder, "results", table[table["replicate"] == 0])
+    for form in ([], ["--md"]):
+        compare(tmp_path, *pair, *form)
+        assert "over the 1 replicate that paired runs share (A has 2)" in capsys.readouterr().out
+
+
+def test_knobs_of_the_machine_do_not_differ(
+    tmp_path: Path, make: Callable[..., str], capsys: Captured
+) -> None:
+    compare(tmp_path, make("aaaaaaaaaa", 0.0, devices=1), make("bbbbbbbbbb", 0.01, tracker="wandb"), "--json")
+    assert [list(one) for one in json.loads(capsys.readouterr().out)["runs"]] == [["run", "paired"]] * 2
 
 
 def test_runs_beyond_z_are_numbered() -> None:

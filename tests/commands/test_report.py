@@ -28,8 +28,14 @@ def test_the_page_of_a_run_is_in_its_folder(folder: Path, root: Path, capsys: Ca
 
 
 def test_the_page_of_several_runs_is_in_the_output_root(folder: Path, root: Path) -> None:
-    assert main(["report", str(folder), "last", "--output-root", str(root)]) == 0
+    shutil.copytree(folder, root / "digits-lenet_300_100-0123456789")
+    assert main(["report", str(folder), "0123", "--output-root", str(root)]) == 0
     assert 'id="compared"' in (root / "report.html").read_text()
+
+
+def test_a_run_twice_is_refused(folder: Path, root: Path, capsys: Captured) -> None:
+    assert main(["report", str(folder), "last", "--output-root", str(root)]) == 2
+    assert "both are" in capsys.readouterr().err
 
 
 def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path, capsys: Captured) -> None:

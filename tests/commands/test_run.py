@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import re
+import shlex
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -16,9 +17,12 @@ from ltr.commands import conductor
 from ltr.composition import from_words
 from ltr.config import Experiment
 from ltr.data.registry import DATASETS
-from ltr.errors import StoppedError
+from ltr.errors import LtrError, StoppedError
+from ltr.loaded import load
+from ltr.store.catalog import all_runs
 from ltr.store.folder import RunFolder
 from ltr.store.identity import folder_name
+from tests.commands.conftest import QUICK
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -40,6 +44,11 @@ def info(root: Path) -> dict[str, Any]:
 def left(root: Path) -> list[Path]:
     """Files that were left behind."""
     return [path for path in root.rglob("*") if path.is_file()]
+
+
+def state(root: Path) -> dict[Path, tuple[int, bytes]]:
+    """When each file was written, and what is in it."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in left(root) if path.name != ".lock"}
 
 
 # What it prints and leaves
@@ -92,15 +101,76 @@ def test_the_folder_is_called_what_the_run_is(ltr_run: Run, root: Path) -> None:
 def test_a_finished_run_is_left_alone_and_says_so(
     finished: Any, ltr_run: Run, root: Path, capsys: Captured
 ) -> None:
-    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in left(root)}
+    before = state(root)
     assert ltr_run() == 0
     said = capsys.readouterr()
     assert said.out == finished.out.replace(str(finished.root), str(root))
     assert said.err == f"run {next(root.iterdir())}: finished before, nothing to train\n"
-    told = {path for path in left(root) if path.name in ("log.txt", "config.yaml")}  # the root is another
-    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in {*left(root)} - told} == {
-        path: what for path, what in before.items() if path not in told
-    }
+    assert state(root) == before
+
+
+@pytest.mark.usefixtures("copied")
+@pytest.mark.parametrize("word", ["devices=1", "checkpoint_every=9", "claims.densities=[0.5]", "rounds=0"])
+def test_nothing_that_trains_nothing_writes_a_finished_run(word: str, ltr_run: Run, root: Path) -> None:
+    before = state(root)
+    assert ltr_run(word) == 0
+    assert state(root) == before
+
+
+@pytest.mark.usefixtures("copied")
+def test_devices_that_are_not_there_are_refused_of_a_finished_run_too(
+    ltr_run: Run, root: Path, capsys: Captured
+) -> None:
+    before = state(root)
+    assert ltr_run("devices=100") == 2
+    assert capsys.readouterr().err == "ltr run: devices=100: this machine has 2 (cpu)\n"
+    assert state(root) == before
+
+
+class StopsAtOnce:
+    """A signal that came before the first visit."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def error(self) -> StoppedError:
+        return StoppedError(15, "stopped by SIGTERM")
+
+
+def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
+    ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(conductor, "Stop", StopsAtOnce)
+        assert ltr_run() == 143
+    assert info(root)["status"] == "stopped"
+    (run,) = all_runs(root)
+    assert run.goes_on_with == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
+    capsys.readouterr()
+    assert main(shlex.split(run.goes_on_with)[1:]) == 0
+    assert info(root)["status"] == "finished"
+    assert [session["command"] for session in info(root)["sessions"]] == [run.goes_on_with] * 2
+
+
+@pytest.mark.usefixtures("copied")
+def test_asking_for_less_does_not_end_a_run_that_was_asked_for_more(ltr_run: Run, root: Path) -> None:
+    (path,) = root.glob("*/run.json")
+    path.write_text(json.dumps(info(root) | {"status": "stopped"}))
+    assert ltr_run("replicates=1") == 0
+    assert info(root)["status"] == "stopped"
+    assert ltr_run() == 0
+    assert info(root)["status"] == "finished"
+
+
+@pytest.mark.usefixtures("copied")
+def test_more_of_one_thing_and_less_of_another_loses_nothing(ltr_run: Run, root: Path) -> None:
+    assert ltr_run("replicates=3", "rounds=0") == 0
+    recorded = load("last", root)
+    assert (recorded.experiment.rounds, recorded.experiment.replicates) == (1, 3)
+    assert list(recorded.rounds["n"]) == [3, 2, 2]
+    assert info(root)["summary"]["rounds_done"] == 1
 
 
 def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) -> None:
@@ -116,7 +186,7 @@ def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) ->
 def test_asking_for_less_shows_less(ltr_run: Run, capsys: Captured) -> None:
     assert ltr_run("rounds=0", "replicates=1") == 0
     said = capsys.readouterr()
-    assert "nothing to train" in said.err
+    assert said.err.endswith("nothing to train; ltr show has more than is asked for here\n")
     assert [line.split()[:3] for line in said.out.splitlines()[2:4]] == [["0", "100.00", "%"], []]
     assert "1 replicate" in said.out
 
@@ -158,7 +228,7 @@ WRONG = {
     "arms=[ticket,one_shoot]": "arms: unknown arm one_shoot; did you mean one_shot?",
     "arms=[one_shot]": "arms=[one_shot]: must contain ticket",
     "arm.one_shot.draws=2": "arm.one_shot.draws=2: must be 1",
-    "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean one of magnitude, magnitude_increase?",
+    "pruning.criterion=magnitud": "pruning.criterion=magnitud: unknown criterion; did you mean one of",
     "pruning.rates.conv=5": "pruning.rates.conv=5.0: times prune_rate=0.2 must be less than 1",
     "pruning.densities=[0.05]": "pruning.densities=[0.05]: needs pruning=global, uniform or erk; layerwise",
     "pruning.scope=erk": "pruning.scope=erk: pruning.rates must be equal, or 0 for layers never pruned",
@@ -255,21 +325,45 @@ def test_folders_do_not_depend_on_the_order_of_jobs(ltr_run: Run, root: Path, ca
     assert capsys.readouterr().err.count("finished before, nothing to train") == 2
 
 
-def test_a_job_that_fails_stops_no_other(ltr_run: Run, root: Path, capsys: Captured) -> None:
-    assert ltr_run("-m", "prune_rate=2,0.3,5", *SHORT) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("run ", "round "))]
-    assert lines == [
-        "ltr run: prune_rate=2: must be a number > 0 and < 1",
-        "ltr run: prune_rate=5: must be a number > 0 and < 1",
-        "ltr run: not every job of the sweep succeeded, see above",
+def test_a_wrong_combination_is_refused_before_the_first_trains(
+    ltr_run: Run, root: Path, capsys: Captured
+) -> None:
+    assert ltr_run("-m", "prune_rate=0.3,2", "batch_size=60,5000", *SHORT) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "ltr run: batch_size=5000: must be at most 1197, the training examples of digits "
+        "(of prune_rate=0.3 batch_size=5000)",
+        "ltr run: prune_rate=2: must be a number > 0 and < 1 (of prune_rate=2 batch_size=60)",
+        "ltr run: prune_rate=2: must be a number > 0 and < 1 (of prune_rate=2 batch_size=5000)",
+        "ltr run: 3 of 4 combinations cannot be run, see above; nothing was trained",
     ]
-    assert folders(root) == {folder_name(from_words(["prune_rate=0.3", *SHORT]))}
+    assert not root.exists()
+
+
+def test_a_job_that_fails_stops_no_other_and_a_table_ends_them(
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(ready: Any, *_: object) -> None:
+        if ready.experiment.seed == 0:
+            raise LtrError("broken")
+
+    monkeypatch.setattr(conductor, "_train", train)
+    for name in ("draw", "conclude"):
+        monkeypatch.setattr(conductor, name, lambda *_: None)
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines().count("ltr run: broken") == 1
+    assert said.err.splitlines()[-1] == "ltr run: not every job of the sweep succeeded, see above"
+    title, *lines = said.out.splitlines()[-3:]
+    assert title.split()[:3] == ["id", "seed", "status"]
+    assert [line.split()[1:3] for line in lines] == [["0", "failed"], ["1", "finished"]]
+    assert max(map(len, (title, *lines))) <= 80
+    assert {path.rsplit("-", 1)[1] for path in folders(root)} == {line.split()[0] for line in lines}
 
 
 def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Experiment] = []
 
-    def conduct(experiment: Experiment) -> None:
+    def conduct(experiment: Experiment, words: Sequence[str]) -> None:
         begun.append(experiment)
         raise StoppedError(15, "stopped by SIGTERM")
 

@@ -66,12 +66,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert said.err == ""
     head, settings, accuracies, steps, claims, finding, means, figures = said.out.split("\n\n")
     assert head == f"{folder}  finished"
-    assert settings.split("  ") == [
-        "rounds=1",
-        "replicates=2",
-        "arms=['ticket', 'one_shot']",
-        "claims.densities=[]\narm.one_shot.draws=2",
-    ]
+    assert settings == "rounds=1  replicates=2  arms=['ticket', 'one_shot']  arm.one_shot.draws=2"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
     assert steps.splitlines()[-1] == "    1  80.00 %    300           > 300"
     assert claims.startswith("Claims (2 replicates, paired;")
@@ -93,11 +88,11 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "dataset": "digits",
         "model": "lenet_300_100",
         "status": "finished",
+        "command": None,
         "settings": {
             "rounds": 1,
             "replicates": 2,
             "arms": ["ticket", "one_shot"],
-            "claims.densities": [],
             "arm.one_shot.draws": 2,
         },
         "figures": [str(folder / "figures" / "accuracy.png")],
@@ -106,6 +101,16 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
     assert said["rounds"][1]["arms"]["one_shot"]["censored"] == 4
     words = {*said["run"], *said["rounds"][1], *said["rounds"][1]["arms"]["ticket"]}
     assert [word for word in words if word not in show.EPILOG] == []
+
+
+def test_an_unfinished_run_says_what_it_goes_on_with(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = {"status": "stopped", "sessions": [{"command": "ltr run 'arms=[ticket]'"}]}
+    (folder / "run.json").write_text(json.dumps(info))
+    run(folder)
+    head = capsys.readouterr().out.split("\n\n")[0]
+    assert head == f"{folder}  stopped; it goes on with:\nltr run 'arms=[ticket]'"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ Judge = Callable[..., Any]
 
 def test_the_last_line_is_a_command_that_decides_more_with_its_time(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=5))
-    *prose, last = advice(found, looks, {"prune_rate": 0.4, "claims.most": 30}, seconds=6).splitlines()
+    *prose, last = advice(
+        found, looks, ["prune_rate=0.4", "replicates=auto", "claims.most=30"], seconds=6
+    ).splitlines()
     match = re.fullmatch(r"ltr run prune_rate=0.4 replicates=(\d+)  # about (\d+):(\d\d)", last)
     assert match
     replicates, minutes, seconds = map(int, match.groups())
@@ -45,22 +47,24 @@ def test_nothing_is_advised_where_all_is_decided_or_nothing_claimed(results: Res
     found, looks = judged(results(rounds=2, replicates=8))
     decided = {name: of for name, of in found.items() if all(one.verdict != "undecided" for one in of)}
     assert decided
-    assert advice(decided, looks, {}, 1.0) == advice({}, [], {}, 1.0) == ""
+    assert advice(decided, looks, [], 1.0) == advice({}, [], [], 1.0) == ""
 
 
 def test_nobody_is_sent_for_replicates_that_cannot_help(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=8, censored_from=0))
-    said = advice({"faster": found["faster"]}, looks, {}, 1.0)
+    said = advice({"faster": found["faster"]}, looks, [], 1.0)
     assert "Even 100 replicates would probably leave them so." in said
     assert "ltr run" not in said
     found, looks = judged(results(replicates=1))
-    assert "One replicate says nothing of chance" in " ".join(advice(found, looks, {}, 1.0).split())
+    assert "One replicate says nothing of chance" in " ".join(advice(found, looks, [], 1.0).split())
 
 
 def test_a_transfer_needs_as_many_tickets_first(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=5))
-    said = advice(found, looks, {"ticket": "mnist-lenet-3f2a91bc07"}, 1.0)
-    assert "tickets are of (mnist-lenet-3f2a91bc07) has to have as many first" in " ".join(said.split())
+    said = advice(found, looks, ["ticket=mnist-lenet-3f2a91bc07"], 1.0)
+    assert "tickets are of (ticket=mnist-lenet-3f2a91bc07) has to have as many first" in " ".join(
+        said.split()
+    )
 
 
 @pytest.mark.parametrize(

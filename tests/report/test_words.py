@@ -10,11 +10,9 @@ def test_a_shell_takes_it_as_it_was_meant() -> None:
         "rounds": 3,
         "arms": ["ticket", "one_shot"],
         "early_bird": True,
-        "dataset.path": "it's; $mine.npz",
-        "devices": None,
-        "output_root": "here",
+        "ticket": None,
     }
-    assert shlex.split(command(settings)) == [
-        *("ltr", "run", "rounds=3", "arms=[ticket,one_shot]", "early_bird=true"),
-        *("dataset.path=it's; $mine.npz", "devices=null"),
+    assert shlex.split(command(settings, "/home/me/it's; $mine.npz")) == [
+        *("ltr", "run", "rounds=3", "arms=[ticket,one_shot]", "early_bird=true", "ticket=null"),
+        "dataset.path=it's; $mine.npz",
     ]

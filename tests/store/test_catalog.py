@@ -3,9 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ltr.errors import ConfigError, LtrError
-from ltr.store.catalog import all_runs, find
+from ltr.store.catalog import LOCK, all_runs, find
 
 
 def make(root: Path, name: str, age: int = 0, text: str | None = None) -> Path:
@@ -92,6 +93,46 @@ def test_a_broken_run_is_listed_as_damaged(tmp_path: Path, text: str) -> None:
     folder = make(tmp_path, "digits-lenet-abc", text="")
     (folder / "run.json").write_bytes(text.encode(errors="surrogateescape"))
     assert all_runs(tmp_path)[0].info == {"status": "damaged"}
+
+
+def test_a_run_that_says_it_runs_has_crashed_if_nobody_holds_its_lock(root: Path) -> None:
+    folder = make(root, "digits-lenet-ffff", text='{"status": "running"}')
+    assert find(root, "ffff").status == "crashed"
+    with FileLock(folder / LOCK):
+        assert find(root, "ffff").status == "running"
+    (folder / LOCK).touch()  # as a process leaves it that was killed
+    assert find(root, "ffff").status == "crashed"
+
+
+def test_looking_at_a_run_that_did_not_lock_leaves_no_lock(root: Path) -> None:
+    folder = make(root, "digits-lenet-ffff", text='{"status": "running"}')
+    assert find(root, "ffff").status == "crashed"
+    assert not (folder / LOCK).exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [("stopped", "b"), ("failed", "b"), ("running", "b"), ("finished", None)],
+)
+def test_an_unfinished_run_goes_on_with_the_command_of_its_last_session(
+    status: str, command: str | None, root: Path
+) -> None:
+    info = {"status": status, "sessions": [{"command": "a"}, {"command": "b"}]}
+    make(root, "digits-lenet-ffff", text=json.dumps(info))
+    assert find(root, "ffff").goes_on_with == command
+
+
+def test_a_run_of_an_earlier_release_goes_on_with_nothing_known(root: Path) -> None:
+    make(root, "digits-lenet-ffff", text='{"status": "failed", "sessions": [{"began": "then"}]}')
+    assert find(root, "ffff").goes_on_with is None
+
+
+def test_settings_are_those_of_run_json_or_else_of_the_configuration(root: Path) -> None:
+    folder = make(root, "digits-lenet-ffff", text='{"status": "finished"}')
+    (folder / "config.yaml").write_text("seed: 3\nrounds: 15\ndevices: 1\n")
+    assert find(root, "ffff").settings == {"seed": 3}
+    (folder / "run.json").write_text('{"status": "finished", "settings": {"seed": 4}}')
+    assert find(root, "ffff").settings == {"seed": 4}
 
 
 def test_the_configuration_is_read_when_asked_for(root: Path) -> None:

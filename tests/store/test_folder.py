@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -14,12 +15,14 @@ import pandas as pd
 import pytest
 import yaml
 
+from ltr import machine
 from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
 from ltr.store import checkpoints, tables
 from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import folder_name, run_id
+from ltr.store.settings import extent
 from ltr.store.tables import LaneId
 
 DEVICES = {"platform": "cpu", "count": 2}
@@ -131,6 +134,40 @@ def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> No
     assert session["devices"] == DEVICES
     assert {"ltr", "python", "jax", "jaxlib", "numpy"} <= set(session["versions"])
     assert parse(yaml.safe_load((path / "config.yaml").read_text())) == experiment
+
+
+def test_a_session_says_what_was_typed_where_and_on_what(experiment: Experiment) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {}, ["rounds=1", "arms=[ticket]"])
+        session, said = folder.facts["sessions"][0], folder.facts
+    assert session["command"] == "ltr run rounds=1 'arms=[ticket]'"
+    assert session["asked"] == extent(experiment)
+    assert session["host"] == platform.node()
+    assert session["processor"] == machine.processor()
+    assert session["commit"] == machine.commit()
+    assert said["settings"] == {"rounds": 1, "replicates": 2}
+
+
+def test_the_record_never_shrinks(experiment: Experiment, path: Path) -> None:
+    fewer_rounds = dataclasses.replace(experiment, rounds=0, replicates=5, arms=("ticket",))
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        folder.begin(fewer_rounds, DEVICES, {})
+        asked = [session["asked"]["rounds"] for session in folder.facts["sessions"]]
+    recorded = parse(yaml.safe_load((path / "config.yaml").read_text()))
+    assert (recorded.rounds, recorded.replicates, recorded.arms) == (1, 5, experiment.arms)
+    assert asked == [1, 0]
+
+
+def test_only_a_command_that_asks_for_as_much_ends_a_session(experiment: Experiment) -> None:
+    less = dataclasses.replace(experiment, replicates=1)
+    with open_run(experiment) as folder:
+        assert folder.is_ended_by(less), "nothing began yet"
+        folder.begin(experiment, DEVICES, {})
+        assert not folder.is_ended_by(less)
+        assert folder.is_ended_by(experiment)
+        folder.describe(status="finished")
+        assert not folder.is_ended_by(experiment)
 
 
 def test_run_json_lists_every_session(experiment: Experiment) -> None:

@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ltr.composition import from_words
-from ltr.config import Beside, Duration, Experiment, Optimizer
+from ltr.config import Duration, Experiment, OfMachine, Optimizer
 from ltr.knobs import parse
 from ltr.store.identity import canonical, folder_name, run_id
 
@@ -25,7 +25,7 @@ def test_the_composed_default_is_the_default() -> None:
     assert run_id(from_words([])) == run_id(Experiment())
 
 
-BESIDE: list[dict[str, Any]] = [
+NOT_IN_ID: list[dict[str, Any]] = [
     {"rounds": 3},
     {"replicates": 8},
     {"arms": ["ticket"]},
@@ -39,7 +39,7 @@ BESIDE: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("values", BESIDE, ids=[next(iter(values)) for values in BESIDE])
+@pytest.mark.parametrize("values", NOT_IN_ID, ids=[next(iter(values)) for values in NOT_IN_ID])
 def test_what_extends_a_run_or_cannot_change_its_numbers_is_no_part_of_it(values: dict[str, Any]) -> None:
     assert run_id(parse(values)) == run_id(Experiment())
 
@@ -91,7 +91,7 @@ class LaterExperiment(Experiment):
 
     optimizer: LaterOptimizer = LaterOptimizer()
     colour: Annotated[str, Field(description="a new knob")] = "red"
-    shade: Annotated[str, Field(description="a new knob that changes no number"), Beside()] = "dark"
+    shade: Annotated[str, Field(description="a new knob that changes no number"), OfMachine()] = "dark"
 
 
 def test_a_new_knob_changes_no_id_until_it_is_turned() -> None:

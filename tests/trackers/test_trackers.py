@@ -1,8 +1,10 @@
 """Trackers: what they are told, where it goes, and that none of them can stop a run."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import pytest
 
 from ltr import trackers
 from ltr.cli import main
-from ltr.trackers import TRACKERS, Kind, Scalar, Tracked, scalars, track
+from ltr.config import Experiment, to_dict
+from ltr.errors import StoppedError
+from ltr.knobs import parse
+from ltr.trackers import TRACKERS, End, Kind, Scalar, Shown, Subject, Tracked, scalars, subject, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
@@ -45,36 +50,99 @@ def test_a_round_adds_its_curves_and_its_ends_means_over_replicates() -> None:
     assert len(found) == 2 * 3 - 1 + 4
 
 
-class Broken:
-    """Fails at the second thing that it is asked."""
+class Recorder:
+    """Remembers what it is told; `fails` says at how many-eth numbers it breaks."""
 
-    def __init__(self, *_: Any) -> None:
-        self.asked = 0
+    def __init__(self, subject: Subject, fails: int | None = None) -> None:
+        self.is_new, self.fails = True, fails
+        self.added: list[list[Scalar]] = []
+        self.ended: list[End] = []
 
     def add(self, scalars: list[Scalar]) -> None:
-        self.asked += 1
-        if self.asked > 1:
+        self.added.append(scalars)
+        if len(self.added) == self.fails:
             raise RuntimeError("the server\nis gone")
 
-    def close(self) -> None:
-        raise AssertionError("asked after it failed")
+    def close(self, end: End) -> None:
+        self.ended.append(end)
 
 
-def test_a_tracker_that_fails_is_warned_of_once_and_asked_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    broken = Broken()
-    tracked = Tracked(broken)
-    for _ in range(4):
-        tracked.add(SCALARS)
-    tracked.close()
-    assert broken.asked == 2
+def asked(root: Path, **knobs: Any) -> Subject:
+    """What there is to track of a run below a root."""
+    folder = root / "digits-1"
+    folder.mkdir(exist_ok=True)
+    defined = {"arm": to_dict(Experiment().arm), "rounds": 3, "arms": ["ticket", "one_shot"]}
+    return subject(parse(defined | knobs), folder)
+
+
+def test_a_tracker_that_fails_is_warned_of_once_and_asked_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    about = asked(tmp_path)
+    broken = Recorder(about, fails=2)
+    tracked = Tracked(broken, Shown(tmp_path / "shown.json", "key", is_new=True))
+    for round in range(4):
+        tracked.add(round, SCALARS)
+    tracked.close("finished")
+    assert len(broken.added) == 2
+    assert broken.ended == ["failed"], "a server must not believe that it runs for ever"
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert said == ["tracker: the server is gone; the run goes on without it"]
+
+
+def test_a_round_is_shown_once_and_a_new_arm_is_added(tmp_path: Path) -> None:
+    seen = Recorder(asked(tmp_path))
+    for is_new, shown in ((True, SCALARS[:2]), (False, SCALARS)):
+        Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new)).add(1, shown)
+    assert seen.added == [SCALARS[:2], SCALARS[2:]]
+    Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new=False)).add(2, SCALARS)
+    Tracked(seen, Shown(tmp_path / "shown.json", "another", is_new=False)).add(1, SCALARS)
+    assert seen.added[2:] == [SCALARS, SCALARS], "another round, another name"
+    Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new=True)).add(1, SCALARS)
+    assert seen.added[4:] == [SCALARS], "where it was deleted everything is shown again"
+
+
+def test_means_over_more_replicates_or_draws_have_a_name_of_their_own(tmp_path: Path) -> None:
+    first, more_rounds = asked(tmp_path), asked(tmp_path, rounds=5, arms=["ticket", "random_mask"])
+    arms = to_dict(Experiment().arm)
+    drawn = {"arm": {**arms, "random_mask": {**arms["random_mask"], "draws": 2}}}
+    assert first.name == more_rounds.name == "digits-1-3_replicates"
+    assert asked(tmp_path, replicates=8).name == "digits-1-8_replicates"
+    more_draws = asked(tmp_path, arms=["ticket", "random_mask"], **drawn)
+    assert more_draws.name == "digits-1-3_replicates-random_mask_2_draws"
+
+
+def test_knobs_that_are_told_never_change(tmp_path: Path) -> None:
+    first = asked(tmp_path, seed=1, devices=1, tracker="mlflow")
+    assert (
+        first.knobs == asked(tmp_path, seed=1, rounds=9, replicates=8, arms=["ticket"]).knobs == {"seed": 1}
+    )
+    assert first.extent["rounds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "end"), [(None, "finished"), (StoppedError(2, ""), "stopped"), (ValueError(), "failed")]
+)
+def test_a_tracker_is_told_how_a_run_ended(
+    error: Exception | None, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[End] = []
+
+    class Ending(Recorder):
+        def close(self, end: End) -> None:
+            ended.append(end)
+
+    monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", Ending)
+    with contextlib.suppress(StoppedError, ValueError), track("tensorboard", asked(tmp_path)):
+        if error is not None:
+            raise error
+    assert ended == [end]
 
 
 def test_a_run_outlives_its_tracker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", Broken)
+    monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", partial(Recorder, fails=2))
     quick = ["steps=20", "eval_every=10", "rounds=2", "replicates=1", "arms=[ticket]", "sparse=never"]
     assert main(["run", f"output_root={tmp_path}", "tracker=tensorboard", *quick]) == 0
     assert "ltr: tracker: the server is gone; the run goes on without it" in capsys.readouterr().err
@@ -89,7 +157,8 @@ def test_a_tracker_that_cannot_begin_is_warned_of(
         raise OSError("no space")
 
     monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", fails)
-    track("tensorboard", "run", tmp_path, {}).add(SCALARS)
+    with track("tensorboard", asked(tmp_path)) as tracked:
+        tracked.add(1, SCALARS)
     assert "tracker=tensorboard: no space; the run goes on without it" in caplog.text
 
 
@@ -121,56 +190,65 @@ def test_that_a_finished_run_is_not_tracked_is_said(
 
 
 def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
-    tracked = track("none", "run", tmp_path, {})
-    tracked.add(SCALARS)
-    tracked.close()
-    assert list(tmp_path.iterdir()) == []
+    with track("none", asked(tmp_path)) as tracked:
+        tracked.add(1, SCALARS)
+    assert list((tmp_path / "digits-1").iterdir()) == []
 
 
 @pytest.fixture
-def followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[[str], None]:
-    """Tracks a run by that name, from its beginning to its end."""
+def followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., None]:
+    """Tracks a run with a tracker, from its beginning to its end."""
 
-    def follow(name: str) -> None:
+    def follow(name: str, shown: tuple[int, ...] = (1,), **knobs: Any) -> None:
         pytest.importorskip(TRACKERS[name].package)
         caplog.clear()
-        tracked = track(name, "digits-1", tmp_path, {"rounds": 3, "arms": ["ticket"]})
-        tracked.add(SCALARS)
-        tracked.close()
+        with track(name, asked(tmp_path, **knobs)) as tracked:
+            for round in shown:
+                named = [one._replace(name=one.name.replace("01", f"{round:02}")) for one in SCALARS]
+                tracked.add(round, named)
         assert "goes on without it" not in caplog.text
 
     return follow
 
 
-def test_tensorboard_has_a_folder_an_arm(followed: Callable[[str], None], tmp_path: Path) -> None:
+def test_tensorboard_has_a_folder_an_arm(followed: Callable[..., None], tmp_path: Path) -> None:
     followed("tensorboard")
-    (ticket,) = (tmp_path / "tensorboard" / "digits-1" / "ticket").glob("events*")
-    (one_shot,) = (tmp_path / "tensorboard" / "digits-1" / "one_shot").glob("events*")
-    assert ticket.read_bytes().count(b"round_01/val_accuracy") == 2
+    followed("tensorboard", (1, 2), rounds=4)
+    shown = tmp_path / "tensorboard" / "digits-1-3_replicates"
+    tickets = b"".join(path.read_bytes() for path in (shown / "ticket").glob("events*"))
+    (one_shot, _) = (shown / "one_shot").glob("events*")
+    assert tickets.count(b"round_01/val_accuracy") == tickets.count(b"round_02/val_accuracy") == 2
     assert b"accuracy_at_early_stop" in one_shot.read_bytes()
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_metrics_and_knobs(
-    followed: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_mlflow_has_an_extended_run_once_and_its_replicates_as_a_child(
+    followed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
-    followed("mlflow")
+    followed("mlflow", seed=1)
+    followed("mlflow", (1, 2), seed=1, rounds=4)
+    followed("mlflow", (1, 2), seed=1, rounds=4, replicates=8)
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{tmp_path}/runs.db")
     experiment = client.get_experiment_by_name("ltr")
     assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
-    assert run.info.status == "FINISHED"
-    assert run.data.params == {"rounds": "3", "arms": "['ticket']"}
-    history = client.get_metric_history(run.info.run_id, "ticket/round_01/val_accuracy")
-    assert [(one.step, one.value) for one in history] == [(0, 0.25), (10, 0.75)]
+    first, more = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
+    for run in (first, more):
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {"seed": "1"}
+        assert run.data.tags["ltr.rounds"] == "4"
+        for round in ("01", "02"):
+            history = client.get_metric_history(run.info.run_id, f"ticket/round_{round}/val_accuracy")
+            assert [(one.step, one.value) for one in history] == [(0, 0.25), (10, 0.75)]
+    assert "mlflow.parentRunId" not in first.data.tags
+    assert more.data.tags["mlflow.parentRunId"] == first.info.run_id
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_weights_and_biases_works_offline(
-    followed: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    followed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")

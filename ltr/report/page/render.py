@@ -114,7 +114,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "rounds": _rounds(summary),
         "drawings": list(_drawings(subject, id)),
         "facts": _facts(subject),
-        "command": command(subject.settings),
+        "command": command(subject.settings, experiment.dataset.path),
         "settings": subject.settings,
     }
 
@@ -264,6 +264,7 @@ def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]
                 "run": comparison.letter(row["run"]),
                 "density": (row["density"], f"{100 * row['density']:.2f} %"),
                 "accuracy": (row["accuracy"], plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"])),
+                "beside": (row["beside_density"], f"{100 * row['beside_density']:.2f} %"),
                 "difference": (
                     row["difference"],
                     plus_minus(100 * row["difference"], 100 * row["difference_ci95"]),

@@ -1,0 +1,98 @@
+"""Sweeps: what is expanded and checked before they begin."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ltr.commands import sweep
+from ltr.composition import from_words
+from ltr.config import Experiment
+from ltr.errors import ConfigError, DataNotFoundError
+from ltr.store.identity import folder_name
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words of the combinations that are checked; `last` is the run `digits-lenet-aaa`."""
+    combinations: list[list[str]] = []
+
+    def validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
+        combinations.append(list(words))
+        ticket = dict(word.split("=", 1) for word in words).get("ticket")
+        return Experiment(ticket=ticket and ticket.replace("last", "digits-lenet-aaa"))
+
+    monkeypatch.setattr(sweep, "_validated", validated)
+    return combinations
+
+
+@pytest.mark.parametrize(
+    ("words", "combinations"),
+    [
+        (["seed=0,1", "rounds=2"], [["seed=0", "rounds=2"], ["seed=1", "rounds=2"]]),
+        (["seed=range(0,3)"], [["seed=0"], ["seed=1"], ["seed=2"]]),
+        (["arms=[ticket],[ticket,one_shot]"], [["arms=[ticket]"], ["arms=[ticket,one_shot]"]]),
+        (["seed=0,1", "seed=5"], [["seed=5"]]),
+        (["optimizer=glob(m*)"], [["optimizer=momentum"]]),
+        (["seed=0", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], [["seed=0"]]),
+    ],
+)
+def test_every_combination_is_checked(
+    words: list[str], combinations: list[list[str]], asked: list[list[str]]
+) -> None:
+    assert sweep.checked(words)[0] == words
+    assert asked == combinations
+
+
+def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
+    words = ["hydra/sweeper=optuna", "optimizer.learning_rate=interval(0,1)"]
+    assert sweep.checked(words) == (words, [])
+    assert asked == []
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("words", [["optimizer.learning_rate=interval(0,1)"], ["seed=[0"]])
+def test_what_the_basic_sweeper_cannot_expand_is_one_line(words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sweep.checked(words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("asked")
+def test_last_is_resolved_once_for_all_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    words, _ = sweep.checked(["ticket=last@3,last@7,null", "seed=0,1"])
+    assert words == ["ticket=digits-lenet-aaa@3,digits-lenet-aaa@7,null", "seed=0,1"]
+    assert capsys.readouterr().err.splitlines() == [
+        "ticket=last@3: outputs/digits-lenet-aaa@3",
+        "ticket=last@7: outputs/digits-lenet-aaa@7",
+    ]
+
+
+def test_the_folders_are_those_of_the_combinations(tmp_path: Path) -> None:
+    words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0"]
+    _, folders = sweep.checked(words)
+    assert folders == [tmp_path / folder_name(from_words([f"seed={seed}", *words[1:]])) for seed in (0, 1)]
+
+
+def test_the_exit_code_is_that_of_the_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def validated(words: Sequence[str], is_elsewhere: bool) -> None:
+        raise DataNotFoundError("gone")
+
+    monkeypatch.setattr(sweep, "_validated", validated)
+    with pytest.raises(DataNotFoundError, match="2 of 2 combinations cannot be run"):
+        sweep.checked(["seed=0,1"])
+
+
+def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    touched = []
+    monkeypatch.setattr("ltr.setup.placement", touched.append)
+    monkeypatch.setattr("ltr.setup.outline", lambda experiment: SimpleNamespace(experiment=experiment))
+    sweep.checked(["rounds=0", "hydra/launcher=joblib"])
+    assert touched == []
+    sweep.checked(["rounds=0"])
+    assert len(touched) == 1
+
+
+def test_a_sweep_of_which_a_run_never_began_is_not_finished(tmp_path: Path) -> None:
+    assert not sweep.conclude([tmp_path / "digits-lenet-aaa"])

@@ -1,0 +1,49 @@
+"""What is known of the machine and of the source."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr import machine
+from ltr.version import __version__
+
+commit = machine.commit.__wrapped__
+
+
+def test_the_commit_of_a_clone_says_whether_it_was_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    (tmp_path / "ltr").mkdir()
+    source = tmp_path / "ltr" / "machine.py"
+    source.write_text("one")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(machine, "__file__", str(source))
+    assert commit() == git("rev-parse", "HEAD")
+    source.write_text("another")
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_what_is_no_clone_has_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "machine.py"))
+    assert commit() == __version__
+
+
+def test_a_clone_without_git_has_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError("git")
+
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "machine.py"))
+    assert commit() == __version__, "not a repository that git knows"
+    monkeypatch.setattr(subprocess, "run", absent)
+    assert commit() == __version__
