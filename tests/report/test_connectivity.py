@@ -1,0 +1,26 @@
+"""The figure of `ltr connect`."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ltr.report.connectivity import draw
+
+
+@pytest.mark.parametrize(("barrier", "is_seen"), [(0.03, True), (0.001, False)])
+def test_the_threshold_is_named_where_it_is_seen(tmp_path: Path, barrier: float, is_seen: bool) -> None:
+    summary = pd.DataFrame(
+        {
+            "kind": ["orders", "orders", "rounds"],
+            "density": [1.0, 0.8, 1.0],
+            "n": 3,
+            "barrier": barrier,
+            "barrier_ci95": barrier / 10,
+        }
+    )
+    svg = draw(summary, "LeNet-300-100 on digits", tmp_path)[1].read_text()
+    for said in ("LeNet-300-100 on digits", "data orders", "next round", "error barrier (pp)"):
+        assert f">{said}</text>" in svg
+    assert (">stable below</text>" in svg) == is_seen
+    assert ">0.0" in svg, "the axis begins at 0"
