@@ -1,7 +1,7 @@
 """Weights & Biases: a run of the project `ltr`; WANDB_MODE=offline keeps it in `<output_root>/wandb`.
 
-Runs of one folder, of more replicates or draws each, are a group. Of a run that is resumed offline each
-session holds all rounds: `wandb sync` replaces what it sent of that run before.
+Runs of one folder, of more replicates or draws each, are a group. Offline W&B does not know what a run of
+that name has already, so the folder of each session holds all rounds: `wandb sync` the last alone.
 """
 
 import wandb
