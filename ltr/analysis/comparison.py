@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
+from ltr.analysis import inference
 from ltr.analysis.statistics import Estimate, estimate
 from ltr.analysis.summary import by_round
 
@@ -21,6 +22,7 @@ NOTHING = {
     "difference": math.nan,
     "difference_ci95": math.nan,
     "difference_n": 0,
+    "p": math.nan,
     "beside_density": math.nan,
 }
 """What is said of a round beside which the first run has none."""
@@ -40,8 +42,9 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
         A row per round of a run, the densest first, those side by side together: `run`, its place;
         `round`; `density`; `n` replicates; mean `accuracy` and `early_stop_step` with `accuracy_ci95` and
         `early_stop_step_ci95` (half-widths of 95 % intervals); `censored` lanes; `difference` of the
-        accuracy from the first run's, `difference_ci95` and `difference_n` (pairs, or the fewer
-        replicates), in its round of density `beside_density`: of all its rounds the nearest, and this
+        accuracy from the first run's, `difference_ci95`, `difference_n` (pairs, or the fewer
+        replicates) and `p` (that there is none, corrected over the rounds of the run), in its round of
+        density `beside_density`: of all its rounds the nearest, and this
         one the nearest to it, within `NEAR`; NaN where there is none. Accuracies are fractions.
     """
     columns = ["round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"]
@@ -50,11 +53,17 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
     rows = []
     for place, lanes in enumerate(of_arm):
         beside = _beside(of_arm[0], lanes) if place else {}
-        for row in by_round(lanes)[columns].to_dict("records"):
-            found = dict(NOTHING)
-            if row["round"] in beside:
-                found = _difference(of_arm[0], beside[row["round"]], lanes, row["round"], paired[place])
-            rows.append({"run": place} | row | found)
+        differences = {
+            round: _difference(of_arm[0], there, lanes, round, paired[place])
+            for round, there in beside.items()
+        }
+        corrected = inference.holm([one["p"] for one in differences.values()])
+        for one, p in zip(differences.values(), corrected, strict=True):
+            one["p"] = p
+        rows += [
+            {"run": place} | row | differences.get(row["round"], NOTHING)
+            for row in by_round(lanes)[columns].to_dict("records")
+        ]
     frame = pd.DataFrame(rows, columns=["run", *columns, *NOTHING])
     frame["together"] = frame["beside_density"].fillna(frame["density"])
     order = frame.sort_values(["together", "run"], ascending=[False, True], kind="stable", ignore_index=True)
@@ -74,14 +83,15 @@ def in_common(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) ->
 
 
 def welch(one: pd.Series, other: pd.Series) -> Estimate:
-    """The mean of independent values less that of others, whose spread may be another (Welch, 1947)."""
+    """The mean of independent values less that of others, whose spread may be another (Welch, 1947).
+
+    Without an interval for fewer than two values of either, and where neither has any spread.
+    """
     difference, least = float(one.mean() - other.mean()), min(len(one), len(other))
     if least < 2:
         return Estimate(difference, math.nan, least)
-    if max(one.std(), other.std()) == 0:
-        return Estimate(difference, 0.0, least)
-    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
-    return Estimate(difference, float(interval.high - interval.low) / 2, least)
+    error, freedom = inference.welch(one.to_numpy(), other.to_numpy())
+    return Estimate(difference, float(stdtrit(freedom, 0.975)) * error if error else math.nan, least)
 
 
 def _beside(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
@@ -104,11 +114,16 @@ def _difference(
     """What the row of a round says of it beside a round of the first run."""
     there = first[first["round"] == beside]
     one, other = _accuracies(lanes[lanes["round"] == round]), _accuracies(there)
-    found = estimate((one - other).dropna()) if is_paired else welch(one, other)
+    if is_paired:
+        gains = (one - other).dropna()
+        found, p = estimate(gains), inference.p_value(gains.to_numpy(), 0.0)
+    else:
+        found, p = welch(one, other), inference.p_value_unpaired(one.to_numpy(), other.to_numpy())
     return {
         "difference": found.mean,
         "difference_ci95": found.half_width,
         "difference_n": found.n,
+        "p": p,
         "beside_density": float(there["density"].mean()),
     }
 

@@ -11,8 +11,9 @@ With --json one object: runs, each with run (its folder), paired and the
 knobs that differ (null at the default), and rows, each with run (its place in
 runs), round, density, n, accuracy, accuracy_ci95, early_stop_step,
 early_stop_step_ci95, censored, difference, difference_ci95, difference_n (how
-many pairs; of independent runs the fewer replicates) and beside_density (of
-the first run), fractions, null where there is none. --csv has the same rows.
+many pairs; of independent runs the fewer replicates), p (that there is no
+difference, corrected over the run's rounds) and beside_density (of the first
+run), fractions, null where there is none. --csv has the same rows.
 
 Examples:
   ltr compare 3f2a91bc07 last

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.statistics import ROUNDING
+from ltr.analysis.inference import LEVEL
 from ltr.report.numbers import plus_minus, replicates
 
 WIDTH = 80
@@ -46,8 +46,9 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
     """
     lines = [
         _title(arm),
-        "(* clear of 0, each taken alone; > a lower bound; at A's: the density of A that",
-        "is nearest; n: replicates of the mean, in brackets of the difference if fewer)",
+        "(* beyond chance, all taken together; > a lower bound; at A's: the density of",
+        "A that is nearest; n: replicates of the mean, in brackets of the difference if",
+        "fewer)",
         *([shared] if shared else []),
         "".join(f"{name:>{width}}" for name, width in COLUMNS.items()),
     ]
@@ -94,7 +95,7 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
         letter(row["run"]),
         plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"]),
         f"{bound}{row['early_stop_step']:.0f}",
-        _difference(row["difference"], row["difference_ci95"]),
+        _difference(row["difference"], row["difference_ci95"], row["p"]),
         "" if math.isnan(row["beside_density"]) else f"{100 * row['beside_density']:.2f} %",
         _n(row),
     ]
@@ -123,8 +124,8 @@ def shared_replicates(counts: Sequence[int], compared: Sequence[int]) -> str:
     return f"over the {replicates([compared[0]])} that paired runs share ({', '.join(left_out)})"
 
 
-def _difference(mean: float, half_width: float) -> str:
+def _difference(mean: float, half_width: float, p: float) -> str:
     if math.isnan(mean):
         return ""
-    mark = "*" if ROUNDING < half_width < abs(mean) else ""
+    mark = "*" if p < LEVEL else ""
     return f"{'+' if mean >= 0 else ''}{plus_minus(100 * mean, 100 * half_width)}{mark}"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from ltr.analysis import inference
 from ltr.analysis.comparison import compare, welch
 
 SHIFT = np.array([0.00, 0.03, 0.01])
@@ -46,7 +47,7 @@ def test_pairs_take_out_what_replicates_share() -> None:
     )
     for found in (paired, apart):
         assert found["difference"].item() == pytest.approx(0.02)
-    assert paired["difference_ci95"].item() == pytest.approx(0, abs=1e-9)
+    assert math.isnan(paired["difference_ci95"].item()), "equal differences are no interval of 0"
     assert apart["difference_ci95"].item() > 0.02
 
 
@@ -129,4 +130,29 @@ def test_welch_is_that_of_scipy() -> None:
     assert (mean - half_width, mean + half_width) == pytest.approx(interval)
     assert n == 2
     assert math.isnan(welch(one, other[:1]).half_width)
-    assert welch(pd.Series([1.0, 1.0]), pd.Series([3.0, 3.0])) == (-2.0, 0.0, 2)
+    no_spread = welch(pd.Series([1.0, 1.0]), pd.Series([3.0, 3.0]))
+    assert (no_spread.mean, math.isnan(no_spread.half_width)) == (-2.0, True)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_where_nothing_differs_at_most_one_comparison_in_twenty_says_so(paired: bool) -> None:
+    """All densities together."""
+    generator, wrong = np.random.default_rng(0), 0
+    for _ in range(60):
+        runs = [
+            table.assign(accuracy_at_early_stop=0.9 + generator.normal(0, 0.01, len(table)))
+            for table in (run(0.0), run(0.0))
+        ]
+        wrong += (compare(runs, "ticket", [True, paired])["p"] < inference.LEVEL).any()
+    assert wrong <= 6, "3 and three deviations of so few"
+
+
+def test_a_difference_beyond_chance_has_a_small_p_and_two_replicates_never() -> None:
+    generator = np.random.default_rng(0)
+    runs = [
+        table.assign(accuracy_at_early_stop=table["accuracy_at_early_stop"] + generator.normal(0, 1e-3, 9))
+        for table in (run(0.0), run(0.1))
+    ]
+    assert (compare(runs, "ticket", [True, True]).query("run == 1 and round > 0")["p"] < 0.001).all()
+    two = [table[table["replicate"] < 2] for table in runs]
+    assert (compare(two, "ticket", [True, True]).query("run == 1")["p"] == 1).all()

@@ -83,8 +83,6 @@ def test_text_says_what_differs_and_by_how_much(tmp_path: Path, pair: list[str],
         ">",
         "300",
         "+1.00",
-        "±",
-        "0.00",
         "80.00",
         "%",
         "2",
@@ -101,7 +99,7 @@ def test_json_has_the_documented_keys(tmp_path: Path, pair: list[str], capsys: C
     assert list(said["rows"][0]) == [
         *("run", "round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"),
         *("early_stop_step_ci95", "censored", "difference", "difference_ci95"),
-        *("difference_n", "beside_density"),
+        *("difference_n", "p", "beside_density"),
     ]
     assert [row["difference"] is None for row in said["rows"]] == [True, False] * 2
 
