@@ -44,7 +44,7 @@ def table(summary: pd.DataFrame) -> str:
 def _between(summary: pd.DataFrame) -> str:
     """What the statistics between the ends are, where there are any."""
     (statistics,) = set(summary["statistics"])
-    return "" if statistics == "none" else f",\nstatistics of batch normalisation {statistics} on the way"
+    return "" if statistics == "none" else f",\nbatch-norm statistics {statistics}"
 
 
 def sentence(summary: pd.DataFrame) -> str:

@@ -96,7 +96,7 @@ def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
     folder = catalog.find(tmp_path, "last").folder
     capsys.readouterr()
     assert connect(folder) == 0
-    assert "statistics of batch normalisation re-estimated" in capsys.readouterr().out
+    assert "batch-norm statistics re-estimated" in capsys.readouterr().out
     assert set(tables.read(folder, "connectivity")["statistics"]) == {"re-estimated", "interpolated"}
     monkeypatch.setattr(instability, "data_orders", None)
     assert connect(folder, "--statistics", "interpolated", "--json") == 0
