@@ -34,14 +34,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Compose with Hydra, then conduct one experiment or, with -m, several."""
-    import hydra
+    from ltr.overrides import overrides
+
+    words = overrides(args.knobs, sweep=args.multirun)
+    import hydra  # after what is said of the words
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from ltr import composition, groups
-    from ltr.overrides import overrides
 
-    words = overrides(args.knobs, sweep=args.multirun)
     composition.register()
     flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
     sys.argv = ["ltr", *flags, *words]
