@@ -130,7 +130,6 @@ OTHER_NAMES = {
     "arch": "model",
     "bs": "batch_size",
     "data": "dataset",
-    "epochs": "steps",
     "gpus": "devices",
     "levels": "rounds",
     "lr": "optimizer.learning_rate",

@@ -44,15 +44,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Compose with Hydra, then conduct one experiment or, with -m, several."""
-    import hydra
+    from ltr.overrides import overrides
+
+    words = overrides(args.knobs, sweep=args.multirun)
+    import hydra  # after what is said of the words
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from ltr import composition, groups
-    from ltr.overrides import overrides
     from ltr.store.identity import folder_name
 
-    words = overrides(args.knobs, sweep=args.multirun)
     composition.register()
     folders: list[Path] = []
     if args.multirun and not args.cfg:
