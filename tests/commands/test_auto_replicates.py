@@ -57,12 +57,13 @@ def test_it_begins_where_it_may_look(ltr_run: Callable[..., int], root: Path, ca
     assert "claims.most=3: must be at least replicates=4" in capsys.readouterr().err
 
 
-def test_what_was_asked_for_last_is_what_is_shown(
+def test_another_look_at_a_finished_run_is_printed_and_changes_nothing_of_what_it_keeps(
     ltr_run: Callable[..., int], root: Path, capsys: Captured
 ) -> None:
     assert ltr_run() == 0
+    kept = ltr.load("last", root).experiment.claims
     assert ltr_run("claims.densities=[0.123]", "replicates=1") == 0
     (folder,) = (path for path in root.iterdir() if path.is_dir())
     run = ltr.load(folder)
-    assert run.experiment.claims.densities == (0.123,)
-    assert run.results["replicate"].nunique() == 1
+    assert run.experiment.claims == kept
+    assert run.results["replicate"].nunique() == 2

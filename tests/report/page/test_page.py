@@ -179,7 +179,7 @@ def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     expected = [
         value
         for row in compared.to_dict("records")
-        for value in (row["density"], row["accuracy"], row["difference"])
+        for value in (row["density"], row["accuracy"], row["difference"], row["beside_density"])
         if not np.isnan(value)
     ]
     assert Read(html).numbers["compared"] == pytest.approx(expected)
