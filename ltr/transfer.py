@@ -46,7 +46,7 @@ def resolved(experiment: Experiment) -> Experiment:
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
         how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
-        raise ConfigError(f"ticket={name}: {run.folder} is not finished, it is {run.status}{how}")
+        raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = parse(run.config)
     rounds = int(round) if at else experiment.rounds
     wanted = dataclasses.replace(
