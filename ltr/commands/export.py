@@ -68,7 +68,7 @@ def execute(args: argparse.Namespace) -> int:
     said = export.card(
         facts,
         [] if args.onnx else sorted(tensors),
-        command(settings(run.experiment), run.experiment.dataset.path),
+        command(settings(run.experiment), run.experiment.dataset),
     )
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
     output = args.output or run.folder / "export"

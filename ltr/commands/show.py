@@ -139,8 +139,9 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     from ltr.report.claims import claims_text
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
+    from ltr.report.words import word
 
-    settings = [f"{name}={value}" for name, value in run["settings"].items()] or [
+    settings = [f"{name}={word(value)}" for name, value in run["settings"].items()] or [
         "every setting at its default"
     ]
     status = f"{run['folder']}  {run['status']}"

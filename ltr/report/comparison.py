@@ -10,6 +10,7 @@ import pandas as pd
 
 from ltr.analysis.inference import LEVEL
 from ltr.report.numbers import plus_minus, replicates
+from ltr.report.words import word
 
 WIDTH = 80
 UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
@@ -80,7 +81,7 @@ def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
 
 
 def _run(place: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
-    said = [f"{name}={'default' if value is None else value}" for name, value in knobs.items()]
+    said = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
     how = [] if place == 0 else ["paired with A" if paired else "not paired with A"]
     more = textwrap.wrap(
         "  ".join([*how, *said]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN

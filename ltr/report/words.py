@@ -5,14 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ltr.config import Dataset
 
-def command(settings: Mapping[str, Any], data: str | None = None) -> str:
+
+def command(settings: Mapping[str, Any], data: Dataset) -> str:
     """The `ltr run` of knobs by dotted name, as a shell takes it.
 
-    `data` is `dataset.path`: where it lies is another matter on another machine, so of it the name is
-    said alone. Whether it is the same data its checksum tells, which is a setting.
+    Where data of one's own lie is another matter on another machine, so of their path the name is said
+    alone, and how it is read. Whether they are the same data their checksum tells, which is a setting.
     """
-    named = {**settings, "dataset.path": Path(data).name} if data else settings
+    named = dict(settings)
+    if data.path:
+        named["dataset.path"] = Path(data.path).name
+    if data.layout:
+        named["dataset.layout"] = data.layout
     return shlex.join(["ltr", "run", *(f"{name}={word(value)}" for name, value in named.items())])
 
 

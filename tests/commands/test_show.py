@@ -66,7 +66,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert said.err == ""
     head, settings, accuracies, steps, claims, finding, means, figures = said.out.split("\n\n")
     assert head == f"{folder}  finished"
-    assert settings == "rounds=1  replicates=2  arms=['ticket', 'one_shot']  arm.one_shot.draws=2"
+    assert settings == "rounds=1  replicates=2  arms=[ticket,one_shot]  arm.one_shot.draws=2"
     assert accuracies.splitlines()[-1] == "    1  80.00 %  95.50 ± 6.35*   94.50 ± 6.35"
     assert steps.splitlines()[-1] == "    1  80.00 %    300           > 300"
     assert claims.startswith("Claims (2 replicates, paired;")

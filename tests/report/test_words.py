@@ -2,6 +2,7 @@
 
 import shlex
 
+from ltr.config import Dataset
 from ltr.report.words import command
 
 
@@ -12,7 +13,9 @@ def test_a_shell_takes_it_as_it_was_meant() -> None:
         "early_bird": True,
         "ticket": None,
     }
-    assert shlex.split(command(settings, "/home/me/it's; $mine.npz")) == [
+    data = Dataset("custom", path="pictures/it's; $mine.npz", layout="channels_first")
+    assert shlex.split(command(settings, data)) == [
         *("ltr", "run", "rounds=3", "arms=[ticket,one_shot]", "early_bird=true", "ticket=null"),
         "dataset.path=it's; $mine.npz",
+        "dataset.layout=channels_first",
     ]

@@ -14,6 +14,7 @@ OF_MACHINE: dict[str, Any] = {
     "claims.decide": ["wins"],
     "claims.most": 9,
     "dataset.path": "mine.npz",
+    "dataset.layout": "channels_first",
     "output_root": "elsewhere",
     "data_dir": "elsewhere",
     "devices": 1,
@@ -71,7 +72,7 @@ def test_the_default_of_a_knob(name: str, value: Any) -> None:
 
 MORE: list[dict[str, Any]] = [
     {"rounds": 16},
-    {"replicates": 4},
+    {"replicates": 9},
     {"arms": ["ticket", "random_reinit", "random_mask", "one_shot", "loud"]},
     {"arm": {**to_dict(Experiment().arm), "random_mask": {"shuffle": "layerwise", "draws": 2}}},
 ]
@@ -86,6 +87,6 @@ def test_more_of_anything_covers_less_and_stays_when_less_is_asked_for(more: dic
 
 
 def test_other_knobs_are_those_asked_for_last() -> None:
-    before, asked = with_arms(rounds=20, devices=2), with_arms(replicates=8, devices=1)
+    before, asked = with_arms(rounds=20, devices=2), with_arms(replicates=9, devices=1)
     found = enlarged(before, asked)
-    assert (found.rounds, found.replicates, found.devices) == (20, 8, 1)
+    assert (found.rounds, found.replicates, found.devices) == (20, 9, 1)

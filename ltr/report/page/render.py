@@ -114,7 +114,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "rounds": _rounds(summary),
         "drawings": list(_drawings(subject, id)),
         "facts": _facts(subject),
-        "command": command(subject.settings, experiment.dataset.path),
+        "command": command(subject.settings, experiment.dataset),
         "settings": subject.settings,
     }
 
