@@ -38,9 +38,9 @@ def test_the_headline_says_what_claims_decided(results: Results, judged: Judge) 
 
 
 def test_the_headline_says_nothing_that_is_not_decided(judged: Judge) -> None:
-    """Of fifty runs in which nothing differs, as many speak of a finding as have a verdict."""
+    """Of runs in which nothing differs, as many speak of a finding as have a verdict."""
     spoke = decided = 0
-    for seed in range(50):
+    for seed in range(15):
         run = chance(seed)
         found, _ = judged(run)
         verdicts = [one.verdict for of_claim in found.values() for one in of_claim]
@@ -50,7 +50,7 @@ def test_the_headline_says_nothing_that_is_not_decided(judged: Judge) -> None:
         assert said.startswith("Nothing is decided") == (set(verdicts) == {"undecided"})
         spoke += bool(named)
         decided += set(verdicts) != {"undecided"}
-    assert spoke == decided < 20
+    assert 0 < spoke == decided < 8
 
 
 def chance(seed: int) -> pd.DataFrame:

@@ -71,7 +71,8 @@ def asked(root: Path, **knobs: Any) -> Subject:
     """What there is to track of a run below a root."""
     folder = root / "digits-1"
     folder.mkdir(exist_ok=True)
-    defined = {"arm": to_dict(Experiment().arm), "rounds": 3, "arms": ["ticket", "one_shot"]}
+    defined = {"arm": to_dict(Experiment().arm), "rounds": 3, "replicates": 3}
+    defined["arms"] = ["ticket", "one_shot"]
     return subject(parse(defined | knobs), folder)
 
 
