@@ -91,6 +91,31 @@ def test_a_pickle_that_is_code_is_not_run(folder: Path) -> None:
     assert made.exists(), "the pickle was harmless, and the test proves nothing"
 
 
+class Address:
+    """A number that a pickle gives out for the address of an object, by a type that says it is none."""
+
+    def __reduce__(self) -> Any:
+        return np.dtype, ("O", False, True), (3, "|", None, None, None, -1, -1, 0)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        (1, (1, 3072), Address(), False, bytes(8 * 3072)),
+        (1, (1, 3072), np.dtype("S8"), False, bytes(8 * 3072)),
+    ],
+)
+def test_bytes_of_a_pickle_are_numbers_alone(array: tuple[Any, ...], folder: Path) -> None:
+    class Planes:
+        def __reduce__(self) -> Any:
+            reconstruct, how, _ = np.zeros(0).__reduce__()
+            return reconstruct, how, array
+
+    (folder / "data_batch_1").write_bytes(pickle.dumps({b"labels": [0], b"data": Planes()}))
+    with pytest.raises(ConfigError, match=r"data_batch_1: no batch of CIFAR \(holds \S+, no numbers\)"):
+        importing.read(folder, Asked())
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
