@@ -30,7 +30,7 @@ class _Type:
     @property
     def dtype(self) -> np.dtype[Any]:
         """UnpicklingError for a type that is none of numbers: an object's bytes would be an address."""
-        dtype = np.dtype(self._code).newbyteorder(self._order)
+        dtype = np.dtype(f"{self._order}{self._code}")
         if dtype.kind not in "biuf":
             raise pickle.UnpicklingError(f"holds {dtype}, no numbers")
         return dtype

@@ -108,8 +108,7 @@ class Address:
 def test_bytes_of_a_pickle_are_numbers_alone(array: tuple[Any, ...], folder: Path) -> None:
     class Planes:
         def __reduce__(self) -> Any:
-            reconstruct, how, _ = np.zeros(0).__reduce__()
-            return reconstruct, how, array
+            return (*np.zeros(0).__reduce__()[:2], array)
 
     (folder / "data_batch_1").write_bytes(pickle.dumps({b"labels": [0], b"data": Planes()}))
     with pytest.raises(ConfigError, match=r"data_batch_1: no batch of CIFAR \(holds \S+, no numbers\)"):
