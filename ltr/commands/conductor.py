@@ -83,7 +83,8 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
     later = [look for look in of_claims.looks if look >= max(experiment.replicates, taken)]
     for replicates in later or [max(experiment.replicates, taken)]:
         yield (asked := dataclasses.replace(experiment, replicates=replicates))
-        found = _found(asked, folder)
+        rounds = verdicts.tested_rounds(folder.frames["results"], asked)
+        found = verdicts.within(rounds, _found(asked, folder))
         still_open = verdicts.undecided(found, of_claims.decide)
         print(f"\n{_said(found, still_open, replicates, of_claims)}", file=sys.stderr, flush=True)
         if not still_open:
@@ -94,7 +95,7 @@ def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]
     """What is decided, with a look at what there is now, which is kept."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.until(experiment.rounds, verdicts.verdicts(results, folder.looks))
+    return verdicts.within(range(experiment.rounds + 1), verdicts.verdicts(results, folder.looks))
 
 
 def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
