@@ -31,7 +31,7 @@ from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.catalog import FINISHED
-from ltr.store.folder import RunFolder, open_run
+from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -135,6 +135,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
     table.catch_up()
     if ready is not None:
         _warn_of_rare_evaluations(outline)
+        _warn_of_older(folder)
         log.info("%s", _amount(outline, folder, to_do))
         with _recorded(folder, ready, words):
             _train(ready, folder, stop, table)
@@ -152,6 +153,16 @@ def _warn_of_rare_evaluations(outline: Outline) -> None:
             "can be seen; lower it",
             experiment.eval_every,
             steps,
+        )
+
+
+def _warn_of_older(folder: RunFolder) -> None:
+    """Warn where what is trained now is not told from what an older release trained."""
+    if folder.finished and folder.schema_version < SCHEMA_VERSION:
+        log.warning(
+            "%s: begun by an older release, whose flops count an overhead too, and whose RigL, one_shot under "
+            "pruning=global and ties of scores were others; to have all alike, choose another output_root",
+            folder.path,
         )
 
 

@@ -145,6 +145,11 @@ class RunFolder:
         sessions = self.facts.get("sessions", [])
         return not sessions or covers(experiment, sessions[-1].get("asked", extent(experiment)))
 
+    @property
+    def schema_version(self) -> int:
+        """That of the release which began the run; the present one if none did."""
+        return int(self.facts.get("schema_version", SCHEMA_VERSION))
+
     def begin(
         self,
         experiment: Experiment,
@@ -175,7 +180,7 @@ class RunFolder:
         whole.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
-            schema_version=self.facts.get("schema_version", SCHEMA_VERSION),
+            schema_version=self.schema_version,
             status="running",
             settings=settings(recorded),
             sessions=[*self.facts.get("sessions", []), session],
