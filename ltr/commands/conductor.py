@@ -160,7 +160,7 @@ def _warn_of_older(folder: RunFolder) -> None:
     """Warn where what is trained now is not told from what an older release trained."""
     if folder.finished and folder.schema_version < SCHEMA_VERSION:
         log.warning(
-            "%s: begun by an older release, whose flops count an overhead too, and whose RigL, one_shot under "
+            "%s: begun by an older release, whose flops count an overhead, and whose RigL, one_shot under "
             "pruning=global and ties of scores were others; to have all alike, choose another output_root",
             folder.path,
         )

@@ -13,6 +13,7 @@ def test_the_threshold_is_named_where_it_is_seen(tmp_path: Path, barrier: float,
     summary = pd.DataFrame(
         {
             "kind": ["orders", "orders", "rounds"],
+            "statistics": "none",
             "density": [1.0, 0.8, 1.0],
             "n": 3,
             "barrier": barrier,
