@@ -95,7 +95,7 @@ def read(path: Path, asked: Asked) -> Found:
     for name, content in sorted(_contents(path).items()):
         loaded = _loaded(name, content)
         if name in _META:
-            class_names = [word.decode() for word in _first(name, loaded, _NAMES)]
+            class_names = [_text(word) for word in _first(name, loaded, _NAMES)]
             continue
         split = split_of(name) or "train"
         images.setdefault(split, []).append(_images(name, loaded))
