@@ -15,14 +15,16 @@ wrongly supported or refuted in some round, at some look, in at most 5 runs of 1
 whatever made people look again; in 2 or 3 of them if they look once. What is not spent, a ninth, is there
 for those who choose the number of replicates by what they saw, which makes a t-test err more often.
 Claims are not corrected for one another: where nothing differs at all, one run in six decides something of
-one of the nine. Rounds are chosen beforehand: the fewer, the more power each has.
+one of the nine. Rounds are chosen before the first look: the fewer, the more power each has. A look is
+corrected over every round that it or an earlier look tests: whoever tests fewer after a look has seen in
+which of them effects are large.
 
 An effect as large as one deviation between replicates is seen at the first look in a single round with a
 probability of 0.26 by 5 replicates and of 0.68 by 10, one of two deviations with 0.78 by 5.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,9 +81,7 @@ def look(results: pd.DataFrame, experiment: config.Experiment) -> Look | None:
             number of replicates by the verdict that it gives.
         experiment: says at which densities claims are tested, and which arms there are.
     """
-    tickets = results[results["arm"] == "ticket"]
-    of_rounds = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
-    rounds = tested(of_rounds, experiment.claims.densities)
+    rounds = tested_rounds(results, experiment)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms}
     found = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
     lanes = by_replicate(_seen(results, found))
@@ -115,6 +115,12 @@ def verdicts(results: pd.DataFrame, looks: Sequence[Look]) -> dict[str, list[Ver
     return found
 
 
+def tested_rounds(results: pd.DataFrame, experiment: config.Experiment) -> list[int]:
+    """The rounds of a run in which claims are to be tested."""
+    tickets = results[(results["arm"] == "ticket") & (results["round"] > 0)]
+    return tested(tickets.groupby("round")["density"].mean(), experiment.claims.densities)
+
+
 def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
     """The rounds nearest to the densities wanted, of those that are near; if there are none, every round."""
     apart = [np.abs(np.log(densities.to_numpy(np.float64) / one)) for one in wanted if len(densities)]
@@ -127,9 +133,9 @@ def cost(looks: int) -> int:
     return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
 
 
-def until(round: int, found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
-    """The verdicts of the rounds up to one."""
-    shown = {name: [one for one in of if one.round <= round] for name, of in found.items()}
+def within(rounds: Container[int], found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
+    """The verdicts of some rounds."""
+    shown = {name: [one for one in of if one.round in rounds] for name, of in found.items()}
     return {name: of for name, of in shown.items() if of}
 
 
@@ -183,26 +189,31 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
 def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
     """The verdicts on a claim of the looks at it, by round."""
     weakest = [{round: min(tests, key=_strength) for round, tests in seen.items()} for seen in of_looks]
+    families = [{round for seen in of_looks[: place + 1] for round in seen} for place in range(len(of_looks))]
     corrected = [
-        _corrected(seen, tests, place)
-        for place, (seen, tests) in enumerate(zip(of_looks, weakest, strict=True))
+        _corrected(seen, tests, len(family), place)
+        for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
     ]
     return [
         _verdict(
             round,
             float(densities[round]),
             [(p[round], tests[round]) for p, tests in zip(corrected, weakest, strict=True) if round in p],
-            LEVEL / len(weakest[-1]) / cost(len(of_looks)),
+            LEVEL / len(families[-1]) / cost(len(of_looks)),
         )
-        for round in sorted(set().union(*of_looks))
+        for round in sorted(families[-1])
     ]
 
 
 def _corrected(
-    seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], before: int
+    seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
 ) -> dict[int, float]:
-    """P of each round at a look, corrected over rounds and for the looks."""
-    adjusted = holm([_p(test, len(seen[round])) for round, test in weakest.items()])
+    """By round, p of a look after so many before it: of the weakest of the tests, corrected.
+
+    `family`: the rounds that it and those before it test; those that it does not test tell nothing, so p = 1.
+    """
+    p = [_p(test, len(seen[round])) for round, test in weakest.items()]
+    adjusted = holm([*p, *[1.0] * (family - len(p))])[: len(p)]
     return {round: min(1.0, cost(before) * p) for round, p in zip(weakest, adjusted, strict=True)}
 
 

@@ -44,7 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
     from ltr.analysis.comparison import compare, in_common
     from ltr.report import comparison, stdout
-    from ltr.store.settings import settings, shared
+    from ltr.store.settings import paired, settings
 
     if len(args.run) < 2:
         raise ConfigError(f"{args.run[0]}: is one run; name two or more to compare (ltr show shows one)")
@@ -54,20 +54,19 @@ def execute(args: argparse.Namespace) -> int:
         if args.arm not in set(table["arm"]):
             known = ", ".join(sorted(set(table["arm"]))) or "none yet"
             raise ConfigError(f"--arm={args.arm}: {run.folder} has {known}")
-    of_runs = [shared(one) for one in experiments]
-    paired = [one == of_runs[0] for one in of_runs]
-    rows = compare(results, args.arm, paired)
+    is_paired = paired(experiments)
+    rows = compare(results, args.arm, is_paired)
     knobs = comparison.differing([settings(one) for one in experiments])
     named = [
         {"run": str(run.folder), "paired": one, **of}
-        for run, one, of in zip(runs, paired, knobs, strict=True)
+        for run, one, of in zip(runs, is_paired, knobs, strict=True)
     ]
     if args.json:
         stdout.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
     elif args.csv:
         stdout.write(rows.to_csv(index=False).rstrip("\n"))
     else:
-        tables = results, in_common(results, args.arm, paired)
+        tables = results, in_common(results, args.arm, is_paired)
         counts = ([table["replicate"].nunique() for table in which] for which in tables)
         write = comparison.markdown if args.md else comparison.text
         stdout.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))

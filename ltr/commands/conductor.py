@@ -31,7 +31,7 @@ from ltr.report.progress import Display, Pace, display
 from ltr.report.stdout import write
 from ltr.setup import Outline, Setup
 from ltr.store.catalog import FINISHED
-from ltr.store.folder import RunFolder, open_run
+from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -83,7 +83,8 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
     later = [look for look in of_claims.looks if look >= max(experiment.replicates, taken)]
     for replicates in later or [max(experiment.replicates, taken)]:
         yield (asked := dataclasses.replace(experiment, replicates=replicates))
-        found = _found(asked, folder)
+        rounds = verdicts.tested_rounds(folder.frames["results"], asked)
+        found = verdicts.within(rounds, _found(asked, folder))
         still_open = verdicts.undecided(found, of_claims.decide)
         print(f"\n{_said(found, still_open, replicates, of_claims)}", file=sys.stderr, flush=True)
         if not still_open:
@@ -94,7 +95,7 @@ def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]
     """What is decided, with a look at what there is now, which is kept."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.until(experiment.rounds, verdicts.verdicts(results, folder.looks))
+    return verdicts.within(range(experiment.rounds + 1), verdicts.verdicts(results, folder.looks))
 
 
 def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
@@ -134,6 +135,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
     table.catch_up()
     if ready is not None:
         _warn_of_rare_evaluations(outline)
+        _warn_of_older(folder)
         log.info("%s", _amount(outline, folder, to_do))
         with _recorded(folder, ready, words):
             _train(ready, folder, stop, table)
@@ -151,6 +153,16 @@ def _warn_of_rare_evaluations(outline: Outline) -> None:
             "can be seen; lower it",
             experiment.eval_every,
             steps,
+        )
+
+
+def _warn_of_older(folder: RunFolder) -> None:
+    """Warn where what is trained now is not told from what an older release trained."""
+    if folder.finished and folder.schema_version < SCHEMA_VERSION:
+        log.warning(
+            "%s: begun by an older release, whose flops count an overhead, and whose RigL, one_shot under "
+            "pruning=global and ties of scores were others; to have all alike, choose another output_root",
+            folder.path,
         )
 
 

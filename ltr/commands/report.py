@@ -41,14 +41,13 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.analysis.comparison import compare
     from ltr.report import stdout
     from ltr.report.page import page
-    from ltr.store.settings import shared
+    from ltr.store.settings import paired
 
     runs = load_different(args.run, args.output_root)
     compared = None
     if len(runs) > 1:
-        of_runs = [shared(run.experiment) for run in runs]
-        paired = [one == of_runs[0] for one in of_runs]
-        compared = compare([run.results for run in runs], "ticket", paired)
+        is_paired = paired([run.experiment for run in runs])
+        compared = compare([run.results for run in runs], "ticket", is_paired)
     output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root)
     output = output / "report.html" if output.is_dir() else output
     try:

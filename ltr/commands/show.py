@@ -118,19 +118,13 @@ def _ticket_text(said: Mapping[str, Any]) -> str:
 
 def _describe(of: "LoadedRun") -> dict[str, Any]:
     """The `run` of the JSON."""
+    from ltr.report.runs import head
     from ltr.store.settings import settings
 
-    run = of.run
     return {
-        "id": run.id,
-        "folder": str(run.folder),
-        "dataset": run.dataset,
-        "model": run.model,
-        "status": run.status,
-        "command": run.goes_on_with,
-        "written": run.written.isoformat(timespec="seconds"),
+        **head(of.run),
         "settings": settings(of.experiment),
-        "figures": [str(path) for path in sorted((run.folder / "figures").glob("*.*"))],
+        "figures": [str(path) for path in sorted((of.folder / "figures").glob("*.*"))],
     }
 
 

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 from ltr import composition, groups
 from ltr.config import Experiment
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.overrides import as_a_person_types
 from ltr.report import runs, stdout
 from ltr.store.catalog import Run
@@ -50,7 +50,7 @@ def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
             print(f"ltr run: {error} (of {' '.join(varied)})", file=sys.stderr)
     if errors:
         number = f"{len(errors)} of {len(combinations)} combinations"
-        raise type(errors[0])(f"{number} cannot be run, see above; nothing was trained")
+        raise _kind(errors[0])(f"{number} cannot be run, see above; nothing was trained")
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():
         print(
@@ -75,6 +75,11 @@ def conclude(folders: Iterable[Path]) -> bool:
         for remark in runs.remarks(entries, left_out):
             print(remark, file=sys.stderr)
     return all(one["status"] == "finished" for one in entries) and len(began) == len(set(folders))
+
+
+def _kind(error: LtrError) -> type[LtrError]:
+    """The error of the same exit code that takes a message alone."""
+    return next(kind for kind in (DataNotFoundError, ConfigError, LtrError) if isinstance(error, kind))
 
 
 def _choices(words: Sequence[str]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ltr.analysis.summary import by_round
+from ltr.analysis.verdicts import tested_rounds, within
 from ltr.config import Experiment
 from ltr.report import tables
 from ltr.report.advice import advice, caveats
@@ -38,7 +39,8 @@ def conclude(
     """
     parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(found, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
-    parts += [*sentences(results, experiment, found), advice(found, looks, words, seconds)]
+    now = within(tested_rounds(results, experiment), found)  # a look before may have been at others
+    parts += [*sentences(results, experiment, found), advice(now, looks, words, seconds)]
     write("".join(f"\n{part}\n" for part in parts if part).removesuffix("\n"))
 
 

@@ -47,9 +47,8 @@ class Column(NamedTuple):
         return f"{cut:>{self.width}}" if self.is_number else f"{cut:{self.width}}"
 
 
-def entry(run: Run) -> dict[str, Any]:
-    """What a list says of a run, as plain data; `settings` only as far as `run.json` has them."""
-    summary = run.info.get("summary") or {}
+def head(run: Run) -> dict[str, Any]:
+    """What a run is and how far it is, as plain data."""
     return {
         "id": run.id,
         "folder": str(run.folder),
@@ -58,6 +57,14 @@ def entry(run: Run) -> dict[str, Any]:
         "status": run.status,
         "command": run.goes_on_with,
         "written": run.written.isoformat(timespec="seconds"),
+    }
+
+
+def entry(run: Run) -> dict[str, Any]:
+    """What a list says of a run, as plain data; `settings` only as far as `run.json` has them."""
+    summary = run.info.get("summary") or {}
+    return {
+        **head(run),
         "rounds": summary.get("rounds_done"),
         "replicates": summary.get("replicates"),
         "density": summary.get("density"),

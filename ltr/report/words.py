@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ltr.config import Dataset
+if TYPE_CHECKING:
+    from ltr.config import Dataset  # and with it pydantic
 
 
-def command(settings: Mapping[str, Any], data: Dataset) -> str:
+def command(settings: Mapping[str, Any], data: "Dataset") -> str:
     """The `ltr run` of knobs by dotted name, as a shell takes it.
 
     Where data of one's own lie is another matter on another machine, so of their path the name is said

@@ -27,7 +27,7 @@ from ltr import machine
 from ltr.config import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
-from ltr.store import catalog, checkpoints, looks, tables
+from ltr.store import catalog, checkpoints, looks, tables, whole
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
@@ -145,6 +145,11 @@ class RunFolder:
         sessions = self.facts.get("sessions", [])
         return not sessions or covers(experiment, sessions[-1].get("asked", extent(experiment)))
 
+    @property
+    def schema_version(self) -> int:
+        """That of the release which began the run; the present one if none did."""
+        return int(self.facts.get("schema_version", SCHEMA_VERSION))
+
     def begin(
         self,
         experiment: Experiment,
@@ -172,10 +177,10 @@ class RunFolder:
             "packed": dict(packed),
         }
         recorded = self.recorded(experiment)
-        _replace(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
+        whole.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
-            schema_version=self.facts.get("schema_version", SCHEMA_VERSION),
+            schema_version=self.schema_version,
             status="running",
             settings=settings(recorded),
             sessions=[*self.facts.get("sessions", []), session],
@@ -185,7 +190,7 @@ class RunFolder:
 
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""
-        _replace(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
+        whole.write_text(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -211,13 +216,6 @@ class RunFolder:
         whole = functools.reduce(pd.MultiIndex.intersection, indices)
         for name, index in zip(self.frames, indices, strict=True):
             self.frames[name] = self.frames[name][index.isin(whole)]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _read(path: Path, name: str) -> pd.DataFrame:

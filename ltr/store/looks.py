@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltr.errors import LtrError
+from ltr.store import whole
 
 FILE = "looks.json"
 
@@ -42,9 +43,7 @@ def read(folder: Path) -> list[Look]:
 
 def write(folder: Path, looks: Sequence[Look]) -> None:
     """Replace the looks at a run, whole or not at all."""
-    temporary = folder / f".{FILE}.tmp"
-    temporary.write_text(json.dumps([look._asdict() for look in looks], indent=1) + "\n")
-    temporary.replace(folder / FILE)
+    whole.write_text(folder / FILE, json.dumps([look._asdict() for look in looks], indent=1) + "\n")
 
 
 def _look(entry: Mapping[str, Any]) -> Look:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ltr.config import Arm, Experiment, Extends, OfMachine
@@ -13,9 +13,9 @@ SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
 """How the knobs begin that, where they are the same, make replicates start from the same weights."""
 
 
-def shared(experiment: Experiment) -> dict[str, Any]:
-    """The knobs that decide what replicates start from: of equal runs, differences are paired."""
-    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}
+def paired(experiments: Sequence[Experiment]) -> list[bool]:
+    """Of each experiment, whether its replicates start from the same weights as those of the first."""
+    return [_shared(one) == _shared(experiments[0]) for one in experiments]
 
 
 def settings(experiment: Experiment) -> dict[str, Any]:
@@ -79,3 +79,8 @@ def _trimmed(experiment: Experiment) -> Experiment:
     """With no more arms defined than are asked for."""
     arms = {name: experiment.arm.get(name, Arm()) for name in experiment.arms}
     return dataclasses.replace(experiment, arm=arms)
+
+
+def _shared(experiment: Experiment) -> dict[str, Any]:
+    """The knobs that decide what replicates start from: of equal runs, differences are paired."""
+    return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}

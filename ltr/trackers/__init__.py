@@ -20,6 +20,7 @@ import pandas as pd
 
 from ltr.config import Experiment
 from ltr.errors import ConfigError, StoppedError
+from ltr.store import whole
 from ltr.store.settings import extent, settings
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Shown:
         """Remember that they are shown."""
         arms = dict.fromkeys(one.arm for one in scalars)
         self._all.setdefault(self._key, []).extend([round, arm] for arm in arms)
-        self._file.write_text(json.dumps(self._all))
+        whole.write_text(self._file, json.dumps(self._all))
 
 
 class Tracked:

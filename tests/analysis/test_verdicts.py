@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from ltr.analysis import verdicts as room
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, check
-from ltr.analysis.verdicts import Verdict, cost, look, sparsest, undecided, verdicts, with_look
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Evidence, check
+from ltr.analysis.verdicts import Verdict, cost, look, sparsest, undecided, verdicts, with_look, within
 from ltr.config import Claims, Experiment
 from ltr.errors import ConfigError
 from ltr.knobs import parse
@@ -211,6 +211,20 @@ def test_every_look_costs() -> None:
     assert (twice.n, twice.effect) == (8, pytest.approx(gains.mean()))
 
 
+def test_rounds_that_a_look_leaves_out_count_if_one_before_saw_them() -> None:
+    """By hand: one of three rounds, chosen after the first look, counts three times at the second."""
+    wobble = noise(0.01)
+    table = lanes(lambda arm, *_: 0.9 + 0.02 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=3, n=8)
+    gains = (of_arm(table, "ticket", 2) - of_arm(table, "random_mask", 2)).to_numpy()
+    asked = Experiment(claims=Claims(densities=(0.64,)))
+    chosen_before = with_look([], look(table, asked))
+    chosen_after = with_look(looks_at(table, [3]), look(table, asked))
+    p = stats.ttest_1samp(gains, 0).pvalue
+    assert [one.p for one in verdicts(table, chosen_before)["structure"]] == [pytest.approx(2 * p)]
+    (found,) = within([2], verdicts(table, chosen_after))["structure"]
+    assert found.p == pytest.approx(5 * 3 * p)
+
+
 def of_arm(table: pd.DataFrame, arm: str, round: int = 1) -> pd.Series:
     return table[(table["arm"] == arm) & (table["round"] == round)].set_index("replicate")[
         "accuracy_at_early_stop"
@@ -403,6 +417,26 @@ def test_whatever_makes_people_look_again_it_errs_in_one_of_twenty_runs(
     """Where nothing differs. An error at any look counts, whatever is found at later ones."""
     runs = np.random.default_rng(0).normal(size=(1500, rounds, MOST_REPLICATES))
     assert np.mean([errs(gains, first, FOLLOWING[following]) for gains in runs]) <= 0.05
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_whoever_goes_on_with_the_best_round_alone_errs_in_one_of_twenty_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Corrected at each look over the rounds of that look alone, they would err in 7 of 100."""
+    monkeypatch.setattr(room, "replicates_needed", lambda *_: None)
+    monkeypatch.setattr(room, "interval", lambda _: (0.0, 0.0))
+    densities, counts = pd.Series(0.5, range(4)), (8, 12, 20, 30, 40)
+    wrong, runs = 0, np.random.default_rng(0).normal(size=(4000, len(densities), counts[-1]))
+    for gains in runs:
+        best, of_looks = list(densities.index), []
+        for n in counts:
+            of_looks.append({round: [Evidence(gains[round, :n])] for round in best})
+            best = [int(stats.ttest_1samp(gains[:, :n], 0, axis=1).pvalue.argmin())]
+        wrong += wrong_at(room._verdicts(of_looks, densities))
+    assert wrong <= 0.05 * len(runs)
 
 
 @pytest.mark.usefixtures("quick")

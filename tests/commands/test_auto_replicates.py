@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import ltr
+from ltr.analysis.verdicts import Verdict
 from ltr.commands import conductor
 from ltr.store import tables
 
@@ -40,6 +41,21 @@ def test_it_ends_when_the_claims_are_decided(
     assert ltr_run(*AUTO) == 0
     assert "5 replicates decide: weights" in capsys.readouterr().err
     assert trained(root)["replicate"].nunique() == 5
+
+
+def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
+    ltr_run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[int]] = []
+
+    def undecided(found: dict[str, list[Verdict]], _: object) -> list[str]:
+        asked.append({one.round for of in found.values() for one in of})
+        return []
+
+    monkeypatch.setattr(conductor.verdicts, "undecided", undecided)
+    assert ltr_run("rounds=2", "replicates=1", "claims.densities=[0.8,0.64]") == 0
+    assert ltr_run(*AUTO, "rounds=2") == 0
+    assert asked == [{1}]
 
 
 def test_claims_tested_nowhere_add_nothing(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:

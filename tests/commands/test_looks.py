@@ -1,5 +1,6 @@
 """Every time verdicts are given is remembered, and allowed for when they are given again."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,12 +35,16 @@ def test_what_is_seen_again_is_no_other_look(folder: Path, ltr_run: Run, capsys:
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_more_replicates_are_another_look(folder: Path, ltr_run: Run, capsys: Captured, is_old: bool) -> None:
-    """Of a run from before looks were kept, its end was the first."""
+    """Of a run from before looks were kept, its end was the first; what is trained now may differ."""
     if is_old:
         (folder / looks.FILE).unlink()
+        info = folder / "run.json"
+        info.write_text(json.dumps(json.loads(info.read_text()) | {"schema_version": 3}))
     assert ltr_run("replicates=3") == 0
     assert [look.replicates for look in looks.read(folder)] == [2, 3]
-    assert "2 looks, after 2 and 3 replicates" in " ".join(capsys.readouterr().out.split())
+    said = capsys.readouterr()
+    assert "2 looks, after 2 and 3 replicates" in " ".join(said.out.split())
+    assert ("begun by an older release" in said.err) == is_old
     run = ltr.load(folder)
     first = run.claims.set_index("claim")["p"]
     (folder / looks.FILE).write_text("[]")

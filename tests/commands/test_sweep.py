@@ -9,7 +9,8 @@ import pytest
 from ltr.commands import sweep
 from ltr.composition import from_words
 from ltr.config import Experiment
-from ltr.errors import ConfigError, DataNotFoundError
+from ltr.errors import ConfigError, DataNotFoundError, LtrError
+from ltr.knobs import KnobError
 from ltr.store.identity import folder_name
 
 
@@ -75,13 +76,15 @@ def test_the_folders_are_those_of_the_combinations(tmp_path: Path) -> None:
     assert folders == [tmp_path / folder_name(from_words([f"seed={seed}", *words[1:]])) for seed in (0, 1)]
 
 
-def test_the_exit_code_is_that_of_the_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [DataNotFoundError("gone"), KnobError(["arms"], "arms: unknown arm x")])
+def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: pytest.MonkeyPatch) -> None:
     def validated(words: Sequence[str], is_elsewhere: bool) -> None:
-        raise DataNotFoundError("gone")
+        raise error
 
     monkeypatch.setattr(sweep, "_validated", validated)
-    with pytest.raises(DataNotFoundError, match="2 of 2 combinations cannot be run"):
+    with pytest.raises(LtrError, match="2 of 2 combinations cannot be run") as caught:
         sweep.checked(["seed=0,1"])
+    assert caught.value.exit_code == error.exit_code
 
 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,11 +68,11 @@ class Recorder:
 
 
 def asked(root: Path, **knobs: Any) -> Subject:
-    """What there is to track of a run below a root."""
+    """What there is to track of a run below a root, of three replicates."""
     folder = root / "digits-1"
     folder.mkdir(exist_ok=True)
-    defined = {"arm": to_dict(Experiment().arm), "rounds": 3, "replicates": 3}
-    defined["arms"] = ["ticket", "one_shot"]
+    defined = {"arm": to_dict(Experiment().arm), "arms": ["ticket", "one_shot"]}
+    defined |= {"rounds": 3, "replicates": 3}
     return subject(parse(defined | knobs), folder)
 
 

@@ -1,16 +1,14 @@
 """CIFAR's Python version: pickled batches in a folder or in its .tar.gz, read without running them."""
 
-import codecs
 import io
 import pickle
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct  # what a pickled array names
 from numpy.typing import NDArray
 
 from ltr.data.importing.base import Asked, Format, Found, split_of
@@ -20,19 +18,55 @@ _LABELS = (b"labels", b"fine_labels")
 _NAMES = (b"label_names", b"fine_label_names")
 
 
-def _frombuffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+class _Type:
+    """A type of numbers, while it is unpickled."""
+
+    def __init__(self, code: str | bytes, *_: Any) -> None:
+        self._code, self._order = _text(code), "|"
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        self._order = _text(state[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """UnpicklingError for a type that is none of numbers: an object's bytes would be an address."""
+        dtype = np.dtype(f"{self._order}{self._code}")
+        if dtype.kind not in "biuf":
+            raise pickle.UnpicklingError(f"holds {dtype}, no numbers")
+        return dtype
+
+
+class _Array:
+    """An array, while it is unpickled."""
+
+    def __init__(self, *_: Any) -> None:
+        self.numbers: NDArray[Any] = np.empty(0)
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        _, shape, of, is_fortran, content = state
+        self.numbers = np.frombuffer(content, of.dtype).reshape(shape, order="F" if is_fortran else "C")
+
+
+def _from_buffer(content: Any, of: _Type, shape: tuple[int, ...], order: Literal["C", "F"]) -> _Array:
     """What newer pickles of arrays call."""
-    return np.frombuffer(buffer, dtype).reshape(shape, order=order)
+    array = _Array()
+    array.__setstate__((1, shape, of, order == "F", content))
+    return array
+
+
+def _text(word: str | bytes) -> str:
+    return word.decode() if isinstance(word, bytes) else word
 
 
 _ALLOWED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
-    ("_codecs", "encode"): codecs.encode,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Type,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("_codecs", "encode"): str.encode,
 }
+"""Stand-ins for what a pickle names. NumPy's own would believe whatever state a pickle gives a type."""
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -61,7 +95,7 @@ def read(path: Path, asked: Asked) -> Found:
     for name, content in sorted(_contents(path).items()):
         loaded = _loaded(name, content)
         if name in _META:
-            class_names = [word.decode() for word in _first(name, loaded, _NAMES)]
+            class_names = [_text(word) for word in _first(name, loaded, _NAMES)]
             continue
         split = split_of(name) or "train"
         images.setdefault(split, []).append(_images(name, loaded))
@@ -103,7 +137,10 @@ def _loaded(name: str, content: bytes) -> Mapping[bytes, Any]:
         raise ValueError(f"{name}: no batch of CIFAR ({error})") from None
     if not isinstance(loaded, dict):
         raise ValueError(f"{name}: no batch of CIFAR (holds a {type(loaded).__name__})")
-    return {key.encode() if isinstance(key, str) else key: value for key, value in loaded.items()}
+    return {
+        key.encode() if isinstance(key, str) else key: value.numbers if isinstance(value, _Array) else value
+        for key, value in loaded.items()
+    }
 
 
 def _first(name: str, batch: Mapping[bytes, Any], keys: tuple[bytes, ...]) -> Any:

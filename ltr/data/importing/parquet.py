@@ -1,6 +1,7 @@
 """Parquet files of encoded images, as Hugging Face data sets write them: {bytes, path} and a label."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def read(path: Path, asked: Asked) -> Found:
     for split, files in by_split(paths).items():
         tables = [_read(file) for file in files]
         image, label = _columns(files[0], tables[0].schema, asked.label)
+        _require_columns(files, tables, (image, label))
         encoded[split] = [
             Encoded(f"{file.name}, row {row}", _content(file, row, value))
             for file, table in zip(files, tables, strict=True)
@@ -72,6 +74,12 @@ def _columns(file: Path, schema: Any, label: str | None) -> tuple[str, str]:
             f"{file.name}: type --label with the column of labels, one of {', '.join(schema.names)}"
         )
     return images[0], known[0]
+
+
+def _require_columns(files: Sequence[Path], tables: Sequence[Any], names: Sequence[str]) -> None:
+    for file, table in zip(files, tables, strict=True):
+        if lacking := [name for name in names if name not in table.column_names]:
+            raise ValueError(f"{file.name}: has no column {lacking[0]}, as {files[0].name} has")
 
 
 def _is_encoded(kind: Any) -> bool:

@@ -60,9 +60,8 @@ def test_cifar_100(
     images = pictures(6, 32, 32, 3)
     for name, part in (("train", images[:4]), ("test", images[4:])):
         (tmp_path / name).write_bytes(pickle.dumps(batch(part, "fine_labels"), protocol))
-    (tmp_path / "meta").write_bytes(
-        pickle.dumps({"fine_label_names": [name.encode() for name in NAMES]}, protocol)
-    )
+    names = NAMES if protocol == 5 else [name.encode() for name in NAMES]  # as Python 3 and 2 write words
+    (tmp_path / "meta").write_bytes(pickle.dumps({"fine_label_names": names}, protocol))
     content = imported(tmp_path)
     np.testing.assert_array_equal(content.train.images, images[:4])
     assert content.class_names == ("plane", "ship")
@@ -89,6 +88,30 @@ def test_a_pickle_that_is_code_is_not_run(folder: Path) -> None:
     assert not made.exists()
     pickle.loads(content)
     assert made.exists(), "the pickle was harmless, and the test proves nothing"
+
+
+class Address:
+    """A number that a pickle gives out for the address of an object, by a type that says it is none."""
+
+    def __reduce__(self) -> Any:
+        return np.dtype, ("O", False, True), (3, "|", None, None, None, -1, -1, 0)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        (1, (1, 3072), Address(), False, bytes(8 * 3072)),
+        (1, (1, 3072), np.dtype("S8"), False, bytes(8 * 3072)),
+    ],
+)
+def test_bytes_of_a_pickle_are_numbers_alone(array: tuple[Any, ...], folder: Path) -> None:
+    class Planes:
+        def __reduce__(self) -> Any:
+            return (*np.zeros(0).__reduce__()[:2], array)
+
+    (folder / "data_batch_1").write_bytes(pickle.dumps({b"labels": [0], b"data": Planes()}))
+    with pytest.raises(ConfigError, match=r"data_batch_1: no batch of CIFAR \(holds \S+, no numbers\)"):
+        importing.read(folder, Asked())
 
 
 @pytest.mark.parametrize(

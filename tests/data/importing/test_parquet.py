@@ -121,3 +121,10 @@ def test_a_damaged_file_is_one_line(images: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"all\.parquet: cannot be read as Parquet ") as caught:
         importing.read(path, Asked())
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_a_split_have_the_same_columns(images: np.ndarray, tmp_path: Path) -> None:
+    write(tmp_path / "train-0.parquet", images[:4])
+    write(tmp_path / "train-1.parquet", images[4:], label="kind")
+    with pytest.raises(ConfigError, match=r"train-1\.parquet: has no column label, as train-0\.parquet has$"):
+        importing.read(tmp_path, Asked())
