@@ -15,7 +15,8 @@ wrongly supported or refuted in some round, at some look, in at most 5 runs of 1
 whatever made people look again; in 2 or 3 of them if they look once. What is not spent, a ninth, is there
 for those who choose the number of replicates by what they saw, which makes a t-test err more often.
 Claims are not corrected for one another: where nothing differs at all, one run in six decides something of
-one of the nine. Rounds are chosen beforehand: the fewer, the more power each has.
+one of the nine. Rounds are chosen beforehand: the fewer, the more power each has. A look at fewer rounds
+than an earlier one is corrected over those of both, since they may have been chosen by what was seen.
 
 An effect as large as one deviation between replicates is seen at the first look in a single round with a
 probability of 0.26 by 5 replicates and of 0.68 by 10, one of two deviations with 0.78 by 5.
@@ -75,12 +76,12 @@ def look(results: pd.DataFrame, experiment: config.Experiment) -> Look | None:
     Nothing is claimed of tickets that do not start again from early weights, as the paper's do.
 
     Args:
-        results: of all that was trained, even if less was asked for now: else people might choose the
-            number of replicates by the verdict that it gives.
-        experiment: says at which densities claims are tested, and which arms there are.
+        results: of all replicates that were trained, even if fewer were asked for now: else people might
+            choose their number by the verdict that it gives.
+        experiment: says at which densities claims are tested, up to which round, and which arms there are.
     """
-    tickets = results[results["arm"] == "ticket"]
-    of_rounds = tickets[tickets["round"] > 0].groupby("round")["density"].mean()
+    tickets = results[(results["arm"] == "ticket") & results["round"].between(1, experiment.rounds)]
+    of_rounds = tickets.groupby("round")["density"].mean()
     rounds = tested(of_rounds, experiment.claims.densities)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms}
     found = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
@@ -127,10 +128,14 @@ def cost(looks: int) -> int:
     return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
 
 
-def until(round: int, found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
-    """The verdicts of the rounds up to one."""
-    shown = {name: [one for one in of if one.round <= round] for name, of in found.items()}
-    return {name: of for name, of in shown.items() if of}
+def within(experiment: config.Experiment, found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
+    """The verdicts that are of the rounds and arms of an experiment."""
+    shown = {
+        name: [one for one in of_claim if one.round <= experiment.rounds]
+        for name, of_claim in found.items()
+        if CLAIMS[name].arm in experiment.arms
+    }
+    return {name: of_claim for name, of_claim in shown.items() if of_claim}
 
 
 def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
@@ -183,26 +188,31 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
 def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
     """The verdicts on a claim of the looks at it, by round."""
     weakest = [{round: min(tests, key=_strength) for round, tests in seen.items()} for seen in of_looks]
+    families = [len(set().union(*of_looks[: place + 1])) for place in range(len(of_looks))]
     corrected = [
-        _corrected(seen, tests, place)
-        for place, (seen, tests) in enumerate(zip(of_looks, weakest, strict=True))
+        _corrected(seen, tests, family, place)
+        for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
     ]
     return [
         _verdict(
             round,
             float(densities[round]),
             [(p[round], tests[round]) for p, tests in zip(corrected, weakest, strict=True) if round in p],
-            LEVEL / len(weakest[-1]) / cost(len(of_looks)),
+            LEVEL / families[-1] / cost(len(of_looks)),
         )
         for round in sorted(set().union(*of_looks))
     ]
 
 
 def _corrected(
-    seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], before: int
+    seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
 ) -> dict[int, float]:
-    """P of each round at a look, corrected over rounds and for the looks."""
-    adjusted = holm([_p(test, len(seen[round])) for round, test in weakest.items()])
+    """P of each round at a look, corrected over the rounds of this look and of those before, and for the looks.
+
+    Of the rounds that were seen before alone p counts as 1.
+    """
+    p_values = [_p(test, len(seen[round])) for round, test in weakest.items()]
+    adjusted = holm([*p_values, *[1.0] * (family - len(p_values))])[: len(p_values)]
     return {round: min(1.0, cost(before) * p) for round, p in zip(weakest, adjusted, strict=True)}
 
 

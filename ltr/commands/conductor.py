@@ -91,10 +91,10 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
 
 
 def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
-    """What is decided, with a look at what there is now, which is kept."""
+    """What is decided of what was asked for, with a look at what there is now, which is kept."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.until(experiment.rounds, verdicts.verdicts(results, folder.looks))
+    return verdicts.within(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:

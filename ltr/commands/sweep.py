@@ -50,7 +50,8 @@ def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
             print(f"ltr run: {error} (of {' '.join(varied)})", file=sys.stderr)
     if errors:
         number = f"{len(errors)} of {len(combinations)} combinations"
-        raise type(errors[0])(f"{number} cannot be run, see above; nothing was trained")
+        kind = ConfigError if isinstance(errors[0], ConfigError) else type(errors[0])
+        raise kind(f"{number} cannot be run, see above; nothing was trained")
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():
         print(

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from ltr.analysis import verdicts as room
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, check
-from ltr.analysis.verdicts import Verdict, cost, look, sparsest, undecided, verdicts, with_look
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Evidence, check
+from ltr.analysis.verdicts import Verdict, cost, look, sparsest, undecided, verdicts, with_look, within
 from ltr.config import Claims, Experiment
 from ltr.errors import ConfigError
 from ltr.knobs import parse
@@ -242,6 +242,37 @@ def test_a_look_at_what_was_seen_before_is_none() -> None:
     assert all(with_look(taken, one) == taken for one in seen)
 
 
+def test_rounds_chosen_by_an_earlier_look_are_corrected_over_those_of_both() -> None:
+    """By hand: the second look is at one round of four, whose p counts 4 x 5 times."""
+    table = lanes(noise(0.01), lambda *_: 5, rounds=4, n=8)
+    first = looks_at(table[table["replicate"] < 5], [5])
+    again = look(table, Experiment(claims=EVERY_ROUND, rounds=1))
+    assert again is not None
+    assert (again.replicates, again.rounds) == (8, [1])
+    gains = (of_arm(table, "ticket") - of_arm(table, "random_mask")).to_numpy()
+    (chosen, *_) = verdicts(table, [again._replace(rounds=[1])])["structure"]
+    assert chosen.p == pytest.approx(min(1, 2 * stats.ttest_1samp(gains, 0).pvalue))
+    alone = verdicts(table, [*first, again])["structure"][0].p
+    before = verdicts(table, first)["structure"][0].p
+    assert alone == pytest.approx(min(1, before, 4 * 5 * stats.ttest_1samp(gains, 0).pvalue))
+
+
+def test_more_replicates_of_fewer_rounds_are_looked_at() -> None:
+    """Else the command that a run advises would change nothing."""
+    table = lanes(noise(0.01), lambda *_: 5, rounds=3, n=6)
+    torn = table[(table["replicate"] < 3) | (table["round"] < 2)]
+    seen = look(torn, Experiment(claims=EVERY_ROUND, rounds=1))
+    assert seen is not None
+    assert (seen.replicates, seen.rounds) == (6, [1])
+
+
+def test_verdicts_within_what_was_asked_for_are_of_its_rounds_and_arms() -> None:
+    found = at_once(lanes(noise(0.01), lambda *_: 5, rounds=3, n=4))
+    shown = within(Experiment(rounds=2, arms=("ticket", "random_mask")), found)
+    assert [*shown] == ["matches", "wins", "faster", "structure", "structure_speed"]
+    assert {one.round for of_claim in shown.values() for one in of_claim} == {1, 2}
+
+
 def test_a_new_arm_is_a_first_look_at_its_claims_alone() -> None:
     table = lanes(noise(0.01), lambda *_: 5, rounds=1, n=6)
     before = table[table["arm"] != "random_mask"]
@@ -366,6 +397,24 @@ def advised(gains: np.ndarray, level: float) -> int:
     """As many replicates as might tell some of it: what a run advises."""
     needed = (room.replicates_needed(gain, 0.0, level / len(gains)) for gain in gains)
     return min((n for n in needed if n), default=MOST_REPLICATES + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [4, 15])
+def test_rounds_chosen_by_what_was_seen_err_in_one_of_twenty_runs(rounds: int) -> None:
+    """Where nothing differs, and each look is at the round that was the closest to a verdict."""
+    runs, wrong = np.random.default_rng(0).normal(size=(2000, rounds, MOST_REPLICATES)), 0
+    for gains in runs:
+        n, before, seen = 8, 0, gains
+        while n <= MOST_REPLICATES and before < MOST_LOOKS:
+            p = stats.ttest_1samp(seen[:, :n], 0, axis=1).pvalue
+            tests = {round: [Evidence(gain[:n])] for round, gain in enumerate(seen)}
+            corrected = room._corrected(tests, {at: one[0] for at, one in tests.items()}, rounds, before)
+            if min(corrected.values()) < 0.05:
+                wrong += 1
+                break
+            seen, n, before = seen[[int(p.argmin())]], int(1.4 * n) + 1, before + 1
+    assert wrong <= 0.05 * len(runs)
 
 
 FOLLOWING: dict[str, Callable[[np.ndarray, np.ndarray, float], int]] = {
