@@ -207,7 +207,7 @@ def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: p
 def _corrected(
     seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
 ) -> dict[int, float]:
-    """P of each round at a look, corrected over the rounds of this look and of those before, and for the looks.
+    """P of each round at a look, corrected over the rounds of this and earlier looks, and for the looks.
 
     Of the rounds that were seen before alone p counts as 1.
     """
