@@ -104,3 +104,9 @@ def test_a_value_out_of_bounds_is_refused_before_anything_trains(capsys: pytest.
     ):
         sweep.checked(["prune_rate=0.2,2"])
     assert "prune_rate=2: must be a number > 0 and < 1 (of prune_rate=2)" in capsys.readouterr().err
+
+
+def test_a_sweep_of_one_combination_names_no_knob_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError):
+        sweep.checked(["prune_rate=2"])
+    assert capsys.readouterr().err == "ltr run: prune_rate=2: must be a number > 0 and < 1\n"
