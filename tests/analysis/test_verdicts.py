@@ -250,7 +250,7 @@ def test_rounds_chosen_by_an_earlier_look_are_corrected_over_those_of_both() -> 
     assert again is not None
     assert (again.replicates, again.rounds) == (8, [1])
     gains = (of_arm(table, "ticket") - of_arm(table, "random_mask")).to_numpy()
-    (chosen, *_) = verdicts(table, [again._replace(rounds=[1])])["structure"]
+    (chosen,) = verdicts(table, [again])["structure"]
     assert chosen.p == pytest.approx(min(1, 2 * stats.ttest_1samp(gains, 0).pvalue))
     alone = verdicts(table, [*first, again])["structure"][0].p
     before = verdicts(table, first)["structure"][0].p
