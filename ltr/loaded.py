@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from ltr.analysis.summary import by_round, select
-from ltr.analysis.verdicts import Verdict, look, verdicts, with_look, within
+from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
 from ltr.config import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.knobs import parse
@@ -80,8 +80,8 @@ class LoadedRun:
 
     @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
-        """What the looks at the run decide of each claim, in the rounds that were asked for last."""
-        return within(range(self.experiment.rounds + 1), verdicts(self._whole("results"), self.looks))
+        """What the looks at the run decide of each claim, in the rounds and of the arms that it has."""
+        return asked_for(self.experiment, verdicts(self._whole("results"), self.looks))
 
     @cached_property
     def looks(self) -> list[Look]:

@@ -135,7 +135,7 @@ def replicates_needed(values: np.ndarray, bound: float, level: float) -> int | N
         return None
     least = max(len(values) + 1, FEWEST)
     if spread <= ROUNDING:
-        return next(n for n in range(least, MOST) if sign_test(n) < level)
+        return next((n for n in range(least, MOST) if sign_test(n) < level), None)
     if power(distance / spread, MOST, level) < POWER:
         return None
     low, high = least, MOST

@@ -77,9 +77,9 @@ def look(results: pd.DataFrame, experiment: config.Experiment) -> Look | None:
     Nothing is claimed of tickets that do not start again from early weights, as the paper's do.
 
     Args:
-        results: of all that was trained, even if less was asked for now: else people might choose the
-            number of replicates by the verdict that it gives.
-        experiment: says at which densities claims are tested, and which arms there are.
+        results: of all replicates that were trained, even if fewer were asked for now: else people might
+            choose their number by the verdict that it gives.
+        experiment: says at which densities claims are tested, up to which round, and which arms there are.
     """
     rounds = tested_rounds(results, experiment)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms}
@@ -116,8 +116,8 @@ def verdicts(results: pd.DataFrame, looks: Sequence[Look]) -> dict[str, list[Ver
 
 
 def tested_rounds(results: pd.DataFrame, experiment: config.Experiment) -> list[int]:
-    """The rounds of a run in which claims are to be tested."""
-    tickets = results[(results["arm"] == "ticket") & (results["round"] > 0)]
+    """The rounds of a run, as far as they are asked for, in which claims are to be tested."""
+    tickets = results[(results["arm"] == "ticket") & results["round"].between(1, experiment.rounds)]
     return tested(tickets.groupby("round")["density"].mean(), experiment.claims.densities)
 
 
@@ -137,6 +137,14 @@ def within(rounds: Container[int], found: Mapping[str, Sequence[Verdict]]) -> di
     """The verdicts of some rounds."""
     shown = {name: [one for one in of if one.round in rounds] for name, of in found.items()}
     return {name: of for name, of in shown.items() if of}
+
+
+def asked_for(
+    experiment: config.Experiment, found: Mapping[str, Sequence[Verdict]]
+) -> dict[str, list[Verdict]]:
+    """The verdicts that are of the rounds and arms of an experiment."""
+    of_arms = {name: of for name, of in found.items() if CLAIMS[name].arm in experiment.arms}
+    return within(range(experiment.rounds + 1), of_arms)
 
 
 def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:

@@ -92,10 +92,10 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
 
 
 def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
-    """What is decided, with a look at what there is now, which is kept."""
+    """What is decided of what was asked for, with a look at what there is now, which is kept."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.within(range(experiment.rounds + 1), verdicts.verdicts(results, folder.looks))
+    return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
@@ -255,7 +255,8 @@ def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
         everything = extent(folder.recorded(outline.experiment))
         more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
         return f"finished before, nothing to train{more}"
-    said = f"{len(to_do)} trainings of {outline.schedule.steps} steps"
+    trainings = "training" if len(to_do) == 1 else "trainings"
+    said = f"{len(to_do)} {trainings} of {outline.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 

@@ -47,7 +47,8 @@ def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
         except LtrError as error:
             errors.append(error)
             varied = [as_a_person_types(word) for word in combination if [word] not in choices.values()]
-            print(f"ltr run: {error} (of {' '.join(varied)})", file=sys.stderr)
+            where = f" (of {' '.join(varied)})" if varied else ""
+            print(f"ltr run: {error}{where}", file=sys.stderr)
     if errors:
         number = f"{len(errors)} of {len(combinations)} combinations"
         raise _kind(errors[0])(f"{number} cannot be run, see above; nothing was trained")

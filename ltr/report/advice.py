@@ -50,16 +50,22 @@ def advice(found: Found, looks: Sequence[Look], words: Sequence[str], seconds: f
     said = f"{len(still_open)} of {len(verdicts)} verdicts are open."
     if not needed:
         return textwrap.fill(f"{said} {_hopeless(still_open)}", WIDTH)
-    replicates = max(needed)
+    replicates, taken = max(needed), _looks_at_open_claims(found, looks)
     said += (
         f" {replicates} replicates would probably decide {len(needed)} of them. Looking again has its price: "
-        f"p then counts {cost(len(looks))} times instead of {cost(len(looks) - 1)}."
+        f"p then counts {cost(taken)} times instead of {cost(taken - 1)}."
     )
     if tickets := [word for word in words if word.startswith("ticket=")]:
         said += f" The run that the tickets are of ({', '.join(tickets)}) has to have as many first."
     more = replicates - max(one.n for one in verdicts)
     again = _command(words, replicates)
     return f"{textwrap.fill(said, WIDTH)}\n{again}  # about {duration(more * seconds)}"
+
+
+def _looks_at_open_claims(found: Found, looks: Sequence[Look]) -> int:
+    """The most looks at any claim that is open: claims of arms that came later have fewer."""
+    still_open = [name for name, of in found.items() if any(one.verdict == UNDECIDED for one in of)]
+    return max(sum(name in look.claims for look in looks) for name in still_open)
 
 
 def _hopeless(still_open: Sequence[Verdict]) -> str:

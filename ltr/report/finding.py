@@ -74,7 +74,7 @@ def _how_surely(found: Found, something: bool) -> str:
     still_open = [name for name, of in found.items() if all(one.verdict == UNDECIDED for one in of)]
     if not something:
         return f"Nothing is decided: {number} leave{'s' if number.startswith('1 ') else ''} every claim open."
-    rest = f", {len(still_open)} of {len(found)} claims are undecided throughout" if still_open else ""
+    rest = f"; {len(still_open)} of {len(found)} claims are undecided throughout" if still_open else ""
     return f"Each claim is tested at 5 % on its own, by {number}{rest}."
 
 

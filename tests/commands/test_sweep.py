@@ -99,3 +99,17 @@ def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.Mo
 
 def test_a_sweep_of_which_a_run_never_began_is_not_finished(tmp_path: Path) -> None:
     assert not sweep.conclude([tmp_path / "digits-lenet-aaa"])
+
+
+def test_a_value_out_of_bounds_is_refused_before_anything_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        ConfigError, match="1 of 2 combinations cannot be run, see above; nothing was trained"
+    ):
+        sweep.checked(["prune_rate=0.2,2"])
+    assert "prune_rate=2: must be a number > 0 and < 1 (of prune_rate=2)" in capsys.readouterr().err
+
+
+def test_a_sweep_of_one_combination_names_no_knob_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError):
+        sweep.checked(["prune_rate=2"])
+    assert capsys.readouterr().err == "ltr run: prune_rate=2: must be a number > 0 and < 1\n"

@@ -43,6 +43,16 @@ def test_what_is_advised_allows_for_the_look_that_it_is_for(results: Results) ->
     assert second > first
 
 
+def test_the_price_is_that_of_the_looks_at_claims_that_are_open(results: Results, judged: Judge) -> None:
+    """An arm that came later: its claim was looked at once, though the run was twice."""
+    found, (taken, *_) = judged(results(rounds=1, replicates=3))
+    both = [taken._replace(claims=["matches"]), taken._replace(claims=["structure"])]
+    near = [one._replace(verdict="undecided", needed=9) for one in found["structure"]]
+    assert "p then counts 5 times instead of 2" in " ".join(
+        advice({"structure": near}, both, [], 1.0).split()
+    )
+
+
 def test_nothing_is_advised_where_all_is_decided_or_nothing_claimed(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=8))
     decided = {name: of for name, of in found.items() if all(one.verdict != "undecided" for one in of)}

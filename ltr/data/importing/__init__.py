@@ -46,7 +46,8 @@ def read(path: Path, asked: Asked) -> Imported:
     try:
         content, notes = finish(format.read(path, asked), asked)
     except (ValueError, OSError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        said = str(error).removeprefix(f"{path.name}: ")  # a format names the file if it reads several
+        raise ConfigError(f"{path}: {said}") from error
     return Imported(content, format.name, notes)
 
 
