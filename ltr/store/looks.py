@@ -38,7 +38,9 @@ def read(folder: Path) -> list[Look]:
     try:
         return [_look(entry) for entry in json.loads(path.read_text())]
     except (ValueError, TypeError, KeyError):
-        raise LtrError(f"{path}: damaged; verdicts cannot allow for the looks that were taken") from None
+        raise LtrError(
+            f"{path}: damaged; restore it from a copy, or remove it, and verdicts allow for no look before"
+        ) from None
 
 
 def write(folder: Path, looks: Sequence[Look]) -> None:
