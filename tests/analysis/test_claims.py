@@ -1,0 +1,140 @@
+"""Claims: what speaks for and against them."""
+
+from typing import Any, get_args, get_type_hints
+
+import pandas as pd
+import pytest
+
+from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, check
+from ltr.analysis.verdicts import (
+    sparsest,
+)
+from ltr.config import Claims
+from ltr.errors import ConfigError
+from ltr.knobs import parse
+from tests.analysis.made_up import LAST, at_once, lanes, noise
+
+
+def test_every_claim_is_supported_where_it_holds() -> None:
+    wobble = noise(0.0005)
+    table = lanes(
+        lambda arm, round, _: 0.9 + (0.01 if arm == "ticket" and round else 0) + wobble(),
+        lambda arm, round, _: (400 if arm == "ticket" and round else 600) + 1000 * wobble(),
+        rounds=3,
+        n=5,
+    )
+    found = at_once(table)
+    assert list(found) == list(CLAIMS)
+    for name, of_claim in found.items():
+        rounds = [2, 3] if name.startswith("iterating") else [1, 2, 3]
+        assert [(one.round, one.verdict) for one in of_claim] == [(round, SUPPORTED) for round in rounds]
+        for one in of_claim:
+            assert one.low < one.effect < one.high
+            assert one.bootstrap_low < one.effect < one.bootstrap_high
+            assert one.p < 0.05
+            assert (one.n, one.needed, one.hidden) == (5, None, False)
+    assert sparsest(found["matches"]) == found["matches"][-1]
+
+
+def test_every_claim_is_refuted_where_the_opposite_holds() -> None:
+    wobble = noise(0.0005)
+    table = lanes(
+        lambda arm, round, _: 0.9 - (0.01 if arm == "ticket" and round else 0) + wobble(),
+        lambda arm, round, _: (900 if arm == "ticket" and round else 600) + 1000 * wobble(),
+        rounds=2,
+        n=5,
+    )
+    found = at_once(table)
+    assert {one.verdict for of_claim in found.values() for one in of_claim} == {REFUTED}
+    assert sparsest(found["matches"]) is None
+
+
+def test_effects_are_means_of_paired_differences() -> None:
+    table = lanes(
+        lambda arm, round, replicate: 0.5 + 0.1 * replicate + (0.02 if arm == "ticket" and round else 0),
+        lambda arm, round, replicate: 100 * 2**replicate / (4 if round else 1),
+        rounds=1,
+        n=3,
+    )
+    found = {name: of_claim[0] for name, of_claim in at_once(table).items()}
+    assert found["weights"].effect == pytest.approx(0.02)
+    assert found["matches"].effect == pytest.approx(0.02)
+    assert found["faster"].effect == pytest.approx(2)
+    assert (found["faster"].unit, found["matches"].unit) == ("log2 steps", "fraction")
+
+
+def test_draws_are_averaged_and_count_as_one() -> None:
+    table = lanes(noise(0.01), lambda *_: 500, rounds=1, n=3)
+    more = table[table["arm"] == "random_reinit"].assign(draw=1)
+    twice = at_once(pd.concat([table, more]))["weights"][0]
+    assert twice == at_once(table)["weights"][0]
+
+
+def test_matching_allows_for_two_tenths_of_a_point() -> None:
+    def table(lost: float) -> pd.DataFrame:
+        wobble = noise(0.0001)
+        return lanes(lambda _, round, __: 0.9 - lost * (round > 0) + wobble(), lambda *_: 5, rounds=1, n=4)
+
+    assert at_once(table(0.0015))["matches"][0].verdict == SUPPORTED
+    assert at_once(table(0.0025))["matches"][0].verdict == REFUTED
+
+
+@pytest.mark.parametrize(
+    ("of_ticket", "of_dense", "expected"),
+    [(400, 600, SUPPORTED), (600, 400, REFUTED), (600, LAST, SUPPORTED), (LAST, 600, REFUTED)],
+)
+def test_faster_knows_what_censoring_leaves_sure(of_ticket: int, of_dense: int, expected: str) -> None:
+    wobble = noise(5)
+
+    def steps(_: str, round: int, __: int) -> float:
+        return (of_ticket if round else of_dense) + abs(wobble())
+
+    found = at_once(lanes(lambda _, round, __: 0.9 + (0.02 + wobble() / 1e4) * round, steps, rounds=1, n=5))
+    assert found["faster"][0].verdict == expected
+    assert found["wins"][0].verdict == expected
+
+
+def test_two_lanes_that_never_turned_say_nothing_of_each_other() -> None:
+    table = lanes(lambda *_: 0.9, lambda *_: LAST, rounds=1, n=5)
+    assert at_once(table)["faster"][0].verdict == UNDECIDED
+
+
+@pytest.mark.parametrize("censored", ["ticket", "dense"])
+def test_one_hidden_step_forbids_the_verdict_that_it_might_turn(censored: str) -> None:
+    """All others point one way; the one that never turned may lie as far the other way as it likes."""
+
+    def steps(_: str, round: int, replicate: int) -> float:
+        fast, slow = 300 + replicate, 900 + replicate
+        hides = replicate == 0
+        if censored == "ticket":
+            return (LAST if hides else fast) if round else (LAST if hides else slow)
+        return (LAST if hides else slow) if round else (LAST if hides else fast)
+
+    (found,) = at_once(lanes(lambda *_: 0.9, steps, rounds=1, n=9))["faster"]
+    assert (found.verdict, found.hidden, found.needed) == (UNDECIDED, True, None)
+
+
+def test_a_claim_without_its_lanes_is_left_out() -> None:
+    table = lanes(lambda *_: 0.9, lambda *_: 5, rounds=1, n=2)
+    assert "weights" not in at_once(table[table["arm"] != "random_reinit"])
+    assert at_once(table[table["round"] == 0]) == {}
+    assert at_once(table.head(0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
+        ({"ticket": "last"}, "replicates=auto: needs ticket=null"),
+        ({"rewind": {"name": "fine_tune"}}, "replicates=auto: needs rewind=weights, not fine_tune"),
+    ],
+)
+def test_claims_that_cannot_be_decided_are_refused(knobs: dict[str, Any], message: str) -> None:
+    check(parse(knobs))
+    with pytest.raises(ConfigError, match=message):
+        check(parse({"replicates": "auto", **knobs}))
+
+
+def test_the_claims_that_a_knob_names_are_those_there_are() -> None:
+    names, _ = get_args(get_type_hints(Claims)["decide"])
+    assert get_args(names) == tuple(CLAIMS)
