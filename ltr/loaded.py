@@ -8,9 +8,9 @@ import pandas as pd
 
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
-from ltr.config import Experiment
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
-from ltr.knobs import parse
 from ltr.store import looks, tables
 from ltr.store.catalog import DAMAGED, FINISHED, INFO, Run, find
 from ltr.store.looks import Look

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ltr.groups import ARM, choices, group_names
-from ltr.knobs import knobs
+from ltr.config.groups import ARM, choices, group_names
+from ltr.config.parse import knobs
 from ltr.pruning.criteria import CRITERIA
 
 BAR = r"\|"

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from ltr import devices, masks
+from ltr.core import masks
 from ltr.data import Dataset, Split
+from ltr.engine import devices
 from ltr.models import Model
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen

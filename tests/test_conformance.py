@@ -16,24 +16,27 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, data, experiment, masks, setup, waves
-from ltr.composition import from_words
-from ltr.config import Dataset as Config
-from ltr.config import Experiment
+from ltr import arms, data
+from ltr.config.groups import ARM, choices
+from ltr.config.schema import Dataset as Config
+from ltr.config.schema import Experiment
+from ltr.core import masks
 from ltr.data import DATASETS, Dataset, Split
 from ltr.data.augmentation import AUGMENTATIONS
+from ltr.engine import trainer
+from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.groups import ARM, choices
+from ltr.experiment import loop, session
+from ltr.experiment.compose import from_words
+from ltr.experiment.session import Setup
 from ltr.methods import early_bird, rigl
 from ltr.models import MODELS
 from ltr.pruning.criteria import CRITERIA, SIGNS
+from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import kept
-from ltr.rewinding import REWINDINGS
-from ltr.setup import Setup
 from ltr.store import tables
 from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import run_id
-from ltr.waves import Progress
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
 QUICK = {"lenet_300_100", "conv2", "cifar10"}
@@ -102,11 +105,11 @@ def ready() -> Callable[[Experiment], Setup]:
     made: dict[Any, Setup] = {}
 
     def make(experiment: Experiment) -> Setup:
-        outline, methods = setup.outline(experiment), frozenset(arms.methods(experiment))
+        outline, methods = session.outline(experiment), frozenset(arms.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
-            made[shared] = setup.make(outline)
+            made[shared] = session.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))
 
     return make
@@ -115,7 +118,7 @@ def ready() -> Callable[[Experiment], Setup]:
 class Runs(NamedTuple):
     """A run left alone, and the same one stopped on its way and taken up again."""
 
-    setup: Setup
+    session: Setup
     whole: Path
     resumed: Path
 
@@ -130,7 +133,7 @@ def conduct(
         here = dataclasses.replace(made.experiment, output_root=str(root))
         with open_run(here) as folder:
             folder.begin(here, {}, {})
-            experiment.run(made, folder, Watch(end))
+            loop.run(made, folder, Watch(end))
             return folder.path
 
     def conduct(words: tuple[str, ...], end: int) -> Runs:
@@ -138,7 +141,7 @@ def conduct(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
-            patch.setattr(waves, "VISIT_SECONDS", 0.0)
+            patch.setattr(trainer, "VISIT_SECONDS", 0.0)
             patch.setattr(rigl, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))
@@ -169,10 +172,10 @@ def types(params: Any) -> Any:
 def check_tickets(runs: Runs) -> None:
     """Counts, masks, types and shapes of the tickets of both rounds."""
     dense, pruned = (saved(runs.whole, round) for round in (0, 1))
-    for ticket, target in zip((dense, pruned), runs.setup.targets, strict=False):
+    for ticket, target in zip((dense, pruned), runs.session.targets, strict=False):
         assert masks.count(ticket["mask"]) == kept(target)
         for params in (ticket["start"], ticket["trained"]):
-            assert types(params) == types(runs.setup.shapes)
+            assert types(params) == types(runs.session.shapes)
             assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
             zeros = masks.apply(ticket["mask"], params)
             assert same(params, zeros), "a pruned weight is exactly zero"
@@ -197,7 +200,7 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         one, other = ((path / f"{table}.parquet").read_bytes() for path in (runs.whole, runs.resumed))
         assert one == other
     noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
-    assert noted.any() == runs.setup.experiment.early_bird
+    assert noted.any() == runs.session.experiment.early_bird
     for round in (0, 1):
         assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
 
@@ -215,7 +218,7 @@ def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
     losses = set(whole.query("round == 1")["val_loss"])
     assert len(losses) > 1 or arm == "supermask", "whose odds take longer to turn"
     (density,) = set(whole.query("round == 1")["density"])
-    weights, target = map(kept, every_arm.setup.targets)
+    weights, target = map(kept, every_arm.session.targets)
     assert (density == target / weights) is (arm != "supermask"), "which finds one of its own"
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import ltr
-from ltr import masks
 from ltr.analysis.claims import CLAIMS
 from ltr.cli import main
+from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 
 README = Path(__file__).parents[1] / "README.md"

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr import config
 from ltr.analysis.inference import p_value
+from ltr.config import schema
 from ltr.errors import ConfigError
 
 MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
@@ -163,7 +163,7 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
     return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
 
 
-def check(experiment: config.Experiment) -> None:
+def check(experiment: schema.Experiment) -> None:
     """ConfigError if replicates are to be added until claims are decided that cannot be."""
     asked = experiment.claims
     if asked.most is None:

@@ -15,7 +15,7 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         metrics: rows of the metrics table, a row per evaluation, in any order; the test set was asked
-            at the first step of minimum validation loss and at the last (see `ltr.training.program`).
+            at the first step of minimum validation loss and at the last (see `ltr.engine.program.program`).
 
     Returns:
         A row per lane, in the order of `LANE`, with the columns of the results table but `flops`

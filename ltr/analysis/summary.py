@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.statistics import ci95
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 
 MEASURES = {
     "accuracy": "accuracy_at_early_stop",

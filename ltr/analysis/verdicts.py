@@ -30,9 +30,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr import config
 from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
 from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, replicates_needed
+from ltr.config import schema
 from ltr.store.looks import Look
 
 NEAR = 1.25
@@ -71,7 +71,7 @@ class Verdict(NamedTuple):
     hidden: bool
 
 
-def look(results: pd.DataFrame, experiment: config.Experiment) -> Look | None:
+def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
     """What there is to be looked at in a run that is finished; None where nothing is claimed of it.
 
     Nothing is claimed of tickets that do not start again from early weights, as the paper's do.
@@ -115,7 +115,7 @@ def verdicts(results: pd.DataFrame, looks: Sequence[Look]) -> dict[str, list[Ver
     return found
 
 
-def tested_rounds(results: pd.DataFrame, experiment: config.Experiment) -> list[int]:
+def tested_rounds(results: pd.DataFrame, experiment: schema.Experiment) -> list[int]:
     """The rounds of a run, as far as they are asked for, in which claims are to be tested."""
     tickets = results[(results["arm"] == "ticket") & results["round"].between(1, experiment.rounds)]
     return tested(tickets.groupby("round")["density"].mean(), experiment.claims.densities)
@@ -140,7 +140,7 @@ def within(rounds: Container[int], found: Mapping[str, Sequence[Verdict]]) -> di
 
 
 def asked_for(
-    experiment: config.Experiment, found: Mapping[str, Sequence[Verdict]]
+    experiment: schema.Experiment, found: Mapping[str, Sequence[Verdict]]
 ) -> dict[str, list[Verdict]]:
     """The verdicts that are of the rounds and arms of an experiment."""
     of_arms = {name: of for name, of in found.items() if CLAIMS[name].arm in experiment.arms}

@@ -12,13 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import keys
 from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.source import Source, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
-from ltr.config import Arm, Experiment
+from ltr.config.parse import require_arms
+from ltr.config.schema import Arm, Experiment
+from ltr.core import rng
 from ltr.errors import ConfigError
-from ltr.knobs import require_arms
 from ltr.methods import METHODS, SCORES, WEIGHTS_ALONE
 from ltr.pruning import at_init
 from ltr.pruning.at_init import AT_INIT, INVERTIBLE
@@ -33,15 +33,15 @@ def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     """What a lane of the arm starts from; `key` is its own."""
     if arm == TICKET:
         return source.ticket
-    generator = np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "shuffle"))))
-    found = own(arm, source, keys.fold(key, "mask"))
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
+    found = own(arm, source, rng.fold(key, "mask"))
     if arm.shuffle != "none":
         found = Ticket(shuffled(arm.shuffle, found.mask, source.kinds, generator), source.origin)
-    weights = WEIGHTS[arm.weights](source, found, keys.fold(key, "weights"))
+    weights = WEIGHTS[arm.weights](source, found, rng.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)
     if arm.noise:
-        weights = with_noise(weights, source, found.mask, arm.noise, keys.fold(key, "noise"))
+        weights = with_noise(weights, source, found.mask, arm.noise, rng.fold(key, "noise"))
     return Ticket(found.mask, PRUNED[arm.pruned](source, found.mask, weights))
 
 

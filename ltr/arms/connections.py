@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import masks
 from ltr.arms.source import Source, Ticket
-from ltr.config import Arm
+from ltr.config.schema import Arm
+from ltr.core import masks
 from ltr.pruning import sharing
 from ltr.pruning.at_init import AT_INIT, inverted
 

@@ -9,7 +9,7 @@ from ltr.pruning.at_init import Network
 
 
 class Ticket(NamedTuple):
-    """A subnetwork: a mask (see `ltr.masks`) and float32 weights to start from.
+    """A subnetwork: a mask (see `ltr.core.masks`) and float32 weights to start from.
 
     Where the mask is False the weights do not train; they are zero, but for arms that freeze them.
     """
@@ -29,7 +29,7 @@ class Source(NamedTuple):
         dense: () -> weights of the dense network after its training (round 0).
         one_shot: () -> the mask of the dense network pruned at once, as the run prunes, to as many weights as
             the ticket has: together if the scope is global, else in each layer.
-        rewind: mask, trained weights, origin -> weights to start from (see `ltr.rewinding`).
+        rewind: mask, trained weights, origin -> weights to start from (see `ltr.pruning.rewinding`).
         init: key -> fresh weights.
         network: key -> the initial network, with a batch, to be pruned to as many weights as the
             ticket has; layers that are never pruned are without a kind in it.

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import keys, masks
 from ltr.arms.source import Source, Ticket
+from ltr.core import masks, rng
 
 
 def own(source: Source, start: Ticket, key: jax.Array) -> Any:
@@ -130,4 +130,4 @@ PRUNED: dict[str, Callable[[Source, Any, Any], Any]] = {
 
 
 def _generator(key: jax.Array) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(keys.fold(key, "numpy"))))
+    return np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "numpy"))))

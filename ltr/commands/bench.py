@@ -47,23 +47,26 @@ def execute(args: argparse.Namespace) -> int:
     if args.figure and (args.figure.suffix not in FIGURES or not args.figure.absolute().parent.is_dir()):
         allowed = f"a {', '.join(FIGURES)} file in a folder that exists"
         raise ConfigError(f"--figure={args.figure}: must be {allowed}")
-    from ltr import devices, speed
-    from ltr.commands import caches
-    from ltr.commands.titles import title
-    from ltr.composition import from_words
+    from ltr import benchmark
+    from ltr.core import cache_paths
+    from ltr.engine import devices
+    from ltr.experiment.compose import from_words
+    from ltr.experiment.titles import title
     from ltr.machine import machine
-    from ltr.report import stdout
-    from ltr.report.passing import tell
+    from ltr.report import console
     from ltr.report.speed import draw, table
+    from ltr.report.status_line import tell
 
     experiment = from_words(["dataset=mnist", *args.knobs])
-    devices.start(caches.compiled())
+    devices.start(cache_paths.compiled())
 
-    rows = speed.compare(experiment, densities, args.repeats, args.seconds, caches.crossovers(), tell)
+    rows = benchmark.compare(
+        experiment, densities, args.repeats, args.seconds, cache_paths.crossovers(), tell
+    )
     tell("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
     what, how = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
-    stdout.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))
+    console.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))
     if args.figure:
         draw(what, how, found, args.figure)
     return 0

@@ -25,7 +25,7 @@ import json
 import math
 from typing import Any
 
-from ltr.commands.found import add_output_root, load_different
+from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError
 
 
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
     from ltr.analysis.comparison import compare, in_common
-    from ltr.report import comparison, stdout
+    from ltr.report import comparison, console
     from ltr.store.settings import paired, settings
 
     if len(args.run) < 2:
@@ -62,14 +62,14 @@ def execute(args: argparse.Namespace) -> int:
         for run, one, of in zip(runs, is_paired, knobs, strict=True)
     ]
     if args.json:
-        stdout.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
+        console.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
     elif args.csv:
-        stdout.write(rows.to_csv(index=False).rstrip("\n"))
+        console.write(rows.to_csv(index=False).rstrip("\n"))
     else:
         tables = results, in_common(results, args.arm, is_paired)
         counts = ([table["replicate"].nunique() for table in which] for which in tables)
         write = comparison.markdown if args.md else comparison.text
-        stdout.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))
+        console.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ltr import commands
-from ltr.report import stdout
+from ltr.report import console
 
 SCRIPTS = {
     "bash": """\
@@ -60,10 +60,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print a script, or what the last of some words may become."""
     if args.shell in SCRIPTS:
-        stdout.write(SCRIPTS[args.shell])
+        console.write(SCRIPTS[args.shell])
         return 0
     if found := sorted(set(candidates(args.words))):
-        stdout.write("\n".join(found))
+        console.write("\n".join(found))
     return 0
 
 
@@ -104,8 +104,8 @@ def _choices(command: str) -> Iterator[str]:
 
 def _knobs(current: str) -> Iterator[str]:
     """Knobs and groups up to their `=`, and behind it what they may be, where that can be listed."""
-    from ltr.groups import choices, group_names
-    from ltr.knobs import knobs
+    from ltr.config.groups import choices, group_names
+    from ltr.config.parse import knobs
 
     groups = group_names()
     key, is_assigned, _ = current.partition("=")

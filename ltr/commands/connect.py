@@ -19,16 +19,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run
+from ltr.commands.options import add_output_root, add_run
 from ltr.errors import ConfigError
-from ltr.report.stdout import write
+from ltr.report.console import write
 from ltr.store.catalog import find
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ltr.config import Experiment
-    from ltr.setup import Setup
+    from ltr.config.schema import Experiment
+    from ltr.experiment.session import Setup
     from ltr.store.folder import RunFolder
 
 
@@ -51,8 +51,8 @@ def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     run = find(args.output_root, args.run)
     from ltr.analysis.connectivity import by_round
-    from ltr.commands.titles import title
-    from ltr.knobs import parse
+    from ltr.config.parse import parse
+    from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.store import tables
 
@@ -82,29 +82,30 @@ def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
 
 def _measure(experiment: "Experiment", rounds: list[int]) -> None:
     """Train and measure the rounds that the run's table lacks, each written when it is done."""
-    from ltr import devices, instability, setup
-    from ltr.commands import caches
-    from ltr.commands.conductor import packing
+    from ltr.core import cache_paths
+    from ltr.engine import devices
+    from ltr.experiment import connectivity, session
+    from ltr.experiment.runner import packing
     from ltr.store.folder import open_run
 
-    devices.start(caches.compiled())
+    devices.start(cache_paths.compiled())
     with open_run(experiment) as folder:
-        outline = setup.outline(experiment)
-        statistics = instability.statistics(outline.model)
+        outline = session.outline(experiment)
+        statistics = connectivity.statistics(outline.model)
         _name_statistics(folder, statistics[-1])
         lacking = [round for round in rounds if not _is_measured(folder, round, experiment, statistics)]
         if lacking:
             _require_trained(folder, lacking, experiment)
-            _train(setup.make(outline, packing(outline, folder)), folder, lacking)
+            _train(session.make(outline, packing(outline, folder)), folder, lacking)
 
 
 def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
-    from ltr import instability
-    from ltr.commands.stopping import Stop
+    from ltr.engine.trainer import Progress
+    from ltr.experiment import connectivity
+    from ltr.experiment.signals import Stop
     from ltr.report.progress import Pace, display
-    from ltr.waves import Progress
 
-    pace = Pace(len(rounds) * instability.steps(ready), time.monotonic)
+    pace = Pace(len(rounds) * connectivity.steps(ready), time.monotonic)
     with Stop() as stop, display(sys.stderr) as shown:
         for round in rounds:
 
@@ -114,9 +115,9 @@ def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
                 if error := stop.error():
                     raise error
 
-            found = [instability.data_orders(ready, folder, round, visit)]
+            found = [connectivity.data_orders(ready, folder, round, visit)]
             if _has_next(folder, round, ready.experiment):
-                found.append(instability.next_round(ready, folder, round))
+                found.append(connectivity.next_round(ready, folder, round))
             _add(folder, found)
 
 

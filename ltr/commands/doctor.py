@@ -29,17 +29,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Look round and print."""
-    from ltr import devices
-    from ltr.report import stdout
+    from ltr.engine import devices
+    from ltr.report import console
 
     devices.start(None)
     found = _found()
-    stdout.write(json.dumps(found, indent=2) if args.json else _text(found))
+    console.write(json.dumps(found, indent=2) if args.json else _text(found))
     return 0
 
 
 def _found() -> dict[str, Any]:
-    from ltr.commands import caches
+    from ltr.core import cache_paths
     from ltr.data import DATASETS
     from ltr.data.prepare import data_root
     from ltr.machine import machine
@@ -51,7 +51,7 @@ def _found() -> dict[str, Any]:
         **machine(),
         "data_folder": str(root),
         "data_prepared": [entry.name for entry in DATASETS.values() if entry.folder(root).exists()],
-        "cache_folder": str(caches.folder()),
+        "cache_folder": str(cache_paths.folder()),
         "free_bytes": shutil.disk_usage(Path.cwd()).free,
     }
 

@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, load
+from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def execute(args: argparse.Namespace) -> int:
     from safetensors.numpy import save
 
     from ltr import data, export
-    from ltr.report import stdout
-    from ltr.report.words import command
+    from ltr.report import console
+    from ltr.report.command_line import command
     from ltr.store.settings import settings
 
     ticket = run.ticket(args.round, args.replicate)
@@ -80,7 +80,7 @@ def execute(args: argparse.Namespace) -> int:
         beside.write_text(said, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
-    stdout.write(f"{output}\n{beside}")
+    console.write(f"{output}\n{beside}")
     return 0
 
 
@@ -123,7 +123,7 @@ def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callabl
 
 
 def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> dict[str, str]:
-    from ltr.report.numbers import percent
+    from ltr.report.formatting import percent
 
     experiment, lanes = run.experiment, run.results
     is_it = (lanes["arm"] == "ticket") & (lanes["round"] == round) & (lanes["replicate"] == replicate)

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from ltr.report.stdout import write
+from ltr.report.console import write
 
 WIDTH = 80
 
@@ -24,8 +24,8 @@ class _Help(argparse.Action):
 
 def listing() -> Iterator[str]:
     """Every knob with its default, meaning and bounds, and every choice of every group."""
-    from ltr.groups import ARM, choices, group_names
-    from ltr.knobs import knobs
+    from ltr.config.groups import ARM, choices, group_names
+    from ltr.config.parse import knobs
 
     yield "knobs (key=default):"
     for knob in knobs():
@@ -45,7 +45,7 @@ def listing() -> Iterator[str]:
 
 def _described(group: str, choice: str, meaning: str) -> str:
     """What a choice is, or what is wrong with its file."""
-    from ltr.config_files import problem
+    from ltr.config.files import problem
 
     wrong = problem(group, choice)
     return _indented(f"broken: {wrong}" if wrong else meaning or "(no comment in its file says what it is)")

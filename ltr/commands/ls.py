@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ltr.commands.conditions import Condition, condition
-from ltr.commands.found import add_output_root
+from ltr.commands.filters import Condition, condition
+from ltr.commands.options import add_output_root
 from ltr.errors import ConfigError
-from ltr.report import runs, stdout
+from ltr.report import console, runs
+from ltr.report.command_line import word
 from ltr.report.runs import NUMBERS, WORDS
-from ltr.report.words import word
 from ltr.store.catalog import all_runs
 
 EPILOG = """\
@@ -77,11 +77,11 @@ def execute(args: argparse.Namespace) -> int:
         runs.read_settings(found, entries)
     entries = _chosen(entries, conditions, args.sort)
     if args.json:
-        stdout.write(json.dumps(entries, indent=2))
+        console.write(json.dumps(entries, indent=2))
     elif entries:
         width = max(runs.LINE, shutil.get_terminal_size((runs.LINE, 24)).columns)
         text, left_out = runs.table(entries, width)
-        stdout.write(text)
+        console.write(text)
         for remark in runs.remarks(entries, left_out):
             print(remark, file=sys.stderr)
     else:

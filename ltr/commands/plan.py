@@ -28,12 +28,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the plan."""
-    from ltr.composition import from_words
+    from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
     from ltr.data import status_lines  # what imports JAX, after what is wrong is said
-    from ltr.devices import start
-    from ltr.report.stdout import write
+    from ltr.engine.devices import start
+    from ltr.report.console import write
 
     for line in status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
@@ -44,21 +44,22 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(experiment: Any) -> dict[str, Any]:
-    from ltr import arms, estimate, setup
+    from ltr import arms
     from ltr.analysis import claims
-    from ltr.commands import caches
-    from ltr.config import to_dict
+    from ltr.config.schema import to_dict
+    from ltr.core import cache_paths
+    from ltr.experiment import estimate, session
     from ltr.pruning.targets import kept
-    from ltr.report.passing import tell
+    from ltr.report.status_line import tell
     from ltr.store.identity import canonical, folder_name, run_id
 
     claims.check(experiment)
-    outline = setup.outline(experiment)
+    outline = session.outline(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(outline.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, setup.packing(outline, caches.crossovers(), tell))
+    cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, load_different
+from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Write the page, and print where it is."""
     from ltr.analysis.comparison import compare
-    from ltr.report import stdout
+    from ltr.report import console
     from ltr.report.page import page
     from ltr.store.settings import paired
 
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
         output.write_text(page([_subject(run) for run in runs], compared), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
-    stdout.write(str(output))
+    console.write(str(output))
     return 0
 
 
@@ -62,7 +62,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     import pandas as pd
 
     from ltr import data
-    from ltr.commands.titles import title
+    from ltr.experiment.titles import title
     from ltr.report.page import Subject
     from ltr.store.settings import settings
 

@@ -30,7 +30,7 @@ from ltr.errors import ConfigError, LtrError, StoppedError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from ltr.config import Experiment
+    from ltr.config.schema import Experiment
 
 LISTS_KNOBS = True
 
@@ -44,23 +44,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Compose with Hydra, then conduct one experiment or, with -m, several."""
-    from ltr.overrides import overrides
+    from ltr.config.overrides import overrides
 
     words = overrides(args.knobs, sweep=args.multirun)
     import hydra  # after what is said of the words
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from ltr import composition, groups
+    from ltr.config import groups
+    from ltr.experiment import compose
     from ltr.store.identity import folder_name
 
-    composition.register()
+    compose.register()
     folders: list[Path] = []
     if args.multirun and not args.cfg:
-        from ltr import devices  # which imports JAX: what is wrong with a word is said before
-        from ltr.commands import caches, sweep
+        from ltr.commands import sweep
+        from ltr.core import cache_paths
+        from ltr.engine import devices  # which imports JAX: what is wrong with a word is said before
 
-        devices.start(caches.compiled())
+        devices.start(cache_paths.compiled())
         words, folders = sweep.checked(words)
     flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
     sys.argv = ["ltr", *flags, *words]
@@ -70,7 +72,7 @@ def execute(args: argparse.Namespace) -> int:
     def job(composed: "DictConfig") -> None:
         """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
-            experiment = composition.experiment_of(composed)
+            experiment = compose.experiment_of(composed)
             folders.append(Path(experiment.output_root) / folder_name(experiment))
             _conduct(experiment, composed.ticket)
         except LtrError as error:
@@ -83,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(composition.one_line(error)) from None
+        raise ConfigError(compose.one_line(error)) from None
     if args.multirun and not args.cfg:
         finished = sweep.conclude(folders)
         if failures or (sweep.is_remote(words) and not finished):
@@ -98,8 +100,8 @@ def _conduct(experiment: "Experiment", ticket: str | None) -> None:
     """Conduct an experiment of which `ticket` was asked for; say, and note, which run that is."""
     from hydra.core.hydra_config import HydraConfig
 
-    from ltr.commands.conductor import conduct  # which imports JAX: what is wrong is said before
-    from ltr.overrides import as_a_person_types
+    from ltr.config.overrides import as_a_person_types
+    from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
 
     words = [as_a_person_types(word) for word in HydraConfig.get().overrides.task]
     if experiment.ticket != ticket:

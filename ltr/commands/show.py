@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.found import add_output_root, add_run, load
-from ltr.report import stdout
+from ltr.commands.options import add_output_root, add_run, load
+from ltr.report import console
 
 if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
@@ -70,9 +70,9 @@ def execute(args: argparse.Namespace) -> int:
     run = load(args.run, args.output_root)
     if args.round is not None:
         said = _ticket(run, args.round, args.replicate)
-        stdout.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))
+        console.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))
         return 0
-    stdout.write((_json if args.json else _text)(_describe(run), run))
+    console.write((_json if args.json else _text)(_describe(run), run))
     return 0
 
 
@@ -80,7 +80,8 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
-    from ltr import data, export, masks, models
+    from ltr import data, export, models
+    from ltr.core import masks
     from ltr.errors import LtrError
 
     ticket, experiment = run.ticket(round, replicate), run.experiment
@@ -131,9 +132,9 @@ def _describe(of: "LoadedRun") -> dict[str, Any]:
 def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.claims import claims_text
+    from ltr.report.command_line import word
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
-    from ltr.report.words import word
 
     settings = [f"{name}={word(value)}" for name, value in run["settings"].items()] or [
         "every setting at its default"
@@ -152,8 +153,8 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
 
 def _json(run: Mapping[str, Any], of: "LoadedRun") -> str:
     from ltr.report.claims import claims
-    from ltr.report.finding import by_the_means, headline
     from ltr.report.rounds import rounds
+    from ltr.report.summary_text import by_the_means, headline
 
     found = {
         "rounds": rounds(of.results),

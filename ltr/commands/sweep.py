@@ -11,11 +11,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from ltr import composition, groups
-from ltr.config import Experiment
+from ltr.config import groups
+from ltr.config.overrides import as_a_person_types
+from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
-from ltr.overrides import as_a_person_types
-from ltr.report import runs, stdout
+from ltr.experiment import compose
+from ltr.report import console, runs
 from ltr.store.catalog import Run
 from ltr.store.identity import folder_name
 
@@ -72,7 +73,7 @@ def conclude(folders: Iterable[Path]) -> bool:
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
         text, left_out = runs.table(entries, runs.LINE)
-        stdout.write(f"\n{text}")
+        console.write(f"\n{text}")
         for remark in runs.remarks(entries, left_out):
             print(remark, file=sys.stderr)
     return all(one["status"] == "finished" for one in entries) and len(began) == len(set(folders))
@@ -98,19 +99,19 @@ def _choices(words: Sequence[str]) -> dict[str, list[str]]:
                 found = [f"{key}={value}" for value in override.sweep_string_iterator()] if swept else []
                 choices[key] = found or [str(override.input_line)]
         except HydraException as error:
-            raise ConfigError(composition.one_line(error)) from None
+            raise ConfigError(compose.one_line(error)) from None
     return choices
 
 
 def _validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
     """The experiment of a job; ConfigError where it cannot be run here, or wherever jobs run."""
-    from ltr import setup
     from ltr.analysis import claims
+    from ltr.experiment import session
 
-    experiment = composition.from_overrides(words)
+    experiment = compose.from_overrides(words)
     claims.check(experiment)
     if not is_elsewhere:  # the devices here may not be those there, and asking takes hold of them
-        setup.placement(setup.outline(experiment))
+        session.placement(session.outline(experiment))
     return experiment
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr.config import Dataset
+from ltr.config.schema import Dataset
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 

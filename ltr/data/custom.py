@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ltr.config import Dataset
+from ltr.config.schema import Dataset
 from ltr.data import importing
 from ltr.data.content import Content, digest, oddities, require_every_class
 from ltr.data.entry import Arrays, Facts, Split

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr import config as schema
+from ltr.config import schema
 from ltr.data import custom
 from ltr.data.entry import Facts, Split
 from ltr.data.prepare import data_root, prepare
@@ -36,7 +36,7 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
 
     The validation split is `config.validation` examples of the training set, whatever the seed: the
     last in the order of TFDS or a share of each class; or it is what `config.path` brings (see
-    `ltr.config.Dataset.split`).
+    `ltr.config.schema.Dataset.split`).
 
     Raises:
         ConfigError: no such data set, too many validation examples, `data_dir` cannot be written, or

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.config import Dataset
+from ltr.config.schema import Dataset
 from ltr.errors import ConfigError
 
 Rows = slice | NDArray[np.intp]

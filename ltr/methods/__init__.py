@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
+from ltr.core.schedule import Schedule
 from ltr.errors import ConfigError
 from ltr.methods import early_bird, edge_popup, rigl, supermask, weights
 from ltr.methods.method import Beginning, Lane, Method, Parts
-from ltr.schedule import Schedule
 
 WEIGHTS_ALONE = "weights"
 """How everything trains that no arm says otherwise of."""

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ltr import masks, pruning
+from ltr import pruning
+from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
 from ltr.methods.method import Beginning, Lane, Method, Parts, tie_key

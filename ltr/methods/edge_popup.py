@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr import masks
+from ltr.core import masks
 from ltr.methods import scores
 from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes, tie_key
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ltr import keys, masks
-from ltr.config import Pruning
+from ltr.config.schema import Pruning
+from ltr.core import masks, rng
+from ltr.core.optimizers import Optimizer
 from ltr.kernels import Images
 from ltr.models import Model
-from ltr.optimizers import Optimizer
 
 Array = jax.Array | np.ndarray
 """An array on a device, or on its way there or back."""
@@ -25,7 +25,7 @@ class Lane(NamedTuple):
         params: float32, what the optimizer moves, in the shape of weights and biases; of packed kernels
             the kept weights alone.
         moments: the optimizer's state.
-        mask: the connections of the subnetwork (see `ltr.masks`); of kernels that are packed, patterns.
+        mask: the connections of the subnetwork (see `ltr.core.masks`); of kernels that are packed, patterns.
         key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
         memory: whatever else its method carries from step to step.
@@ -85,7 +85,7 @@ class Parts(NamedTuple):
 
     Attributes:
         steps: of the dense training.
-        steps_per_epoch: see `ltr.schedule.Schedule`.
+        steps_per_epoch: see `ltr.core.schedule.Schedule`.
         pruning: how a round is pruned.
     """
 
@@ -100,7 +100,7 @@ def loss_of(
     model: Model, lane: Lane, images: Images, labels: jax.Array, step: jax.Array
 ) -> Callable[[Any], tuple[jax.Array, Any]]:
     """Weights -> the batch's mean cross-entropy, and the statistics after it; dropout by lane and step."""
-    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
     def loss(params: Any) -> tuple[jax.Array, Any]:
         logits, statistics = model.train(masks.bound(lane.mask, params), images, key)
@@ -111,7 +111,7 @@ def loss_of(
 
 def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
     """Return the key that draws which of a lane's equal scores are kept."""
-    return keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
+    return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
 
 
 def moved(optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0) -> Lane:

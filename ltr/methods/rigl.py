@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from ltr import masks
+from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes, tie_key
 from ltr.methods.weights import begin, network

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import masks
+from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Parts, Step, loss_of, moved
 from ltr.models import with_statistics

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr import keys, masks
+from ltr.core import masks, rng
 from ltr.methods import scores
 from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes
 
@@ -49,7 +49,7 @@ def begin(of: Beginning) -> tuple[Any, Any]:
 
 def toss(lane: Lane, odds: Any, purpose: str, *indices: jax.Array) -> Any:
     """A mask drawn with these log-odds, by the lane's own key and the purpose."""
-    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(lane.memory["key"])), purpose, *indices)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.memory["key"])), purpose, *indices)
     layers, structure = jax.tree.flatten(odds)
     coins = [
         jax.random.bernoulli(jax.random.fold_in(key, place), jax.nn.sigmoid(score))

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from ltr import masks
+from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Method, Parts, loss_of, moved, no_notes
 from ltr.models import with_statistics

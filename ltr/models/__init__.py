@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ltr.config import Model as Config
+from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
 from ltr.models.model import KINDS, Model, with_statistics

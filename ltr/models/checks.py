@@ -1,6 +1,6 @@
 """What a configuration may ask of a network."""
 
-from ltr.config import Model as Config
+from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 
 

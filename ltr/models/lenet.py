@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from ltr.config import Model as Config
+from ltr.config.schema import Model as Config
 from ltr.kernels import Images
 from ltr.models.layers import INITIALIZERS, Dense, scaled
 from ltr.models.model import Model, from_linen

@@ -36,7 +36,7 @@ class Model(NamedTuple):
             `with_statistics`; None of a network without running statistics.
         kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
         places: like the kinds; at how many places of an image a kernel is used, None of one that
-            cannot train packed (see `ltr.packing`): of a layer that is none of `ltr.models.layers`.
+            cannot train packed (see `ltr.engine.packing`): of a layer that is none of `ltr.models.layers`.
         uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
             broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
             that fall on padding count for nothing, except in layers other than those of `ltr.models.layers`.

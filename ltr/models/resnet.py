@@ -6,7 +6,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from ltr.config import Model as Config
+from ltr.config.schema import Model as Config
 from ltr.models.checks import require_no_dropout, require_size
 from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import keys, masks
-from ltr.config import LayerRates, Pruning
+from ltr.config.schema import LayerRates, Pruning
+from ltr.core import masks, rng
 from ltr.errors import ConfigError
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
@@ -46,7 +46,7 @@ def select(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
         evidence: the round before.
         target: how many weights are kept (see `ltr.pruning.targets`).
     """
-    worth, key = scores(config, evidence), keys.fold(evidence.key, "ties")
+    worth, key = scores(config, evidence), rng.fold(evidence.key, "ties")
     if config.scope == "global":
         return selection.globally(spare(worth, kinds, config.rates), evidence.mask, target, key)
     return selection.layerwise(worth, evidence.mask, target, key)

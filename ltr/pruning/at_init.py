@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import optax
 
-from ltr import keys, masks
+from ltr.core import masks, rng
 from ltr.errors import LtrError
 from ltr.models import Model
 from ltr.pruning import selection, sharing
@@ -102,7 +102,7 @@ def random_at_init(network: Network) -> Any:
     generator = np.random.default_rng(np.asarray(jax.random.key_data(network.key)))
     scores = [generator.random(leaf.shape, np.float32) for leaf in leaves]
     unflatten = partial(jax.tree.unflatten, structure)
-    return selection.layerwise(unflatten(scores), dense, unflatten(counts), keys.fold(network.key, "ties"))
+    return selection.layerwise(unflatten(scores), dense, unflatten(counts), rng.fold(network.key, "ties"))
 
 
 def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
@@ -119,7 +119,7 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
             if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(scores)):
                 raise LtrError(f"{score.__name__}: a score is not a finite number")
             density = (network.keep / weights) ** (step / rounds)
-            key = keys.fold(network.key, "ties", step)
+            key = rng.fold(network.key, "ties", step)
             found = selection.globally(scores, found, round(weights * density), key)
         return found
 

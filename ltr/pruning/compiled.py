@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ltr import masks
+from ltr.core import masks
 from ltr.pruning import ties
 
 

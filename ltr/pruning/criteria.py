@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ltr import masks
+from ltr.core import masks
 
 
 class Evidence(NamedTuple):
@@ -19,7 +19,7 @@ class Evidence(NamedTuple):
     Attributes:
         initial: weights before any training, theta_0, unmasked.
         trained: weights at the end of the round's training, theta_T.
-        mask: the round's mask (see `ltr.masks`).
+        mask: the round's mask (see `ltr.core.masks`).
         key: for what is drawn.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import masks
+from ltr.core import masks
 from ltr.errors import LtrError
 from ltr.pruning import ties
 

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import masks
-from ltr.config import Pruning
+from ltr.config.schema import Pruning
+from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.pruning import sharing
 
@@ -26,7 +26,7 @@ def targets(config: Pruning, prune_rate: float, rounds: int, kinds: Any, params:
 
     Args:
         config: a layer whose kind has rate 0 is never pruned.
-        prune_rate: see `ltr.config.Experiment`; not looked at where there are `config.densities`.
+        prune_rate: see `ltr.config.schema.Experiment`; not looked at where there are `config.densities`.
         rounds: prunings, at most as many as there are `config.densities`.
         kinds: see `ltr.models.Model`.
         params: like the parameters, of anything that has a shape.

@@ -8,9 +8,9 @@ import pandas as pd
 
 from ltr.analysis.claims import UNDECIDED
 from ltr.analysis.verdicts import Verdict, cost
-from ltr.config import Experiment
-from ltr.report.finding import Found
+from ltr.config.schema import Experiment
 from ltr.report.progress import duration
+from ltr.report.summary_text import Found
 from ltr.store.looks import Look
 
 WIDTH = 80

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.report.arms import Look
-from ltr.report.numbers import percent
+from ltr.report.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from typing import Any
 from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.inference import FEWEST
 from ltr.analysis.verdicts import Verdict, sparsest
-from ltr.report.finding import Found
-from ltr.report.numbers import listed, percent, replicates
+from ltr.report.formatting import listed, percent, replicates
+from ltr.report.summary_text import Found
 from ltr.store.looks import Look
 
 WIDTH = 80

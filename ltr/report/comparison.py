@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from ltr.analysis.inference import LEVEL
-from ltr.report.numbers import plus_minus, replicates
-from ltr.report.words import word
+from ltr.report.command_line import word
+from ltr.report.formatting import plus_minus, replicates
 
 WIDTH = 80
 UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}

@@ -10,7 +10,7 @@ from ltr.analysis.connectivity import STABLE
 from ltr.report.arms import DENSE, Look
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, save
-from ltr.report.numbers import percent, plus_minus, spread
+from ltr.report.formatting import percent, plus_minus, spread
 
 POSSIBLE = Limits(0, 100)
 """Barriers in pp: a line is at its ends no better than they are on average."""

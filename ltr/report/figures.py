@@ -19,7 +19,7 @@ import pandas as pd
 from ltr.analysis.summary import by_replicate, by_round
 from ltr.report.arms import DENSE, Look, looks
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
-from ltr.report.numbers import spread
+from ltr.report.formatting import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,12 +8,12 @@ import pandas as pd
 
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import tested_rounds, within
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 from ltr.report import tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
-from ltr.report.finding import Found, by_the_means, headline
-from ltr.report.stdout import write
+from ltr.report.console import write
+from ltr.report.summary_text import Found, by_the_means, headline
 from ltr.store.looks import Look
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ltr.errors import LtrError
-from ltr.report.numbers import percent
-from ltr.report.words import word
+from ltr.report.command_line import word
+from ltr.report.formatting import percent
 from ltr.store.catalog import Run
 
 LINE = 80

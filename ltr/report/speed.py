@@ -14,7 +14,7 @@ import pandas as pd
 from ltr.report.arms import Look
 from ltr.report.axes import Limits, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, write
-from ltr.report.numbers import percent
+from ltr.report.formatting import percent
 
 LOOKS = {
     "packed": Look("packed", "packed training", "#0072B2", "o"),

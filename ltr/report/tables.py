@@ -12,7 +12,7 @@ import pandas as pd
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import density
 from ltr.report.arms import in_order
-from ltr.report.numbers import spread
+from ltr.report.formatting import spread
 
 WIDTH = 80
 _MARGIN = 14

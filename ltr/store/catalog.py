@@ -54,7 +54,7 @@ class Run:
         """The knobs beyond their defaults, by dotted name; LtrError if they cannot be read."""
         if "settings" in self.info:
             return dict(self.info["settings"])
-        from ltr.knobs import parse
+        from ltr.config.parse import parse
         from ltr.store.settings import settings
 
         return settings(parse(self.config))

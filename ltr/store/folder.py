@@ -24,9 +24,9 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ltr import machine
-from ltr.config import Experiment, to_dict
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
-from ltr.knobs import parse
 from ltr.store import catalog, checkpoints, looks, tables, whole
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
@@ -161,8 +161,8 @@ class RunFolder:
 
         Args:
             experiment: what is asked for. What was asked for before stays in the configuration.
-            devices: see `ltr.devices.describe`.
-            packed: see `ltr.packing.Layers`; chosen by ltr it is kept for later sessions.
+            devices: see `ltr.engine.devices.describe`.
+            packed: see `ltr.engine.packing.Layers`; chosen by ltr it is kept for later sessions.
             words: what was typed after `ltr run`.
         """
         session = {

@@ -2,7 +2,7 @@
 
 The id is the first 10 hex digits of the SHA-256 of the canonical configuration. Defaults are left
 out, so that a new knob at its default changes no id; so is what extends a run or cannot change a
-result (`ltr.config.NotInRunId`).
+result (`ltr.config.schema.NotInRunId`).
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
-from ltr.config import Experiment, NotInRunId, to_dict
+from ltr.config.schema import Experiment, NotInRunId, to_dict
 
 
 def canonical(node: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 
 def is_marked(hint: Any, marker: type) -> bool:
-    """Whether the annotated type of a knob bears a marker of `ltr.config`."""
+    """Whether the annotated type of a knob bears a marker of `ltr.config.schema`."""
     return any(isinstance(extra, marker) for extra in get_args(hint))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ltr.config import Arm, Experiment, Extends, OfMachine
+from ltr.config.schema import Arm, Experiment, Extends, OfMachine
 from ltr.store.identity import by_name, decisive, is_marked
 
 SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
@@ -21,7 +21,7 @@ def paired(experiments: Sequence[Experiment]) -> list[bool]:
 def settings(experiment: Experiment) -> dict[str, Any]:
     """The knobs that are not at their default, by dotted name; of arms, those that were asked for.
 
-    Knobs of the machine, or of how one looks (`ltr.config.OfMachine`), are none.
+    Knobs of the machine, or of how one looks (`ltr.config.schema.OfMachine`), are none.
     """
     schema, asked = Experiment(), _trimmed(experiment)
     arms = {name: schema.arm.get(name, Arm()) for name in asked.arm}

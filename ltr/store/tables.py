@@ -49,7 +49,7 @@ METRICS = pa.schema(
 """A row per evaluation; losses are means in nats, accuracies fractions, the density that of the lane's end.
 
 `train_loss` is the mean over the steps since the evaluation before, null where there were none. Those
-of the test set are null where it was not asked (see `ltr.training.program`).
+of the test set are null where it was not asked (see `ltr.engine.program.program`).
 """
 
 RESULTS = pa.schema(
@@ -67,7 +67,7 @@ RESULTS = pa.schema(
 )
 """A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
 its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
-(see `ltr.costs`).
+(see `ltr.engine.flops`).
 
 `early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
 """

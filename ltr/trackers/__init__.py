@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
 
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, StoppedError
 from ltr.store import whole
 from ltr.store.settings import extent, settings

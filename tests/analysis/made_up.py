@@ -6,13 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.verdicts import (
-    Verdict,
-    look,
-    verdicts,
-    with_look,
-)
-from ltr.config import Claims, Experiment
+from ltr.analysis.verdicts import Verdict, look, verdicts, with_look
+from ltr.config.schema import Claims, Experiment
 from ltr.store.looks import Look
 
 ARMS = ("random_reinit", "random_mask", "one_shot")

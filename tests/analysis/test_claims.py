@@ -6,12 +6,10 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, check
-from ltr.analysis.verdicts import (
-    sparsest,
-)
-from ltr.config import Claims
+from ltr.analysis.verdicts import sparsest
+from ltr.config.parse import parse
+from ltr.config.schema import Claims
 from ltr.errors import ConfigError
-from ltr.knobs import parse
 from tests.analysis.made_up import LAST, at_once, lanes, noise
 
 

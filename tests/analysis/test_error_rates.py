@@ -10,7 +10,7 @@ from scipy import stats
 from ltr.analysis import verdicts as room
 from ltr.analysis.claims import CLAIMS, SUPPORTED, UNDECIDED, Evidence
 from ltr.analysis.verdicts import Verdict, cost, look, verdicts, with_look
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 from ltr.store.looks import Look
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, noise, nothing
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.summary import by_round, select, summary
-from ltr.knobs import parse
+from ltr.config.parse import parse
 from ltr.store.tables import RESULTS
 
 EMPTY = RESULTS.empty_table().to_pandas()

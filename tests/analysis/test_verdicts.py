@@ -6,17 +6,9 @@ import pytest
 from scipy import stats
 
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
-from ltr.analysis.verdicts import (
-    asked_for,
-    cost,
-    look,
-    undecided,
-    verdicts,
-    with_look,
-    within,
-)
-from ltr.config import Claims, Experiment
-from ltr.knobs import parse
+from ltr.analysis.verdicts import asked_for, cost, look, undecided, verdicts, with_look, within
+from ltr.config.parse import parse
+from ltr.config.schema import Claims, Experiment
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, noise, of_arm
 
 

@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from ltr import arms, composition
+from ltr import arms
 from ltr.arms import connections, weights
-from ltr.config import Arm, Experiment, Optimizer
+from ltr.config.parse import knobs
+from ltr.config.schema import Arm, Experiment, Optimizer
 from ltr.errors import ConfigError
-from ltr.knobs import knobs
+from ltr.experiment import compose
 from ltr.methods import METHODS
 from ltr.pruning import at_init
 from ltr.store.tables import LaneId
 
-ARMS = composition.from_words([]).arm
+ARMS = compose.from_words([]).arm
 """Every arm of `configs/arm/`, by name."""
 
 

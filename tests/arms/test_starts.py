@@ -8,20 +8,22 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, composition, keys, masks, optimizers, pruning
+from ltr import arms, pruning
 from ltr.arms import Source, Ticket
-from ltr.config import Experiment, LayerRates, Optimizer, Pruning
-from ltr.experiment import start
+from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
+from ltr.core import masks, optimizers, rng
+from ltr.experiment import compose
+from ltr.experiment.loop import start
 from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
 from ltr.pruning import pruned as pruned_kinds
 from ltr.pruning.criteria import Evidence
+from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by, targets
-from ltr.rewinding import REWINDINGS
 from ltr.store.tables import LaneId
 
-ARMS = composition.from_words([]).arm
+ARMS = compose.from_words([]).arm
 """Every arm of `configs/arm/`, by name."""
 
 ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
@@ -31,7 +33,7 @@ LAYERWISE = [
     if arm.shuffle in ("none", "layerwise", "by_input") and arm.mask not in at_init.AT_INIT
 ]
 BY_DEFAULT = Pruning()
-KEY = keys.fold(keys.root(0, 0), "an arm", 1, 0)
+KEY = rng.fold(rng.root(0, 0), "an arm", 1, 0)
 LAYERS = ("dense_1", "dense_2", "output")
 OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
 """A draw, a round and a replicate further than `LaneId(1, 0, "", 0)`."""

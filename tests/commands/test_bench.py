@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ltr import kernels
+from ltr.benchmark import contest, torch_baseline
+from ltr.benchmark.contest import Row
 from ltr.cli import main
-from ltr.composition import from_words
 from ltr.errors import LtrError
+from ltr.experiment.compose import from_words
 from ltr.report.speed import table
-from ltr.speed import contest, rival
-from ltr.speed.contest import Row
 
 Captured = pytest.CaptureFixture[str]
 QUICK = (
@@ -92,10 +92,10 @@ def test_wrong_words_are_one_line(words: list[str], said: str, capsys: Captured)
 def test_a_rival_that_dies_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     dying = tmp_path / "dying.py"
     dying.write_text("raise SystemExit(7)")
-    monkeypatch.setattr(rival, "LOOP", dying)
-    monkeypatch.setattr(rival.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(torch_baseline, "LOOP", dying)
+    monkeypatch.setattr(torch_baseline.importlib.util, "find_spec", lambda name: name)
     experiment = from_words(["dataset=digits"])
-    with rival.Rival(experiment) as entered, pytest.raises(LtrError, match="ended with status 7"):
+    with torch_baseline.Rival(experiment) as entered, pytest.raises(LtrError, match="ended with status 7"):
         entered.steps_per_second(0.1, 0.1)
 
 
@@ -103,7 +103,7 @@ def test_a_rival_that_dies_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("model", ["lenet_300_100", "conv2"])
 def test_pytorch_trains_beside_where_it_is_installed(model: str, capsys: Captured) -> None:
     pytest.importorskip("torch")
-    assert model in rival.NETWORKS
+    assert model in torch_baseline.NETWORKS
     words = ["--repeats=1", "--seconds=0.2", "--densities=0.1", "dataset=digits", f"model={model}"]
     assert main(["bench", "--json", *words]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]

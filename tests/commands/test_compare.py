@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from ltr.cli import main
-from ltr.config import Experiment, to_dict
-from ltr.knobs import parse
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
 from ltr.report.comparison import letter
 from ltr.store import tables
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from ltr import instability
 from ltr.cli import main
 from ltr.errors import StoppedError
+from ltr.experiment import connectivity
 from ltr.store import catalog, tables
 
 Captured = pytest.CaptureFixture[str]
@@ -67,7 +67,7 @@ def test_what_is_measured_is_not_measured_again(
     connected: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     connect(connected, "--rounds", "0")
-    monkeypatch.setattr(instability, "data_orders", None)
+    monkeypatch.setattr(connectivity, "data_orders", None)
     assert connect(connected, "--rounds", "0", "--json") == 0
     said = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
     assert {(row["kind"], row["round"]) for row in said["barriers"]} == {("orders", 0), ("rounds", 0)}
@@ -81,7 +81,7 @@ def test_a_table_that_does_not_name_its_statistics_is_not_measured_again(
     file = connected / "connectivity.parquet"
     rows = pq.read_table(file)
     pq.write_table(rows.drop_columns("statistics"), file)
-    monkeypatch.setattr(instability, "data_orders", None)
+    monkeypatch.setattr(connectivity, "data_orders", None)
     assert connect(connected, "--rounds", "2") == 0
     assert pq.read_table(file).equals(rows)
 
@@ -98,7 +98,7 @@ def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
     assert connect(folder) == 0
     assert "batch-norm statistics re-estimated" in capsys.readouterr().out
     assert set(tables.read(folder, "connectivity")["statistics"]) == {"re-estimated", "interpolated"}
-    monkeypatch.setattr(instability, "data_orders", None)
+    monkeypatch.setattr(connectivity, "data_orders", None)
     assert connect(folder, "--statistics", "interpolated", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert {row["statistics"] for row in said["barriers"]} == {"interpolated"}
@@ -106,14 +106,14 @@ def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
 
 @pytest.mark.slow
 def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = instability.data_orders
+    measured = connectivity.data_orders
 
     def stops_in_round_1(setup: object, folder: object, round: int, visit: object) -> pd.DataFrame:
         if round == 1:
             raise StoppedError(2, "stopped")
         return measured(setup, folder, round, visit)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(instability, "data_orders", stops_in_round_1)
+    monkeypatch.setattr(connectivity, "data_orders", stops_in_round_1)
     assert connect(connected) == 130
     assert set(tables.read(connected, "connectivity")["round"]) == {0}
 

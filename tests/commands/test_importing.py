@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ltr.cli import main
-from ltr.composition import from_words
 from ltr.data import status_lines
+from ltr.experiment.compose import from_words
 
 
 @pytest.fixture

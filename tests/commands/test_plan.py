@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ltr.cli import main
-from ltr.composition import from_words
-from ltr.config import to_dict
+from ltr.config.schema import to_dict
+from ltr.experiment.compose import from_words
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
 

@@ -13,11 +13,11 @@ from typing import Any, Self
 import pytest
 
 from ltr.cli import main
-from ltr.commands import conductor
-from ltr.composition import from_words
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 from ltr.data.registry import DATASETS
 from ltr.errors import LtrError, StoppedError
+from ltr.experiment import runner
+from ltr.experiment.compose import from_words
 from ltr.loaded import load
 from ltr.store.catalog import all_runs
 from ltr.store.folder import RunFolder
@@ -142,7 +142,7 @@ def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
     ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(conductor, "Stop", StopsAtOnce)
+        patch.setattr(runner, "Stop", StopsAtOnce)
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
@@ -306,7 +306,7 @@ def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(conductor, "conduct", lambda experiment, _: begun.append(experiment.output_root))
+    monkeypatch.setattr(runner, "conduct", lambda experiment, _: begun.append(experiment.output_root))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert main(["run", "-m", "seed=0,1", "output_root=~/{my} runs, a=b#é"]) == 0
@@ -345,9 +345,9 @@ def test_a_job_that_fails_stops_no_other_and_a_table_ends_them(
         if ready.experiment.seed == 0:
             raise LtrError("broken")
 
-    monkeypatch.setattr(conductor, "_train", train)
+    monkeypatch.setattr(runner, "_train", train)
     for name in ("draw", "conclude"):
-        monkeypatch.setattr(conductor, name, lambda *_: None)
+        monkeypatch.setattr(runner, name, lambda *_: None)
     assert ltr_run("-m", "seed=0,1", *SHORT) == 1
     said = capsys.readouterr()
     assert said.err.splitlines().count("ltr run: broken") == 1
@@ -366,7 +366,7 @@ def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPa
         begun.append(experiment)
         raise StoppedError(15, "stopped by SIGTERM")
 
-    monkeypatch.setattr(conductor, "conduct", conduct)
+    monkeypatch.setattr(runner, "conduct", conduct)
     with pytest.raises(SystemExit) as caught:
         ltr_run("-m", "seed=0,1,2")
     assert caught.value.code == 143

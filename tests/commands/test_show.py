@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from ltr.commands import show
-from ltr.config import Experiment, to_dict
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
-from ltr.knobs import parse
 from ltr.store import tables
 
 

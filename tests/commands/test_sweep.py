@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from ltr.commands import sweep
-from ltr.composition import from_words
-from ltr.config import Experiment
+from ltr.config.parse import KnobError
+from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
-from ltr.knobs import KnobError
+from ltr.experiment.compose import from_words
 from ltr.store.identity import folder_name
 
 
@@ -89,8 +89,10 @@ def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: 
 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
-    monkeypatch.setattr("ltr.setup.placement", touched.append)
-    monkeypatch.setattr("ltr.setup.outline", lambda experiment: SimpleNamespace(experiment=experiment))
+    monkeypatch.setattr("ltr.experiment.session.placement", touched.append)
+    monkeypatch.setattr(
+        "ltr.experiment.session.outline", lambda experiment: SimpleNamespace(experiment=experiment)
+    )
     sweep.checked(["rounds=0", "hydra/launcher=joblib"])
     assert touched == []
     sweep.checked(["rounds=0"])

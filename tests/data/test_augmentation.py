@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.config import Dataset
+from ltr.config.schema import Dataset
 from ltr.data.augmentation import (
     AUGMENTATIONS,
     PADDING,

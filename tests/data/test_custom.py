@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltr.composition import from_words
-from ltr.config import Dataset as Config
+from ltr.config.schema import Dataset as Config
 from ltr.data import describe, load, pinned, status_lines, training_examples
 from ltr.data.digits import DIGITS
 from ltr.data.prepare import prepare
 from ltr.data.splitting import stratified
 from ltr.data.tfds_files import write
 from ltr.errors import ConfigError, DataNotFoundError
+from ltr.experiment.compose import from_words
 from ltr.store.identity import run_id
 
 

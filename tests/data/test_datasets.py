@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltr.config import Dataset as Config
+from ltr.config.schema import Dataset as Config
 from ltr.data import load
 from ltr.data.arrays import fingerprint
 from ltr.data.cifar10 import CIFAR10, from_records

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ltr.composition import from_words
-from ltr.config import Dataset as Config
+from ltr.config.schema import Dataset as Config
 from ltr.data import DATASETS, Dataset, load, of_each_class
 from ltr.data.dataset import moments
 from ltr.data.digits import DIGITS
@@ -15,6 +14,7 @@ from ltr.data.entry import Arrays, Split
 from ltr.data.prepare import prepare
 from ltr.data.tfds_files import read, write
 from ltr.errors import ConfigError
+from ltr.experiment.compose import from_words
 
 
 @pytest.fixture

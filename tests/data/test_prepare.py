@@ -15,7 +15,7 @@ from ltr.data.entry import Arrays, Entry, Split
 from ltr.data.prepare import data_root, prepare, verify
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
-LOAD = "import sys, ltr.config, ltr.data; ltr.data.load(ltr.config.Dataset(), sys.argv[1]); "
+LOAD = "import sys, ltr.config.schema, ltr.data; ltr.data.load(ltr.config.schema.Dataset(), sys.argv[1]); "
 SAY_TFDS = "print('tensorflow_datasets' in sys.modules, 'tensorflow' in sys.modules)"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.config import Dataset
+from ltr.config.schema import Dataset
 from ltr.data.splitting import divide, stratified
 from ltr.errors import ConfigError
 

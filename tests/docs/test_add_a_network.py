@@ -9,7 +9,10 @@ from types import ModuleType
 import jax
 import pytest
 
-from ltr import composition, costs, groups, models, setup
+from ltr import models
+from ltr.config import groups
+from ltr.engine import flops
+from ltr.experiment import compose, session
 from ltr.models import MODELS, Network
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
@@ -31,7 +34,7 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
-    outline = setup.outline(composition.from_words([word]))
+    outline = session.outline(compose.from_words([word]))
     said = re.search(r"([\d,]+) weights", blocks("yaml")[0])
     assert said
     kernels = [leaf for leaf in jax.tree.leaves(outline.shapes) if leaf.ndim > 1]
@@ -42,4 +45,4 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     logits, statistics = model.train(params, images, jax.random.key(2))
     assert logits.shape == (5, 10)
     assert set(statistics) == {"norm_1"}
-    assert costs.example_operations(model, (8, 8, 1)) > 2 * 7_400
+    assert flops.example_operations(model, (8, 8, 1)) > 2 * 7_400

@@ -9,9 +9,11 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, composition, groups
+from ltr import arms
 from ltr.arms import Source, Ticket, weights
-from ltr.config import Arm
+from ltr.config import groups
+from ltr.config.schema import Arm
+from ltr.experiment import compose
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-an-arm.md").read_text()
 
@@ -28,7 +30,7 @@ def test_an_arm_from_parts_is_one_yaml(tmp_path: Path, monkeypatch: pytest.Monke
     (configs / "arm" / f"{name}.yaml").write_text(block("yaml"))
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (words,) = re.findall(r"    ltr run '(arms=.*)'", PAGE)
-    experiment = composition.from_words([words])
+    experiment = compose.from_words([words])
     arms.check(experiment)
     assert experiment.arms[-1] == name
     assert experiment.arm[name] == Arm(shuffle="layerwise", weights="reinit", keep_signs=True)
@@ -36,7 +38,7 @@ def test_an_arm_from_parts_is_one_yaml(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_same_arm_is_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     (word,) = re.findall(r"`\+(arm\..*)`\.", PAGE)
-    experiment = composition.from_words([f"+{word}"])
+    experiment = compose.from_words([f"+{word}"])
     assert experiment.arm["signs_alone"] == Arm(shuffle="layerwise", weights="reinit", keep_signs=True)
 
 

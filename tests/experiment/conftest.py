@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ltr import arms, setup
-from ltr import experiment as loop
-from ltr.config import Experiment
-from ltr.setup import Setup
+from ltr import arms
+from ltr.config.schema import Experiment
+from ltr.experiment import loop, session
+from ltr.experiment.session import Setup
 from ltr.store.folder import open_run
 from tests.experiment.runs import Ready, Run, Watcher, ask
 
@@ -21,12 +21,12 @@ def ready() -> Ready:
     made: dict[Any, Setup] = {}
 
     def make(experiment: Experiment) -> Setup:
-        outline = setup.outline(experiment)
+        outline = session.outline(experiment)
         methods = frozenset(arms.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
-            made[shared] = setup.make(outline)
+            made[shared] = session.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))
 
     return make

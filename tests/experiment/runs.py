@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.config import Experiment, to_dict
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
+from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.knobs import parse
-from ltr.setup import Setup
+from ltr.experiment.session import Setup
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
-from ltr.waves import Progress
 
 Run = Callable[..., Path]
 """Runs what `ask` takes below a folder; returns its run folder."""

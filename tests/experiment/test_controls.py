@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import experiment as loop
-from ltr import keys, masks
+from ltr.core import masks, rng
+from ltr.engine.trainer import Start
+from ltr.experiment import loop
 from ltr.store import tables
 from ltr.store.folder import open_run, round_name
 from ltr.store.tables import LaneId
-from ltr.waves import Start
 from tests.experiment.runs import Ready, ask, assert_same, saved
 
 
@@ -32,7 +32,7 @@ def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(
     starts: dict[str, Start], whole: Path, ready: Ready
 ) -> None:
     ticket = saved(whole, "round_02")
-    key = keys.fold(keys.fold(keys.root(0, 0), "random_reinit", 2, 0), "weights")
+    key = rng.fold(rng.fold(rng.root(0, 0), "random_reinit", 2, 0), "weights")
     fresh = ready(ask(whole.parent)).init(key)
     assert_same(starts["random_reinit"].mask, ticket["mask"])
     assert_same(starts["random_reinit"].params, masks.apply(ticket["mask"], fresh))

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr import experiment as loop
-from ltr import keys, masks, setup
+from ltr.core import masks, rng
 from ltr.errors import LtrError
+from ltr.experiment import loop, session
 from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import Evidence
@@ -32,7 +32,7 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(weights, "moved", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
-    made = setup.make(setup.outline(experiment))
+    made = session.make(session.outline(experiment))
     traced.clear()  # the step is traced once more to count its operations
     with open_run(experiment) as folder:
         loop.run(made, folder, Watcher())
@@ -65,9 +65,9 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
     made = ready(ask(tmp_path, **knobs))
     for replicate, round in itertools.product((0, 1), (1, 2)):
         before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round - 1, round))
-        key = keys.fold(keys.root(0, replicate), "criterion", round)
+        key = rng.fold(rng.root(0, replicate), "criterion", round)
         scores = criteria.random(Evidence(before, before, before, key))
-        draw = keys.fold(key, "ties")
+        draw = rng.fold(key, "ties")
         assert_same(now, selection.layerwise(scores, before, made.targets[round], draw))
     with open_run(ask(tmp_path, **knobs)) as folder:
         for round, equal in ((1, True), (2, False)):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ltr import masks
+from ltr.core import masks
 from ltr.store import tables
 from ltr.store.folder import round_name
 from tests.experiment.runs import Run, assert_same, saved

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ltr import masks
+from ltr.core import masks
 from ltr.store.folder import round_name
 from tests.experiment.runs import assert_same, kernels, saved
 

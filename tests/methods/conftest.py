@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltr import masks, optimizers, training
-from ltr.config import Optimizer, Pruning
+from ltr.config.schema import Optimizer, Pruning
+from ltr.core import masks, optimizers
 from ltr.data import Dataset
+from ltr.engine import program
 from ltr.methods import METHODS, SCORES, WATCHED, Beginning, Lane, Method, Parts
 from ltr.models import Model
 
@@ -29,8 +30,8 @@ class Trained(NamedTuple):
 @pytest.fixture(scope="session")
 def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..., Trained]:
     """Train a lane of `params` and `mask` by the named method, all on one batch."""
-    data = training.examples(blobs)
-    images, labels = training.normalise(data.images, data), data.labels
+    data = program.examples(blobs)
+    images, labels = program.normalise(data.images, data), data.labels
 
     @cache
     def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
@@ -62,6 +63,6 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
 @pytest.fixture(scope="session")
 def loss(network: Model, blobs: Dataset) -> Callable[[Any], float]:
     """Of weights, over the training set."""
-    data = training.examples(blobs)
+    data = program.examples(blobs)
     batch = (np.asarray(data.images)[None], np.asarray(data.labels)[None])
-    return lambda params: float(training.evaluate(network, params, batch, data)[0])
+    return lambda params: float(program.evaluate(network, params, batch, data)[0])

@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 
-from ltr import composition, methods
-from ltr.config import Experiment, Pruning
+from ltr import methods
+from ltr.config.schema import Experiment, Pruning
+from ltr.core.schedule import Schedule
 from ltr.errors import ConfigError
-from ltr.schedule import Schedule
+from ltr.experiment import compose
 
-RIGL = dataclasses.replace(composition.from_words([]), arms=("ticket", "rigl"))
+RIGL = dataclasses.replace(compose.from_words([]), arms=("ticket", "rigl"))
 
 
 def times(steps: int, later: tuple[int, int]) -> Schedule:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltr import masks
-from ltr.config import LayerRates, Optimizer, Pruning
+from ltr.config.schema import LayerRates, Optimizer, Pruning
+from ltr.core import masks
 from ltr.methods import early_bird
 from ltr.methods.early_bird import QUEUE, TOLERANCE
 from ltr.models import Model

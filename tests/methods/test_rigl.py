@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltr import optimizers
-from ltr.config import Optimizer
+from ltr.config.schema import Optimizer
+from ltr.core import optimizers
 from ltr.methods import Lane, rigl
 from ltr.methods.rigl import EVERY, FRACTION, UNTIL
 from ltr.models import Model

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ltr import keys, training
-from ltr.config import Optimizer
+from ltr.config.schema import Optimizer
+from ltr.core import rng
 from ltr.data import Dataset
+from ltr.engine import program
 from ltr.methods import SCORES, Beginning, supermask
 from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
@@ -31,8 +32,8 @@ def biases(tree: Any) -> list[np.ndarray]:
 
 def gradients(network: Model, blobs: Dataset, params: Any, gates: list[np.ndarray]) -> list[np.ndarray]:
     """Of the loss with respect to the gated weights."""
-    data = training.examples(blobs)
-    images = training.normalise(data.images, data)
+    data = program.examples(blobs)
+    images = program.normalise(data.images, data)
     gated = {
         layer: {"kernel": gate * params[layer]["kernel"], "bias": params[layer]["bias"]}
         for layer, gate in zip(LAYERS, gates, strict=True)
@@ -100,7 +101,7 @@ def test_supermask_tosses_a_coin_a_weight_and_lets_the_gradient_through(
     train: Callable[..., Any], network: Model, blobs: Dataset, params: Any, mask: Any
 ) -> None:
     before, after = train("supermask", 1, SGD).lanes
-    key = keys.fold(jax.random.wrap_key_data(jnp.asarray(before.memory["key"])), "step", 0)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(before.memory["key"])), "step", 0)
     gates, slopes = [], []
     for place, (score, kept) in enumerate(zip(kernels(before.params), kernels(mask), strict=True)):
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from ltr import kernels, models
-from ltr.config import Model
+from ltr.config.schema import Model
 from ltr.models import arithmetic
 from ltr.models.layers import max_pool
 

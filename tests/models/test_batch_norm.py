@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from ltr import masks, optimizers, rewinding
-from ltr.config import Optimizer
+from ltr.config.schema import Optimizer
+from ltr.core import masks, optimizers
 from ltr.methods import METHODS, Lane, Parts
 from ltr.models import Model, arithmetic
 from ltr.models.layers import INITIALIZERS
 from ltr.models.model import from_linen
 from ltr.models.resnet import ResNet
+from ltr.pruning import rewinding
 from ltr.store import checkpoints
 
 KEY = jax.random.key(0)

@@ -9,13 +9,13 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from ltr import models
-from ltr.config import Model as Config
+from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
+from ltr.experiment.session import QUICKLY_COMPILED
 from ltr.models import KINDS, MODELS, Model
 from ltr.models.layers import INITIALIZERS, Conv, Dense
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
-from ltr.setup import QUICKLY_COMPILED
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""

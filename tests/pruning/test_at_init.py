@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import masks
+from ltr.core import masks
 from ltr.errors import LtrError
 from ltr.models import Model
 from ltr.models.layers import BatchNorm, Conv, Dense, max_pool

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import masks
-from ltr.knobs import knobs
+from ltr.config.parse import knobs
+from ltr.core import masks
 from ltr.models import Model
 from ltr.pruning import selection
 from ltr.pruning.criteria import CRITERIA, Criterion, Evidence

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltr import masks, pruning
-from ltr.config import LayerRates, Pruning
+from ltr import pruning
+from ltr.config.schema import LayerRates, Pruning
+from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 from ltr.models import Model
 from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr import masks
+from ltr.core import masks
 from ltr.errors import LtrError
 from ltr.pruning import selection
 

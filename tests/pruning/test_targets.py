@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr import masks, models, pruning
-from ltr.config import LayerRates, Pruning
-from ltr.config import Model as ModelConfig
+from ltr import models, pruning
+from ltr.config.schema import LayerRates, Pruning
+from ltr.config.schema import Model as ModelConfig
+from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.models import Model
 from ltr.pruning.criteria import Evidence

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.verdicts import Verdict, look, verdicts, with_look
-from ltr.config import Claims, Experiment
+from ltr.config.schema import Claims, Experiment
 from ltr.store.looks import Look
 
 ARMS = ("ticket", "random_reinit", "random_mask", "one_shot")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.verdicts import look, verdicts, with_look
-from ltr.config import Claims, Experiment
-from ltr.knobs import parse
+from ltr.config.parse import parse
+from ltr.config.schema import Claims, Experiment
 from ltr.report.advice import AFFORDABLE, advice, caveats
 
 Results = Callable[..., pd.DataFrame]

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from ltr import machine
-from ltr.config import Experiment, to_dict
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
-from ltr.knobs import parse
 from ltr.store import checkpoints, tables
 from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import folder_name, run_id

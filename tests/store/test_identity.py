@@ -4,9 +4,9 @@ import pytest
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ltr.composition import from_words
-from ltr.config import Duration, Experiment, OfMachine, Optimizer
-from ltr.knobs import parse
+from ltr.config.parse import parse
+from ltr.config.schema import Duration, Experiment, OfMachine, Optimizer
+from ltr.experiment.compose import from_words
 from ltr.store.identity import canonical, folder_name, run_id
 
 GOLDEN = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ltr.config import Experiment, OfMachine, to_dict
-from ltr.knobs import parse
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, OfMachine, to_dict
 from ltr.store.identity import by_name, decisive, is_marked, run_id
 from ltr.store.settings import covers, default, enlarged, extent, listed, settings
 

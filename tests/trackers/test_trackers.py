@@ -13,9 +13,9 @@ import pytest
 
 from ltr import trackers
 from ltr.cli import main
-from ltr.config import Experiment, to_dict
+from ltr.config.parse import parse
+from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
-from ltr.knobs import parse
 from ltr.trackers import TRACKERS, End, Kind, Scalar, Shown, Subject, Tracked, scalars, subject, track
 
 SCALARS = [

@@ -16,7 +16,7 @@ from ltr.analysis.summary import by_round
 from ltr.report.arms import looks
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import Measure, curve, empty, figure, measures
-from ltr.report.numbers import percent, plus_minus, spread
+from ltr.report.formatting import percent, plus_minus, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,19 +16,19 @@ from ltr.analysis.connections import Tickets
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
-from ltr.config import Experiment
+from ltr.config.schema import Experiment
 from ltr.report import comparison
 from ltr.report.advice import caveats
 from ltr.report.arms import looks
 from ltr.report.claims import how_tested
+from ltr.report.command_line import command, word
 from ltr.report.figures import in_style
-from ltr.report.finding import Found, by_the_means, headline
-from ltr.report.numbers import percent, plus_minus, replicates, spread
+from ltr.report.formatting import percent, plus_minus, replicates, spread
 from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
-from ltr.report.words import command, word
+from ltr.report.summary_text import Found, by_the_means, headline
 from ltr.store.looks import Look
 
 MOST_CURVES = 5

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltr.config import Dataset as Config
+from ltr.config.schema import Dataset as Config
 from ltr.data import importing, load, pinned
 from ltr.data.content import Content
 from ltr.data.importing.base import Asked

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ltr.analysis.connections import Layer, counted
-from ltr.knobs import parse
+from ltr.config.parse import parse
 from ltr.report.page import Subject
 
 

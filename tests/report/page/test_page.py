@@ -13,7 +13,7 @@ import pytest
 from ltr.analysis.comparison import compare
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import verdicts
-from ltr.knobs import parse
+from ltr.config.parse import parse
 from ltr.report.page import Subject, page, render
 from ltr.store import tables
 

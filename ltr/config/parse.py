@@ -1,0 +1,231 @@
+"""Knobs in words: made an `Experiment`, listed for help, and named where they are wrong."""
+
+import dataclasses
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import annotated_types
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, to_dict
+from ltr.errors import ConfigError
+from ltr.suggestions import did_you_mean, near, nearest, spellings
+
+AUTO = "auto"
+
+MOST_REPLICATES = 30
+"""That `replicates=auto` ends with, if `claims.most` does not say otherwise."""
+
+
+class KnobError(ConfigError):
+    """A knob is wrong; `path` are the keys that lead to it."""
+
+    def __init__(self, path: Sequence[str], message: str) -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+
+
+def parse(values: Mapping[str, Any]) -> Experiment:
+    """The validated experiment; KnobError names the first knob that is wrong and what is allowed."""
+    return by_densities(validated(values))
+
+
+def validated(values: Mapping[str, Any]) -> Experiment:
+    """The experiment, each of whose knobs is valid, if not all of them together; KnobError otherwise."""
+    try:
+        experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
+    except ValidationError as error:
+        raise _explained(error) from None
+    if values.get("replicates") == AUTO and experiment.claims.most is not None:
+        experiment = dataclasses.replace(experiment, replicates=experiment.claims.looks[0])
+    for name in ("steps", "eval_every"):
+        duration = getattr(experiment, name)
+        if duration.amount == 0:
+            raise _wrong(name, duration, "must be at least one step")
+    if len(set(experiment.arms)) < len(experiment.arms):
+        raise _wrong("arms", experiment.arms, "must name each arm once")
+    if "ticket" not in experiment.arms:
+        raise _wrong("arms", experiment.arms, "must contain ticket, which decides what is pruned")
+    densities = experiment.pruning.densities
+    if any(later >= earlier for earlier, later in itertools.pairwise(densities)):
+        raise _wrong("pruning.densities", densities, "must fall from round to round")
+    return experiment
+
+
+def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
+    """KnobError if one of the arms is not defined."""
+    for arm in arms:
+        if arm not in defined:
+            raise KnobError(["arms"], f"arms: unknown arm {arm}; {nearest(arm, defined)}")
+
+
+def _wrong(name: str, value: Any, must: str) -> KnobError:
+    return KnobError(name.split("."), f"{name}={_literal(value)}: {must}")
+
+
+def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`replicates=auto` as what it stands for: a first look, and further ones."""
+    claims = values.get("claims", {})
+    if values.get("replicates") != AUTO:
+        return values
+    if not isinstance(claims, Mapping):
+        return {**values, "replicates": 1}
+    most = MOST_REPLICATES if claims.get("most") is None else claims["most"]
+    return {**values, "replicates": 1, "claims": {**claims, "most": most}}
+
+
+def by_densities(experiment: Experiment) -> Experiment:
+    """The experiment with no more rounds than it has densities, if it has any."""
+    densities = experiment.pruning.densities
+    if not densities:
+        return experiment
+    if experiment.pruning.scope == "layerwise":
+        raise _wrong(
+            "pruning.densities",
+            densities,
+            "needs pruning=global, uniform or erk; layerwise has a rate for each layer",
+        )
+    return dataclasses.replace(experiment, rounds=min(experiment.rounds, len(densities)))
+
+
+class Knob(NamedTuple):
+    """One documented setting: its dotted name, default, meaning, and what it may be."""
+
+    name: str
+    default: Any
+    meaning: str
+    allowed: str
+
+
+def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
+    """The names of knobs that Hydra's grammar does not read, each with what marks it."""
+    for field in dataclasses.fields(node):
+        hint = get_type_hints(node, include_extras=True)[field.name]
+        if dataclasses.is_dataclass(hint):
+            yield from as_typed(hint, f"{prefix}{field.name}.")
+        for extra in get_args(hint):
+            if isinstance(extra, AsTyped):
+                yield prefix + field.name, extra
+
+
+def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
+    """Every knob below a config dataclass, in the order of its fields."""
+    hints = get_type_hints(node, include_extras=True)
+    for field in dataclasses.fields(node):
+        hint, name = hints[field.name], prefix + field.name
+        if dataclasses.is_dataclass(hint):
+            yield from knobs(hint, f"{name}.")
+        elif name == "arm":
+            yield from knobs(Arm, "arm.NAME.")
+        else:
+            default = getattr(node(), field.name)
+            _, *extras = get_args(hint)
+            meaning = next(extra.description for extra in extras if isinstance(extra, FieldInfo))
+            yield Knob(name, to_dict(default), str(meaning), _allowed(hint))
+
+
+OTHER_NAMES = {
+    "arch": "model",
+    "bs": "batch_size",
+    "data": "dataset",
+    "gpus": "devices",
+    "levels": "rounds",
+    "lr": "optimizer.learning_rate",
+    "max_steps": "steps",
+    "network": "model",
+    "output_dir": "output_root",
+    "repeats": "replicates",
+    "seeds": "seed",
+    "wd": "optimizer.weight_decay",
+}
+"""What other programs call a knob or a group."""
+
+
+def nearest_knob(name: str, known: Iterable[str], value: str = "") -> str:
+    """Say which knob was probably meant; its value says how many epochs, where they were."""
+    last = name.rpartition(".")[2].casefold().replace("-", "_")
+    if last in ("epoch", "epochs"):
+        return f"did you mean steps={value if value.isdecimal() else 20}ep?"
+    meant = [OTHER_NAMES[last]] if last in OTHER_NAMES else near(name, known)
+    return did_you_mean(meant) or "ltr run --help lists them"
+
+
+_SIGNS = {
+    annotated_types.Gt: (">", "gt"),
+    annotated_types.Ge: (">=", "ge"),
+    annotated_types.Lt: ("<", "lt"),
+    annotated_types.Le: ("<=", "le"),
+}
+
+
+def _allowed(hint: Any) -> str:
+    kind, *extras = get_args(hint)
+    bounds = [
+        f"{_SIGNS[type(bound)][0]} {getattr(bound, _SIGNS[type(bound)][1])}"
+        for extra in extras
+        if isinstance(extra, FieldInfo)
+        for bound in extra.metadata
+        if type(bound) in _SIGNS
+    ]
+    auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
+    return " ".join(part for part in (_kind(kind), " and ".join(bounds), auto) if part)
+
+
+def _kind(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list, each {_kind(get_args(kind)[0])}"
+    if get_origin(kind) is Annotated:
+        return _allowed(kind)
+    if type(None) in get_args(kind):
+        return f"{_kind(get_args(kind)[0])} or null"
+    return {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "a word",
+        Duration: "steps or epochs, as in 50000 or 20ep",
+    }[kind]
+
+
+def _explained(error: ValidationError) -> KnobError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    by_name = {knob.name: knob for knob in knobs()}
+    generic = ["arm", "NAME", *path[2:]] if path[0] == "arm" else path
+    for length in range(len(path), 0, -1):
+        knob = by_name.get(".".join(generic[:length]))
+        if knob is not None:
+            name, value = ".".join(path[:length]), _literal(first["input"])
+            meant = _meant(path[:length], value) if length == len(path) else None
+            hint = f"; did you mean {name}={meant}?" if meant else ""
+            return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
+    said = ".".join(path)
+    if inside := [name for name in by_name if name.startswith(".".join([*generic, ""]))]:
+        return KnobError(path, f"{said}={_literal(first['input'])}: holds knobs, such as {inside[0]}")
+    return KnobError(path, f"{said}: unknown knob; {nearest_knob(said, by_name)}")
+
+
+def _meant(path: Sequence[str], value: str) -> str | None:
+    """A spelling of the value that the knob at this path takes; None if there is none."""
+    return next((text for text in spellings(value) if text != value and _takes(path, text)), None)
+
+
+def _takes(path: Sequence[str], text: str) -> bool:
+    value: Any = [part.strip() for part in text[1:-1].split(",")] if text.startswith("[") else text
+    for name in reversed(path):
+        value = {name: value}
+    try:
+        TypeAdapter(Experiment).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_literal, value))}]"
+    return "null" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""What every part shares: masks, random keys, optimizers, schedules."""

@@ -1,0 +1,19 @@
+"""Where ltr keeps what it can make again."""
+
+import os
+from pathlib import Path
+
+
+def folder() -> Path:
+    """The folder of everything of the kind."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltr"
+
+
+def compiled() -> Path:
+    """The folder of compiled programs."""
+    return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder() / "jax")
+
+
+def crossovers() -> Path:
+    """The file of what was measured of sparse layers (see `ltr.engine.break_even`)."""
+    return folder() / "crossovers.json"

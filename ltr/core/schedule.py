@@ -1,0 +1,67 @@
+"""When a training starts, is evaluated, and ends, in optimizer steps."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ltr.config.schema import Experiment
+from ltr.errors import ConfigError
+
+MOST_STEPS = 2**31 - 1
+"""Steps are counted in int32."""
+
+
+class Schedule(NamedTuple):
+    """Durations of a run in steps.
+
+    Attributes:
+        steps: of the dense training.
+        eval_every, rewind_step: see `ltr.config.schema`.
+        steps_per_epoch: counts whole batches.
+        later: first and last step of the trainings after the dense one.
+    """
+
+    steps: int
+    eval_every: int
+    rewind_step: int
+    steps_per_epoch: int
+    later: tuple[int, int]
+
+    def span(self, round: int) -> tuple[int, int]:
+        """First and last step of the trainings of a round."""
+        return self.later if round else (0, self.steps)
+
+    def length(self, round: int) -> int:
+        """Steps that each training of a round takes."""
+        first, last = self.span(round)
+        return last - first
+
+    def evaluate_at(self, round: int) -> np.ndarray:
+        """Steps evaluated in a round, int32: its first, every `eval_every`-th, and its last."""
+        first, last = self.span(round)
+        between = range((first // self.eval_every + 1) * self.eval_every, last, self.eval_every)
+        return np.array([first, *between, last], np.int32)
+
+
+def resolve(
+    experiment: Experiment, train_examples: int, span: Callable[[int, int], tuple[int, int]]
+) -> Schedule:
+    """The schedule for a training set of that size; ConfigError if batch or rewind step do not fit.
+
+    `span`: see `ltr.pruning.rewinding.Rewinding`.
+    """
+    if experiment.batch_size > train_examples:
+        raise ConfigError(
+            f"batch_size={experiment.batch_size}: must be at most {train_examples}, "
+            f"the training examples of {experiment.dataset.name}"
+        )
+    per_epoch = train_examples // experiment.batch_size
+    steps = experiment.steps.in_steps(per_epoch)
+    rewind_step = experiment.rewind_step.in_steps(per_epoch)
+    later = span(steps, rewind_step)
+    if max(steps, *later) > MOST_STEPS:
+        raise ConfigError(f"steps={experiment.steps}: must be at most {MOST_STEPS} steps in all")
+    if rewind_step >= steps:
+        raise ConfigError(f"rewind_step={experiment.rewind_step}: must be less than steps={experiment.steps}")
+    return Schedule(steps, experiment.eval_every.in_steps(per_epoch), rewind_step, per_epoch, later)

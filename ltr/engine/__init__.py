@@ -1,0 +1,1 @@
+"""Lanes through compiled programs, on the devices that there are."""

@@ -1,0 +1,141 @@
+"""Packed lanes: where a kernel is sparse enough, a lane trains the weights that it keeps and no others.
+
+A lane is packed on its way to the devices and unpacked on its way back: masks, rewinding, checkpoints
+and tables know nothing of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from ltr import kernels
+from ltr.core import masks
+from ltr.methods import Lane
+
+Layers = Mapping[str, float]
+"""By the name of a layer, the density up to which its kernel trains packed."""
+
+NO_LAYER: Layers = MappingProxyType({})
+
+
+THREE_ROUNDS = 0.8**3
+"""What is left of the weights after three rounds at a prune rate of 0.2."""
+
+DENSEST = round(1.05 * THREE_ROUNDS, 4)
+"""The density up to which a packed layer has less room than for all its weights, if it is not tiny.
+
+The twentieth is for the rounding of what is pruned, which keeps more from round to round.
+"""
+
+MULTIPLE = 64
+"""Of which the room of packed weights is one: whole vectors, or XLA updates weights one by one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A kernel in a packed lane: the values of its connections, in room for `capacity`.
+
+    Attributes:
+        kept: its mask, boolean [..., in, out]; it is flattened to [in, out].
+    """
+
+    kept: np.ndarray
+    capacity: int
+
+    @property
+    def pattern(self) -> kernels.Pattern:
+        return kernels.pattern(_flat(self.kept), self.capacity)
+
+    def pack(self, kernel: np.ndarray) -> np.ndarray:
+        """Kernel [..., in, out] -> values [capacity], in the order of the pattern."""
+        values = _flat(kernel).T[_flat(self.kept).T]
+        return np.pad(values, (0, self.capacity - len(values)))
+
+    def unpack(self, values: np.ndarray) -> np.ndarray:
+        """Values [capacity] -> kernel [..., in, out], zero where nothing is kept."""
+        kernel = np.zeros(self.kept.shape, values.dtype)
+        _flat(kernel).T[_flat(self.kept).T] = values[: np.count_nonzero(self.kept)]
+        return kernel
+
+
+def _flat(kernel: np.ndarray) -> np.ndarray:
+    """A view of a kernel [..., in, out] as [..., out]."""
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+class Packing(NamedTuple):
+    """How the lanes of a run are packed.
+
+    Attributes:
+        layers: which kernels may be; those that it does not name never are.
+        direction: the optimizer's, whose state is packed with the weights.
+    """
+
+    layers: Layers
+    direction: optax.GradientTransformation
+
+    def packed(self, mask: Any, params: Any) -> tuple[str, ...]:
+        """The layers of a lane that train packed: none that holds a weight beside those it keeps."""
+
+        def packed(kept: Any, name: Any, kernel: np.ndarray) -> str | None:
+            if name not in self.layers or kept.mean() > self.layers[name] or kernel[~kept].any():
+                return None
+            return name
+
+        return tuple(jax.tree.leaves(masks.tree_map(packed, mask, masks.layer_names(mask), params)))
+
+    def forms(self, lanes: Sequence[Lane]) -> list[Any]:
+        """How to pack lanes that train together: the layers that all of them pack, in room for the fullest.
+
+        Like the mask: a `Form` of a kernel that is packed, None elsewhere.
+        """
+        packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
+
+        def room(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
+            most = max(int(one.sum()) for one in (kept, *others))
+            return capacity(most, kept.size) if name in packed else None
+
+        first, *others = (lane.mask for lane in lanes)
+        rooms = jax.tree.map(room, first, masks.layer_names(first), *others)
+        return [
+            jax.tree.map(lambda kept, room: Form(kept, room) if room else None, lane.mask, rooms)
+            for lane in lanes
+        ]
+
+    def pack(self, lane: Lane, forms: Any) -> Lane:
+        """The lane as the devices train it."""
+        mask = jax.tree.map(lambda kept, form: form.pattern if form else kept, lane.mask, forms)
+        return self._each(lane._replace(mask=mask), forms, Form.pack)
+
+    def unpack(self, lane: Lane, forms: Any) -> Lane:
+        """The lane as everything else knows it."""
+        mask = masks.tree_map(lambda kept, form: form.kept if form else kept, lane.mask, forms)
+        return self._each(lane._replace(mask=mask), forms, Form.unpack)
+
+    def _each(self, lane: Lane, forms: Any, change: Any) -> Lane:
+        def changed(leaf: np.ndarray, form: Form | None) -> np.ndarray:
+            return change(form, leaf) if form else leaf
+
+        return lane._replace(
+            params=jax.tree.map(changed, lane.params, forms),
+            moments=optax.tree.map_params(self.direction, changed, lane.moments, forms),
+            best=jax.tree.map(changed, lane.best, forms),
+        )
+
+
+def capacity(count: int, size: int) -> int:
+    """Room for `count` of `size` weights: for all of them, or for what is left after 3, 6, 9, ... rounds.
+
+    Of the usual prune rate, and a little more. Shapes decide what has to be compiled: rounds of similar
+    density share a program.
+    """
+    room, share = size, DENSEST
+    while count <= (smaller := MULTIPLE * math.ceil(share * size / MULTIPLE)) < room:
+        room, share = smaller, share * THREE_ROUNDS
+    return room

@@ -1,0 +1,320 @@
+"""Trains any number of lanes, a wave of as many as the devices hold at a time.
+
+The host visits the devices about once a second: between two visits of the compiled program it
+collects the metrics, tells the observer, and may stop. Where it visits changes no number.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ltr.core import masks
+from ltr.core.optimizers import Optimizer
+from ltr.engine import devices
+from ltr.engine.devices import Placement
+from ltr.engine.packing import NO_LAYER, Layers, Packing
+from ltr.engine.program import LEGS, Examples, Metrics, Program, Visit
+from ltr.errors import LtrError
+from ltr.methods import WEIGHTS_ALONE, Lane, Method
+
+VISIT_SECONDS = 1.0
+FASTER = 8.0
+"""How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
+
+
+class Start(NamedTuple):
+    """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
+
+    params: Any
+    mask: Any
+    key: np.ndarray
+    memory: Any = ()
+    method: str = WEIGHTS_ALONE
+
+
+class Outcome(NamedTuple):
+    """What became of a lane.
+
+    Attributes:
+        params: its network's weights after the last step, NumPy float32.
+        density: of its network then.
+        metrics: a value per evaluation, NumPy float32.
+        seconds: device time it took.
+        notes: what its method has to say (see `ltr.methods.Method`).
+    """
+
+    params: Any
+    density: float
+    metrics: Metrics
+    seconds: float
+    notes: Mapping[str, Any] = {}
+
+
+class Kind(NamedTuple):
+    """How a lane trains: its method, which is that of its whole wave, and the layers that could be packed."""
+
+    method: str
+    packed: tuple[str, ...]
+
+
+class Wave(NamedTuple):
+    """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
+
+    names: tuple[Any, ...]
+    lanes: list[Lane]
+    step: int
+    metrics: list[Metrics]
+    seconds: float
+
+
+class Snapshot(NamedTuple):
+    """All that a later process needs to go on: lanes that are through, and the wave under way."""
+
+    outcomes: dict[Any, Outcome]
+    wave: Wave | None
+
+
+class Progress(NamedTuple):
+    """What the host finds on a visit.
+
+    Attributes:
+        names: the lanes in training.
+        steps: steps that they took together since the visit before.
+        accuracy: mean validation accuracy of their latest evaluation.
+        snapshot: copies the state of affairs from the devices.
+    """
+
+    names: Sequence[Any]
+    steps: int
+    accuracy: float
+    snapshot: Callable[[], Snapshot]
+
+
+class Trainer:
+    """The compiled programs, and the data they train on, on the devices of a placement.
+
+    Args:
+        programs: by method.
+
+    Attributes:
+        placement: where lanes train.
+        packed: which layers train packed, by methods that can; by default none.
+        data: a copy of the data set on every device of it.
+    """
+
+    def __init__(
+        self,
+        programs: Mapping[str, Program],
+        optimizer: Optimizer,
+        data: Examples,
+        placement: Placement,
+        packed: Layers = NO_LAYER,
+    ) -> None:
+        self.placement, self.packed = placement, packed
+        self._packings = {
+            name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction)
+            for name, program in programs.items()
+        }
+        self._programs = {
+            name: Program(
+                program.method._replace(network=jax.jit(program.method.network)),
+                devices.parallel(program.run, placement, donate=(0,)),
+            )
+            for name, program in programs.items()
+        }
+        self.data = devices.replicate(data, placement)
+        self._moments = jax.jit(optimizer.direction.init)
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        """Those of the programs."""
+        return {name: program.method for name, program in self._programs.items()}
+
+    def train(
+        self,
+        starts: Mapping[Any, Start],
+        evaluate_at: np.ndarray,
+        visit: Callable[[Progress], None],
+        resume: Snapshot | None = None,
+    ) -> dict[Any, Outcome]:
+        """Train every lane from the first to the last step of `evaluate_at`.
+
+        Args:
+            starts: by lane name (any hashable).
+            evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
+            visit: called about once a second; what it raises ends the training.
+            resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
+
+        Raises:
+            LtrError: a lane's loss is no longer finite; the message names lane and step.
+        """
+        outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
+        wave = resume.wave if resume and resume.wave and self._takes(resume.wave, starts) else None
+        kinds = {name: self._kind(start) for name, start in starts.items()}
+        steps = 1
+        while pending := [name for name in starts if name not in outcomes]:
+            if wave is None:
+                wave = self._wave(starts, _together(pending, kinds), int(evaluate_at[0]))
+            method = starts[wave.names[0]].method
+            engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
+            running, wave = _Running(engine, wave, evaluate_at), None
+            while not running.is_over:
+                began = time.monotonic()
+                taken = running.advance(steps)
+                pace = VISIT_SECONDS / (time.monotonic() - began)
+                steps = max(1, round(steps * min(pace, FASTER)))
+                visit(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
+            outcomes |= running.outcomes()
+        return outcomes
+
+    def fresh(self, start: Start) -> Lane:
+        """A lane that has taken no step."""
+        moments = jax.tree.map(np.asarray, self._moments(start.params))
+        zero = np.zeros((), np.float32)
+        lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
+        _, weights = self._programs[start.method].method.network(lane)
+        return lane._replace(best=jax.tree.map(np.asarray, weights))
+
+    def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
+        return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
+
+    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
+        """The first of these lanes."""
+        names = tuple(pending[: self.placement.capacity])
+        return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
+
+    def _kind(self, start: Start) -> Kind:
+        return Kind(start.method, self._packings[start.method].packed(start.mask, start.params))
+
+
+class _Engine(NamedTuple):
+    """What trains the lanes of a wave."""
+
+    program: Program
+    packing: Packing
+    data: Examples
+    placement: Placement
+
+
+class _Running:
+    """A wave on the devices, and what the host knows of it."""
+
+    def __init__(self, engine: _Engine, wave: Wave, evaluate_at: np.ndarray) -> None:
+        self._program, self._packing, self._data, self._placement = engine
+        self._step, self._evaluate_at = wave.step, evaluate_at
+        self._forms = self._packing.forms(wave.lanes)
+        packed = [self._packing.pack(*one) for one in zip(wave.lanes, self._forms, strict=True)]
+        self._lanes = devices.scatter(packed, self._placement)
+        self._metrics, self._seconds = wave.metrics, wave.seconds
+        self.names = wave.names
+
+    @property
+    def is_over(self) -> bool:
+        return self._done == len(self._evaluate_at)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean validation accuracy of the latest evaluation, the first of which is at the first step."""
+        return float(np.mean([lane.val_accuracy[-1] for lane in self._metrics]))
+
+    @property
+    def _done(self) -> int:
+        return len(self._metrics[0].val_loss) if self._metrics else 0
+
+    def advance(self, steps: int) -> int:
+        """Train so many steps further, less at the end; returns the steps that the lanes took together."""
+        began, step, done = time.monotonic(), self._step, self._done
+        stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
+        asked = Visit(
+            np.asarray(step, np.int32),
+            np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
+            np.resize(stops, LEGS).astype(np.int32),
+            np.resize(evaluate, LEGS),
+            np.asarray(len(stops), np.int32),
+            np.asarray(self._evaluate_at[-1], np.int32),
+        )
+        self._lanes, *found = self._program.run(
+            self._lanes, self._data, devices.replicate(asked, self._placement)
+        )
+        new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
+        self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
+        if self.is_over:
+            self._metrics = [
+                lane.with_test(int(np.argmin(lane.val_loss)), *test)
+                for lane, test in zip(self._metrics, early, strict=True)
+            ]
+        self._step = int(stops[-1])
+        self._seconds += time.monotonic() - began
+        _require_finite(self.names, self._metrics, self._evaluate_at)
+        return len(self.names) * (self._step - step)
+
+    def wave(self) -> Wave:
+        """A copy on the host."""
+        return Wave(self.names, self._gathered(), self._step, self._metrics, self._seconds)
+
+    def outcomes(self) -> dict[Any, Outcome]:
+        """What became of each lane."""
+        return {
+            name: self._outcome(lane, metrics)
+            for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
+        }
+
+    def _gathered(self) -> list[Lane]:
+        """The lanes on the host, unpacked."""
+        lanes = devices.gather(self._lanes, len(self.names), self._placement)
+        return [self._packing.unpack(*one) for one in zip(lanes, self._forms, strict=True)]
+
+    def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
+        method = self._program.method
+        mask, params = jax.tree.map(np.asarray, method.network(lane))
+        seconds = self._seconds / self._placement.lanes_per_device
+        return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
+
+
+def _together(pending: Sequence[Any], kinds: Mapping[Any, Kind]) -> list[Any]:
+    """The lanes that can train with the first: those of its kind, then others, to fill its wave.
+
+    A wave packs what all of its lanes pack, and takes as long as its slowest: that is less than a wave
+    more.
+    """
+    first = kinds[pending[0]]
+    able = [name for name in pending if kinds[name].method == first.method]
+    return sorted(able, key=lambda name: kinds[name] != first)
+
+
+def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a visit that goes `steps` further stops, and whether it evaluates there."""
+    end = min(step + steps, int(evaluate_at[-1]))
+    stops = evaluate_at[evaluate_at <= end]
+    if len(stops) == 0 or stops[-1] < end:
+        stops = np.append(stops, end)
+    stops = stops[:LEGS]
+    return stops, np.isin(stops, evaluate_at)
+
+
+def _snapshot(outcomes: Mapping[Any, Outcome], running: _Running) -> Snapshot:
+    return Snapshot(dict(outcomes), running.wave())
+
+
+def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:
+    new = [Metrics(*(values[:count] for values in lane)) for lane in found]
+    if not metrics:
+        return new
+    return [
+        Metrics(*(np.concatenate(pair) for pair in zip(*both, strict=True)))
+        for both in zip(metrics, new, strict=True)
+    ]
+
+
+def _require_finite(names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: np.ndarray) -> None:
+    for name, lane in zip(names, metrics, strict=True):
+        bad = np.flatnonzero(~np.isfinite(lane.val_loss))
+        if bad.size:
+            raise LtrError(
+                f"{name}: the loss is no longer finite at step {evaluate_at[bad[0]]}; "
+                "lower optimizer.learning_rate"
+            )

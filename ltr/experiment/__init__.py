@@ -1,0 +1,1 @@
+"""The paper's experiment: composed, run round by round, resumed."""

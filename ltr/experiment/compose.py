@@ -1,0 +1,65 @@
+"""From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ltr.config import files, groups
+from ltr.config.groups import ARM, choices, file_of
+from ltr.config.overrides import overrides
+from ltr.config.parse import parse
+from ltr.config.schema import Arm, Experiment, to_dict
+from ltr.errors import ConfigError
+
+
+def register() -> None:
+    """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
+
+    Every arm is among them, but those whose file is wrong: `experiment_of` says so if one is asked for.
+    `${expanduser:...}` is a path with the home folder for `~`.
+    """
+    OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
+    whole = [name for name in choices(ARM) if not files.problem(ARM, name)]
+    arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(file_of(ARM, name))) for name in whole}
+    ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
+
+
+def experiment_of(composed: DictConfig) -> Experiment:
+    """The validated experiment of what Hydra composed, as it will run; ConfigError otherwise."""
+    try:
+        values = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).partition(chr(10))[0]}") from None
+    experiment = parse(values)  # type: ignore[arg-type]
+    files.check_arms(experiment.arms, experiment.arm)
+    from ltr import data
+    from ltr.experiment import transfer  # which import JAX: what is wrong is said before
+
+    pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))
+    return transfer.resolved(pinned)
+
+
+def from_words(words: Sequence[str]) -> Experiment:
+    """The experiment that `ltr run` with these words would run; ConfigError otherwise."""
+    return from_overrides(overrides(words))
+
+
+def from_overrides(checked: Sequence[str]) -> Experiment:
+    """The experiment of words that `ltr.config.overrides.overrides` gave; ConfigError if there is none."""
+    register()
+    try:
+        with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
+            return experiment_of(compose("config", [*checked]))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from None
+
+
+def one_line(error: Exception) -> str:
+    """What Hydra says, on one line."""
+    return " ".join(str(error).split())

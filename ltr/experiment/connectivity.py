@@ -1,0 +1,168 @@
+"""Instability: whether what a network ends at depends on the order in which it sees the data.
+
+Linear mode connectivity of Frankle et al. (2020): two copies of a network are trained from the same
+weights in different data orders; the error along the line between what they end at says whether
+they lie in one basin. Another line leads from the ticket of a round to that of the next.
+
+Running statistics of batch normalisation do not fit the activations of a network between two others: its
+activations vary less, and averaged statistics alone make a barrier (Jordan et al., 2022, REPAIR). So they are
+re-estimated at each point; the naive line, of statistics interpolated as weights are, is measured beside it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jax import lax
+
+from ltr.core import masks, rng
+from ltr.engine import devices, program
+from ltr.engine.program import Examples
+from ltr.engine.trainer import Progress, Start
+from ltr.experiment.session import Setup
+from ltr.models import Model, with_statistics
+from ltr.store.folder import RunFolder, round_name
+from ltr.store.tables import CONNECTIVITY, LaneId
+
+ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
+"""Where on the line from the first to the second network the error is measured, both ends included."""
+
+COPIES = (0, 1)
+
+RE_ESTIMATED, INTERPOLATED, NONE = "re-estimated", "interpolated", "none"
+"""What the statistics of the networks on a line are; none, of networks without batch normalisation."""
+
+BATCHES = 40
+"""Batches of training images that statistics are re-estimated from, as far as there are so many."""
+
+BATCH = 128
+
+
+def data_orders(
+    setup: Setup, folder: RunFolder, round: int, visit: Callable[[Progress], None]
+) -> pd.DataFrame:
+    """The errors between two copies of each replicate's ticket, trained in different data orders.
+
+    The copies start from the rewind step: that of the dense network in round 0, too.
+
+    Returns:
+        Rows of the connectivity table, of kind "orders".
+    """
+    replicates = range(setup.experiment.replicates)
+    starts = {
+        LaneId(round, replicate, "copy", copy): _copy(setup, folder, round, replicate, copy)
+        for replicate in replicates
+        for copy in COPIES
+    }
+    ends = setup.trainer.train(starts, np.array(setup.schedule.later, np.int32), visit)
+    pairs = [
+        tuple(ends[LaneId(round, replicate, "copy", copy)].params for copy in COPIES)
+        for replicate in replicates
+    ]
+    return _rows("orders", setup, folder, round, pairs)
+
+
+def next_round(setup: Setup, folder: RunFolder, round: int) -> pd.DataFrame:
+    """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
+    pairs = [
+        tuple(folder.groups.load(round_name(number), replicate)["trained"] for number in (round, round + 1))
+        for replicate in range(setup.experiment.replicates)
+    ]
+    return _rows("rounds", setup, folder, round, pairs)
+
+
+def steps(setup: Setup) -> int:
+    """Steps that `data_orders` trains in a round, of all copies together."""
+    first, last = setup.schedule.later
+    return len(COPIES) * setup.experiment.replicates * (last - first)
+
+
+def statistics(model: Model) -> tuple[str, ...]:
+    """Return the kinds of statistics that lines of a network are measured with; the last needs no data."""
+    return (NONE,) if model.statistics is None else (RE_ESTIMATED, INTERPOLATED)
+
+
+def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Array]:
+    """The function to compile: two networks, data -> test errors at `ALPHAS`, fractions.
+
+    `kind`: of `statistics(model)`.
+    """
+
+    def errors(ends: Any, data: Examples) -> jax.Array:
+        def error(alpha: jax.Array) -> jax.Array:
+            params = jax.tree.map(lambda one, other: (1 - alpha) * one + alpha * other, *ends)
+            if kind == RE_ESTIMATED:
+                params = re_estimated(model, params, data)
+            return 1 - program.evaluate(model, params, data.test, data)[1]
+
+        return lax.map(error, jnp.asarray(ALPHAS))
+
+    return errors
+
+
+def re_estimated(model: Model, params: Any, data: Examples) -> Any:
+    """Return the parameters with the statistics that a network has on training data, which is not augmented.
+
+    They are the means of the means and variances of `BATCHES` batches, the same images for every network.
+    """
+    assert model.statistics is not None
+    of_batch, count = model.statistics, data.labels.shape[0]
+    size = min(BATCH, count)
+    batches = min(BATCHES, count // size)
+    key = rng.fold(jax.random.key(0), "statistics")
+    chosen = rng.permutation(key, count)[: batches * size].reshape(batches, size)
+
+    def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
+        of, dropout = batch
+        return of_batch(params, program.given(data.images, data, model, params, of), dropout)
+
+    found = lax.map(statistics, (chosen, jax.random.split(key, batches)))
+    return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
+
+
+def _copy(setup: Setup, folder: RunFolder, round: int, replicate: int, copy: int) -> Start:
+    mask = folder.groups.load(round_name(round), replicate)["mask"]
+    origin = folder.groups.load("initial", replicate)["origin"]
+    start = folder.groups.load(round_name(round), replicate)["start"] if round else origin
+    key = rng.fold(rng.root(setup.experiment.seed, replicate), "copy", round, copy)
+    return Start(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
+
+
+def _rows(
+    kind: str, setup: Setup, folder: RunFolder, round: int, pairs: Sequence[tuple[Any, ...]]
+) -> pd.DataFrame:
+    density = {
+        replicate: masks.density(folder.groups.load(round_name(round), replicate)["mask"])
+        for replicate in range(len(pairs))
+    }
+    frames = [
+        pd.DataFrame(
+            {
+                "kind": kind,
+                "statistics": of,
+                "replicate": replicate,
+                "round": round,
+                "density": density[replicate],
+                "rewind_step": setup.schedule.rewind_step,
+                "alpha": ALPHAS,
+                "error": errors,
+            }
+        )
+        for of in statistics(setup.model)
+        for replicate, errors in enumerate(_errors(setup, of, pairs))
+    ]
+    return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
+
+
+def _errors(setup: Setup, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
+    """The errors between the networks of each pair, as many pairs at a time as the devices hold."""
+    placement, found = setup.trainer.placement, []
+    compiled = devices.parallel(errors_between(setup.model, kind), placement)
+    for first in range(0, len(pairs), placement.capacity):
+        some = pairs[first : first + placement.capacity]
+        errors = compiled(devices.scatter(some, placement), setup.trainer.data)
+        found += devices.gather(errors, len(some), placement)
+    return found

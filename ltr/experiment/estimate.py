@@ -1,0 +1,83 @@
+"""What a run will cost, from its arithmetic and this machine's speed at bare matrix products."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ltr import arms, data
+from ltr.core import masks
+from ltr.engine import devices, flops
+from ltr.engine.devices import Placement
+from ltr.engine.packing import Layers
+from ltr.experiment import session
+from ltr.experiment.session import Outline
+
+EFFICIENCY = 0.7
+"""What training reaches of the speed of bare matrix products, about."""
+
+ENDS = 2
+"""How often a training asks the test set: at its end, about the weights of then and of the early stop."""
+
+_PRODUCTS = 200
+
+_REPEATS = 5
+"""Times that they are measured, of which the fastest counts: what else goes on only slows them down."""
+
+
+class Cost(NamedTuple):
+    """Wall-clock seconds of a run from its beginning, and bytes of memory on its devices."""
+
+    seconds: float
+    bytes: int
+
+
+def cost(of: Outline, packed: Layers) -> Cost:
+    """About what a run costs whose layers train packed as `packed` has it; reads no data."""
+    experiment, times = of.experiment, of.schedule
+    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
+    steps = flops.costs(session.parts(of), experiment.batch_size, facts.shape)
+    dense = steps.operations
+    example = flops.example_operations(of.model, facts.shape)
+    placement = session.placement(of)
+
+    def evaluations(count: int) -> float:
+        tests = count if experiment.test_curves else ENDS
+        return example * (count * experiment.dataset.validation + tests * facts.test_examples)
+
+    operations = sum(
+        len(arms.lanes(experiment, round))
+        * steps.time(flops.planned(of.targets[round], kernels), packed)
+        * (dense * times.length(round) + evaluations(len(times.evaluate_at(round))))
+        for round in range(experiment.rounds + 1)
+    )
+    pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
+    held = len(placement.devices) * (pixels + placement.lanes_per_device * session.lane_bytes(of))
+    measured = flops_meter(placement)
+    return Cost(operations / (EFFICIENCY * max(measured() for _ in range(_REPEATS))), held)
+
+
+def flops_meter(placement: Placement) -> Callable[[], float]:
+    """Measures operations a second of products [60, 784] x [784, 300], on all devices at once."""
+
+    def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return lax.fori_loop(
+            0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300))
+        )
+
+    count = placement.capacity
+    x = devices.scatter([jnp.ones((60, 784))] * count, placement)
+    kernel = devices.scatter([jnp.full((784, 300), 1e-6)] * count, placement)
+    compiled = devices.parallel(products, placement)
+
+    def seconds() -> float:
+        began = time.monotonic()
+        compiled(x, kernel).block_until_ready()
+        return time.monotonic() - began
+
+    seconds()  # compiles
+    return lambda: count * _PRODUCTS * 2 * 60 * 784 * 300 / seconds()

@@ -1,0 +1,49 @@
+"""Outcomes as rows of the tables."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ltr.analysis.early_stopping import early_stop
+from ltr.engine.trainer import Outcome
+from ltr.store.tables import LANE, LaneId
+
+
+def rows(
+    outcomes: Mapping[LaneId, Outcome],
+    evaluated_at: np.ndarray,
+    operations: Mapping[LaneId, int],
+) -> dict[str, pd.DataFrame]:
+    """The rows of finished lanes, by table: "metrics", "results", "timings".
+
+    `operations`: floating-point operations of the training of each lane.
+    """
+    metrics = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    **lane._asdict(),
+                    "density": outcome.density,
+                    "step": evaluated_at,
+                    **outcome.metrics._asdict(),
+                }
+            )
+            for lane, outcome in outcomes.items()
+        ]
+    )
+    results = early_stop(metrics)
+    flops = [operations[LaneId(*lane)] for lane in results[list(LANE)].itertuples(index=False)]
+    timings = pd.DataFrame([(*lane, outcome.seconds) for lane, outcome in outcomes.items()])
+    return {
+        "metrics": metrics,
+        "results": results.assign(flops=flops).merge(_notes(outcomes), on=list(LANE)),
+        "timings": timings.set_axis([*LANE, "seconds"], axis=1),
+    }
+
+
+def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
+    notes = [
+        {**lane._asdict(), "early_bird_step": None, **outcome.notes} for lane, outcome in outcomes.items()
+    ]
+    return pd.DataFrame(notes).astype({"early_bird_step": "Int32"})

@@ -1,0 +1,298 @@
+"""Conducts one experiment: from its configuration to a finished folder, watched and stoppable."""
+
+import contextlib
+import dataclasses
+import logging
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+
+from ltr import data, trackers
+from ltr.analysis import claims, verdicts
+from ltr.analysis.summary import by_round, select, summary
+from ltr.analysis.verdicts import Verdict
+from ltr.arms import missing
+from ltr.config.schema import Claims, Experiment
+from ltr.core import cache_paths
+from ltr.engine import devices
+from ltr.engine.packing import Layers
+from ltr.engine.trainer import Progress
+from ltr.errors import LtrError, StoppedError
+from ltr.experiment import loop, session
+from ltr.experiment.session import Outline, Setup
+from ltr.experiment.signals import Stop
+from ltr.experiment.titles import title
+from ltr.report import tables
+from ltr.report.arms import in_order
+from ltr.report.console import write
+from ltr.report.figures import draw
+from ltr.report.outcome import conclude
+from ltr.report.progress import Display, Pace, display
+from ltr.report.status_line import tell
+from ltr.store.catalog import FINISHED
+from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.store.settings import covers, extent
+from ltr.store.tables import LaneId
+from ltr.trackers import Tracked
+
+log = logging.getLogger("ltr")
+
+
+def conduct(experiment: Experiment, words: Sequence[str]) -> None:
+    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+
+    A run that lacks nothing is not written.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        DataNotFoundError: the data is not there.
+        StoppedError: a signal asked to stop; a checkpoint was written.
+        LtrError: the run failed.
+    """
+    devices.start(cache_paths.compiled())
+    claims.check(experiment)
+    trackers.require(experiment.tracker)
+    for line in data.status_lines(experiment.dataset):
+        print(line, file=sys.stderr, flush=True)
+    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+        folder.require_same(experiment)
+        _keep_first_look(folder)
+        trained = False
+        for asked in _looks(experiment, folder):
+            trained |= _complete(asked, folder, stop, words)
+        if not trained and experiment.tracker != "none":
+            print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
+        _conclude(asked, folder, words)
+
+
+def _keep_first_look(folder: RunFolder) -> None:
+    """Write down the look at a run that was finished before looks were kept."""
+    if not folder.looks and folder.asked and folder.facts.get("status") == FINISHED:
+        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.asked)))
+
+
+def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
+    """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
+    of_claims = experiment.claims
+    if not of_claims.looks:
+        yield experiment
+        return
+    taken = max((look.replicates for look in folder.looks), default=0)
+    later = [look for look in of_claims.looks if look >= max(experiment.replicates, taken)]
+    for replicates in later or [max(experiment.replicates, taken)]:
+        yield (asked := dataclasses.replace(experiment, replicates=replicates))
+        rounds = verdicts.tested_rounds(folder.frames["results"], asked)
+        found = verdicts.within(rounds, _found(asked, folder))
+        still_open = verdicts.undecided(found, of_claims.decide)
+        print(f"\n{_said(found, still_open, replicates, of_claims)}", file=sys.stderr, flush=True)
+        if not still_open:
+            return
+
+
+def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
+    """What is decided of what was asked for, with a look at what there is now, which is kept."""
+    results = folder.frames["results"]
+    folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
+    return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
+
+
+def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
+    """Print what the run found, and what to do next."""
+    results = select(folder.frames["results"], experiment)
+    seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
+    devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
+    conclude(
+        folder.path,
+        results,
+        experiment,
+        _found(experiment, folder),
+        folder.looks,
+        words,
+        float(seconds) / devices_used,
+    )
+
+
+def _said(found: Collection[str], still_open: list[str], replicates: int, asked: Claims) -> str:
+    """What a look shows."""
+    if untested := [name for name in asked.decide if name not in found]:
+        return f"tested in no round: {', '.join(untested)}; more rounds would help"
+    if still_open:
+        return f"{replicates} replicates leave undecided: {', '.join(still_open)} (of {asked.most} at most)"
+    return f"{replicates} replicates decide: {', '.join(asked.decide)}"
+
+
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
+    """Train what the run lacks; returns whether that was anything."""
+    outline = session.outline(experiment)
+    session.placement(outline)  # refuses devices that are not there, of a finished run too
+    to_do = _to_do(experiment, folder)
+    unfinished = to_do or folder.is_ended_by(experiment)
+    ready = session.make(outline, packing(outline, folder)) if unfinished else None
+    print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
+    table = RoundTable(experiment, folder)
+    table.catch_up()
+    if ready is not None:
+        _warn_of_rare_evaluations(outline)
+        _warn_of_older(folder)
+        log.info("%s", _amount(outline, folder, to_do))
+        with _recorded(folder, ready, words):
+            _train(ready, folder, stop, table)
+            draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
+    return ready is not None
+
+
+def _warn_of_rare_evaluations(outline: Outline) -> None:
+    """Warn where the early stop, by which everything is measured, cannot be seen."""
+    experiment, schedule = outline.experiment, outline.schedule
+    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    if schedule.eval_every >= steps:
+        log.warning(
+            "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
+            "can be seen; lower it",
+            experiment.eval_every,
+            steps,
+        )
+
+
+def _warn_of_older(folder: RunFolder) -> None:
+    """Warn where what is trained now is not told from what an older release trained."""
+    if folder.finished and folder.schema_version < SCHEMA_VERSION:
+        log.warning(
+            "%s: begun by an older release, whose flops count an overhead, and whose RigL, one_shot under "
+            "pruning=global and ties of scores were others; to have all alike, choose another output_root",
+            folder.path,
+        )
+
+
+def packing(outline: Outline, folder: RunFolder) -> Layers:
+    """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
+    return session.packing(outline, cache_paths.crossovers(), tell, folder.packed)
+
+
+def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
+    experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
+    subject = trackers.subject(experiment, folder.path)
+    with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
+        for round in range(experiment.rounds + 1):
+            if not missing(experiment, round, folder.finished):
+                _track(experiment, folder, tracked, round)
+        loop.run(ready, folder, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+
+
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+    """Show a round, averaged over what was asked for."""
+    metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
+    tracked.add(round, trackers.scalars(metrics, results, round))
+
+
+class RoundTable:
+    """Prints a run's table a line at a time, as its rounds end."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        self._experiment, self._folder = experiment, folder
+        self._arms = in_order(experiment.arms)
+        self._next = 0
+
+    def catch_up(self) -> None:
+        """Print the rounds that are complete and not printed yet."""
+        results = select(self._folder.frames["results"], self._experiment)
+        rounds = by_round(results[results["round"] >= self._next])
+        finished = self._folder.finished
+        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
+            this = rounds[rounds["round"] == self._next]
+            if self._next == 0:
+                write(tables.accuracy_title(this) + "\n" + tables.header(self._arms))
+            if self._experiment.trains(self._next):
+                write(tables.row(this, self._arms))
+            self._next += 1
+
+
+class Watch:
+    """The eyes on a run: progress, the table, signals, and who else looks on."""
+
+    def __init__(
+        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
+    ) -> None:
+        self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
+        self._track = track
+        self._label, self._effort = "", 1.0
+
+    def begins(self, stage: str, lanes: int, effort: float) -> None:
+        """Say which round it is."""
+        self._label, self._effort = f"{stage}, {lanes} lanes", effort
+
+    def resumes(self, steps: int) -> None:
+        """Leave what a checkpoint holds out of what is to be done."""
+        self._pace.total -= steps * self._effort
+
+    def visits(self, progress: Progress) -> LtrError | None:
+        """Move the bar; ask for an end after a signal."""
+        self._pace.advance(progress.steps * self._effort)
+        self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
+        return self._stop.error()
+
+    def ends(self, round: int) -> None:
+        """Print the round's line."""
+        log.info("round %d is done", round)
+        self._table.catch_up()
+        self._track(round)
+
+
+def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
+    """The results of all that the run was asked for, by this experiment or before."""
+    return select(folder.frames["results"], folder.recorded(experiment))
+
+
+def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
+    finished = folder.finished
+    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
+
+
+def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
+    if not to_do:
+        everything = extent(folder.recorded(outline.experiment))
+        more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
+        return f"finished before, nothing to train{more}"
+    trainings = "training" if len(to_do) == 1 else "trainings"
+    said = f"{len(to_do)} {trainings} of {outline.schedule.steps} steps"
+    return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
+
+
+@contextlib.contextmanager
+def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator[None]:
+    """Keep run.json true, whatever happens."""
+    placement = devices.describe(ready.trainer.placement)
+    folder.begin(ready.experiment, placement, ready.trainer.packed, words)
+    status = "failed"
+    try:
+        yield
+        status = "finished"
+    except (StoppedError, KeyboardInterrupt) as error:
+        status = "stopped"
+        log.info("%s", error or "stopped at once")
+        raise
+    except Exception as error:
+        log.info("failed: %s", error)
+        raise
+    finally:
+        found = summary(_recorded_results(folder, ready.experiment))
+        folder.describe(status=status, summary=found, device_seconds=folder.seconds)
+
+
+@contextlib.contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Print what ltr warns of on standard error; all that it logs goes to the run's log.txt."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("ltr: %(message)s"))
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.propagate = False  # a library that ltr uses gives the root logger a handler
+    try:
+        yield
+    finally:
+        log.propagate = True
+        log.removeHandler(handler)

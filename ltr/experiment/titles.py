@@ -1,0 +1,9 @@
+"""Titles of figures and pages."""
+
+from ltr import data, models
+from ltr.config.schema import Experiment
+
+
+def title(experiment: Experiment) -> str:
+    """Network and data set as papers write them: `LeNet-300-100 on MNIST`."""
+    return f"{models.title(experiment.model)} on {data.title(experiment.dataset)}"

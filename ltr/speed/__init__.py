@@ -1,5 +1,0 @@
-"""How fast ltr trains, beside itself without sparse kernels, plain PyTorch and bare matrix products."""
-
-from ltr.speed.contest import Row, compare
-
-__all__ = ["Row", "compare"]

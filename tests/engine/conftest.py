@@ -1,0 +1,73 @@
+"""Trainers of `network` on `blobs`, and lanes to train."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ltr.config.schema import Optimizer
+from ltr.core import masks, optimizers
+from ltr.core.optimizers import Optimizer as Built
+from ltr.data import Dataset
+from ltr.data.augmentation import Augmentation, none
+from ltr.engine import program
+from ltr.engine.devices import Placement
+from ltr.engine.packing import NO_LAYER, Layers
+from ltr.engine.trainer import Start, Trainer
+from ltr.methods import METHODS, WATCHED, Parts
+from ltr.models import Model
+from ltr.store.tables import LaneId
+from tests.engine.lanes import ADAM, EVERY, LANES, Run
+
+
+@pytest.fixture(scope="session")
+def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
+    """A trainer of `network` on `blobs`, in batches of 10: 4 steps an epoch."""
+
+    def trainer(
+        config: Optimizer = ADAM,
+        lanes_per_device: int = 1,
+        wrap: Callable[[Run], Run] = lambda f: f,
+        method: str = "weights",
+        packed: Layers = NO_LAYER,
+        augment: Augmentation = none,
+    ) -> Trainer:
+        optimizer: Built = optimizers.build(config, 14, 4)
+        placement = Placement(tuple(jax.devices()), lanes_per_device)
+        built = (METHODS | WATCHED)[method](Parts(network, optimizer, 14, 4))
+        compiled = program.program(network, built, 10, augment)
+        programs = {method: compiled._replace(run=wrap(compiled.run))}
+        return Trainer(programs, optimizer, program.examples(blobs), placement, packed)
+
+    return trainer
+
+
+@pytest.fixture(scope="session")
+def trainer(make: Callable[..., Trainer]) -> Trainer:
+    return make()
+
+
+@pytest.fixture(scope="session")
+def packing(make: Callable[..., Trainer]) -> Trainer:
+    """One that packs every layer."""
+    return make(packed=EVERY)
+
+
+@pytest.fixture(scope="session")
+def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
+    """Three lanes of different weights and data orders."""
+    return {
+        lane: Start(
+            jax.tree.map(lambda leaf, n=n: np.asarray(leaf * (1 + n)), masks.apply(mask, params)),
+            mask,
+            np.array([0, n], np.uint32),
+        )
+        for n, lane in enumerate(LANES)
+    }
+
+
+@pytest.fixture
+def visited_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", 0.0)

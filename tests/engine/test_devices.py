@@ -1,0 +1,112 @@
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltr.engine import devices
+from ltr.engine.devices import Placement
+from ltr.errors import ConfigError
+
+
+def placed(count: int, lanes_per_device: int) -> Placement:
+    return Placement(tuple(jax.devices()[:count]), lanes_per_device)
+
+
+def numbered(count: int) -> list[Any]:
+    return [{"a": np.full((2, 3), n, np.float32), "b": np.int32(10 * n)} for n in range(count)]
+
+
+@given(devices_=st.integers(1, 2), side_by_side=st.integers(1, 3), data=st.data())
+def test_what_is_scattered_comes_back_without_the_padding(
+    devices_: int, side_by_side: int, data: st.DataObject
+) -> None:
+    placement = placed(devices_, side_by_side)
+    count = data.draw(st.integers(1, placement.capacity))
+    lanes = numbered(count)
+    back = devices.gather(devices.scatter(lanes, placement), count, placement)
+    assert len(back) == count
+    for one, other in zip(back, lanes, strict=True):
+        assert all(isinstance(leaf, np.ndarray | np.generic) for leaf in jax.tree.leaves(one))
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("side_by_side", [1, 2])
+def test_every_lane_is_computed_with_what_is_shared(side_by_side: int) -> None:
+    placement = placed(2, side_by_side)
+    add = devices.parallel(lambda lane, shared: lane["a"].sum() + shared, placement)
+    lanes = devices.scatter(numbered(2 * side_by_side), placement)
+    found = devices.gather(
+        add(lanes, devices.replicate(np.float32(0.5), placement)), 2 * side_by_side, placement
+    )
+    assert [float(value) for value in found] == [6 * n + 0.5 for n in range(2 * side_by_side)]
+
+
+def test_lanes_come_to_the_devices_in_turn() -> None:
+    scattered = devices.scatter(numbered(2), placed(2, 1))["b"]
+    assert {shard.device: int(shard.data[0]) for shard in scattered.addressable_shards} == {
+        jax.devices()[0]: 0,
+        jax.devices()[1]: 10,
+    }
+
+
+def test_only_what_is_donated_is_taken_over() -> None:
+    placement = placed(2, 1)
+    double = devices.parallel(lambda lane, shared: lane * shared, placement, donate=(0,))
+    lane = devices.scatter([np.ones(4, np.float32)] * 2, placement)
+    shared = devices.replicate(np.float32(2), placement)
+    double(lane, shared)
+    assert lane.is_deleted()
+    assert not shared.is_deleted()
+
+
+def test_all_devices_are_taken_and_a_core_trains_one_lane_at_a_time() -> None:
+    assert devices.place(None, None, 100, 1) == placed(2, 1)
+    assert devices.place(1, None, 100, 1) == placed(1, 1)
+    assert devices.place(1, 4, 100, 1).capacity == 4
+
+
+def test_no_more_devices_are_taken_than_there_are_lanes() -> None:
+    assert devices.place(None, None, 1, 1) == placed(1, 1)
+
+
+def test_more_devices_than_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"^devices=3: this machine has 2 \(cpu\)$"):
+        devices.place(3, None, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "lane_bytes", "expected"),
+    [(9, 1, 5), (1, 1, 1), (100, 100, 5), (100, 600, 1), (10**6, 1, 500)],
+    ids=["all lanes", "one lane", "half the memory", "at least one", "memory bounds many"],
+)
+def test_an_accelerator_trains_as_many_lanes_as_its_memory_takes(
+    lanes: int, lane_bytes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
+    monkeypatch.setattr(jax, "devices", lambda: [gpu, gpu])
+    assert devices.place(None, None, lanes, lane_bytes).lanes_per_device == expected
+
+
+def test_a_placement_is_recorded_in_words() -> None:
+    assert devices.describe(placed(2, 3)) == {
+        "platform": "cpu",
+        "kind": jax.devices()[0].device_kind,
+        "count": 2,
+        "lanes_per_device": 3,
+    }
+
+
+def test_every_core_that_may_be_used_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, Any] = {}
+    monkeypatch.setattr(jax.config, "update", said.__setitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    devices.start(None)
+    assert said == {"jax_num_cpu_devices": 3}
+    devices.start(Path("here"))
+    assert said["jax_compilation_cache_dir"] == "here"

@@ -1,0 +1,147 @@
+"""Packed lanes: what they hold, that nothing is lost on the way there and back, and when there are none."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from ltr import kernels, models
+from ltr.config.schema import Model
+from ltr.core import masks
+from ltr.core.optimizers import adam
+from ltr.data import Dataset, Split
+from ltr.engine import program
+from ltr.engine.packing import NO_LAYER, Packing, capacity
+from ltr.methods import Lane
+
+KEY = np.array([0, 1], np.uint32)
+EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
+ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
+
+
+@pytest.fixture
+def lane(params: Any, mask: Any) -> Lane:
+    """A lane under way: no moment is zero but those of pruned weights."""
+    weights = masks.apply(mask, params)
+    moments = ADAM.update(weights, ADAM.init(weights), weights)[1]
+    return Lane(
+        weights,
+        jax.tree.map(np.asarray, moments),
+        mask,
+        KEY,
+        np.float32(0.5),
+        best=jax.tree.map(lambda weight: weight / 2, weights),
+    )
+
+
+def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> None:
+    packing = Packing(EVERY, ADAM)
+    (forms,) = packing.forms([lane])
+    packed = packing.pack(lane, forms)
+    for name in EVERY:
+        kernel, kept = lane.params[name]["kernel"], lane.mask[name]["kernel"]
+        values, pattern = packed.params[name]["kernel"], packed.mask[name]["kernel"]
+        assert isinstance(pattern, kernels.Pattern)
+        assert kept.sum() <= len(values) <= kernel.size
+        np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
+        assert not values[kept.sum() :].any()
+        moment = packed.moments[0].mu[name]["kernel"]
+        np.testing.assert_array_equal(moment[: kept.sum()], lane.moments[0].mu[name]["kernel"].T[kept.T])
+        assert packed.params[name]["bias"] is lane.params[name]["bias"]
+
+
+@pytest.mark.parametrize("layers", [EVERY, {"dense_2": 1.0}, NO_LAYER])
+def test_what_is_packed_and_unpacked_is_what_it_was(lane: Lane, layers: dict[str, float]) -> None:
+    packing = Packing(layers, ADAM)
+    (forms,) = packing.forms([lane])
+    again = packing.unpack(packing.pack(lane, forms), forms)
+    assert jax.tree.structure(again) == jax.tree.structure(lane)
+    jax.tree.map(np.testing.assert_array_equal, again, lane)
+
+
+def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
+    sparse = jax.tree.map(lambda kept: kept & (np.arange(kept.size).reshape(kept.shape) % 5 == 0), lane.mask)
+    other = lane._replace(mask=sparse, params=masks.apply(sparse, lane.params))
+    packing = Packing(EVERY, ADAM)
+    pair = [packing.pack(*one) for one in zip((lane, other), packing.forms([lane, other]), strict=True)]
+    assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
+
+
+def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> None:
+    """A wave of an earlier session, say, when nothing was packed."""
+    frozen = lane._replace(params={**lane.params, "dense_2": params["dense_2"]})
+    packing = Packing(EVERY, ADAM)
+    for one, forms in zip((lane, frozen), packing.forms([lane, frozen]), strict=True):
+        assert forms["dense_2"]["kernel"] is None
+        jax.tree.map(np.testing.assert_array_equal, packing.unpack(packing.pack(one, forms), forms), one)
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("lenet_300_100", 1),
+        ("lenet_300_100", 3),
+        ("conv2", 1),
+        ("conv2", 3),
+        pytest.param("resnet20", 3, marks=pytest.mark.slow),
+    ],
+)
+def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int) -> None:
+    model = models.build(Model(name, width=0.1), (8, 8, channels), 10)
+    generator = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
+    mask = jax.tree.map(lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.kinds))
+    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best=params)
+    packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
+    packed = packing.pack(lane, *packing.forms([lane]))
+    assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))
+    split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
+    mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
+    data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
+    found, expected = (
+        jax.jit(lambda network: model.apply(network, program.given(split.images, data, model, network)))(
+            masks.bound(each.mask, each.params)
+        )
+        for each in (packed, lane)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def patterns(mask: Any) -> list[Any]:
+    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.Pattern))
+    assert leaves
+    return leaves
+
+
+class TestWhichLayers:
+    def test_those_as_sparse_as_their_crossover(self, lane: Lane) -> None:
+        density = {name: lane.mask[name]["kernel"].mean() for name in EVERY}
+        layers = {"dense_1": density["dense_1"], "dense_2": density["dense_2"] - 0.01}
+        assert Packing(layers, ADAM).packed(lane.mask, lane.params) == ("dense_1",)
+
+    def test_none_that_holds_weights_beside_those_it_keeps(self, lane: Lane, params: Any) -> None:
+        """Those of an arm that freezes what is pruned, say."""
+        frozen = {**lane.params, "dense_2": params["dense_2"]}
+        assert Packing(EVERY, ADAM).packed(lane.mask, frozen) == ("dense_1", "output")
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "room"),
+    [(1000, 1000, 1000), (577, 1000, 1000), (576, 1000, 576), (320, 1000, 320), (0, 1000, 64), (0, 16, 16)],
+)
+def test_there_is_room_for_all_or_for_a_class_of_densities(count: int, size: int, room: int) -> None:
+    assert capacity(count, size) == room
+
+
+@pytest.mark.parametrize("size", [235_200, 30_000])
+def test_three_rounds_at_the_usual_rate_share_a_room_that_the_first_of_them_fills(size: int) -> None:
+    kept = [size]
+    for _ in range(17):
+        kept.append(kept[-1] - kept[-1] // 5)
+    for number in (3, 6, 9, 12, 15):
+        (room,) = {capacity(count, size) for count in kept[number : number + 3]}
+        assert kept[number] <= room < 1.1 * kept[number]

@@ -1,0 +1,72 @@
+"""What the host sees of a training, keeps of it, and how it ends one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from ltr.config.schema import Optimizer
+from ltr.engine.trainer import Progress, Snapshot, Trainer
+from ltr.errors import LtrError
+from tests.engine.lanes import AT, LANES, identical, ignore
+
+
+@pytest.mark.usefixtures("visited_at_every_step")
+def test_a_visit_sees_who_trains_how_far_and_how_well(trainer: Trainer, starts: Any) -> None:
+    seen: list[Progress] = []
+    outcomes = trainer.train(starts, AT, seen.append)
+    assert [tuple(progress.names) for progress in seen] == [tuple(LANES[:2])] * 14 + [tuple(LANES[2:])] * 14
+    assert sum(progress.steps for progress in seen) == 3 * 14
+    pair = np.stack([outcomes[lane].metrics.val_accuracy for lane in LANES[:2]]).mean(0)
+    latest = np.searchsorted(AT, range(1, 15), side="right") - 1
+    assert [progress.accuracy for progress in seen[:14]] == pytest.approx(pair[latest].tolist())
+    assert all(outcome.seconds > 0 for outcome in outcomes.values())
+
+
+@pytest.mark.usefixtures("visited_at_every_step")
+def test_a_snapshot_of_any_visit_resumes_bit_for_bit(trainer: Trainer, starts: Any) -> None:
+    snapshots: list[Snapshot] = []
+    whole = trainer.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
+    steps_left = []
+    for snapshot in snapshots:
+        seen: list[int] = []
+        resumed = trainer.train(starts, AT, lambda progress, to=seen: to.append(progress.steps), snapshot)
+        assert all(identical(whole[lane], resumed[lane]) for lane in LANES)
+        steps_left.append(sum(seen))
+    assert steps_left == [*range(40, 14, -2), *range(14, -1, -1)]
+
+
+@pytest.mark.usefixtures("visited_at_every_step")
+def test_a_snapshot_of_other_lanes_is_ignored(trainer: Trainer, starts: Any) -> None:
+    snapshots: list[Snapshot] = []
+    whole = trainer.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
+    asked = {LANES[1]: starts[LANES[1]]}
+    for snapshot in (snapshots[7], snapshots[-1]):
+        resumed = trainer.train(asked, AT, ignore, snapshot)
+        assert list(resumed) == [LANES[1]]
+        assert identical(resumed[LANES[1]], whole[LANES[1]])
+
+
+def test_what_a_visit_raises_ends_the_training(trainer: Trainer, starts: Any) -> None:
+    def stop(progress: Progress) -> None:
+        raise LtrError("enough")
+
+    with pytest.raises(LtrError, match="enough"):
+        trainer.train(starts, AT, stop)
+
+
+def test_a_loss_that_is_not_finite_names_lane_and_step(trainer: Trainer, starts: Any) -> None:
+    broken = starts[LANES[1]]._replace(params=jax.tree.map(np.copy, starts[LANES[1]].params))
+    broken.params["dense_1"]["bias"][0] = np.nan
+    with pytest.raises(LtrError, match=r"^round 1, replicate 1, ticket, draw 0: .* finite at step 0; lower"):
+        trainer.train(starts | {LANES[1]: broken}, AT, ignore)
+
+
+def test_a_loss_that_diverges_names_the_step_where_it_is_found(
+    make: Callable[..., Trainer], starts: Any
+) -> None:
+    wild = make(Optimizer(name="sgd", learning_rate=1e30))
+    with pytest.raises(LtrError, match=r"finite at step 3; lower optimizer.learning_rate$"):
+        wild.train(starts, AT, ignore)

@@ -1,0 +1,72 @@
+"""Outcomes become rows of the tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ltr.engine.program import Metrics
+from ltr.engine.trainer import Outcome
+from ltr.experiment import records
+from ltr.store import tables
+from ltr.store.tables import LANE, LaneId
+
+TICKET, CONTROL = LaneId(2, 1, "ticket", 0), LaneId(2, 1, "random_reinit", 3)
+EVALUATED = np.array([10, 20, 30, 40], np.int32)
+
+
+def outcome(*val_loss: float, density: float = 0.25, seconds: float = 1.0) -> Outcome:
+    """Test accuracy counts the evaluations: 0, 0.1, 0.2, ..."""
+    losses = np.array(val_loss, np.float32)
+    before = np.array([np.nan, *losses[1:]], np.float32)
+    accuracy = np.arange(len(losses), dtype=np.float32) / 10
+    return Outcome(None, density, Metrics(before, losses, accuracy, losses, accuracy), seconds)
+
+
+@pytest.fixture
+def rows() -> dict[str, object]:
+    outcomes = {TICKET: outcome(4, 2, 1, 3, density=0.5, seconds=2.5), CONTROL: outcome(4, 3, 2, 1)}
+    return dict(records.rows(outcomes, EVALUATED, operations={TICKET: 7, CONTROL: 5}))
+
+
+def test_a_row_of_metrics_for_each_evaluation(rows: dict) -> None:
+    metrics = rows["metrics"].query("arm == 'ticket'")
+    assert metrics["step"].tolist() == EVALUATED.tolist()
+    assert metrics["val_loss"].tolist() == [4, 2, 1, 3]
+    assert metrics["train_loss"].isna().tolist() == [True, False, False, False]
+    assert set(metrics["density"]) == {0.5}
+
+
+def test_a_row_of_results_for_each_lane(rows: dict) -> None:
+    results = rows["results"].set_index("arm")
+    assert results.loc["ticket", "early_stop_step"] == 30
+    assert results.loc["ticket", "accuracy_at_early_stop"] == pytest.approx(0.2)
+    assert results.loc["ticket", "final_accuracy"] == pytest.approx(0.3)
+    assert results["censored"].to_dict() == {"ticket": False, "random_reinit": True}
+    assert results["density"].to_dict() == {"ticket": 0.5, "random_reinit": 0.25}
+
+
+def test_operations_are_in_the_row_of_their_lane(rows: dict) -> None:
+    by_arm = rows["results"].set_index("arm")["flops"]
+    assert by_arm.to_dict() == {"ticket": 7.0, "random_reinit": 5.0}
+
+
+def test_what_a_method_notes_is_in_the_row_of_its_lane() -> None:
+    noted = outcome(4, 2, 1, 3)._replace(notes={"early_bird_step": 95})
+    outcomes = {TICKET: noted, CONTROL: outcome(4, 3, 2, 1)}
+    found = records.rows(outcomes, EVALUATED, operations=dict.fromkeys(outcomes, 1))
+    by_arm = found["results"].set_index("arm")["early_bird_step"]
+    assert by_arm["ticket"] == 95
+    assert pd.isna(by_arm["random_reinit"])
+
+
+def test_seconds_are_a_table_of_their_own(rows: dict) -> None:
+    timings = rows["timings"].set_index(list(LANE))["seconds"].to_dict()
+    assert timings == {TICKET: 2.5, CONTROL: 1.0}
+
+
+def test_rows_fit_the_tables(rows: dict, tmp_path: Path) -> None:
+    for name, frame in rows.items():
+        tables.write(tmp_path, name, frame)
+        assert len(tables.read(tmp_path, name)) == len(frame)

@@ -1,0 +1,73 @@
+"""Which layers a run trains packed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltr import kernels
+from ltr.engine import break_even
+from ltr.engine.break_even import Layer
+from ltr.errors import ConfigError
+from ltr.experiment import session
+from ltr.experiment.compose import from_words
+from ltr.experiment.session import Outline
+
+MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is spent on measuring, and there are kernels."""
+    monkeypatch.setattr(break_even, "measured", lambda layers, *_: {name: MEASURED[name] for name in layers})
+    monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9")
+
+
+def outline(*words: str) -> Outline:
+    return session.outline(from_words([*words]))
+
+
+def packing(*words: str, **more: Any) -> dict[str, float]:
+    return dict(session.packing(outline(*words), Path("unused"), str, **more))
+
+
+def test_by_the_crossovers_of_this_machine() -> None:
+    assert packing() == MEASURED
+
+
+def test_as_the_run_was_begun() -> None:
+    assert packing(recorded={"output": 0.25}) == {"output": 0.25}
+    assert packing(recorded={}) == {}
+
+
+def test_always_and_never_whatever_is_recorded() -> None:
+    assert packing("sparse=always", recorded={"output": 0.25}) == dict.fromkeys(MEASURED, 1.0)
+    assert packing("sparse=never", recorded={"output": 0.25}) == {}
+
+
+def test_dense_layers_and_convolutions_can_be_packed() -> None:
+    layers = session.packable(outline("model=conv2", "dataset=cifar10"))
+    assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
+    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32, is_first=True)
+    assert layers["output"] == Layer((256, 10), 1)
+
+
+@pytest.mark.parametrize(("dataset", "reads_pixels"), [("mnist", True), ("cifar10", False)])
+def test_a_dense_layer_reads_images_of_one_channel_as_pixels(dataset: str, reads_pixels: bool) -> None:
+    layers = session.packable(outline("model=lenet_300_100", f"dataset={dataset}"))
+    assert layers["dense_1"].reads_pixels == reads_pixels
+    assert not layers["dense_2"].reads_pixels
+
+
+class TestWithoutKernels:
+    @pytest.fixture(autouse=True)
+    def _without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kernels, "instruction_set", lambda: None)
+
+    @pytest.mark.parametrize("sparse", ["auto", "never"])
+    def test_there_is_none(self, sparse: str) -> None:
+        assert packing(f"sparse={sparse}", recorded=MEASURED) == {}
+
+    def test_always_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"^sparse=always: needs the sparse kernels"):
+            packing("sparse=always")

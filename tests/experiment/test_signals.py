@@ -1,0 +1,52 @@
+"""Signals as a polite request."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from ltr.experiment.signals import SIGNALS, Stop
+
+
+def test_nothing_ends_a_run_before_a_signal_comes() -> None:
+    with Stop() as stop:
+        assert stop.error() is None
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_remembered(number: signal.Signals, code: int) -> None:
+    with Stop() as stop:
+        os.kill(os.getpid(), number)
+        error = stop.error()
+    assert error is not None
+    assert error.exit_code == code
+    assert str(error) == f"stopped by {number.name}; the same command goes on from here"
+
+
+def test_a_second_signal_is_not_waited_for() -> None:
+    with Stop():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_signals_mean_again_what_they_meant_before() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Stop():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_another_thread_than_the_main_one_catches_nothing() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def enter() -> None:
+        with Stop() as stop:
+            seen.append((signal.getsignal(signal.SIGINT), stop.error()))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [(before, None)]

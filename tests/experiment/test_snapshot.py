@@ -1,0 +1,116 @@
+"""A round under way comes back from its checkpoint as it was, lanes and all."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from ltr.engine.program import Metrics
+from ltr.engine.trainer import Outcome, Snapshot, Start, Wave
+from ltr.experiment import snapshot
+from ltr.methods import Lane
+from ltr.store import checkpoints
+from ltr.store.tables import LaneId
+
+TICKET, CONTROL = LaneId(1, 0, "ticket", 0), LaneId(1, 0, "random_mask", 0)
+RUNNING = (LaneId(1, 1, "ticket", 0), LaneId(1, 1, "random_mask", 0))
+
+
+def metrics(seed: int) -> Metrics:
+    """Of two evaluations; no loss of training before the first step."""
+    values = np.random.default_rng(seed).random((5, 2), np.float32)
+    values[0, 0] = np.nan
+    return Metrics(*values)
+
+
+def weights(seed: int) -> dict[str, Any]:
+    generator = np.random.default_rng(seed)
+    return {
+        name: {"kernel": generator.random((3, 2), np.float32), "bias": np.zeros(2, np.float32)}
+        for name in ("a", "b")
+    }
+
+
+def lane(seed: int) -> Lane:
+    """Half-way through: moments and mask unlike those of a fresh lane."""
+    moments = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
+    mask = {name: {"kernel": np.eye(3, 2, seed - 3, dtype=bool), "bias": None} for name in ("a", "b")}
+    return Lane(
+        weights(seed),
+        moments,
+        mask,
+        np.array([seed, 7], np.uint32),
+        np.array(seed, np.float32),
+        least=np.array(-seed, np.float32),
+        best=weights(seed + 9),
+    )
+
+
+def taken() -> Snapshot:
+    outcomes = {
+        TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5),
+        CONTROL: Outcome(weights(2), 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
+    }
+    return Snapshot(outcomes, Wave(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
+
+
+def restored(path: Path) -> Snapshot:
+    """The snapshot, after a journey through a checkpoint on disk."""
+    checkpoints.save(path, *snapshot.pack(taken(), kept=["ticket"]))
+    about = checkpoints.metadata(path)
+    assert snapshot.is_readable(about)
+    starts = dict.fromkeys(RUNNING, Start(None, None, np.zeros(2, np.uint32)))
+    return snapshot.unpack(checkpoints.load(path), about, starts, lambda start: lane(9))
+
+
+def assert_same(left: Any, right: Any) -> None:
+    """Bit for bit; NaN too."""
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for one, other in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        assert one.dtype == other.dtype
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_lanes_under_way_come_back(tmp_path: Path) -> None:
+    before, after = taken().wave, restored(tmp_path / "saved").wave
+    assert after.names == before.names
+    assert (after.step, after.seconds) == (before.step, before.seconds)
+    assert_same(after.lanes, before.lanes)
+    assert_same(after.metrics, before.metrics)
+
+
+def test_lanes_that_are_through_come_back(tmp_path: Path) -> None:
+    before, after = taken().outcomes, restored(tmp_path / "saved").outcomes
+    assert list(after) == list(before)
+    for name in before:
+        assert after[name][1:2] == before[name][1:2]
+        assert after[name][3:] == before[name][3:]
+        assert_same(after[name].metrics, before[name].metrics)
+
+
+def test_the_steps_of_the_lanes_that_are_wanted_are_counted() -> None:
+    evaluate_at = np.array([10, 20, 50], np.int32)
+    assert snapshot.steps(taken(), [TICKET, CONTROL, *RUNNING], evaluate_at) == 2 * 40 + 2 * 2
+    assert snapshot.steps(taken(), [TICKET, RUNNING[0]], evaluate_at) == 40 + 2
+
+
+def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
+    outcomes = restored(tmp_path / "saved").outcomes
+    assert_same(outcomes[TICKET].params, weights(1))
+    assert outcomes[CONTROL].params is None
+
+
+def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
+    saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
+    starts = {RUNNING[0]: Start(None, None, np.zeros(2, np.uint32))}
+    found = snapshot.unpack(*saved, starts, lambda start: lane(9))
+    assert found.wave is None
+    assert list(found.outcomes) == [TICKET, CONTROL]
+    assert snapshot.steps(found, [TICKET, CONTROL, *RUNNING], np.array([10, 50])) == 80
+
+
+def test_what_another_version_packed_is_not_read() -> None:
+    assert not snapshot.is_readable({"done": [], "wave": []})

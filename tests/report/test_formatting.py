@@ -1,0 +1,30 @@
+import math
+
+import pytest
+
+from ltr.report.formatting import percent, plus_minus, replicates, spread
+
+
+@pytest.mark.parametrize(
+    ("density", "text"),
+    [(1.0, "100"), (0.5128, "51"), (0.0996, "10"), (0.0868, "8.7"), (0.03, "3.0"), (0.00123, "0.12")],
+)
+def test_densities_have_two_significant_digits(density: float, text: str) -> None:
+    assert percent(density) == text
+
+
+def test_a_mean_stands_with_its_interval_if_there_is_one() -> None:
+    assert plus_minus(98.123, 0.2) == "98.12 ± 0.20"
+    assert plus_minus(98.123, math.nan) == "98.12"
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"), [([1], "1 replicate"), ([3, 3], "3 replicates"), ([2, 3, 2], "2-3 replicates")]
+)
+def test_replicates_are_counted(counts: list[int], text: str) -> None:
+    assert replicates(counts) == text
+
+
+def test_one_replicate_claims_no_interval() -> None:
+    assert spread([1, 1]) == "1 replicate, no interval"
+    assert spread([5]) == "mean ± 95 % CI, 5 replicates"
