@@ -69,8 +69,17 @@ RESULTS = pa.schema(
 its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
 (see `ltr.engine.flops`).
 
-`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
+`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`). Further
+columns are what other methods note (see `ltr.methods.registry.Note`).
 """
+
+NULLABLE = {
+    "int32": pd.Int32Dtype(),
+    "float64": pd.Float64Dtype(),
+    "bool": pd.BooleanDtype(),
+    "string": pd.StringDtype(),
+}
+"""Types of further columns, whose values may be missing, by their names in Arrow."""
 
 TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 """A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""
@@ -106,15 +115,18 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.exists():
         return SCHEMAS[name].empty_table().to_pandas()
-    return pq.read_table(path, schema=SCHEMAS[name], page_checksum_verification=True).to_pandas()
+    further = [field for field in pq.read_schema(path) if field.name not in SCHEMAS[name].names]
+    schema = pa.schema([*SCHEMAS[name], *further])
+    table = pq.read_table(path, schema=schema, page_checksum_verification=True)
+    return table.to_pandas().astype({field.name: NULLABLE[str(field.type)] for field in further})
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder, whole or not at all."""
     order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
-    table = pa.Table.from_pandas(
-        frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
-    )
+    further = frame.columns.difference(SCHEMAS[name].names, sort=False)
+    schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])
+    table = pa.Table.from_pandas(frame.sort_values(order, kind="stable"), schema=schema, preserve_index=False)
     temporary = folder / f".{name}.parquet.tmp"
     pq.write_table(table.replace_schema_metadata(None), temporary, write_page_checksum=True)
     temporary.replace(folder / f"{name}.parquet")
