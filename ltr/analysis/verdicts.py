@@ -195,14 +195,21 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
     """What bears on a claim, by round, where there is anything."""
     found = {round_number: CLAIMS[claim].tests(lanes, round_number) for round_number in rounds}
     return {
-        round_number: tests for round_number, tests in found.items() if tests and all(len(test.values) for test in tests)
+        round_number: tests
+        for round_number, tests in found.items()
+        if tests and all(len(test.values) for test in tests)
     }
 
 
 def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
     """The verdicts on a claim of the looks at it, by round."""
-    weakest = [{round_number: min(tests, key=_strength) for round_number, tests in seen.items()} for seen in of_looks]
-    families = [{round_number for seen in of_looks[: place + 1] for round_number in seen} for place in range(len(of_looks))]
+    weakest = [
+        {round_number: min(tests, key=_strength) for round_number, tests in seen.items()} for seen in of_looks
+    ]
+    families = [
+        {round_number for seen in of_looks[: place + 1] for round_number in seen}
+        for place in range(len(of_looks))
+    ]
     corrected = [
         _corrected(seen, tests, len(family), place)
         for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
@@ -211,7 +218,11 @@ def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: p
         _verdict(
             round_number,
             float(densities[round_number]),
-            [(p[round_number], tests[round_number]) for p, tests in zip(corrected, weakest, strict=True) if round_number in p],
+            [
+                (p[round_number], tests[round_number])
+                for p, tests in zip(corrected, weakest, strict=True)
+                if round_number in p
+            ],
             LEVEL / len(families[-1]) / cost(len(of_looks)),
         )
         for round_number in sorted(families[-1])
@@ -227,7 +238,9 @@ def _corrected(
     """
     p = [_p(test, len(seen[round_number])) for round_number, test in weakest.items()]
     adjusted = holm([*p, *[1.0] * (family - len(p))])[: len(p)]
-    return {round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)}
+    return {
+        round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)
+    }
 
 
 def _strength(test: Evidence) -> float:

@@ -19,7 +19,9 @@ def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
     found = own(arm, context, rng.fold(key, "mask"))
     if SHUFFLES[arm.shuffle].is_random:
-        found = Subnetwork(shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params)
+        found = Subnetwork(
+            shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
+        )
     weights = WEIGHTS[arm.weights].load()(context, found, rng.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)

@@ -38,7 +38,9 @@ class LtrBaseline:
         self.placement = devices.place(None, None, jax.device_count(), session.lane_bytes(of))
         self._of = of
         experiment, method_context = of.experiment, session.method_context(of)
-        programs = {"weights": program.program(of.model, weights.build(method_context), experiment.batch_size)}
+        programs = {
+            "weights": program.program(of.model, weights.build(method_context), experiment.batch_size)
+        }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}

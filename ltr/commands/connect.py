@@ -71,7 +71,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
-    trained = [round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)]
+    trained = [
+        round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)
+    ]
     if said is None:
         return trained
     words = said.split(",")
@@ -93,7 +95,11 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
         outline = session.outline(experiment)
         statistics = connectivity.statistics(outline.model)
         _name_statistics(folder, statistics[-1])
-        lacking = [round_number for round_number in rounds if not _is_measured(folder, round_number, experiment, statistics)]
+        lacking = [
+            round_number
+            for round_number in rounds
+            if not _is_measured(folder, round_number, experiment, statistics)
+        ]
         if lacking:
             _require_trained(folder, lacking, experiment)
             _train(session.make(outline, packing(outline, folder)), folder, lacking)
@@ -165,7 +171,9 @@ def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experi
 
     for round_number in rounds:
         if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number)):
-            raise ConfigError(f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run")
+            raise ConfigError(
+                f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
+            )
 
 
 def _plain(summary: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -69,7 +69,8 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "densities": [kept(outline.targets[round_number]) / weights for round_number in trained],
         "trainings": sum(lanes),
         "steps": sum(
-            count * outline.schedule.length(round_number) for count, round_number in zip(lanes, rounds, strict=True)
+            count * outline.schedule.length(round_number)
+            for count, round_number in zip(lanes, rounds, strict=True)
         ),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,

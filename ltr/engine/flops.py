@@ -70,7 +70,9 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
 
 def dense(model: Model, shapes: Any) -> Any:
     """Return the mask that keeps every weight; `shapes` like the parameters, of anything that has a shape."""
-    return jax.tree.map(lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes))
+    return jax.tree.map(
+        lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes)
+    )
 
 
 class Costs(NamedTuple):

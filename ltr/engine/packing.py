@@ -110,12 +110,16 @@ class Packing(NamedTuple):
 
     def pack(self, lane: Lane, pack_specs: Any) -> Lane:
         """The lane as the devices train it."""
-        mask = jax.tree.map(lambda kept, pack_spec: pack_spec.pattern if pack_spec else kept, lane.mask, pack_specs)
+        mask = jax.tree.map(
+            lambda kept, pack_spec: pack_spec.pattern if pack_spec else kept, lane.mask, pack_specs
+        )
         return self._each(lane._replace(mask=mask), pack_specs, PackSpec.pack)
 
     def unpack(self, lane: Lane, pack_specs: Any) -> Lane:
         """The lane as everything else knows it."""
-        mask = masks.tree_map(lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs)
+        mask = masks.tree_map(
+            lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs
+        )
         return self._each(lane._replace(mask=mask), pack_specs, PackSpec.unpack)
 
     def _each(self, lane: Lane, pack_specs: Any, change: Any) -> Lane:

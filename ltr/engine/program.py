@@ -214,7 +214,9 @@ def program(
 
             loss, accuracy = measured(data.validation, params)
             is_best = loss < lane.best_val_loss
-            best_params = jax.tree.map(lambda new, old: jnp.where(is_best, new, old), params, lane.best_params)
+            best_params = jax.tree.map(
+                lambda new, old: jnp.where(is_best, new, old), params, lane.best_params
+            )
             ends = at == chunk.last
             test = lax.cond(ends | test_curves, lambda: measured(data.test, params), lambda: blank[:2])
             early = lax.cond(ends, lambda: measured(data.test, best_params), lambda: blank[:2])
@@ -228,13 +230,22 @@ def program(
             lane, shuffled, start, last_evaluation, metrics, _ = carry
             stop, evaluating = chunk.stops[number], chunk.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            loss, best_val_loss, best_params, scores, early = lax.cond(evaluating, score, no_score, lane, stop, last_evaluation)
+            loss, best_val_loss, best_params, scores, early = lax.cond(
+                evaluating, score, no_score, lane, stop, last_evaluation
+            )
             lane = lane._replace(loss=loss, best_val_loss=best_val_loss, best_params=best_params)
             last_evaluation = jnp.where(evaluating, stop, last_evaluation)
             return lane, shuffled, stop, last_evaluation, metrics.at[number].set(scores), early
 
         blank = jnp.full(len(Metrics._fields), jnp.nan)
-        carry = (lane, order(chunk.step), chunk.step, chunk.last_evaluation, jnp.tile(blank, (MAX_SEGMENTS, 1)), blank[:2])
+        carry = (
+            lane,
+            order(chunk.step),
+            chunk.step,
+            chunk.last_evaluation,
+            jnp.tile(blank, (MAX_SEGMENTS, 1)),
+            blank[:2],
+        )
         lane, *_, metrics, early = lax.fori_loop(0, chunk.segments, segment, carry)
         return lane, Metrics(*metrics.T), early
 

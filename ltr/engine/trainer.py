@@ -168,7 +168,9 @@ class Trainer:
                 taken = running.advance(steps)
                 pace = CHUNK_SECONDS / (time.monotonic() - began)
                 steps = max(1, round(steps * min(pace, MAX_GROWTH)))
-                on_chunk(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
+                on_chunk(
+                    Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
+                )
             outcomes |= running.outcomes()
         return outcomes
 
@@ -183,7 +185,9 @@ class Trainer:
     def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
         return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity
 
-    def _first_batch(self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int) -> LaneBatch:
+    def _first_batch(
+        self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int
+    ) -> LaneBatch:
         """The first of these lanes."""
         names = tuple(pending[: self.placement.capacity])
         return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)

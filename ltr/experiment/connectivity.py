@@ -68,7 +68,10 @@ def data_orders(
 def next_round(setup: Setup, folder: RunFolder, round_number: int) -> pd.DataFrame:
     """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
     pairs = [
-        tuple(folder.groups.load(round_name(number), replicate)["trained"] for number in (round_number, round_number + 1))
+        tuple(
+            folder.groups.load(round_name(number), replicate)["trained"]
+            for number in (round_number, round_number + 1)
+        )
         for replicate in range(setup.experiment.replicates)
     ]
     return _rows("rounds", setup, folder, round_number, pairs)
@@ -126,7 +129,9 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
 def _copy(setup: Setup, folder: RunFolder, round_number: int, replicate: int, copy: int) -> InitialState:
     mask = folder.groups.load(round_name(round_number), replicate)["mask"]
     rewind_params = folder.groups.load("initial", replicate)["origin"]
-    start = folder.groups.load(round_name(round_number), replicate)["start"] if round_number else rewind_params
+    start = (
+        folder.groups.load(round_name(round_number), replicate)["start"] if round_number else rewind_params
+    )
     key = rng.fold(rng.root(setup.experiment.seed, replicate), "copy", round_number, copy)
     return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 

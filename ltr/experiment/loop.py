@@ -89,7 +89,9 @@ def find_ticket(setup: Setup, folder: RunFolder, round_number: int, replicate: i
 
 def evidence(setup: Setup, folder: RunFolder, round_number: int, replicate: int) -> PruningInput:
     """What decides the pruning into a round: the round before."""
-    first, before = (folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1)))
+    first, before = (
+        folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1))
+    )
     key = rng.fold(rng.root(setup.experiment.seed, replicate), "criterion", round_number)
     return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
@@ -104,7 +106,9 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Init
         method = WEIGHTS_ALONE
     beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
     params, method_state = setup.trainer.methods[method].begin(beginning)
-    return InitialState(params, mask, _lane_key(experiment.seed, lane.replicate, lane.round), method_state, method)
+    return InitialState(
+        params, mask, _lane_key(experiment.seed, lane.replicate, lane.round), method_state, method
+    )
 
 
 def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> ArmContext:
@@ -119,7 +123,10 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> A
         return prune.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
     def network(key: jax.Array) -> Network:
-        model, keep = setup.model._replace(layer_types=layer_types), masks.count(masks.where(layer_types, ticket.mask))
+        model, keep = (
+            setup.model._replace(layer_types=layer_types),
+            masks.count(masks.where(layer_types, ticket.mask)),
+        )
         return Network(model, first["initial"], *setup.batch(key), key, keep)
 
     return ArmContext(
@@ -136,7 +143,11 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> A
 
 
 def train(
-    setup: Setup, folder: RunFolder, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, watch: Watch
+    setup: Setup,
+    folder: RunFolder,
+    starts: Mapping[LaneId, InitialState],
+    evaluate_at: np.ndarray,
+    watch: Watch,
 ) -> dict[LaneId, Outcome]:
     """Train lanes, from where a checkpoint left them if there is one."""
     resume, saved = None, folder.load_under_way()
@@ -190,12 +201,15 @@ def draw_rewind_params(setup: Setup, folder: RunFolder, watch: Watch) -> None:
         watch.begins("to the rewind step", len(replicates), effort(setup, 0))
         dense = masks.ones(initial[replicates[0]], setup.model.layer_types)
         starts = {
-            LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, _lane_key(seed, r, round=0)) for r in replicates
+            LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, _lane_key(seed, r, round=0))
+            for r in replicates
         }
         outcomes = train(setup, folder, starts, np.array([0, until], np.int32), watch)
         rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
     if replicates:
-        folder.groups.save("initial", {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates})
+        folder.groups.save(
+            "initial", {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
+        )
 
 
 def undrawn(setup: Setup, folder: RunFolder) -> list[int]:

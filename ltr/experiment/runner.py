@@ -182,7 +182,9 @@ def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> 
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(ready, folder, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        loop.run(
+            ready, folder, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked))
+        )
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -251,7 +253,11 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
-    return [lane for round_number in range(experiment.rounds + 1) for lane in missing(experiment, round_number, finished)]
+    return [
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in missing(experiment, round_number, finished)
+    ]
 
 
 def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:

@@ -133,7 +133,9 @@ def packable(of: Outline) -> dict[str, Layer]:
     }
 
 
-def packing(of: Outline, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None) -> Layers:
+def packing(
+    of: Outline, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None
+) -> Layers:
     """Which layers train packed, and up to which density, as `sparse` asks.
 
     Args:

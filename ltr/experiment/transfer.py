@@ -80,7 +80,9 @@ def _source(output_root: Path, name: str) -> catalog.Run:
 
 def _require(experiment: Experiment, groups: Groups) -> None:
     """ConfigError where the other run lacks a round or a replicate."""
-    rounds = [round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)]
+    rounds = [
+        round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
+    ]
     for name in ("initial", *map(round_name, rounds)):
         lacking = set(range(experiment.replicates)) - groups.members(name)
         if lacking:

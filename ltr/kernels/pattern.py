@@ -51,4 +51,6 @@ def pattern(kept: np.ndarray, capacity: int) -> SparsityPattern:
     def padded(indices: np.ndarray) -> np.ndarray:
         return np.pad(indices, (0, capacity - count)).astype(np.int32)
 
-    return SparsityPattern(starts(kept.sum(0)), padded(inputs), starts(kept.sum(1)), padded(outputs), padded(places))
+    return SparsityPattern(
+        starts(kept.sum(0)), padded(inputs), starts(kept.sum(1)), padded(outputs), padded(places)
+    )

@@ -90,7 +90,9 @@ def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> s
 def _controls(results: pd.DataFrame, round_number: int) -> list[str]:
     """A sentence on the other arms of a round against its ticket; none where there are no others."""
     changes = {
-        f"{style.phrase}{_elsewhere(results, arm, round_number)}": paired_difference(results, arm, "ticket", round_number)
+        f"{style.phrase}{_elsewhere(results, arm, round_number)}": paired_difference(
+            results, arm, "ticket", round_number
+        )
         for arm, style in styles(results.loc[results["round"] == round_number, "arm"]).items()
         if arm != "ticket"
     }

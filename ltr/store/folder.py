@@ -207,7 +207,10 @@ class RunFolder:
     def _forget_unbacked(self) -> None:
         """Forget tickets whose checkpoint is lost or damaged, and lanes that are not in every table."""
         results = self.frames["results"]
-        saved = {round_number: self.groups.members(round_name(round_number)) for round_number in set(results["round"])}
+        saved = {
+            round_number: self.groups.members(round_name(round_number))
+            for round_number in set(results["round"])
+        }
         lost = [
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]

@@ -204,7 +204,9 @@ def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> 
     """What a finished round adds, means over replicates and draws: each arm's curves, and where they end."""
     of_round = (table[table["round"] == round_number] for table in (metrics, results))
     return [
-        scalar for table, of in zip(of_round, (_curves, _ends), strict=True) for scalar in of(table, round_number)
+        scalar
+        for table, of in zip(of_round, (_curves, _ends), strict=True)
+        for scalar in of(table, round_number)
     ]
 
 

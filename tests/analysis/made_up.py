@@ -34,7 +34,13 @@ def lanes(accuracy: Callable[..., float], steps: Callable[..., float], rounds: i
     for round_number in range(rounds + 1):
         for arm in ("ticket", *ARMS) if round_number else ("ticket",):
             for replicate in range(n):
-                lane = {"round": round_number, "replicate": replicate, "arm": arm, "draw": 0, "density": 0.8**round_number}
+                lane = {
+                    "round": round_number,
+                    "replicate": replicate,
+                    "arm": arm,
+                    "draw": 0,
+                    "density": 0.8**round_number,
+                }
                 step = min(LAST, steps(arm, round_number, replicate))
                 lane |= {"accuracy_at_early_stop": accuracy(arm, round_number, replicate)}
                 rows.append(lane | {"early_stop_step": step, "censored": step == LAST})

@@ -59,7 +59,10 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     for round_number, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
         mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
     ticket = Subnetwork(mask, masks.apply(mask, params))
-    initial, prunable = jax.tree.map(lambda leaf: 2 * leaf, params), prunable_types(network.layer_types, config.rates)
+    initial, prunable = (
+        jax.tree.map(lambda leaf: 2 * leaf, params),
+        prunable_types(network.layer_types, config.rates),
+    )
     return ArmContext(
         prunable,
         ticket,
@@ -147,7 +150,9 @@ def test_random_mask_keeps_the_weights_and_shuffles_every_layer(context: ArmCont
     mask, weights = begin("random_mask", context)
     for kept, ticket in zip(kernels(mask), kernels(context.ticket.mask), strict=True):
         assert not np.array_equal(kept, ticket)
-    for kept, kernel, rewind_params in zip(*map(kernels, (mask, weights, context.rewind_params)), strict=True):
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
         assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
@@ -163,7 +168,9 @@ def test_one_shot_keeps_the_largest_weights_of_the_dense_network(context: ArmCon
     mask, weights = begin("one_shot", context)
     for kept, final in zip(kernels(mask), kernels(trained(params, 0)), strict=True):
         assert np.abs(final[kept]).min() > np.abs(final[~kept]).max()
-    for kept, kernel, rewind_params in zip(*map(kernels, (mask, weights, context.rewind_params)), strict=True):
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
         assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
@@ -214,7 +221,9 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
     assert max(abs(share - count) for share, count in zip(shares, counts(mask), strict=True)) < 1
     assert counts(mask) != counts(context.ticket.mask)
     assert not same(mask, begin(name, context, jax.random.key(1)).mask)
-    for kept, kernel, rewind_params in zip(*map(kernels, (mask, weights, context.rewind_params)), strict=True):
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
         assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
@@ -301,7 +310,9 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         batch=batch,
         targets=[None] * 3,
         prunable=prunable_types(model.layer_types, pruning.rates),
-        trainer=SimpleNamespace(methods={name: entry.load()(method_context) for name, entry in METHODS.items()}),
+        trainer=SimpleNamespace(
+            methods={name: entry.load()(method_context) for name, entry in METHODS.items()}
+        ),
     )
     saved = {
         "initial": context.initial,

@@ -44,7 +44,9 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).break_even_density(LayerShape((8, 4))) == pytest.approx(expected)
+    assert probe(monkeypatch, dense, fixed, slope).break_even_density(LayerShape((8, 4))) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -82,7 +84,9 @@ class TestMeasured:
         assert [text.split()[3:4] for text in on_status] == [["dense_1"], [], ["output"], []]
         assert break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
         assert len(on_status) == 4
-        other = break_even.measured({"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append)
+        other = break_even.measured(
+            {"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append
+        )
         assert other == {"dense_1": 0.3}
         assert next(answers, None) is None
         assert len(json.loads(file.read_text())) == 3

@@ -81,14 +81,19 @@ class TestOperations:
         kept = {layer: mask[layer]["kernel"].sum() for layer in LAYERS}
         of_step = 2 * (2 * kept["dense_1"] + 3 * kept["dense_2"] + 3 * kept["output"])
         method_context = MethodContext(network, SGD, 400, 4)
-        assert flops.training(method_context, "weights", mask, masks.apply(mask, params), 10, 150) == 140 * of_step
+        assert (
+            flops.training(method_context, "weights", mask, masks.apply(mask, params), 10, 150)
+            == 140 * of_step
+        )
         frozen = 2 * (16 * 8 + 2 * 8 * 6 + 2 * 6 * 3) + 2 * sum(kept.values())
         assert flops.training(method_context, "weights", mask, params, 0, 1) == frozen
 
     def test_of_moves_are_the_gradients_of_all_weights(self, network: Model, params: Any, mask: Any) -> None:
         """Of 400 steps, 300 with moves: at steps 0, 100 and 200."""
         method_context, weights = MethodContext(network, SGD, 400, 4), masks.apply(mask, params)
-        still, moving = (flops.training(method_context, name, mask, weights, 0, 400) for name in ("weights", "rigl"))
+        still, moving = (
+            flops.training(method_context, name, mask, weights, 0, 400) for name in ("weights", "rigl")
+        )
         pruned = sum((~layer).sum() for layer in jax.tree.leaves(mask))
         assert moving - still == 3 * 2 * pruned
         assert rigl_schedule.EVERY == 100

@@ -78,7 +78,9 @@ def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> No
     packing = Packing(EVERY, ADAM)
     for one, pack_specs in zip((lane, frozen), packing.pack_specs([lane, frozen]), strict=True):
         assert pack_specs["dense_2"]["kernel"] is None
-        jax.tree.map(np.testing.assert_array_equal, packing.unpack(packing.pack(one, pack_specs), pack_specs), one)
+        jax.tree.map(
+            np.testing.assert_array_equal, packing.unpack(packing.pack(one, pack_specs), pack_specs), one
+        )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -97,7 +99,9 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     generator = np.random.default_rng(0)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
-    mask = jax.tree.map(lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.layer_types))
+    mask = jax.tree.map(
+        lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.layer_types)
+    )
     lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
     packed = packing.pack(lane, *packing.pack_specs([lane]))
@@ -106,9 +110,9 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
     found, expected = (
-        jax.jit(lambda network: model.apply(network, program.prepare_inputs(split.images, data, model, network)))(
-            masks.bound(each.mask, each.params)
-        )
+        jax.jit(
+            lambda network: model.apply(network, program.prepare_inputs(split.images, data, model, network))
+        )(masks.bound(each.mask, each.params))
         for each in (packed, lane)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())

@@ -38,7 +38,9 @@ def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(
     assert_same(starts["random_reinit"].params, masks.apply(ticket["mask"], fresh))
 
 
-def test_random_mask_keeps_the_counts_and_the_initial_weights(starts: dict[str, InitialState], whole: Path) -> None:
+def test_random_mask_keeps_the_counts_and_the_initial_weights(
+    starts: dict[str, InitialState], whole: Path
+) -> None:
     ticket, mask = saved(whole, "round_02"), starts["random_mask"].mask
     for mine, shuffled in zip(jax.tree.leaves(ticket["mask"]), jax.tree.leaves(mask), strict=True):
         assert mine.sum() == shuffled.sum()

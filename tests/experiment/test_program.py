@@ -64,7 +64,9 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
     path = run(tmp_path, **knobs)
     made = ready(ask(tmp_path, **knobs))
     for replicate, round_number in itertools.product((0, 1), (1, 2)):
-        before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round_number - 1, round_number))
+        before, now = (
+            saved(path, round_name(n), replicate)["mask"] for n in (round_number - 1, round_number)
+        )
         key = rng.fold(rng.root(0, replicate), "criterion", round_number)
         scores = criteria.random(PruningInput(before, before, before, key))
         draw = rng.fold(key, "ties")

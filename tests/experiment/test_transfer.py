@@ -194,7 +194,9 @@ def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., trans
         tickets((28, 28, 1), 10)
 
 
-def test_a_damaged_ticket_is_refused(tickets: Callable[..., transfer.SourceTickets], source: RunFolder) -> None:
+def test_a_damaged_ticket_is_refused(
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
+) -> None:
     file = max((source.path / "checkpoints" / "round_02").rglob("d/*"), key=lambda path: path.stat().st_size)
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

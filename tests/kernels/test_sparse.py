@@ -55,7 +55,11 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
     x, kernel, kept, bias, weights = drawn(**shape)
     values, pattern = packed(kernel, kept)
     found = value_and_gradients(
-        lambda x, values, bias: kernels.dense(x, SparseKernel(values, pattern), bias), weights, x, values, bias
+        lambda x, values, bias: kernels.dense(x, SparseKernel(values, pattern), bias),
+        weights,
+        x,
+        values,
+        bias,
     )
     y, of_x, of_kernel, of_bias = value_and_gradients(
         lambda x, kernel, bias: x @ kernel + bias, weights, x, kernel, bias

@@ -149,7 +149,9 @@ def test_synflow_by_hand() -> None:
         "dense_1": {"bias": np.full(2, 9, np.float32), "kernel": np.array([[1, -2], [3, 4]], np.float32)},
         "output": {"bias": np.full(2, -9, np.float32), "kernel": np.array([[-1, 5], [2, -6]], np.float32)},
     }
-    network = ScoringInput(model, params, np.full((3, 1, 2, 1), -7, np.float32), np.zeros(3, np.int32), None, 5)  # type: ignore[arg-type]
+    network = ScoringInput(
+        model, params, np.full((3, 1, 2, 1), -7, np.float32), np.zeros(3, np.int32), None, 5
+    )  # type: ignore[arg-type]
     scores = at_init.synflow(network, dense(network))
     np.testing.assert_array_equal(scores["dense_1"]["kernel"], [[6, 16], [18, 32]])
     np.testing.assert_array_equal(scores["output"]["kernel"], [[4, 20], [12, 36]])

@@ -26,7 +26,9 @@ KEY = jax.random.key(0)
 
 def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> Any:
     """The first pruning of a network of `LAYER_TYPES`."""
-    evidence = PruningInput(trained if initial is None else initial, trained, masks.ones(trained, LAYER_TYPES), KEY)
+    evidence = PruningInput(
+        trained if initial is None else initial, trained, masks.ones(trained, LAYER_TYPES), KEY
+    )
     return pruning.prune(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, trained)[1])
 
 

@@ -51,7 +51,9 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
     found = []
     for target in targets(config, rate, rounds, model.layer_types, params)[1:]:
         trained = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), params)
-        mask = pruning.prune(config, model.layer_types, PruningInput(trained, trained, mask, jax.random.key(0)), target)
+        mask = pruning.prune(
+            config, model.layer_types, PruningInput(trained, trained, mask, jax.random.key(0)), target
+        )
         found.append([int(layer.sum()) for layer in jax.tree.leaves(mask)])
     return found
 
@@ -99,7 +101,11 @@ def test_counts_are_floored_once_where_layers_are_pruned_together() -> None:
     spare = LayerRates(output=0.0)
     assert of(Pruning(rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == [4, 4, 10]
     assert of(Pruning(scope="global", rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == 17
-    assert of(Pruning(scope="uniform", rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == [4, 3, 10]
+    assert of(Pruning(scope="uniform", rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == [
+        4,
+        3,
+        10,
+    ]
 
 
 @pytest.mark.parametrize(

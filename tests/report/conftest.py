@@ -34,7 +34,9 @@ def results() -> Callable[..., pd.DataFrame]:
                 "round": round_number,
                 "density": 0.6**round_number,
                 "early_stop_step": 200 + 50 * round_number + 25 * replicate,
-                "accuracy_at_early_stop": 0.98 - LOSS.get(arm, 0.02) * round_number + noise[round_number, replicate, i],
+                "accuracy_at_early_stop": 0.98
+                - LOSS.get(arm, 0.02) * round_number
+                + noise[round_number, replicate, i],
                 "final_accuracy": 0.97,
                 "censored": round_number >= censored_from,
                 "steps": 1000,

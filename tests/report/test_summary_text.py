@@ -61,7 +61,9 @@ def chance(seed: int) -> pd.DataFrame:
             (round_number, replicate, arm, 0.9 + noise.normal(0, 0.005), int(noise.integers(100, 900)))
             for round_number in range(4)
             for replicate in range(5)
-            for arm in (("ticket", "random_reinit", "random_mask", "one_shot") if round_number else ("ticket",))
+            for arm in (
+                ("ticket", "random_reinit", "random_mask", "one_shot") if round_number else ("ticket",)
+            )
         )
     )
 

@@ -55,7 +55,9 @@ def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
     """Save a ticket of each lane, and commit."""
     for round_number in sorted({lane.round for lane in lanes}):
         members = [lane.replicate for lane in lanes if lane.round == round_number]
-        folder.groups.save(round_name(round_number), {number: {"mask": np.ones(3, bool)} for number in members})
+        folder.groups.save(
+            round_name(round_number), {number: {"mask": np.ones(3, bool)} for number in members}
+        )
         folder.commit(rows(lane for lane in lanes if lane.round == round_number))
 
 

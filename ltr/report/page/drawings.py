@@ -162,7 +162,9 @@ def by_cost(results: pd.DataFrame) -> Drawing:
     )
 
 
-def connections(layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
+def connections(
+    layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None
+) -> Iterator[Drawing]:
     """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
     round_number = int(layers["round"].max())
     yield _layers(layers)
@@ -187,7 +189,8 @@ def _layers(layers: pd.DataFrame) -> Drawing:
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
         ends[style] = curve(axes, points.assign(bar=np.nan), style, name, PERCENT)
         tooltips[f"{name}:means"] = [
-            f"{name}, round {round_number}: {percent(density)} % of its weights" for round_number, density in means.items()
+            f"{name}, round {round_number}: {percent(density)} % of its weights"
+            for round_number, density in means.items()
         ]
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
