@@ -13,7 +13,9 @@ from ltr.benchmark.torch_baseline import Rival
 from ltr.config.schema import Experiment
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment import estimate, session
+from ltr.experiment import estimate
+from ltr.experiment.placement import packed_layers
+from ltr.experiment.spec import RunSpec
 
 
 class Row(NamedTuple):
@@ -52,12 +54,12 @@ def compare(
         crossovers: the file of this machine's (see `ltr.engine.break_even`).
         told: hears what is measured.
     """
-    outline = session.outline(experiment)
-    packed = session.packing(outline, crossovers, told)
-    dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
+    spec = RunSpec.from_experiment(experiment)
+    packed = packed_layers(spec, crossovers, told)
+    dense, ours = Engine(spec, NO_LAYER), Engine(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
-    whole = flops.dense(outline.model, outline.shapes)
-    operations = experiment.batch_size * flops.step(outline.model, whole, whole)
+    whole = flops.dense(spec.model, spec.shapes)
+    operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []
     with Rival(experiment) as rival:
         for turn in range(repeats):

@@ -15,8 +15,8 @@ from ltr.data import Dataset, Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
 from ltr.engine.trainer import Progress, Start, Trainer
-from ltr.experiment import session
-from ltr.experiment.session import Outline
+from ltr.experiment.placement import lane_bytes
+from ltr.experiment.spec import RunSpec
 from ltr.methods import METHODS
 
 WARM_UP = 0.05
@@ -33,11 +33,11 @@ class Engine:
         placement: where.
     """
 
-    def __init__(self, of: Outline, packed: Layers) -> None:
-        self.placement = devices.place(None, None, jax.device_count(), session.lane_bytes(of))
-        self._of = of
-        experiment, parts = of.experiment, session.parts(of)
-        programs = {"weights": program.program(of.model, METHODS["weights"](parts), experiment.batch_size)}
+    def __init__(self, spec: RunSpec, packed: Layers) -> None:
+        self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
+        self._spec = spec
+        experiment, parts = spec.experiment, spec.parts
+        programs = {"weights": program.program(spec.model, METHODS["weights"](parts), experiment.batch_size)}
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, parts.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}
@@ -70,10 +70,10 @@ class Engine:
     def _pruned(self, lane: int, density: float) -> Start:
         """Noise for weights, of which each layer keeps `density`."""
         generator = np.random.default_rng(lane)
-        params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._of.shapes)
+        params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._spec.shapes)
         mask = masks.tree_map(
             lambda kept: None if kept is None else generator.random(kept.shape) < density,
-            masks.ones(params, self._of.model.kinds),
+            masks.ones(params, self._spec.model.kinds),
         )
         return Start(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
 

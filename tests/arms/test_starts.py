@@ -13,7 +13,7 @@ from ltr.arms import Source, Ticket
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
-from ltr.experiment.loop import start
+from ltr.experiment.session import Session
 from ltr.methods import METHODS, SCORES, Parts
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
@@ -290,12 +290,13 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
     """What the experiment starts a lane from."""
     model = source.network(KEY).model
     parts = Parts(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
-    setup = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
+    spec = SimpleNamespace(
+        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning), model=model, targets=[None] * 3
+    )
+    runtime = SimpleNamespace(
+        spec=spec,
         init=source.init,
-        model=model,
-        batch=batch,
-        targets=[None] * 3,
+        sample_batch=batch,
         prunable=pruned_kinds(model.kinds, pruning.rates),
         trainer=SimpleNamespace(methods={name: build(parts) for name, build in METHODS.items()}),
     )
@@ -306,7 +307,8 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
         "mask": jax.tree.map(np.ones_like, source.ticket.mask),
     }
     groups = SimpleNamespace(load=lambda name, member: saved)
-    return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
+    session = Session(runtime, SimpleNamespace(groups=groups))  # type: ignore[arg-type]
+    return session.initial_state(lane, source.ticket)
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
