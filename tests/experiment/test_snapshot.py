@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import Outcome, Snapshot, Start, Wave
+from ltr.engine.trainer import LaneBatch, Outcome, Snapshot, Start
 from ltr.experiment import snapshot
 from ltr.methods import Lane
 from ltr.store import checkpoints
@@ -53,7 +53,7 @@ def taken() -> Snapshot:
         TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5),
         CONTROL: Outcome(weights(2), 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
     }
-    return Snapshot(outcomes, Wave(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
+    return Snapshot(outcomes, LaneBatch(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
 
 
 def restored(path: Path) -> Snapshot:
@@ -74,7 +74,7 @@ def assert_same(left: Any, right: Any) -> None:
 
 
 def test_lanes_under_way_come_back(tmp_path: Path) -> None:
-    before, after = taken().wave, restored(tmp_path / "saved").wave
+    before, after = taken().batch, restored(tmp_path / "saved").batch
     assert after.names == before.names
     assert (after.step, after.seconds) == (before.step, before.seconds)
     assert_same(after.lanes, before.lanes)
@@ -107,7 +107,7 @@ def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Pa
     saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
     starts = {RUNNING[0]: Start(None, None, np.zeros(2, np.uint32))}
     found = snapshot.unpack(*saved, starts, lambda start: lane(9))
-    assert found.wave is None
+    assert found.batch is None
     assert list(found.outcomes) == [TICKET, CONTROL]
     assert snapshot.steps(found, [TICKET, CONTROL, *RUNNING], np.array([10, 50])) == 80
 
