@@ -143,7 +143,7 @@ def conduct(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
-            patch.setattr(trainer, "VISIT_SECONDS", 0.0)
+            patch.setattr(trainer, "CHUNK_SECONDS", 0.0)
             patch.setattr(rigl, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))

@@ -22,7 +22,7 @@ from ltr.methods import METHODS
 WARM_UP = 0.05
 """The part of a measurement that does not count: the first visits of the host are close together.
 
-Each goes up to `ltr.engine.trainer.FASTER` times as far as the last: past this part, most of it is left.
+Each goes up to `ltr.engine.trainer.MAX_GROWTH` times as far as the last: past this part, most of it is left.
 """
 
 
@@ -59,10 +59,10 @@ class Engine:
         """Steps a second of each lane."""
         seen = [(time.perf_counter(), 0)]
 
-        def visit(progress: Progress) -> None:
+        def on_chunk(progress: Progress) -> None:
             seen.append((time.perf_counter(), seen[-1][1] + progress.steps // len(starts)))
 
-        self._trainer.train(starts, np.array([0, steps], np.int32), visit)
+        self._trainer.train(starts, np.array([0, steps], np.int32), on_chunk)
         began, first = next(one for one in seen if one[1] >= WARM_UP * steps or one[1] == seen[-2][1])
         ended, last = seen[-1]
         return (last - first) / (ended - began)

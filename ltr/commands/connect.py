@@ -110,13 +110,13 @@ def _train(session: "Session", rounds: list[int]) -> None:
     with Stop() as stop, display(sys.stderr) as shown:
         for round in rounds:
 
-            def visit(progress: Progress, round: int = round) -> None:
+            def on_chunk(progress: Progress, round: int = round) -> None:
                 pace.advance(progress.steps)
                 shown.update(f"round {round}, {len(progress.names)} copies", pace)
                 if error := stop.error():
                     raise error
 
-            found = [connectivity.data_orders(session, round, visit)]
+            found = [connectivity.data_orders(session, round, on_chunk)]
             if _has_next(session.folder, round, session.experiment):
                 found.append(connectivity.next_round(session, round))
             _add(session.folder, found)

@@ -17,12 +17,12 @@ from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import LEGS, Examples, Metrics, Program, Visit
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
 from ltr.errors import LtrError
 from ltr.methods import WEIGHTS_ALONE, Lane, Method
 
-VISIT_SECONDS = 1.0
-FASTER = 8.0
+CHUNK_SECONDS = 1.0
+MAX_GROWTH = 8.0
 """How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
 
 
@@ -138,7 +138,7 @@ class Trainer:
         self,
         starts: Mapping[Any, Start],
         evaluate_at: np.ndarray,
-        visit: Callable[[Progress], None],
+        on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
     ) -> dict[Any, Outcome]:
         """Train every lane from the first to the last step of `evaluate_at`.
@@ -146,7 +146,7 @@ class Trainer:
         Args:
             starts: by lane name (any hashable).
             evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
-            visit: called about once a second; what it raises ends the training.
+            on_chunk: called about once a second; what it raises ends the training.
             resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
 
         Raises:
@@ -165,13 +165,15 @@ class Trainer:
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
-                pace = VISIT_SECONDS / (time.monotonic() - began)
-                steps = max(1, round(steps * min(pace, FASTER)))
-                visit(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
+                pace = CHUNK_SECONDS / (time.monotonic() - began)
+                steps = max(1, round(steps * min(pace, MAX_GROWTH)))
+                on_chunk(
+                    Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
+                )
             outcomes |= running.outcomes()
         return outcomes
 
-    def fresh(self, start: Start) -> Lane:
+    def new_lane(self, start: Start) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
         zero = np.zeros((), np.float32)
@@ -185,7 +187,7 @@ class Trainer:
     def _first_batch(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> LaneBatch:
         """The first of these lanes."""
         names = tuple(pending[: self.placement.capacity])
-        return LaneBatch(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
+        return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
     def _program_key(self, start: Start) -> ProgramKey:
         return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
@@ -229,16 +231,16 @@ class _RunningBatch:
         """Train so many steps further, less at the end; returns the steps that the lanes took together."""
         began, step, done = time.monotonic(), self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
-        asked = Visit(
+        chunk = Chunk(
             np.asarray(step, np.int32),
             np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
-            np.resize(stops, LEGS).astype(np.int32),
-            np.resize(evaluate, LEGS),
+            np.resize(stops, MAX_SEGMENTS).astype(np.int32),
+            np.resize(evaluate, MAX_SEGMENTS),
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
         self._lanes, *found = self._program.run(
-            self._lanes, self._data, devices.replicate(asked, self._placement)
+            self._lanes, self._data, devices.replicate(chunk, self._placement)
         )
         new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
@@ -292,7 +294,7 @@ def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, 
     stops = evaluate_at[evaluate_at <= end]
     if len(stops) == 0 or stops[-1] < end:
         stops = np.append(stops, end)
-    stops = stops[:LEGS]
+    stops = stops[:MAX_SEGMENTS]
     return stops, np.isin(stops, evaluate_at)
 
 

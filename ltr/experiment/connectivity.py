@@ -41,7 +41,7 @@ BATCHES = 40
 BATCH = 128
 
 
-def data_orders(session: Session, round: int, visit: Callable[[Progress], None]) -> pd.DataFrame:
+def data_orders(session: Session, round: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
     """The errors between two copies of each replicate's ticket, trained in different data orders.
 
     The copies start from the rewind step: that of the dense network in round 0, too.
@@ -55,7 +55,7 @@ def data_orders(session: Session, round: int, visit: Callable[[Progress], None])
         for replicate in replicates
         for copy in COPIES
     }
-    ends = session.runtime.trainer.train(starts, np.array(session.spec.schedule.later, np.int32), visit)
+    ends = session.runtime.trainer.train(starts, np.array(session.spec.schedule.later, np.int32), on_chunk)
     pairs = [
         tuple(ends[LaneId(round, replicate, "copy", copy)].params for copy in COPIES)
         for replicate in replicates

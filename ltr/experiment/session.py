@@ -134,7 +134,7 @@ class Session:
         """Train lanes, from where a checkpoint left them if there is one."""
         resume, saved = None, self.folder.load_under_way()
         if saved is not None and snapshot.is_readable(saved[1]):
-            resume = snapshot.unpack(*saved, starts, self.runtime.trainer.fresh)
+            resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
         return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
 

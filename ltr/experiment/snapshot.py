@@ -48,7 +48,7 @@ def unpack(
     arrays: Mapping[str, Any],
     about: Mapping[str, Any],
     starts: Mapping[LaneId, Start],
-    fresh: Callable[[Start], Lane],
+    new_lane: Callable[[Start], Lane],
 ) -> Snapshot:
     """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
 
@@ -56,7 +56,7 @@ def unpack(
         arrays: what `pack` returned.
         about: what it returned beside them.
         starts: of the lanes that are wanted.
-        fresh: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
+        new_lane: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
     """
     outcomes = {}
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
@@ -67,7 +67,7 @@ def unpack(
     if not names or not set(names) <= set(starts):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    structure = jax.tree.structure(fresh(starts[names[0]]))
+    structure = jax.tree.structure(new_lane(starts[names[0]]))
     lanes = [_lane(one["state"], structure) for one in saved]
     found = [Metrics(*one["metrics"]) for one in saved]
     return Snapshot(outcomes, LaneBatch(names, lanes, about["step"], found, about["seconds"]))

@@ -70,4 +70,4 @@ def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
 
 @pytest.fixture
 def visited_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", 0.0)
+    monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", 0.0)

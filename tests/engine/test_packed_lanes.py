@@ -70,7 +70,7 @@ class TestPackedLanes:
         whole = packing.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
         batch = snapshots[5].batch
         assert batch is not None
-        assert jax.tree.structure(batch.lanes[0]) == jax.tree.structure(packing.fresh(starts[LANES[0]]))
+        assert jax.tree.structure(batch.lanes[0]) == jax.tree.structure(packing.new_lane(starts[LANES[0]]))
         for snapshot in (snapshots[5], snapshots[20]):
             resumed = packing.train(starts, AT, ignore, snapshot)
             assert all(identical(whole[lane], resumed[lane]) for lane in LANES)

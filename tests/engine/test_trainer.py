@@ -9,7 +9,7 @@ import pytest
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
-from ltr.engine.program import LEGS
+from ltr.engine.program import MAX_SEGMENTS
 from ltr.engine.trainer import Start, Trainer
 from ltr.methods import METHODS, WATCHED, rigl
 from ltr.models import Model
@@ -39,7 +39,7 @@ def test_where_the_host_visits_changes_no_number(
 ) -> None:
     outcomes, visits = [], []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", seconds)
+        monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", seconds)
         seen: list[int] = []
         outcomes.append(trainer.train(starts, AT, lambda progress, to=seen: to.append(progress.steps)))
         visits.append(seen)
@@ -50,11 +50,11 @@ def test_where_the_host_visits_changes_no_number(
 def test_more_evaluations_than_fit_into_a_visit(
     trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", 1e9)
-    at = np.resize(AT[:1], LEGS + 9)
+    monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", 1e9)
+    at = np.resize(AT[:1], MAX_SEGMENTS + 9)
     at[-1] = 14
     outcome = trainer.train({LANES[0]: starts[LANES[0]]}, at, ignore)[LANES[0]]
-    assert len(outcome.metrics.val_loss) == LEGS + 9
+    assert len(outcome.metrics.val_loss) == MAX_SEGMENTS + 9
     assert len(set(outcome.metrics.val_loss[:-1])) == 1
 
 
