@@ -18,7 +18,7 @@ class Ticket(NamedTuple):
     weights: Any
 
 
-class Source(NamedTuple):
+class ArmContext(NamedTuple):
     """What an arm may draw on, in one replicate and round.
 
     Attributes:

@@ -14,7 +14,7 @@ from ltr.core import masks
 from ltr.data import Dataset, Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
-from ltr.engine.trainer import Progress, Start, Trainer
+from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
 from ltr.methods import METHODS
@@ -36,10 +36,12 @@ class Engine:
     def __init__(self, spec: RunSpec, packed: Layers) -> None:
         self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
         self._spec = spec
-        experiment, parts = spec.experiment, spec.parts
-        programs = {"weights": program.program(spec.model, METHODS["weights"](parts), experiment.batch_size)}
+        experiment, method_context = spec.experiment, spec.method_context
+        programs = {
+            "weights": program.program(spec.model, METHODS["weights"](method_context), experiment.batch_size)
+        }
         examples = program.examples(noise(experiment.dataset))
-        self._trainer = Trainer(programs, parts.optimizer, examples, self.placement, packed)
+        self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}
 
     def steps_per_second(self, density: float, seconds: float) -> float:
@@ -55,7 +57,7 @@ class Engine:
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]
 
-    def _timed(self, starts: dict[int, Start], steps: int) -> float:
+    def _timed(self, starts: dict[int, InitialState], steps: int) -> float:
         """Steps a second of each lane."""
         seen = [(time.perf_counter(), 0)]
 
@@ -67,7 +69,7 @@ class Engine:
         ended, last = seen[-1]
         return (last - first) / (ended - began)
 
-    def _pruned(self, lane: int, density: float) -> Start:
+    def _pruned(self, lane: int, density: float) -> InitialState:
         """Noise for weights, of which each layer keeps `density`."""
         generator = np.random.default_rng(lane)
         params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._spec.shapes)
@@ -75,7 +77,7 @@ class Engine:
             lambda kept: None if kept is None else generator.random(kept.shape) < density,
             masks.ones(params, self._spec.model.kinds),
         )
-        return Start(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
+        return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
 
 
 def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -26,7 +26,7 @@ MAX_GROWTH = 8.0
 """How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
 
 
-class Start(NamedTuple):
+class InitialState(NamedTuple):
     """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
 
     params: Any
@@ -136,7 +136,7 @@ class Trainer:
 
     def train(
         self,
-        starts: Mapping[Any, Start],
+        starts: Mapping[Any, InitialState],
         evaluate_at: np.ndarray,
         on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
@@ -173,7 +173,7 @@ class Trainer:
             outcomes |= running.outcomes()
         return outcomes
 
-    def new_lane(self, start: Start) -> Lane:
+    def new_lane(self, start: InitialState) -> Lane:
         """A lane that has taken no step."""
         moments = jax.tree.map(np.asarray, self._moments(start.params))
         zero = np.zeros((), np.float32)
@@ -181,15 +181,17 @@ class Trainer:
         _, weights = self._programs[start.method].method.network(lane)
         return lane._replace(best=jax.tree.map(np.asarray, weights))
 
-    def _takes(self, batch: LaneBatch, starts: Mapping[Any, Start]) -> bool:
+    def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
         return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity
 
-    def _first_batch(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> LaneBatch:
+    def _first_batch(
+        self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int
+    ) -> LaneBatch:
         """The first of these lanes."""
         names = tuple(pending[: self.placement.capacity])
         return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _program_key(self, start: Start) -> ProgramKey:
+    def _program_key(self, start: InitialState) -> ProgramKey:
         return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
 
 

@@ -21,7 +21,7 @@ from jax import lax
 from ltr.core import masks, rng
 from ltr.engine import devices, program
 from ltr.engine.program import Examples
-from ltr.engine.trainer import Progress, Start
+from ltr.engine.trainer import InitialState, Progress
 from ltr.experiment.session import Session
 from ltr.models import Model, with_statistics
 from ltr.store.folder import round_name
@@ -124,12 +124,12 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
 
 
-def _copy(session: Session, round: int, replicate: int, copy: int) -> Start:
+def _copy(session: Session, round: int, replicate: int, copy: int) -> InitialState:
     mask = session.folder.groups.load(round_name(round), replicate)["mask"]
     origin = session.folder.groups.load("initial", replicate)["origin"]
     start = session.folder.groups.load(round_name(round), replicate)["start"] if round else origin
     key = rng.fold(rng.root(session.experiment.seed, replicate), "copy", round, copy)
-    return Start(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
+    return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 
 
 def _rows(kind: str, session: Session, round: int, pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:

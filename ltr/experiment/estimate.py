@@ -40,7 +40,7 @@ def cost(spec: RunSpec, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = spec.experiment, spec.schedule
     facts, kernels = data.describe(experiment.dataset), masks.where(spec.model.kinds, spec.shapes)
-    steps = flops.costs(spec.parts, experiment.batch_size, facts.shape)
+    steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
     dense = steps.operations
     example = flops.example_operations(spec.model, facts.shape)
     placement = place(spec)

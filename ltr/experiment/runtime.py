@@ -53,14 +53,14 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
 
     `packed`: layers that train packed (see `ltr.experiment.placement.packed_layers`).
     """
-    experiment, parts = spec.experiment, spec.parts
+    experiment, method_context = spec.experiment, spec.method_context
     tickets = Tickets(experiment, spec.shapes) if experiment.ticket else None
     examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
             spec.model,
-            (METHODS | WATCHED)[name](parts),
+            (METHODS | WATCHED)[name](method_context),
             experiment.batch_size,
             augment,
             experiment.test_curves,
@@ -68,7 +68,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
         for name in arms.methods(experiment)
     }
     prunable = pruning.pruned(spec.model.kinds, experiment.pruning.rates)
-    trainer = Trainer(programs, parts.optimizer, examples, place(spec), packed)
+    trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 
     def init(key: jax.Array) -> Any:
@@ -87,5 +87,5 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
         tickets=tickets,
         prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
-        costs=costs(parts, experiment.batch_size, examples.images.shape[1:]),
+        costs=costs(method_context, experiment.batch_size, examples.images.shape[1:]),
     )

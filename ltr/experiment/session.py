@@ -9,16 +9,16 @@ import jax
 import numpy as np
 
 from ltr import arms, pruning
-from ltr.arms import Source, Ticket
+from ltr.arms import ArmContext, Ticket
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.engine import flops
-from ltr.engine.trainer import Outcome, Progress, Start
+from ltr.engine.trainer import InitialState, Outcome, Progress
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
-from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.rewinding import REWINDINGS
@@ -91,7 +91,8 @@ class Session:
             observer.on_stage("to the rewind step", len(replicates), self.step_cost(0))
             dense = masks.ones(initial[replicates[0]], self.spec.model.kinds)
             starts = {
-                LaneId(0, r, PREFIX, 0): Start(initial[r], dense, self._data_key(r, 0)) for r in replicates
+                LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))
+                for r in replicates
             }
             outcomes = self.train(starts, np.array([0, until], np.int32), observer)
             origin = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
@@ -115,21 +116,21 @@ class Session:
         rewind = REWINDINGS[config.rewind.name].weights
         return Ticket(mask, rewind(mask, evidence.trained, first["origin"]))
 
-    def initial_state(self, lane: LaneId, ticket: Ticket) -> Start:
+    def initial_state(self, lane: LaneId, ticket: Ticket) -> InitialState:
         """Return what a lane starts from; the lanes of a replicate see a round's data in the same order."""
         experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
-        source = self._arm_context(lane.replicate, ticket)
-        mask, weights = arms.start(experiment.arm[lane.arm], source, key)
+        context = self._arm_context(lane.replicate, ticket)
+        mask, weights = arms.start(experiment.arm[lane.arm], context, key)
         method = arms.method(experiment, lane.arm)
         if method in WATCHED and not following:
             method = WEIGHTS_ALONE
-        beginning = Beginning(mask, weights, rng.fold(key, "method"), following[0] if following else None)
+        beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
         params, memory = self.runtime.trainer.methods[method].begin(beginning)
-        return Start(params, mask, self._data_key(lane.replicate, lane.round), memory, method)
+        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), memory, method)
 
     def train(
-        self, starts: Mapping[LaneId, Start], evaluate_at: np.ndarray, observer: Observer
+        self, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, observer: Observer
     ) -> dict[LaneId, Outcome]:
         """Train lanes, from where a checkpoint left them if there is one."""
         resume, saved = None, self.folder.load_under_way()
@@ -138,7 +139,9 @@ class Session:
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
         return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
 
-    def commit(self, round: int, starts: Mapping[LaneId, Start], outcomes: Mapping[LaneId, Outcome]) -> None:
+    def commit(
+        self, round: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
+    ) -> None:
         """Save a round's tickets, then its rows, which make it done."""
         tickets = {
             lane.replicate: {
@@ -188,7 +191,7 @@ class Session:
         key = rng.fold(self._root_key(replicate), "criterion", round)
         return Evidence(first["initial"], before["trained"], before["mask"], key)
 
-    def _arm_context(self, replicate: int, ticket: Ticket) -> Source:
+    def _arm_context(self, replicate: int, ticket: Ticket) -> ArmContext:
         """Return what the arms of a round may draw on."""
         config, kinds = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
@@ -204,7 +207,7 @@ class Session:
             keep = masks.count(masks.where(kinds, ticket.mask))
             return Network(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
 
-        return Source(
+        return ArmContext(
             kinds,
             ticket,
             first["initial"],
@@ -216,10 +219,12 @@ class Session:
             network=network,
         )
 
-    def _operations(self, start: Start, evaluate_at: np.ndarray) -> int:
+    def _operations(self, start: InitialState, evaluate_at: np.ndarray) -> int:
         """Floating-point operations of the training of a lane."""
         first, last = int(evaluate_at[0]), int(evaluate_at[-1])
-        of_image = flops.training(self.spec.parts, start.method, start.mask, start.params, first, last)
+        of_image = flops.training(
+            self.spec.method_context, start.method, start.mask, start.params, first, last
+        )
         return self.experiment.batch_size * of_image
 
     def _checkpointing(self, observer: Observer) -> Callable[[Progress], None]:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import LaneBatch, Outcome, Snapshot, Start
+from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.methods import Lane
 from ltr.store.tables import LaneId
 
@@ -47,8 +47,8 @@ def is_readable(about: Mapping[str, Any]) -> bool:
 def unpack(
     arrays: Mapping[str, Any],
     about: Mapping[str, Any],
-    starts: Mapping[LaneId, Start],
-    new_lane: Callable[[Start], Lane],
+    starts: Mapping[LaneId, InitialState],
+    new_lane: Callable[[InitialState], Lane],
 ) -> Snapshot:
     """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
 

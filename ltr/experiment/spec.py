@@ -12,7 +12,7 @@ from ltr.core import optimizers, schedule
 from ltr.core.schedule import Schedule
 from ltr.data.augmentation import augmentation
 from ltr.errors import ConfigError
-from ltr.methods import Parts
+from ltr.methods import MethodContext
 from ltr.models import Model
 from ltr.pruning import rewinding
 from ltr.pruning.rewinding import REWINDINGS
@@ -54,11 +54,13 @@ class RunSpec:
         return cls(experiment, model, times, shapes, counts)
 
     @cached_property
-    def parts(self) -> Parts:
+    def method_context(self) -> MethodContext:
         """Context that the run's methods are built from."""
         times = self.schedule
         optimizer = optimizers.build(self.experiment.optimizer, times.steps, times.steps_per_epoch)
-        return Parts(self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning)
+        return MethodContext(
+            self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning
+        )
 
 
 def _next_target(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:

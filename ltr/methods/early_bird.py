@@ -11,7 +11,7 @@ from ltr import pruning
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
-from ltr.methods.method import Beginning, Lane, Method, Parts, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, tie_key
 from ltr.pruning import compiled
 
 QUEUE = 5
@@ -27,24 +27,24 @@ no mask can differ.
 NEVER = -1
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """As `weights`; and at the end of each epoch it draws the mask of the next round, by magnitude.
 
     Notes `early_bird_step`, the first step at which that mask and those of the four epochs before
     were nearly the same; null if there was none. It changes nothing of the training.
     """
-    trains = weights.build(parts)
+    trains = weights.build(context)
 
     def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         after, loss = trains.step(lane, images, labels, number)
-        ends = (number + 1) % parts.steps_per_epoch == 0
-        memory = lax.cond(ends, lambda: look(parts, after, number + 1), lambda: after.memory)
+        ends = (number + 1) % context.steps_per_epoch == 0
+        memory = lax.cond(ends, lambda: look(context, after, number + 1), lambda: after.memory)
         return after._replace(memory=memory), loss
 
     return Method(begin, step, trains.network, notes)
 
 
-def begin(of: Beginning) -> tuple[Any, Any]:
+def begin(of: MethodInput) -> tuple[Any, Any]:
     """The arm's weights, and an empty queue of masks."""
     memory = {
         "queue": jax.tree.map(lambda kept: np.zeros((QUEUE, *kept.shape), bool), of.mask),
@@ -55,12 +55,12 @@ def begin(of: Beginning) -> tuple[Any, Any]:
     return of.weights, memory
 
 
-def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
+def look(context: MethodContext, lane: Lane, number: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `number` steps would have."""
     before, key = lane.memory, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
-    if parts.pruning.scope == "global":
-        worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
+    if context.pruning.scope == "global":
+        worth = pruning.spare(sizes, context.model.kinds, context.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)

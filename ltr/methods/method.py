@@ -43,7 +43,7 @@ class Lane(NamedTuple):
     best: Any = ()
 
 
-class Beginning(NamedTuple):
+class MethodInput(NamedTuple):
     """What a method makes a lane of: NumPy arrays.
 
     Attributes:
@@ -73,14 +73,14 @@ class Method(NamedTuple):
         packs: whether it trains packed lanes too: it asks nothing of weights that are not kept.
     """
 
-    begin: Callable[[Beginning], tuple[Any, Any]]
+    begin: Callable[[MethodInput], tuple[Any, Any]]
     step: Step
     network: Callable[[Lane], tuple[Any, Any]]
     notes: Callable[[Lane], dict[str, Any]]
     packs: bool = False
 
 
-class Parts(NamedTuple):
+class MethodContext(NamedTuple):
     """What methods are made of.
 
     Attributes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.core import masks, rng
 from ltr.methods import scores
-from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes
 
 MULTIPLE = 50.0
 """Scores are log-odds, of the order of 1 where weights are of the order of 0.02: so much longer are steps."""
@@ -17,7 +17,7 @@ CERTAIN = 30.0
 """Log-odds of what is always used."""
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """In every step each weight is used or not by a coin of odds exp(score), drawn anew.
 
     The gradient passes through the coin to its probability. What is evaluated is one more draw, the
@@ -33,10 +33,10 @@ def build(parts: Parts) -> Method:
     def network(lane: Lane) -> tuple[Any, Any]:
         return scores.network(toss(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
-    return Method(begin, scores.step(parts, gate, MULTIPLE), network, no_notes)
+    return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes)
 
 
-def begin(of: Beginning) -> tuple[Any, Any]:
+def begin(of: MethodInput) -> tuple[Any, Any]:
     """Scores of the odds that a connection of its layer is in the mask; a whole layer stays whole."""
 
     def alike(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
 from ltr.data import Dataset
 from ltr.engine.program import examples, normalise
-from ltr.methods import METHODS, Lane, Parts
+from ltr.methods import METHODS, Lane, MethodContext
 from ltr.models import Model
 
 DROPS = (Duration(20), Duration(2, "ep"))
@@ -76,7 +76,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     @cache
     def compiled(config: Optimizer) -> tuple[Any, Any]:
         optimizer = optimizers.build(config, 100, 30)
-        method = METHODS["weights"](Parts(network, optimizer, 100, 30))
+        method = METHODS["weights"](MethodContext(network, optimizer, 100, 30))
         step = jax.jit(lambda lane, number: method.step(lane, images, labels, number)[0])
         return optimizer.direction.init, step
 

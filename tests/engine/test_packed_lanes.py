@@ -13,7 +13,7 @@ from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine import packing as packing_module
 from ltr.engine.packing import NO_LAYER
-from ltr.engine.trainer import Snapshot, Start, Trainer
+from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models import Model
 from ltr.pruning.criteria import Evidence
 from tests.engine.lanes import AT, EVERY, LANES, counted, identical, ignore
@@ -79,7 +79,7 @@ class TestPackedLanes:
         self, packing: Trainer, starts: Any, network: Model, params: Any
     ) -> None:
         lane = LANES[0]
-        whole = Start(params, masks.ones(params, network.program_keys), starts[lane].key)
+        whole = InitialState(params, masks.ones(params, network.program_keys), starts[lane].key)
         assert all(
             packing_module.capacity(int(kept.sum()), kept.size) < kept.size
             for kept in jax.tree.leaves(starts[lane].mask)
@@ -136,7 +136,7 @@ class TestPackedLanes:
                 lambda kept, density=density: np.arange(kept.size).reshape(kept.shape) < density * kept.size,
                 masks.ones(params, network.program_keys),
             )
-            start = Start(
+            start = InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, 1], np.uint32)
             )
             trainer.train({LANES[0]: start}, AT[:2], ignore)

@@ -12,7 +12,7 @@ from ltr.config.schema import Pruning
 from ltr.core import masks
 from ltr.engine import devices
 from ltr.engine.devices import Placement
-from ltr.engine.trainer import Start, Trainer
+from ltr.engine.trainer import InitialState, Trainer
 from ltr.models import Model
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.targets import targets
@@ -29,7 +29,7 @@ def test_the_program_is_traced_once_for_all_rounds(
     for round in range(4):
         at = AT[2:] if round else AT
         lanes = {
-            lane: Start(
+            lane: InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, n], np.uint32)
             )
             for n, lane in enumerate(LANES[: 1 + round % 3])

@@ -25,8 +25,8 @@ def ready() -> Ready:
     def make(experiment: Experiment) -> Runtime:
         spec = RunSpec.from_experiment(experiment)
         methods = frozenset(arms.methods(experiment))
-        parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
-        shared = (*parts, experiment.test_curves, methods)
+        method_context = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
+        shared = (*method_context, experiment.test_curves, methods)
         if shared not in made:
             made[shared] = runtime.build(spec)
         return dataclasses.replace(made[shared], spec=spec)

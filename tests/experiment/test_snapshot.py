@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import LaneBatch, Outcome, Snapshot, Start
+from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.experiment import snapshot
 from ltr.methods import Lane
 from ltr.store import checkpoints
@@ -61,7 +61,7 @@ def restored(path: Path) -> Snapshot:
     checkpoints.save(path, *snapshot.pack(taken(), kept=["ticket"]))
     about = checkpoints.metadata(path)
     assert snapshot.is_readable(about)
-    starts = dict.fromkeys(RUNNING, Start(None, None, np.zeros(2, np.uint32)))
+    starts = dict.fromkeys(RUNNING, InitialState(None, None, np.zeros(2, np.uint32)))
     return snapshot.unpack(checkpoints.load(path), about, starts, lambda start: lane(9))
 
 
@@ -105,7 +105,7 @@ def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
 def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Path) -> None:
     checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
     saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
-    starts = {RUNNING[0]: Start(None, None, np.zeros(2, np.uint32))}
+    starts = {RUNNING[0]: InitialState(None, None, np.zeros(2, np.uint32))}
     found = snapshot.unpack(*saved, starts, lambda start: lane(9))
     assert found.batch is None
     assert list(found.outcomes) == [TICKET, CONTROL]
