@@ -20,7 +20,7 @@ from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
 from ltr.pruning.at_init import Network
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by
 from ltr.store.folder import RunFolder, round_name
@@ -183,20 +183,20 @@ class Session:
         """Key data of a round's data order, one for all lanes of a replicate, so that they pair."""
         return np.asarray(jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round)))
 
-    def _evidence(self, round: int, replicate: int) -> Evidence:
+    def _evidence(self, round: int, replicate: int) -> PruningInput:
         """Return what decides the pruning into a round: the round before."""
         first, before = (
             self.folder.groups.load(name, replicate) for name in ("initial", round_name(round - 1))
         )
         key = rng.fold(self._root_key(replicate), "criterion", round)
-        return Evidence(first["initial"], before["trained"], before["mask"], key)
+        return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
     def _arm_context(self, replicate: int, ticket: Ticket) -> ArmContext:
         """Return what the arms of a round may draw on."""
         config, kinds = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
 
-        def dense() -> Evidence:
+        def dense() -> PruningInput:
             return self._evidence(1, replicate)
 
         def one_shot() -> Any:

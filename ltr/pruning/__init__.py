@@ -9,7 +9,7 @@ from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks, rng
 from ltr.errors import ConfigError
 from ltr.pruning import selection
-from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.pruning.criteria import CRITERIA, SIGNS, PruningInput
 from ltr.suggestions import nearest
 
 
@@ -20,7 +20,7 @@ def check(config: Pruning) -> None:
         raise ConfigError(f"pruning.criterion={name}: unknown criterion; {nearest(name, CRITERIA)}")
 
 
-def scores(config: Pruning, evidence: Evidence) -> Any:
+def scores(config: Pruning, evidence: PruningInput) -> Any:
     """What each weight is worth: the configured criterion, and nothing at all where the signs are wrong."""
     worth, right = CRITERIA[config.criterion](evidence), SIGNS[config.sign]
 
@@ -30,14 +30,14 @@ def scores(config: Pruning, evidence: Evidence) -> Any:
     return masks.tree_map(layer, evidence.mask, worth, evidence.initial, evidence.trained)
 
 
-def prune(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
+def prune(config: Pruning, kinds: Any, evidence: PruningInput, target: Any) -> Any:
     """Return the next round's mask; LtrError if a layer would be emptied. Arguments as for `select`."""
     pruned = select(config, kinds, evidence, target)
     selection.require_alive(pruned)
     return pruned
 
 
-def select(config: Pruning, kinds: Any, evidence: Evidence, target: Any) -> Any:
+def select(config: Pruning, kinds: Any, evidence: PruningInput, target: Any) -> Any:
     """Return the subset of the evidence's mask that scores highest, in which a layer may be empty.
 
     Args:

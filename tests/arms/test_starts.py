@@ -18,7 +18,7 @@ from ltr.methods import METHODS, SCORES, MethodContext
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
 from ltr.pruning import pruned as pruned_kinds
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId
@@ -49,8 +49,8 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     """What the arms of a round draw on, after that many prunings of `network`."""
     dense = mask = masks.ones(params, network.kinds)
 
-    def evidence(round: int, mask: Any) -> Evidence:
-        return Evidence(params, trained(params, round), mask, KEY)
+    def evidence(round: int, mask: Any) -> PruningInput:
+        return PruningInput(params, trained(params, round), mask, KEY)
 
     for round, target in enumerate(targets(config, 0.3, rounds, network.kinds, params)[1:]):
         mask = pruning.prune(config, network.kinds, evidence(round, mask), target)

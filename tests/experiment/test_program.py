@@ -17,7 +17,7 @@ from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.pruning import criteria, selection
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.store import tables
 from ltr.store.folder import open_run, round_name
 from ltr.store.tables import LaneId
@@ -68,7 +68,7 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
     for replicate, round in itertools.product((0, 1), (1, 2)):
         before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round - 1, round))
         key = rng.fold(rng.root(0, replicate), "criterion", round)
-        scores = criteria.random(Evidence(before, before, before, key))
+        scores = criteria.random(PruningInput(before, before, before, key))
         draw = rng.fold(key, "ties")
         assert_same(now, selection.layerwise(scores, before, made.spec.targets[round], draw))
     with open_run(ask(tmp_path, **knobs)) as folder:

@@ -14,7 +14,7 @@ from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 from ltr.models import Model
-from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.pruning.criteria import CRITERIA, SIGNS, PruningInput
 from ltr.pruning.targets import targets
 
 EQUAL = LayerRates(output=1.0)
@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 
 def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> Any:
     """The first pruning of a network of `KINDS`."""
-    evidence = Evidence(trained if initial is None else initial, trained, masks.ones(trained, KINDS), KEY)
+    evidence = PruningInput(trained if initial is None else initial, trained, masks.ones(trained, KINDS), KEY)
     return pruning.prune(config, KINDS, evidence, targets(config, rate, 1, KINDS, trained)[1])
 
 
@@ -57,7 +57,7 @@ def test_counts_are_exact_and_masks_are_nested(
             jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
             for _ in range(2)
         )
-        evidence = Evidence(initial, masks.apply(mask, trained), mask, jax.random.key(round))
+        evidence = PruningInput(initial, masks.apply(mask, trained), mask, jax.random.key(round))
         pruned = pruning.prune(config, network.kinds, evidence, target)
         counts = jax.tree.map(np.count_nonzero, pruned)
         assert (sum(jax.tree.leaves(counts)) if scope == "global" else counts) == target

@@ -15,7 +15,7 @@ from ltr.config.schema import Model as ModelConfig
 from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.models import Model
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.targets import fraction_of, kept, layer_rates, targets
 
 PAPER = [100, 80.04, 64.06, 51.28, 41.05, 32.87, 26.32, 21.07, 16.88, 13.52, 10.83]
@@ -50,7 +50,9 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
     found = []
     for target in targets(config, rate, rounds, model.kinds, params)[1:]:
         trained = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), params)
-        mask = pruning.prune(config, model.kinds, Evidence(trained, trained, mask, jax.random.key(0)), target)
+        mask = pruning.prune(
+            config, model.kinds, PruningInput(trained, trained, mask, jax.random.key(0)), target
+        )
         found.append([int(layer.sum()) for layer in jax.tree.leaves(mask)])
     return found
 
