@@ -94,10 +94,10 @@ class Probe:
         form = Form(kept, capacity(int(kept.sum()), kept.size)) if density else None
         bias = np.zeros(layer.kernel[-1], np.float32)
         params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
-        moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
+        opt_state = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
         x = (self._pixels if layer.reads_pixels and form else self._floats)(layer, generator)
         batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if form else x
-        lane = params, moments, batch, form.pattern if form else kept
+        lane = params, opt_state, batch, form.pattern if form else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -132,7 +132,7 @@ class Probe:
             return jnp.square(product(batch, weights, params["bias"])).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:
-            params, moments, x = carry
+            params, opt_state, x = carry
             if layer.is_first:
                 gradients = jax.grad(loss)(params, x)
             else:
@@ -140,9 +140,9 @@ class Probe:
                 x = x - 1e-3 * of_x
             if not is_packed:
                 gradients["kernel"] = jnp.where(connections, gradients["kernel"], 0)
-            direction, moments = self._optimizer.direction.update(gradients, moments, params)
+            direction, opt_state = self._optimizer.direction.update(gradients, opt_state, params)
             params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
-            return params, moments, x
+            return params, opt_state, x
 
         return lax.fori_loop(0, count, step, tuple(carry))
 

@@ -119,8 +119,8 @@ def step_operations(context: MethodContext, batch_size: int, image_shape: tuple[
     shaped: Any = jax.ShapeDtypeStruct
     params = jax.eval_shape(context.model.init, jax.random.key(0))
     mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), context.model.kinds, params)
-    moments = jax.eval_shape(context.optimizer.direction.init, params)
-    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
+    opt_state = jax.eval_shape(context.optimizer.direction.init, params)
+    lane = Lane(params, opt_state, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
     return _counted(jax.jit(weights.build(context).step).trace(lane, *batch, shaped((), jnp.int32)))
 

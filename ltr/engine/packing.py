@@ -124,8 +124,8 @@ class Packing(NamedTuple):
 
         return lane._replace(
             params=jax.tree.map(changed, lane.params, forms),
-            moments=optax.tree.map_params(self.direction, changed, lane.moments, forms),
-            best=jax.tree.map(changed, lane.best, forms),
+            opt_state=optax.tree.map_params(self.direction, changed, lane.opt_state, forms),
+            best_params=jax.tree.map(changed, lane.best_params, forms),
         )
 
 

@@ -212,25 +212,27 @@ def program(
                 return evaluate(model, masks.bound(mask, params), split, data)
 
             loss, accuracy = measured(data.validation, params)
-            is_best = loss < lane.least
-            best = jax.tree.map(lambda new, old: jnp.where(is_best, new, old), params, lane.best)
+            is_best = loss < lane.best_val_loss
+            best_params = jax.tree.map(
+                lambda new, old: jnp.where(is_best, new, old), params, lane.best_params
+            )
             ends = at == chunk.last
             test = lax.cond(ends | test_curves, lambda: measured(data.test, params), lambda: blank[:2])
-            early = lax.cond(ends, lambda: measured(data.test, best), lambda: blank[:2])
+            early = lax.cond(ends, lambda: measured(data.test, best_params), lambda: blank[:2])
             found = jnp.stack([lane.loss / (at - since), loss, accuracy, *test])
-            return jnp.zeros(()), jnp.minimum(lane.least, loss), best, found, early
+            return jnp.zeros(()), jnp.minimum(lane.best_val_loss, loss), best_params, found, early
 
         def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
-            return lane.loss, lane.least, lane.best, blank, blank[:2]
+            return lane.loss, lane.best_val_loss, lane.best_params, blank, blank[:2]
 
         def segment(number: jax.Array, carry: Any) -> Any:
             lane, shuffled, start, last_evaluation, metrics, _ = carry
             stop, evaluating = chunk.stops[number], chunk.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            loss, least, best, scores, early = lax.cond(
+            loss, best_val_loss, best_params, scores, early = lax.cond(
                 evaluating, score, no_score, lane, stop, last_evaluation
             )
-            lane = lane._replace(loss=loss, least=least, best=best)
+            lane = lane._replace(loss=loss, best_val_loss=best_val_loss, best_params=best_params)
             last_evaluation = jnp.where(evaluating, stop, last_evaluation)
             return lane, shuffled, stop, last_evaluation, metrics.at[number].set(scores), early
 

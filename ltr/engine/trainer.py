@@ -32,7 +32,7 @@ class InitialState(NamedTuple):
     params: Any
     mask: Any
     key: np.ndarray
-    memory: Any = ()
+    method_state: Any = ()
     method: str = WEIGHTS_ALONE
 
 
@@ -175,11 +175,11 @@ class Trainer:
 
     def new_lane(self, start: InitialState) -> Lane:
         """A lane that has taken no step."""
-        moments = jax.tree.map(np.asarray, self._moments(start.params))
+        opt_state = jax.tree.map(np.asarray, self._moments(start.params))
         zero = np.zeros((), np.float32)
-        lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
+        lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
         _, weights = self._programs[start.method].method.network(lane)
-        return lane._replace(best=jax.tree.map(np.asarray, weights))
+        return lane._replace(best_params=jax.tree.map(np.asarray, weights))
 
     def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
         return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity

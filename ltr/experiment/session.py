@@ -126,8 +126,8 @@ class Session:
         if method in WATCHED and not following:
             method = WEIGHTS_ALONE
         beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
-        params, memory = self.runtime.trainer.methods[method].begin(beginning)
-        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), memory, method)
+        params, method_state = self.runtime.trainer.methods[method].begin(beginning)
+        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
 
     def train(
         self, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, observer: Observer

@@ -38,26 +38,26 @@ def build(context: MethodContext) -> Method:
     def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         after, loss = trains.step(lane, images, labels, number)
         ends = (number + 1) % context.steps_per_epoch == 0
-        memory = lax.cond(ends, lambda: look(context, after, number + 1), lambda: after.memory)
-        return after._replace(memory=memory), loss
+        method_state = lax.cond(ends, lambda: look(context, after, number + 1), lambda: after.method_state)
+        return after._replace(method_state=method_state), loss
 
     return Method(begin, step, trains.network, notes)
 
 
 def begin(of: MethodInput) -> tuple[Any, Any]:
     """The arm's weights, and an empty queue of masks."""
-    memory = {
+    method_state = {
         "queue": jax.tree.map(lambda kept: np.zeros((QUEUE, *kept.shape), bool), of.mask),
         "seen": np.int32(0),
         "found": np.int32(NEVER),
         "target": jax.tree.map(np.int32, of.target),
     }
-    return of.weights, memory
+    return of.weights, method_state
 
 
 def look(context: MethodContext, lane: Lane, number: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `number` steps would have."""
-    before, key = lane.memory, tie_key(lane, "early bird")
+    before, key = lane.method_state, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if context.pruning.scope == "global":
         worth = pruning.spare(sizes, context.model.kinds, context.pruning.rates)
@@ -80,5 +80,5 @@ def distances(queue: Any, mask: Any) -> jax.Array:
 
 def notes(lane: Lane) -> dict[str, Any]:
     """`early_bird_step`."""
-    found = int(lane.memory["found"])
+    found = int(lane.method_state["found"])
     return {"early_bird_step": None if found == NEVER else found}

@@ -95,7 +95,7 @@ def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) ->
     everywhere = masks.tree_map(
         lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
     )
-    moments = optax.tree.map_params(
-        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.moments, everywhere
+    opt_state = optax.tree.map_params(
+        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.opt_state, everywhere
     )
-    return lane._replace(params=masks.apply(mask, lane.params), moments=moments, mask=mask)
+    return lane._replace(params=masks.apply(mask, lane.params), opt_state=opt_state, mask=mask)

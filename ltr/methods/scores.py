@@ -1,7 +1,7 @@
 """What trainings of scores share: weights stay as they are, and a score decides which of them are used.
 
 Their lanes have scores in the place of prunable kernels in `params`; the weights that these stand for
-are in `memory`, as "weights".
+are in `method_state`, as "weights".
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
 
         def gated(params: Any) -> tuple[jax.Array, Any]:
             gates = gate(lane, params, number)
-            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory["weights"]))
+            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
         after = moved(context.optimizer, lane, gradients, number, multiple)
@@ -77,6 +77,6 @@ def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
         lambda kept, param, weight: param if kept is None else weight,
         mask,
         lane.params,
-        lane.memory["weights"],
+        lane.method_state["weights"],
     )
     return mask, masks.apply(mask, weights)

@@ -43,13 +43,13 @@ def begin(of: MethodInput) -> tuple[Any, Any]:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
         return np.full_like(weight, CERTAIN if kept.all() else np.log(odds))
 
-    params, memory = scores.begin(of, alike)
-    return params, memory | {"key": np.asarray(jax.random.key_data(of.key))}
+    params, method_state = scores.begin(of, alike)
+    return params, method_state | {"key": np.asarray(jax.random.key_data(of.key))}
 
 
 def toss(lane: Lane, odds: Any, purpose: str, *indices: jax.Array) -> Any:
     """A mask drawn with these log-odds, by the lane's own key and the purpose."""
-    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.memory["key"])), purpose, *indices)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.method_state["key"])), purpose, *indices)
     layers, structure = jax.tree.flatten(odds)
     coins = [
         jax.random.bernoulli(jax.random.fold_in(key, place), jax.nn.sigmoid(score))

@@ -315,7 +315,7 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, context: ArmContext) -> None:
     first, second = (started(context, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
-    assert not same((first.params, first.memory), (second.params, second.memory))
+    assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
@@ -324,7 +324,7 @@ def test_0_is_a_seed(arm: str, context: ArmContext) -> None:
     assert same(started(context, lane), started(context, lane))
     for one, other in itertools.combinations(range(3), 2):
         first, second = (started(context, lane, seed) for seed in (one, other))
-        assert not same((first.params, first.memory), (second.params, second.memory))
+        assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
 def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(context: ArmContext) -> None:

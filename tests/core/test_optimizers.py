@@ -93,7 +93,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
 
 def like_weights(lane: Lane) -> list[Any]:
     """The weights, and each momentum or moment of them."""
-    trees = jax.tree.leaves(lane.moments, is_leaf=lambda node: isinstance(node, dict))
+    trees = jax.tree.leaves(lane.opt_state, is_leaf=lambda node: isinstance(node, dict))
     return [lane.params, *(tree for tree in trees if isinstance(tree, dict))]
 
 

@@ -28,8 +28,8 @@ def ignore(progress: Progress) -> None:
 def begin(method: Method, name: str, start: InitialState) -> InitialState:
     """The start of a lane by another method, its next mask half of this."""
     target = jax.tree.map(lambda layer: int(layer.sum()) // 2, start.mask)
-    params, memory = method.begin(MethodInput(start.mask, start.params, jax.random.key(1), target))
-    return InitialState(params, start.mask, start.key, memory, name)
+    params, method_state = method.begin(MethodInput(start.mask, start.params, jax.random.key(1), target))
+    return InitialState(params, start.mask, start.key, method_state, name)
 
 
 def identical(one: Outcome, other: Outcome) -> bool:

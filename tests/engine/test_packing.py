@@ -25,14 +25,14 @@ ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
 def lane(params: Any, mask: Any) -> Lane:
     """A lane under way: no moment is zero but those of pruned weights."""
     weights = masks.apply(mask, params)
-    moments = ADAM.update(weights, ADAM.init(weights), weights)[1]
+    opt_state = ADAM.update(weights, ADAM.init(weights), weights)[1]
     return Lane(
         weights,
-        jax.tree.map(np.asarray, moments),
+        jax.tree.map(np.asarray, opt_state),
         mask,
         KEY,
         np.float32(0.5),
-        best=jax.tree.map(lambda weight: weight / 2, weights),
+        best_params=jax.tree.map(lambda weight: weight / 2, weights),
     )
 
 
@@ -47,8 +47,8 @@ def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> Non
         assert kept.sum() <= len(values) <= kernel.size
         np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
         assert not values[kept.sum() :].any()
-        moment = packed.moments[0].mu[name]["kernel"]
-        np.testing.assert_array_equal(moment[: kept.sum()], lane.moments[0].mu[name]["kernel"].T[kept.T])
+        moment = packed.opt_state[0].mu[name]["kernel"]
+        np.testing.assert_array_equal(moment[: kept.sum()], lane.opt_state[0].mu[name]["kernel"].T[kept.T])
         assert packed.params[name]["bias"] is lane.params[name]["bias"]
 
 
@@ -95,7 +95,7 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
     mask = jax.tree.map(lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.kinds))
-    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best=params)
+    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
     packed = packing.pack(lane, *packing.forms([lane]))
     assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))

@@ -172,7 +172,7 @@ def seen_by(
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
         zeros = {"weight": np.zeros(count, np.float32)}
-        lane = Lane(zeros, optax.EmptyState(), None, key, NOTHING, best=zeros)
+        lane = Lane(zeros, optax.EmptyState(), None, key, NOTHING, best_params=zeros)
         return np.asarray(run(lane, data, on_chunk(start, end))[0].params["weight"]).astype(int)
 
     return seen
@@ -236,7 +236,7 @@ def run(network: Model) -> Callable[..., Any]:
 def lane(params: Any, mask: Any) -> Lane:
     start = jax.tree.map(np.asarray, masks.apply(mask, params))
     direction = optimizers.build(Config(name="sgd"), 1, 1).direction
-    return Lane(start, direction.init(start), mask, KEY, NOTHING, best=start)
+    return Lane(start, direction.init(start), mask, KEY, NOTHING, best_params=start)
 
 
 @pytest.fixture(scope="module")
@@ -297,8 +297,8 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
     assert all(np.isnan(np.asarray(values)).all() for values in (first.test_loss, first.test_accuracy, early))
     worse = there._replace(params=jax.tree.map(lambda leaf: -9 * leaf, there.params))
     after, second, early = run(worse, data, on_chunk(3, 4, 6)._replace(last=np.int32(6)))
-    assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.least
-    jax.tree.map(np.testing.assert_array_equal, after.best, there.params)
+    assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.best_val_loss
+    jax.tree.map(np.testing.assert_array_equal, after.best_params, there.params)
     assert np.isnan(second.test_loss[0])
     for found, params in (
         ((second.test_loss[1], second.test_accuracy[1]), after.params),

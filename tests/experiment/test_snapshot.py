@@ -35,16 +35,16 @@ def weights(seed: int) -> dict[str, Any]:
 
 def lane(seed: int) -> Lane:
     """Half-way through: moments and mask unlike those of a fresh lane."""
-    moments = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
+    opt_state = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
     mask = {name: {"kernel": np.eye(3, 2, seed - 3, dtype=bool), "bias": None} for name in ("a", "b")}
     return Lane(
         weights(seed),
-        moments,
+        opt_state,
         mask,
         np.array([seed, 7], np.uint32),
         np.array(seed, np.float32),
-        least=np.array(-seed, np.float32),
-        best=weights(seed + 9),
+        best_val_loss=np.array(-seed, np.float32),
+        best_params=weights(seed + 9),
     )
 
 

@@ -51,8 +51,8 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         method, init, step = compiled(name, config, pruning)
         weights = params if name in SCORES else masks.apply(mask, params)
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
-        started, memory = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
-        lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), memory)]
+        started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
+        lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
         for number in range(first, first + steps):
             lanes.append(step(lanes[-1], images, labels, jnp.int32(number))[0])
         return Trained(method, lanes)

@@ -101,7 +101,7 @@ def test_supermask_tosses_a_coin_a_weight_and_lets_the_gradient_through(
     train: Callable[..., Any], network: Model, blobs: Dataset, params: Any, mask: Any
 ) -> None:
     before, after = train("supermask", 1, SGD).lanes
-    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(before.memory["key"])), "step", 0)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(before.method_state["key"])), "step", 0)
     gates, slopes = [], []
     for place, (score, kept) in enumerate(zip(kernels(before.params), kernels(mask), strict=True)):
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
