@@ -123,7 +123,7 @@ def normalise(images: Array, of: Examples) -> jax.Array:
     return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
 
 
-def given(
+def prepare_inputs(
     images: Array,
     of: Examples,
     model: Model,
@@ -155,7 +155,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, given(images, of, model, params))
+        logits = model.apply(params, prepare_inputs(images, of, model, params))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -190,9 +190,9 @@ def program(
 
         def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
             if augment is none:
-                return given(data.images, data, model, lane.mask, chosen, coming)
+                return prepare_inputs(data.images, data, model, lane.mask, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return given(augmented, data, model, lane.mask)
+            return prepare_inputs(augmented, data, model, lane.mask)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry

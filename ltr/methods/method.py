@@ -114,7 +114,9 @@ def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
     return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
 
 
-def moved(optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0) -> Lane:
+def apply_update(
+    optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0
+) -> Lane:
     """The lane after a step of the optimizer, `multiple` times as long as its learning rate has it."""
     direction, opt_state = optimizer.direction.update(gradients, lane.opt_state, lane.params)
     rate = multiple * optimizer.learning_rate(step)

@@ -10,7 +10,7 @@ from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Lane, Method, MethodContext, loss_of, moved, no_notes, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, apply_update, loss_of, no_notes, tie_key
 from ltr.methods.weights import begin, network
 from ltr.models import with_statistics
 from ltr.pruning import compiled, ties
@@ -46,7 +46,7 @@ def build(context: MethodContext) -> Method:
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
 
         def train() -> Lane:
-            return moved(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
+            return apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
 
         def move() -> Lane:
             fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * number / last))

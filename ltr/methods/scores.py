@@ -13,7 +13,7 @@ from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Lane, MethodContext, MethodInput, Step, loss_of, moved
+from ltr.methods.method import Lane, MethodContext, MethodInput, Step, apply_update, loss_of
 from ltr.models import with_statistics
 from ltr.pruning import compiled
 
@@ -36,7 +36,7 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
     Args:
         context: see `ltr.methods.MethodContext`.
         gate: lane, its params, int32 step -> float32 gates, like the mask.
-        multiple: see `moved`.
+        multiple: see `apply_update`.
     """
 
     def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
@@ -47,7 +47,7 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        after = moved(context.optimizer, lane, gradients, number, multiple)
+        after = apply_update(context.optimizer, lane, gradients, number, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )

@@ -6,7 +6,7 @@ import jax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, loss_of, moved, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, apply_update, loss_of, no_notes
 from ltr.models import with_statistics
 
 
@@ -19,7 +19,7 @@ def build(context: MethodContext) -> Method:
     def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(context.model, lane, images, labels, number)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
-        after = moved(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
+        after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes, packs=True)

@@ -103,9 +103,9 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
     found, expected = (
-        jax.jit(lambda network: model.apply(network, program.given(split.images, data, model, network)))(
-            masks.bound(each.mask, each.params)
-        )
+        jax.jit(
+            lambda network: model.apply(network, program.prepare_inputs(split.images, data, model, network))
+        )(masks.bound(each.mask, each.params))
         for each in (packed, lane)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())

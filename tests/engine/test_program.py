@@ -111,17 +111,21 @@ class TestWhatANetworkIsGiven:
 
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
     def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, packed, np.array([3, 1], np.int32))
-        assert isinstance(given, kernels.Pixels)
-        assert given.shape == (2, 4, 4, 1)
+        prepare_inputs = program.prepare_inputs(
+            data.images, data, network, packed, np.array([3, 1], np.int32)
+        )
+        assert isinstance(prepare_inputs, kernels.Pixels)
+        assert prepare_inputs.shape == (2, 4, 4, 1)
 
     def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, params, np.array([3, 1], np.int32))
-        np.testing.assert_array_equal(given, program.normalise(data.images[[3, 1]], data))
+        prepare_inputs = program.prepare_inputs(
+            data.images, data, network, params, np.array([3, 1], np.int32)
+        )
+        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images[[3, 1]], data))
 
     def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network._replace(reads=None), packed)
-        np.testing.assert_array_equal(given, program.normalise(data.images, data))
+        prepare_inputs = program.prepare_inputs(data.images, data, network._replace(reads=None), packed)
+        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images, data))
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])

@@ -26,11 +26,11 @@ from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels
 
 def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     traced = []
-    moved = weights.moved
+    apply_update = weights.apply_update
 
     def counted(*arguments: Any) -> Any:
         traced.append(1)
-        return moved(*arguments)
+        return apply_update(*arguments)
 
     monkeypatch.setattr(weights, "moved", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)

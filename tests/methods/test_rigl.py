@@ -75,9 +75,9 @@ def test_equal_weights_and_gradients_are_drawn(params: Any, mask: Any) -> None:
     after, other = (np.asarray(move(kept, same, none, 0.3, key)["kernel"]) for key in (0, 1))
     assert after.sum() == 2000
     dropped, grown = kept["kernel"] & ~after, after & ~kept["kernel"]
-    for moved in (dropped, grown):
-        share = moved[:2000].sum() / moved.sum()
-        assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(moved.sum()))
+    for apply_update in (dropped, grown):
+        share = apply_update[:2000].sum() / apply_update.sum()
+        assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(apply_update.sum()))
     assert (after != other).any()
 
 
