@@ -35,10 +35,10 @@ def build(context: MethodContext) -> Method:
     """
     trains = weights.build(context)
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        after, loss = trains.step(lane, images, labels, number)
-        ends = (number + 1) % context.steps_per_epoch == 0
-        method_state = lax.cond(ends, lambda: look(context, after, number + 1), lambda: after.method_state)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        after, loss = trains.step(lane, images, labels, step)
+        ends = (step + 1) % context.steps_per_epoch == 0
+        method_state = lax.cond(ends, lambda: look(context, after, step + 1), lambda: after.method_state)
         return after._replace(method_state=method_state), loss
 
     return Method(begin, step, trains.network, notes)
@@ -55,8 +55,8 @@ def begin(of: MethodInput) -> tuple[Any, Any]:
     return of.weights, method_state
 
 
-def look(context: MethodContext, lane: Lane, number: jax.Array) -> Any:
-    """The lane's memory after a look at the mask that its weights after `number` steps would have."""
+def look(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
+    """The lane's memory after a look at the mask that its weights after `step` steps would have."""
     before, key = lane.method_state, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if context.pruning.scope == "global":
@@ -67,7 +67,7 @@ def look(context: MethodContext, lane: Lane, number: jax.Array) -> Any:
     queue = jax.tree.map(lambda old, new: jnp.concatenate([old[1:], new[None]]), before["queue"], drawn)
     seen = before["seen"] + 1
     agree = (seen >= QUEUE) & (distances(queue, lane.mask).max() <= TOLERANCE)
-    found = jnp.where(agree & (before["found"] == NEVER), number, before["found"])
+    found = jnp.where(agree & (before["found"] == NEVER), step, before["found"])
     return before | {"queue": queue, "seen": seen, "found": found}
 
 

@@ -17,7 +17,7 @@ def build(context: MethodContext) -> Method:
     The gradient of a |score| is that of the loss with respect to its weight, times the weight.
     """
 
-    def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
+    def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
         chosen, sizes = choose(lane, params)
         return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), sizes)
 

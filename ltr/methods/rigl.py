@@ -41,28 +41,28 @@ def build(context: MethodContext) -> Method:
     """
     last = UNTIL * context.steps
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(context.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
 
         def train() -> Lane:
-            return apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
+            return apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
 
         def move() -> Lane:
-            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * number / last))
-            draws = (tie_key(lane, purpose, number) for purpose in ("drop", "grow"))
+            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * step / last))
+            draws = (tie_key(lane, purpose, step) for purpose in ("drop", "grow"))
             mask = moved_mask(lane.mask, lane.params, gradients, fraction, *draws)
             return with_mask(context.optimizer.direction, lane, mask)
 
-        after = lax.cond(is_move(number, context.steps), move, train)
+        after = lax.cond(is_move(step, context.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes)
 
 
-def is_move(number: Any, steps: int) -> Any:
+def is_move(step: Any, steps: int) -> Any:
     """Whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
-    return (number % EVERY == 0) & (number < UNTIL * steps)
+    return (step % EVERY == 0) & (step < UNTIL * steps)
 
 
 def moves(first: int, last: int, steps: int) -> bool:

@@ -39,15 +39,15 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
         multiple: see `apply_update`.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(context.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
 
         def gated(params: Any) -> tuple[jax.Array, Any]:
-            gates = gate(lane, params, number)
+            gates = gate(lane, params, step)
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        after = apply_update(context.optimizer, lane, gradients, number, multiple)
+        after = apply_update(context.optimizer, lane, gradients, step, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )

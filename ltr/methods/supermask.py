@@ -25,9 +25,9 @@ def build(context: MethodContext) -> Method:
     with which odds it begins.
     """
 
-    def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
+    def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
         odds = masks.where(lane.mask, params)
-        coins = jax.tree.map(jnp.float32, toss(lane, odds, "step", number))
+        coins = jax.tree.map(jnp.float32, toss(lane, odds, "step", step))
         return jax.tree.map(scores.straight_through, coins, jax.tree.map(jax.nn.sigmoid, odds))
 
     def network(lane: Lane) -> tuple[Any, Any]:

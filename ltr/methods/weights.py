@@ -16,10 +16,10 @@ def build(context: MethodContext) -> Method:
     The gradients are masked, so weights and moments of pruned connections stay exactly zero.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(context.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
-        after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), number)
+        after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes, packs=True)

@@ -106,13 +106,13 @@ def test_what_comes_starts_from_zero_with_moments_of_zero_and_what_goes_leaves_n
     opt_state = [state for state in states if isinstance(state, dict)]
     assert len(opt_state) == {"adam": 2, "momentum": 1, "sgd": 0}[name]
     assert any((old != new).any() for old, new in zip(*map(kernels, (before.mask, after.mask)), strict=True))
-    for number, (old, new) in enumerate(zip(*map(kernels, (before.mask, after.mask)), strict=True)):
+    for step, (old, new) in enumerate(zip(*map(kernels, (before.mask, after.mask)), strict=True)):
         for tree in (after.params, *opt_state):
-            assert not kernels(tree)[number][new & ~old].any()
-            assert not kernels(tree)[number][~new].any()
+            assert not kernels(tree)[step][new & ~old].any()
+            assert not kernels(tree)[step][~new].any()
         staying = old & new
         np.testing.assert_array_equal(
-            kernels(after.params)[number][staying], kernels(before.params)[number][staying]
+            kernels(after.params)[step][staying], kernels(before.params)[step][staying]
         )
 
 
