@@ -25,7 +25,7 @@ def one_shot(context: ArmContext) -> Ticket:
     then end up empty, as it may in practice.
     """
     mask = context.one_shot()
-    return Ticket(mask, context.rewind(mask, context.dense(), context.origin))
+    return Ticket(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
 MASKS: dict[str, Callable[[ArmContext], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
@@ -42,7 +42,7 @@ def own(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
         return MASKS[arm.mask](context)
     method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
     found = method(context.network(key))
-    return Ticket(masks.tree_map(_or_else, context.ticket.mask, found), context.origin)
+    return Ticket(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
 
 
 def _or_else(mask: Any, found: Any) -> Any:

@@ -126,8 +126,8 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
 
 def _copy(session: Session, round: int, replicate: int, copy: int) -> InitialState:
     mask = session.folder.groups.load(round_name(round), replicate)["mask"]
-    origin = session.folder.groups.load("initial", replicate)["origin"]
-    start = session.folder.groups.load(round_name(round), replicate)["start"] if round else origin
+    rewind_params = session.folder.groups.load("initial", replicate)["origin"]
+    start = session.folder.groups.load(round_name(round), replicate)["start"] if round else rewind_params
     key = rng.fold(rng.root(session.experiment.seed, replicate), "copy", round, copy)
     return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 

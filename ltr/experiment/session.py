@@ -86,7 +86,7 @@ class Session:
         initial = {r: runtime.init(rng.fold(self._root_key(r), "init")) for r in replicates}
         if runtime.tickets:
             initial = {r: runtime.tickets.initial(r, drawn) for r, drawn in initial.items()}
-        origin = initial
+        rewind_params = initial
         if until:
             observer.on_stage("to the rewind step", len(replicates), self.step_cost(0))
             dense = masks.ones(initial[replicates[0]], self.spec.model.kinds)
@@ -95,8 +95,8 @@ class Session:
                 for r in replicates
             }
             outcomes = self.train(starts, np.array([0, until], np.int32), observer)
-            origin = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
-        saved = {r: {"initial": initial[r], "origin": origin[r]} for r in replicates}
+            rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
+        saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.groups.save("initial", saved)
 
     def find_ticket(self, round: int, replicate: int) -> Ticket:

@@ -143,8 +143,10 @@ def test_random_mask_keeps_the_weights_and_shuffles_every_layer(context: ArmCont
     mask, weights = begin("random_mask", context)
     for kept, ticket in zip(kernels(mask), kernels(context.ticket.mask), strict=True):
         assert not np.array_equal(kept, ticket)
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, context.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
 def test_random_mask_keeps_every_weight_equally_often(context: ArmContext) -> None:
@@ -159,8 +161,10 @@ def test_one_shot_keeps_the_largest_weights_of_the_dense_network(context: ArmCon
     mask, weights = begin("one_shot", context)
     for kept, final in zip(kernels(mask), kernels(trained(params, 0)), strict=True):
         assert np.abs(final[kept]).min() > np.abs(final[~kept]).max()
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, context.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
 def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model, params: Any) -> None:
@@ -210,8 +214,10 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
     assert max(abs(share - count) for share, count in zip(shares, counts(mask), strict=True)) < 1
     assert counts(mask) != counts(context.ticket.mask)
     assert not same(mask, begin(name, context, jax.random.key(1)).mask)
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, context.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
 @pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.method in SCORES])
@@ -227,7 +233,7 @@ def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, context: Ar
     for seed in range(40):
         _, noisy = begin(name, context, jax.random.key(seed))
         for kept, new, old, initial in zip(
-            *map(kernels, (context.ticket.mask, noisy, context.origin, context.initial)), strict=True
+            *map(kernels, (context.ticket.mask, noisy, context.rewind_params, context.initial)), strict=True
         ):
             noise.append((new - old)[kept] / initial.std())
     drawn = np.concatenate(noise)
@@ -238,7 +244,7 @@ def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, context: Ar
 def test_reshuffled_weights_are_the_tickets_own_in_other_places(context: ArmContext) -> None:
     mask, weights = begin("reshuffled", context)
     assert same(mask, context.ticket.mask)
-    for kept, new, old in zip(*map(kernels, (mask, weights, context.origin)), strict=True):
+    for kept, new, old in zip(*map(kernels, (mask, weights, context.rewind_params)), strict=True):
         np.testing.assert_array_equal(np.sort(new[kept]), np.sort(old[kept]))
         assert np.any(new[kept] != old[kept])
 
@@ -262,7 +268,7 @@ def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
     name: str, variant: str, context: ArmContext
 ) -> None:
     (mask, plain), (_, signed) = begin(name, context), begin(variant, context)
-    for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, context.origin)), strict=True):
+    for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, context.rewind_params)), strict=True):
         np.testing.assert_array_equal(np.sign(new[kept]), np.sign(old[kept]))
         assert np.any(np.sign(bare[kept]) != np.sign(old[kept]))
 
@@ -270,7 +276,7 @@ def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
 def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(context: ArmContext) -> None:
     mask, weights = begin("frozen", context)
     for kept, new, old, initial in zip(
-        *map(kernels, (mask, weights, context.origin, context.initial)), strict=True
+        *map(kernels, (mask, weights, context.rewind_params, context.initial)), strict=True
     ):
         np.testing.assert_array_equal(new, np.where(kept, old, initial))
 
@@ -302,7 +308,7 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     )
     saved = {
         "initial": context.initial,
-        "origin": context.origin,
+        "origin": context.rewind_params,
         "trained": context.dense(),
         "mask": jax.tree.map(np.ones_like, context.ticket.mask),
     }

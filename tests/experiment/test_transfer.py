@@ -51,14 +51,14 @@ def same(one: Any, other: Any) -> bool:
 def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFolder) -> None:
     apply_update = run(root, source.path.name, "rounds=2")
     for replicate in (0, 1):
-        origin = source.groups.load("initial", replicate)["origin"]
+        rewind_params = source.groups.load("initial", replicate)["origin"]
         dense = apply_update.groups.load("round_00", replicate)
-        assert same(dense["start"], origin)
+        assert same(dense["start"], rewind_params)
         for round in (1, 2):
             theirs = source.groups.load(round_name(round), replicate)
             ours = apply_update.groups.load(round_name(round), replicate)
             assert same(ours["mask"], theirs["mask"])
-            assert same(ours["start"], masks.apply(theirs["mask"], origin))
+            assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])
     results = tables.read(apply_update.path, "results")
     assert sorted(set(results["round"])) == [0, 1, 2]
