@@ -36,7 +36,9 @@ def start(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
     found = own(arm, context, rng.fold(key, "mask"))
     if arm.shuffle != "none":
-        found = Ticket(shuffled(arm.shuffle, found.mask, context.kinds, generator), context.rewind_params)
+        found = Ticket(
+            shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
+        )
     weights = WEIGHTS[arm.weights](context, found, rng.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)

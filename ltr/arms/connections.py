@@ -96,9 +96,9 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
     return jax.tree.unflatten(structure, drawn)
 
 
-def shuffled(name: str, mask: Any, kinds: Any, generator: np.random.Generator) -> Any:
+def shuffled(name: str, mask: Any, layer_types: Any, generator: np.random.Generator) -> Any:
     """The mask shuffled, but for layers that are never pruned, which are without a kind."""
-    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(kinds, mask), generator))
+    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(layer_types, mask), generator))
 
 
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {

@@ -22,7 +22,7 @@ class ArmContext(NamedTuple):
     """What an arm may draw on, in one replicate and round.
 
     Attributes:
-        kinds: of layers (see `ltr.models.Model`); None of those that are never pruned.
+        layer_types: of layers (see `ltr.models.Model`); None of those that are never pruned.
         ticket: the round's ticket.
         initial: weights at initialisation, unmasked.
         rewind_params: weights at the rewind step, unmasked; the initial ones if that is 0.
@@ -35,7 +35,7 @@ class ArmContext(NamedTuple):
             ticket has; layers that are never pruned are without a kind in it.
     """
 
-    kinds: Any
+    layer_types: Any
     ticket: Ticket
     initial: Any
     rewind_params: Any

@@ -75,7 +75,7 @@ class Engine:
         params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._spec.shapes)
         mask = masks.tree_map(
             lambda kept: None if kept is None else generator.random(kept.shape) < density,
-            masks.ones(params, self._spec.model.kinds),
+            masks.ones(params, self._spec.model.layer_types),
         )
         return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
 

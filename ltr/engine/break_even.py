@@ -32,19 +32,19 @@ class Layer(NamedTuple):
 
     Attributes:
         kernel: [in, out], or of a convolution [size, size, in, out].
-        places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+        num_positions: where in an image it is used; of a convolution, pixels of its result, taken for a square.
         is_first: whether nobody asks for the gradient of its inputs.
         reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
     """
 
     kernel: tuple[int, ...]
-    places: int = 1
+    num_positions: int = 1
     is_first: bool = False
     reads_pixels: bool = False
 
     def __str__(self) -> str:
         first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
-        return f"{first}{' x '.join(map(str, self.kernel))} at {self.places}"
+        return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}"
 
 
 DENSITIES = (0.45, 0.1)
@@ -111,7 +111,7 @@ class Probe:
         return lambda: seconds(steps) / steps
 
     def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
-        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
+        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.num_positions),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
     def _pixels(self, layer: Layer, generator: np.random.Generator) -> Pixels:

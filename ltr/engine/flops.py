@@ -24,7 +24,7 @@ def training(context: MethodContext, method: str, mask: Any, params: Any, first:
     trained, every weight has a gate and counts as trained. Moves of RigL need the gradients of all weights
     (Evci et al., 2020, appendix H); otherwise it is counted by the connections that it starts with.
     """
-    whole, kernels = dense(context.model, params), masks.where(context.model.kinds, params)
+    whole, kernels = dense(context.model, params), masks.where(context.model.layer_types, params)
     used = whole if method in SCORES else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
     trained = whole if method in SCORES else mask
     of_step = step(context.model, used, trained)
@@ -63,7 +63,9 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
 
 def dense(model: Model, shapes: Any) -> Any:
     """Return the mask that keeps every weight; `shapes` like the parameters, of anything that has a shape."""
-    return jax.tree.map(lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.kinds, shapes))
+    return jax.tree.map(
+        lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes)
+    )
 
 
 class Costs(NamedTuple):
@@ -118,7 +120,7 @@ def step_operations(context: MethodContext, batch_size: int, image_shape: tuple[
     """Floating-point operations of a step of all weights, by XLA's count."""
     shaped: Any = jax.ShapeDtypeStruct
     params = jax.eval_shape(context.model.init, jax.random.key(0))
-    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), context.model.kinds, params)
+    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), context.model.layer_types, params)
     opt_state = jax.eval_shape(context.optimizer.direction.init, params)
     lane = Lane(params, opt_state, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)

@@ -143,7 +143,7 @@ def prepare_inputs(
         chosen: int32 [batch].
         coming: a guess at what will be chosen next, int32 [batch].
     """
-    if model.reads and masks.is_packed(network[model.reads]):
+    if model.input_layer and masks.is_packed(network[model.input_layer]):
         which = jnp.arange(len(images)) if chosen is None else chosen
         return kernels.pixels(images, which, of.mean, of.std, coming)
     return normalise(images if chosen is None else images[chosen], of)

@@ -39,7 +39,7 @@ class Cost(NamedTuple):
 def cost(spec: RunSpec, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = spec.experiment, spec.schedule
-    facts, kernels = data.describe(experiment.dataset), masks.where(spec.model.kinds, spec.shapes)
+    facts, kernels = data.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
     steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
     dense = steps.operations
     example = flops.example_operations(spec.model, facts.shape)

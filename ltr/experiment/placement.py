@@ -34,17 +34,17 @@ def lane_bytes(spec: RunSpec) -> int:
 
 def packable_layers(spec: RunSpec) -> dict[str, Layer]:
     """Layers that could train packed, by name."""
-    places = spec.model.places
-    trees = (masks.where(places, tree) for tree in (spec.shapes, places))
-    layers = zip(*map(jax.tree.leaves, (masks.layer_names(places), *trees)), strict=True)
+    num_positions = spec.model.num_positions
+    trees = (masks.where(num_positions, tree) for tree in (spec.shapes, num_positions))
+    layers = zip(*map(jax.tree.leaves, (masks.layer_names(num_positions), *trees)), strict=True)
     return {
         name: Layer(
             kernel.shape,
-            places,
+            num_positions,
             is_first=name == spec.model.first,
-            reads_pixels=name == spec.model.reads,
+            reads_pixels=name == spec.model.input_layer,
         )
-        for name, kernel, places in layers
+        for name, kernel, num_positions in layers
     }
 
 

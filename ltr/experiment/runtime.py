@@ -67,7 +67,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
         )
         for name in arms.methods(experiment)
     }
-    prunable = pruning.pruned(spec.model.kinds, experiment.pruning.rates)
+    prunable = pruning.pruned(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 

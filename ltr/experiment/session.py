@@ -89,7 +89,7 @@ class Session:
         rewind_params = initial
         if until:
             observer.on_stage("to the rewind step", len(replicates), self.step_cost(0))
-            dense = masks.ones(initial[replicates[0]], self.spec.model.kinds)
+            dense = masks.ones(initial[replicates[0]], self.spec.model.layer_types)
             starts = {
                 LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))
                 for r in replicates
@@ -105,14 +105,14 @@ class Session:
             saved = self.folder.groups.load(round_name(round), replicate)
             return Ticket(saved["mask"], saved["start"])
         first = self.folder.groups.load("initial", replicate)
-        dense = masks.ones(first["initial"], self.spec.model.kinds)
+        dense = masks.ones(first["initial"], self.spec.model.layer_types)
         if round == 0:
             return Ticket(dense, first["initial"])
         if self.runtime.tickets:
             mask = self.runtime.tickets.mask(round, replicate, dense)
             return Ticket(mask, masks.apply(mask, first["origin"]))
         config, evidence = self.experiment, self._evidence(round, replicate)
-        mask = pruning.prune(config.pruning, self.spec.model.kinds, evidence, self.spec.targets[round])
+        mask = pruning.prune(config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round])
         rewind = REWINDINGS[config.rewind.name].weights
         return Ticket(mask, rewind(mask, evidence.trained, first["origin"]))
 
@@ -160,7 +160,7 @@ class Session:
 
     def step_cost(self, round: int) -> float:
         """Duration of a round's training steps, relative to those of the dense network."""
-        kernels = masks.where(self.spec.model.kinds, self.spec.shapes)
+        kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
         densities = flops.planned(self.spec.targets[round], kernels)
         return self.runtime.costs.time(densities, self.runtime.trainer.packed)
 
@@ -193,22 +193,22 @@ class Session:
 
     def _arm_context(self, replicate: int, ticket: Ticket) -> ArmContext:
         """Return what the arms of a round may draw on."""
-        config, kinds = self.experiment, self.runtime.prunable
+        config, layer_types = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
 
         def dense() -> PruningInput:
             return self._evidence(1, replicate)
 
         def one_shot() -> Any:
-            return pruning.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
+            return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
         def network(key: jax.Array) -> Network:
-            model = self.spec.model._replace(kinds=kinds)
-            keep = masks.count(masks.where(kinds, ticket.mask))
+            model = self.spec.model._replace(layer_types=layer_types)
+            keep = masks.count(masks.where(layer_types, ticket.mask))
             return Network(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
 
         return ArmContext(
-            kinds,
+            layer_types,
             ticket,
             first["initial"],
             first["origin"],

@@ -48,7 +48,9 @@ class RunSpec:
         times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
         methods.check(experiment, times)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
-        counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
+        counts = targets(
+            experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes
+        )
         if experiment.early_bird:
             counts += _next_target(experiment, model, shapes)
         return cls(experiment, model, times, shapes, counts)
@@ -67,7 +69,7 @@ def _next_target(experiment: Experiment, model: Model, shapes: Any) -> list[Any]
     """Return the target of the round after the last; empty where it cannot be pruned."""
     rounds = experiment.rounds + 1
     try:
-        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.kinds, shapes)
+        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, shapes)
     except ConfigError:
         return []
     return found[rounds:]

@@ -60,7 +60,7 @@ def look(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
     before, key = lane.method_state, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if context.pruning.scope == "global":
-        worth = pruning.spare(sizes, context.model.kinds, context.pruning.rates)
+        worth = pruning.spare(sizes, context.model.layer_types, context.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)

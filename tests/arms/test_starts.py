@@ -17,7 +17,7 @@ from ltr.experiment.session import Session
 from ltr.methods import METHODS, SCORES, MethodContext
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
-from ltr.pruning import pruned as pruned_kinds
+from ltr.pruning import pruned as prunable_types
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by, targets
@@ -47,15 +47,18 @@ def trained(params: Any, round: int) -> Any:
 
 def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEFAULT) -> ArmContext:
     """What the arms of a round draw on, after that many prunings of `network`."""
-    dense = mask = masks.ones(params, network.kinds)
+    dense = mask = masks.ones(params, network.layer_types)
 
     def evidence(round: int, mask: Any) -> PruningInput:
         return PruningInput(params, trained(params, round), mask, KEY)
 
-    for round, target in enumerate(targets(config, 0.3, rounds, network.kinds, params)[1:]):
-        mask = pruning.prune(config, network.kinds, evidence(round, mask), target)
+    for round, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
+        mask = pruning.prune(config, network.layer_types, evidence(round, mask), target)
     ticket = Ticket(mask, masks.apply(mask, params))
-    initial, prunable = jax.tree.map(lambda leaf: 2 * leaf, params), pruned_kinds(network.kinds, config.rates)
+    initial, prunable = (
+        jax.tree.map(lambda leaf: 2 * leaf, params),
+        prunable_types(network.layer_types, config.rates),
+    )
     return ArmContext(
         prunable,
         ticket,
@@ -303,7 +306,7 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         spec=spec,
         init=context.init,
         sample_batch=batch,
-        prunable=pruned_kinds(model.kinds, pruning.rates),
+        prunable=prunable_types(model.layer_types, pruning.rates),
         trainer=SimpleNamespace(methods={name: build(method_context) for name, build in METHODS.items()}),
     )
     saved = {

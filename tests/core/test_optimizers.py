@@ -127,7 +127,7 @@ def test_survivors_of_either_sign_move(
 
 def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network: Model) -> None:
     """With gradients g1, g2: sgd moves by g1, g2; momentum by g1, 0.9 g1 + g2; adam first by their signs."""
-    dense = masks.ones(params, network.kinds)
+    dense = masks.ones(params, network.layer_types)
     config = {name: Optimizer(name=name, learning_rate=1e-4) for name in optimizers.DIRECTIONS}
     bias = {
         name: [params["output"]["bias"], *(np.asarray(lane.params["output"]["bias"]) for lane in taken)]
@@ -162,7 +162,7 @@ def test_adam_is_the_adam_of_optax() -> None:
 def test_weight_decay_pulls_to_zero(
     name: str, steps: Callable[..., list[Lane]], params: Any, network: Model
 ) -> None:
-    dense = masks.ones(params, network.kinds)
+    dense = masks.ones(params, network.layer_types)
     plain, decayed = (
         steps(Optimizer(name=name, learning_rate=0.1, weight_decay=decay), params, dense, 1)[0].params
         for decay in (0.0, 0.5)

@@ -106,7 +106,7 @@ class TestOperations:
 
 
 def kernels(model: Model) -> Any:
-    return masks.where(model.kinds, jax.eval_shape(model.init, jax.random.key(0)))
+    return masks.where(model.layer_types, jax.eval_shape(model.init, jax.random.key(0)))
 
 
 def sizes(model: Model) -> list[Any]:
@@ -129,7 +129,7 @@ class TestTimeOfAStep:
 
 
 def test_densities_are_planned_by_layer_or_evenly(network: Model, params: Any) -> None:
-    of_layers = masks.tree_map(lambda kind, leaf: kind and leaf.size // 2, network.kinds, params)
+    of_layers = masks.tree_map(lambda kind, leaf: kind and leaf.size // 2, network.layer_types, params)
     for target in (of_layers, sum(leaf.size for leaf in sizes(network)) // 2):
         found = flops.planned(target, kernels(network))
         assert jax.tree.leaves(found) == pytest.approx([0.5] * 3)

@@ -124,7 +124,7 @@ class TestWhatANetworkIsGiven:
         np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images[[3, 1]], data))
 
     def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        prepare_inputs = program.prepare_inputs(data.images, data, network._replace(reads=None), packed)
+        prepare_inputs = program.prepare_inputs(data.images, data, network._replace(input_layer=None), packed)
         np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images, data))
 
 

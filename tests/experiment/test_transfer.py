@@ -179,7 +179,7 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
     model = models.build(Model(), (8, 8, 1), 7)
     drawn = jax.tree.map(np.asarray, model.init(jax.random.key(1)))
     found = tickets((8, 8, 1), 7)
-    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.kinds))
+    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.layer_types))
     theirs = source.groups.load("round_02", 0)
     assert same(initial["output"], drawn["output"])
     assert mask["output"]["kernel"].shape == (100, 7)

@@ -63,7 +63,7 @@ def test_together_with_a_layer_that_is_never_pruned(
     pruning, total = Pruning(scope="global", rates=rates), masks.count(mask) // 2
     trained = train("early_bird", STEPS, RESTLESS, target=total, pruning=pruning)
     drawn = [
-        selection.globally(spare(sizes(lane), network.kinds, rates), mask, total, KEY)
+        selection.globally(spare(sizes(lane), network.layer_types, rates), mask, total, KEY)
         for lane in trained.lanes[PER_EPOCH::PER_EPOCH]
     ]
     assert all((one["output"]["kernel"] == mask["output"]["kernel"]).all() for one in drawn)

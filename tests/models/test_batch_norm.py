@@ -52,7 +52,7 @@ def batch(seed: int) -> tuple[jax.Array, jax.Array]:
 def mask(model: Model, params: Any) -> Any:
     """Half of every kernel."""
     generator = np.random.default_rng(0)
-    dense = masks.ones(params, model.kinds)
+    dense = masks.ones(params, model.layer_types)
     return jax.tree.map(lambda kept: generator.random(kept.shape) < 0.5, dense)
 
 

@@ -107,7 +107,7 @@ def test_it_scores_every_prunable_weight_and_alters_none(
 ) -> None:
     before = jax.tree.map(np.copy, evidence[:3])
     scores = CRITERIA[name](evidence)
-    assert jax.tree.structure(scores) == jax.tree.structure(network.kinds)
+    assert jax.tree.structure(scores) == jax.tree.structure(network.layer_types)
     for score, kept in zip(jax.tree.leaves(scores), jax.tree.leaves(evidence.mask), strict=True):
         assert score.shape == kept.shape
         assert np.issubdtype(score.dtype, np.floating)
