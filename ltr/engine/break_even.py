@@ -22,8 +22,8 @@ from ltr.core import optimizers
 from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
-from ltr.engine.packing import DENSEST, Form, capacity
-from ltr.kernels import Packed, Pixels
+from ltr.engine.packing import DENSEST, PackSpec, capacity
+from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
 
 
@@ -91,13 +91,13 @@ class Probe:
         generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
         kernel = generator.normal(0, kept[..., 0].size ** -0.5, layer.kernel).astype(np.float32)
-        form = Form(kept, capacity(int(kept.sum()), kept.size)) if density else None
+        pack_spec = PackSpec(kept, capacity(int(kept.sum()), kept.size)) if density else None
         bias = np.zeros(layer.kernel[-1], np.float32)
-        params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
+        params = {"kernel": pack_spec.pack(kernel) if pack_spec else kernel, "bias": bias}
         opt_state = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
-        x = (self._pixels if layer.reads_pixels and form else self._floats)(layer, generator)
-        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if form else x
-        lane = params, opt_state, batch, form.pattern if form else kept
+        x = (self._pixels if layer.reads_pixels and pack_spec else self._floats)(layer, generator)
+        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if pack_spec else x
+        lane = params, opt_state, batch, pack_spec.pattern if pack_spec else kept
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -122,11 +122,11 @@ class Probe:
 
     def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
         *carry, connections = lane
-        is_packed = isinstance(connections, kernels.Pattern)
+        is_packed = isinstance(connections, kernels.SparsityPattern)
 
         def loss(params: Any, x: Any) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
-            weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
+            weights = SparseKernel(params["kernel"], connections) if is_packed else params["kernel"]
             batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if is_packed else x
             product = arithmetic.dense if len(layer.kernel) == 2 else arithmetic.conv
             return jnp.square(product(batch, weights, params["bias"])).sum()

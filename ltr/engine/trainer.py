@@ -210,8 +210,8 @@ class _RunningBatch:
     def __init__(self, engine: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
         self._program, self._packing, self._data, self._placement = engine
         self._step, self._evaluate_at = batch.step, evaluate_at
-        self._forms = self._packing.forms(batch.lanes)
-        packed = [self._packing.pack(*one) for one in zip(batch.lanes, self._forms, strict=True)]
+        self._pack_specs = self._packing.pack_specs(batch.lanes)
+        packed = [self._packing.pack(*one) for one in zip(batch.lanes, self._pack_specs, strict=True)]
         self._lanes = devices.scatter(packed, self._placement)
         self._metrics, self._seconds = batch.metrics, batch.seconds
         self.names = batch.names
@@ -270,7 +270,7 @@ class _RunningBatch:
     def _gathered(self) -> list[Lane]:
         """The lanes on the host, unpacked."""
         lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return [self._packing.unpack(*one) for one in zip(lanes, self._forms, strict=True)]
+        return [self._packing.unpack(*one) for one in zip(lanes, self._pack_specs, strict=True)]
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method

@@ -38,12 +38,12 @@ def lane(params: Any, mask: Any) -> Lane:
 
 def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> None:
     packing = Packing(EVERY, ADAM)
-    (forms,) = packing.forms([lane])
-    packed = packing.pack(lane, forms)
+    (pack_specs,) = packing.pack_specs([lane])
+    packed = packing.pack(lane, pack_specs)
     for name in EVERY:
         kernel, kept = lane.params[name]["kernel"], lane.mask[name]["kernel"]
         values, pattern = packed.params[name]["kernel"], packed.mask[name]["kernel"]
-        assert isinstance(pattern, kernels.Pattern)
+        assert isinstance(pattern, kernels.SparsityPattern)
         assert kept.sum() <= len(values) <= kernel.size
         np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
         assert not values[kept.sum() :].any()
@@ -55,8 +55,8 @@ def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> Non
 @pytest.mark.parametrize("layers", [EVERY, {"dense_2": 1.0}, NO_LAYER])
 def test_what_is_packed_and_unpacked_is_what_it_was(lane: Lane, layers: dict[str, float]) -> None:
     packing = Packing(layers, ADAM)
-    (forms,) = packing.forms([lane])
-    again = packing.unpack(packing.pack(lane, forms), forms)
+    (pack_specs,) = packing.pack_specs([lane])
+    again = packing.unpack(packing.pack(lane, pack_specs), pack_specs)
     assert jax.tree.structure(again) == jax.tree.structure(lane)
     jax.tree.map(np.testing.assert_array_equal, again, lane)
 
@@ -65,7 +65,7 @@ def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
     sparse = jax.tree.map(lambda kept: kept & (np.arange(kept.size).reshape(kept.shape) % 5 == 0), lane.mask)
     other = lane._replace(mask=sparse, params=masks.apply(sparse, lane.params))
     packing = Packing(EVERY, ADAM)
-    pair = [packing.pack(*one) for one in zip((lane, other), packing.forms([lane, other]), strict=True)]
+    pair = [packing.pack(*one) for one in zip((lane, other), packing.pack_specs([lane, other]), strict=True)]
     assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
 
 
@@ -73,9 +73,11 @@ def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> No
     """A wave of an earlier session, say, when nothing was packed."""
     frozen = lane._replace(params={**lane.params, "dense_2": params["dense_2"]})
     packing = Packing(EVERY, ADAM)
-    for one, forms in zip((lane, frozen), packing.forms([lane, frozen]), strict=True):
-        assert forms["dense_2"]["kernel"] is None
-        jax.tree.map(np.testing.assert_array_equal, packing.unpack(packing.pack(one, forms), forms), one)
+    for one, pack_specs in zip((lane, frozen), packing.pack_specs([lane, frozen]), strict=True):
+        assert pack_specs["dense_2"]["kernel"] is None
+        jax.tree.map(
+            np.testing.assert_array_equal, packing.unpack(packing.pack(one, pack_specs), pack_specs), one
+        )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -99,8 +101,8 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     )
     lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
-    packed = packing.pack(lane, *packing.forms([lane]))
-    assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))
+    packed = packing.pack(lane, *packing.pack_specs([lane]))
+    assert all(isinstance(leaf, kernels.SparsityPattern) for leaf in patterns(packed.mask))
     split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
@@ -114,7 +116,7 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
 
 
 def patterns(mask: Any) -> list[Any]:
-    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.Pattern))
+    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.SparsityPattern))
     assert leaves
     return leaves
 

@@ -106,7 +106,7 @@ class TestWhatANetworkIsGiven:
     @pytest.fixture
     def packed(self, params: Any) -> dict[str, Any]:
         """As far as is looked at: the first layer is packed, the others are not."""
-        kernel = kernels.Packed(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
+        kernel = kernels.SparseKernel(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
         return {**params, "dense_1": {"kernel": kernel}}
 
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
