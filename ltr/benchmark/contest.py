@@ -42,7 +42,7 @@ def compare(
     repeats: int,
     seconds: float,
     crossovers: Path,
-    told: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
 
@@ -52,10 +52,10 @@ def compare(
         repeats: turns.
         seconds: length of a measurement.
         crossovers: the file of this machine's (see `ltr.engine.break_even`).
-        told: hears what is measured.
+        on_status: hears what is measured.
     """
     spec = RunSpec.from_experiment(experiment)
-    packed = packed_layers(spec, crossovers, told)
+    packed = packed_layers(spec, crossovers, on_status)
     dense, ours = Engine(spec, NO_LAYER), Engine(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(spec.model, spec.shapes)
@@ -65,7 +65,7 @@ def compare(
         for turn in range(repeats):
             rows = []
             for density in densities:
-                told(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
+                on_status(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
                 row = Row(
                     density,
                     dense.steps_per_second(density, seconds),

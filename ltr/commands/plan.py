@@ -52,7 +52,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.experiment.placement import packed_layers
     from ltr.experiment.spec import RunSpec
     from ltr.pruning.targets import kept
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
     from ltr.store.identity import canonical, folder_name, run_id
 
     claims.check(experiment)
@@ -61,7 +61,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     weights = kept(spec.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.crossovers(), tell))
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.crossovers(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -153,11 +153,11 @@ def measured(
     optimizer: Config,
     placement: Placement,
     file: Path,
-    told: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> dict[str, float]:
     """The crossover of each layer, by its name; what `file` does not know is measured and added to it.
 
-    `told` hears what is measured, and at the end of that the empty string.
+    `on_status` hears what is measured, and at the end of that the empty string.
     """
     known = _read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
@@ -165,10 +165,10 @@ def measured(
     for name, layer in layers.items():
         what = f"edition {EDITION}, {optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
         if what not in known:
-            told(f"measuring how sparse {name} has to be to train faster packed")
+            on_status(f"measuring how sparse {name} has to be to train faster packed")
             known[what] = probe.crossover(layer)
             _write(file, known)
-            told("")
+            on_status("")
         found[name] = float(known[what])
     return found
 

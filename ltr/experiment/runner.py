@@ -32,7 +32,7 @@ from ltr.report.console import write
 from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
-from ltr.report.status_line import tell
+from ltr.report.status_line import show_status
 from ltr.store.catalog import FINISHED
 from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
 from ltr.store.settings import covers, extent
@@ -170,7 +170,7 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def open_session(spec: RunSpec, folder: RunFolder) -> Session:
     """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
-    packed = packed_layers(spec, cache_paths.crossovers(), tell, folder.packed)
+    packed = packed_layers(spec, cache_paths.crossovers(), show_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
 
