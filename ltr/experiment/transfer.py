@@ -89,7 +89,7 @@ def _require(experiment: Experiment, groups: Groups) -> None:
             )
 
 
-class Tickets:
+class SourceTickets:
     """The tickets of another run, cut to the shapes of this one.
 
     Args:

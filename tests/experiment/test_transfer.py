@@ -161,20 +161,20 @@ def test_transfers_that_cannot_be(words: list[str], message: str, root: Path, so
 
 
 @pytest.fixture
-def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.Tickets]:
+def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.SourceTickets]:
     """The tickets of the run, for a network of other images or classes."""
 
-    def made(shape: tuple[int, int, int], classes: int) -> transfer.Tickets:
+    def made(shape: tuple[int, int, int], classes: int) -> transfer.SourceTickets:
         words = [*SMALL, f"output_root={root}", f"ticket={source.path.name}", "rounds=2"]
         model = models.build(Model(), shape, classes)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
-        return transfer.Tickets(compose.from_words(words), shapes)
+        return transfer.SourceTickets(compose.from_words(words), shapes)
 
     return made
 
 
 def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
-    tickets: Callable[..., transfer.Tickets], source: RunFolder
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
 ) -> None:
     model = models.build(Model(), (8, 8, 1), 7)
     drawn = jax.tree.map(np.asarray, model.init(jax.random.key(1)))
@@ -188,13 +188,15 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
     assert same(mask["dense_1"], theirs["mask"]["dense_1"])
 
 
-def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.Tickets]) -> None:
+def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.SourceTickets]) -> None:
     message = r"layer dense_1 is of shape \(64, 300\) there and of \(784, 300\) here"
     with pytest.raises(ConfigError, match=message):
         tickets((28, 28, 1), 10)
 
 
-def test_a_damaged_ticket_is_refused(tickets: Callable[..., transfer.Tickets], source: RunFolder) -> None:
+def test_a_damaged_ticket_is_refused(
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
+) -> None:
     file = max((source.path / "checkpoints" / "round_02").rglob("d/*"), key=lambda path: path.stat().st_size)
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
