@@ -148,7 +148,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
 def _warn_of_rare_evaluations(spec: RunSpec) -> None:
     """Warn where the early stop, by which everything is measured, cannot be seen."""
     experiment, schedule = spec.experiment, spec.schedule
-    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
             "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
@@ -179,16 +179,16 @@ def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
     pace = Pace(session.remaining_steps(), time.monotonic)
     subject = trackers.subject(experiment, folder.path)
     with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
-        for round in range(experiment.rounds + 1):
-            if not missing(experiment, round, folder.finished):
-                _track(experiment, folder, tracked, round)
+        for round_number in range(experiment.rounds + 1):
+            if not missing(experiment, round_number, folder.finished):
+                _track(experiment, folder, tracked, round_number)
         loop.run(session, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
-def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round, trackers.scalars(metrics, results, round))
+    tracked.add(round_number, trackers.scalars(metrics, results, round_number))
 
 
 class RoundTable:
@@ -237,11 +237,11 @@ class Watch:
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
-    def on_round_end(self, round: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         """Print the round's line."""
-        log.info("round %d is done", round)
+        log.info("round %d is done", round_number)
         self._table.catch_up()
-        self._track(round)
+        self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
@@ -251,7 +251,11 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
-    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
+    return [
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in missing(experiment, round_number, finished)
+    ]
 
 
 def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:

@@ -54,9 +54,9 @@ def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFo
         rewind_params = source.groups.load("initial", replicate)["origin"]
         dense = apply_update.groups.load("round_00", replicate)
         assert same(dense["start"], rewind_params)
-        for round in (1, 2):
-            theirs = source.groups.load(round_name(round), replicate)
-            ours = apply_update.groups.load(round_name(round), replicate)
+        for round_number in (1, 2):
+            theirs = source.groups.load(round_name(round_number), replicate)
+            ours = apply_update.groups.load(round_name(round_number), replicate)
             assert same(ours["mask"], theirs["mask"])
             assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])

@@ -154,11 +154,11 @@ def _effect(value: float, unit: str) -> str:
 def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """A row per round, a cell per arm."""
     rows = []
-    for round, of_round in summary.groupby("round"):
+    for round_number, of_round in summary.groupby("round"):
         highest = of_round["accuracy"].max()
         cells = {row["arm"]: _cell(row, highest) for row in of_round.to_dict("records")}
         density = float(of_round.loc[of_round["arm"] == "ticket", "density"].iloc[0])
-        rows.append({"round": round, "density": (density, f"{100 * density:.2f} %"), "cells": cells})
+        rows.append({"round": round_number, "density": (density, f"{100 * density:.2f} %"), "cells": cells})
     return rows
 
 
@@ -229,8 +229,8 @@ def _pace(subject: Subject) -> str:
     seconds = subject.timings.groupby("round")["seconds"].median()
     densities = subject.results.groupby("round")["density"].mean()
     said = [
-        f"{seconds[round]:.3g} s at {percent(densities[round])} %"
-        for round in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
+        f"{seconds[round_number]:.3g} s at {percent(densities[round_number])} %"
+        for round_number in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
     ]
     return f"a training took {', '.join(said)} of the weights" if said else ""
 
