@@ -40,7 +40,7 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
 
     Returns:
         A row per round of a run, the densest first, those side by side together: `run`, its place;
-        `round_number`; `density`; `n` replicates; mean `accuracy` and `early_stop_step` with `accuracy_ci95` and
+        `round`; `density`; `n` replicates; mean `accuracy` and `early_stop_step` with `accuracy_ci95` and
         `early_stop_step_ci95` (half-widths of 95 % intervals); `censored` lanes; `difference` of the
         accuracy from the first run's, `difference_ci95`, `difference_n` (pairs, or the fewer
         replicates) and `p` (that there is none, corrected over the rounds of the run), in its round of

@@ -13,7 +13,7 @@ def search_cost(results: pd.DataFrame) -> pd.DataFrame:
     its own.
 
     Returns:
-        A row per `arm` and `round_number`: `flops`, `accuracy` (of the test set at early stop, a fraction) and
+        A row per `arm` and `round`: `flops`, `accuracy` (of the test set at early stop, a fraction) and
         `accuracy_ci95` (half-width of its 95 % interval), means over replicates, and `density`.
     """
     lanes = results.astype({"accuracy_at_early_stop": np.float64})

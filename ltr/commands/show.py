@@ -113,7 +113,7 @@ def _ticket_text(said: Mapping[str, Any]) -> str:
         "rows of kept weights": f"{said['sparse']:,} bytes",
         "an image costs": operations,
     }
-    title = f"Ticket of round {said['round_number']}, replicate {said['replicate']}, in float32:"
+    title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
     return "\n".join([title, *(f"  {name:22}{value}" for name, value in rows.items())])
 
 

@@ -32,7 +32,8 @@ class Layer(NamedTuple):
 
     Attributes:
         kernel: [in, out], or of a convolution [size, size, in, out].
-        num_positions: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+        num_positions: how many positions of an image it is used at; of a convolution, pixels of its result,
+            which is taken for a square.
         is_first: whether nobody asks for the gradient of its inputs.
         reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
     """

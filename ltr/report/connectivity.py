@@ -30,8 +30,8 @@ def table(summary: pd.DataFrame) -> str:
         for row in rows
     }
     lines = [
-        f"{row['round_number']:5d} {100 * row['density']:6.2f} %  {cells[row['round_number'], 'orders']:16} "
-        f"{cells.get((row['round_number'], 'rounds'), '')}"
+        f"{row['round']:5d} {100 * row['density']:6.2f} %  {cells[row['round'], 'orders']:16} "
+        f"{cells.get((row['round'], 'rounds'), '')}"
         for row in rows
         if row["kind"] == "orders"
     ]

@@ -26,7 +26,7 @@ KEYS = {
 
 
 def rounds(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of each round in a results table: `round_number`, `density`, and `arms`, with `KEYS` of each; None for NaN."""
+    """Of each round in a results table: `round`, `density`, and `arms`, with `KEYS` of each; None for NaN."""
     return [_round(rows) for _, rows in by_round(results).groupby("round")]
 
 

@@ -90,7 +90,7 @@ CONNECTIVITY = pa.schema(
 """A row per point of a line between two networks: the test error there, a fraction.
 
 The ends of a line, at `alpha` 0 and 1, are of `kind` "orders" two copies of a ticket trained in
-different data orders, of "rounds" the trained tickets of `round_number` and the next. Between them, `statistics` of
+different data orders, of "rounds" the trained tickets of `round` and the next. Between them, `statistics` of
 batch normalisation are "re-estimated" on training data or "interpolated"; "none" of networks without.
 Tables of schema versions before 4 lack it: theirs are interpolated, where there are any.
 """
