@@ -27,7 +27,7 @@ from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
 
 
-class Layer(NamedTuple):
+class LayerShape(NamedTuple):
     """A layer as far as its speed depends on it.
 
     Attributes:
@@ -70,7 +70,7 @@ class Probe:
     def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
-    def crossover(self, layer: Layer) -> float:
+    def break_even_density(self, layer: LayerShape) -> float:
         """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense.
 
         What keeps more has the room of all. Nor are layouts then mixed for little: a convolution that is
@@ -87,7 +87,7 @@ class Probe:
             return high if spare >= 0 else 0.0
         return min(DENSEST, round(max(0.0, high + spare / slope), 3))
 
-    def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
+    def timed(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
         generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
@@ -111,17 +111,17 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
-    def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
+    def _floats(self, layer: LayerShape, generator: np.random.Generator) -> np.ndarray:
         side = () if len(layer.kernel) == 2 else (math.isqrt(layer.num_positions),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
-    def _pixels(self, layer: Layer, generator: np.random.Generator) -> Pixels:
+    def _pixels(self, layer: LayerShape, generator: np.random.Generator) -> Pixels:
         images = generator.integers(256, size=(self._batch_size, layer.kernel[-2], 1, 1), dtype=np.uint8)
         mean, std = np.array([[128], [64]], np.float32)
         pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), mean, std)
         return jax.tree.map(np.asarray, pixels)
 
-    def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
+    def _steps(self, layer: LayerShape, lane: Any, count: jax.Array) -> Any:
         *carry, connections = lane
         is_packed = isinstance(connections, kernels.SparsityPattern)
 
@@ -149,7 +149,7 @@ class Probe:
 
 
 def measured(
-    layers: Mapping[str, Layer],
+    layers: Mapping[str, LayerShape],
     batch_size: int,
     optimizer: Config,
     placement: Placement,
@@ -167,7 +167,7 @@ def measured(
         what = f"edition {EDITION}, {optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
         if what not in known:
             on_status(f"measuring how sparse {name} has to be to train faster packed")
-            known[what] = probe.crossover(layer)
+            known[what] = probe.break_even_density(layer)
             _write(file, known)
             on_status("")
         found[name] = float(known[what])
