@@ -39,7 +39,7 @@ def compare(
     densities: Sequence[float],
     repeats: int,
     seconds: float,
-    crossovers: Path,
+    break_even: Path,
     told: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
@@ -49,11 +49,11 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        crossovers: the file of this machine's (see `ltr.engine.break_even`).
+        break_even: the file of this machine's break-even densities (see `ltr.engine.measurements`).
         told: hears what is measured.
     """
     outline = session.outline(experiment)
-    packed = session.packing(outline, crossovers, told)
+    packed = session.packing(outline, break_even, told)
     dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(outline.model, outline.shapes)

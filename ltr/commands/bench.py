@@ -61,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     devices.start(cache_paths.compiled())
 
     rows = benchmark.compare(
-        experiment, densities, args.repeats, args.seconds, cache_paths.crossovers(), tell
+        experiment, densities, args.repeats, args.seconds, cache_paths.break_even(), tell
     )
     tell("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}

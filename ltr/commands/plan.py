@@ -59,7 +59,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     weights = kept(outline.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
+    cost = estimate.cost(outline, session.packing(outline, cache_paths.break_even(), tell))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -174,7 +174,7 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:
     """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
-    return session.packing(outline, cache_paths.crossovers(), tell, folder.packed)
+    return session.packing(outline, cache_paths.break_even(), tell, folder.packed)
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:

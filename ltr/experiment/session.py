@@ -14,9 +14,9 @@ from ltr.core import masks, optimizers, schedule
 from ltr.core.schedule import Schedule
 from ltr.data.augmentation import augmentation
 from ltr.engine import break_even, devices, program
-from ltr.engine.break_even import Layer
 from ltr.engine.devices import Placement
 from ltr.engine.flops import Costs, costs
+from ltr.engine.measurements import Layer
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
 from ltr.errors import ConfigError
@@ -139,7 +139,7 @@ def packing(of: Outline, file: Path, told: Callable[[str], None], recorded: Laye
 
     Args:
         of: the run.
-        file: where this machine's crossovers are kept.
+        file: where this machine's break-even densities are kept.
         told: hears what is measured (see `ltr.engine.break_even.measured`).
         recorded: what the run was begun with, which `sparse=auto` keeps to.
 

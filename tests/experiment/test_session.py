@@ -7,7 +7,7 @@ import pytest
 
 from ltr import kernels
 from ltr.engine import break_even
-from ltr.engine.break_even import Layer
+from ltr.engine.measurements import Layer
 from ltr.errors import ConfigError
 from ltr.experiment import session
 from ltr.experiment.compose import from_words
@@ -31,7 +31,7 @@ def packing(*words: str, **more: Any) -> dict[str, float]:
     return dict(session.packing(outline(*words), Path("unused"), str, **more))
 
 
-def test_by_the_crossovers_of_this_machine() -> None:
+def test_by_the_break_even_densities_of_this_machine() -> None:
     assert packing() == MEASURED
 
 
