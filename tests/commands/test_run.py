@@ -15,7 +15,7 @@ import pytest
 from ltr.cli import main
 from ltr.data.registry import DATASETS
 from ltr.errors import StoppedError
-from ltr.experiment import runner
+from ltr.experiment import runner, signals
 from ltr.experiment.compose import from_words
 from ltr.loaded import load
 from ltr.store.catalog import all_runs
@@ -141,7 +141,7 @@ def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
     ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "Stop", StopsAtOnce)
+        patch.setattr(signals, "Stop", StopsAtOnce)
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
