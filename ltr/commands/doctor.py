@@ -3,10 +3,10 @@
 Then the break-even densities of this machine: up to which a layer trains faster
 packed, of each layer that was trained here, with the date on which that was
 measured and the spread of the times. Where the spread is large, or fewer
-weights took longer, it is marked unsure, and the next run that needs it
-measures it again. --measure measures all of them again, which takes some
-seconds a layer: on a machine that nothing else keeps busy. A run that is begun
-keeps to the densities that it was begun with.
+weights took longer, it is marked unsure, and measured again by the next run
+that needs it while the machine is less busy. --measure measures all of them
+again, which takes some seconds a layer: let nothing else run meanwhile. A run
+that is begun keeps to the densities that it was begun with.
 
 The sparse kernels, with which pruned layers train on the CPU at the cost of
 the weights they keep, are built when ltr is installed beside a C++ compiler
@@ -142,5 +142,5 @@ def _break_even_lines(measured: list[dict[str, Any]]) -> list[str]:
         numbers = f"{one['density']:>7.1%}{one['date'][:10]:>12}{one['spread']:>9.0%}{load:>7}"
         lines.append(f"{name:42.42}{numbers}")
         if one["doubt"]:
-            lines.append(f"  unsure: {one['doubt']}; the next run measures it again")
+            lines.append(f"  unsure: {one['doubt']}; a run measures it again when less is going on")
     return lines

@@ -46,6 +46,13 @@ TOLERANCE = 0.1
 """How much longer, as a fraction, a layer of fewer weights may take: where overhead is all, noise decides."""
 
 
+IDLE = 1.0
+"""Load below which what is in doubt is measured again, whatever the load was."""
+
+LESS_BUSY = 0.8
+"""Share of the load of a measurement in doubt below which it is worth another."""
+
+
 class Probe:
     """Measures steps of layers, each alone, on every device of a placement at once."""
 
@@ -54,7 +61,7 @@ class Probe:
 
     def measure(self, layer: Layer) -> Measurement:
         """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense."""
-        began, load, date = time.perf_counter(), _load(), datetime.now(UTC).isoformat(timespec="seconds")
+        began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
         steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
         turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
         times = [*zip(*turns, strict=True)]
@@ -64,7 +71,7 @@ class Probe:
             density=break_even(dense, more, less),
             date=date,
             spread=round(spread, 3),
-            load=load,
+            load=busy,
             seconds=round(time.perf_counter() - began, 1),
             doubt=doubt(spread, more, less),
         )
@@ -167,15 +174,15 @@ def measured(
 ) -> dict[str, float]:
     """The break-even density of each layer, by its name.
 
-    What `file` does not know, or is unsure of, is measured and written to it. `told` hears what is
-    measured, and at the end of that the empty string.
+    What `file` does not know is measured and written to it; so is what is in doubt, unless the machine is
+    as busy as it was. `told` hears what is measured, and at the end of that the empty string.
     """
     known = measurements.read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
     for name, layer in layers.items():
         case = Case.here(layer, batch_size, optimizer.name, placement)
-        if case not in known or known[case].doubt:
+        if case not in known or is_due(known[case], load()):
             told(f"measuring how sparse {name} has to be to train faster packed")
             known[case] = surer(known.get(case), probe.measure(layer))
             measurements.write(file, known)
@@ -197,12 +204,19 @@ def measure_again(cases: Iterable[Case], file: Path, told: Callable[[str], None]
     told("")
 
 
+def is_due(before: Measurement, load: float | None) -> bool:
+    """Whether to measure again: what is in doubt, once the machine is nearly idle or less busy than then."""
+    if not before.doubt or load is None or before.load is None:
+        return bool(before.doubt)
+    return load < max(IDLE, LESS_BUSY * before.load)
+
+
 def surer(before: Measurement | None, now: Measurement) -> Measurement:
     """The measurement to keep: of two in doubt, the one of less spread."""
     return before if before and now.doubt and before.spread < now.spread else now
 
 
-def _load() -> float | None:
+def load() -> float | None:
     """Processes that ran or waited to run in the last minute, on average; None where nobody counts."""
     try:
         return round(os.getloadavg()[0], 1)

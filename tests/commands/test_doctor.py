@@ -60,7 +60,7 @@ def test_it_shows_break_even_densities_with_date_and_spread(capsys: Captured) ->
     *_, title, line, doubt = capsys.readouterr().out.splitlines()
     assert title.split()[-4:] == ["to", "measured", "spread", "load"]
     assert " ".join(line.split()) == "of pixels, 784 x 300 at 1, adam 60 20.0% 2026-11-27 80% 12.5"
-    assert doubt == "  unsure: times spread by 80%; the next run measures it again"
+    assert doubt == "  unsure: times spread by 80%; a run measures it again when less is going on"
     assert max(map(len, (title, line, doubt))) <= 80
 
 

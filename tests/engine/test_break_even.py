@@ -121,7 +121,10 @@ class TestMeasured:
         file.write_text(content)
         assert break_even.measured(OUTPUT, 60, Optimizer(), ALL, file, str) == {"output": 0.1}
 
-    def test_again_until_it_is_sure(self, file: Path, answers: list[Measurement]) -> None:
+    def test_again_until_it_is_sure(
+        self, file: Path, answers: list[Measurement], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(break_even, "load", lambda: 0.1)
         answers[:] = [
             measurement(0.1, 0.9, "busy"),
             measurement(0.2, 1.5, "busier"),
@@ -138,6 +141,25 @@ class TestMeasured:
         assert measurements.read(file) == {case: measurement(0.1)}
         assert case.is_here
         assert not case._replace(jax="0.0").is_here
+
+
+@pytest.mark.parametrize(
+    ("doubt", "then", "now", "due"),
+    [
+        ("", 9.0, 0.1, False),
+        ("busy", 9.0, 0.1, True),
+        ("busy", 9.0, 9.0, False),
+        ("busy", 9.0, 7.0, True),
+        ("busy", 0.2, 0.9, True),
+        ("busy", None, 9.0, True),
+        ("busy", 9.0, None, True),
+        ("", None, None, False),
+    ],
+)
+def test_what_is_in_doubt_is_due_once_less_goes_on(
+    doubt: str, then: float | None, now: float | None, due: bool
+) -> None:
+    assert break_even.is_due(measurement(0.1, doubt=doubt)._replace(load=then), now) == due
 
 
 OUTPUT = {"output": Layer((4, 2))}
