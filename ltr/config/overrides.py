@@ -159,6 +159,14 @@ def _check_name(word: Word) -> None:
                 raise ConfigError(f"{key}={choice}: unknown choice; {_nearest_choice(key, choice)}")
     elif not re.fullmatch(r"arm\.\w+", key) and re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in _names():
         raise ConfigError(f"{key}: unknown knob; {nearest_knob(key, _names(), value)}")
+    if re.match(r"\+[^+]", word.text) and _is_there(key):
+        raise ConfigError(f"{word.text}: + adds what is not there, and {key} is; type {key}={value}")
+
+
+def _is_there(key: str) -> bool:
+    """Whether every configuration has this knob or group; arms may be added."""
+    of_arm = re.match(r"arm\.(\w+)", key)
+    return of_arm[1] in choices(ARM) if of_arm else key in _names()
 
 
 def _chosen(word: Word) -> Iterator[str]:
