@@ -186,7 +186,7 @@ def test_a_file_may_have_no_comment_and_any_name(write: Write) -> None:
         "# @package _global_\nrounds: 7\narms: [ticket, loud]\narm: {loud: {noise: 2}}\n",
         "# @package _global_\nrounds: 7\nhydra: {verbose: false}\n",
         "# @package _global_\nrounds: 7\ndata_dir: '\\${foo}'\n",
-        "# @package _global_\nrounds: 7\nseed: ${arm.one_shot.draws}\noptimizer:\n  momentum: ${prune_rate}\n",
+        "# @package _global_\nrounds: 7\nseed: ${arm.snip.draws}\noptimizer:\n  momentum: ${prune_rate}\n",
     ],
 )
 def test_what_hydra_takes_is_taken(text: str, write: Write) -> None:
