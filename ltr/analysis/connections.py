@@ -37,11 +37,11 @@ def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield name, node
 
 
-def counted(ticket: Mapping[str, Layer], round: int, replicate: int) -> list[dict[str, Any]]:
+def counted(ticket: Mapping[str, Layer], round_number: int, replicate: int) -> list[dict[str, Any]]:
     """A row per `layer` of a ticket: weights `kept` and `of` how many, and their `density`."""
     return [
         {
-            "round": round,
+            "round": round_number,
             "replicate": replicate,
             "layer": name,
             "kept": int(layer.kept.sum()),

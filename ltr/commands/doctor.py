@@ -59,7 +59,7 @@ def _measure() -> None:
     from ltr.core import cache_paths
     from ltr.engine.break_even import measure_again
     from ltr.report.progress import duration
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
 
     if not (known := _break_even()):
         print(
@@ -69,7 +69,7 @@ def _measure() -> None:
     seconds = sum(measurement.seconds for measurement in known.values())
     about = f"{len(known)} layers, about {duration(seconds)}; let nothing else run meanwhile"
     print(f"measuring {about}", file=sys.stderr, flush=True)
-    measure_again(known, cache_paths.break_even(), tell)
+    measure_again(known, cache_paths.break_even(), show_status)
 
 
 def _break_even() -> "dict[Case, Measurement]":

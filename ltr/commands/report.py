@@ -95,12 +95,12 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
     last: list[Any] = []
-    for round, replicate in lanes[["round", "replicate"]].itertuples(index=False):
+    for round_number, replicate in lanes[["round", "replicate"]].itertuples(index=False):
         try:
-            ticket = run.ticket(round, replicate)
+            ticket = run.ticket(round_number, replicate)
         except LtrError:
             return [], []
         of_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(of_layers, round, replicate)
-        last += [of_layers] if round == lanes["round"].max() else []
+        rows += counted(of_layers, round_number, replicate)
+        last += [of_layers] if round_number == lanes["round"].max() else []
     return rows, last
