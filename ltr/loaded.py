@@ -97,8 +97,8 @@ class LoadedRun:
             known = sorted(lanes["round"].unique())
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
-                f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "
-                f"{self.experiment.replicates} replicates"
+                f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
+                f"it has {rounds} of {self.experiment.replicates} replicates"
             )
         first = self._groups.load("initial", replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])

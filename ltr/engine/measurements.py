@@ -22,19 +22,20 @@ class Layer(NamedTuple):
 
     Attributes:
         kernel: [in, out], or of a convolution [size, size, in, out].
-        places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+        num_positions: how many positions of an image it is used at; of a convolution, pixels of its result,
+            which is taken for a square.
         is_first: whether nobody asks for the gradient of its inputs.
         reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
     """
 
     kernel: tuple[int, ...]
-    places: int = 1
+    num_positions: int = 1
     is_first: bool = False
     reads_pixels: bool = False
 
     def __str__(self) -> str:
         first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
-        return f"{first}{' x '.join(map(str, self.kernel))} at {self.places}"
+        return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}"
 
 
 class Case(NamedTuple):
