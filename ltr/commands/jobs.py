@@ -72,8 +72,7 @@ class Journal(NamedTuple):
 
     def read(self) -> list[Job]:
         """The jobs that ended, in order."""
-        jobs = [Job(**json.loads(file.read_text())) for file in self.folder.glob("job_*.json")]
-        return sorted(jobs, key=lambda job: job.number)
+        return sorted(Job(**json.loads(file.read_text())) for file in self.folder.glob("job_*.json"))
 
 
 def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:

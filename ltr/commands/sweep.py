@@ -60,11 +60,11 @@ def execute(words: Sequence[str], train: Conduct) -> int:
         ConfigError, DataNotFoundError: a combination cannot be run; nothing was trained.
     """
     sweep = checked(words)
-    folder = sweep.output_root.absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = sweep.output_root.absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     journal = Journal(folder, is_remote(words))
     launched = _launched(sweep.words, journal, train)
     ended = journal.read()
-    ended += jobs.lost(sweep.combinations, ended)
+    ended = sorted([*ended, *jobs.lost(sweep.combinations, ended)])
     conclude([*sweep.folders, *(Path(job.folder) for job in ended if job.folder)])
     return _exit_code(ended, launched)
 

@@ -66,9 +66,7 @@ class Run:
     @property
     def _session(self) -> dict[str, Any]:
         """The last session; empty where there is none."""
-        sessions = self.info.get("sessions")
-        last = sessions[-1] if isinstance(sessions, list) and sessions else {}
-        return last if isinstance(last, dict) else {}
+        return dict((self.info.get("sessions") or [{}])[-1])
 
     def require_readable(self) -> None:
         """LtrError, which says what to do, where `run.json` is damaged or of a later version of ltr."""
@@ -198,4 +196,13 @@ def _info(file: str) -> tuple[datetime, dict[str, Any]]:
             info = json.loads(opened.read())
         except ValueError:
             info = None
-    return written, info if isinstance(info, dict) and "status" in info else {"status": DAMAGED}
+    return written, info if _describes_a_run(info) else {"status": DAMAGED}
+
+
+def _describes_a_run(info: Any) -> bool:
+    """Whether what a `run.json` holds is of the form that ltr writes."""
+    if not isinstance(info, dict) or not isinstance(info.get("status"), str):
+        return False
+    sessions = info.get("sessions", [])
+    is_form = isinstance(sessions, list) and all(isinstance(session, dict) for session in sessions)
+    return is_form and all(isinstance(info.get(name) or {}, dict) for name in ("summary", "settings"))
