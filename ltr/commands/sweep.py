@@ -3,6 +3,7 @@
 import itertools
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -84,7 +85,7 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     except compose.ERRORS as error:
         raise ConfigError(compose.one_line(error)) from None
     except Exception as error:  # of a launcher, some of whose jobs may have finished
-        return f"{type(error).__name__}: {compose.one_line(error)}"
+        return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
     return ""
 
 
