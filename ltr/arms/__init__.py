@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
-from ltr.arms.context import ArmContext, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.mask_sources import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config import files
 from ltr.config.parse import KnobError, require_arms
@@ -30,14 +30,14 @@ TICKET = Arm()
 """The arm `ticket`: the pruned mask, and the weights at the rewind step."""
 
 
-def start(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
+def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     """What a lane of the arm starts from; `key` is its own."""
     if arm == TICKET:
         return context.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
     found = own(arm, context, rng.fold(key, "mask"))
     if arm.shuffle != "none":
-        found = Ticket(
+        found = Subnetwork(
             shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
         )
     weights = WEIGHTS[arm.weights](context, found, rng.fold(key, "weights"))
@@ -45,7 +45,7 @@ def start(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
         weights = with_signs(weights, found)
     if arm.noise:
         weights = with_noise(weights, context, found.mask, arm.noise, rng.fold(key, "noise"))
-    return Ticket(found.mask, PRUNED[arm.pruned](context, found.mask, weights))
+    return Subnetwork(found.mask, PRUNED[arm.pruned](context, found.mask, weights))
 
 
 def is_drawn(arm: Arm) -> bool:
@@ -152,7 +152,7 @@ def _wrong(arm: str, knob: str, message: str) -> KnobError:
 
 __all__ = [
     "ArmContext",
-    "Ticket",
+    "Subnetwork",
     "check",
     "is_drawn",
     "lanes",

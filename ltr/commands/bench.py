@@ -61,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     devices.start(cache_paths.compiled())
 
     rows = benchmark.compare(
-        experiment, densities, args.repeats, args.seconds, cache_paths.break_even(), show_status
+        experiment, densities, args.repeats, args.seconds, cache_paths.break_even_file(), show_status
     )
     show_status("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}

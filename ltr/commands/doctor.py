@@ -69,7 +69,7 @@ def _measure() -> None:
     seconds = sum(measurement.seconds for measurement in known.values())
     about = f"{len(known)} layers, about {duration(seconds)}; let nothing else run meanwhile"
     print(f"measuring {about}", file=sys.stderr, flush=True)
-    measure_again(known, cache_paths.break_even(), show_status)
+    measure_again(known, cache_paths.break_even_file(), show_status)
 
 
 def _break_even() -> "dict[Case, Measurement]":
@@ -79,7 +79,7 @@ def _break_even() -> "dict[Case, Measurement]":
     from ltr.core import cache_paths
     from ltr.engine import measurements
 
-    known = measurements.read(cache_paths.break_even())
+    known = measurements.read(cache_paths.break_even_file())
     return {case: known[case] for case in known if case.is_here and case.cores <= jax.device_count()}
 
 

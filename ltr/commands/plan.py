@@ -61,7 +61,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even(), show_status))
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",

@@ -22,7 +22,7 @@ from ltr.core import optimizers
 from ltr.core.optimizers import Optimizer
 from ltr.engine import devices, measurements
 from ltr.engine.devices import Placement
-from ltr.engine.measurements import Case, Layer, Measurement
+from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST, PackSpec, capacity
 from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
@@ -59,7 +59,7 @@ class Probe:
     def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
-    def measure(self, layer: Layer) -> Measurement:
+    def measure(self, layer: LayerShape) -> Measurement:
         """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense."""
         began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
         steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
@@ -76,7 +76,7 @@ class Probe:
             doubt=doubt(spread, more, less),
         )
 
-    def timed(self, layer: Layer, density: float | None) -> Callable[[], float]:
+    def timed(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
         generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
@@ -100,17 +100,17 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
-    def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
+    def _floats(self, layer: LayerShape, generator: np.random.Generator) -> np.ndarray:
         side = () if len(layer.kernel) == 2 else (math.isqrt(layer.num_positions),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
-    def _pixels(self, layer: Layer, generator: np.random.Generator) -> Pixels:
+    def _pixels(self, layer: LayerShape, generator: np.random.Generator) -> Pixels:
         images = generator.integers(256, size=(self._batch_size, layer.kernel[-2], 1, 1), dtype=np.uint8)
         mean, std = np.array([[128], [64]], np.float32)
         pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), mean, std)
         return jax.tree.map(np.asarray, pixels)
 
-    def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
+    def _steps(self, layer: LayerShape, lane: Any, count: jax.Array) -> Any:
         *carry, connections = lane
         is_packed = isinstance(connections, kernels.SparsityPattern)
 
@@ -165,7 +165,7 @@ def doubt(spread: float, more: float, less: float) -> str:
 
 
 def measured(
-    layers: Mapping[str, Layer],
+    layers: Mapping[str, LayerShape],
     batch_size: int,
     optimizer: Config,
     placement: Placement,

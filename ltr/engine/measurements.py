@@ -17,7 +17,7 @@ EDITION = 2
 """Of how packed lanes train: when that gets faster it is raised, and everything is measured again."""
 
 
-class Layer(NamedTuple):
+class LayerShape(NamedTuple):
     """A layer as far as its speed depends on it.
 
     Attributes:
@@ -51,7 +51,7 @@ class Case(NamedTuple):
         edition: `EDITION`.
     """
 
-    layer: Layer
+    layer: LayerShape
     batch_size: int
     optimizer: str
     cores: int
@@ -60,7 +60,7 @@ class Case(NamedTuple):
     edition: int
 
     @classmethod
-    def here(cls, layer: Layer, batch_size: int, optimizer: str, placement: Placement) -> Self:
+    def here(cls, layer: LayerShape, batch_size: int, optimizer: str, placement: Placement) -> Self:
         """The case of a layer on this machine."""
         machine = f"{platform.node()} ({kernels.instruction_set()})"
         cores = len(placement.devices)
@@ -121,5 +121,5 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 
 
 def _case(entry: Mapping[str, Any]) -> Case:
-    layer = Layer(**{**entry["layer"], "kernel": tuple(entry["layer"]["kernel"])})
+    layer = LayerShape(**{**entry["layer"], "kernel": tuple(entry["layer"]["kernel"])})
     return Case(**{**entry, "layer": layer})

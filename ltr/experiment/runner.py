@@ -175,7 +175,7 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def open_session(spec: RunSpec, folder: RunFolder) -> Session:
     """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
-    packed = packed_layers(spec, cache_paths.break_even(), show_status, folder.packed)
+    packed = packed_layers(spec, cache_paths.break_even_file(), show_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
 
@@ -187,7 +187,7 @@ def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(session, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -218,7 +218,7 @@ class RoundTable:
             self._next += 1
 
 
-class Watch:
+class RunObserver:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(

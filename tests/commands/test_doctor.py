@@ -12,7 +12,7 @@ from ltr.core import cache_paths
 from ltr.engine import measurements
 from ltr.engine.break_even import Probe
 from ltr.engine.devices import Placement
-from ltr.engine.measurements import Case, Layer, Measurement
+from ltr.engine.measurements import Case, LayerShape, Measurement
 
 Captured = pytest.CaptureFixture[str]
 SCHEMA = {
@@ -47,8 +47,8 @@ def test_it_says_which_kernels_there_are(
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """A layer that was measured on this machine while it was busy, beside one of another machine."""
     file = tmp_path / "break_even.json"
-    monkeypatch.setattr(cache_paths, "break_even", lambda: file)
-    case = Case.here(Layer((784, 300), 1, True, True), 60, "adam", Placement(tuple(jax.devices()), 1))
+    monkeypatch.setattr(cache_paths, "break_even_file", lambda: file)
+    case = Case.here(LayerShape((784, 300), 1, True, True), 60, "adam", Placement(tuple(jax.devices()), 1))
     busy = Measurement(0.2, "2026-11-27T22:00:00+00:00", 0.8, 12.5, 3.2, "times spread by 80%")
     measurements.write(file, {case: busy, case._replace(machine="another"): busy})
     return case
@@ -65,9 +65,9 @@ def test_it_shows_break_even_densities_with_date_and_spread(capsys: Captured) ->
 
 
 def test_it_measures_again(measured: Case, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Layer] = []
+    asked: list[LayerShape] = []
 
-    def measure(self: Probe, layer: Layer) -> Measurement:
+    def measure(self: Probe, layer: LayerShape) -> Measurement:
         asked.append(layer)
         return Measurement(0.5, "2026-11-28T10:00:00+00:00", 0.02, None, 3.0)
 
@@ -78,12 +78,12 @@ def test_it_measures_again(measured: Case, capsys: Captured, monkeypatch: pytest
     assert asked == [measured.layer]
     assert (found["density"], found["date"], found["doubt"]) == (0.5, "2026-11-28T10:00:00+00:00", "")
     assert err == "measuring 1 layers, about 0:03; let nothing else run meanwhile\n"
-    assert len(measurements.read(cache_paths.break_even())) == 2
+    assert len(measurements.read(cache_paths.break_even_file())) == 2
 
 
 def test_there_may_be_nothing_to_measure_again(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_paths, "break_even", lambda: tmp_path / "break_even.json")
+    monkeypatch.setattr(cache_paths, "break_even_file", lambda: tmp_path / "break_even.json")
     assert main(["doctor", "--measure"]) == 0
     assert "nothing was measured here yet" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from ltr.core import optimizers
 from ltr.engine import break_even, measurements
 from ltr.engine.break_even import Probe
 from ltr.engine.devices import Placement
-from ltr.engine.measurements import Case, Layer, Measurement
+from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST
 
 ALL = Placement(tuple(jax.devices()), 1)
@@ -41,7 +41,7 @@ def test_it_is_where_packed_costs_nine_tenths_of_dense(
 def probe(monkeypatch: pytest.MonkeyPatch, dense: float, slope: float, slow: Sequence[float]) -> Probe:
     """One whose timer has each step take some times as long as it should, turn by turn."""
 
-    def timed(self: Probe, layer: Layer, density: float | None) -> object:
+    def timed(self: Probe, layer: LayerShape, density: float | None) -> object:
         seconds = dense if density is None else 1 + slope * density
         turns = iter(slow)
         return lambda: seconds * next(turns)
@@ -51,7 +51,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, slope: float, slow: Seq
 
 
 def test_a_measurement_is_sure_of_itself_on_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = probe(monkeypatch, 4, 10, [1.02, 1.0, 1.04, 9.0, 1.05]).measure(Layer((8, 4)))
+    found = probe(monkeypatch, 4, 10, [1.02, 1.0, 1.04, 9.0, 1.05]).measure(LayerShape((8, 4)))
     assert found.density == pytest.approx(0.26)
     assert (found.spread, found.doubt) == (0.04, "")
     assert datetime.now(UTC) - datetime.fromisoformat(found.date) < timedelta(minutes=1)
@@ -68,21 +68,21 @@ def test_a_measurement_is_sure_of_itself_on_a_quiet_machine(monkeypatch: pytest.
 def test_on_a_busy_machine_it_is_not(
     slope: float, slow: list[float], doubt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert probe(monkeypatch, 4, slope, slow).measure(Layer((8, 4))).doubt == doubt
+    assert probe(monkeypatch, 4, slope, slow).measure(LayerShape((8, 4))).doubt == doubt
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 @pytest.mark.parametrize(
     "layer",
     [
-        Layer((8, 4)),
-        Layer((8, 4), is_first=True),
-        Layer((8, 4), is_first=True, reads_pixels=True),
-        Layer((3, 3, 2, 4), 16),
+        LayerShape((8, 4)),
+        LayerShape((8, 4), is_first=True),
+        LayerShape((8, 4), is_first=True, reads_pixels=True),
+        LayerShape((3, 3, 2, 4), 16),
     ],
     ids=str,
 )
-def test_steps_of_every_kind_take_time(layer: Layer) -> None:
+def test_steps_of_every_kind_take_time(layer: LayerShape) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
     assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))
 
@@ -100,14 +100,16 @@ class TestMeasured:
         return answers
 
     def test_once_for_each_layer_batch_and_optimizer(self, file: Path, answers: list[Measurement]) -> None:
-        shapes = {"dense_1": Layer((8, 4)), "output": Layer((4, 2))}
+        shapes = {"dense_1": LayerShape((8, 4)), "output": LayerShape((4, 2))}
         on_status: list[str] = []
         first = break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
         assert [text.split()[3:4] for text in on_status] == [["dense_1"], [], ["output"], []]
         assert break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
         assert len(on_status) == 4
-        other = break_even.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file, on_status.append)
+        other = break_even.measured(
+            {"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append
+        )
         assert other == {"dense_1": 0.3}
         assert answers == []
         assert len(json.loads(file.read_text())) == 3
@@ -135,7 +137,7 @@ class TestMeasured:
         assert found == [0.1, 0.1, 0.3, 0.4, 0.4]
 
     def test_what_is_written_is_read(self, file: Path) -> None:
-        case = Case.here(Layer((3, 3, 2, 4), 16, is_first=True), 60, "sgd", ALL)
+        case = Case.here(LayerShape((3, 3, 2, 4), 16, is_first=True), 60, "sgd", ALL)
         assert measurements.read(file) == {}
         measurements.write(file, {case: measurement(0.1)})
         assert measurements.read(file) == {case: measurement(0.1)}
@@ -162,7 +164,7 @@ def test_what_is_in_doubt_is_due_once_less_goes_on(
     assert break_even.is_due(measurement(0.1, doubt=doubt)._replace(load=then), now) == due
 
 
-OUTPUT = {"output": Layer((4, 2))}
+OUTPUT = {"output": LayerShape((4, 2))}
 
 
 def measurement(density: float, spread: float = 0.01, doubt: str = "") -> Measurement:

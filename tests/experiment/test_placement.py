@@ -7,7 +7,7 @@ import pytest
 
 from ltr import kernels
 from ltr.engine import break_even
-from ltr.engine.measurements import Layer
+from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.placement import packable_layers, packed_layers
@@ -48,8 +48,8 @@ def test_always_and_never_whatever_is_recorded() -> None:
 def test_dense_layers_and_convolutions_can_be_packed() -> None:
     layers = packable_layers(spec("model=conv2", "dataset=cifar10"))
     assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
-    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32, is_first=True)
-    assert layers["output"] == Layer((256, 10), 1)
+    assert layers["conv_1"] == LayerShape((3, 3, 3, 64), 32 * 32, is_first=True)
+    assert layers["output"] == LayerShape((256, 10), 1)
 
 
 @pytest.mark.parametrize(("dataset", "reads_pixels"), [("mnist", True), ("cifar10", False)])
