@@ -51,7 +51,7 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        break_even_file: the file of this machine's (see `ltr.engine.break_even`).
+        break_even_file: the file of this machine's break-even densities.
         on_status: hears what is measured.
     """
     spec = RunSpec.from_experiment(experiment)

@@ -9,8 +9,8 @@ import numpy as np
 from ltr import arms, kernels
 from ltr.core import masks
 from ltr.engine import break_even, devices
-from ltr.engine.break_even import LayerShape
 from ltr.engine.devices import Placement
+from ltr.engine.measurements import LayerShape
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import ConfigError
 from ltr.experiment.spec import RunSpec

@@ -33,8 +33,8 @@ from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FINISHED
-from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -42,10 +42,15 @@ from ltr.trackers import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str]) -> None:
-    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    """Train what the run lacks, and print what it found.
 
     A run that lacks nothing is not written.
+
+    Args:
+        experiment: what is asked for.
+        words: what asked for it, after `ltr run`.
+        stop: asked after each chunk whether to stop; the caller enters it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -58,7 +63,7 @@ def conduct(experiment: Experiment, words: Sequence[str]) -> None:
     trackers.require(experiment.tracker)
     for line in data.status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
-    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+    with _warnings_shown(), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False

@@ -7,7 +7,7 @@ import pytest
 
 from ltr import kernels
 from ltr.engine import break_even
-from ltr.engine.break_even import LayerShape
+from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.placement import packable_layers, packed_layers
@@ -31,7 +31,7 @@ def packing(*words: str, **more: Any) -> dict[str, float]:
     return dict(packed_layers(spec(*words), Path("unused"), str, **more))
 
 
-def test_by_the_crossovers_of_this_machine() -> None:
+def test_by_the_break_even_densities_of_this_machine() -> None:
     assert packing() == MEASURED
 
 
