@@ -10,7 +10,7 @@ from flax.traverse_util import flatten_dict
 
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
-from ltr.experiment.session import QUICKLY_COMPILED
+from ltr.experiment.runtime import QUICKLY_COMPILED
 from ltr.models import registry as models
 from ltr.models.layers import GLOROT, Conv, Dense
 from ltr.models.lenet import LeNet
