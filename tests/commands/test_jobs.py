@@ -15,7 +15,6 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 
-from ltr.cli import main
 from ltr.commands import jobs, sweep
 from ltr.commands.jobs import Job, Journal
 from ltr.config.schema import Experiment
@@ -159,30 +158,35 @@ def test_jobs_are_kept_in_order(tmp_path: Path) -> None:
     assert jobs.lost([["a=1"], ["output_root='a b'"]], [Job(0, ["a=1"])])[0].words == ["output_root=a b"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
-def test_launchers_that_there_are(launcher: str, tmp_path: Path, capsys: Captured) -> None:
+LAUNCHERS = {"joblib": "joblib", "submitit": "submitit_local"}
+
+
+def sweep_by(launcher: str, *words: str) -> list[str]:
+    """The command of a sweep whose jobs run in other processes; skips where the launcher is not installed."""
     pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
+    return [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={LAUNCHERS[launcher]}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_launchers_that_there_are(launcher: str, tmp_path: Path) -> None:
     words = ["dataset=digits,kmnist", f"output_root={tmp_path}", f"data_dir={tmp_path}", "arms=[ticket]"]
-    name = {"submitit": "submitit_local"}.get(launcher, launcher)
-    assert main(["run", "-m", *words, *SHORT, "sparse=never", f"hydra/launcher={name}"]) == 3
-    out, err = capsys.readouterr()
-    assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in err
-    assert out.splitlines()[-1].split()[3] == "finished"
+    command = sweep_by(launcher, *words, *SHORT, "sparse=never")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in ended.stderr
+    assert ended.stdout.splitlines()[-1].split()[3] == "finished"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_sigterm_stops_jobs_elsewhere_after_a_checkpoint(launcher: str, tmp_path: Path) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
-    name = {"submitit": "submitit_local"}.get(launcher, launcher)
     words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0", "steps=1000000", "sparse=never"]
-    command = [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={name}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    command, said = sweep_by(launcher, *words), tmp_path / "said.txt"
+    with said.open("w") as err, subprocess.Popen(command, stderr=err, stdout=err) as process:
         while not list(tmp_path.glob("*/checkpoints/initial")) and process.poll() is None:
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=100)
-    assert process.returncode == 143
-    assert err.decode().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes on")
+        assert process.wait() == 143
+    assert said.read_text().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes")
     assert list(tmp_path.glob("*/checkpoints/under_way"))
