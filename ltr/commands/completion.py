@@ -8,6 +8,7 @@ Examples:
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -114,7 +115,8 @@ def _knobs(current: str) -> Iterator[str]:
     elif key in groups:
         yield from (f"{key}={choice}" for choice in choices(key))
     else:
-        allowed = next((knob.allowed for knob in knobs() if knob.name == key), "")
+        name = re.sub(r"^arm\.\w+\.", "arm.NAME.", key)
+        allowed = next((knob.allowed for knob in knobs() if knob.name == name), "")
         if allowed.startswith("one of "):
             yield from (f"{key}={word}" for word in allowed.removeprefix("one of ").split(", "))
         elif allowed == "true or false":
