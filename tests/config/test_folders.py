@@ -15,6 +15,7 @@ from ltr.config.overrides import sources
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
+from ltr.experiment.signals import Stop
 
 Captured = pytest.CaptureFixture[str]
 HEAD = "# @package _global_\n"
@@ -61,7 +62,7 @@ def test_a_run_takes_them_by_a_relative_path_and_its_command_finds_them_again(
 ) -> None:
     commands: list[list[str]] = []
 
-    def conduct(experiment: Experiment, words: list[str]) -> None:
+    def conduct(experiment: Experiment, words: list[str], stop: Stop) -> None:
         assert experiment.arms == ("ticket", "halved_noise")
         commands.append(["run", *origins.request(experiment, words).words])
 

@@ -45,7 +45,7 @@ def test_the_page_makes_a_package_that_is_installed_and_used(
         assert "plug-ins ltr-growth 0.1.0\n" in capsys.readouterr().out
         (one,) = asked
         assert (one[0].pruning.criterion, one[0].rounds) == ("growth", 1)
-        assert request(*one).plugins == {"ltr-growth": "0.1.0"}
+        assert request(*one[:2]).plugins == {"ltr-growth": "0.1.0"}
         weights = {"kernel": np.array([1.0, -2.0])}, {"kernel": np.array([-3.0, 1.0])}
         scores = CRITERIA["growth"].load()(
             PruningInput(*weights, {"kernel": np.ones(2, bool)}, jax.random.key(0))

@@ -3,17 +3,18 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from ltr.core import masks
-from ltr.pruning.at_init import Network
+from ltr.pruning.at_init import ScoringInput
 
 
-def gradient(network: Network, mask: Any) -> Any:
+def gradient(network: ScoringInput, mask: Any) -> Any:
     """|g|, float32 like the mask: the gradient of the loss of a batch by each weight."""
 
     def loss(params: Any) -> jax.Array:
-        logits, _ = network.model.train(params, network.images, network.key)
+        logits, _ = network.model.train(params, jnp.asarray(network.images), network.key)
         return optax.softmax_cross_entropy_with_integer_labels(logits, network.labels).mean()
 
     gradients = jax.grad(loss)(network.params)
