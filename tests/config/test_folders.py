@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.utils import JobReturn
 
 from ltr.cli import main
 from ltr.commands.completion import candidates
@@ -18,6 +22,7 @@ from ltr.experiment.compose import from_words
 from ltr.experiment.signals import Stop
 
 Captured = pytest.CaptureFixture[str]
+LAUNCH = BasicLauncher.launch
 HEAD = "# @package _global_\n"
 FILES = {
     "experiment/mine": f"{HEAD}# Mine.\ndefaults:\n  - base\n  - _self_\narms: [ticket, halved_noise]\n",
@@ -196,3 +201,21 @@ def test_processes_that_are_started_meanwhile_find_it(mine: Path) -> None:
     with folders.joined([mine]):
         said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert said == "True\n"
+
+
+def test_a_job_whose_process_lacks_the_variable_finds_it(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[str] = []
+
+    def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(folders.VARIABLE)
+            return LAUNCH(launcher, jobs, initial_job_idx)
+
+    def conduct(experiment: Experiment, typed: Sequence[str], stop: Stop) -> None:
+        words.extend(origins.request(experiment, typed).words)
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    monkeypatch.setattr("ltr.experiment.runner.conduct", conduct)
+    monkeypatch.chdir(mine)
+    assert main(["run", "-m", "--config-dir", str(mine), "experiment=mine", "seed=1"]) == 0
+    assert words == [f"--config-dir={mine}", "experiment=mine", "seed=1"]
