@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from ltr import plugins
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
+from ltr.config import names
 from ltr.config.schema import Experiment
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.store import looks, tables
 from ltr.store.catalog import FINISHED, Run, find
 from ltr.store.looks import Look
@@ -47,6 +49,13 @@ class LoadedRun:
 
     def __repr__(self) -> str:
         return f"<ltr run {self.folder}, {self.run.status}>"
+
+    def require_plugins(self) -> None:
+        """LtrError if the run names entries, of its network or data say, that no plug-in here adds."""
+        try:
+            names.require_known(self.experiment)
+        except ConfigError as error:
+            raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -26,19 +26,19 @@ def load(name: str, output_root: Path) -> "LoadedRun":
     return LoadedRun(run)
 
 
-def _folder(text: str) -> Path:
-    """A folder that is there; that of a default may not be yet."""
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
+def folder(text: str) -> Path:
+    """A folder that is there, as a type of argparse."""
+    path = Path(text).expanduser()
+    if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such folder")
-    return folder
+    return path
 
 
 def add_output_root(parser: argparse.ArgumentParser) -> None:
     """Take --output-root, where to look."""
     parser.add_argument(
         "--output-root",
-        type=_folder,
+        type=folder,
         default=Path("outputs"),
         help="folder of the run folders (default: outputs)",
     )

@@ -5,8 +5,11 @@ import os
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,12 +25,22 @@ ERRORS = (HydraException, OmegaConfBaseException)
 """What Hydra raises where a configuration cannot be composed."""
 
 
+class AddedFolders(SearchPathPlugin):
+    """Lets Hydra find the YAML files of folders that join ltr's, behind ltr's own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders; called by Hydra."""
+        for folder in groups.added_dirs():
+            search_path.append("ltr", f"file://{folder}")
+
+
 def register() -> None:
-    """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
+    """Tell Hydra where YAML files are, the knobs and their defaults: `ltr`, which config.yaml starts from.
 
     Every arm is among them, but those whose file is wrong: `experiment_of` says so if one is asked for.
     `${expanduser:...}` is a path with the home folder for `~`.
     """
+    Plugins.instance().register(AddedFolders)
     OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
     whole = [name for name in choices(ARM) if not files.problem(ARM, name)]
     arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(file_of(ARM, name))) for name in whole}

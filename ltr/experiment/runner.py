@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -15,6 +15,8 @@ from ltr.analysis import verdicts
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
 from ltr.arms.lanes import missing
+from ltr.config import origins
+from ltr.config.origins import Request
 from ltr.config.schema import Claims, Experiment
 from ltr.core import cache_paths
 from ltr.data import custom
@@ -61,6 +63,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
         StoppedError: a signal asked to stop; a checkpoint was written.
         LtrError: the run failed.
     """
+    request = origins.request(experiment, words)
     devices.start(cache_paths.compiled())
     claims.check(experiment)
     tracking.require(experiment.tracker)
@@ -71,10 +74,10 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
         _keep_first_look(folder)
         trained = False
         for asked in _looks(experiment, folder):
-            trained |= _complete(asked, folder, stop, words)
+            trained |= _complete(asked, folder, stop, request)
         if not trained and TRACKERS[experiment.tracker].code:
             print(f"ltr: {tracking.idle(experiment.tracker)}", file=sys.stderr, flush=True)
-        _conclude(asked, folder, words)
+        _conclude(asked, folder, request.words)
 
 
 def _keep_first_look(folder: RunFolder) -> None:
@@ -133,7 +136,7 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
+def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, request: Request) -> bool:
     """Train what the run lacks; returns whether that was anything."""
     spec = RunSpec.from_experiment(experiment)
     place(spec)  # refuses devices that are not there, of a finished run too
@@ -146,8 +149,9 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
     if session is not None:
         _warn_of_rare_evaluations(spec)
         _warn_of_older(folder)
+        _warn_of_other_plugins(folder, request.plugins)
         log.info("%s", _amount(spec, folder, to_do))
-        with _recorded(session, words):
+        with _recorded(session, request):
             _train(session, stop, table)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
@@ -174,6 +178,19 @@ def _warn_of_older(folder: RunFolder) -> None:
             "pruning=global and ties of scores were others; to have all alike, choose another output_root",
             folder.path,
         )
+
+
+def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> None:
+    """Warn where a part of the run was trained with another version of a plug-in."""
+    for name, version in plugins.items():
+        if before := sorted(folder.plugins.get(name, {version}) - {version}):
+            log.warning(
+                "%s: trained before with %s %s, now with %s; to have all alike, choose another output_root",
+                folder.path,
+                name,
+                " and ".join(before),
+                version,
+            )
 
 
 def open_session(spec: RunSpec, folder: RunFolder) -> Session:
@@ -277,10 +294,10 @@ def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:
 
 
 @contextlib.contextmanager
-def _recorded(session: Session, words: Sequence[str]) -> Iterator[None]:
+def _recorded(session: Session, request: Request) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
-    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, words)
+    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, request)
     status = "failed"
     try:
         yield
