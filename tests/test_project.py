@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {"help", "setup", "run", "test", "lint", "format", "bench", "sanitize", "clean"}
+TARGETS = {"help", "setup", "run", "test", "lint", "format", "bench", "docs", "dist", "sanitize", "clean"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -36,7 +36,7 @@ def test_constraints_are_plain_pins() -> None:
 
 def test_every_requirement_is_pinned() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = PROJECT["project"]["dependencies"] + extras["dev"] + extras["bench"]
+    wanted = PROJECT["project"]["dependencies"] + extras["dev"] + extras["docs"] + extras["bench"]
     names = {normal(re.split("[<>=!~ ]", requirement)[0]) for requirement in wanted}
     assert names <= {normal(pin.partition("==")[0]) for pin in pins()}
 
