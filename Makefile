@@ -22,7 +22,7 @@ run: $(INSTALLED) ## Find lottery tickets in handwritten digits (ARGS="rounds=5 
 test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(INSTALLED) ## Check style, types and the layers of the design
+lint: $(INSTALLED) ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
