@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
-from ltr.arms.source import Source, Ticket
+from ltr.arms.context import ArmContext, Ticket
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config.parse import require_arms
 from ltr.config.schema import Arm, Experiment
@@ -29,20 +29,22 @@ TICKET = Arm()
 """The arm `ticket`: the pruned mask, and the weights at the rewind step."""
 
 
-def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
+def start(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
     """What a lane of the arm starts from; `key` is its own."""
     if arm == TICKET:
-        return source.ticket
+        return context.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
-    found = own(arm, source, rng.fold(key, "mask"))
+    found = own(arm, context, rng.fold(key, "mask"))
     if arm.shuffle != "none":
-        found = Ticket(shuffled(arm.shuffle, found.mask, source.kinds, generator), source.origin)
-    weights = WEIGHTS[arm.weights](source, found, rng.fold(key, "weights"))
+        found = Ticket(
+            shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
+        )
+    weights = WEIGHTS[arm.weights](context, found, rng.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)
     if arm.noise:
-        weights = with_noise(weights, source, found.mask, arm.noise, rng.fold(key, "noise"))
-    return Ticket(found.mask, PRUNED[arm.pruned](source, found.mask, weights))
+        weights = with_noise(weights, context, found.mask, arm.noise, rng.fold(key, "noise"))
+    return Ticket(found.mask, PRUNED[arm.pruned](context, found.mask, weights))
 
 
 def is_drawn(arm: Arm) -> bool:
@@ -135,7 +137,7 @@ def _check_names(name: str, arm: Arm) -> None:
 
 
 __all__ = [
-    "Source",
+    "ArmContext",
     "Ticket",
     "check",
     "is_drawn",

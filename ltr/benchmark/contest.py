@@ -13,7 +13,9 @@ from ltr.benchmark.torch_baseline import Rival
 from ltr.config.schema import Experiment
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment import estimate, session
+from ltr.experiment import estimate
+from ltr.experiment.placement import packed_layers
+from ltr.experiment.spec import RunSpec
 
 
 class Row(NamedTuple):
@@ -40,7 +42,7 @@ def compare(
     repeats: int,
     seconds: float,
     crossovers: Path,
-    told: Callable[[str], None],
+    on_status: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
 
@@ -50,20 +52,20 @@ def compare(
         repeats: turns.
         seconds: length of a measurement.
         crossovers: the file of this machine's (see `ltr.engine.break_even`).
-        told: hears what is measured.
+        on_status: hears what is measured.
     """
-    outline = session.outline(experiment)
-    packed = session.packing(outline, crossovers, told)
-    dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
+    spec = RunSpec.from_experiment(experiment)
+    packed = packed_layers(spec, crossovers, on_status)
+    dense, ours = Engine(spec, NO_LAYER), Engine(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
-    whole = flops.dense(outline.model, outline.shapes)
-    operations = experiment.batch_size * flops.step(outline.model, whole, whole)
+    whole = flops.dense(spec.model, spec.shapes)
+    operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []
     with Rival(experiment) as rival:
         for turn in range(repeats):
             rows = []
             for density in densities:
-                told(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
+                on_status(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
                 row = Row(
                     density,
                     dense.steps_per_second(density, seconds),

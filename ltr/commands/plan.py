@@ -48,18 +48,20 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.analysis import claims
     from ltr.config.schema import to_dict
     from ltr.core import cache_paths
-    from ltr.experiment import estimate, session
+    from ltr.experiment import estimate
+    from ltr.experiment.placement import packed_layers
+    from ltr.experiment.spec import RunSpec
     from ltr.pruning.targets import kept
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
     from ltr.store.identity import canonical, folder_name, run_id
 
     claims.check(experiment)
-    outline = session.outline(experiment)
+    spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
-    weights = kept(outline.targets[0])
+    weights = kept(spec.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
     lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.crossovers(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
@@ -68,11 +70,9 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
-        "densities": [kept(outline.targets[round]) / weights for round in trained],
+        "densities": [kept(spec.targets[round]) / weights for round in trained],
         "trainings": sum(lanes),
-        "steps": sum(
-            count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)
-        ),
+        "steps": sum(count * spec.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,
     }

@@ -96,7 +96,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.places, model.uses))  # elsewhere, padding is not known
+    uses = export.named(masks.where(model.num_positions, model.uses))  # elsewhere, padding is not known
     found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
     return {"round": round, "replicate": replicate, **found._asdict()}
 

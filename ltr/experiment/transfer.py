@@ -122,11 +122,11 @@ class Tickets:
         theirs = self._groups.load(round_name(round), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
 
-    def prunable(self, kinds: Any) -> Any:
+    def prunable(self, layer_types: Any) -> Any:
         """The kinds, None of a head that does not fit."""
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
-        return masks.tree_map(lambda kind, fit: kind if fit else None, kinds, fits)
+        return masks.tree_map(lambda kind, fit: kind if fit else None, layer_types, fits)
 
 
 def _fitting(their: Any, our: Any) -> Any:

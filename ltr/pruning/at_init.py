@@ -95,7 +95,7 @@ def random_at_init(network: Network) -> Any:
 
     Frankle et al. draw over all layers together, which leaves about that density in each; here it is exact.
     """
-    dense = masks.ones(network.params, network.model.kinds)
+    dense = masks.ones(network.params, network.model.layer_types)
     leaves, structure = jax.tree.flatten(dense)
     shares = sharing.uniform([leaf.shape for leaf in leaves], network.keep)
     counts = sharing.whole(shares, network.keep, [leaf.size for leaf in leaves])
@@ -112,7 +112,7 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
     """
 
     def mask(network: Network) -> Any:
-        found = masks.ones(network.params, network.model.kinds)
+        found = masks.ones(network.params, network.model.layer_types)
         weights = masks.count(found)
         for step in range(1, rounds + 1):
             scores = jax.tree.map(lambda leaf: sign * np.asarray(leaf), score(network, found))
@@ -161,7 +161,7 @@ def inverted(name: str) -> AtInit:
 
 
 def _kernels(model: Model, params: Any) -> Any:
-    return masks.where(model.kinds, params)
+    return masks.where(model.layer_types, params)
 
 
 def _with_kernels(kernels: Any, params: Any) -> Any:

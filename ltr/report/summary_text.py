@@ -10,7 +10,7 @@ from ltr.analysis.statistics import Estimate, difference_from_dense, paired_diff
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict
 from ltr.config.schema import Experiment
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
 
 Found = Mapping[str, Sequence[Verdict]]
@@ -89,8 +89,8 @@ def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> s
 def _controls(results: pd.DataFrame, round: int) -> list[str]:
     """A sentence on the other arms of a round against its ticket; none where there are no others."""
     changes = {
-        f"{look.phrase}{_elsewhere(results, arm, round)}": paired_difference(results, arm, "ticket", round)
-        for arm, look in looks(results.loc[results["round"] == round, "arm"]).items()
+        f"{style.phrase}{_elsewhere(results, arm, round)}": paired_difference(results, arm, "ticket", round)
+        for arm, style in styles(results.loc[results["round"] == round, "arm"]).items()
         if arm != "ticket"
     }
     if not changes:

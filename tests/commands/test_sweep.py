@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -89,10 +88,7 @@ def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: 
 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
-    monkeypatch.setattr("ltr.experiment.session.placement", touched.append)
-    monkeypatch.setattr(
-        "ltr.experiment.session.outline", lambda experiment: SimpleNamespace(experiment=experiment)
-    )
+    monkeypatch.setattr("ltr.experiment.placement.place", touched.append)
     sweep.checked(["rounds=0", "hydra/launcher=joblib"])
     assert touched == []
     sweep.checked(["rounds=0"])

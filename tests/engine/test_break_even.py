@@ -76,13 +76,13 @@ class TestMeasured:
             tmp_path / "new" / "crossovers.json",
             {"dense_1": Layer((8, 4)), "output": Layer((4, 2))},
         )
-        told: list[str] = []
-        first = break_even.measured(shapes, 60, Optimizer(), ALL, file, told.append)
+        on_status: list[str] = []
+        first = break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
-        assert [text.split()[3:4] for text in told] == [["dense_1"], [], ["output"], []]
-        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, told.append) == first
-        assert len(told) == 4
-        other = break_even.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file, told.append)
+        assert [text.split()[3:4] for text in on_status] == [["dense_1"], [], ["output"], []]
+        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
+        assert len(on_status) == 4
+        other = break_even.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file, on_status.append)
         assert other == {"dense_1": 0.3}
         assert next(answers, None) is None
         assert len(json.loads(file.read_text())) == 3

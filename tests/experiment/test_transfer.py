@@ -49,27 +49,27 @@ def same(one: Any, other: Any) -> bool:
 
 
 def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFolder) -> None:
-    moved = run(root, source.path.name, "rounds=2")
+    apply_update = run(root, source.path.name, "rounds=2")
     for replicate in (0, 1):
-        origin = source.groups.load("initial", replicate)["origin"]
-        dense = moved.groups.load("round_00", replicate)
-        assert same(dense["start"], origin)
+        rewind_params = source.groups.load("initial", replicate)["origin"]
+        dense = apply_update.groups.load("round_00", replicate)
+        assert same(dense["start"], rewind_params)
         for round in (1, 2):
             theirs = source.groups.load(round_name(round), replicate)
-            ours = moved.groups.load(round_name(round), replicate)
+            ours = apply_update.groups.load(round_name(round), replicate)
             assert same(ours["mask"], theirs["mask"])
-            assert same(ours["start"], masks.apply(theirs["mask"], origin))
+            assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])
-    results = tables.read(moved.path, "results")
+    results = tables.read(apply_update.path, "results")
     assert sorted(set(results["round"])) == [0, 1, 2]
     assert set(results["arm"]) == {"ticket", "random_reinit"}
 
 
 def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source: RunFolder) -> None:
-    moved = run(root, f"{source.path.name}@2", "replicates=1")
-    assert sorted(set(tables.read(moved.path, "results")["round"])) == [0, 2]
+    apply_update = run(root, f"{source.path.name}@2", "replicates=1")
+    assert sorted(set(tables.read(apply_update.path, "results")["round"])) == [0, 2]
     theirs = source.groups.load("round_02", 0)
-    assert same(moved.groups.load("round_02", 0)["mask"], theirs["mask"])
+    assert same(apply_update.groups.load("round_02", 0)["mask"], theirs["mask"])
 
 
 def test_there_are_no_more_rounds_than_the_other_run_has_densities(
@@ -179,7 +179,7 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
     model = models.build(Model(), (8, 8, 1), 7)
     drawn = jax.tree.map(np.asarray, model.init(jax.random.key(1)))
     found = tickets((8, 8, 1), 7)
-    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.kinds))
+    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.layer_types))
     theirs = source.groups.load("round_02", 0)
     assert same(initial["output"], drawn["output"])
     assert mask["output"]["kernel"].shape == (100, 7)

@@ -52,7 +52,7 @@ def normed() -> Network:
 
 
 def dense(network: Network) -> Any:
-    return masks.ones(network.params, network.model.kinds)
+    return masks.ones(network.params, network.model.layer_types)
 
 
 def kernels(tree: Any) -> list[np.ndarray]:
@@ -173,7 +173,7 @@ def test_synflow_is_a_hundred_prunings_to_a_density_that_falls_evenly(tiny: Netw
 
 def test_synflow_looks_at_no_data_and_at_no_bias(tiny: Network) -> None:
     without = masks.tree_map(
-        lambda kind, leaf: np.zeros_like(leaf) if kind is None else leaf, tiny.model.kinds, tiny.params
+        lambda kind, leaf: np.zeros_like(leaf) if kind is None else leaf, tiny.model.layer_types, tiny.params
     )
     other = tiny._replace(images=tiny.images * 2, labels=tiny.labels[::-1], params=without)
     np.testing.assert_array_equal(flat(AT_INIT["synflow"](tiny)), flat(AT_INIT["synflow"](other)))
@@ -227,7 +227,7 @@ def test_it_keeps_exactly_as_many_as_asked(
     before = jax.tree.map(np.copy, network.params)
     mask = AT_INIT[name](network)
     assert masks.count(mask) == keep
-    assert jax.tree.structure(mask) == jax.tree.structure(network.model.kinds)
+    assert jax.tree.structure(mask) == jax.tree.structure(network.model.layer_types)
     assert {leaf.dtype for leaf in jax.tree.leaves(mask)} == {np.dtype(bool)}
     assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(network.params)))
     np.testing.assert_array_equal(flat(mask), flat(AT_INIT[name](network)))
@@ -235,8 +235,8 @@ def test_it_keeps_exactly_as_many_as_asked(
 
 @pytest.mark.parametrize("name", AT_INIT)
 def test_a_layer_without_a_kind_is_left_alone(name: str, tiny: Network) -> None:
-    kinds = {**tiny.model.kinds, "output": {"bias": None, "kernel": None}}
-    mask = AT_INIT[name](tiny._replace(model=tiny.model._replace(kinds=kinds)))
+    layer_types = {**tiny.model.layer_types, "output": {"bias": None, "kernel": None}}
+    mask = AT_INIT[name](tiny._replace(model=tiny.model._replace(layer_types=layer_types)))
     assert mask["output"]["kernel"] is None
     assert masks.count(mask) == 60
 

@@ -13,7 +13,7 @@ from ltr.analysis.connections import Tickets, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
@@ -70,7 +70,7 @@ def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
 def _tooltips(summary: pd.DataFrame, measure: Measure) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in summary.to_dict("records"):
-        label = looks([row["arm"]])[row["arm"]].label
+        label = styles([row["arm"]])[row["arm"]].label
         is_bound = measure.column == "early_stop_step" and row["censored"] > 0
         mean, half = (measure.scale * row[f"{measure.column}{suffix}"] for suffix in ("", "_ci95"))
         if is_bound:
@@ -104,7 +104,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
                     found["step"], 100 * found["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
                 )
                 if arm == "ticket":
-                    ends[looks([label])[label]._replace(label=label, colour=colour)] = float(
+                    ends[styles([label])[label]._replace(label=label, colour=colour)] = float(
                         100 * found["accuracy"].iloc[-1]
                     )
     _fit_curves(axes)
@@ -132,7 +132,7 @@ def _fit_curves(axes: Axes) -> None:
 
 def by_cost(results: pd.DataFrame) -> Drawing:
     """Accuracy against the operations that finding the ticket took."""
-    costs, arms = search_cost(results), looks(["ticket", "one_shot"])
+    costs, arms = search_cost(results), styles(["ticket", "one_shot"])
     power = int(np.log10(costs["flops"].max()))
     unit = 10.0**power
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(by_round(results)["n"]), labels=2)
@@ -183,9 +183,9 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     for place, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
         means = means[means > 0]  # the axis is logarithmic
-        look = looks([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
+        style = styles([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
-        ends[look] = curve(axes, points.assign(bar=np.nan), look, name, PERCENT)
+        ends[style] = curve(axes, points.assign(bar=np.nan), style, name, PERCENT)
         tooltips[f"{name}:means"] = [
             f"{name}, round {round}: {percent(density)} % of its weights" for round, density in means.items()
         ]
@@ -249,7 +249,7 @@ def _pixels(last: Tickets, round: int, layer: str, image: tuple[int, int, int]) 
 def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
     """The tickets of several runs, from what `ltr.analysis.comparison.compare` gave."""
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
-    arms, ends, tooltips = looks(letters), {}, {}
+    arms, ends, tooltips = styles(letters), {}, {}
     for place in sorted(compared["run"].unique()):
         letter, rows = letters[place], compared[compared["run"] == place]
         points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})

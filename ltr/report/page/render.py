@@ -19,7 +19,7 @@ from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.schema import Experiment
 from ltr.report import comparison
 from ltr.report.advice import caveats
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.claims import how_tested
 from ltr.report.command_line import command, word
 from ltr.report.figures import in_style
@@ -109,8 +109,8 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "matching": sparsest(found.get("matches", [])),
         "tested": how_tested(subject.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
-        "arms": [{"name": arm, "label": look.label} for arm, look in looks(summary["arm"]).items()],
-        "parts": {f"arm-{arm}": look.label for arm, look in looks(summary["arm"]).items()},
+        "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
+        "parts": {f"arm-{arm}": style.label for arm, style in styles(summary["arm"]).items()},
         "rounds": _rounds(summary),
         "drawings": list(_drawings(subject, id)),
         "facts": _facts(subject),

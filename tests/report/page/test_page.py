@@ -129,8 +129,8 @@ def test_claims_at_a_glance_are_those_of_the_table(html: str) -> None:
         re.S,
     )
     assert len(badges) == len(rows) > 20
-    for (verdict, density, sign, size, said), (at, told, effect, unit) in zip(badges, rows, strict=True):
-        assert (verdict, said, density) == (told, told, at)
+    for (verdict, density, sign, size, said), (at, on_status, effect, unit) in zip(badges, rows, strict=True):
+        assert (verdict, said, density) == (on_status, on_status, at)
         assert (sign == "×") == (unit == "log₂")
         shown = {"×": 2 ** float(effect), "+": 100 * float(effect), "−": -100 * float(effect)}[sign]
         assert float(size) == pytest.approx(shown, abs=0.0051)
