@@ -34,6 +34,13 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["architecture.md", "concepts.md", "run-folder.md"])
+def test_files_that_are_named_exist(page: str) -> None:
+    named = re.findall(r"`((?:ltr|tests|scripts|configs)/[\w/.-]*)`", (ROOT / "docs" / page).read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_notebook_links_to_pages() -> None:
     text = "".join("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "markdown")
     links = re.findall(r"\]\(([^)#\s]+)", text)
