@@ -18,10 +18,11 @@ PAGES = [
     *ROOT.glob("*.md"),
     *(ROOT / ".github").rglob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "examples").rglob("*.md"),
     ROOT / "outputs" / "README.md",
 ]
 NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
-for_site = runpy.run_path(str(ROOT / "scripts" / "site_pages.py"))["for_site"]
+SITE = runpy.run_path(str(ROOT / "scripts" / "site_pages.py"))
 
 
 def cells() -> list[dict[str, Any]]:
@@ -70,7 +71,15 @@ def test_the_notebook_is_kept_without_outputs() -> None:
     ],
 )
 def test_links_are_rewritten_for_the_site(source: str, link: str, in_site: str) -> None:
-    assert for_site(f"See {link}.", source) == f"See {in_site}."
+    assert SITE["for_site"](f"See {link}.", source) == f"See {in_site}."
+
+
+def test_patterns_of_the_navigation_are_written_out(tmp_path: Path) -> None:
+    for name in ("b.md", "a.md", "a.png"):
+        (tmp_path / name).touch()
+    nav = [{"One": "one.md"}, {"All": ["first.md", "*.md"]}, {"None": ["none/*.md"]}]
+    expected = [{"One": "one.md"}, {"All": ["first.md", "a.md", "b.md"]}, {"None": []}]
+    assert SITE["expanded"](nav, tmp_path) == expected
 
 
 def test_the_citation_is_of_this_version() -> None:
