@@ -17,5 +17,5 @@ export PATH="$folder/environment/bin:$PATH"
 ltr --version
 ltr doctor
 ltr run steps=60 eval_every=20 rounds=1 replicates=2 > log.txt 2>&1 || { cat log.txt >&2; exit 1; }
-python -c 'import ltr; run = ltr.load("last"); assert len(run.results) == 10, run.results; run.ticket(round=1)'
+python -c 'import ltr; run = ltr.load("last"); assert len(run.results) == 10, run.results; run.ticket(1)'
 echo "$(basename "$file"): installed and run"

@@ -80,7 +80,7 @@ class Watch:
     def on_chunk(self, progress: Progress) -> LtrError | None:
         return StoppedError(2, "stopped") if next(self._visits) == self._end else None
 
-    def on_round_end(self, round: int) -> None: ...
+    def on_round_end(self, round_number: int) -> None: ...
 
 
 @functools.cache
@@ -162,9 +162,9 @@ def every_arm(conduct: Callable[..., Runs]) -> Runs:
 
 
 @functools.cache
-def saved(path: Path, round: int) -> Any:
+def saved(path: Path, round_number: int) -> Any:
     """The ticket of a round of a finished run."""
-    return RunFolder(path).groups.load(round_name(round), 0)
+    return RunFolder(path).groups.load(round_name(round_number), 0)
 
 
 def types(params: Any) -> Any:
@@ -173,7 +173,7 @@ def types(params: Any) -> Any:
 
 def check_tickets(runs: Runs) -> None:
     """Counts, masks, types and shapes of the tickets of both rounds."""
-    dense, pruned = (saved(runs.whole, round) for round in (0, 1))
+    dense, pruned = (saved(runs.whole, round_number) for round_number in (0, 1))
     for ticket, target in zip((dense, pruned), runs.runtime.spec.targets, strict=False):
         assert masks.count(ticket["mask"]) == kept(target)
         for params in (ticket["start"], ticket["trained"]):
@@ -203,8 +203,8 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         assert one == other
     noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
     assert noted.any() == runs.runtime.spec.experiment.early_bird
-    for round in (0, 1):
-        assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
+    for round_number in (0, 1):
+        assert same(*(saved(path, round_number) for path in (runs.whole, runs.resumed)))
 
 
 def test_every_choice_is_another_run() -> None:

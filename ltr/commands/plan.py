@@ -59,9 +59,9 @@ def _plan(experiment: Any) -> dict[str, Any]:
     spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(spec.targets[0])
-    trained = [round for round in rounds if experiment.trains(round)]
-    lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.crossovers(), show_status))
+    trained = [round_number for round_number in rounds if experiment.trains(round_number)]
+    lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
@@ -70,9 +70,12 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
-        "densities": [kept(spec.targets[round]) / weights for round in trained],
+        "densities": [kept(spec.targets[round_number]) / weights for round_number in trained],
         "trainings": sum(lanes),
-        "steps": sum(count * spec.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)),
+        "steps": sum(
+            count * spec.schedule.length(round_number)
+            for count, round_number in zip(lanes, rounds, strict=True)
+        ),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,
     }

@@ -41,7 +41,7 @@ BATCHES = 40
 BATCH = 128
 
 
-def data_orders(session: Session, round: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
+def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
     """The errors between two copies of each replicate's ticket, trained in different data orders.
 
     The copies start from the rewind step: that of the dense network in round 0, too.
@@ -51,28 +51,28 @@ def data_orders(session: Session, round: int, on_chunk: Callable[[Progress], Non
     """
     replicates = range(session.experiment.replicates)
     starts = {
-        LaneId(round, replicate, "copy", copy): _copy(session, round, replicate, copy)
+        LaneId(round_number, replicate, "copy", copy): _copy(session, round_number, replicate, copy)
         for replicate in replicates
         for copy in COPIES
     }
     ends = session.runtime.trainer.train(starts, np.array(session.spec.schedule.later, np.int32), on_chunk)
     pairs = [
-        tuple(ends[LaneId(round, replicate, "copy", copy)].params for copy in COPIES)
+        tuple(ends[LaneId(round_number, replicate, "copy", copy)].params for copy in COPIES)
         for replicate in replicates
     ]
-    return _rows("orders", session, round, pairs)
+    return _rows("orders", session, round_number, pairs)
 
 
-def next_round(session: Session, round: int) -> pd.DataFrame:
+def next_round(session: Session, round_number: int) -> pd.DataFrame:
     """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
     pairs = [
         tuple(
             session.folder.groups.load(round_name(number), replicate)["trained"]
-            for number in (round, round + 1)
+            for number in (round_number, round_number + 1)
         )
         for replicate in range(session.experiment.replicates)
     ]
-    return _rows("rounds", session, round, pairs)
+    return _rows("rounds", session, round_number, pairs)
 
 
 def steps(session: Session) -> int:
@@ -124,17 +124,21 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
 
 
-def _copy(session: Session, round: int, replicate: int, copy: int) -> InitialState:
-    mask = session.folder.groups.load(round_name(round), replicate)["mask"]
+def _copy(session: Session, round_number: int, replicate: int, copy: int) -> InitialState:
+    mask = session.folder.groups.load(round_name(round_number), replicate)["mask"]
     rewind_params = session.folder.groups.load("initial", replicate)["origin"]
-    start = session.folder.groups.load(round_name(round), replicate)["start"] if round else rewind_params
-    key = rng.fold(rng.root(session.experiment.seed, replicate), "copy", round, copy)
+    start = (
+        session.folder.groups.load(round_name(round_number), replicate)["start"]
+        if round_number
+        else rewind_params
+    )
+    key = rng.fold(rng.root(session.experiment.seed, replicate), "copy", round_number, copy)
     return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 
 
-def _rows(kind: str, session: Session, round: int, pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     density = {
-        replicate: masks.density(session.folder.groups.load(round_name(round), replicate)["mask"])
+        replicate: masks.density(session.folder.groups.load(round_name(round_number), replicate)["mask"])
         for replicate in range(len(pairs))
     }
     frames = [
@@ -143,7 +147,7 @@ def _rows(kind: str, session: Session, round: int, pairs: Sequence[tuple[Any, ..
                 "kind": kind,
                 "statistics": of,
                 "replicate": replicate,
-                "round": round,
+                "round": round_number,
                 "density": density[replicate],
                 "rewind_step": session.spec.schedule.rewind_step,
                 "alpha": ALPHAS,

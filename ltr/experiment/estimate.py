@@ -50,10 +50,10 @@ def cost(spec: RunSpec, packed: Layers) -> Cost:
         return example * (count * experiment.dataset.validation + tests * facts.test_examples)
 
     operations = sum(
-        len(arms.lanes(experiment, round))
-        * steps.time(flops.planned(spec.targets[round], kernels), packed)
-        * (dense * times.length(round) + evaluations(len(times.evaluate_at(round))))
-        for round in range(experiment.rounds + 1)
+        len(arms.lanes(experiment, round_number))
+        * steps.time(flops.planned(spec.targets[round_number], kernels), packed)
+        * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
+        for round_number in range(experiment.rounds + 1)
     )
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
     held = len(placement.devices) * (pixels + placement.lanes_per_device * lane_bytes(spec))

@@ -10,14 +10,16 @@ def run(session: Session, observer: Observer) -> None:
     the next begins.
     """
     session.draw_initial_weights(observer)
-    for round in range(session.experiment.rounds + 1):
-        lanes = session.missing_lanes(round)
+    for round_number in range(session.experiment.rounds + 1):
+        lanes = session.missing_lanes(round_number)
         if not lanes:
             continue
-        observer.on_stage(f"round {round}/{session.experiment.rounds}", len(lanes), session.step_cost(round))
+        observer.on_stage(
+            f"round {round_number}/{session.experiment.rounds}", len(lanes), session.step_cost(round_number)
+        )
         replicates = {lane.replicate for lane in lanes}
-        tickets = {replicate: session.find_ticket(round, replicate) for replicate in replicates}
+        tickets = {replicate: session.find_ticket(round_number, replicate) for replicate in replicates}
         starts = {lane: session.initial_state(lane, tickets[lane.replicate]) for lane in lanes}
-        outcomes = session.train(starts, session.spec.schedule.evaluate_at(round), observer)
-        session.commit(round, starts, outcomes)
-        observer.on_round_end(round)
+        outcomes = session.train(starts, session.spec.schedule.evaluate_at(round_number), observer)
+        session.commit(round_number, starts, outcomes)
+        observer.on_round_end(round_number)

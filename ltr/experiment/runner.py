@@ -33,8 +33,8 @@ from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FINISHED
-from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -42,10 +42,15 @@ from ltr.trackers import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str]) -> None:
-    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    """Train what the run lacks, and print what it found.
 
     A run that lacks nothing is not written.
+
+    Args:
+        experiment: what is asked for.
+        words: what asked for it, after `ltr run`.
+        stop: asked after each chunk whether to stop; the caller enters it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -58,7 +63,7 @@ def conduct(experiment: Experiment, words: Sequence[str]) -> None:
     trackers.require(experiment.tracker)
     for line in data.status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
-    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+    with _warnings_shown(), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
@@ -148,7 +153,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
 def _warn_of_rare_evaluations(spec: RunSpec) -> None:
     """Warn where the early stop, by which everything is measured, cannot be seen."""
     experiment, schedule = spec.experiment, spec.schedule
-    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
             "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
@@ -170,7 +175,7 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def open_session(spec: RunSpec, folder: RunFolder) -> Session:
     """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
-    packed = packed_layers(spec, cache_paths.crossovers(), show_status, folder.packed)
+    packed = packed_layers(spec, cache_paths.break_even_file(), show_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
 
@@ -179,16 +184,16 @@ def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
     pace = Pace(session.remaining_steps(), time.monotonic)
     subject = trackers.subject(experiment, folder.path)
     with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
-        for round in range(experiment.rounds + 1):
-            if not missing(experiment, round, folder.finished):
-                _track(experiment, folder, tracked, round)
-        loop.run(session, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        for round_number in range(experiment.rounds + 1):
+            if not missing(experiment, round_number, folder.finished):
+                _track(experiment, folder, tracked, round_number)
+        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
-def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round, trackers.scalars(metrics, results, round))
+    tracked.add(round_number, trackers.scalars(metrics, results, round_number))
 
 
 class RoundTable:
@@ -213,7 +218,7 @@ class RoundTable:
             self._next += 1
 
 
-class Watch:
+class RunObserver:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(
@@ -237,11 +242,11 @@ class Watch:
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
-    def on_round_end(self, round: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         """Print the round's line."""
-        log.info("round %d is done", round)
+        log.info("round %d is done", round_number)
         self._table.catch_up()
-        self._track(round)
+        self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
@@ -251,7 +256,11 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
-    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
+    return [
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in missing(experiment, round_number, finished)
+    ]
 
 
 def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:

@@ -15,7 +15,7 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
 from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
-from ltr.experiment.transfer import Tickets
+from ltr.experiment.transfer import SourceTickets
 from ltr.methods import METHODS, WATCHED
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
@@ -42,7 +42,7 @@ class Runtime:
     spec: RunSpec
     init: Callable[[jax.Array], Any]
     sample_batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
-    tickets: Tickets | None
+    tickets: SourceTickets | None
     prunable: Any
     trainer: Trainer
     costs: Costs
@@ -54,7 +54,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
     `packed`: layers that train packed (see `ltr.experiment.placement.packed_layers`).
     """
     experiment, method_context = spec.experiment, spec.method_context
-    tickets = Tickets(experiment, spec.shapes) if experiment.ticket else None
+    tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ltr import arms, pruning
-from ltr.arms import ArmContext, Ticket
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.engine import flops
@@ -19,7 +19,7 @@ from ltr.experiment import records, snapshot
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
-from ltr.pruning.at_init import Network
+from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by
@@ -45,7 +45,7 @@ class Observer(Protocol):
     def on_chunk(self, progress: Progress) -> LtrError | None:
         """About a second has passed; an error that is returned ends the run, after a checkpoint."""
 
-    def on_round_end(self, round: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         """A round is committed."""
 
 
@@ -71,9 +71,9 @@ class Session:
         """The run's configuration."""
         return self.spec.experiment
 
-    def missing_lanes(self, round: int) -> list[LaneId]:
+    def missing_lanes(self, round_number: int) -> list[LaneId]:
         """Lanes of a round that the run's tables lack."""
-        return arms.missing(self.experiment, round, self.folder.finished)
+        return arms.missing(self.experiment, round_number, self.folder.finished)
 
     def draw_initial_weights(self, observer: Observer) -> None:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
@@ -99,24 +99,26 @@ class Session:
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.groups.save("initial", saved)
 
-    def find_ticket(self, round: int, replicate: int) -> Ticket:
+    def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
         """Return the ticket of a round: the round before, pruned and rewound; of round 0 all weights."""
-        if replicate in self.folder.groups.members(round_name(round)):
-            saved = self.folder.groups.load(round_name(round), replicate)
-            return Ticket(saved["mask"], saved["start"])
+        if replicate in self.folder.groups.members(round_name(round_number)):
+            saved = self.folder.groups.load(round_name(round_number), replicate)
+            return Subnetwork(saved["mask"], saved["start"])
         first = self.folder.groups.load("initial", replicate)
         dense = masks.ones(first["initial"], self.spec.model.layer_types)
-        if round == 0:
-            return Ticket(dense, first["initial"])
+        if round_number == 0:
+            return Subnetwork(dense, first["initial"])
         if self.runtime.tickets:
-            mask = self.runtime.tickets.mask(round, replicate, dense)
-            return Ticket(mask, masks.apply(mask, first["origin"]))
-        config, evidence = self.experiment, self._evidence(round, replicate)
-        mask = pruning.prune(config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round])
+            mask = self.runtime.tickets.mask(round_number, replicate, dense)
+            return Subnetwork(mask, masks.apply(mask, first["origin"]))
+        config, evidence = self.experiment, self._evidence(round_number, replicate)
+        mask = pruning.prune(
+            config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round_number]
+        )
         rewind = REWINDINGS[config.rewind.name].weights
-        return Ticket(mask, rewind(mask, evidence.trained, first["origin"]))
+        return Subnetwork(mask, rewind(mask, evidence.trained, first["origin"]))
 
-    def initial_state(self, lane: LaneId, ticket: Ticket) -> InitialState:
+    def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
         """Return what a lane starts from; the lanes of a replicate see a round's data in the same order."""
         experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
@@ -140,7 +142,7 @@ class Session:
         return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
 
     def commit(
-        self, round: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
+        self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
     ) -> None:
         """Save a round's tickets, then its rows, which make it done."""
         tickets = {
@@ -153,15 +155,15 @@ class Session:
             if lane.arm == "ticket"
         }
         if tickets:
-            self.folder.groups.save(round_name(round), tickets)
-        at = self.spec.schedule.evaluate_at(round)
+            self.folder.groups.save(round_name(round_number), tickets)
+        at = self.spec.schedule.evaluate_at(round_number)
         operations = {lane: self._operations(starts[lane], at) for lane in outcomes}
         self.folder.commit(records.rows(outcomes, at, operations))
 
-    def step_cost(self, round: int) -> float:
+    def step_cost(self, round_number: int) -> float:
         """Duration of a round's training steps, relative to those of the dense network."""
         kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
-        densities = flops.planned(self.spec.targets[round], kernels)
+        densities = flops.planned(self.spec.targets[round_number], kernels)
         return self.runtime.costs.time(densities, self.runtime.trainer.packed)
 
     def remaining_steps(self) -> float:
@@ -169,8 +171,10 @@ class Session:
         schedule = self.spec.schedule
         prefix = len(self._undrawn_replicates()) * schedule.rewind_step * self.step_cost(0)
         return prefix + sum(
-            len(self.missing_lanes(round)) * schedule.length(round) * self.step_cost(round)
-            for round in range(self.experiment.rounds + 1)
+            len(self.missing_lanes(round_number))
+            * schedule.length(round_number)
+            * self.step_cost(round_number)
+            for round_number in range(self.experiment.rounds + 1)
         )
 
     def _undrawn_replicates(self) -> list[int]:
@@ -179,19 +183,21 @@ class Session:
     def _root_key(self, replicate: int) -> jax.Array:
         return rng.root(self.experiment.seed, replicate)
 
-    def _data_key(self, replicate: int, round: int) -> np.ndarray:
+    def _data_key(self, replicate: int, round_number: int) -> np.ndarray:
         """Key data of a round's data order, one for all lanes of a replicate, so that they pair."""
-        return np.asarray(jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round)))
+        return np.asarray(
+            jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
+        )
 
-    def _evidence(self, round: int, replicate: int) -> PruningInput:
+    def _evidence(self, round_number: int, replicate: int) -> PruningInput:
         """Return what decides the pruning into a round: the round before."""
         first, before = (
-            self.folder.groups.load(name, replicate) for name in ("initial", round_name(round - 1))
+            self.folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1))
         )
-        key = rng.fold(self._root_key(replicate), "criterion", round)
+        key = rng.fold(self._root_key(replicate), "criterion", round_number)
         return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
-    def _arm_context(self, replicate: int, ticket: Ticket) -> ArmContext:
+    def _arm_context(self, replicate: int, ticket: Subnetwork) -> ArmContext:
         """Return what the arms of a round may draw on."""
         config, layer_types = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
@@ -202,10 +208,10 @@ class Session:
         def one_shot() -> Any:
             return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
-        def network(key: jax.Array) -> Network:
+        def network(key: jax.Array) -> ScoringInput:
             model = self.spec.model._replace(layer_types=layer_types)
             keep = masks.count(masks.where(layer_types, ticket.mask))
-            return Network(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
+            return ScoringInput(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
 
         return ArmContext(
             layer_types,

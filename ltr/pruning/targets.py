@@ -120,12 +120,12 @@ def _shared(
     pruned = [n for n, rate in enumerate(rates) if rate]
     spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
     found: list[Sequence[int]] = []
-    for round, total in enumerate(totals):
+    for round_number, total in enumerate(totals):
         shares = SHARES[config.scope]([shapes[n] for n in pruned], total - spared)
         kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
         if 0 in kept:
             raise ConfigError(
-                f"pruning.scope={config.scope}: round {round} would empty layer "
+                f"pruning.scope={config.scope}: round {round_number} would empty layer "
                 f"{names[pruned[kept.index(0)]]}; prune less, or in fewer rounds"
             )
         of_layer = dict(zip(pruned, kept, strict=True))

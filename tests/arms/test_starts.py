@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ltr import arms, pruning
-from ltr.arms import ArmContext, Ticket
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
@@ -39,9 +39,9 @@ OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
 """A draw, a round and a replicate further than `LaneId(1, 0, "", 0)`."""
 
 
-def trained(params: Any, round: int) -> Any:
+def trained(params: Any, round_number: int) -> Any:
     """Made-up weights at the end of a round's training."""
-    generator = np.random.default_rng(round)
+    generator = np.random.default_rng(round_number)
     return jax.tree.map(lambda leaf: leaf + generator.normal(0, 0.5, leaf.shape).astype(np.float32), params)
 
 
@@ -49,12 +49,12 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     """What the arms of a round draw on, after that many prunings of `network`."""
     dense = mask = masks.ones(params, network.layer_types)
 
-    def evidence(round: int, mask: Any) -> PruningInput:
-        return PruningInput(params, trained(params, round), mask, KEY)
+    def evidence(round_number: int, mask: Any) -> PruningInput:
+        return PruningInput(params, trained(params, round_number), mask, KEY)
 
-    for round, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
-        mask = pruning.prune(config, network.layer_types, evidence(round, mask), target)
-    ticket = Ticket(mask, masks.apply(mask, params))
+    for round_number, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
+        mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
+    ticket = Subnetwork(mask, masks.apply(mask, params))
     initial, prunable = (
         jax.tree.map(lambda leaf: 2 * leaf, params),
         prunable_types(network.layer_types, config.rates),
@@ -68,7 +68,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         rewind=REWINDINGS["weights"].weights,
         init=jax.jit(network.init),
-        network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
+        network=lambda key: at_init.ScoringInput(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
 
 
@@ -94,7 +94,7 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in kernels(mask)]
 
 
-def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Ticket:
+def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Subnetwork:
     """What an arm starts from."""
     return arms.start(ARMS[name], context, key)
 

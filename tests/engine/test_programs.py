@@ -26,18 +26,18 @@ def test_the_program_is_traced_once_for_all_rounds(
     trainer = make(wrap=counted(traces))
     mask, weights = masks.ones(params, network.program_keys), params
     counts = targets(Pruning(), 0.3, 4, network.program_keys, params)
-    for round in range(4):
-        at = AT[2:] if round else AT
+    for round_number in range(4):
+        at = AT[2:] if round_number else AT
         lanes = {
             lane: InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, n], np.uint32)
             )
-            for n, lane in enumerate(LANES[: 1 + round % 3])
+            for n, lane in enumerate(LANES[: 1 + round_number % 3])
         }
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
         evidence = Evidence(params, weights, mask, jax.random.key(0))
-        mask = pruning.prune(Pruning(), network.program_keys, evidence, counts[round + 1])
+        mask = pruning.prune(Pruning(), network.program_keys, evidence, counts[round_number + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 

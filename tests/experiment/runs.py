@@ -41,8 +41,8 @@ class Watcher:
         self._end -= 1
         return StoppedError(2, "stopped") if self._end < 0 else None
 
-    def on_round_end(self, round: int) -> None:
-        self.committed.append(round)
+    def on_round_end(self, round_number: int) -> None:
+        self.committed.append(round_number)
 
 
 def ask(root: Path, **knobs: Any) -> Experiment:

@@ -54,9 +54,9 @@ def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFo
         rewind_params = source.groups.load("initial", replicate)["origin"]
         dense = apply_update.groups.load("round_00", replicate)
         assert same(dense["start"], rewind_params)
-        for round in (1, 2):
-            theirs = source.groups.load(round_name(round), replicate)
-            ours = apply_update.groups.load(round_name(round), replicate)
+        for round_number in (1, 2):
+            theirs = source.groups.load(round_name(round_number), replicate)
+            ours = apply_update.groups.load(round_name(round_number), replicate)
             assert same(ours["mask"], theirs["mask"])
             assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])
@@ -82,11 +82,11 @@ def test_there_are_no_more_rounds_than_the_other_run_has_densities(
 
 
 def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -> None:
-    id = source.path.name.rsplit("-", 1)[-1]
+    run_id = source.path.name.rsplit("-", 1)[-1]
     words = [*SMALL, f"output_root={root}", "rounds=2"]
     named, by_id, one, none = (
         compose.from_words([*words, *ticket])
-        for ticket in ([f"ticket={source.path.name}"], [f"ticket={id[:6]}"], [f"ticket={id}@1"], [])
+        for ticket in ([f"ticket={source.path.name}"], [f"ticket={run_id[:6]}"], [f"ticket={run_id}@1"], [])
     )
     assert named == by_id
     assert named.ticket == source.path.name
@@ -161,20 +161,20 @@ def test_transfers_that_cannot_be(words: list[str], message: str, root: Path, so
 
 
 @pytest.fixture
-def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.Tickets]:
+def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.SourceTickets]:
     """The tickets of the run, for a network of other images or classes."""
 
-    def made(shape: tuple[int, int, int], classes: int) -> transfer.Tickets:
+    def made(shape: tuple[int, int, int], classes: int) -> transfer.SourceTickets:
         words = [*SMALL, f"output_root={root}", f"ticket={source.path.name}", "rounds=2"]
         model = models.build(Model(), shape, classes)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
-        return transfer.Tickets(compose.from_words(words), shapes)
+        return transfer.SourceTickets(compose.from_words(words), shapes)
 
     return made
 
 
 def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
-    tickets: Callable[..., transfer.Tickets], source: RunFolder
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
 ) -> None:
     model = models.build(Model(), (8, 8, 1), 7)
     drawn = jax.tree.map(np.asarray, model.init(jax.random.key(1)))
@@ -188,13 +188,15 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
     assert same(mask["dense_1"], theirs["mask"]["dense_1"])
 
 
-def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.Tickets]) -> None:
+def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.SourceTickets]) -> None:
     message = r"layer dense_1 is of shape \(64, 300\) there and of \(784, 300\) here"
     with pytest.raises(ConfigError, match=message):
         tickets((28, 28, 1), 10)
 
 
-def test_a_damaged_ticket_is_refused(tickets: Callable[..., transfer.Tickets], source: RunFolder) -> None:
+def test_a_damaged_ticket_is_refused(
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
+) -> None:
     file = max((source.path / "checkpoints" / "round_02").rglob("d/*"), key=lambda path: path.stat().st_size)
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

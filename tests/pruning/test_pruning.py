@@ -54,12 +54,12 @@ def test_counts_are_exact_and_masks_are_nested(
     config = Pruning(criterion=criterion, sign=sign, scope=scope, rates=EQUAL)
     generator = np.random.default_rng(seed)
     mask = masks.ones(params, network.layer_types)
-    for round, target in enumerate(targets(config, rate, 3, network.layer_types, params)[1:]):
+    for round_number, target in enumerate(targets(config, rate, 3, network.layer_types, params)[1:]):
         initial, trained = (
             jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
             for _ in range(2)
         )
-        evidence = PruningInput(initial, masks.apply(mask, trained), mask, jax.random.key(round))
+        evidence = PruningInput(initial, masks.apply(mask, trained), mask, jax.random.key(round_number))
         pruned = pruning.prune(config, network.layer_types, evidence, target)
         counts = jax.tree.map(np.count_nonzero, pruned)
         assert (sum(jax.tree.leaves(counts)) if scope == "global" else counts) == target

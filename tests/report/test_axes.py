@@ -27,7 +27,7 @@ def test_labels_that_do_not_touch_stay() -> None:
 
 def test_the_dense_network_is_at_the_left_and_ticks_are_rounds() -> None:
     axes = Figure().add_subplot()
-    ticks_of_density(axes, pd.Series([0.8**round for round in range(16)]))
+    ticks_of_density(axes, pd.Series([0.8**round_number for round_number in range(16)]))
     left, right = axes.get_xlim()
     assert left > 1.0 > 0.8**15 > right
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "51", "26", "13", "6.9", "3.5"]

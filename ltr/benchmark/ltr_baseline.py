@@ -26,7 +26,7 @@ Each goes up to `ltr.engine.trainer.MAX_GROWTH` times as far as the last: past t
 """
 
 
-class Engine:
+class LtrBaseline:
     """Trains the network of a run on every device at once.
 
     Attributes:

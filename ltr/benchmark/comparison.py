@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ltr.benchmark.engine import Engine
-from ltr.benchmark.torch_baseline import Rival
+from ltr.benchmark.ltr_baseline import LtrBaseline
+from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
@@ -41,7 +41,7 @@ def compare(
     densities: Sequence[float],
     repeats: int,
     seconds: float,
-    crossovers: Path,
+    break_even_file: Path,
     on_status: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
@@ -51,17 +51,17 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        crossovers: the file of this machine's (see `ltr.engine.break_even`).
+        break_even_file: the file of this machine's break-even densities.
         on_status: hears what is measured.
     """
     spec = RunSpec.from_experiment(experiment)
-    packed = packed_layers(spec, crossovers, on_status)
-    dense, ours = Engine(spec, NO_LAYER), Engine(spec, packed)
+    packed = packed_layers(spec, break_even_file, on_status)
+    dense, ours = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(spec.model, spec.shapes)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []
-    with Rival(experiment) as rival:
+    with TorchBaseline(experiment) as torch_baseline:
         for turn in range(repeats):
             rows = []
             for density in densities:
@@ -70,7 +70,7 @@ def compare(
                     density,
                     dense.steps_per_second(density, seconds),
                     ours.steps_per_second(density, seconds),
-                    rival.steps_per_second(density, seconds),
+                    torch_baseline.steps_per_second(density, seconds),
                     ceiling() / operations,
                 )
                 rows.append(row)
