@@ -1,5 +1,7 @@
 """What can go wrong, each with the exit code that it leaves with and one clear line to print."""
 
+from signal import SIGINT
+
 
 class LtrError(Exception):
     """The run failed."""
@@ -25,3 +27,9 @@ class StoppedError(LtrError):
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal
+
+    def as_signal(self) -> BaseException:
+        """Return what the signal means to a Python program: KeyboardInterrupt, or the end of the process."""
+        if self.exit_code == 128 + SIGINT:
+            return KeyboardInterrupt(str(self))
+        return SystemExit(self.exit_code)

@@ -52,6 +52,18 @@ class LoadedRun:
     def __repr__(self) -> str:
         return f"<ltr run {self.folder}, {self.run.status}>"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: accuracies by round and arm, and what is decided."""
+        from ltr.report import html, tables
+        from ltr.report.outcome import findings
+
+        head = html.paragraphs([f"{self.folder}, {self.run.status}"])
+        if self.results.empty:
+            return head
+        summary = self.rounds
+        table = html.rounds_table(summary, tables.accuracy_title(summary), tables.accuracy)
+        return head + table + html.paragraphs(findings(self.results, self.experiment, self.verdicts))
+
     @cached_property
     def results(self) -> pd.DataFrame:
         """A row per training."""

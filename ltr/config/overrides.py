@@ -208,20 +208,20 @@ def _quoted(word: Word, sweep: bool) -> str:
     mark = dict(as_typed()).get(word.key)
     if word.key in group_names():
         is_odd = not re.fullmatch(r"[\w.-]+", word.value, re.ASCII)
-        return before + _quoted_text(word.value) if is_odd and word.value in choices(word.key) else word.text
+        return before + quoted(word.value) if is_odd and word.value in choices(word.key) else word.text
     if mark is None or word.value in ("", "null") or _is_quoted(word.value):
         return word.text
     values = [word.value]
     if sweep and (not isinstance(mark, FilePath) or _are_files(word.value.split(","), word.value)):
         values = word.value.split(",")
-    return before + ",".join(map(_quoted_text, values))
+    return before + ",".join(map(quoted, values))
 
 
 def _is_quoted(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
 
 
-def _quoted_text(text: str) -> str:
+def quoted(text: str) -> str:
     from hydra.core.override_parser.types import Quote, QuotedString
 
     literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # no reference to another knob

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a polite request: the run stops at its next visit, after a checkpoint."""
+"""SIGINT and SIGTERM as a polite request: the run stops at its next chunk, after a checkpoint."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Catches the signals while it is entered; a second one is not waited for."""
+    """Catches the signals while it is entered, in the main thread; a second one is not waited for."""
 
     def __init__(self) -> None:
         self._caught: int | None = None

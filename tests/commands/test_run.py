@@ -346,8 +346,8 @@ def test_a_job_that_fails_stops_no_other_and_a_table_ends_them(
             raise LtrError("broken")
 
     monkeypatch.setattr(runner, "_train", train)
-    for name in ("draw", "conclude"):
-        monkeypatch.setattr(runner, name, lambda *_: None)
+    for name in ("draw", "conclusion"):
+        monkeypatch.setattr(runner, name, lambda *_: "")
     assert ltr_run("-m", "seed=0,1", *SHORT) == 1
     said = capsys.readouterr()
     assert said.err.splitlines().count("ltr run: broken") == 1
