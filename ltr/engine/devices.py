@@ -5,6 +5,7 @@ trains one lane at a time, since side by side their weights fall out of its cach
 trains as many side by side (`jax.vmap`) as its memory takes.
 """
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ def start(cache: Path | None) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+@functools.cache
 def _warn_of_idle_cores() -> None:
     found, wanted = jax.devices(), len(cores())
     if found[0].platform == "cpu" and len(found) < wanted:

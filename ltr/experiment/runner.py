@@ -15,7 +15,7 @@ from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
 from ltr.arms import missing
 from ltr.config.schema import Claims, Experiment
-from ltr.core import cache_paths
+from ltr.core import cache_paths, root_logger
 from ltr.engine import devices
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
@@ -302,7 +302,8 @@ def _logged_by(handler: logging.Handler) -> Iterator[None]:
     log.addHandler(handler)
     log.propagate = False
     try:
-        yield
+        with root_logger.left_alone():
+            yield
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
