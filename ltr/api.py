@@ -11,7 +11,9 @@ from ltr.config.keywords import words as as_words
 from ltr.config.overrides import overrides
 from ltr.errors import StoppedError
 from ltr.experiment import compose
+from ltr.experiment.signals import Stop
 from ltr.loaded import LoadedRun, load
+from ltr.report.output import in_python
 from ltr.store.catalog import Run, require_different
 from ltr.store.identity import folder_name
 
@@ -53,10 +55,11 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
     composed = compose.composed(checked)
     experiment = compose.experiment_of(composed)
     from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
-    from ltr.report.output import in_python
 
+    typed = compose.repeatable(checked, composed.ticket, experiment)
     try:
-        conduct(experiment, compose.repeatable(checked, composed.ticket, experiment), in_python(progress))
+        with Stop() as stop:
+            conduct(experiment, typed, stop, in_python(progress))
     except StoppedError as stopped:
         raise stopped.as_signal() from None
     return LoadedRun(Run(Path(experiment.output_root) / folder_name(experiment)))

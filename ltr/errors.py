@@ -1,12 +1,21 @@
 """What can go wrong, each with the exit code that it leaves with and one clear line to print."""
 
+from collections.abc import Mapping
 from signal import SIGINT
+from typing import Any
 
 
 class LtrError(Exception):
-    """The run failed."""
+    """The run failed.
+
+    Errors pickle, whatever arguments the constructor of a subclass takes: launchers send them from
+    process to process.
+    """
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self), self.args, vars(self))
 
 
 class ConfigError(LtrError):
@@ -26,10 +35,16 @@ class StoppedError(LtrError):
 
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
+        self.signal = signal
         self.exit_code = 128 + signal
 
     def as_signal(self) -> BaseException:
         """Return what the signal means to a Python program: KeyboardInterrupt, or the end of the process."""
-        if self.exit_code == 128 + SIGINT:
-            return KeyboardInterrupt(str(self))
-        return SystemExit(self.exit_code)
+        return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
+
+
+def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:
+    """The error with these `args` and attributes, made without its constructor."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ltr.pruning.at_init import Network
+from ltr.pruning.at_init import ScoringInput
 
 
-class Ticket(NamedTuple):
+class Subnetwork(NamedTuple):
     """A subnetwork: a mask (see `ltr.core.masks`) and float32 weights to start from.
 
     Where the mask is False the weights do not train; they are zero, but for arms that freeze them.
@@ -36,11 +36,11 @@ class ArmContext(NamedTuple):
     """
 
     layer_types: Any
-    ticket: Ticket
+    ticket: Subnetwork
     initial: Any
     rewind_params: Any
     dense: Callable[[], Any]
     one_shot: Callable[[], Any]
     rewind: Callable[[Any, Any, Any], Any]
     init: Callable[[jax.Array], Any]
-    network: Callable[[jax.Array], Network]
+    network: Callable[[jax.Array], ScoringInput]

@@ -9,21 +9,21 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.context import ArmContext, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.core import masks, rng
 
 
-def own(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
+def own(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Those that belong to the mask: what the survivors were reset to."""
     return start.weights
 
 
-def initial(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
+def initial(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Those at initialisation, whatever the rewind step."""
     return context.initial
 
 
-def reinit(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
+def reinit(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
 
     Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
@@ -31,7 +31,7 @@ def reinit(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
     return context.init(key)
 
 
-def reshuffled(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
+def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """The survivors' own weights, permuted within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)
 
@@ -45,7 +45,7 @@ def reshuffled(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
     return masks.tree_map(layer, start.mask, start.weights)
 
 
-def constant(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
+def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Plus or minus the deviation of the layer's initial weights, by a coin (Zhou et al., 2019)."""
     generator = _generator(key)
 
@@ -57,7 +57,7 @@ def constant(context: ArmContext, start: Ticket, key: jax.Array) -> Any:
     return masks.tree_map(layer, start.mask, start.weights, context.initial)
 
 
-WEIGHTS: dict[str, Callable[[ArmContext, Ticket, jax.Array], Any]] = {
+WEIGHTS: dict[str, Callable[[ArmContext, Subnetwork, jax.Array], Any]] = {
     "own": own,
     "initial": initial,
     "reinit": reinit,
@@ -67,7 +67,7 @@ WEIGHTS: dict[str, Callable[[ArmContext, Ticket, jax.Array], Any]] = {
 """Source, the arm's mask with its own weights, key -> weights."""
 
 
-def with_signs(weights: Any, start: Ticket) -> Any:
+def with_signs(weights: Any, start: Subnetwork) -> Any:
     """The weights with the signs of the arm's own (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, own: new if kept is None else np.copysign(new, own),

@@ -51,12 +51,11 @@ def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     run = find(args.output_root, args.run)
     from ltr.analysis.connectivity import by_round
-    from ltr.config.parse import parse
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.store import tables
 
-    experiment = parse({**run.config, "output_root": str(run.folder.parent)})
+    experiment = run.experiment()
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")

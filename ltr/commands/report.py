@@ -17,7 +17,7 @@ from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
-    from ltr.analysis.connections import Tickets
+    from ltr.analysis.mask_structure import TicketLayers
     from ltr.loaded import LoadedRun
     from ltr.report.page import Subject
 
@@ -88,9 +88,9 @@ def _subject(run: "LoadedRun") -> "Subject":
     )
 
 
-def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
+def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
-    from ltr.analysis.connections import counted, layers
+    from ltr.analysis.mask_structure import counted, layers
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []

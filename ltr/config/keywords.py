@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ltr.config.overrides import quoted
+from ltr.config.overrides import as_text
 from ltr.errors import ConfigError
 
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_][\w.-]*|\d+ep", re.ASCII | re.IGNORECASE)
@@ -53,7 +53,7 @@ def _value(name: str, value: Any) -> str:
         case int() | float():
             return repr(value)
         case str():
-            return value if _PLAIN.fullmatch(value) else quoted(value)
+            return value if _PLAIN.fullmatch(value) else as_text(value)
         case list() | tuple() | range():
             return f"[{','.join(_value(name, one) for one in value)}]"
     raise ConfigError(f"{name}={value!r}: must be a number, text, True, False, None, or a list of these")

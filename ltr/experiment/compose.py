@@ -19,6 +19,9 @@ from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
 
+ERRORS = (HydraException, OmegaConfBaseException)
+"""What Hydra raises where a configuration cannot be composed."""
+
 
 def register() -> None:
     """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
@@ -63,7 +66,7 @@ def composed(checked: Sequence[str]) -> DictConfig:
     try:
         with _no_other_application(), _initialized():
             return compose("config", [*checked])
-    except (HydraException, OmegaConfBaseException) as error:
+    except ERRORS as error:
         raise ConfigError(one_line(error)) from None
 
 

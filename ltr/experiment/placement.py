@@ -9,8 +9,8 @@ import numpy as np
 from ltr import arms, kernels
 from ltr.core import masks
 from ltr.engine import break_even, devices
-from ltr.engine.break_even import Layer
 from ltr.engine.devices import Placement
+from ltr.engine.measurements import LayerShape
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import ConfigError
 from ltr.experiment.spec import RunSpec
@@ -32,13 +32,13 @@ def lane_bytes(spec: RunSpec) -> int:
     return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
-def packable_layers(spec: RunSpec) -> dict[str, Layer]:
+def packable_layers(spec: RunSpec) -> dict[str, LayerShape]:
     """Layers that could train packed, by name."""
     num_positions = spec.model.num_positions
     trees = (masks.where(num_positions, tree) for tree in (spec.shapes, num_positions))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(num_positions), *trees)), strict=True)
     return {
-        name: Layer(
+        name: LayerShape(
             kernel.shape,
             num_positions,
             is_first=name == spec.model.first,

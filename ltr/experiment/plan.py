@@ -95,7 +95,7 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.crossovers(), on_status))
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), on_status))
     return Plan(
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",

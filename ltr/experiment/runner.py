@@ -32,8 +32,8 @@ from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
 from ltr.report.progress import Display, Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FINISHED
-from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -41,12 +41,13 @@ from ltr.trackers import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str], output: Output | None = None) -> None:
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Output | None = None) -> None:
     """Train what the run lacks, and say what it found. A run that lacks nothing is not written.
 
     Args:
         experiment: the configuration.
         words: what asked for it, after `ltr run`; recorded as the command to repeat.
+        stop: asked after each chunk whether to stop; the caller enters it.
         output: where results, messages and progress go; None for the command line.
 
     Raises:
@@ -61,7 +62,7 @@ def conduct(experiment: Experiment, words: Sequence[str], output: Output | None 
     trackers.require(experiment.tracker)
     for line in data.status_lines(experiment.dataset):
         output.message(line)
-    with _logged_by(output.warnings()), Stop() as stop, open_run(experiment) as folder:
+    with _logged_by(output.warnings()), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
@@ -175,7 +176,7 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
     """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
-    packed = packed_layers(spec, cache_paths.crossovers(), on_status, folder.packed)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
 
@@ -187,7 +188,7 @@ def _train(session: Session, stop: Stop, table: "RoundTable", output: Output) ->
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(session, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -218,7 +219,7 @@ class RoundTable:
             self._next += 1
 
 
-class Watch:
+class RunObserver:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(

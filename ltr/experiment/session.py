@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ltr import arms, pruning
-from ltr.arms import ArmContext, Ticket
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.engine import flops
@@ -19,7 +19,7 @@ from ltr.experiment import records, snapshot
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
-from ltr.pruning.at_init import Network
+from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by
@@ -99,26 +99,26 @@ class Session:
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.groups.save("initial", saved)
 
-    def find_ticket(self, round_number: int, replicate: int) -> Ticket:
+    def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
         """Return the ticket of a round: the round before, pruned and rewound; of round 0 all weights."""
         if replicate in self.folder.groups.members(round_name(round_number)):
             saved = self.folder.groups.load(round_name(round_number), replicate)
-            return Ticket(saved["mask"], saved["start"])
+            return Subnetwork(saved["mask"], saved["start"])
         first = self.folder.groups.load("initial", replicate)
         dense = masks.ones(first["initial"], self.spec.model.layer_types)
         if round_number == 0:
-            return Ticket(dense, first["initial"])
+            return Subnetwork(dense, first["initial"])
         if self.runtime.tickets:
             mask = self.runtime.tickets.mask(round_number, replicate, dense)
-            return Ticket(mask, masks.apply(mask, first["origin"]))
+            return Subnetwork(mask, masks.apply(mask, first["origin"]))
         config, evidence = self.experiment, self._evidence(round_number, replicate)
         mask = pruning.prune(
             config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round_number]
         )
         rewind = REWINDINGS[config.rewind.name].weights
-        return Ticket(mask, rewind(mask, evidence.trained, first["origin"]))
+        return Subnetwork(mask, rewind(mask, evidence.trained, first["origin"]))
 
-    def initial_state(self, lane: LaneId, ticket: Ticket) -> InitialState:
+    def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
         """Return what a lane starts from; the lanes of a replicate see a round's data in the same order."""
         experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
@@ -197,7 +197,7 @@ class Session:
         key = rng.fold(self._root_key(replicate), "criterion", round_number)
         return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
-    def _arm_context(self, replicate: int, ticket: Ticket) -> ArmContext:
+    def _arm_context(self, replicate: int, ticket: Subnetwork) -> ArmContext:
         """Return what the arms of a round may draw on."""
         config, layer_types = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
@@ -208,10 +208,10 @@ class Session:
         def one_shot() -> Any:
             return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
-        def network(key: jax.Array) -> Network:
+        def network(key: jax.Array) -> ScoringInput:
             model = self.spec.model._replace(layer_types=layer_types)
             keep = masks.count(masks.where(layer_types, ticket.mask))
-            return Network(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
+            return ScoringInput(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
 
         return ArmContext(
             layer_types,

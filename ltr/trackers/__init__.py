@@ -20,6 +20,7 @@ import pandas as pd
 
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, StoppedError
+from ltr.extras import install_command
 from ltr.store import whole
 from ltr.store.settings import extent, settings
 
@@ -162,7 +163,7 @@ def require(name: str) -> None:
     except Exception as error:
         raise ConfigError(
             f"tracker={name}: {TRACKERS[name].package} cannot be imported ({error}); "
-            f"pip install -e '.[{name}]'"
+            f"type: {install_command(name)}"
         ) from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ltr import arms, pruning
-from ltr.arms import ArmContext, Ticket
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
@@ -54,7 +54,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
 
     for round_number, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
         mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
-    ticket = Ticket(mask, masks.apply(mask, params))
+    ticket = Subnetwork(mask, masks.apply(mask, params))
     initial, prunable = (
         jax.tree.map(lambda leaf: 2 * leaf, params),
         prunable_types(network.layer_types, config.rates),
@@ -68,7 +68,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         rewind=REWINDINGS["weights"].weights,
         init=jax.jit(network.init),
-        network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
+        network=lambda key: at_init.ScoringInput(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
 
 
@@ -94,7 +94,7 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in kernels(mask)]
 
 
-def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Ticket:
+def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Subnetwork:
     """What an arm starts from."""
     return arms.start(ARMS[name], context, key)
 

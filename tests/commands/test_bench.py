@@ -9,7 +9,7 @@ import pytest
 
 from ltr import kernels
 from ltr.benchmark import contest, torch_baseline
-from ltr.benchmark.contest import Row
+from ltr.benchmark.comparison import Row
 from ltr.cli import main
 from ltr.errors import LtrError
 from ltr.experiment.compose import from_words

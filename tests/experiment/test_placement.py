@@ -7,7 +7,7 @@ import pytest
 
 from ltr import kernels
 from ltr.engine import break_even
-from ltr.engine.break_even import Layer
+from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.placement import packable_layers, packed_layers
@@ -31,7 +31,7 @@ def packing(*words: str, **more: Any) -> dict[str, float]:
     return dict(packed_layers(spec(*words), Path("unused"), str, **more))
 
 
-def test_by_the_crossovers_of_this_machine() -> None:
+def test_by_the_break_even_densities_of_this_machine() -> None:
     assert packing() == MEASURED
 
 
@@ -48,8 +48,8 @@ def test_always_and_never_whatever_is_recorded() -> None:
 def test_dense_layers_and_convolutions_can_be_packed() -> None:
     layers = packable_layers(spec("model=conv2", "dataset=cifar10"))
     assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
-    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32, is_first=True)
-    assert layers["output"] == Layer((256, 10), 1)
+    assert layers["conv_1"] == LayerShape((3, 3, 3, 64), 32 * 32, is_first=True)
+    assert layers["output"] == LayerShape((256, 10), 1)
 
 
 @pytest.mark.parametrize(("dataset", "reads_pixels"), [("mnist", True), ("cifar10", False)])

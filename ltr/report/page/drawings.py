@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.connections import Tickets, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
+from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
 from ltr.report.arms import styles
@@ -162,7 +162,9 @@ def by_cost(results: pd.DataFrame) -> Drawing:
     )
 
 
-def connections(layers: pd.DataFrame, last: Tickets, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
+def connections(
+    layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None
+) -> Iterator[Drawing]:
     """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
     round_number = int(layers["round"].max())
     yield _layers(layers)
@@ -204,7 +206,7 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     )
 
 
-def _initial(last: Tickets, round_number: int, layer: str) -> Drawing:
+def _initial(last: TicketLayers, round_number: int, layer: str) -> Drawing:
     kept, pruned = initial_weights(last, layer)
     drawn, axes = empty("share of the weights", "", f"layer {layer}, all replicates", labels=2)
     span = float(np.quantile(np.abs(np.concatenate([kept, pruned])), 0.999))
@@ -227,7 +229,7 @@ def _initial(last: Tickets, round_number: int, layer: str) -> Drawing:
     )
 
 
-def _pixels(last: Tickets, round_number: int, layer: str, image: tuple[int, int, int]) -> Drawing:
+def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int, int, int]) -> Drawing:
     counts = of_inputs(last, layer).reshape(image).sum(-1)
     drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
     axes.spines[:].set_visible(False)

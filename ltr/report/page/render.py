@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ltr.analysis.claims import CLAIMS
-from ltr.analysis.connections import Tickets
+from ltr.analysis.mask_structure import TicketLayers
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
@@ -45,7 +45,7 @@ class Subject(NamedTuple):
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
         found, looks: what is decided of its claims, and the looks that were taken for it.
-        layers: how many weights each layer of each ticket keeps (`ltr.analysis.connections.counted`).
+        layers: how many weights each layer of each ticket keeps (`ltr.analysis.mask_structure.counted`).
         last: the last ticket of each replicate; these two are empty where checkpoints are lost.
         image: height, width and channels of its data; None where they are not known any more.
     """
@@ -61,7 +61,7 @@ class Subject(NamedTuple):
     found: Found
     looks: Sequence[Look]
     layers: pd.DataFrame
-    last: Tickets
+    last: TicketLayers
     image: tuple[int, int, int] | None
 
 

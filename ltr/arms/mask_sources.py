@@ -6,33 +6,33 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.context import ArmContext, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.pruning import sharing
 from ltr.pruning.at_init import AT_INIT, inverted
 
 
-def ticket(context: ArmContext) -> Ticket:
+def ticket(context: ArmContext) -> Subnetwork:
     """The mask that pruning found."""
     return context.ticket
 
 
-def one_shot(context: ArmContext) -> Ticket:
+def one_shot(context: ArmContext) -> Subnetwork:
     """The dense network pruned at once to the ticket's density (Frankle & Carbin, 2019, section 2).
 
     In each layer; where the run prunes globally, of the network, by one threshold of its own. A layer may
     then end up empty, as it may in practice.
     """
     mask = context.one_shot()
-    return Ticket(mask, context.rewind(mask, context.dense(), context.rewind_params))
+    return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
-MASKS: dict[str, Callable[[ArmContext], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
+MASKS: dict[str, Callable[[ArmContext], Subnetwork]] = {"ticket": ticket, "one_shot": one_shot}
 """Where a mask comes from; beside these, `ltr.pruning.at_init.AT_INIT`."""
 
 
-def own(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
+def own(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     """The arm's mask before any shuffle, with the weights that belong to it.
 
     Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
@@ -42,7 +42,7 @@ def own(arm: Arm, context: ArmContext, key: jax.Array) -> Ticket:
         return MASKS[arm.mask](context)
     method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
     found = method(context.network(key))
-    return Ticket(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
+    return Subnetwork(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
 
 
 def _or_else(mask: Any, found: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ltr.benchmark.engine import LtrBaseline
+from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.engine import flops
@@ -41,7 +41,7 @@ def compare(
     densities: Sequence[float],
     repeats: int,
     seconds: float,
-    crossovers: Path,
+    break_even_file: Path,
     on_status: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
@@ -51,11 +51,11 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        crossovers: the file of this machine's (see `ltr.engine.break_even`).
+        break_even_file: the file of this machine's break-even densities.
         on_status: hears what is measured.
     """
     spec = RunSpec.from_experiment(experiment)
-    packed = packed_layers(spec, crossovers, on_status)
+    packed = packed_layers(spec, break_even_file, on_status)
     dense, ours = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(spec.model, spec.shapes)
