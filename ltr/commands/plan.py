@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
-    from ltr.data import status_lines  # what imports JAX, after what is wrong is said
+    from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
     from ltr.experiment.plan import plan
     from ltr.report.console import write
     from ltr.report.status_line import show_status

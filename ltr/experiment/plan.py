@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ltr import arms
-from ltr.analysis import claims
+from ltr.arms.lanes import lanes as lanes_of
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import cache_paths
 from ltr.engine import devices
@@ -89,12 +88,11 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         ConfigError: the configuration is wrong.
     """
     devices.start(None)
-    claims.check(experiment)
     spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
-    lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
+    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
     cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), on_status))
     return Plan(
         id=run_id(experiment),
