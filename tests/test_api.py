@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,8 @@ from ltr.loaded import LoadedRun
 from ltr.store.identity import run_id
 
 Captured = pytest.CaptureFixture[str]
+
+README = Path(__file__).parents[1] / "README.md"
 
 KNOBS: dict[str, Any] = {
     "steps": 20,
@@ -214,6 +218,16 @@ def test_a_notebook_shows_a_run_as_a_table(other: LoadedRun) -> None:
     assert f"<td>{100 * accuracy:.2f} ± " in shown
     assert "<th>random_reinit</th>" in shown
     assert "<p>Nothing is decided: 2 replicates leave every claim open.</p>" in shown
+
+
+def test_the_calls_of_the_readme_are_accepted() -> None:
+    def accept(*texts: str, **knobs: Any) -> None:
+        from_words(words(texts, knobs))
+
+    calls = re.findall(r"^    \w+ = (ltr\.run\(.*\))$", README.read_text(), re.M)
+    assert len(calls) == 2
+    for call in calls:
+        eval(call, {"ltr": SimpleNamespace(run=accept)})
 
 
 def test_importing_ltr_imports_nothing_heavy() -> None:
