@@ -1,5 +1,6 @@
 """Runs from Python: `ltr.run`, `ltr.plan` and `ltr.compare`, with the knobs of the command line."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,16 @@ from ltr.store.identity import folder_name
 if TYPE_CHECKING:
     from ltr.experiment.plan import Plan
 
+_TURN = threading.Lock()
+"""Held by the run that trains: it has all devices."""
+
 
 def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
     """Find lottery tickets, as `ltr run` does: train what the run lacks, and return all of it.
 
     A run that was stopped goes on, one that is finished trains nothing, and more rounds, replicates, draws
-    or arms train only what is missing. Results are those of the command line, bit for bit.
+    or arms train only what is missing. Results are those of the command line, bit for bit. Runs of several
+    threads take turns.
 
     Example:
         ```python
@@ -58,7 +63,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
 
     typed = compose.repeatable(checked, composed.ticket, experiment)
     try:
-        with Stop() as stop:
+        with _TURN, Stop() as stop:
             conduct(experiment, typed, stop, in_python(progress))
     except StoppedError as stopped:
         raise stopped.as_signal() from None

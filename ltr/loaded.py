@@ -131,7 +131,12 @@ class LoadedRun:
 
 
 def load(run: str | Path = "last", output_root: str | Path = "outputs") -> LoadedRun:
-    """A run, to be looked at in Python.
+    """Load a run.
+
+    Example:
+        ```python
+        ltr.load("last").rounds
+        ```
 
     Args:
         run: its folder, id or the beginning of it, or "last".

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import threading
 from collections.abc import Iterator, Sequence
 
 from hydra import compose, initialize_config_dir
@@ -19,6 +20,8 @@ from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
 from ltr.experiment import checks
+
+_ONE_APPLICATION = threading.Lock()
 
 ERRORS = (HydraException, OmegaConfBaseException)
 """What Hydra raises where a configuration cannot be composed."""
@@ -98,13 +101,14 @@ def _initialized() -> initialize_config_dir:
 @contextlib.contextmanager
 def _no_other_application() -> Iterator[None]:
     """Put the program's own use of Hydra aside: there is room for one application in a process."""
-    instance = GlobalHydra.instance()
-    before = instance.hydra
-    instance.clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra = before
+    with _ONE_APPLICATION:
+        instance = GlobalHydra.instance()
+        before = instance.hydra
+        instance.clear()
+        try:
+            yield
+        finally:
+            GlobalHydra.instance().hydra = before
 
 
 def one_line(error: Exception) -> str:
