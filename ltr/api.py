@@ -29,8 +29,8 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
     """Find lottery tickets, as `ltr run` does: train what the run lacks, and return all of it.
 
     A run that was stopped goes on, one that is finished trains nothing, and more rounds, replicates, draws
-    or arms train only what is missing. Results are those of the command line, bit for bit. Runs of several
-    threads take turns.
+    or arms train only what is missing. On the same devices results are those of the command line, bit for
+    bit. Runs of several threads take turns.
 
     Example:
         ```python
