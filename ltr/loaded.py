@@ -57,6 +57,18 @@ class LoadedRun:
         except ConfigError as error:
             raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: accuracies by round and arm, and what is decided."""
+        from ltr.report import html, tables
+        from ltr.report.outcome import findings
+
+        head = html.paragraphs([f"{self.folder}, {self.run.status}"])
+        if self.results.empty:
+            return head
+        summary = self.rounds
+        table = html.rounds_table(summary, tables.accuracy_title(summary), tables.accuracy)
+        return head + table + html.paragraphs(findings(self.results, self.experiment, self.verdicts))
+
     @cached_property
     def results(self) -> pd.DataFrame:
         """A row per training."""
@@ -128,7 +140,12 @@ class LoadedRun:
 
 
 def load(run: str | Path = "last", output_root: str | Path = "outputs") -> LoadedRun:
-    """A run, to be looked at in Python.
+    """Load a run.
+
+    Example:
+        ```python
+        ltr.load("last").rounds
+        ```
 
     Args:
         run: its folder, id or the beginning of it, or "last".

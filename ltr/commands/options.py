@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltr.errors import ConfigError
-from ltr.store.catalog import find
+from ltr.store.catalog import find, require_different
 
 if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
@@ -47,9 +46,5 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
 def load_different(names: Sequence[str], output_root: Path) -> "list[LoadedRun]":
     """The runs of these names; ConfigError where two names are of one run."""
     runs = [load(name, output_root) for name in names]
-    seen: dict[Path, str] = {}
-    for name, run in zip(names, runs, strict=True):
-        if other := seen.get(run.folder.resolve()):
-            raise ConfigError(f"{other}, {name}: both are {run.folder}; name different runs")
-        seen[run.folder.resolve()] = name
+    require_different(names, [run.folder for run in runs])
     return runs

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -183,6 +183,15 @@ def find(output_root: Path, name: str) -> Run:
         names = ", ".join(sorted(folder.name for folder in found))
         raise ConfigError(f"{name}: the beginning of more than one run in {output_root}: {names}")
     return Run(found[0])
+
+
+def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
+    """ConfigError if two names are of the same run folder."""
+    seen: dict[Path, str] = {}
+    for name, folder in zip(names, folders, strict=True):
+        if other := seen.get(folder.resolve()):
+            raise ConfigError(f"{other}, {name}: both are {folder}; name different runs")
+        seen[folder.resolve()] = name
 
 
 def _folders(output_root: Path) -> list[Path]:
