@@ -81,7 +81,6 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     import numpy as np
 
     from ltr import data, export, models
-    from ltr.core import masks
     from ltr.errors import LtrError
 
     ticket, experiment = run.ticket(round, replicate), run.experiment
@@ -96,8 +95,9 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.places, model.uses))  # elsewhere, padding is not known
-    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
+    found = export.sizes(
+        export.named(ticket.trained), export.named(ticket.mask), export.named(model.uses), narrower
+    )
     return {"round": round, "replicate": replicate, **found._asdict()}
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +24,9 @@ from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import DENSEST, Form, capacity
-from ltr.kernels import Packed, Pixels
-from ltr.models import arithmetic
+from ltr.kernels import Pixels
+from ltr.models.layers import Conv, Dense
+from ltr.models.packed import NO_PATTERNS, sparse_products
 
 
 class Layer(NamedTuple):
@@ -32,7 +34,8 @@ class Layer(NamedTuple):
 
     Attributes:
         kernel: [in, out], or of a convolution [size, size, in, out].
-        places: where in an image it is used; of a convolution, pixels of its result, taken for a square.
+        places: at how many places of an example it is used: tokens, or of a convolution pixels of its
+            result, taken for a square.
         is_first: whether nobody asks for the gradient of its inputs.
         reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
     """
@@ -41,6 +44,17 @@ class Layer(NamedTuple):
     places: int = 1
     is_first: bool = False
     reads_pixels: bool = False
+
+    @property
+    def module(self) -> nn.Module:
+        """A layer of this kernel."""
+        *size, _, features = self.kernel
+        return Conv(features, size[0]) if size else Dense(features)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it is a dense layer of tokens."""
+        return len(self.kernel) == 2 and self.places > 1
 
     def __str__(self) -> str:
         first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
@@ -96,8 +110,9 @@ class Probe:
         params = {"kernel": form.pack(kernel) if form else kernel, "bias": bias}
         moments = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
         x = (self._pixels if layer.reads_pixels and form else self._floats)(layer, generator)
-        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if form else x
-        lane = params, moments, batch, form.pattern if form else kept
+        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if _is_by_unit(layer, form) else x
+        mask, patterns = (None, {"": form.pattern}) if form else (kept, NO_PATTERNS)
+        lane = params, moments, batch, mask, patterns
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -111,7 +126,9 @@ class Probe:
         return lambda: seconds(steps) / steps
 
     def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
-        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.places),) * 2
+        side = (layer.places,) if layer.has_tokens else ()
+        if len(layer.kernel) > 2:
+            side = (math.isqrt(layer.places),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
     def _pixels(self, layer: Layer, generator: np.random.Generator) -> Pixels:
@@ -121,15 +138,15 @@ class Probe:
         return jax.tree.map(np.asarray, pixels)
 
     def _steps(self, layer: Layer, lane: Any, count: jax.Array) -> Any:
-        *carry, connections = lane
-        is_packed = isinstance(connections, kernels.Pattern)
+        *carry, mask, patterns = lane
 
         def loss(params: Any, x: Any) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
-            weights = Packed(params["kernel"], connections) if is_packed else params["kernel"]
-            batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if is_packed else x
-            product = arithmetic.dense if len(layer.kernel) == 2 else arithmetic.conv
-            return jnp.square(product(batch, weights, params["bias"])).sum()
+            by_unit = _is_by_unit(layer, patterns)
+            batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
+            with sparse_products(patterns):
+                result: Any = layer.module.apply({"params": params}, batch)
+            return jnp.square(result).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:
             params, moments, x = carry
@@ -138,13 +155,18 @@ class Probe:
             else:
                 gradients, of_x = jax.grad(loss, (0, 1))(params, x)
                 x = x - 1e-3 * of_x
-            if not is_packed:
-                gradients["kernel"] = jnp.where(connections, gradients["kernel"], 0)
+            if mask is not None:
+                gradients["kernel"] = jnp.where(mask, gradients["kernel"], 0)
             direction, moments = self._optimizer.direction.update(gradients, moments, params)
             params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
             return params, moments, x
 
         return lax.fori_loop(0, count, step, tuple(carry))
+
+
+def _is_by_unit(layer: Layer, packed: Any) -> bool:
+    """Whether the layer before, if packed too, leaves what it takes in unit by unit; attention never does."""
+    return bool(packed) and not layer.has_tokens
 
 
 def measured(

@@ -17,6 +17,7 @@ import optax
 from ltr import kernels
 from ltr.core import masks
 from ltr.methods import Lane
+from ltr.models.packed import NO_PATTERNS
 
 Layers = Mapping[str, float]
 """By the name of a layer, the density up to which its kernel trains packed."""
@@ -109,14 +110,18 @@ class Packing(NamedTuple):
         ]
 
     def pack(self, lane: Lane, forms: Any) -> Lane:
-        """The lane as the devices train it."""
-        mask = jax.tree.map(lambda kept, form: form.pattern if form else kept, lane.mask, forms)
-        return self._each(lane._replace(mask=mask), forms, Form.pack)
+        """The lane as the devices train it: without the masks of packed kernels, with their patterns."""
+        mask = jax.tree.map(lambda kept, form: None if form else kept, lane.mask, forms)
+        names = jax.tree.leaves(masks.layer_names(forms))
+        patterns = {
+            name: form.pattern for name, form in zip(names, jax.tree.leaves(forms), strict=True) if form
+        }
+        return self._each(lane._replace(mask=mask, patterns=patterns), forms, Form.pack)
 
     def unpack(self, lane: Lane, forms: Any) -> Lane:
         """The lane as everything else knows it."""
         mask = masks.tree_map(lambda kept, form: form.kept if form else kept, lane.mask, forms)
-        return self._each(lane._replace(mask=mask), forms, Form.unpack)
+        return self._each(lane._replace(mask=mask, patterns=NO_PATTERNS), forms, Form.unpack)
 
     def _each(self, lane: Lane, forms: Any, change: Any) -> Lane:
         def changed(leaf: np.ndarray, form: Form | None) -> np.ndarray:

@@ -15,12 +15,13 @@ import optax
 from jax import lax
 
 from ltr import kernels
-from ltr.core import masks, rng
+from ltr.core import rng
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
 from ltr.models import Model
+from ltr.models.packed import NO_PATTERNS, Patterns
 
 LEGS = 64
 """Most stretches of training between two visits of the host."""
@@ -126,36 +127,38 @@ def normalise(images: Array, of: Examples) -> jax.Array:
 def given(
     images: Array,
     of: Examples,
-    model: Model,
-    network: Any,
+    as_pixels: bool = False,
     chosen: Array | None = None,
     coming: Array | None = None,
 ) -> Images:
-    """Uint8 images, or the `chosen` ones of them, as a network takes them.
-
-    Normalised; where the layer that reads them is packed, as the pixels that it normalises itself.
+    """Uint8 images, or the `chosen` ones of them, as a network takes them: normalised.
 
     Args:
         images: [count, height, width, channels].
         of: the data set whose images they are.
-        model: the network.
-        network: its mask, or parameters that are bound to one: whether the layer is packed.
+        as_pixels: as the pixels that a packed layer normalises itself (see `Model.reads`).
         chosen: int32 [batch].
         coming: a guess at what will be chosen next, int32 [batch].
     """
-    if model.reads and masks.is_packed(network[model.reads]):
+    if as_pixels:
         which = jnp.arange(len(images)) if chosen is None else chosen
         return kernels.pixels(images, which, of.mean, of.std, coming)
     return normalise(images if chosen is None else images[chosen], of)
 
 
-def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
-    """Mean loss and accuracy over every example of a split, float32 [2]."""
+def evaluate(
+    model: Model,
+    params: Any,
+    split: tuple[Array, Array],
+    of: Examples,
+    patterns: Patterns = NO_PATTERNS,
+) -> jax.Array:
+    """Mean loss and accuracy over every example of a split, float32 [2]; `patterns` of packed kernels."""
 
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, given(images, of, model, params))
+        logits = model.apply(params, given(images, of, model.reads in patterns), patterns)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -189,10 +192,11 @@ def program(
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
+            as_pixels = model.reads in lane.patterns
             if augment is none:
-                return given(data.images, data, model, lane.mask, chosen, coming)
+                return given(data.images, data, as_pixels, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return given(augmented, data, model, lane.mask)
+            return given(augmented, data, as_pixels)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
@@ -206,10 +210,10 @@ def program(
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
-            mask, params = method.network(lane)
+            _, params = method.network(lane)
 
             def asked(split: tuple[Array, Array], params: Any) -> jax.Array:
-                return evaluate(model, masks.bound(mask, params), split, data)
+                return evaluate(model, params, split, data, lane.patterns)
 
             loss, accuracy = asked(data.validation, params)
             is_best = loss < lane.least

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
-from ltr.models.model import KINDS, Model, with_statistics
+from ltr.models.layer_types import KINDS
+from ltr.models.model import Model, with_statistics
 from ltr.suggestions import nearest
 
 

@@ -8,6 +8,7 @@ import jax
 
 from ltr.config.schema import Model as Config
 from ltr.models.checks import require_size
+from ltr.models.layer_types import by_module_or_shortcut
 from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
 
@@ -56,7 +57,7 @@ class WideResNet(nn.Module):
                 name = f"block_{group * self.blocks + block + 1}"
                 x = Block(channels, stride, self.dropout, self.kernel_init, name=name)(x, train)
         x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(x))
-        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 
 def wide_resnet(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
@@ -65,4 +66,4 @@ def wide_resnet(config: Config, image_shape: tuple[int, int, int], classes: int)
     require_size(config, image_shape, 2 ** (len(groups) - 1))
     channels = tuple(scaled(width, config.width) for width in groups)
     net = WideResNet(channels, 4, classes, config.dropout, INITIALIZERS[config.init])
-    return from_linen(net, image_shape)
+    return from_linen(net, image_shape, layer_type=by_module_or_shortcut)

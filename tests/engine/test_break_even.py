@@ -54,6 +54,7 @@ def test_it_is_where_packed_costs_nine_tenths_of_dense(
         Layer((8, 4)),
         Layer((8, 4), is_first=True),
         Layer((8, 4), is_first=True, reads_pixels=True),
+        Layer((8, 4), places=5),
         Layer((3, 3, 2, 4), 16),
     ],
     ids=str,

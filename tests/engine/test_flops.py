@@ -15,7 +15,7 @@ from ltr.engine import flops
 from ltr.engine.flops import Costs
 from ltr.methods import Parts, rigl
 from ltr.models import MODELS, Model
-from ltr.models.layers import BatchNorm, Conv, Dense
+from ltr.models.layers import BatchNorm, Conv, Dense, flatten
 from ltr.models.model import from_linen
 
 LAYERS = ("dense_1", "dense_2", "output")
@@ -31,7 +31,8 @@ class Strided(nn.Module):
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         x = nn.relu(Conv(2, name="conv_1")(images))
         x = Conv(3, stride=2, use_bias=False, name="conv_2")(x)
-        return Dense(4, name="output")(BatchNorm(use_running_average=not train, name="norm")(x))
+        x = BatchNorm(use_running_average=not train, name="norm")(x)
+        return Dense(4, name="output")(flatten(x))
 
 
 @pytest.fixture(scope="module")

@@ -101,27 +101,16 @@ def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -
 
 
 class TestWhatANetworkIsGiven:
-    """Pixels where the layer that reads them is packed, and normalised images elsewhere."""
-
-    @pytest.fixture
-    def packed(self, params: Any) -> dict[str, Any]:
-        """As far as is looked at: the first layer is packed, the others are not."""
-        kernel = kernels.Packed(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
-        return {**params, "dense_1": {"kernel": kernel}}
-
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-    def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, packed, np.array([3, 1], np.int32))
+    def test_pixels_where_asked(self, data: Examples) -> None:
+        given = program.given(data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32))
         assert isinstance(given, kernels.Pixels)
         assert given.shape == (2, 4, 4, 1)
+        assert given.reshape(2, -1).shape == (2, 16)
 
-    def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, params, np.array([3, 1], np.int32))
+    def test_normalised_floats_elsewhere(self, data: Examples) -> None:
+        given = program.given(data.images, data, chosen=np.array([3, 1], np.int32))
         np.testing.assert_array_equal(given, program.normalise(data.images[[3, 1]], data))
-
-    def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network._replace(reads=None), packed)
-        np.testing.assert_array_equal(given, program.normalise(data.images, data))
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])

@@ -13,7 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.methods import METHODS, Lane, Parts
-from ltr.models import Model, arithmetic
+from ltr.models import Model
+from ltr.models.convolution import conv
 from ltr.models.layers import INITIALIZERS
 from ltr.models.model import from_linen
 from ltr.models.resnet import ResNet
@@ -72,7 +73,7 @@ def step(model: Model) -> Callable[..., Lane]:
 
 def test_training_moves_a_tenth_of_the_way_to_the_batch(model: Model, params: Any) -> None:
     images, _ = batch(1)
-    seen = np.asarray(arithmetic.conv(images, params["conv_1"]["kernel"]), np.float64)
+    seen = np.asarray(conv(images, params["conv_1"]["kernel"]), np.float64)
     _, statistics = jax.jit(model.train)(params, images, KEY)
     before, after = params["norm_1"], statistics["norm_1"]
     mean = 0.9 * before["mean"] + 0.1 * seen.mean((0, 1, 2))

@@ -13,7 +13,7 @@ from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.experiment.session import QUICKLY_COMPILED
 from ltr.models import KINDS, MODELS, Model
-from ltr.models.layers import INITIALIZERS, Conv, Dense
+from ltr.models.layers import INITIALIZERS, Conv
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
 
@@ -257,19 +257,6 @@ class TestWhatReadsTheImages:
             from_linen(LeNet((3, 2), 2), (2, 2, 1), reads=name)
 
 
-def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
-    class Mixed(nn.Module):
-        @nn.compact
-        def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-            return Dense(3, name="output")(nn.Conv(2, (3, 3), name="conv_1")(images))
-
-    model = from_linen(Mixed(), (4, 5, 1))
-    assert model.kinds["conv_1"]["kernel"] == "conv"
-    assert model.places["conv_1"]["kernel"] is None
-    assert model.places["output"]["kernel"] == 1
-    assert model.uses["conv_1"]["kernel"].tolist() == [[4 * 5]], "padding included"
-
-
 @pytest.mark.parametrize(
     ("size", "stride", "shape", "rows", "columns"),
     [
@@ -282,7 +269,7 @@ def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
 def test_a_tap_is_used_where_it_falls_on_the_image(
     size: int, stride: int, shape: Any, rows: list[int], columns: list[int]
 ) -> None:
-    found = Conv(7, size, stride).uses((1, *shape, 6))
+    found = Conv(7, size, stride).products((1, *shape, 6))
     assert found.shape == (size, size, 1, 1)
     np.testing.assert_array_equal(found[..., 0, 0], np.outer(rows, columns))
 
@@ -294,7 +281,7 @@ def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
     model, found = build(name, (20, 17, 3), width=0.05), {}
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if context.method_name == "__call__" and isinstance(context.module, Dense | Conv):
+        if context.method_name == "__call__" and isinstance(context.module, nn.Dense | Conv):
             found[context.module.path] = context.module.copy(parent=None), args[0].shape
         return call(*args, **kwargs)
 
