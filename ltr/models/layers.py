@@ -23,8 +23,10 @@ kaiming: variance 2 / fan_in (He et al., 2015).
 
 
 Dense = partial(nn.Dense, kernel_init=INITIALIZERS["glorot"])
-"""Dense layer of Flax, x [..., in] -> [..., features]: of each token where there are tokens, flat images first
-go through `flatten`."""
+"""Dense layer of Flax: x [..., in] -> [..., features], of each token where there are tokens.
+
+Images go through `flatten` first.
+"""
 
 
 class Conv(nn.Module):

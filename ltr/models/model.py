@@ -112,44 +112,41 @@ def from_linen(
 
     shapes = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
     used, momenta = uses(collections), _momenta(collections)
-    kinds = _kinds(shapes, used, layer_type)
+    kinds = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
     head, *_ = used
     if reads and (head != (reads,) or used[head].places is None):
         raise ValueError(f"reads={reads}: it is {'/'.join(head)} that is given the images")
+
+    def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
+        """Like the parameters: a value of the use and the shape of each prunable kernel."""
+        return unflatten_dict(
+            {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in kinds.items()}
+        )
+
     return Model(
         init,
         apply,
         train,
         statistics if moving else None,
         unflatten_dict(kinds),
-        unflatten_dict(
-            {path: kind and _places(used[path[:-1]], shapes[path]) for path, kind in kinds.items()}
-        ),
-        unflatten_dict(
-            {path: kind and _products(used[path[:-1]], shapes[path]) for path, kind in kinds.items()}
-        ),
+        of_kernels(_places),
+        of_kernels(_products),
         "/".join(head),
         reads if image_shape[-1] == 1 else None,
     )
 
 
-def _kinds(
-    shapes: Mapping[Path, Any], used: Mapping[Path, Use], layer_type: LayerType
-) -> dict[Path, str | None]:
-    """The layer type of each parameter; ValueError for one that there is not, or of what is no kernel."""
-    *_, last = used
-    kinds = {}
-    for path, leaf in shapes.items():
-        *owner, name = path
-        layer = used[tuple(owner)].layer if tuple(owner) in used else None
-        kind = layer_type(Parameter(path, leaf.shape, layer, tuple(owner) == last))
-        if kind is not None and (kind not in KINDS or name != "kernel" or layer is None):
-            raise ValueError(
-                f"{'/'.join(path)}: layer type {kind}; must be one of {KINDS} for the kernel of a layer "
-                "that the network calls, and None for any other parameter"
-            )
-        kinds[path] = kind
-    return kinds
+def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType) -> str | None:
+    """The layer type of a parameter; ValueError for one that there is not, or of what is no kernel."""
+    *owner, name = path
+    use, last = used.get(tuple(owner)), [*used][-1]
+    kind = layer_type(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
+    if kind is not None and (kind not in KINDS or name != "kernel" or use is None):
+        raise ValueError(
+            f"{'/'.join(path)}: layer type {kind}; must be one of {KINDS} for the kernel of a layer that the "
+            "network calls, and None for any other parameter"
+        )
+    return kind
 
 
 def _places(use: Use, kernel: Any) -> int | None:

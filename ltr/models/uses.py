@@ -77,7 +77,7 @@ def _together(of: list[Use]) -> Use:
 
 
 def _counted(layer: nn.Module, inputs: tuple[Any, ...]) -> np.ndarray:
-    """Count the products of any linear layer: by the gradient of the sum of its results, of inputs of ones."""
+    """Count the products of any linear layer: the gradient of the sum of its results, of inputs of ones."""
     ones = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), inputs)
     shapes = jax.eval_shape(layer.init, jax.random.key(0), *ones)
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)

@@ -55,16 +55,13 @@ def test_uses_are_those_of_tokens(model: Model) -> None:
     """Every weight is in a product for each token that its layer is given; the head reads one."""
     assert leaves(model.uses)["attention/query/kernel"].shape == (1, 1, 1)
     found = {path: set(uses.ravel()) for path, uses in leaves(model.uses).items() if uses is not None}
-    seven = [
-        "up/kernel",
-        "down/kernel",
-        *(f"attention/{name}/kernel" for name in ("query", "key", "value", "out")),
-    ]
-    assert found == {"patches/kernel": {6}, **dict.fromkeys(seven, {7}), "head/kernel": {1}}
+    attention = [f"attention/{name}/kernel" for name in ("query", "key", "value", "out")]
+    seven = {path: {7} for path in ["up/kernel", "down/kernel", *attention]}
+    assert found == {"patches/kernel": {6}, **seven, "head/kernel": {1}}
 
 
 def test_operations_are_two_a_product_by_hand(model: Model) -> None:
-    """Forward, and in the gradients of weights and, but for the patches, of inputs; a pruned weight in none."""
+    """Forward, in the gradients of weights and, but for the patches, of inputs; a pruned weight in none."""
     whole = flops.dense(model, jax.eval_shape(model.init, jax.random.key(0)))
     attention = 7 * (6 * 2 * 3)
     by_hand = 2 * 6 * (4 * 6) + 3 * (4 * attention + 7 * (6 * 8) + 7 * (8 * 6) + 6 * 3)
