@@ -10,11 +10,11 @@ import pytest
 from hypothesis import settings
 
 from ltr.core import masks
-from ltr.data import Dataset, Split
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import devices
-from ltr.models import Model
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
 
 jax.config.update("jax_num_cpu_devices", 2)
 

@@ -16,13 +16,15 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, data
+from ltr.arms import lanes as arm_lanes
 from ltr.config.groups import ARM, choices
 from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
 from ltr.core import masks
-from ltr.data import DATASETS, Dataset, Split
-from ltr.data.augmentation import AUGMENTATIONS
+from ltr.data import dataset as data
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
+from ltr.data.registry import AUGMENTATIONS, DATASETS
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
@@ -30,9 +32,8 @@ from ltr.experiment import loop, session
 from ltr.experiment.compose import from_words
 from ltr.experiment.session import Setup
 from ltr.methods import early_bird, rigl
-from ltr.models import MODELS
-from ltr.pruning.criteria import CRITERIA, SIGNS
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.models.registry import MODELS
+from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
 from ltr.store import tables
 from ltr.store.folder import RunFolder, open_run, round_name
@@ -105,7 +106,7 @@ def ready() -> Callable[[Experiment], Setup]:
     made: dict[Any, Setup] = {}
 
     def make(experiment: Experiment) -> Setup:
-        outline, methods = session.outline(experiment), frozenset(arms.methods(experiment))
+        outline, methods = session.outline(experiment), frozenset(arm_lanes.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:

@@ -1,16 +1,16 @@
 """Which connections an arm keeps: where its mask comes from, with which weights, and how it is shuffled."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
+from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.arms.source import Source, Ticket
 from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.pruning import sharing
-from ltr.pruning.at_init import AT_INIT, inverted
+from ltr.pruning.at_init import AtInit, by
 
 
 def ticket(source: Source) -> Ticket:
@@ -28,21 +28,24 @@ def one_shot(source: Source) -> Ticket:
     return Ticket(mask, source.rewind(mask, source.dense(), source.origin))
 
 
-MASKS: dict[str, Callable[[Source], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
-"""Where a mask comes from; beside these, `ltr.pruning.at_init.AT_INIT`."""
-
-
 def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     """The arm's mask before any shuffle, with the weights that belong to it.
 
     Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
     layers that are never pruned stay whole.
     """
-    if arm.mask not in AT_INIT:
-        return MASKS[arm.mask](source)
-    method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
-    found = method(source.network(key))
+    entry = MASKS[arm.mask]
+    if not isinstance(entry, AtInitEntry):
+        ticket: Ticket = entry.load()(source)
+        return ticket
+    found = _at_init(entry, arm.invert)(source.network(key))
     return Ticket(masks.tree_map(_or_else, source.ticket.mask, found), source.origin)
+
+
+def _at_init(entry: AtInitEntry, invert: bool) -> AtInit:
+    """How a mask at initialisation is found; inverted, what its scores value most is pruned."""
+    code: Any = entry.load()
+    return by(code, entry.rounds, invert) if isinstance(entry, ScoreEntry) else code
 
 
 def _or_else(mask: Any, found: Any) -> Any:
@@ -98,13 +101,4 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
 
 def shuffled(name: str, mask: Any, kinds: Any, generator: np.random.Generator) -> Any:
     """The mask shuffled, but for layers that are never pruned, which are without a kind."""
-    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(kinds, mask), generator))
-
-
-SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {
-    "layerwise": layerwise,
-    "by_input": by_input,
-    "global": globally,
-    "even": evenly,
-    "erk": erdos_renyi_kernel,
-}
+    return masks.tree_map(_or_else, mask, SHUFFLES[name].load()(masks.where(kinds, mask), generator))

@@ -31,7 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
-    from ltr.data import status_lines  # what imports JAX, after what is wrong is said
+    from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
     from ltr.engine.devices import start
     from ltr.report.console import write
 
@@ -44,8 +44,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(experiment: Any) -> dict[str, Any]:
-    from ltr import arms
-    from ltr.analysis import claims
+    from ltr.arms.lanes import lanes as lanes_of
     from ltr.config.schema import to_dict
     from ltr.core import cache_paths
     from ltr.experiment import estimate, session
@@ -53,12 +52,11 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.report.status_line import tell
     from ltr.store.identity import canonical, folder_name, run_id
 
-    claims.check(experiment)
     outline = session.outline(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(outline.targets[0])
     trained = [round for round in rounds if experiment.trains(round)]
-    lanes = [len(arms.lanes(experiment, round)) for round in rounds]
+    lanes = [len(lanes_of(experiment, round)) for round in rounds]
     cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
     return {
         "id": run_id(experiment),

@@ -80,12 +80,14 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
-    from ltr import data, export, models
+    from ltr import export
+    from ltr.data.dataset import describe
     from ltr.errors import LtrError
+    from ltr.models.registry import build
 
     ticket, experiment = run.ticket(round, replicate), run.experiment
-    facts = data.describe(experiment.dataset)
-    model = models.build(experiment.model, facts.shape, facts.classes)
+    facts = describe(experiment.dataset)
+    model = build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":

@@ -12,7 +12,8 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choices, file_of, group_names
-from ltr.config.parse import KnobError, require_arms, validated
+from ltr.config.names import checked
+from ltr.config.parse import KnobError, require_arms
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -191,7 +192,7 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     for key in reversed(package):
         values = {key: values}
     try:
-        validated(values)
+        checked(values)
     except KnobError as error:
         raise file.error(_line(file.root, error.path[len(package) :]), str(error)) from None
     return values

@@ -13,8 +13,11 @@ import numpy as np
 
 from ltr.core import masks
 from ltr.engine.packing import Layers
-from ltr.methods import SCORES, Lane, Parts, rigl, weights
-from ltr.models import Model
+from ltr.methods import weights
+from ltr.methods.method import Lane, Parts
+from ltr.methods.registry import method as find
+from ltr.models.model import Model
+from ltr.registry import load
 
 
 def training(parts: Parts, method: str, mask: Any, params: Any, first: int, last: int) -> int:
@@ -24,12 +27,16 @@ def training(parts: Parts, method: str, mask: Any, params: Any, first: int, last
     trained, every weight has a gate and counts as trained. Moves of RigL need the gradients of all weights
     (Evci et al., 2020, appendix H); otherwise it is counted by the connections that it starts with.
     """
+    entry = find(method)
     whole, kernels = dense(parts.model, params), masks.where(parts.model.kinds, params)
-    used = whole if method in SCORES else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
-    trained = whole if method in SCORES else mask
+    used = whole if entry.trains_scores else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
+    trained = whole if entry.trains_scores else mask
     of_step = step(parts.model, used, trained)
-    moves = int(rigl.is_move(np.arange(first, last), parts.steps).sum()) if method == "rigl" else 0
-    return (last - first - moves) * of_step + moves * step(parts.model, used, whole)
+    all_gradients = 0
+    if entry.all_gradients:
+        all_gradients = int(load(entry.all_gradients)(np.arange(first, last), parts.steps).sum())
+    of_sparse = (last - first - all_gradients) * of_step
+    return of_sparse + all_gradients * step(parts.model, used, whole)
 
 
 def step(model: Model, used: Any, trained: Any) -> int:

@@ -16,7 +16,7 @@ import optax
 
 from ltr import kernels
 from ltr.core import masks
-from ltr.methods import Lane
+from ltr.methods.method import Lane
 from ltr.models.packed import NO_PATTERNS
 
 Layers = Mapping[str, float]

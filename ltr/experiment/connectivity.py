@@ -23,7 +23,7 @@ from ltr.engine import devices, program
 from ltr.engine.program import Examples
 from ltr.engine.trainer import Progress, Start
 from ltr.experiment.session import Setup
-from ltr.models import Model, with_statistics
+from ltr.models.model import Model, with_statistics
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import CONNECTIVITY, LaneId
 

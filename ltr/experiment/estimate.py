@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import arms, data
+from ltr.arms.lanes import lanes
 from ltr.core import masks
+from ltr.data import dataset
 from ltr.engine import devices, flops
 from ltr.engine.devices import Placement
 from ltr.engine.packing import Layers
@@ -39,7 +40,7 @@ class Cost(NamedTuple):
 def cost(of: Outline, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = of.experiment, of.schedule
-    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
+    facts, kernels = dataset.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
     steps = flops.costs(session.parts(of), experiment.batch_size, facts.shape)
     dense = steps.operations
     example = flops.example_operations(of.model, facts.shape)
@@ -50,7 +51,7 @@ def cost(of: Outline, packed: Layers) -> Cost:
         return example * (count * experiment.dataset.validation + tests * facts.test_examples)
 
     operations = sum(
-        len(arms.lanes(experiment, round))
+        len(lanes(experiment, round))
         * steps.time(flops.planned(of.targets[round], kernels), packed)
         * (dense * times.length(round) + evaluations(len(times.evaluate_at(round))))
         for round in range(experiment.rounds + 1)

@@ -7,18 +7,22 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from ltr import arms, pruning
-from ltr.arms import Source, Ticket, missing
+from ltr.arms import lanes
+from ltr.arms import start as arms
+from ltr.arms.lanes import missing
+from ltr.arms.source import Source, Ticket
 from ltr.core import masks, rng
 from ltr.engine import flops
 from ltr.engine.trainer import Outcome, Progress, Start
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.session import Setup
-from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods.method import Beginning
+from ltr.methods.registry import WATCHED, WEIGHTS_ALONE
+from ltr.pruning import prune
 from ltr.pruning.at_init import Network
 from ltr.pruning.criteria import Evidence
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
@@ -79,8 +83,8 @@ def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> 
         mask = setup.tickets.mask(round, replicate, dense)
         return Ticket(mask, masks.apply(mask, first["origin"]))
     config, of = setup.experiment, evidence(setup, folder, round, replicate)
-    mask = pruning.prune(config.pruning, setup.model.kinds, of, setup.targets[round])
-    return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, of.trained, first["origin"]))
+    mask = prune.prune(config.pruning, setup.model.kinds, of, setup.targets[round])
+    return Ticket(mask, REWINDINGS[config.rewind.name].load()(mask, of.trained, first["origin"]))
 
 
 def evidence(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Evidence:
@@ -95,7 +99,7 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     experiment, following = setup.experiment, setup.targets[lane.round + 1 :]
     key = rng.fold(rng.root(experiment.seed, lane.replicate), lane.arm, lane.round, lane.draw)
     mask, weights = arms.start(experiment.arm[lane.arm], source(setup, folder, lane.replicate, ticket), key)
-    method = arms.method(experiment, lane.arm)
+    method = lanes.method(experiment, lane.arm)
     if method in WATCHED and not following:
         method = WEIGHTS_ALONE
     beginning = Beginning(mask, weights, rng.fold(key, "method"), following[0] if following else None)
@@ -112,7 +116,7 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
         return evidence(setup, folder, 1, replicate)
 
     def one_shot() -> Any:
-        return pruning.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
+        return prune.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
 
     def network(key: jax.Array) -> Network:
         model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
@@ -125,7 +129,7 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
         first["origin"],
         dense=lambda: dense().trained,
         one_shot=one_shot,
-        rewind=REWINDINGS[config.rewind.name].weights,
+        rewind=REWINDINGS[config.rewind.name].load(),
         init=setup.init,
         network=network,
     )

@@ -8,10 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import arms, data, kernels, methods, models, pruning
+from ltr import kernels
+from ltr.arms import lanes as arms
 from ltr.config.schema import Experiment
-from ltr.core import masks, optimizers, schedule
+from ltr.core import masks, optimizers
 from ltr.core.schedule import Schedule
+from ltr.data import dataset
 from ltr.data.augmentation import augmentation
 from ltr.engine import break_even, devices, program
 from ltr.engine.break_even import Layer
@@ -20,11 +22,13 @@ from ltr.engine.flops import Costs, costs
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
 from ltr.errors import ConfigError
+from ltr.experiment import checks
 from ltr.experiment.transfer import Tickets
-from ltr.methods import METHODS, WATCHED, Parts
-from ltr.models import Model
-from ltr.pruning import rewinding
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.methods.method import Parts
+from ltr.methods.registry import method
+from ltr.models import registry as models
+from ltr.models.model import Model
+from ltr.pruning import prune
 from ltr.pruning.targets import targets
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
@@ -72,15 +76,10 @@ class Setup(Outline):
 
 def outline(experiment: Experiment) -> Outline:
     """What can be known of a run from its configuration alone; ConfigError where that is wrong."""
-    arms.check(experiment)
-    pruning.check(experiment.pruning)
-    rewinding.check(experiment)
-    augmentation(experiment.dataset)
-    facts = data.describe(experiment.dataset)
+    checks.check_parts(experiment)
+    facts = dataset.describe(experiment.dataset)
+    times = checks.schedule_of(experiment, facts, dataset.training_examples(experiment.dataset))
     model = models.build(experiment.model, facts.shape, facts.classes)
-    span = REWINDINGS[experiment.rewind.name].span
-    times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
-    methods.check(experiment, times)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
     if experiment.early_bird:
@@ -174,19 +173,19 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
     """
     experiment, where, made_of = of.experiment, placement(of), parts(of)
     tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
-    examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
+    examples = program.examples(dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
             of.model,
-            (METHODS | WATCHED)[name](made_of),
+            method(name).load()(made_of),
             experiment.batch_size,
             augment,
             experiment.test_curves,
         )
         for name in arms.methods(experiment)
     }
-    prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)
+    prunable = prune.pruned(of.model.kinds, experiment.pruning.rates)
     trainer = Trainer(programs, made_of.optimizer, examples, where, packed)
     draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
 
@@ -195,7 +194,7 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
 
     def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        chosen = data.of_each_class(np.asarray(examples.labels), 10, generator)
+        chosen = dataset.of_each_class(np.asarray(examples.labels), 10, generator)
         images = program.normalise(examples.images[chosen], examples)
         return np.asarray(images), np.asarray(examples.labels[chosen])
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ltr import pruning
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
 from ltr.methods.method import Beginning, Lane, Method, Parts, tie_key
-from ltr.pruning import compiled
+from ltr.pruning import compiled, prune
+from ltr.pruning.registry import SCOPES
 
 QUEUE = 5
 """Masks, one an epoch, that have to agree."""
@@ -59,8 +59,8 @@ def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `number` steps would have."""
     before, key = lane.memory, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
-    if parts.pruning.scope == "global":
-        worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
+    if SCOPES[parts.pruning.scope].compares_layers:
+        worth = prune.spare(sizes, parts.model.kinds, parts.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)

@@ -14,7 +14,7 @@ from jax import lax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Parts, Step, loss_of, moved
-from ltr.models import with_statistics
+from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 
 

@@ -7,7 +7,7 @@ import jax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Beginning, Lane, Method, Parts, loss_of, moved, no_notes
-from ltr.models import with_statistics
+from ltr.models.model import with_statistics
 
 
 def build(parts: Parts) -> Method:

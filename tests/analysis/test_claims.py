@@ -5,7 +5,9 @@ from typing import Any, get_args, get_type_hints
 import pandas as pd
 import pytest
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, check
+from ltr.analysis.checks import check
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import sparsest
 from ltr.config.parse import parse
 from ltr.config.schema import Claims

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from ltr import arms
+from ltr.arms import checks as arm_checks
 from ltr.arms import connections, weights
+from ltr.arms import lanes as arm_lanes
 from ltr.config.parse import knobs
 from ltr.config.schema import Arm, Experiment, Optimizer
 from ltr.errors import ConfigError
 from ltr.experiment import compose
-from ltr.methods import METHODS
+from ltr.methods.registry import METHODS
 from ltr.pruning import at_init
 from ltr.store.tables import LaneId
 
@@ -20,7 +21,10 @@ ARMS = compose.from_words([]).arm
 
 
 def test_round_0_has_tickets_alone() -> None:
-    assert arms.lanes(Experiment(replicates=2), 0) == [LaneId(0, 0, "ticket", 0), LaneId(0, 1, "ticket", 0)]
+    assert arm_lanes.lanes(Experiment(replicates=2), 0) == [
+        LaneId(0, 0, "ticket", 0),
+        LaneId(0, 1, "ticket", 0),
+    ]
 
 
 def test_a_later_round_has_every_arm_tickets_first() -> None:
@@ -29,7 +33,7 @@ def test_a_later_round_has_every_arm_tickets_first() -> None:
         replicates=2,
         arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=2)},
     )
-    assert [lane[1:] for lane in arms.lanes(experiment, 4)] == [
+    assert [lane[1:] for lane in arm_lanes.lanes(experiment, 4)] == [
         (0, "ticket", 0),
         (1, "ticket", 0),
         (0, "random_reinit", 0),
@@ -43,7 +47,7 @@ def test_a_later_round_has_every_arm_tickets_first() -> None:
 
 def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
     experiment = Experiment(rounds=15, replicates=1)
-    lanes = [lane for round in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round)]
+    lanes = [lane for round in range(experiment.rounds + 1) for lane in arm_lanes.lanes(experiment, round)]
     assert sum(lane.arm == "ticket" for lane in lanes) == 16
     assert len(lanes) == 16 + 3 * 15
     assert len(set(lanes)) == len(lanes)
@@ -86,31 +90,31 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
 )
 def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}"):
-        arms.check(experiment)
+        arm_checks.check(experiment)
 
 
 def test_frozen_weights_whose_scores_are_trained_do_not_mind_weight_decay() -> None:
     decaying = Optimizer(weight_decay=0.1)
-    arms.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
+    arm_checks.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
 
 
 def test_the_ticket_alone_is_watched() -> None:
     experiment = Experiment(early_bird=True)
-    assert arms.method(experiment, "ticket") == "early_bird"
-    assert arms.method(experiment, "random_mask") == "weights"
-    assert arms.method(Experiment(), "ticket") == "weights"
-    assert arms.methods(experiment) == {"weights", "early_bird"}
+    assert arm_lanes.method(experiment, "ticket") == "early_bird"
+    assert arm_lanes.method(experiment, "random_mask") == "weights"
+    assert arm_lanes.method(Experiment(), "ticket") == "weights"
+    assert arm_lanes.methods(experiment) == {"weights", "early_bird"}
 
 
 def test_lanes_that_train_by_one_method_can_train_at_once() -> None:
     experiment = Experiment(arms=("ticket", "random_mask", "rigl"), replicates=3, arm=ARMS)
-    assert arms.widest(experiment) == 6
-    assert arms.widest(dataclasses.replace(experiment, early_bird=True)) == 3
-    assert arms.widest(dataclasses.replace(experiment, rounds=0)) == 3
+    assert arm_lanes.widest(experiment) == 6
+    assert arm_lanes.widest(dataclasses.replace(experiment, early_bird=True)) == 3
+    assert arm_lanes.widest(dataclasses.replace(experiment, rounds=0)) == 3
 
 
 def test_arms_that_can_be() -> None:
-    arms.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
+    arm_checks.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,21 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, pruning
-from ltr.arms import Source, Ticket
+from ltr.arms import checks as arm_checks
+from ltr.arms import start as arm_start
+from ltr.arms.source import Source, Ticket
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
 from ltr.experiment.loop import start
-from ltr.methods import METHODS, SCORES, Parts
-from ltr.models import Model
+from ltr.methods.method import Parts
+from ltr.methods.registry import METHODS, SCORES
+from ltr.models.model import Model
 from ltr.pruning import at_init, sharing
+from ltr.pruning import prune as pruning
 from ltr.pruning import pruned as pruned_kinds
 from ltr.pruning.criteria import Evidence
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId
 
@@ -93,7 +96,7 @@ def counts(mask: Any) -> list[int]:
 
 def begin(name: str, source: Source, key: jax.Array = KEY) -> Ticket:
     """What an arm starts from."""
-    return arms.start(ARMS[name], source, key)
+    return arm_start.start(ARMS[name], source, key)
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -118,7 +121,7 @@ def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, sou
     lanes = [LaneId(1, 0, name, draw) for draw in (0, 0, 1)]
     once, again, other = (started(source, lane) for lane in lanes)
     assert same(once, again)
-    assert same(once, other) is not arms.is_drawn(ARMS[name])
+    assert same(once, other) is not arm_checks.is_random(ARMS[name])
 
 
 def test_no_two_arms_start_from_the_same_and_train_alike(source: Source) -> None:
@@ -309,14 +312,14 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
     return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, source: Source) -> None:
     first, second = (started(source, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
     assert not same((first.params, first.memory), (second.params, second.memory))
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
 def test_0_is_a_seed(arm: str, source: Source) -> None:
     lane = LaneId(1, 0, arm, 0)
     assert same(started(source, lane), started(source, lane))

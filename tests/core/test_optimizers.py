@@ -13,10 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
-from ltr.data import Dataset
+from ltr.data.dataset import Dataset
 from ltr.engine.program import examples, normalise
-from ltr.methods import METHODS, Lane, Parts
-from ltr.models import Model
+from ltr.methods.method import Lane, Parts
+from ltr.methods.registry import METHODS
+from ltr.models.model import Model
 
 DROPS = (Duration(20), Duration(2, "ep"))
 SCHEDULES = {

@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.config.schema import Dataset
-from ltr.data.augmentation import (
-    AUGMENTATIONS,
-    PADDING,
-    Augmentation,
-    at_once,
-    augmentation,
-    crop_flip,
-    none,
-    one_by_one,
-)
+from ltr.data.augmentation import PADDING, Augmentation, at_once, augmentation, crop_flip, none, one_by_one
+from ltr.data.registry import AUGMENTATIONS
 from ltr.errors import ConfigError
 
 WAYS = {"one_by_one": jax.jit(one_by_one), "at_once": jax.jit(at_once)}

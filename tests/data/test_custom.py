@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import describe, load, pinned, status_lines, training_examples
+from ltr.data.custom import pinned, status_lines
+from ltr.data.dataset import describe, load, training_examples
 from ltr.data.digits import DIGITS
 from ltr.data.prepare import prepare
 from ltr.data.splitting import stratified

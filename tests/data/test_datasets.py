@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import load
 from ltr.data.arrays import fingerprint
 from ltr.data.cifar10 import CIFAR10, from_records
 from ltr.data.cifar100 import _COARSE
+from ltr.data.dataset import load
 from ltr.data.digits import DIGITS
 from ltr.data.entry import Arrays, Distribution, Entry, Split
 from ltr.data.originals import read

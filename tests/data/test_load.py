@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import DATASETS, Dataset, load, of_each_class
-from ltr.data.dataset import moments
+from ltr.data.dataset import Dataset, load, moments, of_each_class
 from ltr.data.digits import DIGITS
 from ltr.data.entry import Arrays, Split
 from ltr.data.prepare import prepare
+from ltr.data.registry import DATASETS
 from ltr.data.tfds_files import read, write
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words

@@ -12,7 +12,8 @@ import pytest
 
 from ltr.cli import main
 from ltr.pruning import criteria
-from ltr.pruning.criteria import CRITERIA, Evidence
+from ltr.pruning.criteria import Evidence
+from ltr.pruning.registry import CRITERIA
 from ltr.store import tables
 
 ROOT = Path(__file__).parents[2]

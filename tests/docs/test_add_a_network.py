@@ -9,11 +9,11 @@ from types import ModuleType
 import jax
 import pytest
 
-from ltr import models
 from ltr.config import groups
 from ltr.engine import flops
 from ltr.experiment import compose, session
-from ltr.models import MODELS, Network
+from ltr.models import registry as models
+from ltr.models.registry import MODELS, Network
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
 

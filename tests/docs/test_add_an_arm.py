@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms
-from ltr.arms import Source, Ticket, weights
+from ltr.arms import checks as arm_checks
+from ltr.arms import start as arm_start
+from ltr.arms import weights
+from ltr.arms.source import Source, Ticket
 from ltr.config import groups
 from ltr.config.schema import Arm
 from ltr.experiment import compose
@@ -31,7 +33,7 @@ def test_an_arm_from_parts_is_one_yaml(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (words,) = re.findall(r"    ltr run '(arms=.*)'", PAGE)
     experiment = compose.from_words([words])
-    arms.check(experiment)
+    arm_checks.check(experiment)
     assert experiment.arms[-1] == name
     assert experiment.arm[name] == Arm(shuffle="layerwise", weights="reinit", keep_signs=True)
 
@@ -47,7 +49,7 @@ def test_a_part_is_a_function_and_a_line(params: Any, mask: Any, monkeypatch: py
     exec(block("python"), {"jax": jax, "WEIGHTS": registry})
     monkeypatch.setattr(arms, "WEIGHTS", registry)
     source = Source(None, Ticket(mask, params), *[params] * 2, *[lambda *_: params] * 5)
-    halved = arms.start(Arm(weights="halved"), source, jax.random.key(0))
+    halved = arm_start.start(Arm(weights="halved"), source, jax.random.key(0))
     kept = mask["output"]["kernel"]
     np.testing.assert_array_equal(
         halved.weights["output"]["kernel"][kept], params["output"]["kernel"][kept] / 2

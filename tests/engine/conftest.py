@@ -10,14 +10,15 @@ import pytest
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer as Built
-from ltr.data import Dataset
 from ltr.data.augmentation import Augmentation, none
+from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Start, Trainer
-from ltr.methods import METHODS, WATCHED, Parts
-from ltr.models import Model
+from ltr.methods.method import Parts
+from ltr.methods.registry import METHODS, WATCHED
+from ltr.models.model import Model
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, EVERY, LANES, Run
 

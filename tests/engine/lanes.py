@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.engine.trainer import Outcome, Progress, Start
-from ltr.methods import Beginning, Method
+from ltr.methods.method import Beginning, Method
 from ltr.store.tables import LaneId
 
 Run = Callable[..., Any]

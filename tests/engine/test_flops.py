@@ -7,16 +7,17 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import models
 from ltr.config.schema import Model as ModelConfig
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.engine import flops
 from ltr.engine.flops import Costs
-from ltr.methods import Parts, rigl
-from ltr.models import MODELS, Model
+from ltr.methods import rigl
+from ltr.methods.method import Parts
+from ltr.models import registry as models
 from ltr.models.layers import BatchNorm, Conv, Dense, flatten
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.models.registry import MODELS
 
 LAYERS = ("dense_1", "dense_2", "output")
 COSTS = Costs({"dense_1": {"kernel": 60.0, "bias": None}, "output": {"kernel": 30.0, "bias": None}}, 10.0)

@@ -11,12 +11,14 @@ from ltr import kernels
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
-from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import program
 from ltr.engine.program import LEGS, Examples, Visit
-from ltr.methods import METHODS, Lane, Parts
-from ltr.models import Model
+from ltr.methods.method import Lane, Parts
+from ltr.methods.registry import METHODS
+from ltr.models.model import Model
 
 LAYERS = ("dense_1", "dense_2", "output")
 KEY, OTHER_KEY = np.array([0, 1], np.uint32), np.array([0, 2], np.uint32)

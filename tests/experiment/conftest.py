@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ltr import arms
+from ltr.arms import lanes as arm_lanes
 from ltr.config.schema import Experiment
 from ltr.experiment import loop, session
 from ltr.experiment.session import Setup
@@ -22,7 +22,7 @@ def ready() -> Ready:
 
     def make(experiment: Experiment) -> Setup:
         outline = session.outline(experiment)
-        methods = frozenset(arms.methods(experiment))
+        methods = frozenset(arm_lanes.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:

@@ -10,7 +10,7 @@ from ltr.cli import main
 from ltr.config.groups import ARM, choices, config_dir, group_names
 from ltr.config.parse import Knob, knobs
 from ltr.config.schema import Duration, Model, Optimizer
-from ltr.data import DATASETS
+from ltr.data.registry import DATASETS
 from ltr.experiment import session
 from ltr.experiment.compose import from_words
 

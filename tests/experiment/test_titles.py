@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from ltr import data, models
 from ltr.config.parse import parse
-from ltr.data import DATASETS
+from ltr.data import dataset as data
+from ltr.data.registry import DATASETS
 from ltr.experiment.titles import title
-from ltr.models import MODELS
+from ltr.models import registry as models
+from ltr.models.registry import MODELS
 
 
 @pytest.mark.parametrize(

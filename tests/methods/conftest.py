@@ -11,10 +11,11 @@ import pytest
 
 from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks, optimizers
-from ltr.data import Dataset
+from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.methods import METHODS, SCORES, WATCHED, Beginning, Lane, Method, Parts
-from ltr.models import Model
+from ltr.methods.method import Beginning, Lane, Method, Parts
+from ltr.methods.registry import METHODS, SCORES, WATCHED
+from ltr.models.model import Model
 
 STEPS, STEPS_PER_EPOCH = 400, 4
 ADAM, LAYERWISE = Optimizer(learning_rate=0.01), Pruning()

@@ -12,7 +12,7 @@ from ltr.config.schema import LayerRates, Optimizer, Pruning
 from ltr.core import masks
 from ltr.methods import early_bird
 from ltr.methods.early_bird import QUEUE, TOLERANCE
-from ltr.models import Model
+from ltr.models.model import Model
 from ltr.pruning import selection, spare
 
 PER_EPOCH = 4

@@ -12,11 +12,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
-from ltr.methods import METHODS, Lane, Parts
-from ltr.models import Model
+from ltr.methods.method import Lane, Parts
+from ltr.methods.registry import METHODS
 from ltr.models.convolution import conv
-from ltr.models.layers import INITIALIZERS
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS
 from ltr.models.resnet import ResNet
 from ltr.pruning import rewinding
 from ltr.store import checkpoints

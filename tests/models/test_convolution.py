@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ltr import models
 from ltr.config.schema import Model
+from ltr.models import registry as models
 from ltr.models.convolution import conv
 from ltr.models.layers import max_pool
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
-from ltr import models
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.experiment.session import QUICKLY_COMPILED
-from ltr.models import KINDS, MODELS, Model
-from ltr.models.layers import INITIALIZERS, Conv
+from ltr.models import registry as models
+from ltr.models.layer_types import KINDS
+from ltr.models.layers import Conv
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS, MODELS
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""

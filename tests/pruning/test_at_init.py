@@ -10,10 +10,9 @@ import pytest
 
 from ltr.core import masks
 from ltr.errors import LtrError
-from ltr.models import Model
 from ltr.models.layers import BatchNorm, Conv, Dense, max_pool
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
 from ltr.pruning import at_init
 from ltr.pruning.at_init import AT_INIT, SYNFLOW_ROUNDS, Network, inverted
 

@@ -9,9 +9,10 @@ import pytest
 
 from ltr.config.parse import knobs
 from ltr.core import masks
-from ltr.models import Model
+from ltr.models.model import Model
 from ltr.pruning import selection
-from ltr.pruning.criteria import CRITERIA, Criterion, Evidence
+from ltr.pruning.criteria import Criterion, Evidence
+from ltr.pruning.registry import CRITERIA
 
 INITIAL = [0.5, -2.0, 1.0, -0.25, 3.0]
 TRAINED = [-1.0, -2.5, 0.25, 0.5, -4.0]

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltr import pruning
 from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
-from ltr.models import Model
-from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.models.model import Model
+from ltr.pruning import prune as pruning
+from ltr.pruning.criteria import Evidence
+from ltr.pruning.registry import CRITERIA, SIGNS
 from ltr.pruning.targets import targets
 
 EQUAL = LayerRates(output=1.0)

@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 from ltr.config.schema import Duration, Experiment, Optimizer, Rewind
 from ltr.core import masks
 from ltr.errors import ConfigError
-from ltr.models import Model
-from ltr.pruning.rewinding import REWINDINGS, check
+from ltr.models.model import Model
+from ltr.pruning.checks import check
+from ltr.pruning.registry import REWINDINGS
 
 floats = st.floats(width=32, allow_nan=False)
 

@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ltr import trackers
 from ltr.cli import main
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
-from ltr.trackers import TRACKERS, End, Kind, Scalar, Shown, Subject, Tracked, scalars, subject, track
+from ltr.trackers import Kind
+from ltr.trackers import tracking as trackers
+from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracking import End, Scalar, Shown, Subject, Tracked, scalars, subject, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
