@@ -32,7 +32,7 @@ from ltr.experiment import loop, session
 from ltr.experiment.compose import from_words
 from ltr.experiment.session import Setup
 from ltr.methods import early_bird, rigl
-from ltr.models.registry import MODELS
+from ltr.models.registry import NETWORKS
 from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
 from ltr.store import tables
@@ -40,6 +40,8 @@ from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import run_id
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
+TRANSFORMER = ("model=vit_tiny", "model.width=0.125", "model.options.depth=1")
+ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.clip=1")
 QUICK = {"lenet_300_100", "conv2", "cifar10"}
 """Networks and data sets that are tried every time; the others are much like these."""
 
@@ -52,7 +54,10 @@ def case(*words: str, slow: bool = False) -> Any:
 
 CASES = [
     case(),
-    *(case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK) for name in MODELS),
+    *(
+        case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK)
+        for name in NETWORKS
+    ),
     *(case(f"dataset={name}", slow=name not in QUICK) for name in DATASETS if name != "digits"),
     *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
     *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
@@ -60,6 +65,7 @@ CASES = [
     *(case(f"pruning.criterion={name}") for name in CRITERIA if name != "magnitude"),
     *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
     *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
+    case(*TRANSFORMER, *ADAMW, "pruning=global"),
     case("early_bird=true"),
     case("test_curves=true"),
 ]

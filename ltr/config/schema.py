@@ -174,8 +174,23 @@ class Optimizer:
     learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
     weight_decay: Annotated[
-        float, Field(ge=0, description="pull of every parameter to zero (adam: decoupled)")
+        float, Field(ge=0, description="pull of parameters to zero (adam: decoupled)")
     ] = 0.0
+    decayed: Annotated[
+        Literal["all", "kernels"],
+        Field(
+            description="which parameters weight decay pulls: all, or kernels of layers alone (no biases, "
+            "normalisation, embeddings or positions)"
+        ),
+    ] = "all"
+    clip: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="gradients whose norm over all parameters is larger are scaled down to it; those of "
+            "pruned weights do not count (null: never)",
+        ),
+    ] = None
     warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
     schedule: Annotated[
         str,

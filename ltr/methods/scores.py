@@ -47,7 +47,12 @@ def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: fl
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        after = moved(parts.optimizer, lane, gradients, number, multiple)
+        of_scores = masks.tree_map(
+            lambda kept, gradient: jnp.zeros_like(gradient) if kept is None else gradient,
+            lane.mask,
+            gradients,
+        )
+        after = moved(parts.optimizer, lane, of_scores, number, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ltr import kernels
-from ltr.kernels import Packed, Pattern
+from ltr.kernels import Packed, Pattern, Pixels
 from ltr.models.layers import Conv
 
 Patterns = Mapping[str, Pattern]
@@ -31,24 +31,32 @@ def has_sparse_products(layer: nn.Module) -> bool:
 
 
 def sparse_products(patterns: Patterns) -> AbstractContextManager[None]:
-    """Within it, the layers that `patterns` names compute with packed kernels."""
+    """Within it, the layers that `patterns` names compute with packed kernels, in one pass of a network."""
+    before: nn.Module | None = None
 
     def call(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-        pattern = patterns.get("/".join(context.module.path))
+        nonlocal before
+        layer = context.module
+        pattern = patterns.get("/".join(layer.path))
         if pattern is None or context.method_name != "__call__":
             return call(*args, **kwargs)
-        return _product(context.module, *args, pattern)
+        is_by_unit, before = isinstance(before, nn.Dense), layer
+        return _product(layer, *args, pattern, is_by_unit)
 
     return nn.intercept_methods(call)
 
 
-def _product(layer: nn.Module, x: Any, pattern: Pattern) -> jax.Array:
-    """The result of a layer that `has_sparse_products`."""
+def _product(layer: nn.Module, x: Any, pattern: Pattern, is_by_unit: bool) -> jax.Array:
+    """The result of a layer that `has_sparse_products`.
+
+    `is_by_unit`: whether the packed layer before is dense: its results lie in memory as this one reads them.
+    """
     kernel = Packed(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
         return kernels.conv(x, kernel, bias, layer.stride)
-    if len(x.shape) == 2:
+    if isinstance(x, Pixels):
         return kernels.dense(x, kernel, bias)
-    tokens = kernels.by_unit(x.reshape(-1, x.shape[-1]))
-    return kernels.dense(tokens, kernel, bias).reshape(*x.shape[:-1], -1)
+    rows = x.reshape(-1, x.shape[-1])
+    y = kernels.dense(rows if is_by_unit else kernels.by_unit(rows), kernel, bias)
+    return y.reshape(*x.shape[:-1], -1)

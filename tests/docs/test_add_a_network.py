@@ -13,7 +13,7 @@ from ltr.config import groups
 from ltr.engine import flops
 from ltr.experiment import compose, session
 from ltr.models import registry as models
-from ltr.models.registry import MODELS, Network
+from ltr.models.registry import NETWORKS, Network
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
 
@@ -29,7 +29,7 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "perceptron", perceptron)
     exec(source, vars(perceptron))
     ((name, network),) = eval(f"{{{entry}}}", {"perceptron": perceptron, "Network": Network}).items()
-    monkeypatch.setitem(MODELS, name, network)
+    monkeypatch.setitem(NETWORKS, name, network)
     configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
     monkeypatch.setattr(groups, "config_dir", lambda: configs)

@@ -16,7 +16,7 @@ from ltr.models.layer_types import KINDS
 from ltr.models.layers import Conv
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
-from ltr.models.registry import INITIALIZERS, MODELS
+from ltr.models.registry import INITIALIZERS, NETWORKS
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
@@ -125,7 +125,7 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
-@pytest.mark.parametrize("name", tried(MODELS))
+@pytest.mark.parametrize("name", tried(NETWORKS))
 class TestEveryNetwork:
     @pytest.fixture
     def model(self, name: str) -> Model:
@@ -193,7 +193,7 @@ class TestEveryNetwork:
 
 @pytest.mark.parametrize(
     "name",
-    tried(name for name in MODELS if name not in WITHOUT_DROPOUT),
+    tried(name for name in NETWORKS if name not in WITHOUT_DROPOUT),
 )
 class TestDropout:
     IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
@@ -276,7 +276,7 @@ def test_a_tap_is_used_where_it_falls_on_the_image(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
     """The gradient of the sum of what a linear layer makes of ones counts the uses of a weight."""
     model, found = build(name, (20, 17, 3), width=0.05), {}
