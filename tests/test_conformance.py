@@ -24,14 +24,14 @@ from ltr.core import masks
 from ltr.data import dataset as data
 from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
-from ltr.data.registry import AUGMENTATIONS, DATASETS
+from ltr.data.registry import AUGMENTATIONS, distributed
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import loop, session
 from ltr.experiment.compose import from_words
 from ltr.experiment.session import Setup
-from ltr.methods import early_bird, rigl
+from ltr.methods import early_bird, rigl_schedule
 from ltr.models.registry import NETWORKS
 from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
@@ -58,7 +58,7 @@ CASES = [
         case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK)
         for name in NETWORKS
     ),
-    *(case(f"dataset={name}", slow=name not in QUICK) for name in DATASETS if name != "digits"),
+    *(case(f"dataset={name}", slow=name not in QUICK) for name in distributed() if name != "digits"),
     *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
     *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
     *(case(f"pruning={name}", "pruning.rates.output=1") for name in choices("pruning")),
@@ -149,7 +149,7 @@ def conduct(
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
             patch.setattr(trainer, "VISIT_SECONDS", 0.0)
-            patch.setattr(rigl, "EVERY", 2)
+            patch.setattr(rigl_schedule, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))
             whole = run(made, root / "whole", None)

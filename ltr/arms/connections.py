@@ -38,12 +38,12 @@ def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
     if not isinstance(entry, AtInitEntry):
         ticket: Ticket = entry.load()(source)
         return ticket
-    found = _at_init(entry, arm.invert)(source.network(key))
+    found = pruned_at_init(entry, arm.invert)(source.network(key))
     return Ticket(masks.tree_map(_or_else, source.ticket.mask, found), source.origin)
 
 
-def _at_init(entry: AtInitEntry, invert: bool) -> AtInit:
-    """How a mask at initialisation is found; inverted, what its scores value most is pruned."""
+def pruned_at_init(entry: AtInitEntry, invert: bool = False) -> AtInit:
+    """Return the function that finds a mask at initialisation; `invert`: which prunes the highest scores."""
     code: Any = entry.load()
     return by(code, entry.rounds, invert) if isinstance(entry, ScoreEntry) else code
 

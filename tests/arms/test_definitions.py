@@ -1,19 +1,14 @@
 """Which arms there can be, which lanes they have in a round, and how those train."""
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 from ltr.arms import checks as arm_checks
-from ltr.arms import connections, weights
 from ltr.arms import lanes as arm_lanes
-from ltr.config.parse import knobs
 from ltr.config.schema import Arm, Experiment, Optimizer
 from ltr.errors import ConfigError
 from ltr.experiment import compose
-from ltr.methods.registry import METHODS
-from ltr.pruning import at_init
 from ltr.store.tables import LaneId
 
 ARMS = compose.from_words([]).arm
@@ -60,7 +55,6 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(arms=("ticket", "random_masc")),
             "arms: unknown arm random_masc; did you mean random_mask",
         ),
-        (Experiment(arm={**ARMS, "one_shot": Arm(mask="one_shoot")}), "arm.one_shot.mask=one_shoot: unknown"),
         (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
@@ -70,7 +64,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
         ),
         (
             Experiment(arm={**ARMS, "x": Arm(method="supermask", pruned="frozen")}),
-            "arm.x.method=supermask: chooses among the initial weights; needs arm.x.weights=initial",
+            "arm.x.method=supermask: needs arm.x.weights=initial$",
         ),
         (
             Experiment(arm={**ARMS, "x": Arm(method="rigl", pruned="frozen")}),
@@ -80,7 +74,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(
                 arm={**ARMS, "x": Arm(method="edge_popup", weights="initial", pruned="frozen", noise=1)}
             ),
-            "arm.x.method=edge_popup: chooses among the initial weights; needs .* no shuffle, signs or noise",
+            "arm.x.method=edge_popup: needs arm.x.noise=0.0$",
         ),
         (
             Experiment(arms=("ticket", "frozen"), arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
@@ -115,18 +109,3 @@ def test_lanes_that_train_by_one_method_can_train_at_once() -> None:
 
 def test_arms_that_can_be() -> None:
     arm_checks.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
-
-
-@pytest.mark.parametrize(
-    ("knob", "registry"),
-    [
-        ("mask", {**connections.MASKS, **at_init.AT_INIT}),
-        ("shuffle", {"none", *connections.SHUFFLES}),
-        ("weights", weights.WEIGHTS),
-        ("pruned", weights.PRUNED),
-        ("method", METHODS),
-    ],
-)
-def test_a_knob_says_every_name_that_it_takes(knob: str, registry: dict[str, Any]) -> None:
-    (meaning,) = (known.meaning for known in knobs() if known.name == f"arm.NAME.{knob}")
-    assert [name for name in registry if name not in meaning] == []

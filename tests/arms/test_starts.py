@@ -10,18 +10,19 @@ import pytest
 
 from ltr.arms import checks as arm_checks
 from ltr.arms import start as arm_start
+from ltr.arms.registry import MASKS, AtInitEntry
 from ltr.arms.source import Source, Ticket
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
 from ltr.experiment.loop import start
 from ltr.methods.method import Parts
-from ltr.methods.registry import METHODS, SCORES
+from ltr.methods.registry import METHODS
 from ltr.models.model import Model
 from ltr.pruning import at_init, sharing
 from ltr.pruning import prune as pruning
-from ltr.pruning import pruned as pruned_kinds
 from ltr.pruning.criteria import Evidence
+from ltr.pruning.prune import pruned as pruned_kinds
 from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId
@@ -33,7 +34,7 @@ ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
 LAYERWISE = [
     name
     for name, arm in ARMS.items()
-    if arm.shuffle in ("none", "layerwise", "by_input") and arm.mask not in at_init.AT_INIT
+    if arm.shuffle in ("none", "layerwise", "by_input") and not isinstance(MASKS[arm.mask], AtInitEntry)
 ]
 BY_DEFAULT = Pruning()
 KEY = rng.fold(rng.root(0, 0), "an arm", 1, 0)
@@ -66,7 +67,7 @@ def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEF
         params,
         dense=lambda: trained(params, 0),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
-        rewind=REWINDINGS["weights"].weights,
+        rewind=REWINDINGS["weights"].load(),
         init=jax.jit(network.init),
         network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
@@ -217,7 +218,7 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
         assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
 
 
-@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.method in SCORES])
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if METHODS[arm.method].trains_scores])
 def test_what_trains_scores_chooses_among_all_initial_weights(name: str, source: Source) -> None:
     mask, weights = begin(name, source)
     assert same(mask, source.ticket.mask)
@@ -300,7 +301,7 @@ def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_D
         batch=batch,
         targets=[None] * 3,
         prunable=pruned_kinds(model.kinds, pruning.rates),
-        trainer=SimpleNamespace(methods={name: build(parts) for name, build in METHODS.items()}),
+        trainer=SimpleNamespace(methods={name: entry.load()(parts) for name, entry in METHODS.items()}),
     )
     saved = {
         "initial": source.initial,

@@ -17,7 +17,7 @@ from ltr.errors import ConfigError
 
 WAYS = {"one_by_one": jax.jit(one_by_one), "at_once": jax.jit(at_once)}
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-COMPILED = {name: jax.jit(augment) for name, augment in AUGMENTATIONS.items()}
+COMPILED = {name: jax.jit(entry.load()) for name, entry in AUGMENTATIONS.items()}
 every_augmentation = pytest.mark.parametrize("augment", COMPILED.values(), ids=COMPILED)
 
 

@@ -5,15 +5,17 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jax
 import pytest
 
 from ltr.config import groups
+from ltr.core import masks
 from ltr.engine import flops
 from ltr.experiment import compose, session
-from ltr.models import registry as models
-from ltr.models.registry import NETWORKS, Network
+from ltr.models import registry
+from ltr.models.registry import NETWORKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
 
@@ -23,26 +25,35 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, entry = blocks("python")
-    perceptron = ModuleType("perceptron")
-    monkeypatch.setitem(sys.modules, "perceptron", perceptron)
-    exec(source, vars(perceptron))
-    ((name, network),) = eval(f"{{{entry}}}", {"perceptron": perceptron, "Network": Network}).items()
-    monkeypatch.setitem(NETWORKS, name, network)
+@pytest.mark.parametrize(
+    ("number", "statistics"), [(0, {"norm_1"}), (1, set())], ids=["perceptron", "attention"]
+)
+def test_the_page_makes_a_network_that_trains(
+    number: int, statistics: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registered: Any
+) -> None:
+    source, line = blocks("python")[2 * number : 2 * number + 2]
+    settings = blocks("yaml")[number]
+    (entry,) = eval(f"[{line}]", vars(registry))
+    name, (module, _) = entry.name, entry.code.split(":")
+    assert f"`{module.replace('.', '/')}.py`" in PAGE
+    monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    exec(source, vars(sys.modules[module]))
+    registered(NETWORKS, entry)
     configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
-    (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
+    (configs / "model" / f"{name}.yaml").write_text(settings)
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
-    (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
-    outline = session.outline(compose.from_words([word]))
-    said = re.search(r"([\d,]+) weights", blocks("yaml")[0])
+    words = re.findall(r"    ltr run (model=.*)", PAGE)[number].split()
+    assert words[0] == f"model={name}"
+    outline = session.outline(compose.from_words(words))
+    said = re.search(r"([\d,]+) weights", settings)
     assert said
-    kernels = [leaf for leaf in jax.tree.leaves(outline.shapes) if leaf.ndim > 1]
-    assert sum(leaf.size for leaf in kernels) == int(said[1].replace(",", ""))
-    model = models.build(outline.experiment.model, (8, 8, 1), 10)
+    prunable = jax.tree.leaves(masks.where(outline.model.kinds, outline.shapes))
+    weights = sum(leaf.size for leaf in prunable)
+    assert weights == int(said[1].replace(",", ""))
+    model = registry.build(outline.experiment.model, (8, 8, 1), 10)
     images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
     params = model.init(jax.random.key(1))
-    logits, statistics = model.train(params, images, jax.random.key(2))
+    logits, moved = model.train(params, images, jax.random.key(2))
     assert logits.shape == (5, 10)
-    assert set(statistics) == {"norm_1"}
-    assert flops.example_operations(model, (8, 8, 1)) > 2 * 7_400
+    assert set(moved) == statistics
+    assert flops.example_operations(model, (8, 8, 1)) > 2 * weights

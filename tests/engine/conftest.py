@@ -17,7 +17,7 @@ from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Start, Trainer
 from ltr.methods.method import Parts
-from ltr.methods.registry import METHODS, WATCHED
+from ltr.methods.registry import method as find_method
 from ltr.models.model import Model
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, EVERY, LANES, Run
@@ -37,7 +37,7 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        built = (METHODS | WATCHED)[method](Parts(network, optimizer, 14, 4))
+        built = find_method(method).load()(Parts(network, optimizer, 14, 4))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
         return Trainer(programs, optimizer, program.examples(blobs), placement, packed)

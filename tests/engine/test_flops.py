@@ -12,7 +12,7 @@ from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.engine import flops
 from ltr.engine.flops import Costs
-from ltr.methods import rigl
+from ltr.methods import rigl_schedule
 from ltr.methods.method import Parts
 from ltr.models import registry as models
 from ltr.models.layers import BatchNorm, Conv, Dense, flatten
@@ -92,7 +92,7 @@ class TestOperations:
         still, moving = (flops.training(parts, name, mask, weights, 0, 400) for name in ("weights", "rigl"))
         pruned = sum((~layer).sum() for layer in jax.tree.leaves(mask))
         assert moving - still == 3 * 2 * pruned
-        assert rigl.EVERY == 100
+        assert rigl_schedule.EVERY == 100
 
     @pytest.mark.parametrize("method", ["supermask", "edge_popup"])
     def test_of_scores_are_those_of_all_weights(

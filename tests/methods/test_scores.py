@@ -14,7 +14,7 @@ from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.methods import supermask
 from ltr.methods.method import Beginning
-from ltr.methods.registry import SCORES
+from ltr.methods.registry import METHODS
 from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
 from ltr.models.model import Model
@@ -22,6 +22,8 @@ from ltr.models.model import Model
 LAYERS = ("dense_1", "dense_2", "output")
 RATE = 0.5
 SGD = Optimizer(name="sgd", learning_rate=RATE)
+
+SCORES = [name for name, entry in METHODS.items() if entry.trains_scores]
 
 
 def kernels(tree: Any) -> list[np.ndarray]:
