@@ -153,7 +153,7 @@ class Model:
             ge=0,
             lt=1,
             description="fraction dropped, in training, of what goes into dense layers "
-            "(wide_resnet: of what is between the convolutions of a block)",
+            "(wide_resnet: of what is between the convolutions of a block; vit_tiny: of what its layers add)",
         ),
     ] = 0.0
     init: Annotated[

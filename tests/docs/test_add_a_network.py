@@ -25,9 +25,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("number", "statistics"), [(0, {"norm_1"}), (1, set())], ids=["perceptron", "attention"]
-)
+@pytest.mark.parametrize(("number", "statistics"), [(0, {"norm_1"}), (1, set())], ids=["plain", "attention"])
 def test_the_page_makes_a_network_that_trains(
     number: int, statistics: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registered: Any
 ) -> None:
