@@ -91,7 +91,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":
-        return np.asarray(model.apply(ticket.trained, images))  # type: ignore[arg-type]
+        return np.asarray(model.apply(ticket.trained, images))
 
     try:
         narrower = export.named(export.proven(ticket.trained, network, images))

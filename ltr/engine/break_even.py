@@ -126,7 +126,7 @@ class Probe:
         return lambda: seconds(steps) / steps
 
     def _floats(self, layer: Layer, generator: np.random.Generator) -> np.ndarray:
-        side = (layer.places,) if layer.has_tokens else ()
+        side: tuple[int, ...] = (layer.places,) if layer.has_tokens else ()
         if len(layer.kernel) > 2:
             side = (math.isqrt(layer.places),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)

@@ -41,7 +41,7 @@ def sparse_products(patterns: Patterns) -> AbstractContextManager[None]:
         if pattern is None or context.method_name != "__call__":
             return call(*args, **kwargs)
         is_by_unit, before = isinstance(before, nn.Dense), layer
-        return _product(layer, *args, pattern, is_by_unit)
+        return _product(layer, args[0], pattern, is_by_unit)
 
     return nn.intercept_methods(call)
 

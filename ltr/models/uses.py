@@ -23,7 +23,7 @@ class Use(NamedTuple):
         places: at how many places of an example it is used: pixels of a convolution's result, or tokens;
             None of a layer that has no sparse products (see `ltr.models.packed`).
         products: of how many products of an example, forward, each weight is a factor: int64 that
-            broadcasts to the kernel, with as many dimensions.
+            broadcasts to the kernel.
     """
 
     layer: nn.Module
@@ -62,8 +62,8 @@ def _use(call: _Call) -> Use:
     layer = call.layer.copy(parent=None)
     if isinstance(layer, Conv):
         products = layer.products(call.inputs[0].shape)
-    elif isinstance(layer, nn.Dense):
-        products = np.full((1, 1), math.prod(call.result.shape[1:-1]))
+    elif isinstance(layer, nn.Dense) or (isinstance(layer, nn.DenseGeneral) and not layer.batch_dims):
+        products = np.full((1, 1), math.prod(call.result.shape[1:]) // int(np.prod(layer.features)))
     else:
         products = _counted(layer, call.inputs)
     places = math.prod(call.result.shape[1:-1]) if has_sparse_products(layer) else None
@@ -73,7 +73,9 @@ def _use(call: _Call) -> Use:
 def _together(of: list[Use]) -> Use:
     """The use of a layer that is called several times."""
     places = [use.places for use in of if use.places is not None]
-    return Use(of[0].layer, sum(places) if places else None, sum(use.products for use in of))
+    return Use(
+        of[0].layer, sum(places) if places else None, sum((use.products for use in of[1:]), of[0].products)
+    )
 
 
 def _counted(layer: nn.Module, inputs: tuple[Any, ...]) -> np.ndarray:
@@ -81,7 +83,12 @@ def _counted(layer: nn.Module, inputs: tuple[Any, ...]) -> np.ndarray:
     ones = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), inputs)
     shapes = jax.eval_shape(layer.init, jax.random.key(0), *ones)
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    gradient = jax.grad(lambda params: layer.apply(params, *ones).sum())(zeros)
+
+    def total(params: Any) -> jax.Array:
+        result: Any = layer.apply(params, *ones)
+        return result.sum()
+
+    gradient = jax.grad(total)(zeros)
     return _narrowed(np.rint(np.asarray(gradient["params"]["kernel"])).astype(np.int64))
 
 

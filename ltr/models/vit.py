@@ -89,7 +89,7 @@ def vit_tiny(config: Config, image_shape: tuple[int, int, int], classes: int, op
     """
     if any(size % options.patch for size in image_shape[:2]):
         raise ConfigError(
-            f"model.options.patch={options.patch}: must divide the sides of images {image_shape}"
+            f"model.options.patch={options.patch}: must divide the height and width of images {image_shape}"
         )
     net = ViT(
         options.patch,
