@@ -176,6 +176,18 @@ class Optimizer:
     weight_decay: Annotated[
         float, Field(ge=0, description="pull of parameters to zero (adam: decoupled)")
     ] = 0.0
+    warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
+    schedule: Annotated[
+        str,
+        Field(description="the learning rate after the warm-up"),
+        NameIn("ltr.core.registry:SCHEDULES"),
+    ] = "constant"
+    drops: Annotated[
+        tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
+    ] = ()
+    drop_factor: Annotated[
+        float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
+    ] = 0.1
     decayed: Annotated[
         Literal["all", "kernels"],
         Field(
@@ -191,18 +203,6 @@ class Optimizer:
             "pruned weights do not count (null: never)",
         ),
     ] = None
-    warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
-    schedule: Annotated[
-        str,
-        Field(description="the learning rate after the warm-up"),
-        NameIn("ltr.core.registry:SCHEDULES"),
-    ] = "constant"
-    drops: Annotated[
-        tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
-    ] = ()
-    drop_factor: Annotated[
-        float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
-    ] = 0.1
     options: Annotated[
         Mapping[str, Any], Field(description="options of this optimizer alone"), OptionsOf("name")
     ] = dataclasses.field(default_factory=dict, hash=False)

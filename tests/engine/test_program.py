@@ -146,11 +146,11 @@ def seen_by(
     for every example, 0 for what was not seen.
     """
 
-    def apply(params: Any, images: jax.Array) -> jax.Array:
+    def apply(params: Any, images: jax.Array, *_: Any) -> jax.Array:
         weight = params["weight"][images[:, 0, 0, 0].astype(jnp.int32)]
         return jnp.stack([weight, jnp.zeros_like(weight)], -1)
 
-    model = Model(None, apply, lambda params, images, key: (apply(params, images), {}), *[None] * 4, "weight")  # type: ignore[arg-type]
+    model = Model(None, apply, lambda params, images, *_: (apply(params, images), {}), *[None] * 4, "weight")  # type: ignore[arg-type]
     direction = optax.stateless_with_tree_map(lambda gradient, _: -jnp.ceil(jnp.abs(gradient)))
     per_epoch = count // batch_size
     optimizer = Optimizer(direction, lambda step: (step % per_epoch + 1).astype(jnp.float32))
