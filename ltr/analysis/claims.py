@@ -55,29 +55,29 @@ class Evidence(NamedTuple):
         return 1.0 if self.verdict == UNDECIDED else p_value(self.values, self.bound)
 
 
-def matches(lanes: pd.DataFrame, round: int, arm: str) -> list[Evidence]:
+def matches(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Its accuracy is not lower than that of the dense network by `MATCHING_TOLERANCE` or more."""
-    return [Evidence(_gain(lanes, round, arm, 0), -MATCHING_TOLERANCE)]
+    return [Evidence(_gain(lanes, round_number, arm, 0), -MATCHING_TOLERANCE)]
 
 
-def faster(lanes: pd.DataFrame, round: int, arm: str) -> list[Evidence]:
+def faster(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """It stops earlier than the dense network."""
-    return [_speed(lanes, round, arm, 0)]
+    return [_speed(lanes, round_number, arm, 0)]
 
 
-def wins(lanes: pd.DataFrame, round: int, arm: str) -> list[Evidence]:
+def wins(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Both: it is more accurate than the dense network, and stops earlier."""
-    return [Evidence(_gain(lanes, round, arm, 0)), *faster(lanes, round, arm)]
+    return [Evidence(_gain(lanes, round_number, arm, 0)), *faster(lanes, round_number, arm)]
 
 
-def better_than(lanes: pd.DataFrame, round: int, arm: str) -> list[Evidence]:
+def better_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Its accuracy is higher than that of another arm in the same round."""
-    return [Evidence(_gain(lanes, round, arm, round))]
+    return [Evidence(_gain(lanes, round_number, arm, round_number))]
 
 
-def faster_than(lanes: pd.DataFrame, round: int, arm: str) -> list[Evidence]:
+def faster_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """It stops earlier than another arm in the same round."""
-    return [_speed(lanes, round, arm, round)]
+    return [_speed(lanes, round_number, arm, round_number)]
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
@@ -86,26 +86,26 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
     return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
 
 
-def _of(lanes: pd.DataFrame, measure: str, arm: str, round: int) -> pd.Series:
+def _of(lanes: pd.DataFrame, measure: str, arm: str, round_number: int) -> pd.Series:
     """By replicate; empty where there are none."""
-    column = (measure, arm, round)
+    column = (measure, arm, round_number)
     return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
 
 
-def _gain(lanes: pd.DataFrame, round: int, arm: str, at: int) -> np.ndarray:
+def _gain(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> np.ndarray:
     """The ticket's accuracy in a round less that of an arm in its, of the replicates that have both."""
-    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, at)
+    gained = _of(lanes, ACCURACY, "ticket", round_number) - _of(lanes, ACCURACY, arm, at)
     return gained.dropna().to_numpy(np.float64)
 
 
-def _speed(lanes: pd.DataFrame, round: int, arm: str, at: int) -> Evidence:
+def _speed(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> Evidence:
     """How much earlier the ticket stops in a round than an arm in its: log2 of the ratio of their steps.
 
     A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
     true ratio may be any worse: nothing is supported; if one of the other's is, it may be any better:
     nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
     """
-    sides = (("ticket", round), (arm, at))
+    sides = (("ticket", round_number), (arm, at))
     steps, others = (_of(lanes, STEP, *side).clip(lower=1) for side in sides)
     ratios = (others / steps).dropna().map(math.log2)
     hidden, hidden_others = (bool(_of(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)

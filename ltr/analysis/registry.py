@@ -35,10 +35,10 @@ class Claim(Entry):
         """The claim in words, of "the ticket"."""
         return self.doc.removeprefix("The ticket ").removesuffix(".")
 
-    def tests(self, lanes: "pd.DataFrame", round: int) -> "Sequence[Evidence]":
+    def tests(self, lanes: "pd.DataFrame", round_number: int) -> "Sequence[Evidence]":
         """Return what bears on it in a round; of several all have to hold, and of none it says nothing."""
         evidence: Sequence[Evidence] = (
-            self.load()(lanes, round, self.arm) if round >= self.first_round else ()
+            self.load()(lanes, round_number, self.arm) if round_number >= self.first_round else ()
         )
         return evidence
 

@@ -8,22 +8,22 @@ from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.store.tables import LaneId
 
 
-def lanes(experiment: Experiment, round: int) -> list[LaneId]:
+def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
     """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
-    if not experiment.trains(round):
+    if not experiment.trains(round_number):
         return []
-    names = experiment.arms if round else ("ticket",)
+    names = experiment.arms if round_number else ("ticket",)
     return [
-        LaneId(round, replicate, arm, draw)
+        LaneId(round_number, replicate, arm, draw)
         for arm in sorted(names, key=lambda name: name != "ticket")
         for replicate in range(experiment.replicates)
         for draw in range(experiment.draws(arm))
     ]
 
 
-def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) -> list[LaneId]:
+def missing(experiment: Experiment, round_number: int, finished: Collection[LaneId]) -> list[LaneId]:
     """The trainings of a round that are still to be done."""
-    return [lane for lane in lanes(experiment, round) if lane not in finished]
+    return [lane for lane in lanes(experiment, round_number) if lane not in finished]
 
 
 def method(experiment: Experiment, arm: str) -> str:
@@ -39,6 +39,6 @@ def methods(experiment: Experiment) -> set[str]:
 def widest(experiment: Experiment) -> int:
     """The most lanes of a round that train by one method, and so can train at once."""
     return max(
-        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round)).values())
-        for round in (0, experiment.rounds)
+        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
+        for round_number in (0, experiment.rounds)
     )

@@ -7,7 +7,7 @@ from ltr.registry import Entry, Registry
 
 @dataclass(frozen=True, kw_only=True)
 class MaskEntry(Entry):
-    """A mask that an arm may have; its code: `ArmContext` -> `Ticket`.
+    """A mask that an arm may have; its code: `ArmContext` -> `Subnetwork`.
 
     Attributes:
         is_random: whether another draw is another mask.
@@ -22,7 +22,7 @@ class MaskEntry(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class AtInitEntry(MaskEntry):
-    """A mask of the untrained network; its code: `ltr.pruning.at_init.Network` -> mask."""
+    """A mask of the untrained network; its code: `ltr.pruning.at_init.ScoringInput` -> mask."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +46,12 @@ MASKS: Registry[MaskEntry] = Registry(
     "arm.NAME.mask",
     "mask",
     [
-        MaskEntry(name="ticket", doc="Mask that pruning found.", code="ltr.arms.connections:ticket"),
+        MaskEntry(name="ticket", doc="Mask that pruning found.", code="ltr.arms.mask_sources:ticket"),
         MaskEntry(
             name="one_shot",
             doc="Dense network pruned at once to the ticket's density.",
             paper="Frankle & Carbin, 2019",
-            code="ltr.arms.connections:one_shot",
+            code="ltr.arms.mask_sources:one_shot",
         ),
         ScoreEntry(
             name="snip",
@@ -114,28 +114,28 @@ SHUFFLES: Registry[Shuffle] = Registry(
             name="layerwise",
             doc="Shuffled within each layer, whose density stays.",
             paper="Frankle & Carbin, 2019",
-            code="ltr.arms.connections:layerwise",
+            code="ltr.arms.mask_sources:layerwise",
         ),
         Shuffle(
             name="by_input",
             doc="Shuffled among the outputs of each input, whose number of connections stays.",
-            code="ltr.arms.connections:by_input",
+            code="ltr.arms.mask_sources:by_input",
         ),
         Shuffle(
             name="global",
             doc="Shuffled over all layers together: the density of the network stays.",
-            code="ltr.arms.connections:globally",
+            code="ltr.arms.mask_sources:globally",
         ),
         Shuffle(
             name="even",
             doc="As many random connections, every layer of the same density.",
-            code="ltr.arms.connections:evenly",
+            code="ltr.arms.mask_sources:evenly",
         ),
         Shuffle(
             name="erk",
             doc="As many random connections, every layer of its Erdos-Renyi-Kernel density.",
             paper="Evci et al., 2020",
-            code="ltr.arms.connections:erdos_renyi_kernel",
+            code="ltr.arms.mask_sources:erdos_renyi_kernel",
         ),
     ],
 )
@@ -143,7 +143,7 @@ SHUFFLES: Registry[Shuffle] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsEntry(Entry):
-    """Weights that an arm may start from; its code: `ArmContext`, the arm's `Ticket`, key -> weights.
+    """Weights that an arm may start from; its code: `ArmContext`, the arm's `Subnetwork`, key -> weights.
 
     Attributes:
         is_random: whether another draw is other weights.

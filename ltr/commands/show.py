@@ -76,7 +76,7 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
+def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
@@ -85,7 +85,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     from ltr.errors import LtrError
     from ltr.models.registry import build
 
-    ticket, experiment = run.ticket(round, replicate), run.experiment
+    ticket, experiment = run.ticket(round_number, replicate), run.experiment
     facts = describe(experiment.dataset)
     model = build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
@@ -100,7 +100,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     found = export.sizes(
         export.named(ticket.trained), export.named(ticket.mask), export.named(model.uses), narrower
     )
-    return {"round": round, "replicate": replicate, **found._asdict()}
+    return {"round": round_number, "replicate": replicate, **found._asdict()}
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:

@@ -31,9 +31,9 @@ def layer_names(mask: Mask) -> Any:
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
 
 
-def ones(params: Params, kinds: Any) -> Mask:
-    """The dense network's mask: every weight of a layer with a kind (see `Model.kinds`) is kept."""
-    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), kinds, params)
+def ones(params: Params, layer_types: Any) -> Mask:
+    """The dense network's mask: every weight of a layer with a kind (see `Model.layer_types`) is kept."""
+    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), layer_types, params)
 
 
 def apply(mask: Mask, tree: Params) -> Params:

@@ -72,8 +72,8 @@ def _of_kernel(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array
             return lax.dot_general(seen, gradient, (((0,), (0,)), ((), ())))
 
         rows, columns, *_ = kernel.shape
-        places = [[at(row, column) for column in range(columns)] for row in range(rows)]
-        return total + jnp.stack([jnp.stack(row) for row in places]), None
+        num_positions = [[at(row, column) for column in range(columns)] for row in range(rows)]
+        return total + jnp.stack([jnp.stack(row) for row in num_positions]), None
 
     count = next(count for count in range(_IMAGES, 0, -1) if len(x) % count == 0)
     batches = [array.reshape(-1, count, *array.shape[1:]) for array in (x, gradient)]

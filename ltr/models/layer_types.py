@@ -12,7 +12,7 @@ import flax.linen as nn
 
 from ltr.models.layers import Conv
 
-KINDS = ("conv", "dense", "output", "shortcut")
+LAYER_TYPES = ("conv", "dense", "output", "shortcut")
 """The layer types, each pruned at its own rate."""
 
 CONVOLUTIONS = (Conv, nn.Conv, nn.ConvLocal, nn.ConvTranspose)
@@ -35,7 +35,7 @@ class Parameter(NamedTuple):
 
 
 LayerType = Callable[[Parameter], str | None]
-"""Parameter -> its layer type, one of `KINDS`; None of a parameter that is never pruned."""
+"""Parameter -> its layer type, one of `LAYER_TYPES`; None of a parameter that is never pruned."""
 
 
 def by_module(of: Parameter) -> str | None:

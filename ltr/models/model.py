@@ -10,7 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.kernels import Images
-from ltr.models.layer_types import KINDS, LayerType, Parameter, by_module
+from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
 from ltr.models.uses import Path, Use, uses
 
@@ -33,14 +33,14 @@ class Model(NamedTuple):
             which by default are none.
         statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
             `with_statistics`; None of a network without running statistics.
-        kinds: like the parameters; the layer type of a prunable kernel, one of `KINDS`, None elsewhere.
-        places: like the kinds; at how many places of an image a kernel is used, None of one that
+        layer_types: like the parameters; the layer type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
+        num_positions: like the kinds; at how many places of an image a kernel is used, None of one that
             cannot train packed (see `ltr.models.packed`).
         uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
             broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
             that fall on padding count for nothing.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
-        reads: the dense layer that alone is given the images, if there is one and they have one channel:
+        input_layer: the dense layer that alone is given the images, if there is one and they have one channel:
             where it is packed, it may be given them as `ltr.kernels.Pixels`.
     """
 
@@ -48,11 +48,11 @@ class Model(NamedTuple):
     apply: Callable[..., jax.Array]
     train: Callable[..., tuple[jax.Array, Any]]
     statistics: Callable[[Any, Images, jax.Array], Any] | None
-    kinds: Any
-    places: Any
+    layer_types: Any
+    num_positions: Any
     uses: Any
     first: str
-    reads: str | None = None
+    input_layer: str | None = None
 
 
 def with_statistics(params: Any, statistics: Any) -> Any:
@@ -63,7 +63,7 @@ def with_statistics(params: Any, statistics: Any) -> Any:
 def from_linen(
     module: nn.Module,
     image_shape: tuple[int, int, int],
-    reads: str | None = None,
+    input_layer: str | None = None,
     layer_type: LayerType = by_module,
 ) -> Model:
     """A `Model` of a Linen module that is called with images and whether it trains.
@@ -71,7 +71,7 @@ def from_linen(
     Args:
         module: of any layers; `nn.Dense` and those of `ltr.models.layers` can train packed.
         image_shape: [height, width, channels].
-        reads: the dense layer that alone is given the images, where there is one.
+        input_layer: the dense layer that alone is given the images, where there is one.
         layer_type: which parameters are pruned, and at which rate (see `ltr.models.layer_types`).
     """
 
@@ -112,15 +112,15 @@ def from_linen(
 
     shapes = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
     used, momenta = uses(collections), _momenta(collections)
-    kinds = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
+    layer_types = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
     head, *_ = used
-    if reads and (head != (reads,) or used[head].places is None):
-        raise ValueError(f"reads={reads}: it is {'/'.join(head)} that is given the images")
+    if input_layer and (head != (input_layer,) or used[head].num_positions is None):
+        raise ValueError(f"reads={input_layer}: it is {'/'.join(head)} that is given the images")
 
     def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
         """Like the parameters: a value of the use and the shape of each prunable kernel."""
         return unflatten_dict(
-            {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in kinds.items()}
+            {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in layer_types.items()}
         )
 
     return Model(
@@ -128,11 +128,11 @@ def from_linen(
         apply,
         train,
         statistics if moving else None,
-        unflatten_dict(kinds),
+        unflatten_dict(layer_types),
         of_kernels(_places),
         of_kernels(_products),
         "/".join(head),
-        reads if image_shape[-1] == 1 else None,
+        input_layer if image_shape[-1] == 1 else None,
     )
 
 
@@ -141,9 +141,9 @@ def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType
     *owner, name = path
     use, last = used.get(tuple(owner)), [*used][-1]
     kind = layer_type(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
-    if kind is not None and (kind not in KINDS or name != "kernel" or use is None):
+    if kind is not None and (kind not in LAYER_TYPES or name != "kernel" or use is None):
         raise ValueError(
-            f"{'/'.join(path)}: layer type {kind}; must be one of {KINDS} for the kernel of a layer that the "
+            f"{'/'.join(path)}: layer type {kind}; must be one of {LAYER_TYPES} for the kernel of a layer that the "
             "network calls, and None for any other parameter"
         )
     return kind
@@ -151,7 +151,7 @@ def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType
 
 def _places(use: Use, kernel: Any) -> int | None:
     """None of a kernel that several layers hold together, as in `nn.scan`: it cannot be packed."""
-    return use.places if use.products.ndim == len(kernel.shape) else None
+    return use.num_positions if use.products.ndim == len(kernel.shape) else None
 
 
 def _products(use: Use, kernel: Any) -> np.ndarray:

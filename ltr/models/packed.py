@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from ltr import kernels
-from ltr.kernels import Packed, Pattern, Pixels
+from ltr.kernels import SparseKernel, SparsityPattern, Pixels
 from ltr.models.layers import Conv
 
-Patterns = Mapping[str, Pattern]
+Patterns = Mapping[str, SparsityPattern]
 """The connections of packed kernels, by the name of their layer."""
 
 NO_PATTERNS: Patterns = {}
@@ -46,12 +46,12 @@ def sparse_products(patterns: Patterns) -> AbstractContextManager[None]:
     return nn.intercept_methods(call)
 
 
-def _product(layer: nn.Module, x: Any, pattern: Pattern, is_by_unit: bool) -> jax.Array:
+def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:
     """The result of a layer that `has_sparse_products`.
 
     `is_by_unit`: whether the packed layer before is dense: its results lie in memory as this one reads them.
     """
-    kernel = Packed(layer.get_variable("params", "kernel"), pattern)
+    kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
         return kernels.conv(x, kernel, bias, layer.stride)

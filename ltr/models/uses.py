@@ -20,14 +20,14 @@ class Use(NamedTuple):
 
     Attributes:
         layer: a copy of the module.
-        places: at how many places of an example it is used: pixels of a convolution's result, or tokens;
+        num_positions: at how many places of an example it is used: pixels of a convolution's result, or tokens;
             None of a layer that has no sparse products (see `ltr.models.packed`).
         products: of how many products of an example, forward, each weight is a factor: int64 that
             broadcasts to the kernel.
     """
 
     layer: nn.Module
-    places: int | None
+    num_positions: int | None
     products: np.ndarray
 
 
@@ -66,15 +66,17 @@ def _use(call: _Call) -> Use:
         products = np.full((1, 1), math.prod(call.result.shape[1:]) // int(np.prod(layer.features)))
     else:
         products = _counted(layer, call.inputs)
-    places = math.prod(call.result.shape[1:-1]) if has_sparse_products(layer) else None
-    return Use(layer, places, products)
+    num_positions = math.prod(call.result.shape[1:-1]) if has_sparse_products(layer) else None
+    return Use(layer, num_positions, products)
 
 
 def _together(of: list[Use]) -> Use:
     """The use of a layer that is called several times."""
-    places = [use.places for use in of if use.places is not None]
+    num_positions = [use.num_positions for use in of if use.num_positions is not None]
     return Use(
-        of[0].layer, sum(places) if places else None, sum((use.products for use in of[1:]), of[0].products)
+        of[0].layer,
+        sum(num_positions) if num_positions else None,
+        sum((use.products for use in of[1:]), of[0].products),
     )
 
 

@@ -5,11 +5,11 @@ from typing import Any
 from ltr.core import masks
 
 
-def at_the_rewind_step(mask: Any, trained: Any, origin: Any) -> Any:
+def at_the_rewind_step(mask: Any, trained: Any, rewind_params: Any) -> Any:
     """The weights at the rewind step, masked."""
-    return masks.apply(mask, origin)
+    return masks.apply(mask, rewind_params)
 
 
-def as_trained(mask: Any, trained: Any, origin: Any) -> Any:
+def as_trained(mask: Any, trained: Any, rewind_params: Any) -> Any:
     """The weights after training, masked."""
     return masks.apply(mask, trained)

@@ -11,7 +11,7 @@ import pytest
 
 from ltr.cli import main
 from ltr.pruning import criteria, registry
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import CRITERIA
 from ltr.store import tables
 
@@ -41,7 +41,7 @@ def added(monkeypatch: pytest.MonkeyPatch, registered: Any) -> str:
 
 def test_the_scores_are_those_of_the_page(added: str) -> None:
     initial, trained = ({"kernel": np.array(leaf, np.float32)} for leaf in (INITIAL, TRAINED))
-    evidence: Any = Evidence(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
+    evidence: Any = PruningInput(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
     expected = eval(f"{{{blocks('python')[2]}}}")
     np.testing.assert_array_equal(CRITERIA[added].load()(evidence)["kernel"], expected[added])
 

@@ -45,7 +45,7 @@ def test_the_page_makes_a_network_that_trains(
     outline = session.outline(compose.from_words(words))
     said = re.search(r"([\d,]+) weights", settings)
     assert said
-    prunable = jax.tree.leaves(masks.where(outline.model.kinds, outline.shapes))
+    prunable = jax.tree.leaves(masks.where(outline.model.layer_types, outline.shapes))
     weights = sum(leaf.size for leaf in prunable)
     assert weights == int(said[1].replace(",", ""))
     model = registry.build(outline.experiment.model, (8, 8, 1), 10)

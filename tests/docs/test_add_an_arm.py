@@ -13,7 +13,7 @@ from ltr.arms import checks as arm_checks
 from ltr.arms import registry, weights
 from ltr.arms import start as arm_start
 from ltr.arms.registry import WEIGHTS
-from ltr.arms.source import Source, Ticket
+from ltr.arms.source import ArmContext, Subnetwork
 from ltr.config import groups
 from ltr.config.schema import Arm
 from ltr.experiment import compose
@@ -53,7 +53,7 @@ def test_a_part_is_a_function_and_an_entry(
     assert entry.code == "ltr.arms.weights:halved"
     monkeypatch.setattr(weights, "halved", space["halved"], raising=False)
     registered(WEIGHTS, entry)
-    source = Source(None, Ticket(mask, params), *[params] * 2, *[lambda *_: params] * 5)
+    source = ArmContext(None, Subnetwork(mask, params), *[params] * 2, *[lambda *_: params] * 5)
     halved = arm_start.start(Arm(weights="halved"), source, jax.random.key(0))
     kept = mask["output"]["kernel"]
     np.testing.assert_array_equal(

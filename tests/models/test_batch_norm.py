@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.methods import weights
-from ltr.methods.method import Lane, Parts
+from ltr.methods.method import Lane, MethodContext
 from ltr.models.convolution import conv
 from ltr.models.layers import GLOROT
 from ltr.models.model import Model, from_linen
@@ -53,7 +53,7 @@ def batch(seed: int) -> tuple[jax.Array, jax.Array]:
 def mask(model: Model, params: Any) -> Any:
     """Half of every kernel."""
     generator = np.random.default_rng(0)
-    dense = masks.ones(params, model.kinds)
+    dense = masks.ones(params, model.layer_types)
     return jax.tree.map(lambda kept: generator.random(kept.shape) < 0.5, dense)
 
 
@@ -67,7 +67,7 @@ def lane(params: Any, mask: Any) -> Lane:
 @pytest.fixture(scope="module")
 def step(model: Model) -> Callable[..., Lane]:
     """Lane, images, labels -> the lane after a step on them."""
-    method = weights.build(Parts(model, MOMENTUM, 1, 1))
+    method = weights.build(MethodContext(model, MOMENTUM, 1, 1))
     return jax.jit(lambda *given: method.step(*given, jnp.int32(0))[0])
 
 

@@ -38,8 +38,8 @@ def model() -> Model:
 
 
 def test_kernels_are_pruned_by_their_module_and_what_else_there_is_stays_whole(model: Model) -> None:
-    kinds = leaves(model.kinds)
-    assert {path: kind for path, kind in kinds.items() if kind} == {
+    layer_types = leaves(model.layer_types)
+    assert {path: kind for path, kind in layer_types.items() if kind} == {
         "patches/kernel": "conv",
         **{f"attention/{name}/kernel": "dense" for name in ("query", "key", "value", "out")},
         "up/kernel": "dense",
@@ -47,7 +47,7 @@ def test_kernels_are_pruned_by_their_module_and_what_else_there_is_stays_whole(m
         "head/kernel": "output",
     }
     whole = {"columns/embedding", "class_token", "positions", "norm/scale", "norm/bias", "head/bias"}
-    assert whole <= {path for path, kind in kinds.items() if kind is None}
+    assert whole <= {path for path, kind in layer_types.items() if kind is None}
     assert model.first == "patches"
 
 
@@ -72,9 +72,13 @@ def test_operations_are_two_a_product_by_hand(model: Model) -> None:
 
 
 def test_dense_layers_can_be_packed_and_attention_cannot(model: Model) -> None:
-    places = leaves(model.places)
-    assert {path for path, count in places.items() if count} == {"up/kernel", "down/kernel", "head/kernel"}
-    assert (places["up/kernel"], places["head/kernel"]) == (7, 1)
+    num_positions = leaves(model.num_positions)
+    assert {path for path, count in num_positions.items() if count} == {
+        "up/kernel",
+        "down/kernel",
+        "head/kernel",
+    }
+    assert (num_positions["up/kernel"], num_positions["head/kernel"]) == (7, 1)
 
 
 def test_taps_of_any_convolution_count_where_they_fall_on_the_image() -> None:
@@ -84,8 +88,8 @@ def test_taps_of_any_convolution_count_where_they_fall_on_the_image() -> None:
             return nn.Dense(3)(flatten(nn.Conv(2, (3, 3))(images)))
 
     model = from_linen(Mixed(), (4, 5, 1))
-    assert model.kinds["Conv_0"]["kernel"] == "conv"
-    assert model.places["Conv_0"]["kernel"] is None
+    assert model.layer_types["Conv_0"]["kernel"] == "conv"
+    assert model.num_positions["Conv_0"]["kernel"] is None
     np.testing.assert_array_equal(model.uses["Conv_0"]["kernel"], Conv(2).products((1, 4, 5, 1)))
 
 
@@ -115,8 +119,11 @@ class Scanned(nn.Module):
 
 def test_a_layer_used_twice_counts_twice_and_stacked_layers_once_each() -> None:
     shared, scanned = (from_linen(module, (2, 2, 1)) for module in (Shared(), Scanned()))
-    assert (shared.uses["hidden"]["kernel"], shared.places["hidden"]["kernel"]) == (2, 2)
-    hidden = [tree["layers"]["hidden"]["kernel"] for tree in (scanned.uses, scanned.places, scanned.kinds)]
+    assert (shared.uses["hidden"]["kernel"], shared.num_positions["hidden"]["kernel"]) == (2, 2)
+    hidden = [
+        tree["layers"]["hidden"]["kernel"]
+        for tree in (scanned.uses, scanned.num_positions, scanned.layer_types)
+    ]
     assert [hidden[0].shape, hidden[0].item(), *hidden[1:]] == [(1, 1, 1), 1, None, "dense"]
 
 
@@ -124,8 +131,8 @@ def test_a_network_can_say_otherwise(model: Model) -> None:
     def attention_alone(of: Parameter) -> str | None:
         return by_module(of) if of.path[0] == "attention" else None
 
-    kinds = leaves(from_linen(Transformer(), (4, 6, 1), layer_type=attention_alone).kinds)
-    assert {path.split("/")[0] for path, kind in kinds.items() if kind} == {"attention"}
+    layer_types = leaves(from_linen(Transformer(), (4, 6, 1), layer_type=attention_alone).layer_types)
+    assert {path.split("/")[0] for path, kind in layer_types.items() if kind} == {"attention"}
 
 
 @pytest.mark.parametrize(("path", "kind"), [(("up", "kernel"), "recurrent"), (("positions",), "dense")])
