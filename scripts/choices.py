@@ -44,13 +44,10 @@ def _names() -> Iterator[str]:
 
 
 def _line(entry: Entry) -> str:
-    """An entry in words, with its traits."""
-    traits = [
-        name.replace("_", " ") if value is True else f"{name.replace('_', ' ')}: {value}"
-        for name, value in entry.traits.items()
-        if isinstance(value, bool | int)
-    ]
-    return f"{entry} [{', '.join(traits)}]" if traits else str(entry)
+    """An entry in words, with those of its traits that are numbers or true or false."""
+    plain = {name: value for name, value in entry.traits.items() if isinstance(value, int)}
+    traits = (f"`{name}={str(value).lower()}`" for name, value in plain.items())
+    return " ".join((str(entry), *traits))
 
 
 def _knobs() -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.pruning import sharing

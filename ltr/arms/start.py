@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from ltr.arms.checks import TICKET
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.mask_sources import own, shuffled
 from ltr.arms.registry import PRUNED, SHUFFLES, WEIGHTS
-from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.weights import with_noise, with_signs
 from ltr.config.schema import Arm
 from ltr.core import rng

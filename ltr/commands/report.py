@@ -88,7 +88,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     )
 
 
-def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
+def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
     from ltr.analysis.mask_structure import counted, layers
 

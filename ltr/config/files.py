@@ -13,7 +13,7 @@ import yaml
 from ltr.config import groups
 from ltr.config.groups import ARM, choices, file_of, group_names
 from ltr.config.names import checked
-from ltr.config.parse import KnobError, require_arms
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -58,6 +58,17 @@ def check(group: str, choice: str) -> set[str]:
     ConfigError, which names file and line, if one of them is wrong.
     """
     return _check(group, choice, ())
+
+
+def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
+    """The error of an arm's knob with file and line, if the arm's file gives it this value; else None."""
+    _, arm, knob = error.path
+    if arm not in choices(ARM):
+        return None
+    file = _read(file_of(ARM, arm), ARM)
+    if _values(file).get(knob) != value:
+        return None
+    return file.error(_line(file.root, [knob]), str(error))
 
 
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
@@ -115,6 +126,7 @@ def _read(path: Path, group: str) -> ConfigFile:
     file = ConfigFile(path, group, text, root)
     try:
         _check_keys(file, root)
+        _check_references(file, root)
     except RecursionError:
         raise ConfigError(f"{path}: an anchor (&) holds itself (*)") from None
     return file
@@ -159,6 +171,26 @@ def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
             )
         lines[key.value] = line
         _check_keys(file, value)
+
+
+def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
+    """`${name}` names a knob, or a group of them."""
+    if isinstance(node, yaml.ScalarNode):
+        for name in re.findall(r"(?<!\\)\$\{\s*([A-Za-z_][\w.]*)\s*\}", node.value):
+            if not _is_referable(name):
+                names = [knob.name for knob in knobs()]
+                message = f"${{{name}}}: unknown knob; {nearest_knob(name, names)}"
+                raise file.error(node.start_mark.line + 1, message)
+    elif isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for one in item if isinstance(item, tuple) else [item]:
+                _check_references(file, one)
+
+
+def _is_referable(name: str) -> bool:
+    if name.startswith((f"{ARM}.", "hydra.")):
+        return True
+    return any(knob.name == name or knob.name.startswith(f"{name}.") for knob in knobs())
 
 
 def _package(file: ConfigFile) -> tuple[str, ...]:

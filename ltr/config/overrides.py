@@ -167,6 +167,14 @@ def _check_name(word: Word) -> None:
                 raise ConfigError(f"{key}={choice}: unknown choice; {_nearest_choice(key, choice)}")
     elif not re.fullmatch(r"arm\.\w+", key) and re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in _names():
         raise ConfigError(f"{key}: unknown knob; {nearest_knob(key, _names(), value)}")
+    if re.match(r"\+[^+]", word.text) and _is_there(key):
+        raise ConfigError(f"{word.text}: + adds what is not there, and {key} is; type {key}={value}")
+
+
+def _is_there(key: str) -> bool:
+    """Whether every configuration has this knob or group; arms may be added."""
+    of_arm = re.match(r"arm\.(\w+)", key)
+    return of_arm[1] in choices(ARM) if of_arm else key in _names()
 
 
 def _chosen(word: Word) -> Iterator[str]:
@@ -216,7 +224,7 @@ def _quoted(word: Word, sweep: bool) -> str:
     mark = dict(as_typed()).get(word.key)
     if word.key in group_names():
         is_odd = not re.fullmatch(r"[\w.-]+", word.value, re.ASCII)
-        return before + _quoted_text(word.value) if is_odd and word.value in choices(word.key) else word.text
+        return before + as_text(word.value) if is_odd and word.value in choices(word.key) else word.text
     if word.key in _options():
         return f"++{word.key}={word.value}"
     if mark is None or word.value in ("", "null") or _is_quoted(word.value):
@@ -224,14 +232,15 @@ def _quoted(word: Word, sweep: bool) -> str:
     values = [word.value]
     if sweep and (not isinstance(mark, FilePath) or _are_files(word.value.split(","), word.value)):
         values = word.value.split(",")
-    return before + ",".join(map(_quoted_text, values))
+    return before + ",".join(map(as_text, values))
 
 
 def _is_quoted(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
 
 
-def _quoted_text(text: str) -> str:
+def as_text(text: str) -> str:
+    """A value that Hydra's grammar takes as it is, whatever is in it."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # no reference to another knob

@@ -12,9 +12,9 @@ from ltr.kernels.words import sort
 
 __all__ = [
     "Images",
+    "Pixels",
     "SparseKernel",
     "SparsityPattern",
-    "Pixels",
     "by_unit",
     "conv",
     "dense",

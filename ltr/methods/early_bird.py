@@ -10,7 +10,7 @@ from jax import lax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
-from ltr.methods.method import MethodInput, Lane, Method, MethodContext, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, tie_key
 from ltr.pruning import compiled, prune
 from ltr.pruning.registry import SCOPES
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.core import masks
 from ltr.methods import scores
-from ltr.methods.method import MethodInput, Lane, Method, MethodContext, no_notes, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes, tie_key
 
 
 def build(context: MethodContext) -> Method:

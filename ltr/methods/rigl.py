@@ -10,7 +10,7 @@ from jax import lax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import rigl_schedule
-from ltr.methods.method import Lane, Method, MethodContext, loss_of, apply_update, no_notes, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, apply_update, loss_of, no_notes, tie_key
 from ltr.methods.weights import begin, network
 from ltr.models.model import with_statistics
 from ltr.pruning import compiled, ties

@@ -13,7 +13,7 @@ from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import MethodInput, Lane, MethodContext, Step, loss_of, apply_update
+from ltr.methods.method import Lane, MethodContext, MethodInput, Step, apply_update, loss_of
 from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 

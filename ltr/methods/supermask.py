@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.core import masks, rng
 from ltr.methods import scores
-from ltr.methods.method import MethodInput, Lane, Method, MethodContext, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes
 
 MULTIPLE = 50.0
 """Scores are log-odds, of the order of 1 where weights are of the order of 0.02: so much longer are steps."""

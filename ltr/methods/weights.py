@@ -6,7 +6,7 @@ import jax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import MethodInput, Lane, Method, MethodContext, loss_of, apply_update, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, apply_update, loss_of, no_notes
 from ltr.models.model import with_statistics
 
 

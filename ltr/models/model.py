@@ -33,15 +33,15 @@ class Model(NamedTuple):
             which by default are none.
         statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
             `with_statistics`; None of a network without running statistics.
-        layer_types: like the parameters; the layer type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
-        num_positions: like the kinds; at how many places of an image a kernel is used, None of one that
+        layer_types: like the parameters; the type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
+        num_positions: like the layer types; at how many places of an image a kernel is used, None of one that
             cannot train packed (see `ltr.models.packed`).
         uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
             broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
             that fall on padding count for nothing.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
-        input_layer: the dense layer that alone is given the images, if there is one and they have one channel:
-            where it is packed, it may be given them as `ltr.kernels.Pixels`.
+        input_layer: name of the dense layer that alone reads the images, if there is one and they have one
+            channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]
@@ -143,8 +143,8 @@ def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType
     kind = layer_type(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
     if kind is not None and (kind not in LAYER_TYPES or name != "kernel" or use is None):
         raise ValueError(
-            f"{'/'.join(path)}: layer type {kind}; must be one of {LAYER_TYPES} for the kernel of a layer that the "
-            "network calls, and None for any other parameter"
+            f"{'/'.join(path)}: layer type {kind}; must be one of {LAYER_TYPES} for the kernel of a layer "
+            "that the network calls, and None for any other parameter"
         )
     return kind
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ltr import kernels
-from ltr.kernels import SparseKernel, SparsityPattern, Pixels
+from ltr.kernels import Pixels, SparseKernel, SparsityPattern
 from ltr.models.layers import Conv
 
 Patterns = Mapping[str, SparsityPattern]

@@ -20,8 +20,8 @@ class Use(NamedTuple):
 
     Attributes:
         layer: a copy of the module.
-        num_positions: at how many places of an example it is used: pixels of a convolution's result, or tokens;
-            None of a layer that has no sparse products (see `ltr.models.packed`).
+        num_positions: at how many positions of an example it is used: pixels of a convolution's result, or
+            tokens; None of a layer that has no sparse products (see `ltr.models.packed`).
         products: of how many products of an example, forward, each weight is a factor: int64 that
             broadcasts to the kernel.
     """

@@ -11,11 +11,9 @@ class TrackerEntry(Entry):
 
     Attributes:
         package: module that it imports.
-        install: what installs that, after `pip install`.
     """
 
     package: str = ""
-    install: str = ""
 
 
 TRACKERS: Registry[TrackerEntry] = Registry(
@@ -28,21 +26,18 @@ TRACKERS: Registry[TrackerEntry] = Registry(
             doc="Event files of TensorBoard, beside the run folder.",
             code="ltr.trackers.tensorboard:TensorBoard",
             package="tensorboardX",
-            install="-e '.[tensorboard]'",
         ),
         TrackerEntry(
             name="mlflow",
             doc="A tracking store of MLflow.",
             code="ltr.trackers.mlflow:MLflow",
             package="mlflow",
-            install="-e '.[mlflow]'",
         ),
         TrackerEntry(
             name="wandb",
             doc="Weights & Biases.",
             code="ltr.trackers.wandb:WeightsAndBiases",
             package="wandb",
-            install="-e '.[wandb]'",
         ),
     ],
 )

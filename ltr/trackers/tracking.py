@@ -20,6 +20,7 @@ import pandas as pd
 
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, StoppedError
+from ltr.extras import install_command
 from ltr.store import whole
 from ltr.store.settings import extent, settings
 from ltr.trackers.registry import TRACKERS
@@ -146,8 +147,9 @@ def require(name: str) -> None:
         if tracker.package:
             importlib.import_module(tracker.package)
     except Exception as error:
+        command = f"pip install {tracker.package}" if tracker.distribution else install_command(name)
         raise ConfigError(
-            f"tracker={name}: {tracker.package} cannot be imported ({error}); pip install {tracker.install}"
+            f"tracker={name}: {tracker.package} cannot be imported ({error}); type: {command}"
         ) from None
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from ltr.arms import checks as arm_checks
 from ltr.arms import start as arm_start
-from ltr.arms.registry import MASKS, AtInitEntry
 from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.registry import MASKS, AtInitEntry
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
-from ltr.experiment.loop import start
+from ltr.experiment.session import Session
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
 from ltr.models.model import Model
@@ -303,12 +303,13 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     """What the experiment starts a lane from."""
     model = context.network(KEY).model
     method_context = MethodContext(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
-    setup = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
+    spec = SimpleNamespace(
+        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning), model=model, targets=[None] * 3
+    )
+    runtime = SimpleNamespace(
+        spec=spec,
         init=context.init,
-        model=model,
-        batch=batch,
-        targets=[None] * 3,
+        sample_batch=batch,
         prunable=prunable_types(model.layer_types, pruning.rates),
         trainer=SimpleNamespace(
             methods={name: entry.load()(method_context) for name, entry in METHODS.items()}
@@ -321,7 +322,8 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         "mask": jax.tree.map(np.ones_like, context.ticket.mask),
     }
     groups = SimpleNamespace(load=lambda name, member: saved)
-    return start(setup, SimpleNamespace(groups=groups), lane, context.ticket)  # type: ignore[arg-type]
+    session = Session(runtime, SimpleNamespace(groups=groups))  # type: ignore[arg-type]
+    return session.initial_state(lane, context.ticket)
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])

@@ -13,7 +13,8 @@ import pytest
 from ltr.config import groups
 from ltr.core import masks
 from ltr.engine import flops
-from ltr.experiment import compose, session
+from ltr.experiment import compose
+from ltr.experiment.spec import RunSpec
 from ltr.models import registry
 from ltr.models.registry import NETWORKS
 
@@ -42,13 +43,13 @@ def test_the_page_makes_a_network_that_trains(
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
     words = re.findall(r"    ltr run (model=.*)", PAGE)[number].split()
     assert words[0] == f"model={name}"
-    outline = session.outline(compose.from_words(words))
+    spec = RunSpec.from_experiment(compose.from_words(words))
     said = re.search(r"([\d,]+) weights", settings)
     assert said
-    prunable = jax.tree.leaves(masks.where(outline.model.layer_types, outline.shapes))
+    prunable = jax.tree.leaves(masks.where(spec.model.layer_types, spec.shapes))
     weights = sum(leaf.size for leaf in prunable)
     assert weights == int(said[1].replace(",", ""))
-    model = registry.build(outline.experiment.model, (8, 8, 1), 10)
+    model = registry.build(spec.experiment.model, (8, 8, 1), 10)
     images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
     params = model.init(jax.random.key(1))
     logits, moved = model.train(params, images, jax.random.key(2))

@@ -12,8 +12,8 @@ import pytest
 from ltr.arms import checks as arm_checks
 from ltr.arms import registry, weights
 from ltr.arms import start as arm_start
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.registry import WEIGHTS
-from ltr.arms.source import ArmContext, Subnetwork
 from ltr.config import groups
 from ltr.config.schema import Arm
 from ltr.experiment import compose

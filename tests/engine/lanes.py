@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from ltr.config.schema import Duration, Optimizer
-from ltr.engine.trainer import Outcome, Progress, InitialState
-from ltr.methods.method import MethodInput, Method
+from ltr.engine.trainer import InitialState, Outcome, Progress
+from ltr.methods.method import Method, MethodInput
 from ltr.store.tables import LaneId
 
 Run = Callable[..., Any]

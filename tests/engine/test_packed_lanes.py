@@ -13,7 +13,7 @@ from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine import packing as packing_module
 from ltr.engine.packing import NO_LAYER
-from ltr.engine.trainer import Snapshot, InitialState, Trainer
+from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import Evidence

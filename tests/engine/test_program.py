@@ -15,7 +15,7 @@ from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
 from ltr.engine import program
-from ltr.engine.program import MAX_SEGMENTS, Examples, Chunk
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.models.model import Model

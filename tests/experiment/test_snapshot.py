@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import Outcome, Snapshot, InitialState, LaneBatch
+from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.experiment import snapshot
 from ltr.methods.method import Lane
 from ltr.store import checkpoints

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ltr import kernels
-from ltr.kernels import SparseKernel, Pixels
+from ltr.kernels import Pixels, SparseKernel
 from ltr.kernels.pixels import LINE
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")

@@ -13,7 +13,7 @@ from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks, optimizers
 from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.methods.method import MethodInput, Lane, Method, MethodContext
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput
 from ltr.methods.registry import method as find_method
 from ltr.models.model import Model
 

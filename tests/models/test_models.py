@@ -10,7 +10,7 @@ import pytest
 
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
-from ltr.experiment.session import QUICKLY_COMPILED
+from ltr.experiment.runtime import QUICKLY_COMPILED
 from ltr.models import registry as models
 from ltr.models.layer_types import LAYER_TYPES
 from ltr.models.layers import GLOROT, Conv

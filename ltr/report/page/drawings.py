@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
+from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
 from ltr.report.arms import styles
