@@ -122,7 +122,7 @@ class Probe:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
             by_unit = _is_by_unit(layer, patterns)
             batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
-            with sparse_products(patterns):
+            with sparse_products(patterns, by_unit):
                 result: Any = _module(layer).apply({"params": params}, batch)
             return jnp.square(result).sum()
 

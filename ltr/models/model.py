@@ -115,7 +115,7 @@ def from_linen(
     layer_types = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
     head, *_ = used
     if input_layer and (head != (input_layer,) or used[head].num_positions is None):
-        raise ValueError(f"reads={input_layer}: it is {'/'.join(head)} that is given the images")
+        raise ValueError(f"input_layer={input_layer}: it is {'/'.join(head)} that is given the images")
 
     def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
         """Like the parameters: a value of the use and the shape of each prunable kernel."""

@@ -30,27 +30,28 @@ def has_sparse_products(layer: nn.Module) -> bool:
     return type(layer) is Conv
 
 
-def sparse_products(patterns: Patterns) -> AbstractContextManager[None]:
-    """Within it, the layers that `patterns` names compute with packed kernels, in one pass of a network."""
-    before: nn.Module | None = None
+def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContextManager[None]:
+    """Within it, the layers that `patterns` names compute with packed kernels, in one pass of a network.
+
+    `by_unit`: whether its inputs lie in memory unit by unit, as a packed dense layer leaves its results.
+    """
 
     def call(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-        nonlocal before
+        nonlocal by_unit
         layer = context.module
         pattern = patterns.get("/".join(layer.path))
         if pattern is None or context.method_name != "__call__":
             return call(*args, **kwargs)
-        is_by_unit, before = isinstance(before, nn.Dense), layer
-        return _product(layer, args[0], pattern, is_by_unit)
+        (x,) = (*args, *kwargs.values())
+        result = _product(layer, x, pattern, by_unit)
+        by_unit = isinstance(layer, nn.Dense)
+        return result
 
     return nn.intercept_methods(call)
 
 
 def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:
-    """The result of a layer that `has_sparse_products`.
-
-    `is_by_unit`: whether the packed layer before is dense: its results lie in memory as this one reads them.
-    """
+    """The result of a layer that `has_sparse_products`; `is_by_unit`: whether x lies in memory unit by unit."""
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
