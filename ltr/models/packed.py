@@ -51,7 +51,7 @@ def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContex
 
 
 def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:
-    """The result of a layer that `has_sparse_products`, of x that lies in memory unit by unit or by example."""
+    """Return the result of a layer that `has_sparse_products`; x lies in memory by unit, or by example."""
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
