@@ -82,7 +82,6 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     import numpy as np
 
     from ltr import export
-    from ltr.core import masks
     from ltr.data.dataset import describe
     from ltr.errors import LtrError
     from ltr.models.registry import build
@@ -94,14 +93,15 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":
-        return np.asarray(model.apply(ticket.trained, images))  # type: ignore[arg-type]
+        return np.asarray(model.apply(ticket.trained, images))
 
     try:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.num_positions, model.uses))  # elsewhere, padding is not known
-    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
+    found = export.sizes(
+        export.named(ticket.trained), export.named(ticket.mask), export.named(model.uses), narrower
+    )
     return {"round": round_number, "replicate": replicate, **found._asdict()}
 
 
