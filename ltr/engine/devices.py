@@ -16,6 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ltr.errors import ConfigError
 from ltr.machine import cores
 
+CACHED_FROM = 0.3
+"""Seconds of compilation from which a program is kept for later processes."""
+
 _AXIS = "devices"
 
 
@@ -41,7 +44,7 @@ def start(cache: Path | None) -> None:
     jax.config.update("jax_num_cpu_devices", len(cores()))
     if cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM)
 
 
 def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:
