@@ -19,7 +19,7 @@ from ltr.models.model import from_linen
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
-"""Programs compile in half the time. A process that a test starts, and the golden run, compile as a user's do."""
+"""Programs compile in half the time; the golden run, and processes that tests start, compile as a user's."""
 
 settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=True)
 settings.load_profile("ltr")
