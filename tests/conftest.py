@@ -1,8 +1,11 @@
 """Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
 
+import dataclasses
 import gc
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -11,11 +14,12 @@ import pytest
 from hypothesis import settings
 
 from ltr.core import masks
-from ltr.data import Dataset, Split
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import devices
-from ltr.models import Model
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.registry import Entry, Registry
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -52,6 +56,26 @@ def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+Registered = Callable[..., Any]
+"""Registry, entry (, object that is its code) -> the entry, in the registry until the test ends."""
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Puts entries into registries, in the place of those of their names."""
+
+    def put(registry: Registry[Any], entry: Entry, code: Any = None) -> Entry:
+        if code is not None:
+            module = ModuleType(f"made_up_{entry.name}")
+            module.code = code  # type: ignore[attr-defined]
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            entry = dataclasses.replace(entry, code=f"{module.__name__}:code")
+        monkeypatch.setitem(registry._entries, entry.name, entry)
+        return entry
+
+    return put
+
+
 @pytest.fixture(scope="session")
 def blobs() -> Dataset:
     """Three classes of noisy 4x4 images, each with a brighter row; no split fills its last batch."""
@@ -71,7 +95,7 @@ def blobs() -> Dataset:
 @pytest.fixture(scope="session")
 def network() -> Model:
     """A LeNet with hidden layers of 8 and 6 units, for `blobs`."""
-    return from_linen(LeNet((8, 6), 3), (4, 4, 1), reads="dense_1")
+    return from_linen(LeNet((8, 6), 3), (4, 4, 1), input_layer="dense_1")
 
 
 @pytest.fixture(scope="session")
@@ -90,5 +114,5 @@ def mask(network: Model, params: Any) -> Any:
     generator = np.random.default_rng(2)
     return masks.tree_map(
         lambda kept: None if kept is None else generator.random(kept.shape) < 0.5,
-        masks.ones(params, network.kinds),
+        masks.ones(params, network.layer_types),
     )

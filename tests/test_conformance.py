@@ -16,23 +16,26 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, data
+from ltr.arms import lanes as arm_lanes
 from ltr.config.groups import ARM, choices
 from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
 from ltr.core import masks
-from ltr.data import DATASETS, Dataset, Split
-from ltr.data.augmentation import AUGMENTATIONS
+from ltr.data import dataset as data
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
+from ltr.data.registry import AUGMENTATIONS, distributed
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, session
+from ltr.experiment import loop, runtime
 from ltr.experiment.compose import from_words
-from ltr.experiment.session import Setup
-from ltr.methods import early_bird, rigl
-from ltr.models import MODELS
-from ltr.pruning.criteria import CRITERIA, SIGNS
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
+from ltr.methods import early_bird, rigl_schedule
+from ltr.models.registry import NETWORKS
+from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
 from ltr.store import tables
 from ltr.store.folder import RunFolder, open_run, round_name
@@ -51,8 +54,11 @@ def case(*words: str, slow: bool = False) -> Any:
 
 CASES = [
     case(),
-    *(case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK) for name in MODELS),
-    *(case(f"dataset={name}", slow=name not in QUICK) for name in DATASETS if name != "digits"),
+    *(
+        case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK)
+        for name in NETWORKS
+    ),
+    *(case(f"dataset={name}", slow=name not in QUICK) for name in distributed() if name != "digits"),
     *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
     *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
     *(case(f"pruning={name}", "pruning.rates.output=1") for name in choices("pruning")),
@@ -71,14 +77,14 @@ class Watch:
         self._visits = itertools.count(1)
         self._end = end
 
-    def begins(self, stage: str, lanes: int, effort: float) -> None: ...
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None: ...
 
-    def resumes(self, steps: int) -> None: ...
+    def on_resume(self, steps: int) -> None: ...
 
-    def visits(self, progress: Progress) -> LtrError | None:
+    def on_chunk(self, progress: Progress) -> LtrError | None:
         return StoppedError(2, "stopped") if next(self._visits) == self._end else None
 
-    def ends(self, round: int) -> None: ...
+    def on_round_end(self, round_number: int) -> None: ...
 
 
 @functools.cache
@@ -100,17 +106,17 @@ def noise(config: Config, data_dir: str | None) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def ready() -> Callable[[Experiment], Setup]:
-    """A setup for an experiment; those with the same programs share them."""
-    made: dict[Any, Setup] = {}
+def ready() -> Callable[[Experiment], Runtime]:
+    """A runtime for an experiment; those with the same programs share them."""
+    made: dict[Any, Runtime] = {}
 
-    def make(experiment: Experiment) -> Setup:
-        outline, methods = session.outline(experiment), frozenset(arms.methods(experiment))
+    def make(experiment: Experiment) -> Runtime:
+        spec, methods = RunSpec.from_experiment(experiment), frozenset(arm_lanes.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
-            made[shared] = session.make(outline)
-        return dataclasses.replace(made[shared], **vars(outline))
+            made[shared] = runtime.build(spec)
+        return dataclasses.replace(made[shared], spec=spec)
 
     return make
 
@@ -118,22 +124,22 @@ def ready() -> Callable[[Experiment], Setup]:
 class Runs(NamedTuple):
     """A run left alone, and the same one stopped on its way and taken up again."""
 
-    session: Setup
+    runtime: Runtime
     whole: Path
     resumed: Path
 
 
 @pytest.fixture(scope="module")
 def conduct(
-    ready: Callable[[Experiment], Setup], tmp_path_factory: pytest.TempPathFactory
+    ready: Callable[[Experiment], Runtime], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Runs]:
     """Runs an experiment in words, visited at every step, and once more, stopped after the visit `end`."""
 
-    def run(made: Setup, root: Path, end: int | None) -> Path:
-        here = dataclasses.replace(made.experiment, output_root=str(root))
+    def run(made: Runtime, root: Path, end: int | None) -> Path:
+        here = dataclasses.replace(made.spec.experiment, output_root=str(root))
         with open_run(here) as folder:
             folder.begin(here, {}, {})
-            loop.run(made, folder, Watch(end))
+            loop.run(Session(made, folder), Watch(end))
             return folder.path
 
     def conduct(words: tuple[str, ...], end: int) -> Runs:
@@ -141,8 +147,8 @@ def conduct(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
-            patch.setattr(trainer, "VISIT_SECONDS", 0.0)
-            patch.setattr(rigl, "EVERY", 2)
+            patch.setattr(trainer, "CHUNK_SECONDS", 0.0)
+            patch.setattr(rigl_schedule, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))
             whole = run(made, root / "whole", None)
@@ -160,9 +166,9 @@ def every_arm(conduct: Callable[..., Runs]) -> Runs:
 
 
 @functools.cache
-def saved(path: Path, round: int) -> Any:
+def saved(path: Path, round_number: int) -> Any:
     """The ticket of a round of a finished run."""
-    return RunFolder(path).groups.load(round_name(round), 0)
+    return RunFolder(path).groups.load(round_name(round_number), 0)
 
 
 def types(params: Any) -> Any:
@@ -171,11 +177,11 @@ def types(params: Any) -> Any:
 
 def check_tickets(runs: Runs) -> None:
     """Counts, masks, types and shapes of the tickets of both rounds."""
-    dense, pruned = (saved(runs.whole, round) for round in (0, 1))
-    for ticket, target in zip((dense, pruned), runs.session.targets, strict=False):
+    dense, pruned = (saved(runs.whole, round_number) for round_number in (0, 1))
+    for ticket, target in zip((dense, pruned), runs.runtime.spec.targets, strict=False):
         assert masks.count(ticket["mask"]) == kept(target)
         for params in (ticket["start"], ticket["trained"]):
-            assert types(params) == types(runs.session.shapes)
+            assert types(params) == types(runs.runtime.spec.shapes)
             assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
             zeros = masks.apply(ticket["mask"], params)
             assert same(params, zeros), "a pruned weight is exactly zero"
@@ -200,9 +206,9 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         one, other = ((path / f"{table}.parquet").read_bytes() for path in (runs.whole, runs.resumed))
         assert one == other
     noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
-    assert noted.any() == runs.session.experiment.early_bird
-    for round in (0, 1):
-        assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
+    assert noted.any() == runs.runtime.spec.experiment.early_bird
+    for round_number in (0, 1):
+        assert same(*(saved(path, round_number) for path in (runs.whole, runs.resumed)))
 
 
 def test_every_choice_is_another_run() -> None:
@@ -218,7 +224,7 @@ def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
     losses = set(whole.query("round == 1")["val_loss"])
     assert len(losses) > 1 or arm == "supermask", "whose odds take longer to turn"
     (density,) = set(whole.query("round == 1")["density"])
-    weights, target = map(kept, every_arm.session.targets)
+    weights, target = map(kept, every_arm.runtime.spec.targets)
     assert (density == target / weights) is (arm != "supermask"), "which finds one of its own"
 
 

@@ -34,7 +34,7 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
     """Every round and arm, averaged over draws and then over replicates.
 
     Returns:
-        A row per (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
+        A row per (`round_number`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
         mean and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one
         replicate); how many of its `lanes` are `censored`: where any is, the mean early stop
         is only a lower bound; the mean `early_bird_step` of those lanes that have one.
@@ -60,10 +60,10 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
     return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
 
 
-def density(round: pd.DataFrame) -> float:
+def density(round_number: pd.DataFrame) -> float:
     """Of the rows of a round: its ticket's, since an arm may come to one of its own."""
-    tickets = round[round["arm"] == "ticket"]
-    return float((tickets if len(tickets) else round)["density"].mean())
+    tickets = round_number[round_number["arm"] == "ticket"]
+    return float((tickets if len(tickets) else round_number)["density"].mean())
 
 
 def summary(results: pd.DataFrame) -> dict[str, int | float | None]:

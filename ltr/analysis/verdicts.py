@@ -30,9 +30,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
 from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, replicates_needed
+from ltr.analysis.registry import CLAIMS
 from ltr.config import schema
+from ltr.pruning.registry import REWINDINGS
 from ltr.store.looks import Look
 
 NEAR = 1.25
@@ -86,7 +88,8 @@ def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
     found = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
     lanes = by_replicate(_seen(results, found))
     claims = [name for name in CLAIMS if _evidence(lanes, name, rounds)]
-    if not claims or experiment.rewind.name != "weights":
+    rewinding = REWINDINGS.get(experiment.rewind.name)
+    if not claims or rewinding is None or not rewinding.restores_weights:
         return None
     return found._replace(claims=claims)
 
@@ -190,26 +193,39 @@ def _drawn(results: pd.DataFrame, draws: Mapping[str, int]) -> pd.Series:
 
 def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[int, Sequence[Evidence]]:
     """What bears on a claim, by round, where there is anything."""
-    found = {round: CLAIMS[claim].tests(lanes, round) for round in rounds}
-    return {round: tests for round, tests in found.items() if all(len(test.values) for test in tests)}
+    found = {round_number: CLAIMS[claim].tests(lanes, round_number) for round_number in rounds}
+    return {
+        round_number: tests
+        for round_number, tests in found.items()
+        if tests and all(len(test.values) for test in tests)
+    }
 
 
 def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
     """The verdicts on a claim of the looks at it, by round."""
-    weakest = [{round: min(tests, key=_strength) for round, tests in seen.items()} for seen in of_looks]
-    families = [{round for seen in of_looks[: place + 1] for round in seen} for place in range(len(of_looks))]
+    weakest = [
+        {round_number: min(tests, key=_strength) for round_number, tests in seen.items()} for seen in of_looks
+    ]
+    families = [
+        {round_number for seen in of_looks[: place + 1] for round_number in seen}
+        for place in range(len(of_looks))
+    ]
     corrected = [
         _corrected(seen, tests, len(family), place)
         for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
     ]
     return [
         _verdict(
-            round,
-            float(densities[round]),
-            [(p[round], tests[round]) for p, tests in zip(corrected, weakest, strict=True) if round in p],
+            round_number,
+            float(densities[round_number]),
+            [
+                (p[round_number], tests[round_number])
+                for p, tests in zip(corrected, weakest, strict=True)
+                if round_number in p
+            ],
             LEVEL / len(families[-1]) / cost(len(of_looks)),
         )
-        for round in sorted(families[-1])
+        for round_number in sorted(families[-1])
     ]
 
 
@@ -220,9 +236,11 @@ def _corrected(
 
     `family`: the rounds that it and those before it test; those that it does not test tell nothing, so p = 1.
     """
-    p = [_p(test, len(seen[round])) for round, test in weakest.items()]
+    p = [_p(test, len(seen[round_number])) for round_number, test in weakest.items()]
     adjusted = holm([*p, *[1.0] * (family - len(p))])[: len(p)]
-    return {round: min(1.0, cost(before) * p) for round, p in zip(weakest, adjusted, strict=True)}
+    return {
+        round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)
+    }
 
 
 def _strength(test: Evidence) -> float:
@@ -236,7 +254,7 @@ def _p(weakest: Evidence, tests: int) -> float:
 
 
 def _verdict(
-    round: int, density: float, of_looks: Sequence[tuple[float, Evidence]], next_level: float
+    round_number: int, density: float, of_looks: Sequence[tuple[float, Evidence]], next_level: float
 ) -> Verdict:
     """The verdict of the look whose corrected p is least, beside what the last look shows.
 
@@ -246,7 +264,7 @@ def _verdict(
     _, latest = of_looks[-1]
     is_decided, hidden = p < LEVEL, latest.verdict == UNDECIDED
     return Verdict(
-        round,
+        round_number,
         density,
         decisive.verdict if is_decided else UNDECIDED,
         latest.effect,

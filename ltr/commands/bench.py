@@ -3,9 +3,9 @@
 Trains on noise in the shape of a data set (MNIST, unless said otherwise), with
 every core busy, at several densities: by masked dense products, packed (where
 that is faster, or as `sparse` says), and in plain PyTorch if it is installed
-(pip install ltr[bench]). The ceiling is what the machine would do of the dense
-products alone. All are measured in turn; what is printed are medians, in
-training steps per second of all cores together.
+(in a clone: pip install -e '.[bench]' -c constraints.txt). The ceiling is what
+the machine would do of the dense products alone. All are measured in turn; what
+is printed are medians, in training steps per second of all cores together.
 
 With --json one object: {"machine": {...}, "rows": [{"density", "dense",
 "packed", "torch", "ceiling"}, ...]}, null where not measured.
@@ -55,15 +55,15 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.machine import machine
     from ltr.report import console
     from ltr.report.speed import draw, table
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
 
     experiment = from_words(["dataset=mnist", *args.knobs])
     devices.start(cache_paths.compiled())
 
     rows = benchmark.compare(
-        experiment, densities, args.repeats, args.seconds, cache_paths.crossovers(), tell
+        experiment, densities, args.repeats, args.seconds, cache_paths.break_even_file(), show_status
     )
-    tell("")
+    show_status("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
     what, how = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
     console.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ltr.config.schema import Experiment
-    from ltr.experiment.session import Setup
+    from ltr.experiment.session import Session
     from ltr.store.folder import RunFolder
 
 
@@ -51,12 +51,11 @@ def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     run = find(args.output_root, args.run)
     from ltr.analysis.connectivity import by_round
-    from ltr.config.parse import parse
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.store import tables
 
-    experiment = parse({**run.config, "output_root": str(run.folder.parent)})
+    experiment = run.experiment()
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
@@ -71,7 +70,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
-    trained = [round for round in range(experiment.rounds + 1) if experiment.trains(round)]
+    trained = [
+        round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)
+    ]
     if said is None:
         return trained
     words = said.split(",")
@@ -84,41 +85,46 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
     """Train and measure the rounds that the run's table lacks, each written when it is done."""
     from ltr.core import cache_paths
     from ltr.engine import devices
-    from ltr.experiment import connectivity, session
-    from ltr.experiment.runner import packing
+    from ltr.experiment import connectivity
+    from ltr.experiment.runner import open_session
+    from ltr.experiment.spec import RunSpec
     from ltr.store.folder import open_run
 
     devices.start(cache_paths.compiled())
     with open_run(experiment) as folder:
-        outline = session.outline(experiment)
-        statistics = connectivity.statistics(outline.model)
+        spec = RunSpec.from_experiment(experiment)
+        statistics = connectivity.statistics(spec.model)
         _name_statistics(folder, statistics[-1])
-        lacking = [round for round in rounds if not _is_measured(folder, round, experiment, statistics)]
+        lacking = [
+            round_number
+            for round_number in rounds
+            if not _is_measured(folder, round_number, experiment, statistics)
+        ]
         if lacking:
             _require_trained(folder, lacking, experiment)
-            _train(session.make(outline, packing(outline, folder)), folder, lacking)
+            _train(open_session(spec, folder), lacking)
 
 
-def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
+def _train(session: "Session", rounds: list[int]) -> None:
     from ltr.engine.trainer import Progress
     from ltr.experiment import connectivity
     from ltr.experiment.signals import Stop
     from ltr.report.progress import Pace, display
 
-    pace = Pace(len(rounds) * connectivity.steps(ready), time.monotonic)
+    pace = Pace(len(rounds) * connectivity.steps(session), time.monotonic)
     with Stop() as stop, display(sys.stderr) as shown:
-        for round in rounds:
+        for round_number in rounds:
 
-            def visit(progress: Progress, round: int = round) -> None:
+            def on_chunk(progress: Progress, round_number: int = round_number) -> None:
                 pace.advance(progress.steps)
-                shown.update(f"round {round}, {len(progress.names)} copies", pace)
+                shown.update(f"round {round_number}, {len(progress.names)} copies", pace)
                 if error := stop.error():
                     raise error
 
-            found = [connectivity.data_orders(ready, folder, round, visit)]
-            if _has_next(folder, round, ready.experiment):
-                found.append(connectivity.next_round(ready, folder, round))
-            _add(folder, found)
+            found = [connectivity.data_orders(session, round_number, on_chunk)]
+            if _has_next(session.folder, round_number, session.experiment):
+                found.append(connectivity.next_round(session, round_number))
+            _add(session.folder, found)
 
 
 def _add(folder: "RunFolder", found: "list[pd.DataFrame]") -> None:
@@ -142,30 +148,32 @@ def _name_statistics(folder: "RunFolder", before: str) -> None:
 
 
 def _is_measured(
-    folder: "RunFolder", round: int, experiment: "Experiment", statistics: tuple[str, ...]
+    folder: "RunFolder", round_number: int, experiment: "Experiment", statistics: tuple[str, ...]
 ) -> bool:
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")
-    kinds = ["orders", "rounds"] if _has_next(folder, round, experiment) else ["orders"]
+    kinds = ["orders", "rounds"] if _has_next(folder, round_number, experiment) else ["orders"]
     found = set(
-        table.loc[table["round"] == round, ["kind", "statistics", "replicate"]].itertuples(index=False)
+        table.loc[table["round"] == round_number, ["kind", "statistics", "replicate"]].itertuples(index=False)
     )
     return found >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
 
 
-def _has_next(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:
+def _has_next(folder: "RunFolder", round_number: int, experiment: "Experiment") -> bool:
     from ltr.store.folder import round_name
 
-    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round + 1))
+    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number + 1))
 
 
 def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experiment") -> None:
     from ltr.store.folder import round_name
 
-    for round in rounds:
-        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round)):
-            raise ConfigError(f"{folder.path}: round {round} is not trained yet; finish it with ltr run")
+    for round_number in rounds:
+        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number)):
+            raise ConfigError(
+                f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
+            )
 
 
 def _plain(summary: "pd.DataFrame") -> list[dict[str, Any]]:

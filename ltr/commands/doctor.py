@@ -1,20 +1,33 @@
 """Say what this installation has: versions, devices, sparse kernels, data.
 
+Then the break-even densities of this machine: up to which a layer trains faster
+packed, of each layer that was trained here, with the date on which that was
+measured and the spread of the times. Where the spread is large, or fewer
+weights took longer, it is marked unsure, and measured again by the next run
+that needs it while the machine is less busy. --measure measures all of them
+again, which takes some seconds a layer: let nothing else run meanwhile. A run
+that is begun keeps to the densities that it was begun with.
+
 The sparse kernels, with which pruned layers train on the CPU at the cost of
 the weights they keep, are built when ltr is installed beside a C++ compiler
 (GCC 12 or later; Clang builds slower ones);
 without them results come from dense products.
 
-Example:
+Examples:
   ltr doctor
+  ltr doctor --measure
 """
 
 import argparse
 import json
 import shutil
+import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ltr.engine.measurements import Case, Measurement
 
 WITHOUT_KERNELS = (
     "not built: everything trains by dense products (install g++ 12 or later, then ltr again, with pip's "
@@ -25,6 +38,7 @@ WITHOUT_KERNELS = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `ltr doctor` takes."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--measure", action="store_true", help="measure break-even densities again")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -33,15 +47,46 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import console
 
     devices.start(None)
+    if args.measure:
+        _measure()
     found = _found()
     console.write(json.dumps(found, indent=2) if args.json else _text(found))
     return 0
 
 
+def _measure() -> None:
+    """Measure again what this machine measured before, and say how long that takes."""
+    from ltr.core import cache_paths
+    from ltr.engine.break_even import measure_again
+    from ltr.report.progress import duration
+    from ltr.report.status_line import show_status
+
+    if not (known := _break_even()):
+        print(
+            "ltr doctor: nothing was measured here yet; ltr plan measures what its run needs", file=sys.stderr
+        )
+        return
+    seconds = sum(measurement.seconds for measurement in known.values())
+    about = f"{len(known)} layers, about {duration(seconds)}; let nothing else run meanwhile"
+    print(f"measuring {about}", file=sys.stderr, flush=True)
+    measure_again(known, cache_paths.break_even_file(), show_status)
+
+
+def _break_even() -> "dict[Case, Measurement]":
+    """The break-even densities that were measured on this machine."""
+    import jax
+
+    from ltr.core import cache_paths
+    from ltr.engine import measurements
+
+    known = measurements.read(cache_paths.break_even_file())
+    return {case: known[case] for case in known if case.is_here and case.cores <= jax.device_count()}
+
+
 def _found() -> dict[str, Any]:
     from ltr.core import cache_paths
-    from ltr.data import DATASETS
     from ltr.data.prepare import data_root
+    from ltr.data.registry import distributed
     from ltr.machine import machine
     from ltr.version import __version__
 
@@ -50,9 +95,19 @@ def _found() -> dict[str, Any]:
         "ltr": __version__,
         **machine(),
         "data_folder": str(root),
-        "data_prepared": [entry.name for entry in DATASETS.values() if entry.folder(root).exists()],
+        "data_prepared": [entry.name for entry in distributed().values() if entry.folder(root).exists()],
         "cache_folder": str(cache_paths.folder()),
         "free_bytes": shutil.disk_usage(Path.cwd()).free,
+        "break_even": [
+            {
+                "layer": str(case.layer),
+                "optimizer": case.optimizer,
+                "batch_size": case.batch_size,
+                "cores": case.cores,
+                **measurement._asdict(),
+            }
+            for case, measurement in _break_even().items()
+        ],
     }
 
 
@@ -68,7 +123,24 @@ def _text(found: dict[str, Any]) -> str:
         "cache": found["cache_folder"],
         "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
     }
-    return "\n".join(
+    lines = [
         textwrap.fill(f"{name:9}{fact}", WIDTH, subsequent_indent=" " * 9, break_on_hyphens=False)
         for name, fact in facts.items()
-    )
+    ]
+    return "\n".join([*lines, *_break_even_lines(found["break_even"])])
+
+
+def _break_even_lines(measured: list[dict[str, Any]]) -> list[str]:
+    """A table of the break-even densities; nothing where there are none."""
+    if not measured:
+        return []
+    title = f"\n{'layer that trains faster packed':42}{'up to':>7}{'measured':>12}{'spread':>9}{'load':>7}"
+    lines = [title]
+    for one in measured:
+        name = f"{one['layer']}, {one['optimizer']} {one['batch_size']}"
+        load = "-" if one["load"] is None else f"{one['load']:g}"
+        numbers = f"{one['density']:>7.1%}{one['date'][:10]:>12}{one['spread']:>9.0%}{load:>7}"
+        lines.append(f"{name:42.42}{numbers}")
+        if one["doubt"]:
+            lines.append(f"  unsure: {one['doubt']}; a run measures it again when less is going on")
+    return lines

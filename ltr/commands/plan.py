@@ -31,7 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
-    from ltr.data import status_lines  # what imports JAX, after what is wrong is said
+    from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
     from ltr.engine.devices import start
     from ltr.report.console import write
 
@@ -44,22 +44,22 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(experiment: Any) -> dict[str, Any]:
-    from ltr import arms
-    from ltr.analysis import claims
+    from ltr.arms.lanes import lanes as lanes_of
     from ltr.config.schema import to_dict
     from ltr.core import cache_paths
-    from ltr.experiment import estimate, session
+    from ltr.experiment import estimate
+    from ltr.experiment.placement import packed_layers
+    from ltr.experiment.spec import RunSpec
     from ltr.pruning.targets import kept
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
     from ltr.store.identity import canonical, folder_name, run_id
 
-    claims.check(experiment)
-    outline = session.outline(experiment)
+    spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
-    weights = kept(outline.targets[0])
-    trained = [round for round in rounds if experiment.trains(round)]
-    lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
+    weights = kept(spec.targets[0])
+    trained = [round_number for round_number in rounds if experiment.trains(round_number)]
+    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
@@ -68,10 +68,11 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
-        "densities": [kept(outline.targets[round]) / weights for round in trained],
+        "densities": [kept(spec.targets[round_number]) / weights for round_number in trained],
         "trainings": sum(lanes),
         "steps": sum(
-            count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)
+            count * spec.schedule.length(round_number)
+            for count, round_number in zip(lanes, rounds, strict=True)
         ),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,

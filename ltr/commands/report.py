@@ -17,7 +17,7 @@ from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
-    from ltr.analysis.connections import Tickets
+    from ltr.analysis.mask_structure import TicketLayers
     from ltr.loaded import LoadedRun
     from ltr.report.page import Subject
 
@@ -61,13 +61,13 @@ def execute(args: argparse.Namespace) -> int:
 def _subject(run: "LoadedRun") -> "Subject":
     import pandas as pd
 
-    from ltr import data
+    from ltr.data.dataset import describe
     from ltr.experiment.titles import title
     from ltr.report.page import Subject
     from ltr.store.settings import settings
 
     try:
-        image = data.describe(run.experiment.dataset).shape
+        image = describe(run.experiment.dataset).shape
     except LtrError:  # data of one's own that has been moved away
         image = None
     rows, last = _tickets(run)
@@ -88,19 +88,19 @@ def _subject(run: "LoadedRun") -> "Subject":
     )
 
 
-def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
+def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
-    from ltr.analysis.connections import counted, layers
+    from ltr.analysis.mask_structure import counted, layers
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
     last: list[Any] = []
-    for round, replicate in lanes[["round", "replicate"]].itertuples(index=False):
+    for round_number, replicate in lanes[["round", "replicate"]].itertuples(index=False):
         try:
-            ticket = run.ticket(round, replicate)
+            ticket = run.ticket(round_number, replicate)
         except LtrError:
             return [], []
         of_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(of_layers, round, replicate)
-        last += [of_layers] if round == lanes["round"].max() else []
+        rows += counted(of_layers, round_number, replicate)
+        last += [of_layers] if round_number == lanes["round"].max() else []
     return rows, last

@@ -76,17 +76,19 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
+def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
-    from ltr import data, export, models
+    from ltr import export
     from ltr.core import masks
+    from ltr.data.dataset import describe
     from ltr.errors import LtrError
+    from ltr.models.registry import build
 
-    ticket, experiment = run.ticket(round, replicate), run.experiment
-    facts = data.describe(experiment.dataset)
-    model = models.build(experiment.model, facts.shape, facts.classes)
+    ticket, experiment = run.ticket(round_number, replicate), run.experiment
+    facts = describe(experiment.dataset)
+    model = build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":
@@ -96,9 +98,9 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.places, model.uses))  # elsewhere, padding is not known
+    uses = export.named(masks.where(model.num_positions, model.uses))  # elsewhere, padding is not known
     found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
-    return {"round": round, "replicate": replicate, **found._asdict()}
+    return {"round": round_number, "replicate": replicate, **found._asdict()}
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choices, file_of, group_names
-from ltr.config.parse import KnobError, require_arms, validated
+from ltr.config.names import checked
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -57,6 +58,17 @@ def check(group: str, choice: str) -> set[str]:
     ConfigError, which names file and line, if one of them is wrong.
     """
     return _check(group, choice, ())
+
+
+def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
+    """The error of an arm's knob with file and line, if the arm's file gives it this value; else None."""
+    _, arm, knob = error.path
+    if arm not in choices(ARM):
+        return None
+    file = _read(file_of(ARM, arm), ARM)
+    if _values(file).get(knob) != value:
+        return None
+    return file.error(_line(file.root, [knob]), str(error))
 
 
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
@@ -114,6 +126,7 @@ def _read(path: Path, group: str) -> ConfigFile:
     file = ConfigFile(path, group, text, root)
     try:
         _check_keys(file, root)
+        _check_references(file, root)
     except RecursionError:
         raise ConfigError(f"{path}: an anchor (&) holds itself (*)") from None
     return file
@@ -160,6 +173,26 @@ def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
         _check_keys(file, value)
 
 
+def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
+    """`${name}` names a knob, or a group of them."""
+    if isinstance(node, yaml.ScalarNode):
+        for name in re.findall(r"(?<!\\)\$\{\s*([A-Za-z_][\w.]*)\s*\}", node.value):
+            if not _is_referable(name):
+                names = [knob.name for knob in knobs()]
+                message = f"${{{name}}}: unknown knob; {nearest_knob(name, names)}"
+                raise file.error(node.start_mark.line + 1, message)
+    elif isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for one in item if isinstance(item, tuple) else [item]:
+                _check_references(file, one)
+
+
+def _is_referable(name: str) -> bool:
+    if name.startswith((f"{ARM}.", "hydra.")):
+        return True
+    return any(knob.name == name or knob.name.startswith(f"{name}.") for knob in knobs())
+
+
 def _package(file: ConfigFile) -> tuple[str, ...]:
     """The keys under which Hydra puts what is in a file; ConfigError if Hydra would not see which."""
     lines = file.text.splitlines()
@@ -191,7 +224,7 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     for key in reversed(package):
         values = {key: values}
     try:
-        validated(values)
+        checked(values)
     except KnobError as error:
         raise file.error(_line(file.root, error.path[len(package) :]), str(error)) from None
     return values

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from ltr.config import files
 from ltr.config.groups import ARM, choices, file_of, group_names
-from ltr.config.parse import KnobError, as_typed, knobs, nearest_knob, validated
+from ltr.config.names import checked
+from ltr.config.parse import KnobError, as_typed, knobs, nearest_knob
 from ltr.config.schema import FilePath
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest, plain
@@ -58,6 +59,8 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
 def as_a_person_types(override: str) -> str:
     """A word that `overrides` has quoted, without the quotes."""
     word = Word.split(override)
+    if word.key in _options():
+        return override.lstrip("+")
     if word.key not in dict(as_typed()) or not _is_quoted(word.value):
         return override
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -82,6 +85,11 @@ def option_as_word(option: str, following: Sequence[str]) -> str:
 
 def _names() -> set[str]:
     return {knob.name for knob in knobs()}.union(group_names())
+
+
+def _options() -> set[str]:
+    """The knobs that one entry of a registry alone takes: Hydra is told of them by words."""
+    return {knob.name for knob in knobs() if knob.entry}
 
 
 # What a word is made of
@@ -159,6 +167,14 @@ def _check_name(word: Word) -> None:
                 raise ConfigError(f"{key}={choice}: unknown choice; {_nearest_choice(key, choice)}")
     elif not re.fullmatch(r"arm\.\w+", key) and re.sub(r"^arm\.\w+\.", "arm.NAME.", key) not in _names():
         raise ConfigError(f"{key}: unknown knob; {nearest_knob(key, _names(), value)}")
+    if re.match(r"\+[^+]", word.text) and _is_there(key):
+        raise ConfigError(f"{word.text}: + adds what is not there, and {key} is; type {key}={value}")
+
+
+def _is_there(key: str) -> bool:
+    """Whether every configuration has this knob or group; arms may be added."""
+    of_arm = re.match(r"arm\.(\w+)", key)
+    return of_arm[1] in choices(ARM) if of_arm else key in _names()
 
 
 def _chosen(word: Word) -> Iterator[str]:
@@ -208,20 +224,23 @@ def _quoted(word: Word, sweep: bool) -> str:
     mark = dict(as_typed()).get(word.key)
     if word.key in group_names():
         is_odd = not re.fullmatch(r"[\w.-]+", word.value, re.ASCII)
-        return before + _quoted_text(word.value) if is_odd and word.value in choices(word.key) else word.text
+        return before + as_text(word.value) if is_odd and word.value in choices(word.key) else word.text
+    if word.key in _options():
+        return f"++{word.key}={word.value}"
     if mark is None or word.value in ("", "null") or _is_quoted(word.value):
         return word.text
     values = [word.value]
     if sweep and (not isinstance(mark, FilePath) or _are_files(word.value.split(","), word.value)):
         values = word.value.split(",")
-    return before + ",".join(map(_quoted_text, values))
+    return before + ",".join(map(as_text, values))
 
 
 def _is_quoted(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
 
 
-def _quoted_text(text: str) -> str:
+def as_text(text: str) -> str:
+    """A value that Hydra's grammar takes as it is, whatever is in it."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # no reference to another knob
@@ -245,7 +264,7 @@ def _read(word: Word, text: str, words: Sequence[str], sweep: bool) -> Any:
         override = OverridesParser.create().parse_override(text)
     except HydraException:
         if word.key not in group_names() and not word.is_for_hydra:
-            validated(_nested(word.key, word.value))
+            checked(_nested(word.key, word.value))
         meant = text.rstrip(",") if text.endswith(",") else _with_quotes(word)
         raise ConfigError(f"{word.text}: cannot be read; did you mean {meant}?") from None
     if override.is_sweep_override():
@@ -269,10 +288,10 @@ def _check_taken(word: Word, value: Any) -> None:
     if "${" in word.value:
         return
     try:
-        validated(_nested(word.key, value))
+        checked(_nested(word.key, value))
     except KnobError:
         if isinstance(value, int | float):
-            validated(_nested(word.key, word.value))
+            checked(_nested(word.key, word.value))
         raise
 
 

@@ -1,7 +1,7 @@
-"""Trains any number of lanes, a wave of as many as the devices hold at a time.
+"""Training of any number of lanes, in batches of as many as the devices hold.
 
-The host visits the devices about once a second: between two visits of the compiled program it
-collects the metrics, tells the observer, and may stop. Where it visits changes no number.
+The compiled program trains a chunk of about a second at a time. Between two chunks the host collects the
+metrics and calls the observer, which may stop the training. Where a chunk ends changes no number.
 """
 
 import time
@@ -17,34 +17,37 @@ from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import LEGS, Examples, Metrics, Program, Visit
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
 from ltr.errors import LtrError
-from ltr.methods import WEIGHTS_ALONE, Lane, Method
+from ltr.methods.method import Lane, Method
+from ltr.methods.registry import WEIGHTS_ALONE
 
-VISIT_SECONDS = 1.0
-FASTER = 8.0
-"""How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
+CHUNK_SECONDS = 1.0
+"""Duration of a chunk that is aimed at."""
+
+MAX_GROWTH = 8.0
+"""Largest growth factor of the chunk length: the first chunk includes compilation, so its pace is too low."""
 
 
-class Start(NamedTuple):
-    """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
+class InitialState(NamedTuple):
+    """Initial state of a lane, and the method that trains it; NumPy arrays (see `ltr.methods.Lane`)."""
 
     params: Any
     mask: Any
     key: np.ndarray
-    memory: Any = ()
+    method_state: Any = ()
     method: str = WEIGHTS_ALONE
 
 
 class Outcome(NamedTuple):
-    """What became of a lane.
+    """Result of training a lane.
 
     Attributes:
-        params: its network's weights after the last step, NumPy float32.
-        density: of its network then.
+        params: weights of its network after the last step, NumPy float32.
+        density: density of its network after the last step, 0 to 1.
         metrics: a value per evaluation, NumPy float32.
-        seconds: device time it took.
-        notes: what its method has to say (see `ltr.methods.Method`).
+        seconds: device time.
+        notes: columns that its method adds (see `ltr.methods.Method`).
     """
 
     params: Any
@@ -54,15 +57,15 @@ class Outcome(NamedTuple):
     notes: Mapping[str, Any] = {}
 
 
-class Kind(NamedTuple):
-    """How a lane trains: its method, which is that of its whole wave, and the layers that could be packed."""
+class ProgramKey(NamedTuple):
+    """Method of a lane, which all lanes of a batch share, and the layers that could be packed."""
 
     method: str
     packed: tuple[str, ...]
 
 
-class Wave(NamedTuple):
-    """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
+class LaneBatch(NamedTuple):
+    """Lanes in training: their states at `step`, and their metrics so far, after `seconds` of training."""
 
     names: tuple[Any, ...]
     lanes: list[Lane]
@@ -72,20 +75,20 @@ class Wave(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """All that a later process needs to go on: lanes that are through, and the wave under way."""
+    """State that a later process resumes from: outcomes of finished lanes, and the batch in training."""
 
     outcomes: dict[Any, Outcome]
-    wave: Wave | None
+    batch: LaneBatch | None
 
 
 class Progress(NamedTuple):
-    """What the host finds on a visit.
+    """State of the training after a chunk.
 
     Attributes:
-        names: the lanes in training.
-        steps: steps that they took together since the visit before.
-        accuracy: mean validation accuracy of their latest evaluation.
-        snapshot: copies the state of affairs from the devices.
+        names: lanes in training.
+        steps: steps of the chunk, summed over the lanes.
+        accuracy: mean validation accuracy of their latest evaluation, a fraction.
+        snapshot: copies the state of the training from the devices.
     """
 
     names: Sequence[Any]
@@ -95,15 +98,15 @@ class Progress(NamedTuple):
 
 
 class Trainer:
-    """The compiled programs, and the data they train on, on the devices of a placement.
+    """Compiled programs and the data set, on the devices of a placement.
 
     Args:
-        programs: by method.
+        programs: a program per method.
 
     Attributes:
-        placement: where lanes train.
-        packed: which layers train packed, by methods that can; by default none.
-        data: a copy of the data set on every device of it.
+        placement: devices, and lanes on each.
+        packed: layers that train packed, with methods that can pack (see `ltr.engine.packing`).
+        data: the data set, copied to every device.
     """
 
     def __init__(
@@ -127,72 +130,77 @@ class Trainer:
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
-        self._moments = jax.jit(optimizer.direction.init)
+        self._init_opt_state = jax.jit(optimizer.direction.init)
 
     @property
     def methods(self) -> dict[str, Method]:
-        """Those of the programs."""
+        """Methods of the programs, by name."""
         return {name: program.method for name, program in self._programs.items()}
 
     def train(
         self,
-        starts: Mapping[Any, Start],
+        starts: Mapping[Any, InitialState],
         evaluate_at: np.ndarray,
-        visit: Callable[[Progress], None],
+        on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
     ) -> dict[Any, Outcome]:
         """Train every lane from the first to the last step of `evaluate_at`.
 
         Args:
-            starts: by lane name (any hashable).
-            evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
-            visit: called about once a second; what it raises ends the training.
+            starts: initial states by lane name (any hashable).
+            evaluate_at: int32 steps, ascending, at which lanes are evaluated; the first and the last are the
+                ends of the training.
+            on_chunk: called about once a second; an exception that it raises ends the training.
             resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
 
         Raises:
             LtrError: a lane's loss is no longer finite; the message names lane and step.
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
-        wave = resume.wave if resume and resume.wave and self._takes(resume.wave, starts) else None
-        kinds = {name: self._kind(start) for name, start in starts.items()}
+        batch = resume.batch if resume and resume.batch and self._takes(resume.batch, starts) else None
+        program_keys = {name: self._program_key(start) for name, start in starts.items()}
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
-            if wave is None:
-                wave = self._wave(starts, _together(pending, kinds), int(evaluate_at[0]))
-            method = starts[wave.names[0]].method
-            engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
-            running, wave = _Running(engine, wave, evaluate_at), None
+            if batch is None:
+                batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
+            method = starts[batch.names[0]].method
+            engine = _Compiled(self._programs[method], self._packings[method], self.data, self.placement)
+            running, batch = _RunningBatch(engine, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
-                pace = VISIT_SECONDS / (time.monotonic() - began)
-                steps = max(1, round(steps * min(pace, FASTER)))
-                visit(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
+                pace = CHUNK_SECONDS / (time.monotonic() - began)
+                steps = max(1, round(steps * min(pace, MAX_GROWTH)))
+                on_chunk(
+                    Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
+                )
             outcomes |= running.outcomes()
         return outcomes
 
-    def fresh(self, start: Start) -> Lane:
-        """A lane that has taken no step."""
-        moments = jax.tree.map(np.asarray, self._moments(start.params))
+    def new_lane(self, start: InitialState) -> Lane:
+        """Return a lane before its first step."""
+        opt_state = jax.tree.map(np.asarray, self._init_opt_state(start.params))
         zero = np.zeros((), np.float32)
-        lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
+        lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
         _, weights = self._programs[start.method].method.network(lane)
-        return lane._replace(best=jax.tree.map(np.asarray, weights))
+        return lane._replace(best_params=jax.tree.map(np.asarray, weights))
 
-    def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
-        return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
+    def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
+        return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity
 
-    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
-        """The first of these lanes."""
+    def _first_batch(
+        self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int
+    ) -> LaneBatch:
+        """Return the lanes of the next batch, before their first step."""
         names = tuple(pending[: self.placement.capacity])
-        return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
+        return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _kind(self, start: Start) -> Kind:
-        return Kind(start.method, self._packings[start.method].packed(start.mask, start.params))
+    def _program_key(self, start: InitialState) -> ProgramKey:
+        return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
 
 
-class _Engine(NamedTuple):
-    """What trains the lanes of a wave."""
+class _Compiled(NamedTuple):
+    """Program, packing, data and placement that train a batch."""
 
     program: Program
     packing: Packing
@@ -200,17 +208,17 @@ class _Engine(NamedTuple):
     placement: Placement
 
 
-class _Running:
-    """A wave on the devices, and what the host knows of it."""
+class _RunningBatch:
+    """A batch on the devices, and its metrics on the host."""
 
-    def __init__(self, engine: _Engine, wave: Wave, evaluate_at: np.ndarray) -> None:
+    def __init__(self, engine: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
         self._program, self._packing, self._data, self._placement = engine
-        self._step, self._evaluate_at = wave.step, evaluate_at
-        self._forms = self._packing.forms(wave.lanes)
-        packed = [self._packing.pack(*one) for one in zip(wave.lanes, self._forms, strict=True)]
+        self._step, self._evaluate_at = batch.step, evaluate_at
+        self._pack_specs = self._packing.pack_specs(batch.lanes)
+        packed = [self._packing.pack(*one) for one in zip(batch.lanes, self._pack_specs, strict=True)]
         self._lanes = devices.scatter(packed, self._placement)
-        self._metrics, self._seconds = wave.metrics, wave.seconds
-        self.names = wave.names
+        self._metrics, self._seconds = batch.metrics, batch.seconds
+        self.names = batch.names
 
     @property
     def is_over(self) -> bool:
@@ -226,19 +234,19 @@ class _Running:
         return len(self._metrics[0].val_loss) if self._metrics else 0
 
     def advance(self, steps: int) -> int:
-        """Train so many steps further, less at the end; returns the steps that the lanes took together."""
+        """Train up to so many steps further; returns the steps taken, summed over the lanes."""
         began, step, done = time.monotonic(), self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
-        asked = Visit(
+        chunk = Chunk(
             np.asarray(step, np.int32),
             np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
-            np.resize(stops, LEGS).astype(np.int32),
-            np.resize(evaluate, LEGS),
+            np.resize(stops, MAX_SEGMENTS).astype(np.int32),
+            np.resize(evaluate, MAX_SEGMENTS),
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
         self._lanes, *found = self._program.run(
-            self._lanes, self._data, devices.replicate(asked, self._placement)
+            self._lanes, self._data, devices.replicate(chunk, self._placement)
         )
         new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
@@ -252,12 +260,12 @@ class _Running:
         _require_finite(self.names, self._metrics, self._evaluate_at)
         return len(self.names) * (self._step - step)
 
-    def wave(self) -> Wave:
+    def batch(self) -> LaneBatch:
         """A copy on the host."""
-        return Wave(self.names, self._gathered(), self._step, self._metrics, self._seconds)
+        return LaneBatch(self.names, self._gathered(), self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
-        """What became of each lane."""
+        """Outcomes of its lanes, by name."""
         return {
             name: self._outcome(lane, metrics)
             for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
@@ -266,7 +274,7 @@ class _Running:
     def _gathered(self) -> list[Lane]:
         """The lanes on the host, unpacked."""
         lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return [self._packing.unpack(*one) for one in zip(lanes, self._forms, strict=True)]
+        return [self._packing.unpack(*one) for one in zip(lanes, self._pack_specs, strict=True)]
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
@@ -275,29 +283,29 @@ class _Running:
         return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
 
 
-def _together(pending: Sequence[Any], kinds: Mapping[Any, Kind]) -> list[Any]:
-    """The lanes that can train with the first: those of its kind, then others, to fill its wave.
+def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
+    """Return the lanes that can train with the first: those with its program key, then others.
 
-    A wave packs what all of its lanes pack, and takes as long as its slowest: that is less than a wave
-    more.
+    Others fill the batch, which then packs only the layers that all of its lanes pack. That is faster than
+    one more batch.
     """
-    first = kinds[pending[0]]
-    able = [name for name in pending if kinds[name].method == first.method]
-    return sorted(able, key=lambda name: kinds[name] != first)
+    first = program_keys[pending[0]]
+    able = [name for name in pending if program_keys[name].method == first.method]
+    return sorted(able, key=lambda name: program_keys[name] != first)
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a visit that goes `steps` further stops, and whether it evaluates there."""
+    """Return the steps at which a chunk of `steps` steps stops, and whether lanes are evaluated there."""
     end = min(step + steps, int(evaluate_at[-1]))
     stops = evaluate_at[evaluate_at <= end]
     if len(stops) == 0 or stops[-1] < end:
         stops = np.append(stops, end)
-    stops = stops[:LEGS]
+    stops = stops[:MAX_SEGMENTS]
     return stops, np.isin(stops, evaluate_at)
 
 
-def _snapshot(outcomes: Mapping[Any, Outcome], running: _Running) -> Snapshot:
-    return Snapshot(dict(outcomes), running.wave())
+def _snapshot(outcomes: Mapping[Any, Outcome], running: _RunningBatch) -> Snapshot:
+    return Snapshot(dict(outcomes), running.batch())
 
 
 def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:

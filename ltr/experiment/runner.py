@@ -10,20 +10,22 @@ from functools import partial
 
 import pandas as pd
 
-from ltr import data, trackers
-from ltr.analysis import claims, verdicts
+from ltr.analysis import checks as claims
+from ltr.analysis import verdicts
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
-from ltr.arms import missing
+from ltr.arms.lanes import missing
 from ltr.config.schema import Claims, Experiment
 from ltr.core import cache_paths
+from ltr.data import custom
 from ltr.engine import devices
-from ltr.engine.packing import Layers
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, session
-from ltr.experiment.session import Outline, Setup
+from ltr.experiment import loop, runtime
+from ltr.experiment.placement import packed_layers, place
+from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
+from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.report import tables
 from ltr.report.arms import in_order
@@ -31,20 +33,27 @@ from ltr.report.console import write
 from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
-from ltr.report.status_line import tell
-from ltr.store.catalog import FINISHED
-from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.report.status_line import show_status
+from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
-from ltr.trackers import Tracked
+from ltr.trackers import tracking
+from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracking import Tracked
 
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str]) -> None:
-    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    """Train what the run lacks, and print what it found.
 
     A run that lacks nothing is not written.
+
+    Args:
+        experiment: what is asked for.
+        words: what asked for it, after `ltr run`.
+        stop: asked after each chunk whether to stop; the caller enters it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -54,17 +63,17 @@ def conduct(experiment: Experiment, words: Sequence[str]) -> None:
     """
     devices.start(cache_paths.compiled())
     claims.check(experiment)
-    trackers.require(experiment.tracker)
-    for line in data.status_lines(experiment.dataset):
+    tracking.require(experiment.tracker)
+    for line in custom.status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
-    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+    with _warnings_shown(), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
         for asked in _looks(experiment, folder):
             trained |= _complete(asked, folder, stop, words)
-        if not trained and experiment.tracker != "none":
-            print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
+        if not trained and TRACKERS[experiment.tracker].code:
+            print(f"ltr: {tracking.idle(experiment.tracker)}", file=sys.stderr, flush=True)
         _conclude(asked, folder, words)
 
 
@@ -126,28 +135,28 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
 
 def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
     """Train what the run lacks; returns whether that was anything."""
-    outline = session.outline(experiment)
-    session.placement(outline)  # refuses devices that are not there, of a finished run too
+    spec = RunSpec.from_experiment(experiment)
+    place(spec)  # refuses devices that are not there, of a finished run too
     to_do = _to_do(experiment, folder)
     unfinished = to_do or folder.is_ended_by(experiment)
-    ready = session.make(outline, packing(outline, folder)) if unfinished else None
-    print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
+    session = open_session(spec, folder) if unfinished else None
+    print(f"run {folder.path}: {_amount(spec, folder, to_do)}", file=sys.stderr, flush=True)
     table = RoundTable(experiment, folder)
     table.catch_up()
-    if ready is not None:
-        _warn_of_rare_evaluations(outline)
+    if session is not None:
+        _warn_of_rare_evaluations(spec)
         _warn_of_older(folder)
-        log.info("%s", _amount(outline, folder, to_do))
-        with _recorded(folder, ready, words):
-            _train(ready, folder, stop, table)
+        log.info("%s", _amount(spec, folder, to_do))
+        with _recorded(session, words):
+            _train(session, stop, table)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
-    return ready is not None
+    return session is not None
 
 
-def _warn_of_rare_evaluations(outline: Outline) -> None:
+def _warn_of_rare_evaluations(spec: RunSpec) -> None:
     """Warn where the early stop, by which everything is measured, cannot be seen."""
-    experiment, schedule = outline.experiment, outline.schedule
-    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    experiment, schedule = spec.experiment, spec.schedule
+    steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
             "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
@@ -167,25 +176,27 @@ def _warn_of_older(folder: RunFolder) -> None:
         )
 
 
-def packing(outline: Outline, folder: RunFolder) -> Layers:
-    """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
-    return session.packing(outline, cache_paths.crossovers(), tell, folder.packed)
+def open_session(spec: RunSpec, folder: RunFolder) -> Session:
+    """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
+    packed = packed_layers(spec, cache_paths.break_even_file(), show_status, folder.packed)
+    return Session(runtime.build(spec, packed), folder)
 
 
-def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
-    experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
-    subject = trackers.subject(experiment, folder.path)
-    with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
-        for round in range(experiment.rounds + 1):
-            if not missing(experiment, round, folder.finished):
-                _track(experiment, folder, tracked, round)
-        loop.run(ready, folder, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
+    experiment, folder = session.experiment, session.folder
+    pace = Pace(session.remaining_steps(), time.monotonic)
+    subject = tracking.subject(experiment, folder.path)
+    with tracking.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
+        for round_number in range(experiment.rounds + 1):
+            if not missing(experiment, round_number, folder.finished):
+                _track(experiment, folder, tracked, round_number)
+        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
-def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round, trackers.scalars(metrics, results, round))
+    tracked.add(round_number, tracking.scalars(metrics, results, round_number))
 
 
 class RoundTable:
@@ -210,7 +221,7 @@ class RoundTable:
             self._next += 1
 
 
-class Watch:
+class RunObserver:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(
@@ -218,27 +229,27 @@ class Watch:
     ) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
         self._track = track
-        self._label, self._effort = "", 1.0
+        self._label, self._step_cost = "", 1.0
 
-    def begins(self, stage: str, lanes: int, effort: float) -> None:
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
         """Say which round it is."""
-        self._label, self._effort = f"{stage}, {lanes} lanes", effort
+        self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
 
-    def resumes(self, steps: int) -> None:
+    def on_resume(self, steps: int) -> None:
         """Leave what a checkpoint holds out of what is to be done."""
-        self._pace.total -= steps * self._effort
+        self._pace.total -= steps * self._step_cost
 
-    def visits(self, progress: Progress) -> LtrError | None:
+    def on_chunk(self, progress: Progress) -> LtrError | None:
         """Move the bar; ask for an end after a signal."""
-        self._pace.advance(progress.steps * self._effort)
+        self._pace.advance(progress.steps * self._step_cost)
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
-    def ends(self, round: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         """Print the round's line."""
-        log.info("round %d is done", round)
+        log.info("round %d is done", round_number)
         self._table.catch_up()
-        self._track(round)
+        self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
@@ -248,24 +259,28 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
-    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
+    return [
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in missing(experiment, round_number, finished)
+    ]
 
 
-def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
+def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:
     if not to_do:
-        everything = extent(folder.recorded(outline.experiment))
-        more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
+        everything = extent(folder.recorded(spec.experiment))
+        more = "" if covers(spec.experiment, everything) else "; ltr show has more than is asked for here"
         return f"finished before, nothing to train{more}"
     trainings = "training" if len(to_do) == 1 else "trainings"
-    said = f"{len(to_do)} {trainings} of {outline.schedule.steps} steps"
+    said = f"{len(to_do)} {trainings} of {spec.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator[None]:
+def _recorded(session: Session, words: Sequence[str]) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    placement = devices.describe(ready.trainer.placement)
-    folder.begin(ready.experiment, placement, ready.trainer.packed, words)
+    experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
+    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, words)
     status = "failed"
     try:
         yield
@@ -278,7 +293,7 @@ def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator
         log.info("failed: %s", error)
         raise
     finally:
-        found = summary(_recorded_results(folder, ready.experiment))
+        found = summary(_recorded_results(folder, experiment))
         folder.describe(status=status, summary=found, device_seconds=folder.seconds)
 
 

@@ -14,17 +14,14 @@ import optax
 
 from ltr.core import masks, rng
 from ltr.errors import LtrError
-from ltr.models import Model
+from ltr.models.model import Model
 from ltr.pruning import selection, sharing
 
 GRASP_TEMPERATURE = 200.0
 """What GraSP divides the logits by."""
 
-SYNFLOW_ROUNDS = 100
-"""Prunings of SynFlow, from density 1 to the last."""
 
-
-class Network(NamedTuple):
+class ScoringInput(NamedTuple):
     """What pruning at initialisation may look at.
 
     Attributes:
@@ -44,14 +41,14 @@ class Network(NamedTuple):
     keep: int
 
 
-AtInit = Callable[[Network], Any]
+AtInit = Callable[[ScoringInput], Any]
 """Network -> a mask that keeps exactly `keep` weights."""
 
-Score = Callable[[Network, Any], Any]
+Score = Callable[[ScoringInput, Any], Any]
 """Network, its mask so far -> scores like the mask; the lowest are pruned."""
 
 
-def snip(network: Network, mask: Any) -> Any:
+def snip(network: ScoringInput, mask: Any) -> Any:
     """|g theta|, how much the loss changes as a weight goes (Lee et al., 2019, SNIP)."""
     model, params, images, labels, key, _ = network
     kernels = _kernels(model, params)
@@ -59,7 +56,7 @@ def snip(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: abs(g * theta), gradient, kernels)
 
 
-def grasp(network: Network, mask: Any) -> Any:
+def grasp(network: ScoringInput, mask: Any) -> Any:
     """Theta (H g), with logits divided by 200 (Wang et al., 2020, GraSP).
 
     Removed is what hinders the flow of gradients most: where -theta (H g) is highest. H and g are
@@ -71,7 +68,7 @@ def grasp(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda hg, theta: theta * hg, product, kernels)
 
 
-def synflow(network: Network, mask: Any) -> Any:
+def synflow(network: ScoringInput, mask: Any) -> Any:
     """|dR/dtheta theta|, a weight's share of the synaptic flow R (Tanaka et al., 2020, SynFlow).
 
     R is the sum of outputs for an image of ones, of the pruned network with the absolute values of
@@ -85,17 +82,17 @@ def synflow(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: g * theta, flow, kernels)
 
 
-def magnitude_at_init(network: Network, mask: Any) -> Any:
+def magnitude_at_init(network: ScoringInput, mask: Any) -> Any:
     """|theta_0|."""
     return jax.tree.map(np.abs, _kernels(network.model, network.params))
 
 
-def random_at_init(network: Network) -> Any:
+def random_at_init(network: ScoringInput) -> Any:
     """A mask drawn evenly in each layer, all of the same density.
 
     Frankle et al. draw over all layers together, which leaves about that density in each; here it is exact.
     """
-    dense = masks.ones(network.params, network.model.kinds)
+    dense = masks.ones(network.params, network.model.layer_types)
     leaves, structure = jax.tree.flatten(dense)
     shares = sharing.uniform([leaf.shape for leaf in leaves], network.keep)
     counts = sharing.whole(shares, network.keep, [leaf.size for leaf in leaves])
@@ -105,14 +102,15 @@ def random_at_init(network: Network) -> Any:
     return selection.layerwise(unflatten(scores), dense, unflatten(counts), rng.fold(network.key, "ties"))
 
 
-def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
+def by(score: Score, rounds: int = 1, invert: bool = False) -> AtInit:
     """Prune the lowest scores, in `rounds` steps of equal rate: to density rho^(i/rounds) in the i-th.
 
-    With `sign=-1` prune the highest.
+    With `invert` prune the highest (Frankle et al., 2021): if that does as well, the scores say nothing.
     """
+    sign = -1 if invert else 1
 
-    def mask(network: Network) -> Any:
-        found = masks.ones(network.params, network.model.kinds)
+    def mask(network: ScoringInput) -> Any:
+        found = masks.ones(network.params, network.model.layer_types)
         weights = masks.count(found)
         for step in range(1, rounds + 1):
             scores = jax.tree.map(lambda leaf: sign * np.asarray(leaf), score(network, found))
@@ -126,42 +124,8 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
     return mask
 
 
-_METHODS: dict[str, tuple[Score, int]] = {
-    "snip": (snip, 1),
-    "grasp": (grasp, 1),
-    "synflow": (synflow, SYNFLOW_ROUNDS),
-    "magnitude_at_init": (magnitude_at_init, 1),
-}
-
-AT_INIT: dict[str, AtInit] = {
-    **{name: by(score, rounds) for name, (score, rounds) in _METHODS.items()},
-    "random_at_init": random_at_init,
-}
-"""Ways to prune at initialisation, by name."""
-
-INVERTIBLE = tuple(_METHODS)
-"""Those that `inverted` takes."""
-
-
-def is_drawn(name: str, invert: bool) -> bool:
-    """Return whether the mask depends on the key: by the batch, or by the draw among equal scores.
-
-    The inverse of SynFlow keeps the weights that are cut off from inputs or outputs: all of these score 0.
-    """
-    return name in ("snip", "grasp", "random_at_init") or (name == "synflow" and invert)
-
-
-def inverted(name: str) -> AtInit:
-    """The method that prunes what the named one values most (Frankle et al., 2021).
-
-    If it does as well, the scores say nothing. There is none of `random_at_init`.
-    """
-    score, rounds = _METHODS[name]
-    return by(score, rounds, sign=-1)
-
-
 def _kernels(model: Model, params: Any) -> Any:
-    return masks.where(model.kinds, params)
+    return masks.where(model.layer_types, params)
 
 
 def _with_kernels(kernels: Any, params: Any) -> Any:

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from ltr.analysis import verdicts as room
-from ltr.analysis.claims import CLAIMS, SUPPORTED, UNDECIDED, Evidence
+from ltr.analysis.claims import SUPPORTED, UNDECIDED, Evidence
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, cost, look, verdicts, with_look
 from ltr.config.schema import Experiment
 from ltr.store.looks import Look
@@ -68,7 +69,7 @@ def test_rounds_chosen_by_what_was_seen_err_in_one_of_twenty_runs(rounds: int) -
         n, before, seen = 8, 0, gains
         while n <= MOST_REPLICATES and before < MOST_LOOKS:
             p = stats.ttest_1samp(seen[:, :n], 0, axis=1).pvalue
-            tests = {round: [Evidence(gain[:n])] for round, gain in enumerate(seen)}
+            tests = {round_number: [Evidence(gain[:n])] for round_number, gain in enumerate(seen)}
             corrected = room._corrected(tests, {at: one[0] for at, one in tests.items()}, rounds, before)
             if min(corrected.values()) < 0.05:
                 wrong += 1

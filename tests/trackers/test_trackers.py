@@ -1,6 +1,7 @@
 """Trackers: what they are told, where it goes, and that none of them can stop a run."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -11,12 +12,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ltr import trackers
 from ltr.cli import main
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
-from ltr.trackers import TRACKERS, End, Kind, Scalar, Shown, Subject, Tracked, scalars, subject, track
+from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracking import End, Scalar, Shown, Subject, Tracked, scalars, subject, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
@@ -82,8 +83,8 @@ def test_a_tracker_that_fails_is_warned_of_once_and_asked_no_more(
     about = asked(tmp_path)
     broken = Recorder(about, fails=2)
     tracked = Tracked(broken, Shown(tmp_path / "shown.json", "key", is_new=True))
-    for round in range(4):
-        tracked.add(round, SCALARS)
+    for round_number in range(4):
+        tracked.add(round_number, SCALARS)
     tracked.close("finished")
     assert len(broken.added) == 2
     assert broken.ended == ["failed"], "a server must not believe that it runs for ever"
@@ -164,9 +165,9 @@ def test_a_tracker_that_cannot_begin_is_warned_of(
 
 
 def test_a_package_that_is_not_installed_is_said_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, registered: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(trackers.TRACKERS, "wandb", Kind("no_such_package", "None"))
+    registered(TRACKERS, dataclasses.replace(TRACKERS["wandb"], package="no_such_package"))
     assert main(["run", f"output_root={tmp_path}", "tracker=wandb"]) == 2
     said = capsys.readouterr().err
     assert "tracker=wandb: no_such_package cannot be imported (No module named 'no_such_package')" in said
@@ -187,7 +188,7 @@ def test_that_a_finished_run_is_not_tracked_is_said(
     assert main([*words, "tracker=tensorboard", "rounds=2"]) == 0
     assert "is shown nothing" not in capsys.readouterr().err
     (events,) = tmp_path.glob("tensorboard/*/ticket/events*")
-    assert all(b"round_0%d/" % round in events.read_bytes() for round in range(3))
+    assert all(b"round_0%d/" % round_number in events.read_bytes() for round_number in range(3))
 
 
 def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
@@ -204,9 +205,9 @@ def followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., 
         pytest.importorskip(TRACKERS[name].package)
         caplog.clear()
         with track(name, asked(tmp_path, **knobs)) as tracked:
-            for round in shown:
-                named = [one._replace(name=one.name.replace("01", f"{round:02}")) for one in SCALARS]
-                tracked.add(round, named)
+            for round_number in shown:
+                named = [one._replace(name=one.name.replace("01", f"{round_number:02}")) for one in SCALARS]
+                tracked.add(round_number, named)
         assert "goes on without it" not in caplog.text
 
     return follow
@@ -240,8 +241,8 @@ def test_mlflow_has_an_extended_run_once_and_its_replicates_as_a_child(
         assert run.info.status == "FINISHED"
         assert run.data.params == {"seed": "1"}
         assert run.data.tags["ltr.rounds"] == "4"
-        for round in ("01", "02"):
-            history = client.get_metric_history(run.info.run_id, f"ticket/round_{round}/val_accuracy")
+        for round_number in ("01", "02"):
+            history = client.get_metric_history(run.info.run_id, f"ticket/round_{round_number}/val_accuracy")
             assert [(one.step, one.value) for one in history] == [(0, 0.25), (10, 0.75)]
     assert "mlflow.parentRunId" not in first.data.tags
     assert more.data.tags["mlflow.parentRunId"] == first.info.run_id
