@@ -18,6 +18,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ltr.errors import ConfigError
 from ltr.machine import cores
 
+CACHED_FROM = 0.3
+"""Seconds of compilation from which a program is kept for later processes."""
+
 _AXIS = "devices"
 
 
@@ -50,7 +53,7 @@ def start(cache: Path | None) -> None:
         _warn_of_idle_cores()
     if cache is not None and jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM)
 
 
 @functools.cache

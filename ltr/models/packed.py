@@ -42,7 +42,7 @@ def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContex
         pattern = patterns.get("/".join(layer.path))
         if pattern is None or context.method_name != "__call__":
             return call(*args, **kwargs)
-        (x,) = (*args, *kwargs.values())
+        x = next(iter((*args, *kwargs.values())))
         result = _product(layer, x, pattern, by_unit)
         by_unit = isinstance(layer, nn.Dense)
         return result
