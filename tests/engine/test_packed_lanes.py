@@ -16,7 +16,7 @@ from ltr.engine.packing import NO_LAYER
 from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from tests.engine.lanes import AT, EVERY, LANES, counted, identical, ignore
 
 
@@ -64,7 +64,7 @@ class TestPackedLanes:
                 pruning.prune(
                     Pruning(),
                     network.program_keys,
-                    Evidence(starts[lane].params, outcome.params, starts[lane].mask, jax.random.key(0)),
+                    PruningInput(starts[lane].params, outcome.params, starts[lane].mask, jax.random.key(0)),
                     jax.tree.map(lambda kept: int(kept.sum()) // 2, starts[lane].mask),
                 )
                 for outcome in (one, other)
