@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DOCS_INSTALLED := .venv/installed-docs
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BUILT_WITH = hatchling editables jaxlib setuptools
 
@@ -17,7 +18,7 @@ COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage golden test-oldest lint format bench sanitize clean
+.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist sanitize clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +46,7 @@ golden: $(INSTALLED) ## Say which numbers of the golden run moved (ARGS=--write 
 test-oldest: $(INSTALLED) ## Run most tests with the oldest versions that pyproject.toml allows, in .venv-oldest
 	scripts/test_oldest.sh $(PYTHON) $(ARGS)
 
-lint: $(INSTALLED) ## Check style, types and the layers of the design
+lint: $(INSTALLED) ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -59,11 +60,21 @@ bench: $(INSTALLED) ## Measure training speed (ARGS="model=conv2 dataset=cifar10
 	-$(INSTALL) --no-build-isolation --editable ".[bench]"
 	$(BIN)/ltr bench $(ARGS)
 
+docs: $(DOCS_INSTALLED) ## Build the documentation site, site/index.html, run its notebook and check its links
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	$(BIN)/python scripts/check_links.py
+
+dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and run each in a fresh environment
+	rm -rf dist
+	$(BIN)/hatchling build
+	scripts/try_distribution.sh dist/*.whl
+	scripts/try_distribution.sh dist/*.tar.gz
+
 sanitize: $(INSTALLED) ## Run the sparse kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels
 
 clean: ## Remove .venv and caches; runs in outputs/ stay
-	rm -rf .venv .venv-oldest dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-oldest dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Nothing is built in isolation: ltr's kernels need the jaxlib that they will run with, and antlr4, of which there
@@ -79,4 +90,9 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 	@echo "Installing ltr into .venv: about a minute, once"
 	@$(INSTALL) $(BUILT_WITH)
 	@$(INSTALL) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@echo "Installing what builds the documentation into .venv"
+	@$(INSTALL) --no-build-isolation --editable ".[docs]"
 	@touch $@

@@ -86,7 +86,9 @@ def _held(table: pd.DataFrame) -> pd.DataFrame:
 
 def _moved(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
     if list(old) != list(new) or len(old) != len(new):
-        return [f"{name}: {len(old)} rows of {', '.join(old)} became {len(new)} of {', '.join(new)}"]
+        return [
+            f"{name}: {len(old)} rows of {', '.join(map(str, old))} became {len(new)} of {', '.join(map(str, new))}"
+        ]
     lines = []
     for column in old:
         if column in TOLERANCES:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from ltr import plugins
 from ltr.core import masks
 from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
@@ -46,8 +47,10 @@ def optimized() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is read from, nor written to, the folders where a person keeps data and caches."""
+    """Nothing is read from, nor written to, the folders and plug-ins of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_installed", [])
+        patch.delenv("LTR_CONFIG_DIR", raising=False)
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
         patch.setenv("XDG_CACHE_HOME", str(cache := tmp_path_factory.mktemp("cache")))
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)

@@ -42,6 +42,8 @@ from ltr.store.identity import run_id
 from tests.runtimes import sharing
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
+TRANSFORMER = ("model=vit_tiny", "model.width=0.125", "model.options.depth=1")
+ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.clip=1")
 QUICK = {"lenet_300_100", "conv2", "cifar10"}
 """Networks and data sets that are tried every time; the others are much like these."""
 
@@ -65,6 +67,7 @@ CASES = [
     *(case(f"pruning.criterion={name}") for name in CRITERIA if name != "magnitude"),
     *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
     *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
+    case(*TRANSFORMER, *ADAMW, "pruning=global"),
     case("early_bird=true"),
     case("test_curves=true"),
 ]
