@@ -99,8 +99,8 @@ def test_a_table_of_the_runs_ends_a_sweep(
             raise LtrError("broken")
 
     monkeypatch.setattr(runner, "_train", train)
-    for name in ("draw", "conclude"):
-        monkeypatch.setattr(runner, name, lambda *_: None)
+    for name in ("draw", "conclusion"):
+        monkeypatch.setattr(runner, name, lambda *_: "")
     assert ltr_run("-m", "seed=0,1", *SHORT) == 1
     title, *lines = capsys.readouterr().out.splitlines()[-3:]
     assert title.split()[:3] == ["id", "seed", "status"]

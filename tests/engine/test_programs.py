@@ -14,7 +14,7 @@ from ltr.engine.devices import Placement
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.targets import targets
 from tests.engine.lanes import AT, LANES, counted, ignore
 
@@ -36,7 +36,7 @@ def test_the_program_is_traced_once_for_all_rounds(
         }
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
-        evidence = Evidence(params, weights, mask, jax.random.key(0))
+        evidence = PruningInput(params, weights, mask, jax.random.key(0))
         mask = pruning.prune(Pruning(), network.program_keys, evidence, counts[round_number + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1

@@ -33,6 +33,6 @@ def test_no_title_is_a_knob() -> None:
         *(entry.title for entry in distributed().values()),
     ]
     assert len(set(titles)) == len(titles)
-    assert [one for one in titles if not re.fullmatch(r"digits|[A-Z][\w-]*( \w+)?", one) or "_" in one] == []
+    assert [one for one in titles if not re.fullmatch(r"digits|[A-Z][\w/-]*( \w+)?", one) or "_" in one] == []
     assert models.title(parse({"model": {"name": "vgg19"}}).model) == "VGG-19"
     assert data.title(parse({"dataset": {"name": "fashion_mnist"}}).dataset) == "Fashion-MNIST"

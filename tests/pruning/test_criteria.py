@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 
-from ltr.config.parse import knobs
 from ltr.core import masks
 from ltr.models.model import Model
 from ltr.pruning import selection
@@ -179,9 +178,3 @@ def test_random_keeps_every_weight_equally_often() -> None:
         for n in range(400)
     )
     assert np.abs(kept - 200).max() < 50
-
-
-def test_the_help_names_every_criterion() -> None:
-    (meaning,) = (knob.meaning for knob in knobs() if knob.name == "pruning.criterion")
-    named = meaning.partition(": ")[2].split(", ")
-    assert sorted(named) == sorted(CRITERIA)

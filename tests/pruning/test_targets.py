@@ -167,7 +167,7 @@ def test_a_density_is_met_by_the_nearest_whole_number() -> None:
 
 
 def test_densities_are_of_all_prunable_layers_those_never_pruned_included() -> None:
-    layers, spare = {"kinds": ("dense", "output")}, LayerRates(output=0.0)
+    layers, spare = {"layer_types": ("dense", "output")}, LayerRates(output=0.0)
     for scope, expected in {"global": 50, "uniform": [30, 20], "erk": [30, 20]}.items():
         config = Pruning(scope=scope, rates=spare, densities=(0.5,))  # type: ignore[arg-type]
         assert of(config, 1, (8, 10), (4, 5), **layers)[1] == expected  # type: ignore[arg-type]
