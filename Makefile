@@ -2,26 +2,51 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DOCS_INSTALLED := .venv/installed-docs
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BUILT_WITH = hatchling editables jaxlib setuptools
+
+PYTEST_WORKERS = -n 2 --dist loadfile
+
+# The tests that need no compiled program, and one whole run.
+CHECKED = $(addprefix tests/,analysis config export pruning report store test_cli.py test_golden.py \
+  test_project.py test_suggestions.py) --ignore tests/report/page/test_browser.py
+
+# Measuring coverage by sys.monitoring costs next to nothing; Python has it from 3.12 on.
+COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("COVERAGE_CORE=sysmon")')
 
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench sanitize clean
+.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist sanitize clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install ltr and its tools into .venv (PYTHON=python3.12 to choose another Python)
 
 run: $(INSTALLED) ## Find lottery tickets in handwritten digits (ARGS="rounds=5 seed=1" to choose knobs)
 	$(BIN)/ltr run $(ARGS)
 
-test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+check: $(INSTALLED) lint ## Lint, a small run against its golden numbers, and the fastest tests: within a minute
+	$(BIN)/python -m pytest -q $(PYTEST_WORKERS) $(CHECKED) $(ARGS)
 
-lint: $(INSTALLED) ## Check style, types and the layers of the design
+test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
+	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(ARGS)
+
+coverage: $(INSTALLED) ## Run the tests, and print which lines of ltr they reach, in their own processes too
+	$(BIN)/coverage erase
+	$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(PYTEST_WORKERS) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+golden: $(INSTALLED) ## Say which numbers of the golden run moved (ARGS=--write writes them anew)
+	$(BIN)/python scripts/golden.py $(ARGS)
+
+test-oldest: $(INSTALLED) ## Run most tests with the oldest versions that pyproject.toml allows, in .venv-oldest
+	scripts/test_oldest.sh $(PYTHON) $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and the layers of the architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -35,11 +60,21 @@ bench: $(INSTALLED) ## Measure training speed (ARGS="model=conv2 dataset=cifar10
 	-$(INSTALL) --no-build-isolation --editable ".[bench]"
 	$(BIN)/ltr bench $(ARGS)
 
+docs: $(DOCS_INSTALLED) ## Build the documentation site, site/index.html, run its notebook and check its links
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python scripts/check_links.py
+
+dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and run each in a fresh environment
+	rm -rf dist
+	$(BIN)/hatchling build
+	scripts/try_distribution.sh dist/*.whl
+	scripts/try_distribution.sh dist/*.tar.gz
+
 sanitize: $(INSTALLED) ## Run the sparse kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels
 
 clean: ## Remove .venv and caches; runs in outputs/ stay
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-oldest dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Nothing is built in isolation: ltr's kernels need the jaxlib that they will run with, and antlr4, of which there
@@ -55,4 +90,9 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 	@echo "Installing ltr into .venv: about a minute, once"
 	@$(INSTALL) $(BUILT_WITH)
 	@$(INSTALL) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@echo "Installing what builds the documentation into .venv"
+	@$(INSTALL) --no-build-isolation --editable ".[docs]"
 	@touch $@

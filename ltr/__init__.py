@@ -1,19 +1,47 @@
 """Finds lottery tickets in neural networks, and says how sure it is of them."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.version import __version__
 
 if TYPE_CHECKING:
-    from ltr.loaded import load
+    from ltr.api import compare, plan, run
+    from ltr.experiment.plan import Plan
+    from ltr.loaded import LoadedRun, Ticket, load
 
-__all__ = ["__version__", "load"]
+__all__ = [
+    "ConfigError",
+    "DataNotFoundError",
+    "LoadedRun",
+    "LtrError",
+    "Plan",
+    "Ticket",
+    "__version__",
+    "compare",
+    "load",
+    "plan",
+    "run",
+]
+
+_MODULES = {
+    "LoadedRun": "ltr.loaded",
+    "Plan": "ltr.experiment.plan",
+    "Ticket": "ltr.loaded",
+    "compare": "ltr.api",
+    "load": "ltr.loaded",
+    "plan": "ltr.api",
+    "run": "ltr.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, imported when it is asked for: `ltr --help` should not wait for pandas."""
-    if name != "load":
+    """Return a public name, imported when it is asked for: `ltr --help` should not wait for pandas."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ltr.loaded import load
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
-    return load
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

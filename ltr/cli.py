@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ltr import commands
+from ltr.commands.knobs import show_help
+from ltr.config.folders import joined
 from ltr.errors import ConfigError, LtrError
+from ltr.plugins import installed
 from ltr.suggestions import nearest
 from ltr.version import __version__
 
@@ -22,16 +25,21 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     _check_command(parser, words[0])
     arguments, more = parser.parse_known_args([*words[1:], "--help"] if words[0] == "help" else words)
-    takes_knobs = hasattr(arguments, "knobs")
+    takes_knobs, wants_help = hasattr(arguments, "knobs"), hasattr(arguments, "help_of")
     unknown = [word for word in more if word.startswith("-") or not takes_knobs]
     if unknown and not takes_knobs:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
-        if unknown:
+        if unknown and not wants_help:
             raise ConfigError(_as_knob(unknown[0], words))
         if more:
             arguments.knobs += more
-        return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
+        if takes_knobs:
+            _warn_of_plugins()
+        with joined(getattr(arguments, "config_dir", ())):
+            if wants_help:
+                show_help(arguments.help_of)
+            return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
     except LtrError as error:
         print(f"ltr {arguments.command}: {error}", file=sys.stderr)
         return error.exit_code
@@ -54,6 +62,13 @@ def _check_command(parser: argparse.ArgumentParser, word: str) -> None:
     if "=" in word:
         parser.error(f"{word}: not a command; type ltr run {word}")
     parser.error(f"{word}: unknown command; {nearest(word, commands.NAMES)}")
+
+
+def _warn_of_plugins() -> None:
+    """Say which plug-ins are left out: of a command that takes knobs, it may be they that were meant."""
+    for plugin in installed():
+        if plugin.problem:
+            print(f"ltr: {plugin.warning}", file=sys.stderr)
 
 
 def _as_knob(option: str, words: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What can go wrong, each with the exit code that it leaves with and one clear line to print."""
 
 from collections.abc import Mapping
+from signal import SIGINT
 from typing import Any
 
 
@@ -36,6 +37,10 @@ class StoppedError(LtrError):
         super().__init__(message)
         self.signal = signal
         self.exit_code = 128 + signal
+
+    def as_signal(self) -> BaseException:
+        """Return what the signal means to a Python program: KeyboardInterrupt, or the end of the process."""
+        return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
 
 
 def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from ltr import plugins
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
+from ltr.config import names
 from ltr.config.schema import Experiment
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.store import looks, tables
 from ltr.store.catalog import FINISHED, Run, find
 from ltr.store.looks import Look
@@ -47,6 +49,25 @@ class LoadedRun:
 
     def __repr__(self) -> str:
         return f"<ltr run {self.folder}, {self.run.status}>"
+
+    def require_plugins(self) -> None:
+        """LtrError if the run names entries, of its network or data say, that no plug-in here adds."""
+        try:
+            names.require_known(self.experiment)
+        except ConfigError as error:
+            raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: accuracies by round and arm, and what is decided."""
+        from ltr.report import html, tables
+        from ltr.report.outcome import findings
+
+        head = html.paragraphs([f"{self.folder}, {self.run.status}"])
+        if self.results.empty:
+            return head
+        summary = self.rounds
+        table = html.rounds_table(summary, tables.accuracy_title(summary), tables.accuracy)
+        return head + table + html.paragraphs(findings(self.results, self.experiment, self.verdicts))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -119,7 +140,12 @@ class LoadedRun:
 
 
 def load(run: str | Path = "last", output_root: str | Path = "outputs") -> LoadedRun:
-    """A run, to be looked at in Python.
+    """Load a run.
+
+    Example:
+        ```python
+        ltr.load("last").rounds
+        ```
 
     Args:
         run: its folder, id or the beginning of it, or "last".

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Generic, TypeVar
 
+from ltr import plugins
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -73,6 +74,8 @@ class UnknownNameError(ConfigError, KeyError):
 class Registry(Mapping[str, E], Generic[E]):
     """The entries that a knob may name, by name, in the order in which they were added.
 
+    Those of plug-ins are among them.
+
     A name that is not there raises `UnknownNameError`, which names the knob and suggests the nearest.
 
     Args:
@@ -89,25 +92,39 @@ class Registry(Mapping[str, E], Generic[E]):
 
     def add(self, entry: E) -> None:
         """Add an entry; ConfigError if there is one of its name."""
-        if (other := self._entries.get(entry.name)) is not None:
-            raise ConfigError(
-                f"{self.knob}={entry.name}: {entry.distribution or 'ltr'} adds this {self.noun}, "
-                f"which {other.distribution or 'ltr'} has already"
-            )
+        self.require_new(entry)
         self._entries[entry.name] = entry
+
+    def require_new(self, entry: E) -> None:
+        """ConfigError if there is an entry of its name."""
+        if (other := self._entries.get(entry.name)) is not None:
+            raise ConfigError(f"{self._addition(entry)}, which {other.distribution or 'ltr'} has already")
+
+    def require_kind(self, entry: E) -> None:
+        """ConfigError if no entry that is there is of its kind, whose traits those that use it ask for."""
+        kinds = {type(one) for one in self._entries.values()}
+        if not isinstance(entry, tuple(kinds)):
+            names = " or ".join(sorted(kind.__name__ for kind in kinds))
+            raise ConfigError(f"{self._addition(entry)} as {type(entry).__name__}; must be {names}")
+
+    def _addition(self, entry: E) -> str:
+        return f"{self.knob}={entry.name}: {entry.distribution or 'ltr'} adds this {self.noun}"
 
     def unknown(self, name: str, knob: str | None = None) -> str:
         """Say that the name is unknown, and which is nearest; `knob`: that of one arm."""
         return f"{knob or self.knob}={name}: unknown {self.noun}; {nearest(name, self)}"
 
     def __getitem__(self, name: str) -> E:
+        plugins.installed()
         try:
             return self._entries[name]
         except KeyError:
             raise UnknownNameError(self.unknown(name)) from None
 
     def __iter__(self) -> Iterator[str]:
+        plugins.installed()
         return iter(self._entries)
 
     def __len__(self) -> int:
+        plugins.installed()
         return len(self._entries)

@@ -1,6 +1,7 @@
 """Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
 
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from ltr import plugins
 from ltr.core import masks
 from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
@@ -21,18 +23,38 @@ from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
 
 jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_disable_most_optimizations", True)
+"""Programs compile in half the time; the golden run, and processes that tests start, compile as a user's."""
 
 settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=True)
 settings.load_profile("ltr")
 
 
+def pytest_collection_finish() -> None:
+    """Take what importing and collecting made out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """Programs of this test are optimized as a user's are."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is read from, nor written to, the folders where a person keeps data and caches."""
+    """Nothing is read from, nor written to, the folders and plug-ins of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_installed", [])
+        patch.delenv("LTR_CONFIG_DIR", raising=False)
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
         patch.setenv("XDG_CACHE_HOME", str(cache := tmp_path_factory.mktemp("cache")))
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        patch.setattr(devices, "CACHED_FROM", 0.0)
         devices.start(cache / "ltr" / "jax")
         yield
 

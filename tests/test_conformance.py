@@ -16,7 +16,6 @@ import jax
 import numpy as np
 import pytest
 
-from ltr.arms import lanes as arm_lanes
 from ltr.config.groups import ARM, choices
 from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
@@ -28,7 +27,7 @@ from ltr.data.registry import AUGMENTATIONS, distributed
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, runtime
+from ltr.experiment import loop
 from ltr.experiment.compose import from_words
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.session import Session
@@ -40,8 +39,11 @@ from ltr.pruning.targets import kept
 from ltr.store import tables
 from ltr.store.folder import RunFolder, open_run, round_name
 from ltr.store.identity import run_id
+from tests.runtimes import sharing
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
+TRANSFORMER = ("model=vit_tiny", "model.width=0.125", "model.options.depth=1")
+ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.clip=1")
 QUICK = {"lenet_300_100", "conv2", "cifar10"}
 """Networks and data sets that are tried every time; the others are much like these."""
 
@@ -65,6 +67,7 @@ CASES = [
     *(case(f"pruning.criterion={name}") for name in CRITERIA if name != "magnitude"),
     *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
     *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
+    case(*TRANSFORMER, *ADAMW, "pruning=global"),
     case("early_bird=true"),
     case("test_curves=true"),
 ]
@@ -108,17 +111,8 @@ def noise(config: Config, data_dir: str | None) -> Dataset:
 @pytest.fixture(scope="module")
 def ready() -> Callable[[Experiment], Runtime]:
     """A runtime for an experiment; those with the same programs share them."""
-    made: dict[Any, Runtime] = {}
-
-    def make(experiment: Experiment) -> Runtime:
-        spec, methods = RunSpec.from_experiment(experiment), frozenset(arm_lanes.methods(experiment))
-        parts = (experiment.model, experiment.dataset, experiment.optimizer)
-        shared = (*parts, experiment.test_curves, methods)
-        if shared not in made:
-            made[shared] = runtime.build(spec)
-        return dataclasses.replace(made[shared], spec=spec)
-
-    return make
+    build = sharing()
+    return lambda experiment: build(RunSpec.from_experiment(experiment))
 
 
 class Runs(NamedTuple):

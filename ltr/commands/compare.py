@@ -26,7 +26,6 @@ import math
 from typing import Any
 
 from ltr.commands.options import add_output_root, load_different
-from ltr.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,34 +41,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
-    from ltr.analysis.comparison import compare, in_common
+    from ltr.compared import compared
     from ltr.report import comparison, console
-    from ltr.store.settings import paired, settings
 
-    if len(args.run) < 2:
-        raise ConfigError(f"{args.run[0]}: is one run; name two or more to compare (ltr show shows one)")
-    runs = load_different(args.run, args.output_root)
-    experiments, results = [run.experiment for run in runs], [run.results for run in runs]
-    for run, table in zip(runs, results, strict=True):
-        if args.arm not in set(table["arm"]):
-            known = ", ".join(sorted(set(table["arm"]))) or "none yet"
-            raise ConfigError(f"--arm={args.arm}: {run.folder} has {known}")
-    is_paired = paired(experiments)
-    rows = compare(results, args.arm, is_paired)
-    knobs = comparison.differing([settings(one) for one in experiments])
-    named = [
-        {"run": str(run.folder), "paired": one, **of}
-        for run, one, of in zip(runs, is_paired, knobs, strict=True)
-    ]
+    found = compared(load_different(args.run, args.output_root), args.arm)
     if args.json:
-        console.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
+        rows = _plain(found.rows.to_dict("records"))
+        console.write(json.dumps({"runs": found.runs, "rows": rows}, indent=2))
     elif args.csv:
-        console.write(rows.to_csv(index=False).rstrip("\n"))
+        console.write(found.rows.to_csv(index=False).rstrip("\n"))
     else:
-        tables = results, in_common(results, args.arm, is_paired)
-        counts = ([table["replicate"].nunique() for table in which] for which in tables)
         write = comparison.markdown if args.md else comparison.text
-        console.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))
+        console.write(write(found.runs, found.rows, args.arm, found.shared))
     return 0
 
 

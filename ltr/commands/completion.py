@@ -49,7 +49,7 @@ complete -c ltr -f -a '(ltr completion words -- (commandline -opc)[2..] (command
 OF_RUNS = {"show", "compare", "report", "export", "connect"}
 """Commands that take RUN."""
 
-OF_KNOBS = {"run", "plan"}
+OF_KNOBS = {"run", "plan", "bench"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def candidates(words: Sequence[str]) -> Iterator[str]:
     elif current.startswith("-"):
         known = _options(before[0])
     elif before[0] in OF_KNOBS:
-        known = _knobs(current)
+        known = iter(_knobs(before, current))
     elif before[0] in OF_RUNS:
         known = _runs(before)
     else:
@@ -103,8 +103,16 @@ def _choices(command: str) -> Iterator[str]:
             yield from map(str, action.choices or ())
 
 
-def _knobs(current: str) -> Iterator[str]:
-    """Knobs and groups up to their `=`, and behind it what they may be, where that can be listed."""
+def _knobs(before: Sequence[str], current: str) -> list[str]:
+    """Knobs and groups up to their `=`, and their values, where those can be listed."""
+    from ltr.config.folders import joined
+
+    with joined(_parser(before[0]).parse_known_args(before[1:])[0].config_dir):
+        return [*_of_key(current)]
+
+
+def _of_key(current: str) -> Iterator[str]:
+    """See `_knobs`."""
     from ltr.config.groups import choices, group_names
     from ltr.config.parse import knobs
 

@@ -19,10 +19,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, add_run
+from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
 from ltr.report.console import write
-from ltr.store.catalog import find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +48,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
-    run = find(args.output_root, args.run)
+    run = load(args.run, args.output_root)
+    run.require_plugins()
     from ltr.analysis.connectivity import by_round
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.store import tables
 
-    experiment = run.experiment()
+    experiment = run.experiment
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")

@@ -1,4 +1,4 @@
-"""Say what this installation has: versions, devices, sparse kernels, data.
+"""Say what this installation has: versions, devices, sparse kernels, data, plug-ins.
 
 Then the break-even densities of this machine: up to which a layer trains faster
 packed, of each layer that was trained here, with the date on which that was
@@ -84,6 +84,8 @@ def _break_even() -> "dict[Case, Measurement]":
 
 
 def _found() -> dict[str, Any]:
+    from ltr import plugins
+    from ltr.config import folders
     from ltr.core import cache_paths
     from ltr.data.prepare import data_root
     from ltr.data.registry import distributed
@@ -96,6 +98,11 @@ def _found() -> dict[str, Any]:
         **machine(),
         "data_folder": str(root),
         "data_prepared": [entry.name for entry in distributed().values() if entry.folder(root).exists()],
+        "plugins": [
+            {"name": one.name, "package": one.distribution, "version": one.version, "problem": one.problem}
+            for one in plugins.installed()
+        ],
+        "config_folders": [str(folder) for folder in folders.own()],
         "cache_folder": str(cache_paths.folder()),
         "free_bytes": shutil.disk_usage(Path.cwd()).free,
         "break_even": [
@@ -120,14 +127,22 @@ def _text(found: dict[str, Any]) -> str:
         "machine": f"{found['processor']}, {found['cores']} cores; devices: {found['devices']}",
         "kernels": found["sparse_kernels"] or WITHOUT_KERNELS,
         "data": f"{', '.join(found['data_prepared']) or 'none prepared'}; in {found['data_folder']}",
+        "plug-ins": "; ".join(map(_plugin, found["plugins"])) or "none",
+        "configs": ", ".join(found["config_folders"]),
         "cache": found["cache_folder"],
         "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
     }
     lines = [
         textwrap.fill(f"{name:9}{fact}", WIDTH, subsequent_indent=" " * 9, break_on_hyphens=False)
         for name, fact in facts.items()
+        if fact
     ]
     return "\n".join([*lines, *_break_even_lines(found["break_even"])])
+
+
+def _plugin(found: dict[str, str]) -> str:
+    problem = f" is left out: {found['problem']}" if found["problem"] else ""
+    return f"{found['package']} {found['version']}{problem}"
 
 
 def _break_even_lines(measured: list[dict[str, Any]]) -> list[str]:

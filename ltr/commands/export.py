@@ -61,6 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report.command_line import command
     from ltr.store.settings import settings
 
+    run.require_plugins()
     ticket = run.ticket(args.round, args.replicate)
     dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)

@@ -3,8 +3,10 @@
 import argparse
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import NoReturn
 
+from ltr.commands.options import folder
+from ltr.config.folders import OPTION
 from ltr.report.console import write
 
 WIDTH = 80
@@ -13,13 +15,29 @@ WIDTH = 80
 def add_knobs(parser: argparse.ArgumentParser) -> None:
     """Take `key=value` words; `--help` of a parser made with `add_help=False` lists them all."""
     parser.add_argument("knobs", nargs="*", metavar="key=value", help="a knob or a choice, listed below")
-    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help and every knob")
+    parser.add_argument(
+        OPTION,
+        action="append",
+        default=[],
+        type=folder,
+        metavar="DIR",
+        help="a folder of YAML files of your own, which join the choices (repeatable; LTR_CONFIG_DIR names "
+        "folders for every command)",
+    )
+    parser.add_argument(
+        *("-h", "--help"),
+        action="store_const",
+        const=parser,
+        dest="help_of",
+        default=argparse.SUPPRESS,
+        help="show this help and every knob",
+    )
 
 
-class _Help(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        write("\n".join([parser.format_help(), *listing()]))
-        parser.exit()
+def show_help(parser: argparse.ArgumentParser) -> NoReturn:
+    """Print the help of a command that takes knobs, every knob and every choice, and exit."""
+    write("\n".join([parser.format_help(), *listing()]))
+    parser.exit()
 
 
 def listing() -> Iterator[str]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltr.errors import ConfigError
-from ltr.store.catalog import find
+from ltr.store.catalog import find, require_different
 
 if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
@@ -26,19 +25,19 @@ def load(name: str, output_root: Path) -> "LoadedRun":
     return LoadedRun(run)
 
 
-def _folder(text: str) -> Path:
-    """A folder that is there; that of a default may not be yet."""
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
+def folder(text: str) -> Path:
+    """A folder that is there, as a type of argparse."""
+    path = Path(text).expanduser()
+    if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such folder")
-    return folder
+    return path
 
 
 def add_output_root(parser: argparse.ArgumentParser) -> None:
     """Take --output-root, where to look."""
     parser.add_argument(
         "--output-root",
-        type=_folder,
+        type=folder,
         default=Path("outputs"),
         help="folder of the run folders (default: outputs)",
     )
@@ -47,9 +46,5 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
 def load_different(names: Sequence[str], output_root: Path) -> "list[LoadedRun]":
     """The runs of these names; ConfigError where two names are of one run."""
     runs = [load(name, output_root) for name in names]
-    seen: dict[Path, str] = {}
-    for name, run in zip(names, runs, strict=True):
-        if other := seen.get(run.folder.resolve()):
-            raise ConfigError(f"{other}, {name}: both are {run.folder}; name different runs")
-        seen[run.folder.resolve()] = name
+    require_different(names, [run.folder for run in runs])
     return runs

@@ -11,9 +11,7 @@ Example:
 import argparse
 import json
 import sys
-import textwrap
-from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict
 
 from ltr.commands.knobs import add_knobs
 
@@ -32,86 +30,12 @@ def execute(args: argparse.Namespace) -> int:
 
     experiment = from_words(args.knobs)
     from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
-    from ltr.engine.devices import start
+    from ltr.experiment.plan import plan
     from ltr.report.console import write
+    from ltr.report.status_line import show_status
 
     for line in status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
-    start(None)
-    plan = _plan(experiment)
-    write(json.dumps(plan, indent=2) if args.json else _text(plan))
+    planned = plan(experiment, show_status)
+    write(json.dumps(asdict(planned), indent=2) if args.json else repr(planned))
     return 0
-
-
-def _plan(experiment: Any) -> dict[str, Any]:
-    from ltr.arms.lanes import lanes as lanes_of
-    from ltr.config.schema import to_dict
-    from ltr.core import cache_paths
-    from ltr.experiment import estimate
-    from ltr.experiment.placement import packed_layers
-    from ltr.experiment.spec import RunSpec
-    from ltr.pruning.targets import kept
-    from ltr.report.status_line import show_status
-    from ltr.store.identity import canonical, folder_name, run_id
-
-    spec = RunSpec.from_experiment(experiment)
-    rounds = range(experiment.rounds + 1)
-    weights = kept(spec.targets[0])
-    trained = [round_number for round_number in rounds if experiment.trains(round_number)]
-    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
-    return {
-        "id": run_id(experiment),
-        "folder": f"{experiment.output_root}/{folder_name(experiment)}",
-        "beyond_defaults": canonical(experiment),
-        "configuration": to_dict(experiment),
-        "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
-        "weights": weights,
-        "rounds": trained,
-        "densities": [kept(spec.targets[round_number]) / weights for round_number in trained],
-        "trainings": sum(lanes),
-        "steps": sum(
-            count * spec.schedule.length(round_number)
-            for count, round_number in zip(lanes, rounds, strict=True)
-        ),
-        "seconds": round(cost.seconds),
-        "bytes": cost.bytes,
-    }
-
-
-def _text(plan: dict[str, Any]) -> str:
-    from ltr.report.progress import duration
-    from ltr.report.tables import WIDTH
-
-    facts = {
-        "run": plan["folder"],
-        "knobs": ", ".join(_flat(plan["beyond_defaults"])),
-        "weights": f"{plan['weights']:,}",
-        "density %": ", ".join(f"{100 * density:.2f}" for density in plan["densities"]),
-        "trainings": f"{plan['trainings']:,}",
-        "steps": f"{plan['steps']:,}",
-        "looks": _looks(plan["looks"]),
-        "time": f"about {duration(plan['seconds'])} on this machine, if nothing is done yet",
-        "memory": f"about {plan['bytes'] / 2**30:.1f} GiB",
-    }
-    return "\n".join(
-        textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
-        for name, fact in facts.items()
-        if fact
-    )
-
-
-def _looks(looks: list[int]) -> str:
-    """With replicates=auto."""
-    if not looks:
-        return ""
-    after = ", ".join(map(str, looks))
-    return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
-
-
-def _flat(said: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in said.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}={value}"

@@ -99,12 +99,9 @@ def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None
     """Conduct an experiment of which `ticket` was asked for; say, and note, which run that is."""
     from hydra.core.hydra_config import HydraConfig
 
-    from ltr.config.overrides import as_a_person_types
+    from ltr.experiment.compose import repeatable
     from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
 
-    words = [as_a_person_types(word) for word in HydraConfig.get().overrides.task]
     if experiment.ticket != ticket:
         print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)
-        words = [word for word in words if not word.startswith("ticket=")]
-        words.append(f"ticket={experiment.ticket}")
-    conduct(experiment, words, stop)
+    conduct(experiment, repeatable(HydraConfig.get().overrides.task, ticket, experiment), stop)

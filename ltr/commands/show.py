@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, add_run, load
+from ltr.plugins import lacking
 from ltr.report import console
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ replicate, dense, compact, sparse (bytes), operations and operations_dense.
 With --json one object:
   run      id, folder, dataset, model, status, command (that it goes on
            with; null if it needs none), written (when last), settings
-           (those that are not at their default, by dotted name), figures
-           (paths)
+           (those that are not at their default, by dotted name), plugins
+           (versions that it was trained with, by package), figures (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
@@ -81,25 +82,26 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     import numpy as np
 
     from ltr import export
-    from ltr.core import masks
     from ltr.data.dataset import describe
     from ltr.errors import LtrError
     from ltr.models.registry import build
 
+    run.require_plugins()
     ticket, experiment = run.ticket(round_number, replicate), run.experiment
     facts = describe(experiment.dataset)
     model = build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":
-        return np.asarray(model.apply(ticket.trained, images))  # type: ignore[arg-type]
+        return np.asarray(model.apply(ticket.trained, images))
 
     try:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.num_positions, model.uses))  # elsewhere, padding is not known
-    found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
+    found = export.sizes(
+        export.named(ticket.trained), export.named(ticket.mask), export.named(model.uses), narrower
+    )
     return {"round": round_number, "replicate": replicate, **found._asdict()}
 
 
@@ -127,6 +129,7 @@ def _describe(of: "LoadedRun") -> dict[str, Any]:
     return {
         **head(of.run),
         "settings": settings(of.experiment),
+        "plugins": {name: sorted(versions) for name, versions in of.run.plugins.items()},
         "figures": [str(path) for path in sorted((of.folder / "figures").glob("*.*"))],
     }
 
@@ -144,13 +147,22 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     status = f"{run['folder']}  {run['status']}"
     if run["command"]:
         status += f"; it goes on with:\n{run['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), 80)]
+    parts = [status, textwrap.fill("  ".join(settings), 80), _plugins(run["plugins"])]
     if len(of.results):
         summary = by_round(of.results)
         parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]
         parts += [claims_text(of.verdicts, of.looks)]
     parts += [*sentences(of.results, of.experiment, of.verdicts), "\n".join(run["figures"])]
     return "\n\n".join(part for part in parts if part)
+
+
+def _plugins(used: Mapping[str, list[str]]) -> str:
+    """The plug-ins that a run was trained with, and whether one of them is not there."""
+    if not used:
+        return ""
+    named = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
+    problem = lacking(used)
+    return f"trained with {named}" + (f"\n{problem}" if problem else "")
 
 
 def _json(run: Mapping[str, Any], of: "LoadedRun") -> str:

@@ -14,10 +14,12 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 
 from ltr.commands import jobs
 from ltr.commands.jobs import Conduct, Job, Journal
 from ltr.config import groups
+from ltr.config.folders import joined, own
 from ltr.config.overrides import as_a_person_types, as_text
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
@@ -72,9 +74,11 @@ def execute(words: Sequence[str], train: Conduct) -> int:
 
 def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     """Launch the jobs and wait for them; returns why that failed, empty if it did not."""
+    added = own()  # which the environment of a job's process may lack
 
     def job(composed: "DictConfig") -> None:
-        jobs.conduct(composed, journal, train)
+        with joined(added):
+            jobs.conduct(composed, journal, train)
 
     place = f"hydra.sweep.dir={as_text(str(journal.folder))}"
     chosen = any(word.startswith("hydra.sweep.dir=") for word in words)
@@ -168,13 +172,19 @@ def _kind(error: LtrError) -> type[LtrError]:
 
 
 def _choices(words: Sequence[str]) -> dict[str, list[str]]:
-    """The words that each knob takes in turn, by what is before their `=`; the last of a knob counts."""
+    """The words that each knob takes in turn, by what is before their `=`; the last of a knob counts.
+
+    A YAML file may name values too, as `hydra.sweeper.params`.
+    """
     asked = [word for word in words if not re.match(r"[+~]*hydra[./]", word)]
     choices = {}
+    compose.register()
     with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         try:
-            for override in OverridesParser.create(config_loader=loader).parse_overrides(asked):
+            composed = loader.load_configuration("config", asked, run_mode=RunMode.MULTIRUN)
+            of_files = [f"{key}={values}" for key, values in (composed.hydra.sweeper.params or {}).items()]
+            for override in OverridesParser.create(config_loader=loader).parse_overrides([*of_files, *asked]):
                 key = override.get_key_element()
                 swept = override.is_sweep_override()
                 if swept and not override.is_discrete_sweep():

@@ -71,6 +71,15 @@ def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
     return file.error(_line(file.root, [knob]), str(error))
 
 
+def sources(group: str, choice: str) -> Iterator[Path]:
+    """The file of a choice, and those that its defaults name; ConfigError if one of them is wrong."""
+    file = _read(file_of(group, choice), group)
+    yield file.path
+    for default in _defaults(file) if group != ARM else ():
+        if named := _named(file, default):
+            yield from sources(named, default.choice)
+
+
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
     """ConfigError if the file of an arm is wrong; KnobError if it has none and is not among those defined."""
     for arm in set(arms).intersection(choices(ARM)):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltr.config import files
-from ltr.config.groups import ARM, choices, file_of, group_names
+from ltr.config.groups import ARM, choices, group_names, misnamed
 from ltr.config.names import checked
 from ltr.config.parse import KnobError, as_typed, knobs, nearest_knob
 from ltr.config.schema import FilePath
@@ -54,6 +54,13 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     for word, text in zip(words, quoted, strict=True):
         _check_arms(word, _read(word, text, texts, sweep), arms)
     return quoted
+
+
+def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:
+    """The YAML files that an experiment is made of: those that words choose, and those of its arms."""
+    chosen = [*_choices_made([Word.split(text) for text in texts])]
+    chosen += [(ARM, arm) for arm in choices(ARM) if arm in arms]
+    return {path for group, choice in chosen for path in files.sources(group, choice)}
 
 
 def as_a_person_types(override: str) -> str:
@@ -186,7 +193,7 @@ def _chosen(word: Word) -> Iterator[str]:
 
 
 def _nearest_choice(group: str, choice: str) -> str:
-    if (unread := file_of(group, choice).with_suffix(".yml")).is_file():
+    if unread := misnamed(group, choice):
         return f"rename {unread} to end in .yaml"
     if (other := choice.removesuffix(".yaml")) in choices(group):
         return f"did you mean {other}?"
@@ -202,18 +209,22 @@ def _check_arms(word: Word, value: Any, defined: Collection[str]) -> None:
 
 
 def _arms_of_words(words: Sequence[Word]) -> set[str]:
-    """The arms that words add, as `+arm.NAME={noise:2}` does."""
-    return {word.key.split(".")[1] for word in words if word.text.startswith(f"+{ARM}.")}
+    """The arms that words add, as `+arm.NAME={noise:2}` and `++arm.NAME.noise=2` do."""
+    return {word.key.split(".")[1] for word in words if word.text.startswith((f"+{ARM}.", f"++{ARM}."))}
 
 
 def _arms_of_files(words: Sequence[Word]) -> Iterator[str]:
     """The arms that the chosen files define; ConfigError, which names file and line, if one is wrong."""
+    for group, choice in _choices_made(words):
+        yield from files.check(group, choice)
+
+
+def _choices_made(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
+    """The choices that words make of groups, and config.yaml of the others."""
     made = {word.key: [*_chosen(word)] for word in words if word.key in group_names()}
     chosen = {group: [choice] for group, choice in files.base_choices().items()} | made
     for group, some in chosen.items():
-        for choice in some:
-            if choice not in ("", "null"):
-                yield from files.check(group, choice)
+        yield from ((group, choice) for choice in some if choice not in ("", "null"))
 
 
 # What Hydra reads

@@ -153,7 +153,7 @@ class Model:
             ge=0,
             lt=1,
             description="fraction dropped, in training, of what goes into dense layers "
-            "(wide_resnet: of what is between the convolutions of a block)",
+            "(wide_resnet: of what is between the convolutions of a block; vit_tiny: of what its layers add)",
         ),
     ] = 0.0
     init: Annotated[
@@ -174,7 +174,7 @@ class Optimizer:
     learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
     weight_decay: Annotated[
-        float, Field(ge=0, description="pull of every parameter to zero (adam: decoupled)")
+        float, Field(ge=0, description="pull of parameters to zero (adam: decoupled)")
     ] = 0.0
     warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
     schedule: Annotated[
@@ -188,6 +188,21 @@ class Optimizer:
     drop_factor: Annotated[
         float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
     ] = 0.1
+    decayed: Annotated[
+        Literal["all", "kernels"],
+        Field(
+            description="which parameters weight decay pulls: all, or kernels of layers alone (no biases, "
+            "normalisation, embeddings or positions)"
+        ),
+    ] = "all"
+    clip: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="gradients whose norm over all parameters is larger are scaled down to it; those of "
+            "pruned weights do not count (null: never)",
+        ),
+    ] = None
     options: Annotated[
         Mapping[str, Any], Field(description="options of this optimizer alone"), OptionsOf("name")
     ] = dataclasses.field(default_factory=dict, hash=False)

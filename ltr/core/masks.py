@@ -1,8 +1,8 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
-True is a kept weight. In a packed lane (see `ltr.engine.packing`) a kernel has only its kept weights, and a
-`SparsityPattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy
-and on JAX arrays, under `jax.jit` too; the others are for the host.
+True is a kept weight. A kernel that a lane trains packed (see `ltr.engine.packing`) holds its kept weights
+alone and needs no mask: it has None there, too. `tree_map`, `where` and `apply` work on NumPy and on JAX
+arrays, under `jax.jit` too; the others are for the host.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.kernels import SparseKernel, SparsityPattern
-
 Mask = Any
 Params = Any
 
 
 def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
-    """`jax.tree.map` over the leaves of a mask, its Nones and patterns included."""
-    return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None or _is_packed(leaf))
+    """`jax.tree.map` over the leaves of a mask, its Nones included."""
+    return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 
 
 def where(prunable: Any, tree: Any) -> Any:
@@ -44,23 +42,9 @@ def apply(mask: Mask, tree: Params) -> Params:
 
 
 def _masked(mask: Any, x: Any) -> Any:
-    if mask is None or _is_packed(mask):
+    if mask is None:
         return x
     return np.where(mask, x, 0) if isinstance(x, np.ndarray) else jnp.where(mask, x, 0)
-
-
-def bound(mask: Mask, params: Params) -> Params:
-    """The parameters as a network takes them: packed weights beside their pattern, others as they are."""
-    return tree_map(lambda kept, p: SparseKernel(p, kept) if _is_packed(kept) else p, mask, params)
-
-
-def is_packed(mask: Mask) -> bool:
-    """Whether a kernel is packed in what is given: of a mask, or of parameters that are bound to one."""
-    return any(map(_is_packed, jax.tree.leaves(mask, is_leaf=_is_packed)))
-
-
-def _is_packed(leaf: Any) -> bool:
-    return isinstance(leaf, SparsityPattern)
 
 
 def count(mask: Mask) -> int:

@@ -16,8 +16,11 @@ from ltr.core.registry import OPTIMIZERS, SCHEDULES, AdamOptions
 
 
 def adam(config: Config, options: AdamOptions) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay, which a term of `config.weight_decay` times the weights adds."""
-    return optax.chain(scale_by_adam(options), optax.add_decayed_weights(config.weight_decay))
+    """Adam with decoupled weight decay, which a term of `config.weight_decay` times the weights adds.
+
+    It is AdamW (Loshchilov & Hutter, 2019).
+    """
+    return optax.chain(scale_by_adam(options), weight_decay(config))
 
 
 def scale_by_adam(options: AdamOptions) -> optax.GradientTransformation:
@@ -41,9 +44,20 @@ def scale_by_adam(options: AdamOptions) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.scale_by_adam().init, update)
 
 
+def weight_decay(config: Config) -> optax.GradientTransformation:
+    """Add `config.weight_decay` times the weights that `config.decayed` names."""
+    mask = {"all": None, "kernels": are_kernels}[config.decayed]
+    return optax.add_decayed_weights(config.weight_decay, mask)
+
+
+def are_kernels(params: Any) -> Any:
+    """Return whether each parameter is the kernel of a layer, by its name: a packed one has one dimension."""
+    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
+
+
 def sgd(config: Config) -> optax.GradientTransformation:
     """Stochastic gradient descent; `config.weight_decay` times the weights is part of the gradient."""
-    return optax.add_decayed_weights(config.weight_decay)
+    return weight_decay(config)
 
 
 def momentum(config: Config) -> optax.GradientTransformation:
@@ -89,4 +103,6 @@ def build(config: Config, steps: int, steps_per_epoch: int) -> Optimizer:
         return jnp.asarray(schedule(step) * risen, jnp.float32)
 
     direction: optax.GradientTransformation = OPTIMIZERS[config.name].call(config, options=config.options)
+    if config.clip is not None:
+        direction = optax.chain(optax.clip_by_global_norm(config.clip), direction)
     return Optimizer(direction, learning_rate)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +25,9 @@ from ltr.engine import devices, measurements
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST, PackSpec, capacity
-from ltr.kernels import Pixels, SparseKernel
-from ltr.models import arithmetic
+from ltr.kernels import Pixels
+from ltr.models.layers import Conv, Dense
+from ltr.models.packed import NO_PATTERNS, sparse_products
 
 DENSITIES = (0.45, 0.1)
 """Where a packed layer is timed; its cost is close to a straight line in its density, up to `DENSEST`."""
@@ -86,8 +88,9 @@ class Probe:
         params = {"kernel": pack_spec.pack(kernel) if pack_spec else kernel, "bias": bias}
         opt_state = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
         x = (self._pixels if layer.reads_pixels and pack_spec else self._floats)(layer, generator)
-        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if pack_spec else x
-        lane = params, opt_state, batch, pack_spec.pattern if pack_spec else kept
+        batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if _is_by_unit(layer, pack_spec) else x
+        mask, patterns = (None, {"": pack_spec.pattern}) if pack_spec else (kept, NO_PATTERNS)
+        lane = params, opt_state, batch, mask, patterns
         lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
@@ -101,7 +104,9 @@ class Probe:
         return lambda: seconds(steps) / steps
 
     def _floats(self, layer: LayerShape, generator: np.random.Generator) -> np.ndarray:
-        side = () if len(layer.kernel) == 2 else (math.isqrt(layer.num_positions),) * 2
+        side: tuple[int, ...] = (layer.num_positions,) if layer.has_tokens else ()
+        if len(layer.kernel) > 2:
+            side = (math.isqrt(layer.num_positions),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
     def _pixels(self, layer: LayerShape, generator: np.random.Generator) -> Pixels:
@@ -111,15 +116,15 @@ class Probe:
         return jax.tree.map(np.asarray, pixels)
 
     def _steps(self, layer: LayerShape, lane: Any, count: jax.Array) -> Any:
-        *carry, connections = lane
-        is_packed = isinstance(connections, kernels.SparsityPattern)
+        *carry, mask, patterns = lane
 
         def loss(params: Any, x: Any) -> jax.Array:
             """Of a batch as the layer before leaves it: laid out by example, or by unit."""
-            weights = SparseKernel(params["kernel"], connections) if is_packed else params["kernel"]
-            batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if is_packed else x
-            product = arithmetic.dense if len(layer.kernel) == 2 else arithmetic.conv
-            return jnp.square(product(batch, weights, params["bias"])).sum()
+            by_unit = _is_by_unit(layer, patterns)
+            batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
+            with sparse_products(patterns, by_unit):
+                result: Any = _module(layer).apply({"params": params}, batch)
+            return jnp.square(result).sum()
 
         def step(_: jax.Array, carry: Any) -> Any:
             params, opt_state, x = carry
@@ -128,13 +133,24 @@ class Probe:
             else:
                 gradients, of_x = jax.grad(loss, (0, 1))(params, x)
                 x = x - 1e-3 * of_x
-            if not is_packed:
-                gradients["kernel"] = jnp.where(connections, gradients["kernel"], 0)
+            if mask is not None:
+                gradients["kernel"] = jnp.where(mask, gradients["kernel"], 0)
             direction, opt_state = self._optimizer.direction.update(gradients, opt_state, params)
             params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
             return params, opt_state, x
 
         return lax.fori_loop(0, count, step, tuple(carry))
+
+
+def _module(layer: LayerShape) -> nn.Module:
+    """A layer of that kernel."""
+    *size, _, features = layer.kernel
+    return Conv(features, size[0]) if size else Dense(features)
+
+
+def _is_by_unit(layer: LayerShape, packed: Any) -> bool:
+    """Whether the layer before, if packed too, leaves what it takes in unit by unit; attention never does."""
+    return bool(packed) and not layer.has_tokens
 
 
 def break_even(dense: float, more: float, less: float) -> float:

@@ -5,6 +5,8 @@ trains one lane at a time, since side by side their weights fall out of its cach
 trains as many side by side (`jax.vmap`) as its memory takes.
 """
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ltr.errors import ConfigError
 from ltr.machine import cores
+
+CACHED_FROM = 0.3
+"""Seconds of compilation from which a program is kept for later processes."""
 
 _AXIS = "devices"
 
@@ -37,11 +42,30 @@ class Placement(NamedTuple):
 
 
 def start(cache: Path | None) -> None:
-    """Make each CPU core a device and keep compiled programs in `cache`; before JAX is first used."""
-    jax.config.update("jax_num_cpu_devices", len(cores()))
-    if cache is not None:
+    """Make each CPU core a device and keep compiled programs in `cache`.
+
+    Where JAX is in use already, as in a program that calls ltr, its devices stay as they are: UserWarning
+    if they leave cores idle. A cache that JAX already has is kept.
+    """
+    try:
+        jax.config.update("jax_num_cpu_devices", len(cores()))
+    except RuntimeError:  # JAX's devices are fixed by its first operation
+        _warn_of_idle_cores()
+    if cache is not None and jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM)
+
+
+@functools.cache
+def _warn_of_idle_cores() -> None:
+    found, wanted = jax.devices(), len(cores())
+    if found[0].platform == "cpu" and len(found) < wanted:
+        warnings.warn(
+            f"JAX was in use before ltr and has {len(found)} of {wanted} cores as devices, so fewer networks "
+            f"train at once; to use all, call jax.config.update('jax_num_cpu_devices', {wanted}) right after "
+            "importing jax",
+            stacklevel=2,
+        )
 
 
 def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:

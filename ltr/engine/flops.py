@@ -59,9 +59,8 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
     """
 
     def layer(name: str, uses: np.ndarray, used: np.ndarray, trained: np.ndarray) -> int:
-        forward, of_weights = (
-            int((kept.sum((-2, -1), keepdims=True) * uses).sum()) for kept in (used, trained)
-        )
+        alike = tuple(axis for axis, size in enumerate(uses.shape) if size == 1)
+        forward, of_weights = (int((kept.sum(alike, keepdims=True) * uses).sum()) for kept in (used, trained))
         of_inputs = 0 if name == model.first else forward
         return 2 * (forward + of_weights + of_inputs)
 

@@ -33,6 +33,11 @@ class LayerShape(NamedTuple):
     is_first: bool = False
     reads_pixels: bool = False
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether it is a dense layer of tokens."""
+        return len(self.kernel) == 2 and self.num_positions > 1
+
     def __str__(self) -> str:
         first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
         return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}"

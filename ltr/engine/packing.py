@@ -17,6 +17,7 @@ import optax
 from ltr import kernels
 from ltr.core import masks
 from ltr.methods.method import Lane
+from ltr.models.packed import NO_PATTERNS
 
 Layers = Mapping[str, float]
 """By the name of a layer, the density up to which its kernel trains packed."""
@@ -109,18 +110,22 @@ class Packing(NamedTuple):
         ]
 
     def pack(self, lane: Lane, pack_specs: Any) -> Lane:
-        """The lane as the devices train it."""
-        mask = jax.tree.map(
-            lambda kept, pack_spec: pack_spec.pattern if pack_spec else kept, lane.mask, pack_specs
-        )
-        return self._each(lane._replace(mask=mask), pack_specs, PackSpec.pack)
+        """The lane as the devices train it: without the masks of packed kernels, with their patterns."""
+        mask = jax.tree.map(lambda kept, pack_spec: None if pack_spec else kept, lane.mask, pack_specs)
+        names = jax.tree.leaves(masks.layer_names(pack_specs))
+        patterns = {
+            name: pack_spec.pattern
+            for name, pack_spec in zip(names, jax.tree.leaves(pack_specs), strict=True)
+            if pack_spec
+        }
+        return self._each(lane._replace(mask=mask, patterns=patterns), pack_specs, PackSpec.pack)
 
     def unpack(self, lane: Lane, pack_specs: Any) -> Lane:
         """The lane as everything else knows it."""
         mask = masks.tree_map(
             lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs
         )
-        return self._each(lane._replace(mask=mask), pack_specs, PackSpec.unpack)
+        return self._each(lane._replace(mask=mask, patterns=NO_PATTERNS), pack_specs, PackSpec.unpack)
 
     def _each(self, lane: Lane, pack_specs: Any, change: Any) -> Lane:
         def changed(leaf: np.ndarray, pack_spec: PackSpec | None) -> np.ndarray:

@@ -15,13 +15,14 @@ import optax
 from jax import lax
 
 from ltr import kernels
-from ltr.core import masks, rng
+from ltr.core import rng
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
 from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
 from ltr.models.model import Model
+from ltr.models.packed import NO_PATTERNS, Patterns
 
 MAX_SEGMENTS = 64
 """Most stretches of training between two visits of the host."""
@@ -127,36 +128,38 @@ def normalise(images: Array, of: Examples) -> jax.Array:
 def prepare_inputs(
     images: Array,
     of: Examples,
-    model: Model,
-    network: Any,
+    as_pixels: bool = False,
     chosen: Array | None = None,
     coming: Array | None = None,
 ) -> Images:
-    """Uint8 images, or the `chosen` ones of them, as a network takes them.
-
-    Normalised; where the layer that reads them is packed, as the pixels that it normalises itself.
+    """Uint8 images, or the `chosen` ones of them, as a network takes them: normalised.
 
     Args:
         images: [count, height, width, channels].
         of: the data set whose images they are.
-        model: the network.
-        network: its mask, or parameters that are bound to one: whether the layer is packed.
+        as_pixels: as the pixels that a packed layer normalises itself (see `Model.input_layer`).
         chosen: int32 [batch].
         coming: a guess at what will be chosen next, int32 [batch].
     """
-    if model.input_layer and masks.is_packed(network[model.input_layer]):
+    if as_pixels:
         which = jnp.arange(len(images)) if chosen is None else chosen
         return kernels.pixels(images, which, of.mean, of.std, coming)
     return normalise(images if chosen is None else images[chosen], of)
 
 
-def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples) -> jax.Array:
-    """Mean loss and accuracy over every example of a split, float32 [2]."""
+def evaluate(
+    model: Model,
+    params: Any,
+    split: tuple[Array, Array],
+    of: Examples,
+    patterns: Patterns = NO_PATTERNS,
+) -> jax.Array:
+    """Mean loss and accuracy over every example of a split, float32 [2]; `patterns` of packed kernels."""
 
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, prepare_inputs(images, of, model, params))
+        logits = model.apply(params, prepare_inputs(images, of, model.input_layer in patterns), patterns)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -190,10 +193,11 @@ def program(
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
+            as_pixels = model.input_layer in lane.patterns
             if augment is none:
-                return prepare_inputs(data.images, data, model, lane.mask, chosen, coming)
+                return prepare_inputs(data.images, data, as_pixels, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return prepare_inputs(augmented, data, model, lane.mask)
+            return prepare_inputs(augmented, data, as_pixels)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
@@ -207,10 +211,10 @@ def program(
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
-            mask, params = method.network(lane)
+            _, params = method.network(lane)
 
             def measured(split: tuple[Array, Array], params: Any) -> jax.Array:
-                return evaluate(model, masks.bound(mask, params), split, data)
+                return evaluate(model, params, split, data, lane.patterns)
 
             loss, accuracy = measured(data.validation, params)
             is_best = loss < lane.best_val_loss

@@ -118,7 +118,7 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
 
     def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
         of, dropout = batch
-        return of_batch(params, program.prepare_inputs(data.images, data, model, params, of), dropout)
+        return of_batch(params, program.prepare_inputs(data.images, data, chosen=of), dropout)
 
     found = lax.map(statistics, (chosen, jax.random.split(key, batches)))
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))

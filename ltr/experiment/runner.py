@@ -3,9 +3,8 @@
 import contextlib
 import dataclasses
 import logging
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -15,8 +14,10 @@ from ltr.analysis import verdicts
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
 from ltr.arms.lanes import missing
+from ltr.config import origins
+from ltr.config.origins import Request
 from ltr.config.schema import Claims, Experiment
-from ltr.core import cache_paths
+from ltr.core import cache_paths, root_logger
 from ltr.data import custom
 from ltr.engine import devices
 from ltr.engine.trainer import Progress
@@ -29,10 +30,10 @@ from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.report import tables
 from ltr.report.arms import in_order
-from ltr.report.console import write
 from ltr.report.figures import draw
-from ltr.report.outcome import conclude
-from ltr.report.progress import Display, Pace, display
+from ltr.report.outcome import conclusion
+from ltr.report.output import Output, command_line
+from ltr.report.progress import Display, Pace
 from ltr.report.status_line import show_status
 from ltr.store.catalog import FINISHED, SCHEMA_VERSION
 from ltr.store.folder import RunFolder, open_run
@@ -45,15 +46,14 @@ from ltr.trackers.tracking import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
-    """Train what the run lacks, and print what it found.
-
-    A run that lacks nothing is not written.
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Output | None = None) -> None:
+    """Train what the run lacks, and say what it found. A run that lacks nothing is not written.
 
     Args:
-        experiment: what is asked for.
-        words: what asked for it, after `ltr run`.
+        experiment: the configuration.
+        words: what asked for it, after `ltr run`; recorded as the command to repeat.
         stop: asked after each chunk whether to stop; the caller enters it.
+        output: where results, messages and progress go; None for the command line.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -61,20 +61,22 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
         StoppedError: a signal asked to stop; a checkpoint was written.
         LtrError: the run failed.
     """
+    request = origins.request(experiment, words)
+    output = output or command_line()
     devices.start(cache_paths.compiled())
     claims.check(experiment)
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
-        print(line, file=sys.stderr, flush=True)
-    with _warnings_shown(), open_run(experiment) as folder:
+        output.message(line)
+    with _logged_by(output.warnings()), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
-        for asked in _looks(experiment, folder):
-            trained |= _complete(asked, folder, stop, words)
+        for asked in _looks(experiment, folder, output):
+            trained |= _complete(asked, folder, stop, request, output)
         if not trained and TRACKERS[experiment.tracker].code:
-            print(f"ltr: {tracking.idle(experiment.tracker)}", file=sys.stderr, flush=True)
-        _conclude(asked, folder, words)
+            output.message(f"ltr: {tracking.idle(experiment.tracker)}")
+        output.results(_conclusion(asked, folder, request.words))
 
 
 def _keep_first_look(folder: RunFolder) -> None:
@@ -83,7 +85,7 @@ def _keep_first_look(folder: RunFolder) -> None:
         folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.asked)))
 
 
-def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
+def _looks(experiment: Experiment, folder: RunFolder, output: Output) -> Iterator[Experiment]:
     """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
     of_claims = experiment.claims
     if not of_claims.looks:
@@ -96,7 +98,7 @@ def _looks(experiment: Experiment, folder: RunFolder) -> Iterator[Experiment]:
         rounds = verdicts.tested_rounds(folder.frames["results"], asked)
         found = verdicts.within(rounds, _found(asked, folder))
         still_open = verdicts.undecided(found, of_claims.decide)
-        print(f"\n{_said(found, still_open, replicates, of_claims)}", file=sys.stderr, flush=True)
+        output.message(f"\n{_said(found, still_open, replicates, of_claims)}")
         if not still_open:
             return
 
@@ -108,12 +110,12 @@ def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]
     return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
 
 
-def _conclude(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> None:
-    """Print what the run found, and what to do next."""
+def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:
+    """Return what the run found, and what to do next; this takes a look."""
     results = select(folder.frames["results"], experiment)
     seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
-    conclude(
+    return conclusion(
         folder.path,
         results,
         experiment,
@@ -133,22 +135,25 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
     return f"{replicates} replicates decide: {', '.join(asked.decide)}"
 
 
-def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
+def _complete(
+    experiment: Experiment, folder: RunFolder, stop: Stop, request: Request, output: Output
+) -> bool:
     """Train what the run lacks; returns whether that was anything."""
     spec = RunSpec.from_experiment(experiment)
     place(spec)  # refuses devices that are not there, of a finished run too
     to_do = _to_do(experiment, folder)
     unfinished = to_do or folder.is_ended_by(experiment)
-    session = open_session(spec, folder) if unfinished else None
-    print(f"run {folder.path}: {_amount(spec, folder, to_do)}", file=sys.stderr, flush=True)
-    table = RoundTable(experiment, folder)
+    session = open_session(spec, folder, output.status) if unfinished else None
+    output.message(f"run {folder.path}: {_amount(spec, folder, to_do)}")
+    table = RoundTable(experiment, folder, output.results)
     table.catch_up()
     if session is not None:
         _warn_of_rare_evaluations(spec)
         _warn_of_older(folder)
+        _warn_of_other_plugins(folder, request.plugins)
         log.info("%s", _amount(spec, folder, to_do))
-        with _recorded(session, words):
-            _train(session, stop, table)
+        with _recorded(session, request):
+            _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
 
@@ -176,17 +181,30 @@ def _warn_of_older(folder: RunFolder) -> None:
         )
 
 
-def open_session(spec: RunSpec, folder: RunFolder) -> Session:
+def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> None:
+    """Warn where a part of the run was trained with another version of a plug-in."""
+    for name, version in plugins.items():
+        if before := sorted(folder.plugins.get(name, {version}) - {version}):
+            log.warning(
+                "%s: trained before with %s %s, now with %s; to have all alike, choose another output_root",
+                folder.path,
+                name,
+                " and ".join(before),
+                version,
+            )
+
+
+def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
     """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
-    packed = packed_layers(spec, cache_paths.break_even_file(), show_status, folder.packed)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
 
-def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
+def _train(session: Session, stop: Stop, table: "RoundTable", output: Output) -> None:
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
     subject = tracking.subject(experiment, folder.path)
-    with tracking.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
+    with tracking.track(experiment.tracker, subject) as tracked, output.progress() as shown:
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
@@ -200,24 +218,24 @@ def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_nu
 
 
 class RoundTable:
-    """Prints a run's table a line at a time, as its rounds end."""
+    """Writes a run's table a line at a time, as its rounds end."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
-        self._experiment, self._folder = experiment, folder
+    def __init__(self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None]) -> None:
+        self._experiment, self._folder, self._write = experiment, folder, write
         self._arms = in_order(experiment.arms)
         self._next = 0
 
     def catch_up(self) -> None:
-        """Print the rounds that are complete and not printed yet."""
+        """Write the rounds that are complete and not written yet."""
         results = select(self._folder.frames["results"], self._experiment)
         rounds = by_round(results[results["round"] >= self._next])
         finished = self._folder.finished
         while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
             this = rounds[rounds["round"] == self._next]
             if self._next == 0:
-                write(tables.accuracy_title(this) + "\n" + tables.header(self._arms))
+                self._write(tables.accuracy_title(this) + "\n" + tables.header(self._arms))
             if self._experiment.trains(self._next):
-                write(tables.row(this, self._arms))
+                self._write(tables.row(this, self._arms))
             self._next += 1
 
 
@@ -277,10 +295,10 @@ def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:
 
 
 @contextlib.contextmanager
-def _recorded(session: Session, words: Sequence[str]) -> Iterator[None]:
+def _recorded(session: Session, request: Request) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
-    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, words)
+    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, request)
     status = "failed"
     try:
         yield
@@ -298,16 +316,16 @@ def _recorded(session: Session, words: Sequence[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """Print what ltr warns of on standard error; all that it logs goes to the run's log.txt."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("ltr: %(message)s"))
+def _logged_by(handler: logging.Handler) -> Iterator[None]:
+    """Let a handler, instead of the root logger's, choose what to show of the run's log.txt."""
+    level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.addHandler(handler)
-    log.propagate = False  # a library that ltr uses gives the root logger a handler
+    log.propagate = False
     try:
-        yield
+        with root_logger.left_alone():
+            yield
     finally:
-        log.propagate = True
         log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a polite request: the run stops at its next visit, after a checkpoint."""
+"""SIGINT and SIGTERM as a polite request: the run stops at its next chunk, after a checkpoint."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Catches the signals while it is entered; a second one is not waited for.
+    """Catches the signals while it is entered, in the main thread; a second one is not waited for.
 
     Args:
         file: where another process may ask to stop, with `ask` (see `StopAll`).
@@ -27,7 +27,8 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._catch) for number in SIGNALS}
+            mine = [number for number in SIGNALS if signal.getsignal(number) is not None]  # None: of C code
+            self._before = {number: signal.signal(number, self._catch) for number in mine}
         return self
 
     def __exit__(self, *_: object) -> None:

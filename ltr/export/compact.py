@@ -26,7 +26,8 @@ def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
     """
     names = sorted(params, key=lambda name: (name == "output", name))
     for name in names:
-        if set(params[name]) != {"kernel", "bias"} or params[name]["kernel"].ndim != 2:
+        layer = params[name]
+        if not isinstance(layer, Mapping) or set(layer) != {"kernel", "bias"} or layer["kernel"].ndim != 2:
             raise ConfigError(f"--compact: needs a network of dense layers, and {name} is none")
     layers = [{part: np.array(array) for part, array in params[name].items()} for name in names]
     while any(_drop_constant(*pair) | _drop_unused(*pair) for pair in itertools.pairwise(layers)):

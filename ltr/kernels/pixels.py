@@ -1,6 +1,8 @@
 """Images as the bytes that they are: what a packed layer that reads them has the least to read of."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -24,13 +26,17 @@ class Pixels:
         words: uint32 [words, pixels], two examples each, less the whole number next to the mean; zeros
             where the batch has ended.
         mean, std: float32 [1], for normalisation.
-        shape: as that of an array of images: (batch, height, width, 1).
+        shape: as that of an array of images: (batch, height, width, 1), or flat: (batch, pixels).
     """
 
     words: jax.Array
     mean: Array
     std: Array
-    shape: tuple[int, int, int, int] = field(metadata={"static": True})
+    shape: tuple[int, ...] = field(metadata={"static": True})
+
+    def reshape(self, batch: int, pixels: Literal[-1]) -> Self:
+        """Return the images as rows of pixels, as `reshape` of an array does; no byte moves."""
+        return replace(self, shape=(batch, math.prod(self.shape[1:])))
 
 
 Images = jax.Array | Pixels

@@ -9,10 +9,11 @@ import numpy as np
 import optax
 
 from ltr.config.schema import Pruning
-from ltr.core import masks, rng
+from ltr.core import rng
 from ltr.core.optimizers import Optimizer
 from ltr.kernels import Images
 from ltr.models.model import Model
+from ltr.models.packed import NO_PATTERNS, Patterns
 
 Array = jax.Array | np.ndarray
 """An array on a device, or on its way there or back."""
@@ -25,12 +26,13 @@ class Lane(NamedTuple):
         params: float32, what the optimizer moves, in the shape of weights and biases; of packed kernels
             the kept weights alone.
         opt_state: the optimizer's state.
-        mask: the connections of the subnetwork (see `ltr.core.masks`); of kernels that are packed, patterns.
+        mask: the connections of the subnetwork (see `ltr.core.masks`); None of kernels that are packed.
         key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
         method_state: whatever else its method carries from step to step.
         best_val_loss: float32, the least validation loss so far.
         best_params: float32, like the weights of its network, those that had it.
+        patterns: the connections of each packed kernel, by the name of its layer (see `ltr.models.packed`).
     """
 
     params: Any
@@ -41,6 +43,7 @@ class Lane(NamedTuple):
     method_state: Any = ()
     best_val_loss: Array = np.array(np.inf, np.float32)
     best_params: Any = ()
+    patterns: Patterns = NO_PATTERNS
 
 
 class MethodInput(NamedTuple):
@@ -103,7 +106,7 @@ def loss_of(
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
     def loss(params: Any) -> tuple[jax.Array, Any]:
-        logits, statistics = model.train(masks.bound(lane.mask, params), images, key)
+        logits, statistics = model.train(params, images, key, lane.patterns)
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
 
     return loss

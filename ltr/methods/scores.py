@@ -47,7 +47,12 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        after = apply_update(context.optimizer, lane, gradients, step, multiple)
+        of_scores = masks.tree_map(
+            lambda kept, gradient: jnp.zeros_like(gradient) if kept is None else gradient,
+            lane.mask,
+            gradients,
+        )
+        after = apply_update(context.optimizer, lane, of_scores, step, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
-from ltr.models.layers import Conv, Dense, max_pool, scaled
+from ltr.models.layers import Conv, Dense, flatten, max_pool, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
 
@@ -33,9 +33,10 @@ class ConvNet(nn.Module):
                 name = f"conv_{2 * block + layer}"
                 x = nn.relu(Conv(channels, kernel_init=self.kernel_init, name=name)(x))
             x = max_pool(x)
+        x = flatten(x)
         for number, width in enumerate(self.dense, 1):
-            x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(drop()(x)))
-        return Dense(self.classes, self.kernel_init, name="output")(drop()(x))
+            x = nn.relu(Dense(width, kernel_init=self.kernel_init, name=f"dense_{number}")(drop()(x)))
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(drop()(x))
 
 
 def conv2(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:

@@ -1,6 +1,5 @@
 """The layers that networks share."""
 
-import math
 from functools import partial, reduce
 from typing import Any
 
@@ -9,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.kernels import Pixels, SparseKernel
-from ltr.models import arithmetic
+from ltr.kernels import Images
+from ltr.models.convolution import conv
 
 GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
 """Gaussian of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010), as in Frankle & Carbin (2019)."""
@@ -19,21 +18,11 @@ KAIMING = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 """Gaussian of variance 2 / fan_in (He et al., 2015)."""
 
 
-class Dense(nn.Module):
-    """x [batch, ...], flattened -> [batch, features]."""
+Dense = partial(nn.Dense, kernel_init=GLOROT)
+"""Dense layer of Flax: x [..., in] -> [..., features], of each token where there are tokens.
 
-    features: int
-    kernel_init: Any = GLOROT
-
-    @nn.compact
-    def __call__(self, x: jax.Array | Pixels) -> jax.Array:
-        kernel = _kernel(self, self.kernel_init, (math.prod(x.shape[1:]), self.features))
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return arithmetic.dense(x, kernel, bias)
-
-    def uses(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return, for an input of `shape`, the products of an example that a weight is in: int64 [1, 1]."""
-        return np.ones((1, 1), np.int64)
+Images go through `flatten` first.
+"""
 
 
 class Conv(nn.Module):
@@ -51,12 +40,10 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel, bias = _kernel(self, self.kernel_init, shape), None
-        if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return arithmetic.conv(x, kernel, bias, self.stride)
+        y = conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
+        return y + self.param("bias", nn.initializers.zeros_init(), shape[-1:]) if self.use_bias else y
 
-    def uses(self, shape: tuple[int, ...]) -> np.ndarray:
+    def products(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return, for an input of `shape`, the products of an image that a weight of each tap is in.
 
         A tap takes part where it falls on the image, not on the padding: int64 [size, size, 1, 1].
@@ -71,14 +58,13 @@ def _taps_inside(length: int, size: int, stride: int) -> np.ndarray:
     return np.count_nonzero((pixels >= 0) & (pixels < length), axis=0)
 
 
-def _kernel(layer: nn.Module, init: Any, shape: tuple[int, ...]) -> Any:
-    """A layer's kernel, which may be handed in packed: of a shape that Flax would not take."""
-    given: Any = layer.get_variable("params", "kernel")
-    return given if isinstance(given, SparseKernel) else layer.param("kernel", init, shape)
-
-
 BatchNorm = partial(nn.BatchNorm, momentum=0.9)
 """Batch normalisation (Ioffe & Szegedy, 2015); call it with `use_running_average=not train`."""
+
+
+def flatten(x: Images) -> Any:
+    """Lay each example out in a row, as a dense layer takes it: x [batch, ...] -> [batch, features]."""
+    return x.reshape(x.shape[0], -1)
 
 
 def max_pool(x: jax.Array) -> jax.Array:

@@ -7,7 +7,7 @@ import jax
 
 from ltr.config.schema import Model as Config
 from ltr.kernels import Images
-from ltr.models.layers import GLOROT, Dense, scaled
+from ltr.models.layers import GLOROT, Dense, flatten, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
 
@@ -22,11 +22,11 @@ class LeNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: Images, train: bool) -> jax.Array:
-        x: Any = images
+        x = flatten(images)
         for number, width in enumerate(self.hidden, 1):
-            x = nn.relu(Dense(width, self.kernel_init, name=f"dense_{number}")(x))
+            x = nn.relu(Dense(width, kernel_init=self.kernel_init, name=f"dense_{number}")(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return Dense(self.classes, self.kernel_init, name="output")(x)
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(x)
 
 
 def lenet_300_100(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:

@@ -1,7 +1,6 @@
 """What a network is to the rest of ltr: pure functions, and what may be pruned."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,10 +10,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.kernels import Images
-from ltr.models.layers import Conv, Dense
-
-LAYER_TYPES = ("conv", "dense", "output", "shortcut")
-"""The kinds of layers that may be pruned, each at its own rate."""
+from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module
+from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
+from ltr.models.uses import Path, Use, uses
 
 STATISTICS = "batch_stats"
 """Linen's collection of running statistics."""
@@ -31,23 +29,24 @@ class Model(NamedTuple):
         init: key -> parameters.
         apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes].
         train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
-            for `with_statistics`.
+            for `with_statistics`. Both take the patterns of packed kernels, too (see `ltr.models.packed`),
+            which by default are none.
         statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
             `with_statistics`; None of a network without running statistics.
-        layer_types: like the parameters; a kind of `LAYER_TYPES` for a prunable kernel, None elsewhere.
-        num_positions: like the kinds; at how many places of an image a kernel is used, None of one that
-            cannot train packed (see `ltr.engine.packing`): of a layer that is none of `ltr.models.layers`.
-        uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
-            broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
-            that fall on padding count for nothing, except in layers other than those of `ltr.models.layers`.
+        layer_types: like the parameters; the type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
+        num_positions: like the layer types; at how many positions of an image a kernel is used, None of
+            one that cannot train packed (see `ltr.models.packed`).
+        uses: like the layer types; of how many products of an image, forward, each weight is a factor:
+            int64 that broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense
+            layer. Taps that fall on padding count for nothing.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and they have one
             channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]
-    apply: Callable[[Any, Images], jax.Array]
-    train: Callable[[Any, Images, jax.Array], tuple[jax.Array, Any]]
+    apply: Callable[..., jax.Array]
+    train: Callable[..., tuple[jax.Array, Any]]
     statistics: Callable[[Any, Images, jax.Array], Any] | None
     layer_types: Any
     num_positions: Any
@@ -61,11 +60,19 @@ def with_statistics(params: Any, statistics: Any) -> Any:
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
 
-def from_linen(module: nn.Module, image_shape: tuple[int, int, int], input_layer: str | None = None) -> Model:
+def from_linen(
+    module: nn.Module,
+    image_shape: tuple[int, int, int],
+    input_layer: str | None = None,
+    layer_type: LayerType = by_module,
+) -> Model:
     """A `Model` of a Linen module that is called with images and whether it trains.
 
-    Its layers with a kernel are named by their kind: `conv_1`, `dense_1`, `shortcut`, ..., `output`.
-    `input_layer` names the `Dense` layer that alone is given the images, where there is one.
+    Args:
+        module: of any layers; `nn.Dense` and those of `ltr.models.layers` can train packed.
+        image_shape: [height, width, channels].
+        input_layer: the dense layer that alone is given the images, where there is one.
+        layer_type: which parameters are pruned, and at which rate (see `ltr.models.layer_types`).
     """
 
     def collections(key: jax.Array) -> Any:
@@ -83,13 +90,17 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], input_layer
             split[STATISTICS if path in moving else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
-    def apply(params: Any, images: Images) -> jax.Array:
-        return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
+    def apply(params: Any, images: Images, patterns: Patterns = NO_PATTERNS) -> jax.Array:
+        with sparse_products(patterns):
+            return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
 
-    def train(params: Any, images: Images, key: jax.Array) -> tuple[jax.Array, Any]:
-        logits, moved = module.apply(
-            variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
-        )
+    def train(
+        params: Any, images: Images, key: jax.Array, patterns: Patterns = NO_PATTERNS
+    ) -> tuple[jax.Array, Any]:
+        with sparse_products(patterns):
+            logits, moved = module.apply(
+                variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
+            )
         return logits, moved.get(STATISTICS, {})
 
     def statistics(params: Any, images: Images, key: jax.Array) -> Any:
@@ -99,60 +110,53 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], input_layer
         taken = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(added).items()}
         return unflatten_dict(taken)
 
-    shapes = jax.eval_shape(init, jax.random.key(0))
-    layer_types = jax.tree.map_with_path(_kind, shapes)
-    used, momenta = _uses(collections), _momenta(collections)
+    shapes = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
+    used, momenta = uses(collections), _momenta(collections)
+    layer_types = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
+    head, *_ = used
+    if input_layer and (head != (input_layer,) or used[head].num_positions is None):
+        raise ValueError(f"input_layer={input_layer}: it is {'/'.join(head)} that is given the images")
 
-    def uses(path: tuple[Any, ...], _: Any) -> np.ndarray:
-        return used[_layer(path)].uses
+    def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
+        """Like the parameters: a value of the use and the shape of each prunable kernel."""
+        return unflatten_dict(
+            {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in layer_types.items()}
+        )
 
-    def num_positions(path: tuple[Any, ...], _: Any) -> int | None:
-        use = used[_layer(path)]
-        return use.num_positions if use.packs else None
-
-    prunable = jax.tree.map(
-        lambda kind, shape: kind and shape, layer_types, shapes, is_leaf=lambda leaf: leaf is None
+    return Model(
+        init,
+        apply,
+        train,
+        statistics if moving else None,
+        unflatten_dict(layer_types),
+        of_kernels(_places),
+        of_kernels(_products),
+        "/".join(head),
+        input_layer if image_shape[-1] == 1 else None,
     )
-    used_at, used_in = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (num_positions, uses))
-    first = "/".join(head := next(iter(used)))
-    if input_layer and (first != input_layer or not used[head].packs):
-        raise ValueError(f"reads={input_layer}: it is {first} that is given the images")
-    pixels = input_layer if image_shape[-1] == 1 else None
-    of_batch = statistics if moving else None
-    return Model(init, apply, train, of_batch, layer_types, used_at, used_in, first, pixels)
 
 
-def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(entry.key for entry in path[:-1])
+def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType) -> str | None:
+    """The layer type of a parameter; ValueError for one that there is not, or of what is no kernel."""
+    *owner, name = path
+    use, last = used.get(tuple(owner)), [*used][-1]
+    kind = layer_type(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
+    if kind is not None and (kind not in LAYER_TYPES or name != "kernel" or use is None):
+        raise ValueError(
+            f"{'/'.join(path)}: layer type {kind}; must be one of {LAYER_TYPES} for the kernel of a layer "
+            "that the network calls, and None for any other parameter"
+        )
+    return kind
 
 
-class _Use(NamedTuple):
-    """At how many places of an image a layer uses its kernel, each weight in how many products of an image.
-
-    `packs`: whether it takes a packed kernel.
-    """
-
-    num_positions: int
-    uses: np.ndarray
-    packs: bool
+def _places(use: Use, kernel: Any) -> int | None:
+    """None of a kernel that several layers hold together, as in `nn.scan`: it cannot be packed."""
+    return use.num_positions if use.products.ndim == len(kernel.shape) else None
 
 
-def _uses(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], _Use]:
-    """What layers with a kernel do with it, by path, in the order of use."""
-    found = {}
-
-    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-        result = call(*args, **kwargs)
-        if context.method_name == "__call__" and context.module.has_variable("params", "kernel"):
-            layer, num_positions = context.module, math.prod(result.shape[1:-1])
-            packs = isinstance(layer, Dense | Conv)
-            uses = layer.uses(args[0].shape) if packs else np.full((1, 1), num_positions)
-            found[layer.path] = _Use(num_positions, uses, packs)
-        return result
-
-    with nn.intercept_methods(note):
-        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
-    return found
+def _products(use: Use, kernel: Any) -> np.ndarray:
+    """With as many dimensions as the kernel."""
+    return use.products.reshape((1,) * (len(kernel.shape) - use.products.ndim) + use.products.shape)
 
 
 def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
@@ -167,13 +171,3 @@ def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
     with nn.intercept_methods(note):
         jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
     return found
-
-
-def _kind(path: tuple[Any, ...], _: Any) -> str | None:
-    *_, layer, parameter = (entry.key for entry in path)
-    kind = str(layer).partition("_")[0]
-    if parameter != "kernel":
-        return None
-    if kind not in LAYER_TYPES:
-        raise ValueError(f"layer {layer}: a layer with a kernel is named by its kind, one of {LAYER_TYPES}")
-    return kind

@@ -1,7 +1,7 @@
 """Networks and initialisers, by name, without JAX; the code of each is in a module of its own."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
 from pydantic import Field
@@ -49,6 +49,21 @@ class WideResNetOptions:
     blocks: Annotated[
         int, Field(ge=1, description="residual blocks in each of the three groups, of 6 blocks + 4 layers")
     ] = 4
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class ViTOptions:
+    """Options of a vision transformer."""
+
+    patch: Annotated[
+        int, Field(ge=1, description="rows and columns of a patch; must divide those of images")
+    ] = 4
+    depth: Annotated[int, Field(ge=1, description="blocks")] = 12
+    heads: Annotated[int, Field(ge=1, description="attention heads, of 64 features each at width 1")] = 3
+    pool: Annotated[
+        Literal["token", "mean"],
+        Field(description="what the output reads: a class token, or the mean of all"),
+    ] = "token"
 
 
 NETWORKS: Registry[Network] = Registry(
@@ -131,6 +146,15 @@ NETWORKS: Registry[Network] = Registry(
             min_size=4,
             takes_dropout=True,
             options=WideResNetOptions,
+        ),
+        Network(
+            name="vit_tiny",
+            doc="Vision transformer of 12 blocks of attention, 192 features wide, of patches of 4x4.",
+            paper="Dosovitskiy et al., 2021",
+            code="ltr.models.vit:vit_tiny",
+            title="ViT-Ti/4",
+            takes_dropout=True,
+            options=ViTOptions,
         ),
     ],
 )

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
+from ltr.models.layer_types import by_module_or_shortcut
 from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
@@ -53,7 +54,7 @@ class ResNet(nn.Module):
                 stride = 2 if group and not block else 1
                 name = f"block_{group * self.blocks + block + 1}"
                 x = Block(channels, stride, self.kernel_init, name=name)(x, train)
-        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 
 def resnet20(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
@@ -71,4 +72,5 @@ def _resnet(
 ) -> Model:
     """ConfigError for dropout, and for images too small to be halved between groups."""
     channels = tuple(scaled(width, config.width) for width in groups)
-    return from_linen(ResNet(channels, blocks, classes, INITIALIZERS[config.init].load()), image_shape)
+    net = ResNet(channels, blocks, classes, INITIALIZERS[config.init].load())
+    return from_linen(net, image_shape, layer_type=by_module_or_shortcut)

@@ -31,7 +31,7 @@ class VGG(nn.Module):
                 conv = Conv(channels, use_bias=False, kernel_init=self.kernel_init, name=f"conv_{number}")
                 norm = BatchNorm(use_running_average=not train, name=f"norm_{number}")
                 x = nn.relu(norm(conv(x)))
-        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 
 def vgg16(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:

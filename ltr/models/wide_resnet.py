@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
+from ltr.models.layer_types import by_module_or_shortcut
 from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS, WideResNetOptions
@@ -56,7 +57,7 @@ class WideResNet(nn.Module):
                 name = f"block_{group * self.blocks + block + 1}"
                 x = Block(channels, stride, self.dropout, self.kernel_init, name=name)(x, train)
         x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(x))
-        return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
+        return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 
 def wide_resnet(
@@ -66,4 +67,4 @@ def wide_resnet(
     groups = (160, 320, 640)
     channels = tuple(scaled(width, config.width) for width in groups)
     net = WideResNet(channels, options.blocks, classes, config.dropout, INITIALIZERS[config.init].load())
-    return from_linen(net, image_shape)
+    return from_linen(net, image_shape, layer_type=by_module_or_shortcut)

@@ -1,4 +1,4 @@
-"""What a run ends with on the screen: what is decided, what the means are, and what to do next."""
+"""What a run ends with: what is decided, what the means are, and what to do next."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,11 @@ from ltr.config.schema import Experiment
 from ltr.report import tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
-from ltr.report.console import write
 from ltr.report.summary_text import Found, by_the_means, headline
 from ltr.store.looks import Look
 
 
-def conclude(
+def conclusion(
     folder: Path,
     results: pd.DataFrame,
     experiment: Experiment,
@@ -25,8 +24,8 @@ def conclude(
     looks: Sequence[Look],
     words: Sequence[str],
     seconds: float,
-) -> None:
-    """Print early stops, claims, where figures are, what was found, and what to do next.
+) -> str:
+    """Return early stops, claims, where figures are, what was found, and what to do next.
 
     Args:
         folder: of the run.
@@ -41,10 +40,15 @@ def conclude(
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
     now = within(tested_rounds(results, experiment), found)  # a look before may have been at others
     parts += [*sentences(results, experiment, found), advice(now, looks, words, seconds)]
-    write("".join(f"\n{part}\n" for part in parts if part).removesuffix("\n"))
+    return "".join(f"\n{part}\n" for part in parts if part).removesuffix("\n")
 
 
 def sentences(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
-    """Paragraphs on what is decided, on the means, and on what makes them say less than they seem to."""
+    """Yield the findings, each on lines of at most 80 characters."""
+    return (textwrap.fill(one, tables.WIDTH) for one in findings(results, experiment, found))
+
+
+def findings(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
+    """Yield what is decided, what the means are, and what makes them say less than they seem to."""
     said = (headline(results, found, experiment), by_the_means(results), *caveats(results, experiment))
-    return (textwrap.fill(one, tables.WIDTH) for one in said if one)
+    return (one for one in said if one)

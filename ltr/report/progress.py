@@ -1,9 +1,10 @@
-"""How far a run is: a bar on a terminal, a plain line now and then elsewhere."""
+"""How far a run is: a bar on a terminal and in a notebook, a plain line now and then elsewhere."""
 
+import html
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -58,8 +59,54 @@ class Display(Protocol):
 
 
 def display(stream: TextIO, clock: Clock = time.monotonic) -> Display:
-    """A bar where `stream` is a terminal, else plain lines."""
+    """Return a bar in a notebook and where `stream` is a terminal, else plain lines."""
+    if in_notebook():
+        return NotebookBar()
     return Bar(stream) if stream.isatty() else Lines(stream, clock)
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook: of Jupyter, VS Code, Colab or Databricks."""
+    return Console().is_jupyter
+
+
+class NoDisplay:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Do nothing."""
+
+
+class NotebookBar:
+    """A bar below the cell of a notebook. (That of rich needs ipywidgets there.)"""
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def __enter__(self) -> Self:
+        from IPython.display import HTML, display
+
+        self._shown = display(HTML("starting"), display_id=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from IPython.display import HTML
+
+        self._shown.update(HTML(""))
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Redraw the bar."""
+        from IPython.display import HTML
+
+        share = pace.done / max(pace.total, 1)
+        text = f"{html.escape(label)}, {100 * share:.0f} %, {duration(pace.seconds_left())} left"
+        self._shown.update(HTML(f'<progress value="{share:.3f}" style="width: 20em"></progress> {text}'))
 
 
 class Bar:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +106,11 @@ class Run:
             remedy = f"install the version that wrote it ({self._written_by})"
             raise LtrError(f"{self.folder / CONFIG}: {error}; {remedy}") from None
 
+    @property
+    def plugins(self) -> dict[str, set[str]]:
+        """The versions of plug-ins that its sessions used, by package."""
+        return plugins(self.info)
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The knobs beyond their defaults, by dotted name; LtrError if they cannot be read."""
@@ -129,6 +135,15 @@ class Run:
             remedy = "the command of the run, typed again, writes it anew"
             raise LtrError(f"{path}: not there, or not a configuration; {remedy}")
         return config
+
+
+def plugins(info: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the versions of plug-ins that `run.json` names, by package."""
+    found: dict[str, set[str]] = {}
+    for session in info.get("sessions") or []:
+        for name, version in session.get("plugins", {}).items():
+            found.setdefault(name, set()).add(version)
+    return found
 
 
 def all_runs(output_root: Path) -> list[Run]:
@@ -168,6 +183,15 @@ def find(output_root: Path, name: str) -> Run:
         names = ", ".join(sorted(folder.name for folder in found))
         raise ConfigError(f"{name}: the beginning of more than one run in {output_root}: {names}")
     return Run(found[0])
+
+
+def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
+    """ConfigError if two names are of the same run folder."""
+    seen: dict[Path, str] = {}
+    for name, folder in zip(names, folders, strict=True):
+        if other := seen.get(folder.resolve()):
+            raise ConfigError(f"{other}, {name}: both are {folder}; name different runs")
+        seen[folder.resolve()] = name
 
 
 def _folders(output_root: Path) -> list[Path]:

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ltr.core import root_logger
+
 MANIFEST = "manifest.sha256.json"
 NEW = ".new"
 _METADATA = "metadata.json"
@@ -43,9 +45,10 @@ def settle(root: Path) -> None:
 
 def load(path: Path) -> Any:
     """The pytree saved at `path`."""
-    from orbax.checkpoint import v1 as ocp
+    with root_logger.left_alone():
+        from orbax.checkpoint import v1 as ocp
 
-    return ocp.load(path.absolute())
+        return ocp.load(path.absolute())
 
 
 def metadata(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ltr import machine
+from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
@@ -131,6 +132,11 @@ class RunFolder:
         found = self.facts.get("packed")
         return None if found is None else {str(layer): float(density) for layer, density in found.items()}
 
+    @property
+    def plugins(self) -> dict[str, set[str]]:
+        """The versions of plug-ins that sessions of the run used, by package."""
+        return catalog.plugins(self.facts)
+
     def recorded(self, experiment: Experiment) -> Experiment:
         """The experiment, with all that the run was asked for before: what readers of the run go by."""
         before = self.asked
@@ -159,7 +165,7 @@ class RunFolder:
         experiment: Experiment,
         devices: Mapping[str, str | int],
         packed: Mapping[str, float],
-        words: Sequence[str] = (),
+        request: Request = UNKNOWN,
     ) -> None:
         """Write down what is to be run, and a session: its command, when it began, and on what.
 
@@ -167,16 +173,17 @@ class RunFolder:
             experiment: what is asked for. What was asked for before stays in the configuration.
             devices: see `ltr.engine.devices.describe`.
             packed: see `ltr.engine.packing.Layers`; chosen by ltr it is kept for later sessions.
-            words: what was typed after `ltr run`.
+            request: the command, and the plug-ins that it needs.
         """
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(["ltr", "run", *words]),
+            "command": shlex.join(["ltr", "run", *request.words]),
             "asked": extent(experiment),
             "host": platform.node(),
             "processor": machine.processor(),
             "commit": machine.commit(),
             "versions": _versions(),
+            "plugins": dict(request.plugins),
             "devices": dict(devices),
             "packed": dict(packed),
         }

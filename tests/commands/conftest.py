@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from ltr.cli import main
+from ltr.experiment import runtime
+from tests.runtimes import Build, sharing
 
 QUICK = (
     "steps=20",
@@ -19,6 +21,18 @@ QUICK = (
     "sparse=never",
 )
 """Of so few steps that another program would take longer to compile than it saves."""
+
+
+@pytest.fixture(scope="session")
+def shared_build() -> Build:
+    """Build runtimes that all runs of this process share."""
+    return sharing()
+
+
+@pytest.fixture(autouse=True)
+def _compile_once(shared_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs of the same programs share them, as rounds of a run do."""
+    monkeypatch.setattr(runtime, "build", shared_build)
 
 
 class Finished(NamedTuple):

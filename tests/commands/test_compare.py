@@ -124,7 +124,7 @@ def test_another_seed_is_not_paired(tmp_path: Path, make: Callable[..., str], ca
 def test_an_arm_that_a_run_lacks_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
     assert compare(tmp_path, *pair, "--arm=snip") == 2
     folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
-    assert capsys.readouterr().err == f"ltr compare: --arm=snip: {folder} has ticket\n"
+    assert capsys.readouterr().err == f"ltr compare: arm snip: {folder} has ticket\n"
 
 
 def test_what_cannot_be_compared_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
@@ -132,7 +132,7 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path, pair: list[str], ca
     assert compare(tmp_path, pair[0]) == 2
     assert compare(tmp_path, pair[1], pair[0], str(folder)) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "ltr compare: aaaaaaaaaa: is one run; name two or more to compare (ltr show shows one)",
+        f"ltr compare: {folder}: is one run; name two or more to compare (ltr show shows one)",
         f"ltr compare: aaaaaaaaaa, {folder}: both are {folder}; name different runs",
     ]
 

@@ -18,7 +18,8 @@ Captured = pytest.CaptureFixture[str]
 SCHEMA = {
     "ltr": str, "processor": str, "cores": int, "devices": str, "sparse_kernels": str, "python": str,
     "jax": str, "jaxlib": str, "numpy": str, "torch": str, "data_folder": str, "data_prepared": list,
-    "cache_folder": str, "free_bytes": int, "break_even": list,
+    "plugins": list, "config_folders": list, "cache_folder": str, "free_bytes": int,
+    "break_even": list,
 }  # fmt: skip
 MAY_BE_NULL = {"sparse_kernels", "torch"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ltr.commands import sweep
+from ltr.config import folders
 from ltr.config.parse import KnobError
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
@@ -44,6 +45,17 @@ def test_every_combination_is_checked(
     found = sweep.checked(words)
     assert found.words == words
     assert found.combinations == asked == combinations
+
+
+def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    swept = "seed: 0,1\n      prune_rate: 0.1,0.2\n"
+    text = f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {swept}"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    with folders.joined([tmp_path]):
+        words, _ = sweep.checked(["experiment=mine", "prune_rate=0.3"])
+    assert words == ["experiment=mine", "prune_rate=0.3"]
+    assert asked == [[f"seed={seed}", "prune_rate=0.3", "experiment=mine"] for seed in (0, 1)]
 
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:

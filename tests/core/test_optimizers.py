@@ -172,3 +172,79 @@ def test_weight_decay_pulls_to_zero(
     for layer in KERNELS:
         difference = np.asarray(plain[layer]["kernel"]) - np.asarray(decayed[layer]["kernel"])
         np.testing.assert_allclose(difference, 0.1 * 0.5 * params[layer]["kernel"], rtol=1e-3, atol=1e-6)
+
+
+def random_trees(seed: int, scale: float = 1.0) -> dict[str, Any]:
+    """Gradients or weights of a layer, its normalisation and an embedding."""
+    generator = np.random.default_rng(seed)
+    shapes = {
+        "dense": {"kernel": (5, 4), "bias": (4,)},
+        "norm": {"scale": (4,), "bias": (4,)},
+        "embedding": (3, 4),
+    }
+    return jax.tree.map(
+        lambda shape: np.float32(scale) * generator.normal(size=shape).astype(np.float32),
+        shapes,
+        is_leaf=lambda node: isinstance(node, tuple),
+    )
+
+
+class TestClippingAndDecay:
+    @pytest.mark.parametrize("decayed", ["all", "kernels"])
+    @pytest.mark.parametrize("name", ["adam", "momentum"])
+    def test_are_those_of_optax_step_by_step(self, name: str, decayed: Any) -> None:
+        """Gradients of a norm of about 6 and, every other step, of 0.06."""
+        config = Optimizer(name=name, learning_rate=0.01, weight_decay=0.2, decayed=decayed, clip=1.0)
+        norm = {"scale": False, "bias": False}
+        kernels = {"dense": {"kernel": True, "bias": False}, "norm": norm, "embedding": False}
+        mask = kernels if decayed == "kernels" else None
+        updates = {
+            "adam": optax.adamw(0.01, weight_decay=0.2, mask=mask),
+            "momentum": optax.chain(optax.add_decayed_weights(0.2, mask), optax.sgd(0.01, 0.9)),
+        }
+        theirs = optax.chain(optax.clip_by_global_norm(1.0), updates[name])
+        ours = optimizers.build(config, 10, 1)
+        weights = expected = random_trees(0)
+        state, theirs_state = ours.direction.init(weights), theirs.init(expected)
+        for step in range(6):
+            gradients = random_trees(step + 1, scale=0.01 if step % 2 else 1.0)
+            direction, state = ours.direction.update(gradients, state, weights)
+            rate = ours.learning_rate(jnp.int32(step))
+            weights = jax.tree.map(lambda w, along, rate=rate: w - rate * along, weights, direction)
+            update, theirs_state = theirs.update(gradients, theirs_state, expected)
+            expected = optax.apply_updates(expected, update)
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), weights, expected
+            )
+
+    def test_lanes_side_by_side_are_clipped_each_by_its_own_norm(self) -> None:
+        direction = optimizers.build(Optimizer(name="sgd", clip=1.0), 10, 1).direction
+        lanes = [random_trees(1, scale=100), random_trees(2, scale=1e-3)]
+
+        def clipped(gradients: Any) -> Any:
+            return direction.update(gradients, direction.init(gradients), gradients)[0]
+
+        together = jax.vmap(clipped)(jax.tree.map(lambda *leaves: np.stack(leaves), *lanes))
+        norms = [optax.tree.norm(jax.tree.map(lambda leaf, n=n: leaf[n], together)) for n in (0, 1)]
+        np.testing.assert_allclose(norms, [1, optax.tree.norm(lanes[1])], rtol=1e-5)
+
+    def test_gradients_of_pruned_weights_do_not_count(
+        self, steps: Callable[..., list[Lane]], params: Any, mask: Any
+    ) -> None:
+        """A step of plain gradient descent is as long as the norm, if that is of what moves alone."""
+        config = Optimizer(name="sgd", learning_rate=0.1, clip=0.1)
+        (after,) = steps(config, params, mask, 1)
+        moves = jax.tree.map(np.subtract, after.params, masks.apply(mask, params))
+        assert optax.tree.norm(moves) == pytest.approx(0.1 * 0.1, rel=1e-3)
+
+    def test_biases_keep_to_their_own_where_kernels_alone_decay(
+        self, steps: Callable[..., list[Lane]], params: Any, network: Model
+    ) -> None:
+        dense = masks.ones(params, network.layer_types)
+        plain, decayed = (
+            steps(Optimizer(name="sgd", weight_decay=decay, decayed="kernels"), params, dense, 1)[0].params
+            for decay in (0.0, 0.5)
+        )
+        for layer in KERNELS:
+            np.testing.assert_allclose(plain[layer]["bias"], decayed[layer]["bias"], rtol=1e-6)
+            assert (plain[layer]["kernel"] != decayed[layer]["kernel"]).any()

@@ -11,6 +11,7 @@ import jax
 import pytest
 
 from ltr.config import groups
+from ltr.core import masks
 from ltr.engine import flops
 from ltr.experiment import compose
 from ltr.experiment.spec import RunSpec
@@ -25,10 +26,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.mark.parametrize(("number", "statistics"), [(0, {"norm_1"}), (1, set())], ids=["plain", "attention"])
 def test_the_page_makes_a_network_that_trains(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registered: Any
+    number: int, statistics: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registered: Any
 ) -> None:
-    source, line = blocks("python")
+    source, line = blocks("python")[2 * number : 2 * number + 2]
+    settings = blocks("yaml")[number]
     (entry,) = eval(f"[{line}]", vars(registry))
     name, (module, _) = entry.name, entry.code.split(":")
     assert f"`{module.replace('.', '/')}.py`" in PAGE
@@ -36,18 +39,20 @@ def test_the_page_makes_a_network_that_trains(
     exec(source, vars(sys.modules[module]))
     registered(NETWORKS, entry)
     configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
-    (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
+    (configs / "model" / f"{name}.yaml").write_text(settings)
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
-    (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
-    spec = RunSpec.from_experiment(compose.from_words([word]))
-    said = re.search(r"([\d,]+) weights", blocks("yaml")[0])
+    words = re.findall(r"    ltr run (model=.*)", PAGE)[number].split()
+    assert words[0] == f"model={name}"
+    spec = RunSpec.from_experiment(compose.from_words(words))
+    said = re.search(r"([\d,]+) weights", settings)
     assert said
-    kernels = [leaf for leaf in jax.tree.leaves(spec.shapes) if leaf.ndim > 1]
-    assert sum(leaf.size for leaf in kernels) == int(said[1].replace(",", ""))
+    prunable = jax.tree.leaves(masks.where(spec.model.layer_types, spec.shapes))
+    weights = sum(leaf.size for leaf in prunable)
+    assert weights == int(said[1].replace(",", ""))
     model = registry.build(spec.experiment.model, (8, 8, 1), 10)
     images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
     params = model.init(jax.random.key(1))
-    logits, statistics = model.train(params, images, jax.random.key(2))
+    logits, moved = model.train(params, images, jax.random.key(2))
     assert logits.shape == (5, 10)
-    assert set(statistics) == {"norm_1"}
-    assert flops.example_operations(model, (8, 8, 1)) > 2 * 7_400
+    assert set(moved) == statistics
+    assert flops.example_operations(model, (8, 8, 1)) > 2 * weights

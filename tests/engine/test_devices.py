@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,5 +109,33 @@ def test_every_core_that_may_be_used_is_a_device(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
     devices.start(None)
     assert said == {"jax_num_cpu_devices": 3}
+
+
+@pytest.fixture
+def cache() -> Iterator[str]:
+    """Where JAX keeps compiled programs."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    yield before
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_compiled_programs_are_kept_where_jax_keeps_them_already(cache: str) -> None:
     devices.start(Path("here"))
-    assert said["jax_compilation_cache_dir"] == "here"
+    assert jax.config.values["jax_compilation_cache_dir"] == cache
+    jax.config.update("jax_compilation_cache_dir", None)
+    devices.start(Path("here"))
+    assert jax.config.values["jax_compilation_cache_dir"] == "here"
+
+
+def test_jax_that_is_in_use_keeps_its_devices_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    jax.devices()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    devices._warn_of_idle_cores.cache_clear()
+    with pytest.warns(UserWarning, match=r"in use before ltr and has 2 of 3 cores .*_devices', 3\)") as seen:
+        devices.start(None)
+    devices.start(None)  # warnings are errors
+    assert len(seen) == 1
+    assert len(jax.devices()) == 2
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    devices._warn_of_idle_cores.cache_clear()
+    devices.start(None)  # more devices than cores leave none idle

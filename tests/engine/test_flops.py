@@ -15,7 +15,7 @@ from ltr.engine.flops import Costs
 from ltr.methods import rigl_schedule
 from ltr.methods.method import MethodContext
 from ltr.models import registry as models
-from ltr.models.layers import BatchNorm, Conv, Dense
+from ltr.models.layers import BatchNorm, Conv, Dense, flatten
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import NETWORKS
 
@@ -32,7 +32,8 @@ class Strided(nn.Module):
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         x = nn.relu(Conv(2, name="conv_1")(images))
         x = Conv(3, stride=2, use_bias=False, name="conv_2")(x)
-        return Dense(4, name="output")(BatchNorm(use_running_average=not train, name="norm")(x))
+        x = BatchNorm(use_running_average=not train, name="norm")(x)
+        return Dense(4, name="output")(flatten(x))
 
 
 @pytest.fixture(scope="module")

@@ -29,18 +29,26 @@ class TestPackedLanes:
         monkeypatch.setattr(packing_module, "MULTIPLE", 1)
 
     @pytest.mark.parametrize(
-        ("name", "augment"),
+        ("config", "augment"),
         [
-            ("adam", none),
-            ("adam", crop_flip),
-            *(pytest.param(name, none, marks=pytest.mark.slow) for name in ("sgd", "momentum")),
+            (Optimizer(learning_rate=0.003, weight_decay=0.1, decayed="kernels", clip=0.5), none),
+            (Optimizer(learning_rate=0.003), crop_flip),
+            *(
+                pytest.param(Optimizer(name=name, learning_rate=0.003), none, marks=pytest.mark.slow)
+                for name in ("sgd", "momentum")
+            ),
         ],
     )
     def test_curves_weights_and_the_next_mask_are_those_of_masked_lanes(
-        self, name: str, augment: Augmentation, make: Callable[..., Trainer], starts: Any, network: Model
+        self,
+        config: Optimizer,
+        augment: Augmentation,
+        make: Callable[..., Trainer],
+        starts: Any,
+        network: Model,
     ) -> None:
         """To a relative 1e-4 for curves over 200 steps, 1e-3 for weights after them."""
-        config, at = Optimizer(name=name, learning_rate=0.003), np.arange(0, 201, 5, dtype=np.int32)
+        at = np.arange(0, 201, 5, dtype=np.int32)
         masked, packed = (
             make(config, packed=layers, augment=augment).train(starts, at, ignore)
             for layers in (NO_LAYER, EVERY)

@@ -45,8 +45,9 @@ def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> Non
     packed = packing.pack(lane, pack_specs)
     for name in EVERY:
         kernel, kept = lane.params[name]["kernel"], lane.mask[name]["kernel"]
-        values, pattern = packed.params[name]["kernel"], packed.mask[name]["kernel"]
-        assert isinstance(pattern, kernels.SparsityPattern)
+        values = packed.params[name]["kernel"]
+        assert packed.mask[name]["kernel"] is None
+        assert isinstance(packed.patterns[name], kernels.SparsityPattern)
         assert kept.sum() <= len(values) <= kernel.size
         np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
         assert not values[kept.sum() :].any()
@@ -105,23 +106,18 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
     packed = packing.pack(lane, *packing.pack_specs([lane]))
-    assert all(isinstance(leaf, kernels.SparsityPattern) for leaf in patterns(packed.mask))
+    assert list(packed.patterns) == jax.tree.leaves(masks.layer_names(mask))
     split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
-    found, expected = (
-        jax.jit(
-            lambda network: model.apply(network, program.prepare_inputs(split.images, data, model, network))
-        )(masks.bound(each.mask, each.params))
-        for each in (packed, lane)
-    )
+
+    @jax.jit
+    def network(params: Any, patterns: Any) -> jax.Array:
+        images = program.prepare_inputs(split.images, data, model.input_layer in patterns)
+        return model.apply(params, images, patterns)
+
+    found, expected = (network(each.params, each.patterns) for each in (packed, lane))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
-
-
-def patterns(mask: Any) -> list[Any]:
-    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.SparsityPattern))
-    assert leaves
-    return leaves
 
 
 class TestWhichLayers:

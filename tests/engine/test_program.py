@@ -103,31 +103,18 @@ def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -
 
 
 class TestWhatANetworkIsGiven:
-    """Pixels where the layer that reads them is packed, and normalised images elsewhere."""
-
-    @pytest.fixture
-    def packed(self, params: Any) -> dict[str, Any]:
-        """As far as is looked at: the first layer is packed, the others are not."""
-        kernel = kernels.SparseKernel(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
-        return {**params, "dense_1": {"kernel": kernel}}
-
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-    def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
+    def test_pixels_where_asked(self, data: Examples) -> None:
         prepare_inputs = program.prepare_inputs(
-            data.images, data, network, packed, np.array([3, 1], np.int32)
+            data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32)
         )
         assert isinstance(prepare_inputs, kernels.Pixels)
         assert prepare_inputs.shape == (2, 4, 4, 1)
+        assert prepare_inputs.reshape(2, -1).shape == (2, 16)
 
-    def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
-        prepare_inputs = program.prepare_inputs(
-            data.images, data, network, params, np.array([3, 1], np.int32)
-        )
+    def test_normalised_floats_elsewhere(self, data: Examples) -> None:
+        prepare_inputs = program.prepare_inputs(data.images, data, chosen=np.array([3, 1], np.int32))
         np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images[[3, 1]], data))
-
-    def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        prepare_inputs = program.prepare_inputs(data.images, data, network._replace(input_layer=None), packed)
-        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images, data))
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])
@@ -161,11 +148,11 @@ def seen_by(
     for every example, 0 for what was not seen.
     """
 
-    def apply(params: Any, images: jax.Array) -> jax.Array:
+    def apply(params: Any, images: jax.Array, *_: Any) -> jax.Array:
         weight = params["weight"][images[:, 0, 0, 0].astype(jnp.int32)]
         return jnp.stack([weight, jnp.zeros_like(weight)], -1)
 
-    model = Model(None, apply, lambda params, images, key: (apply(params, images), {}), *[None] * 4, "weight")  # type: ignore[arg-type]
+    model = Model(None, apply, lambda params, images, *_: (apply(params, images), {}), *[None] * 4, "weight")  # type: ignore[arg-type]
     direction = optax.stateless_with_tree_map(lambda gradient, _: -jnp.ceil(jnp.abs(gradient)))
     per_epoch = count // batch_size
     optimizer = Optimizer(direction, lambda step: (step % per_epoch + 1).astype(jnp.float32))

@@ -1,37 +1,24 @@
 """One runtime a network, one finished run, and copies of it."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ltr.arms import lanes as arm_lanes
-from ltr.config.schema import Experiment
-from ltr.experiment import loop, runtime
-from ltr.experiment.runtime import Runtime
+from ltr.experiment import loop
 from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
 from ltr.store.folder import open_run
 from tests.experiment.runs import Ready, Run, Watcher, ask
+from tests.runtimes import sharing
 
 
 @pytest.fixture(scope="session")
 def ready() -> Ready:
     """A runtime for an experiment; those of the same network and data share one compiled program."""
-    made: dict[Any, Runtime] = {}
-
-    def make(experiment: Experiment) -> Runtime:
-        spec = RunSpec.from_experiment(experiment)
-        methods = frozenset(arm_lanes.methods(experiment))
-        method_context = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
-        shared = (*method_context, experiment.test_curves, methods)
-        if shared not in made:
-            made[shared] = runtime.build(spec)
-        return dataclasses.replace(made[shared], spec=spec)
-
-    return make
+    build = sharing()
+    return lambda experiment: build(RunSpec.from_experiment(experiment))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.experiment import connectivity
 from ltr.experiment.connectivity import ALPHAS
-from ltr.models.layers import BatchNorm, Dense
+from ltr.models.layers import BatchNorm, Dense, flatten
 from ltr.models.model import Model, from_linen
 
 
@@ -57,7 +57,7 @@ class Normed(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-        x = Dense(8, name="dense_1")(images)
+        x = Dense(8, name="dense_1")(flatten(images))
         x = nn.relu(BatchNorm(momentum=self.momentum, use_running_average=not train, name="norm_1")(x))
         return Dense(3, name="output")(x)
 

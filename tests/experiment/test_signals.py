@@ -39,6 +39,14 @@ def test_signals_mean_again_what_they_meant_before() -> None:
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
+def test_a_handler_that_is_not_of_python_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with Stop():
+        monkeypatch.undo()
+        assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_another_thread_than_the_main_one_catches_nothing() -> None:
     before = signal.getsignal(signal.SIGINT)
     seen = []

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ltr.config.parse import parse
-from ltr.data import dataset as data
+from ltr.data import registry as data
 from ltr.data.registry import distributed
 from ltr.experiment.titles import title
 from ltr.models import registry as models
@@ -39,6 +39,6 @@ def test_no_title_is_a_knob() -> None:
         *(entry.title for entry in distributed().values()),
     ]
     assert len(set(titles)) == len(titles)
-    assert [one for one in titles if not re.fullmatch(r"digits|[A-Z][\w-]*( \w+)?", one) or "_" in one] == []
+    assert [one for one in titles if not re.fullmatch(r"digits|[A-Z][\w/-]*( \w+)?", one) or "_" in one] == []
     assert models.title(parse({"model": {"name": "vgg19"}}).model) == "VGG-19"
     assert data.title(parse({"dataset": {"name": "fashion_mnist"}}).dataset) == "Fashion-MNIST"

@@ -81,3 +81,9 @@ def test_other_networks_are_refused() -> None:
     params["dense_1"]["kernel"] = np.zeros((3, 3, 1, 9), np.float32)
     with pytest.raises(ConfigError, match="needs a network of dense layers, and dense_1 is none"):
         compact(params)
+
+
+def test_networks_with_parameters_of_their_own_are_refused() -> None:
+    """The positions of a transformer, say."""
+    with pytest.raises(ConfigError, match="needs a network of dense layers, and positions is none"):
+        compact(network(0.5) | {"positions": np.zeros((1, 4, 9), np.float32)})

@@ -20,9 +20,9 @@ DRAWN = ("supermask",)
 """Methods whose network is drawn, as many weights as it happens."""
 
 
-@pytest.mark.parametrize("name", [*METHODS, *WATCHED])
+@pytest.mark.parametrize("name", [*METHODS, *WATCHED], scope="class")
 class TestEveryMethod:
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def trained(self, name: str, train: Callable[..., Any]) -> Any:
         return train(name, STEPS)
 

@@ -159,3 +159,12 @@ def test_a_gate_is_exactly_its_value() -> None:
     value, as_if = jnp.float32([0, 1, 1, 0]), jnp.float32([1e-3, 0.3, 1e4, 7e-9])
     np.testing.assert_array_equal(straight_through(value, as_if), value)
     np.testing.assert_array_equal(jax.grad(lambda x: straight_through(value, x).sum())(as_if), 1)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_clipping_is_by_the_gradients_of_scores_alone(name: str, train: Callable[..., Any]) -> None:
+    """Nothing else moves, whatever its gradient."""
+    trained = train(name, 1, Optimizer(name="sgd", learning_rate=RATE, clip=1e-3))
+    before, after = (kernels(lane.params) for lane in trained.lanes[:2])
+    apply_update = np.sqrt(sum(np.square(new - old).sum() for new, old in zip(after, before, strict=True)))
+    assert apply_update == pytest.approx(1e-3 * RATE * (MULTIPLE if name == "supermask" else 1), rel=1e-2)

@@ -14,7 +14,7 @@ from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
-from ltr.models import arithmetic
+from ltr.models.convolution import conv
 from ltr.models.layers import GLOROT
 from ltr.models.model import Model, from_linen
 from ltr.models.resnet import ResNet
@@ -73,7 +73,7 @@ def step(model: Model) -> Callable[..., Lane]:
 
 def test_training_moves_a_tenth_of_the_way_to_the_batch(model: Model, params: Any) -> None:
     images, _ = batch(1)
-    seen = np.asarray(arithmetic.conv(images, params["conv_1"]["kernel"]), np.float64)
+    seen = np.asarray(conv(images, params["conv_1"]["kernel"]), np.float64)
     _, statistics = jax.jit(model.train)(params, images, KEY)
     before, after = params["norm_1"], statistics["norm_1"]
     mean = 0.9 * before["mean"] + 0.1 * seen.mean((0, 1, 2))

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -6,21 +7,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict
 
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.experiment.runtime import QUICKLY_COMPILED
 from ltr.models import registry as models
-from ltr.models.layers import GLOROT, Conv, Dense
+from ltr.models.layer_types import LAYER_TYPES
+from ltr.models.layers import GLOROT, Conv
 from ltr.models.lenet import LeNet
-from ltr.models.model import LAYER_TYPES, Model, from_linen
+from ltr.models.model import Model, from_linen
 from ltr.models.registry import NETWORKS
+from ltr.models.vit import patches
+from tests.models.trees import leaves
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
 
-SLOW = {"conv4", "conv6", "resnet18", "vgg19", "wide_resnet"}
+SLOW = {"conv4", "conv6", "resnet18", "vgg19", "wide_resnet", "vit_tiny"}
 """Networks that take long to compile and have a smaller sibling, which is tested every time."""
 
 WITHOUT_DROPOUT = ["resnet18", "resnet20", "vgg16", "vgg19"]
@@ -40,9 +43,13 @@ def build(name: str, shape: Any = (32, 32, 3), classes: int = 10, **knobs: Any) 
     return models.build(Config(name, **knobs), shape, classes)
 
 
-def leaves(tree: Any) -> dict[str, Any]:
-    """Every parameter by its path, as in `dense_1/kernel`."""
-    return flatten_dict(tree, sep="/")
+def fans(path: str, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Inputs and outputs that a unit of the layer has; the heads of attention are units of its output."""
+    if "attention" in path:
+        split = 2 if path.endswith("out/kernel") else 1
+        return math.prod(shape[:split]), math.prod(shape[split:])
+    patch = math.prod(shape[:-2])
+    return patch * shape[-2], patch * shape[-1]
 
 
 def drawn(model: Model) -> Any:
@@ -120,6 +127,30 @@ def test_deep_networks_have_the_parameters_published(
     assert trainable(model) == parameters
 
 
+def test_vit_tiny_has_the_parameters_published() -> None:
+    """DeiT-Ti of 65 tokens and 10 classes (Touvron et al., 2021), for patches of 4x4."""
+    model = build("vit_tiny")
+    assert of_kinds(model) == {"dense": 48 * 192 + 12 * (4 * 192**2 + 2 * 192 * 768), "output": 1_920}
+    assert trainable(model) == 5_362_762
+    by_mean = leaves(jax.eval_shape(build("vit_tiny", options={"pool": "mean", "depth": 2}).init, KEY))
+    assert by_mean["positions"].shape == (1, 64, 192)
+    assert "class_token" not in by_mean
+    assert {path.split("/")[0] for path in by_mean if path.startswith("block")} == {"block_1", "block_2"}
+
+
+def test_patches_are_squares_of_the_image_in_rows() -> None:
+    images = jnp.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    found = patches(images, 2)
+    assert found.shape == (2, 6, 12)
+    np.testing.assert_array_equal(found[1, 4], images[1, 2:4, 2:4].ravel())
+
+
+def test_patches_divide_images() -> None:
+    said = r"^model.options.patch=4: must divide the height and width of images \(6, 8, 1\)$"
+    with pytest.raises(ConfigError, match=said):
+        build("vit_tiny", (6, 8, 1))
+
+
 def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
@@ -133,6 +164,8 @@ class TestEveryNetwork:
 
     @pytest.mark.parametrize("shape", SHAPES)
     def test_gives_a_finite_logit_per_class_in_strict_float32(self, name: str, shape: Any) -> None:
+        if name == "vit_tiny":
+            shape = (20, *shape[1:])  # a multiple of its patches
         model = build(name, shape, 4, width=0.1)
         images = jax.random.normal(KEY, (3, *shape))
         params = drawn(model)
@@ -163,8 +196,7 @@ class TestEveryNetwork:
             assert leaf.dtype == jnp.float32
             np.testing.assert_array_equal(leaf, again[path])
             if path.endswith("kernel"):
-                patch = np.prod(leaf.shape[:-2])
-                fan_in, fan_out = patch * leaf.shape[-2], patch * leaf.shape[-1]
+                fan_in, fan_out = fans(path, leaf.shape)
                 for drawn, variance in (
                     (leaf, 2 / (fan_in + fan_out)),
                     (twice[path], 2 / fan_in),
@@ -173,16 +205,17 @@ class TestEveryNetwork:
                     assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * leaf.size))
                     assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(leaf.size))
                 assert np.mean(leaf == other[path]) < 0.01
-            else:
+            elif path != "positions":
                 np.testing.assert_array_equal(leaf, 1 if path.endswith(("scale", "var")) else 0)
 
-    def test_names_a_kind_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
+    def test_has_a_layer_type_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
         layer_types = leaves(model.layer_types)
         assert set(layer_types) == set(leaves(jax.eval_shape(model.init, KEY)))
         for path, kind in layer_types.items():
             *_, layer, parameter = path.split("/")
-            assert kind == (layer.partition("_")[0] if parameter == "kernel" else None)
-        assert set(layer_types.values()) <= {*LAYER_TYPES, None}
+            named = layer.partition("_")[0]
+            expected = named if named in LAYER_TYPES else "dense"
+            assert kind == (expected if parameter == "kernel" else None)
         assert list(layer_types.values()).count("output") == 1
 
     def test_is_as_wide_as_asked_for(self, name: str, model: Model) -> None:
@@ -253,21 +286,8 @@ class TestWhatReadsTheImages:
 
     @pytest.mark.parametrize("name", ["dense_2", "dense_3", "output"])
     def test_is_the_first_layer_or_an_error(self, name: str) -> None:
-        with pytest.raises(ValueError, match=f"reads={name}: it is dense_1 that is given the images"):
+        with pytest.raises(ValueError, match=f"input_layer={name}: it is dense_1 that is given the images"):
             from_linen(LeNet((3, 2), 2), (2, 2, 1), input_layer=name)
-
-
-def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
-    class Mixed(nn.Module):
-        @nn.compact
-        def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-            return Dense(3, name="output")(nn.Conv(2, (3, 3), name="conv_1")(images))
-
-    model = from_linen(Mixed(), (4, 5, 1))
-    assert model.layer_types["conv_1"]["kernel"] == "conv"
-    assert model.num_positions["conv_1"]["kernel"] is None
-    assert model.num_positions["output"]["kernel"] == 1
-    assert model.uses["conv_1"]["kernel"].tolist() == [[4 * 5]], "padding included"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +302,7 @@ def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
 def test_a_tap_is_used_where_it_falls_on_the_image(
     size: int, stride: int, shape: Any, rows: list[int], columns: list[int]
 ) -> None:
-    found = Conv(7, size, stride).uses((1, *shape, 6))
+    found = Conv(7, size, stride).products((1, *shape, 6))
     assert found.shape == (size, size, 1, 1)
     np.testing.assert_array_equal(found[..., 0, 0], np.outer(rows, columns))
 
@@ -291,26 +311,27 @@ def test_a_tap_is_used_where_it_falls_on_the_image(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
     """The gradient of the sum of what a linear layer makes of ones counts the uses of a weight."""
-    model, found = build(name, (20, 17, 3), width=0.05), {}
+    shape = (20, 16 if name == "vit_tiny" else 17, 3)
+    model, found = build(name, shape, width=0.05), {}
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if context.method_name == "__call__" and isinstance(context.module, Dense | Conv):
+        if context.method_name == "__call__" and isinstance(
+            context.module, nn.Dense | nn.DenseGeneral | Conv
+        ):
             found[context.module.path] = context.module.copy(parent=None), args[0].shape
         return call(*args, **kwargs)
 
     params = jax.eval_shape(model.init, jax.random.key(0))
     with nn.intercept_methods(note):
-        jax.eval_shape(lambda *args: model.apply(*args), params, jnp.zeros((1, 20, 17, 3)))
+        jax.eval_shape(lambda *args: model.apply(*args), params, jnp.zeros((1, *shape)))
     assert len(found) == len(jax.tree.leaves(model.uses))
     assert "/".join(next(iter(found))) == model.first
     checked = set()
-    for path, (layer, shape) in found.items():
-        if (
-            key := (type(layer), getattr(layer, "size", 0), getattr(layer, "stride", 0), shape[1:3])
-        ) in checked:
+    for path, (layer, of) in found.items():
+        if (key := (type(layer), getattr(layer, "size", 0), getattr(layer, "stride", 0), of[1:3])) in checked:
             continue
         checked.add(key)
-        ones = jnp.ones(shape)
+        ones = jnp.ones(of)
         weights = jax.tree.map(jnp.zeros_like, layer.init(jax.random.key(0), ones))
         counted = jax.grad(lambda weights, layer=layer, ones=ones: layer.apply(weights, ones).sum())(weights)
         leaf = model.uses

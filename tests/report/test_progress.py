@@ -2,9 +2,12 @@
 
 import io
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 
+from ltr.report import progress
 from ltr.report.progress import Bar, Lines, Pace, display, duration
 
 
@@ -74,6 +77,43 @@ def test_durations_read_as_on_a_clock(seconds: float | None, text: str) -> None:
 def test_a_pipe_gets_lines_and_a_terminal_a_bar() -> None:
     assert isinstance(display(io.StringIO()), Lines)
     assert isinstance(display(Terminal()), Bar)
+
+
+class Cell(list[str]):
+    """The output of a notebook's cell: HTML as it was at each time."""
+
+    def display(self, shown: str, display_id: bool) -> "Cell":
+        assert display_id
+        self.append(shown)
+        return self
+
+    update = list.append
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
+    """The cell of a notebook that this process is the kernel of."""
+    cell = Cell()
+    display = SimpleNamespace(HTML=str, display=cell.display)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    return cell
+
+
+def test_a_notebook_gets_a_bar_below_its_cell(cell: Cell, clock: Clock) -> None:
+    pace = Pace(200, clock)
+    pace.advance(10)
+    clock.now += 10
+    pace.advance(40)
+    with display(io.StringIO()) as shown:
+        shown.update("round 1/15, val. accuracy < 50 %", pace)
+    bar = '<progress value="0.250" style="width: 20em"></progress> '
+    assert cell == ["starting", bar + "round 1/15, val. accuracy &lt; 50 %, 25 %, 0:38 left", ""]
+
+
+def test_this_is_no_notebook() -> None:
+    assert not progress.in_notebook()
 
 
 def test_a_line_says_where_the_run_is(clock: Clock) -> None:

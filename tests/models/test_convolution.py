@@ -9,17 +9,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ltr import kernels
 from ltr.config.schema import Model
-from ltr.models import arithmetic
 from ltr.models import registry as models
+from ltr.models.convolution import conv
 from ltr.models.layers import max_pool
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def plain_conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """What `arithmetic.conv` stands for, with the gradients of autodiff."""
+    """What `conv` stands for, with the gradients of autodiff."""
     whole = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return whole[:, ::stride, ::stride]
 
@@ -58,8 +57,8 @@ def value_and_gradients(
 def test_conv_and_its_gradients_are_those_of_lax(stride: int, **shape: int) -> None:
     given_ = operands(**shape, stride=stride)
     found, expected = (
-        value_and_gradients(lambda x, kernel, conv=conv: conv(x, kernel, stride=stride), *given_)
-        for conv in (arithmetic.conv, plain_conv)
+        value_and_gradients(lambda x, kernel, one=one: one(x, kernel, stride=stride), *given_)
+        for one in (conv, plain_conv)
     )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
@@ -74,7 +73,7 @@ def test_conv_inside_a_scan_has_the_gradients_of_lax() -> None:
 
         return lax.scan(step, jnp.asarray(kernel), length=3)[0]
 
-    np.testing.assert_allclose(descend(arithmetic.conv), descend(plain_conv), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(descend(conv), descend(plain_conv), rtol=1e-5, atol=1e-6)
 
 
 def test_conv_can_be_differentiated_twice() -> None:
@@ -85,57 +84,19 @@ def test_conv_can_be_differentiated_twice() -> None:
         gradient = jax.grad(lambda k: (jnp.square(conv(jnp.asarray(x), k)) * weights).sum())
         return jax.jvp(gradient, (jnp.asarray(kernel),), (gradient(jnp.asarray(kernel)),))[1]
 
-    np.testing.assert_allclose(product(arithmetic.conv), product(plain_conv), rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(product(conv), product(plain_conv), rtol=1e-4, atol=1e-2)
 
 
 def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
     lanes = [operands(2, 4, 4, 2, 3, 3) for _ in range(2)]
     stacked = [np.stack(pair) * np.array([1, 2]).reshape(2, 1, 1, 1, 1) for pair in zip(*lanes, strict=True)]
-    together = jax.vmap(lambda *one: value_and_gradients(arithmetic.conv, *one))(
+    together = jax.vmap(lambda *one: value_and_gradients(conv, *one))(
         *(leaf.astype(np.float32) for leaf in stacked)
     )
     for number in range(2):
-        alone = value_and_gradients(arithmetic.conv, *(leaf[number].astype(np.float32) for leaf in stacked))
+        alone = value_and_gradients(conv, *(leaf[number].astype(np.float32) for leaf in stacked))
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(one[number], other, rtol=1e-4, atol=1e-4)
-
-
-def test_conv_adds_a_bias() -> None:
-    x, kernel, _ = operands(2, 4, 4, 2, 3, 3)
-    bias = np.arange(3, dtype=np.float32)
-    found = arithmetic.conv(jnp.asarray(x), jnp.asarray(kernel), bias)
-    np.testing.assert_allclose(found, plain_conv(x, kernel) + bias, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("bias", [None, np.arange(3, dtype=np.float32)])
-def test_conv_takes_a_packed_kernel(bias: np.ndarray | None) -> None:
-    x, kernel, _ = operands(2, 5, 4, 2, 3, 3, stride=2)
-    flat = kernel.reshape(-1, 3)
-    kept = flat > 0
-    packed = kernels.SparseKernel(flat.T[kept.T], kernels.pattern(kept, int(kept.sum())))
-    found = arithmetic.conv(jnp.asarray(x), packed, bias, stride=2)
-    expected = plain_conv(x, kernel * (kernel > 0), stride=2) + (0 if bias is None else bias)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(2, 6), (2, 3, 2)])
-def test_dense_is_a_matrix_product_of_what_is_flattened_and_a_bias(shape: tuple[int, ...]) -> None:
-    x, kernel = np.arange(12, dtype=np.float32), np.arange(24, dtype=np.float32).reshape(6, 4)
-    bias = np.arange(4, dtype=np.float32)
-    found = arithmetic.dense(x.reshape(shape), kernel, bias)
-    np.testing.assert_array_equal(found, x.reshape(2, 6) @ kernel + bias)
-
-
-@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("shape", [(2, 6), (2, 3, 2)])
-def test_dense_takes_a_packed_kernel(shape: tuple[int, ...]) -> None:
-    generator = np.random.default_rng(0)
-    x, kernel, bias = (generator.normal(size=size).astype(np.float32) for size in (shape, (6, 4), 4))
-    kept = kernel > 0
-    packed = kernels.SparseKernel(kernel.T[kept.T], kernels.pattern(kept, int(kept.sum())))
-    found = arithmetic.dense(jnp.asarray(x), packed, bias)
-    np.testing.assert_allclose(found, x.reshape(2, 6) @ (kernel * kept) + bias, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7), (9, 3)])
@@ -166,7 +127,7 @@ def test_max_pools_gradient_is_that_of_the_largest_and_shared_by_equals(size: tu
 def test_an_accelerator_gets_the_gradients_of_autodiff() -> None:
     """Which its compiler knows; the CPU's are loops of matrix products."""
     x, kernel, _ = operands(4, 6, 5, 2, 3, 3)
-    gradients = jax.jit(jax.grad(lambda x, kernel: jnp.square(arithmetic.conv(x, kernel)).sum(), (0, 1)))
+    gradients = jax.jit(jax.grad(lambda x, kernel: jnp.square(conv(x, kernel)).sum(), (0, 1)))
     lowered = {
         platform: gradients.trace(x, kernel).lower(lowering_platforms=(platform,)).as_text()
         for platform in ("cpu", "cuda", "tpu")

@@ -1,4 +1,4 @@
-"""The products inside layers: the one seam at which another implementation can take their place."""
+"""Convolution, with gradients that are fast on a CPU inside a loop."""
 
 from functools import partial
 
@@ -6,46 +6,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import kernels
-from ltr.kernels import Pixels, SparseKernel
-
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 _IMAGES = 4
 """Images of which the CPU computes a kernel's gradient at once: few enough to stay in a core's cache."""
 
 
-def dense(x: jax.Array | Pixels, kernel: jax.Array | SparseKernel, bias: jax.Array) -> jax.Array:
-    """Multiplies x [batch, ...], flattened to [batch, in], kernel [in, out], adds bias -> [batch, out].
-
-    Pixels go with a packed kernel.
-    """
-    if isinstance(x, Pixels):
-        return kernels.dense(x, kernel, bias)
-    flat = x.reshape(x.shape[0], -1)
-    if isinstance(kernel, SparseKernel):
-        return kernels.dense(flat if x.ndim == 2 else kernels.by_unit(flat), kernel, bias)
-    return flat @ kernel + bias
-
-
-def conv(
-    x: jax.Array, kernel: jax.Array | SparseKernel, bias: jax.Array | None = None, stride: int = 1
-) -> jax.Array:
-    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out], and adds bias [out], if any.
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out].
 
     Zero padding that keeps the size, of which every `stride`-th row and column is computed:
     -> [batch, ceil(height / stride), ceil(width / stride), out].
-    """
-    if isinstance(kernel, SparseKernel):
-        none = jnp.zeros(kernel.pattern.starts.shape[0] - 1)
-        return kernels.conv(x, kernel, none if bias is None else bias, stride)
-    y = _conv(x, kernel, stride)
-    return y if bias is None else y + bias
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """With gradients of its own.
 
     Autodiff writes the gradients as convolutions in layouts that XLA's CPU backend runs naively once
     their operands come from outside a loop (jax issue 12868: 100 times slower in a scan). Here the one
@@ -69,7 +41,7 @@ def _backward(
     return of_x, of_kernel
 
 
-_conv.defvjp(_forward, _backward)
+conv.defvjp(_forward, _backward)
 
 
 def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:

@@ -1,0 +1,25 @@
+"""A data set that is made, not fetched: noisy 6x6 images of a bright row (0) or a bright column (1)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ltr.data.entry import Arrays, Distribution, Files, Split
+
+
+def read(_: Mapping[str, bytes]) -> Arrays:
+    """Return 400 images to train on and 100 to test on; there are no files to read."""
+    generator = np.random.default_rng(0)
+    return Arrays(_split(generator, 400), _split(generator, 100))
+
+
+def _split(generator: np.random.Generator, count: int) -> Split:
+    images = generator.integers(0, 128, (count, 6, 6, 1), np.uint8)
+    labels = generator.integers(0, 2, count, np.int32)
+    for image, label, place in zip(images, labels, generator.integers(0, 6, count), strict=True):
+        bar = image[:, place] if label else image[place]
+        bar += 100
+    return Split(images, labels)
+
+
+BARS = Files((Distribution((), read),))

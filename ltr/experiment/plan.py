@@ -1,0 +1,129 @@
+"""Plans: what a run would do, without doing it."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ltr.arms.lanes import lanes as lanes_of
+from ltr.config.schema import Experiment, to_dict
+from ltr.core import cache_paths
+from ltr.engine import devices
+from ltr.experiment import estimate
+from ltr.experiment.placement import packed_layers
+from ltr.experiment.spec import RunSpec
+from ltr.pruning.targets import kept
+from ltr.report.html import facts_table
+from ltr.report.progress import duration
+from ltr.report.tables import WIDTH
+from ltr.store.identity import canonical, folder_name, run_id
+
+
+@dataclass(frozen=True, repr=False)
+class Plan:
+    """What a run would do, if nothing of it is done yet.
+
+    Attributes:
+        id: the run's id.
+        folder: its folder.
+        beyond_defaults: configuration that is not at its default, nested as in `configs/`.
+        configuration: all of it.
+        looks: after how many replicates it would be looked whether the claims are decided, with
+            `replicates=auto`; everything below is said of the first.
+        weights: prunable weights of the dense network.
+        rounds: the rounds that are trained.
+        densities: the density of each, 0 to 1.
+        trainings: how many networks are trained.
+        steps: training steps, of all of them together.
+        seconds: about how long that takes on this machine.
+        bytes: about how much memory it takes on the devices.
+    """
+
+    id: str
+    folder: str
+    beyond_defaults: dict[str, Any]
+    configuration: dict[str, Any]
+    looks: list[int]
+    weights: int
+    rounds: list[int]
+    densities: list[float]
+    trainings: int
+    steps: int
+    seconds: int
+    bytes: int
+
+    def facts(self) -> dict[str, str]:
+        """Return the plan in words, by name; without those that do not apply."""
+        named = {
+            "run": self.folder,
+            "knobs": ", ".join(_flat(self.beyond_defaults)),
+            "weights": f"{self.weights:,}",
+            "density %": ", ".join(f"{100 * density:.2f}" for density in self.densities),
+            "trainings": f"{self.trainings:,}",
+            "steps": f"{self.steps:,}",
+            "looks": _looks(self.looks),
+            "time": f"about {duration(self.seconds)} on this machine, if nothing is done yet",
+            "memory": f"about {self.bytes / 2**30:.1f} GiB",
+        }
+        return {name: fact for name, fact in named.items() if fact}
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
+            for name, fact in self.facts().items()
+        )
+
+    def _repr_html_(self) -> str:
+        return facts_table(self.facts())
+
+
+def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
+    """Plan a run; reads no data.
+
+    Args:
+        experiment: its configuration.
+        on_status: called with what is measured on this machine, once, where layers may train packed.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    devices.start(None)
+    spec = RunSpec.from_experiment(experiment)
+    rounds = range(experiment.rounds + 1)
+    weights = kept(spec.targets[0])
+    trained = [round_number for round_number in rounds if experiment.trains(round_number)]
+    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), on_status))
+    return Plan(
+        id=run_id(experiment),
+        folder=f"{experiment.output_root}/{folder_name(experiment)}",
+        beyond_defaults=canonical(experiment),
+        configuration=to_dict(experiment),
+        looks=[look for look in experiment.claims.looks if look >= experiment.replicates],
+        weights=weights,
+        rounds=trained,
+        densities=[kept(spec.targets[round_number]) / weights for round_number in trained],
+        trainings=sum(lanes),
+        steps=sum(
+            count * spec.schedule.length(round_number)
+            for count, round_number in zip(lanes, rounds, strict=True)
+        ),
+        seconds=round(cost.seconds),
+        bytes=cost.bytes,
+    )
+
+
+def _looks(looks: list[int]) -> str:
+    """Say when it is looked, with replicates=auto."""
+    if not looks:
+        return ""
+    after = ", ".join(map(str, looks))
+    return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={value}"

@@ -1,0 +1,40 @@
+"""Tables as HTML, which notebooks show."""
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from ltr.analysis.summary import density
+from ltr.report.arms import in_order
+from ltr.report.tables import Cell
+
+
+def facts_table(facts: Mapping[str, str]) -> str:
+    """Return a row for each fact, with its name before it."""
+    cells = ((html.escape(name), html.escape(fact)) for name, fact in facts.items())
+    return f"<table>{''.join(f'<tr><th>{name}</th><td>{fact}</td></tr>' for name, fact in cells)}</table>"
+
+
+def rounds_table(summary: pd.DataFrame, title: str, cell: Cell) -> str:
+    """Return a row for each round and a column for each arm.
+
+    Args:
+        summary: what `ltr.analysis.summary.by_round` gave.
+        title: what is in the cells.
+        cell: writes one (see `ltr.report.tables`).
+    """
+    arms = in_order(summary["arm"])
+    rows = []
+    for round_number, lanes in summary.groupby("round"):
+        highest = lanes["accuracy"].max() if len(lanes) > 1 else math.nan
+        cells = {lane["arm"]: cell(lane, highest).strip() for lane in lanes.to_dict("records")}
+        rows.append({"round": round_number, "density": f"{100 * density(lanes):.2f} %"} | cells)
+    frame = pd.DataFrame(rows, columns=["round", "density", *arms]).fillna("")
+    return f"<p>{html.escape(title)}</p>{frame.to_html(index=False, border=0)}"
+
+
+def paragraphs(texts: Iterable[str]) -> str:
+    """Return each text as a paragraph."""
+    return "".join(f"<p>{html.escape(text)}</p>" for text in texts)

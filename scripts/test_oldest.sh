@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Run most tests with the oldest versions that pyproject.toml allows, installed into .venv-oldest.
+# test_oldest.sh PYTHON [PYTEST ARGUMENTS]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+TESTS=(tests/analysis tests/arms tests/commands/test_run.py tests/config tests/core tests/data tests/engine
+    tests/experiment/test_program.py tests/experiment/test_extending.py tests/export tests/kernels tests/methods
+    tests/pruning tests/report tests/store tests/test_cli.py tests/test_golden.py tests/test_loaded.py tests/trackers)
+
+python=$1
+shift
+bin=.venv-oldest/bin
+if [ ! -e .venv-oldest/installed ] || [ constraints-oldest.txt -nt .venv-oldest/installed ]; then
+    "$python" -m venv --clear .venv-oldest
+    # antlr4, of which there is no wheel, is built with the setuptools that is installed first.
+    pip=("$bin/python" -m pip --disable-pip-version-check install --quiet)
+    "${pip[@]}" --constraint constraints-oldest.txt setuptools wheel
+    "${pip[@]}" --no-build-isolation --requirement constraints-oldest.txt
+    touch .venv-oldest/installed
+fi
+# Old versions warn of what newer ones of their own requirements deprecate.
+"$bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider -W default "${TESTS[@]}" "$@"

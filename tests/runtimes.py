@@ -1,0 +1,50 @@
+"""Runtimes that tests share: those of the same programs and data, which take a second each to compile."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ltr.arms.lanes import methods
+from ltr.engine.packing import NO_LAYER, Layers
+from ltr.experiment import runtime
+from ltr.experiment.placement import place
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.spec import RunSpec
+from ltr.methods.registry import WEIGHTS_ALONE
+
+Build = Callable[..., Runtime]
+"""Makes the runtime of a run specification, as `ltr.experiment.runtime.build` does."""
+
+
+def sharing() -> Build:
+    """Return a `build` that compiles nothing twice."""
+    build = runtime.build
+    built: dict[str, Runtime] = {}
+
+    def shared(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
+        if spec.experiment.ticket:
+            return build(spec, packed)
+        key = repr((_programs(spec), place(spec), dict(packed)))
+        if key not in built:
+            built[key] = build(spec, packed)
+        return dataclasses.replace(built[key], spec=spec)
+
+    return shared
+
+
+def _programs(spec: RunSpec) -> tuple[Any, ...]:
+    """Return all that decides what is compiled, and for which data."""
+    experiment, trained_by = spec.experiment, sorted(set(methods(spec.experiment)))
+    is_constant = experiment.optimizer.schedule == "constant" and trained_by == [WEIGHTS_ALONE]
+    length = None if is_constant else (spec.schedule.steps, experiment.pruning)
+    return (
+        experiment.model,
+        experiment.dataset,
+        experiment.data_dir,
+        experiment.optimizer,
+        experiment.batch_size,
+        experiment.test_curves,
+        experiment.pruning.rates,
+        trained_by,
+        length,
+    )
