@@ -11,7 +11,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
 from ltr.engine.program import MAX_SEGMENTS
 from ltr.engine.trainer import InitialState, Trainer
-from ltr.methods import rigl
+from ltr.methods import rigl_schedule
 from ltr.methods.registry import METHODS, WATCHED
 from ltr.models.model import Model
 from tests.engine.lanes import AT, LANES, begin, identical, ignore
@@ -69,7 +69,7 @@ def test_more_evaluations_than_fit_into_a_visit(
 def test_side_by_side_on_a_device_lanes_train_alike(
     name: str, make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rigl, "EVERY", 4)
+    monkeypatch.setattr(rigl_schedule, "EVERY", 4)
     trainer, other = make(method=name), make(method=name, lanes_per_device=2)
     begun = {lane: begin(trainer.methods[name], name, start) for lane, start in starts.items()}
     one_by_one, side_by_side = (each.train(begun, AT, ignore) for each in (trainer, other))
