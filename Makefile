@@ -61,7 +61,7 @@ bench: $(INSTALLED) ## Measure training speed (ARGS="model=conv2 dataset=cifar10
 	$(BIN)/ltr bench $(ARGS)
 
 docs: $(DOCS_INSTALLED) ## Build the documentation site, site/index.html, run its notebook and check its links
-	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python scripts/check_links.py
 
 dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and run each in a fresh environment

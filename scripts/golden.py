@@ -86,9 +86,8 @@ def _held(table: pd.DataFrame) -> pd.DataFrame:
 
 def _moved(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
     if list(old) != list(new) or len(old) != len(new):
-        return [
-            f"{name}: {len(old)} rows of {', '.join(map(str, old))} became {len(new)} of {', '.join(map(str, new))}"
-        ]
+        before, after = (f"{len(table)} rows of {', '.join(map(str, table))}" for table in (old, new))
+        return [f"{name}: {before} became {after}"]
     lines = []
     for column in old:
         if column in TOLERANCES:

@@ -34,11 +34,11 @@ class Model(NamedTuple):
         statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
             `with_statistics`; None of a network without running statistics.
         layer_types: like the parameters; the type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
-        num_positions: like the layer types; at how many places of an image a kernel is used, None of one that
-            cannot train packed (see `ltr.models.packed`).
-        uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
-            broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
-            that fall on padding count for nothing.
+        num_positions: like the layer types; at how many positions of an image a kernel is used, None of
+            one that cannot train packed (see `ltr.models.packed`).
+        uses: like the layer types; of how many products of an image, forward, each weight is a factor:
+            int64 that broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense
+            layer. Taps that fall on padding count for nothing.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and they have one
             channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.

@@ -36,18 +36,20 @@ def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContex
     `by_unit`: whether its inputs lie in memory unit by unit, as a packed dense layer leaves its results.
     """
 
-    def call(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+    def answer(
+        call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
+    ) -> Any:
         nonlocal by_unit
         layer = context.module
         pattern = patterns.get("/".join(layer.path))
         if pattern is None or context.method_name != "__call__":
             return call(*args, **kwargs)
-        x = next(iter((*args, *kwargs.values())))
+        (x,) = args or kwargs.values()
         result = _product(layer, x, pattern, by_unit)
         by_unit = isinstance(layer, nn.Dense)
         return result
 
-    return nn.intercept_methods(call)
+    return nn.intercept_methods(answer)
 
 
 def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:

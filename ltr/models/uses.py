@@ -32,8 +32,16 @@ class Use(NamedTuple):
 
 
 class _Call(NamedTuple):
+    """A call of a layer; shapes and dtypes stand for arrays.
+
+    Attributes:
+        layer: the module.
+        inputs: arguments, and those by keyword.
+        result: what it returns.
+    """
+
     layer: nn.Module
-    inputs: tuple[Any, ...]
+    inputs: tuple[tuple[Any, ...], dict[str, Any]]
     result: jax.ShapeDtypeStruct
 
 
@@ -48,7 +56,7 @@ def uses(init: Callable[[jax.Array], Any]) -> dict[Path, Use]:
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result, layer = call(*args, **kwargs), context.module
         if context.method_name == "__call__" and layer.has_variable("params", "kernel"):
-            shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (args, result))
+            shapes = jax.tree.map(_shape, ((args, kwargs), result))
             before = [one for one in calls.get(layer.path, []) if one.layer is layer]  # else: traced anew
             calls[layer.path] = [*before, _Call(layer, *shapes)]
         return result
@@ -58,10 +66,14 @@ def uses(init: Callable[[jax.Array], Any]) -> dict[Path, Use]:
     return {path: _together([_use(call) for call in found]) for path, found in calls.items()}
 
 
+def _shape(x: Any) -> Any:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, jax.Array) else x
+
+
 def _use(call: _Call) -> Use:
     layer = call.layer.copy(parent=None)
     if isinstance(layer, Conv):
-        products = layer.products(call.inputs[0].shape)
+        products = layer.products(jax.tree.leaves(call.inputs)[0].shape)
     elif isinstance(layer, nn.Dense) or (isinstance(layer, nn.DenseGeneral) and not layer.batch_dims):
         products = np.full((1, 1), math.prod(call.result.shape[1:]) // int(np.prod(layer.features)))
     else:
@@ -80,17 +92,21 @@ def _together(of: list[Use]) -> Use:
     )
 
 
-def _counted(layer: nn.Module, inputs: tuple[Any, ...]) -> np.ndarray:
+def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> np.ndarray:
     """Count the products of any linear layer: the gradient of the sum of its results, of inputs of ones."""
-    ones = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), inputs)
-    shapes = jax.eval_shape(layer.init, jax.random.key(0), *ones)
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    def filled(value: float, shapes: Any) -> Any:
+        return jax.tree.map(
+            lambda x: jnp.full(x.shape, value, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, shapes
+        )
 
     def total(params: Any) -> jax.Array:
-        result: Any = layer.apply(params, *ones)
+        result: Any = layer.apply(params, *args, **kwargs)
         return result.sum()
 
-    gradient = jax.grad(total)(zeros)
+    args, kwargs = filled(1, inputs)
+    shapes = jax.eval_shape(lambda key: layer.init(key, *args, **kwargs), jax.random.key(0))
+    gradient = jax.grad(total)(filled(0, shapes))
     return _narrowed(np.rint(np.asarray(gradient["params"]["kernel"])).astype(np.int64))
 
 

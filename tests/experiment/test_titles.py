@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ltr.config.parse import parse
-from ltr.data import dataset as data
+from ltr.data import registry as data
 from ltr.data.registry import distributed
 from ltr.experiment.titles import title
 from ltr.models import registry as models

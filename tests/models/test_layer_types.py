@@ -85,7 +85,7 @@ def test_taps_of_any_convolution_count_where_they_fall_on_the_image() -> None:
     class Mixed(nn.Module):
         @nn.compact
         def __call__(self, images: jax.Array, train: bool) -> jax.Array:
-            return nn.Dense(3)(flatten(nn.Conv(2, (3, 3))(images)))
+            return nn.Dense(3)(flatten(nn.Conv(2, (3, 3))(inputs=images)))
 
     model = from_linen(Mixed(), (4, 5, 1))
     assert model.layer_types["Conv_0"]["kernel"] == "conv"
