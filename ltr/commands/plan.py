@@ -52,6 +52,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.pruning.targets import kept
     from ltr.report.status_line import tell
     from ltr.store.identity import canonical, folder_name, run_id
+    from ltr.store.settings import only_asked_arms
 
     claims.check(experiment)
     outline = session.outline(experiment)
@@ -64,7 +65,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
         "beyond_defaults": canonical(experiment),
-        "configuration": to_dict(experiment),
+        "configuration": to_dict(only_asked_arms(experiment)),
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,

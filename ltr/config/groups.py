@@ -26,8 +26,13 @@ def file_of(group: str, choice: str) -> Path:
 
 def choices(group: str) -> dict[str, str]:
     """The choices of a config group, each with the first comment of its YAML file, if it has one."""
-    files = sorted((config_dir() / group).glob("[!.]*.yaml"))
-    return {file.stem: _first_comment(file) for file in files if file.is_file()}
+    return {name: _first_comment(file_of(group, name)) for name in choice_names(group)}
+
+
+def choice_names(group: str) -> list[str]:
+    """Return the names of the choices of a config group; their files are not opened."""
+    files = (config_dir() / group).glob("[!.]*.yaml")
+    return sorted(file.stem for file in files if file.is_file())
 
 
 def _first_comment(file: Path) -> str:

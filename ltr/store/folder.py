@@ -31,7 +31,7 @@ from ltr.store import catalog, checkpoints, looks, tables, whole
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
-from ltr.store.settings import covers, enlarged, extent, settings
+from ltr.store.settings import covers, enlarged, extent, only_asked_arms, settings
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
@@ -176,7 +176,7 @@ class RunFolder:
             "devices": dict(devices),
             "packed": dict(packed),
         }
-        recorded = self.recorded(experiment)
+        recorded = only_asked_arms(self.recorded(experiment))
         whole.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
