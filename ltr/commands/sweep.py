@@ -1,7 +1,6 @@
 """A sweep: every combination is checked before the first trains, and a table of the runs ends it."""
 
 import itertools
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -86,12 +85,13 @@ def _kind(error: LtrError) -> type[LtrError]:
 
 def _choices(words: Sequence[str]) -> dict[str, list[str]]:
     """The words that each knob takes in turn, by what is before their `=`; the last of a knob counts."""
-    asked = [word for word in words if not re.match(r"[+~]*hydra[./]", word)]
     choices = {}
     with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         try:
-            for override in OverridesParser.create(config_loader=loader).parse_overrides(asked):
+            for override in OverridesParser.create(config_loader=loader).parse_overrides([*words]):
+                if override.is_hydra_override():
+                    continue
                 key = override.get_key_element()
                 swept = override.is_sweep_override()
                 if swept and not override.is_discrete_sweep():

@@ -2,10 +2,10 @@
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ltr.config.parse import generic
 from ltr.config.schema import Arm, Experiment, Extends, OfMachine
 from ltr.store.identity import by_name, decisive, is_marked
 
@@ -45,7 +45,7 @@ def default(name: str) -> Any:
     of_schema = {knob: value for knob, value, _ in by_name(Experiment()) if knob.startswith("arm.")}
     if name in of_schema:
         return of_schema[name]
-    return listed()[re.sub(r"^arm\.\w+\.", "arm.NAME.", name)]
+    return listed()[generic(name)]
 
 
 def extent(experiment: Experiment) -> dict[str, Any]:
