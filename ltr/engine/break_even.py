@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from jax import lax
 
 from ltr import kernels
 from ltr.config.schema import Optimizer as Config
-from ltr.core import optimizers
+from ltr.core import atomic, optimizers
 from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
@@ -177,9 +176,7 @@ def _write(file: Path, known: Mapping[str, float]) -> None:
     """Whole or not at all; where nothing can be written it is measured again next time."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(known, indent=2) + "\n")
-        new.replace(file)
+        atomic.write_text(file, json.dumps(known, indent=2) + "\n")
 
 
 def _machine(placement: Placement) -> str:

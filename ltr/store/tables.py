@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ltr.core import atomic
+
 
 class LaneId(NamedTuple):
     """What names one training of a run; prints as the words to find it by."""
@@ -115,6 +117,5 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     table = pa.Table.from_pandas(
         frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
     )
-    temporary = folder / f".{name}.parquet.tmp"
-    pq.write_table(table.replace_schema_metadata(None), temporary, write_page_checksum=True)
-    temporary.replace(folder / f"{name}.parquet")
+    with atomic.replacing(folder / f"{name}.parquet") as file:
+        pq.write_table(table.replace_schema_metadata(None), file, write_page_checksum=True)

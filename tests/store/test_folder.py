@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -197,15 +198,13 @@ def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experimen
 def test_run_json_is_replaced_whole_or_not_at_all(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tear(path: Path, text: str) -> int:
-        with path.open("w") as file:
-            file.write(text[:10])
+    def full(descriptor: int) -> None:
         raise OSError("no space left on device")
 
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
         before = folder.facts
-        monkeypatch.setattr(Path, "write_text", tear)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="no space"):
             folder.describe(status="finished")
         assert folder.facts == before
