@@ -22,8 +22,6 @@ Examples:
 
 import argparse
 import json
-import math
-from typing import Any
 
 from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError
@@ -44,6 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
     from ltr.analysis.comparison import compare, in_common
     from ltr.report import comparison, console
+    from ltr.report.formatting import plain_rows
     from ltr.store.settings import paired, settings
 
     if len(args.run) < 2:
@@ -62,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
         for run, one, of in zip(runs, is_paired, knobs, strict=True)
     ]
     if args.json:
-        console.write(json.dumps({"runs": named, "rows": _plain(rows.to_dict("records"))}, indent=2))
+        console.write(json.dumps({"runs": named, "rows": plain_rows(rows)}, indent=2))
     elif args.csv:
         console.write(rows.to_csv(index=False).rstrip("\n"))
     else:
@@ -71,11 +70,3 @@ def execute(args: argparse.Namespace) -> int:
         write = comparison.markdown if args.md else comparison.text
         console.write(write(named, rows, args.arm, comparison.shared_replicates(*counts)))
     return 0
-
-
-def _plain(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
-    """None for NaN."""
-    return [
-        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-        for row in rows
-    ]

@@ -12,7 +12,6 @@ Example:
 import argparse
 import json
 import shutil
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +56,10 @@ def _found() -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    from ltr.report.tables import WIDTH
+    from ltr.report.text_table import facts
 
     packages = [f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if found[name]]
-    facts = {
+    said = {
         "ltr": f"{found['ltr']}, on Python {found['python']}, {', '.join(packages)}",
         "machine": f"{found['processor']}, {found['cores']} cores; devices: {found['devices']}",
         "kernels": found["sparse_kernels"] or WITHOUT_KERNELS,
@@ -68,7 +67,4 @@ def _text(found: dict[str, Any]) -> str:
         "cache": found["cache_folder"],
         "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
     }
-    return "\n".join(
-        textwrap.fill(f"{name:9}{fact}", WIDTH, subsequent_indent=" " * 9, break_on_hyphens=False)
-        for name, fact in facts.items()
-    )
+    return facts(said)

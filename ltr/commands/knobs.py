@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltr.report.console import write
-
-WIDTH = 80
+from ltr.report.text_table import WIDTH
 
 
 def add_knobs(parser: argparse.ArgumentParser) -> None:

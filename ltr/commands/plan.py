@@ -11,8 +11,6 @@ Example:
 import argparse
 import json
 import sys
-import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 from ltr.commands.knobs import add_knobs
@@ -52,7 +50,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.pruning.targets import kept
     from ltr.report.status_line import tell
     from ltr.store.identity import canonical, folder_name, run_id
-    from ltr.store.settings import only_asked_arms
+    from ltr.store.settings import only_asked_arms, settings
 
     claims.check(experiment)
     outline = session.outline(experiment)
@@ -65,6 +63,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
         "beyond_defaults": canonical(experiment),
+        "settings": settings(experiment),
         "configuration": to_dict(only_asked_arms(experiment)),
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
@@ -80,12 +79,13 @@ def _plan(experiment: Any) -> dict[str, Any]:
 
 
 def _text(plan: dict[str, Any]) -> str:
+    from ltr.report.command_line import word
     from ltr.report.progress import duration
-    from ltr.report.tables import WIDTH
+    from ltr.report.text_table import facts
 
-    facts = {
+    said = {
         "run": plan["folder"],
-        "knobs": ", ".join(_flat(plan["beyond_defaults"])),
+        "knobs": ", ".join(f"{name}={word(value)}" for name, value in plan["settings"].items()),
         "weights": f"{plan['weights']:,}",
         "density %": ", ".join(f"{100 * density:.2f}" for density in plan["densities"]),
         "trainings": f"{plan['trainings']:,}",
@@ -94,11 +94,7 @@ def _text(plan: dict[str, Any]) -> str:
         "time": f"about {duration(plan['seconds'])} on this machine, if nothing is done yet",
         "memory": f"about {plan['bytes'] / 2**30:.1f} GiB",
     }
-    return "\n".join(
-        textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
-        for name, fact in facts.items()
-        if fact
-    )
+    return facts({name: fact for name, fact in said.items() if fact})
 
 
 def _looks(looks: list[int]) -> str:
@@ -107,11 +103,3 @@ def _looks(looks: list[int]) -> str:
         return ""
     after = ", ".join(map(str, looks))
     return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
-
-
-def _flat(said: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in said.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}={value}"

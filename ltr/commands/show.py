@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, add_run, load
 from ltr.report import console
+from ltr.report.text_table import WIDTH
 
 if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
@@ -102,6 +103,8 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:
+    from ltr.report.text_table import facts
+
     compact = "unknown" if said["compact"] is None else f"{said['compact']:,} bytes"
     operations = "unknown"
     if said["operations"] is not None:
@@ -114,7 +117,7 @@ def _ticket_text(said: Mapping[str, Any]) -> str:
         "an image costs": operations,
     }
     title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
-    return "\n".join([title, *(f"  {name:22}{value}" for name, value in rows.items())])
+    return f"{title}\n{textwrap.indent(facts(rows), '  ')}"
 
 
 def _describe(of: "LoadedRun") -> dict[str, Any]:
@@ -142,7 +145,7 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     status = f"{run['folder']}  {run['status']}"
     if run["command"]:
         status += f"; it goes on with:\n{run['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), 80)]
+    parts = [status, textwrap.fill("  ".join(settings), WIDTH)]
     if len(of.results):
         summary = by_round(of.results)
         parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]

@@ -14,6 +14,7 @@ from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.console import write
 from ltr.report.summary_text import Found, by_the_means, headline
+from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
 
@@ -47,4 +48,4 @@ def conclude(
 def sentences(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
     """Paragraphs on what is decided, on the means, and on what makes them say less than they seem to."""
     said = (headline(results, found, experiment), by_the_means(results), *caveats(results, experiment))
-    return (textwrap.fill(one, tables.WIDTH) for one in said if one)
+    return (textwrap.fill(one, WIDTH) for one in said if one)

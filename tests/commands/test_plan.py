@@ -19,6 +19,7 @@ SCHEMA = {
     "id": str,
     "folder": str,
     "beyond_defaults": dict,
+    "settings": dict,
     "configuration": dict,
     "looks": list,
     "weights": int,
