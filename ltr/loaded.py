@@ -91,21 +91,21 @@ class LoadedRun:
             return taken
         return with_look([], look(self._whole("results"), self.experiment))
 
-    def ticket(self, round: int, replicate: int = 0) -> Ticket:
+    def ticket(self, round_number: int, replicate: int = 0) -> Ticket:
         """The ticket of a round; ConfigError if it is not there, LtrError if it is damaged."""
         from ltr.store.folder import round_name
 
         lanes = self.results[self.results["arm"] == "ticket"]
-        is_asked = ((lanes["round"] == round) & (lanes["replicate"] == replicate)).any()
-        if not is_asked or replicate not in self._groups.members(round_name(round)):
+        is_asked = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
+        if not is_asked or replicate not in self._groups.members(round_name(round_number)):
             known = sorted(lanes["round"].unique())
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
-                f"round {round}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "
+                f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "
                 f"{self.experiment.replicates} replicates"
             )
         first = self._groups.load("initial", replicate)
-        return Ticket(**self._groups.load(round_name(round), replicate), initial=first["initial"])
+        return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
 
     @cached_property
     def _groups(self) -> "Groups":

@@ -52,7 +52,7 @@ def blobs() -> Dataset:
 @pytest.fixture(scope="session")
 def network() -> Model:
     """A LeNet with hidden layers of 8 and 6 units, for `blobs`."""
-    return from_linen(LeNet((8, 6), 3), (4, 4, 1), reads="dense_1")
+    return from_linen(LeNet((8, 6), 3), (4, 4, 1), input_layer="dense_1")
 
 
 @pytest.fixture(scope="session")
@@ -71,5 +71,5 @@ def mask(network: Model, params: Any) -> Any:
     generator = np.random.default_rng(2)
     return masks.tree_map(
         lambda kept: None if kept is None else generator.random(kept.shape) < 0.5,
-        masks.ones(params, network.kinds),
+        masks.ones(params, network.layer_types),
     )

@@ -78,7 +78,7 @@ class Watch:
     def visits(self, progress: Progress) -> LtrError | None:
         return StoppedError(2, "stopped") if next(self._visits) == self._end else None
 
-    def ends(self, round: int) -> None: ...
+    def ends(self, round_number: int) -> None: ...
 
 
 @functools.cache
@@ -141,7 +141,7 @@ def conduct(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
-            patch.setattr(trainer, "VISIT_SECONDS", 0.0)
+            patch.setattr(trainer, "CHUNK_SECONDS", 0.0)
             patch.setattr(rigl, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))
@@ -160,9 +160,9 @@ def every_arm(conduct: Callable[..., Runs]) -> Runs:
 
 
 @functools.cache
-def saved(path: Path, round: int) -> Any:
+def saved(path: Path, round_number: int) -> Any:
     """The ticket of a round of a finished run."""
-    return RunFolder(path).groups.load(round_name(round), 0)
+    return RunFolder(path).groups.load(round_name(round_number), 0)
 
 
 def types(params: Any) -> Any:
@@ -171,7 +171,7 @@ def types(params: Any) -> Any:
 
 def check_tickets(runs: Runs) -> None:
     """Counts, masks, types and shapes of the tickets of both rounds."""
-    dense, pruned = (saved(runs.whole, round) for round in (0, 1))
+    dense, pruned = (saved(runs.whole, round_number) for round_number in (0, 1))
     for ticket, target in zip((dense, pruned), runs.session.targets, strict=False):
         assert masks.count(ticket["mask"]) == kept(target)
         for params in (ticket["start"], ticket["trained"]):
@@ -201,8 +201,8 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         assert one == other
     noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
     assert noted.any() == runs.session.experiment.early_bird
-    for round in (0, 1):
-        assert same(*(saved(path, round) for path in (runs.whole, runs.resumed)))
+    for round_number in (0, 1):
+        assert same(*(saved(path, round_number) for path in (runs.whole, runs.resumed)))
 
 
 def test_every_choice_is_another_run() -> None:

@@ -75,36 +75,38 @@ class Claim(NamedTuple):
     arm: str = "ticket"
 
 
-def matches(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+def matches(lanes: pd.DataFrame, round_number: int) -> list[Evidence]:
     """Its accuracy is not lower than that of the dense network by `MATCHING_TOLERANCE` or more."""
-    return [Evidence(_gain(lanes, round, "ticket", 0), -MATCHING_TOLERANCE)]
+    return [Evidence(_gain(lanes, round_number, "ticket", 0), -MATCHING_TOLERANCE)]
 
 
-def faster(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+def faster(lanes: pd.DataFrame, round_number: int) -> list[Evidence]:
     """It stops earlier than the dense network."""
-    return [_speed(lanes, round, "ticket", 0)]
+    return [_speed(lanes, round_number, "ticket", 0)]
 
 
-def wins(lanes: pd.DataFrame, round: int) -> list[Evidence]:
+def wins(lanes: pd.DataFrame, round_number: int) -> list[Evidence]:
     """Both: it is more accurate than the dense network, and stops earlier."""
-    return [Evidence(_gain(lanes, round, "ticket", 0)), *faster(lanes, round)]
+    return [Evidence(_gain(lanes, round_number, "ticket", 0)), *faster(lanes, round_number)]
 
 
 def better_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
     """A test that its accuracy is higher than that of another arm in the same round."""
-    return lambda lanes, round: [Evidence(_gain(lanes, round, arm, round))]
+    return lambda lanes, round_number: [Evidence(_gain(lanes, round_number, arm, round_number))]
 
 
 def faster_than(arm: str) -> Callable[[pd.DataFrame, int], list[Evidence]]:
     """A test that it stops earlier than another arm in the same round."""
-    return lambda lanes, round: [_speed(lanes, round, arm, round)]
+    return lambda lanes, round_number: [_speed(lanes, round_number, arm, round_number)]
 
 
 def after_round_1(
     tests: Callable[[pd.DataFrame, int], list[Evidence]],
 ) -> Callable[[pd.DataFrame, int], list[Evidence]]:
     """The test, but for round 1, where pruning at once and iterating are one."""
-    return lambda lanes, round: tests(lanes, round) if round > 1 else [Evidence(np.empty(0))]
+    return lambda lanes, round_number: (
+        tests(lanes, round_number) if round_number > 1 else [Evidence(np.empty(0))]
+    )
 
 
 CLAIMS = {
@@ -181,26 +183,26 @@ def check(experiment: schema.Experiment) -> None:
             raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")
 
 
-def _of(lanes: pd.DataFrame, measure: str, arm: str, round: int) -> pd.Series:
+def _of(lanes: pd.DataFrame, measure: str, arm: str, round_number: int) -> pd.Series:
     """By replicate; empty where there are none."""
-    column = (measure, arm, round)
+    column = (measure, arm, round_number)
     return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
 
 
-def _gain(lanes: pd.DataFrame, round: int, arm: str, at: int) -> np.ndarray:
+def _gain(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> np.ndarray:
     """The ticket's accuracy in a round less that of an arm in its, of the replicates that have both."""
-    gained = _of(lanes, ACCURACY, "ticket", round) - _of(lanes, ACCURACY, arm, at)
+    gained = _of(lanes, ACCURACY, "ticket", round_number) - _of(lanes, ACCURACY, arm, at)
     return gained.dropna().to_numpy(np.float64)
 
 
-def _speed(lanes: pd.DataFrame, round: int, arm: str, at: int) -> Evidence:
+def _speed(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> Evidence:
     """How much earlier the ticket stops in a round than an arm in its: log2 of the ratio of their steps.
 
     A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
     true ratio may be any worse: nothing is supported; if one of the other's is, it may be any better:
     nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
     """
-    sides = (("ticket", round), (arm, at))
+    sides = (("ticket", round_number), (arm, at))
     steps, others = (_of(lanes, STEP, *side).clip(lower=1) for side in sides)
     ratios = (others / steps).dropna().map(math.log2)
     hidden, hidden_others = (bool(_of(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)

@@ -54,8 +54,8 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
     for place, lanes in enumerate(of_arm):
         beside = _beside(of_arm[0], lanes) if place else {}
         differences = {
-            round: _difference(of_arm[0], there, lanes, round, paired[place])
-            for round, there in beside.items()
+            round_number: _difference(of_arm[0], there, lanes, round_number, paired[place])
+            for round_number, there in beside.items()
         }
         corrected = inference.holm([one["p"] for one in differences.values()])
         for one, p in zip(differences.values(), corrected, strict=True):
@@ -109,11 +109,11 @@ def _beside(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
 
 
 def _difference(
-    first: pd.DataFrame, beside: int, lanes: pd.DataFrame, round: int, is_paired: bool
+    first: pd.DataFrame, beside: int, lanes: pd.DataFrame, round_number: int, is_paired: bool
 ) -> dict[str, float]:
     """What the row of a round says of it beside a round of the first run."""
     there = first[first["round"] == beside]
-    one, other = _accuracies(lanes[lanes["round"] == round]), _accuracies(there)
+    one, other = _accuracies(lanes[lanes["round"] == round_number]), _accuracies(there)
     if is_paired:
         gains = (one - other).dropna()
         found, p = estimate(gains), inference.p_value(gains.to_numpy(), 0.0)

@@ -6,13 +6,13 @@ import pandas as pd
 from ltr.analysis.statistics import ci95
 
 
-def learning_curve(metrics: pd.DataFrame, round: int, arm: str) -> pd.DataFrame:
+def learning_curve(metrics: pd.DataFrame, round_number: int, arm: str) -> pd.DataFrame:
     """The validation accuracy of an arm in a round, over draws and then over replicates.
 
     Returns:
         A row per evaluated `step`: the mean `accuracy`, a fraction, and `accuracy_ci95`.
     """
-    lanes = metrics[(metrics["round"] == round) & (metrics["arm"] == arm)]
+    lanes = metrics[(metrics["round"] == round_number) & (metrics["arm"] == arm)]
     lanes = lanes.astype({"val_accuracy": np.float64})
     replicates = lanes.groupby(["step", "replicate"])["val_accuracy"].mean().groupby("step")
     return pd.DataFrame({"accuracy": replicates.mean(), "accuracy_ci95": replicates.agg(ci95)}).reset_index()

@@ -40,25 +40,25 @@ def estimate(values: pd.Series) -> Estimate:
     return Estimate(float(values.mean()), ci95(values), len(values))
 
 
-def paired_difference(results: pd.DataFrame, arm: str, other: str, round: int) -> Estimate:
+def paired_difference(results: pd.DataFrame, arm: str, other: str, round_number: int) -> Estimate:
     """Accuracy at early stop of `arm` minus that of `other` in a round, as a fraction.
 
     Paired by replicate: both arms of a replicate see the data in the same order and, but for
     fresh weights, start from the same ones, so what they share cancels. Replicates that lack
     either arm are left out.
     """
-    return _difference(results, (arm, round), (other, round))
+    return _difference(results, (arm, round_number), (other, round_number))
 
 
-def difference_from_dense(results: pd.DataFrame, arm: str, round: int) -> Estimate:
+def difference_from_dense(results: pd.DataFrame, arm: str, round_number: int) -> Estimate:
     """Accuracy at early stop of `arm` in a round minus that of the dense network, as a fraction, paired."""
-    return _difference(results, (arm, round), ("ticket", 0))
+    return _difference(results, (arm, round_number), ("ticket", 0))
 
 
 def _difference(results: pd.DataFrame, one: tuple[str, int], other: tuple[str, int]) -> Estimate:
     return estimate((_accuracies(results, *one) - _accuracies(results, *other)).dropna())
 
 
-def _accuracies(results: pd.DataFrame, arm: str, round: int) -> pd.Series:
-    rows = results[(results["arm"] == arm) & (results["round"] == round)]
+def _accuracies(results: pd.DataFrame, arm: str, round_number: int) -> pd.Series:
+    rows = results[(results["arm"] == arm) & (results["round"] == round_number)]
     return rows.groupby("replicate")["accuracy_at_early_stop"].mean().astype(np.float64)

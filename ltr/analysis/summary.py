@@ -60,10 +60,10 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
     return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
 
 
-def density(round: pd.DataFrame) -> float:
+def density(round_number: pd.DataFrame) -> float:
     """Of the rows of a round: its ticket's, since an arm may come to one of its own."""
-    tickets = round[round["arm"] == "ticket"]
-    return float((tickets if len(tickets) else round)["density"].mean())
+    tickets = round_number[round_number["arm"] == "ticket"]
+    return float((tickets if len(tickets) else round_number)["density"].mean())
 
 
 def summary(results: pd.DataFrame) -> dict[str, int | float | None]:

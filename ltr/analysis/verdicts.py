@@ -190,26 +190,39 @@ def _drawn(results: pd.DataFrame, draws: Mapping[str, int]) -> pd.Series:
 
 def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[int, Sequence[Evidence]]:
     """What bears on a claim, by round, where there is anything."""
-    found = {round: CLAIMS[claim].tests(lanes, round) for round in rounds}
-    return {round: tests for round, tests in found.items() if all(len(test.values) for test in tests)}
+    found = {round_number: CLAIMS[claim].tests(lanes, round_number) for round_number in rounds}
+    return {
+        round_number: tests
+        for round_number, tests in found.items()
+        if all(len(test.values) for test in tests)
+    }
 
 
 def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
     """The verdicts on a claim of the looks at it, by round."""
-    weakest = [{round: min(tests, key=_strength) for round, tests in seen.items()} for seen in of_looks]
-    families = [{round for seen in of_looks[: place + 1] for round in seen} for place in range(len(of_looks))]
+    weakest = [
+        {round_number: min(tests, key=_strength) for round_number, tests in seen.items()} for seen in of_looks
+    ]
+    families = [
+        {round_number for seen in of_looks[: place + 1] for round_number in seen}
+        for place in range(len(of_looks))
+    ]
     corrected = [
         _corrected(seen, tests, len(family), place)
         for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
     ]
     return [
         _verdict(
-            round,
-            float(densities[round]),
-            [(p[round], tests[round]) for p, tests in zip(corrected, weakest, strict=True) if round in p],
+            round_number,
+            float(densities[round_number]),
+            [
+                (p[round_number], tests[round_number])
+                for p, tests in zip(corrected, weakest, strict=True)
+                if round_number in p
+            ],
             LEVEL / len(families[-1]) / cost(len(of_looks)),
         )
-        for round in sorted(families[-1])
+        for round_number in sorted(families[-1])
     ]
 
 
@@ -220,9 +233,11 @@ def _corrected(
 
     `family`: the rounds that it and those before it test; those that it does not test tell nothing, so p = 1.
     """
-    p = [_p(test, len(seen[round])) for round, test in weakest.items()]
+    p = [_p(test, len(seen[round_number])) for round_number, test in weakest.items()]
     adjusted = holm([*p, *[1.0] * (family - len(p))])[: len(p)]
-    return {round: min(1.0, cost(before) * p) for round, p in zip(weakest, adjusted, strict=True)}
+    return {
+        round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)
+    }
 
 
 def _strength(test: Evidence) -> float:
@@ -236,7 +251,7 @@ def _p(weakest: Evidence, tests: int) -> float:
 
 
 def _verdict(
-    round: int, density: float, of_looks: Sequence[tuple[float, Evidence]], next_level: float
+    round_number: int, density: float, of_looks: Sequence[tuple[float, Evidence]], next_level: float
 ) -> Verdict:
     """The verdict of the look whose corrected p is least, beside what the last look shows.
 
@@ -246,7 +261,7 @@ def _verdict(
     _, latest = of_looks[-1]
     is_decided, hidden = p < LEVEL, latest.verdict == UNDECIDED
     return Verdict(
-        round,
+        round_number,
         density,
         decisive.verdict if is_decided else UNDECIDED,
         latest.effect,

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.connections import MASKS, SHUFFLES, own, shuffled
-from ltr.arms.source import Source, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.mask_sources import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
 from ltr.config.parse import require_arms
 from ltr.config.schema import Arm, Experiment
@@ -29,20 +29,22 @@ TICKET = Arm()
 """The arm `ticket`: the pruned mask, and the weights at the rewind step."""
 
 
-def start(arm: Arm, source: Source, key: jax.Array) -> Ticket:
+def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     """What a lane of the arm starts from; `key` is its own."""
     if arm == TICKET:
-        return source.ticket
+        return context.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
-    found = own(arm, source, rng.fold(key, "mask"))
+    found = own(arm, context, rng.fold(key, "mask"))
     if arm.shuffle != "none":
-        found = Ticket(shuffled(arm.shuffle, found.mask, source.kinds, generator), source.origin)
-    weights = WEIGHTS[arm.weights](source, found, rng.fold(key, "weights"))
+        found = Subnetwork(
+            shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
+        )
+    weights = WEIGHTS[arm.weights](context, found, rng.fold(key, "weights"))
     if arm.keep_signs:
         weights = with_signs(weights, found)
     if arm.noise:
-        weights = with_noise(weights, source, found.mask, arm.noise, rng.fold(key, "noise"))
-    return Ticket(found.mask, PRUNED[arm.pruned](source, found.mask, weights))
+        weights = with_noise(weights, context, found.mask, arm.noise, rng.fold(key, "noise"))
+    return Subnetwork(found.mask, PRUNED[arm.pruned](context, found.mask, weights))
 
 
 def is_drawn(arm: Arm) -> bool:
@@ -52,22 +54,22 @@ def is_drawn(arm: Arm) -> bool:
     return at_init.is_drawn(arm.mask, arm.invert) or shaken or arm.method in SCORES
 
 
-def lanes(experiment: Experiment, round: int) -> list[LaneId]:
+def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
     """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
-    if not experiment.trains(round):
+    if not experiment.trains(round_number):
         return []
-    names = experiment.arms if round else ("ticket",)
+    names = experiment.arms if round_number else ("ticket",)
     return [
-        LaneId(round, replicate, arm, draw)
+        LaneId(round_number, replicate, arm, draw)
         for arm in sorted(names, key=lambda name: name != "ticket")
         for replicate in range(experiment.replicates)
         for draw in range(experiment.draws(arm))
     ]
 
 
-def missing(experiment: Experiment, round: int, finished: Collection[LaneId]) -> list[LaneId]:
+def missing(experiment: Experiment, round_number: int, finished: Collection[LaneId]) -> list[LaneId]:
     """The trainings of a round that are still to be done."""
-    return [lane for lane in lanes(experiment, round) if lane not in finished]
+    return [lane for lane in lanes(experiment, round_number) if lane not in finished]
 
 
 def method(experiment: Experiment, arm: str) -> str:
@@ -83,8 +85,8 @@ def methods(experiment: Experiment) -> set[str]:
 def widest(experiment: Experiment) -> int:
     """The most lanes of a round that train by one method, and so can train at once."""
     return max(
-        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round)).values())
-        for round in (0, experiment.rounds)
+        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
+        for round_number in (0, experiment.rounds)
     )
 
 
@@ -135,8 +137,8 @@ def _check_names(name: str, arm: Arm) -> None:
 
 
 __all__ = [
-    "Source",
-    "Ticket",
+    "ArmContext",
+    "Subnetwork",
     "check",
     "is_drawn",
     "lanes",

@@ -9,29 +9,29 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.source import Source, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.core import masks, rng
 
 
-def own(source: Source, start: Ticket, key: jax.Array) -> Any:
+def own(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Those that belong to the mask: what the survivors were reset to."""
     return start.weights
 
 
-def initial(source: Source, start: Ticket, key: jax.Array) -> Any:
+def initial(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Those at initialisation, whatever the rewind step."""
-    return source.initial
+    return context.initial
 
 
-def reinit(source: Source, start: Ticket, key: jax.Array) -> Any:
+def reinit(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
 
     Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
     """
-    return source.init(key)
+    return context.init(key)
 
 
-def reshuffled(source: Source, start: Ticket, key: jax.Array) -> Any:
+def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """The survivors' own weights, permuted within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)
 
@@ -45,7 +45,7 @@ def reshuffled(source: Source, start: Ticket, key: jax.Array) -> Any:
     return masks.tree_map(layer, start.mask, start.weights)
 
 
-def constant(source: Source, start: Ticket, key: jax.Array) -> Any:
+def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     """Plus or minus the deviation of the layer's initial weights, by a coin (Zhou et al., 2019)."""
     generator = _generator(key)
 
@@ -54,10 +54,10 @@ def constant(source: Source, start: Ticket, key: jax.Array) -> Any:
             return weights
         return generator.choice(np.array([-1, 1], np.float32), weights.shape) * initial.std()
 
-    return masks.tree_map(layer, start.mask, start.weights, source.initial)
+    return masks.tree_map(layer, start.mask, start.weights, context.initial)
 
 
-WEIGHTS: dict[str, Callable[[Source, Ticket, jax.Array], Any]] = {
+WEIGHTS: dict[str, Callable[[ArmContext, Subnetwork, jax.Array], Any]] = {
     "own": own,
     "initial": initial,
     "reinit": reinit,
@@ -67,7 +67,7 @@ WEIGHTS: dict[str, Callable[[Source, Ticket, jax.Array], Any]] = {
 """Source, the arm's mask with its own weights, key -> weights."""
 
 
-def with_signs(weights: Any, start: Ticket) -> Any:
+def with_signs(weights: Any, start: Subnetwork) -> Any:
     """The weights with the signs of the arm's own (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, own: new if kept is None else np.copysign(new, own),
@@ -77,7 +77,7 @@ def with_signs(weights: Any, start: Ticket) -> Any:
     )
 
 
-def with_noise(weights: Any, source: Source, mask: Any, scale: float, key: jax.Array) -> Any:
+def with_noise(weights: Any, context: ArmContext, mask: Any, scale: float, key: jax.Array) -> Any:
     """Plus Gaussian noise of `scale` deviations of each layer's initial weights.
 
     (Frankle & Carbin, 2019, appendix: how near the initial weights a ticket has to start.)
@@ -89,25 +89,25 @@ def with_noise(weights: Any, source: Source, mask: Any, scale: float, key: jax.A
             return new
         return new + scale * initial.std() * generator.standard_normal(new.shape, np.float32)
 
-    return masks.tree_map(layer, mask, weights, source.initial)
+    return masks.tree_map(layer, mask, weights, context.initial)
 
 
-def zero(source: Source, mask: Any, weights: Any) -> Any:
+def zero(context: ArmContext, mask: Any, weights: Any) -> Any:
     """Zero, as everywhere else."""
     return masks.apply(mask, weights)
 
 
-def frozen(source: Source, mask: Any, weights: Any) -> Any:
+def frozen(context: ArmContext, mask: Any, weights: Any) -> Any:
     """Frozen at their initial values (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, old: new if kept is None else np.where(kept, new, old),
         mask,
         weights,
-        source.initial,
+        context.initial,
     )
 
 
-def frozen_if_grown(source: Source, mask: Any, weights: Any) -> Any:
+def frozen_if_grown(context: ArmContext, mask: Any, weights: Any) -> Any:
     """Frozen at their initial values, but zero where the dense training made them smaller.
 
     (Zhou et al., 2019.)
@@ -118,10 +118,10 @@ def frozen_if_grown(source: Source, mask: Any, weights: Any) -> Any:
             return new
         return np.where(kept, new, np.where(np.abs(old) > np.abs(trained), 0, old))
 
-    return masks.tree_map(layer, mask, weights, source.initial, source.dense())
+    return masks.tree_map(layer, mask, weights, context.initial, context.dense())
 
 
-PRUNED: dict[str, Callable[[Source, Any, Any], Any]] = {
+PRUNED: dict[str, Callable[[ArmContext, Any, Any], Any]] = {
     "zero": zero,
     "frozen": frozen,
     "frozen_if_grown": frozen_if_grown,

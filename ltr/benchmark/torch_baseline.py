@@ -19,7 +19,7 @@ NETWORKS = ("lenet_300_100", "conv2", "conv4", "conv6")
 """Those that `torch_loop.py` knows."""
 
 
-class Rival:
+class TorchBaseline:
     """The processes, while it is entered; none without PyTorch, or of a network it does not know."""
 
     def __init__(self, experiment: Experiment) -> None:

@@ -55,15 +55,15 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.machine import machine
     from ltr.report import console
     from ltr.report.speed import draw, table
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
 
     experiment = from_words(["dataset=mnist", *args.knobs])
     devices.start(cache_paths.compiled())
 
     rows = benchmark.compare(
-        experiment, densities, args.repeats, args.seconds, cache_paths.crossovers(), tell
+        experiment, densities, args.repeats, args.seconds, cache_paths.break_even_file(), show_status
     )
-    tell("")
+    show_status("")
     found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
     what, how = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
     console.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))

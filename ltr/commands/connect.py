@@ -72,7 +72,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
-    trained = [round for round in range(experiment.rounds + 1) if experiment.trains(round)]
+    trained = [
+        round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)
+    ]
     if said is None:
         return trained
     words = said.split(",")
@@ -94,7 +96,11 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
         outline = session.outline(experiment)
         statistics = connectivity.statistics(outline.model)
         _name_statistics(folder, statistics[-1])
-        lacking = [round for round in rounds if not _is_measured(folder, round, experiment, statistics)]
+        lacking = [
+            round_number
+            for round_number in rounds
+            if not _is_measured(folder, round_number, experiment, statistics)
+        ]
         if lacking:
             _require_trained(folder, lacking, experiment)
             _train(session.make(outline, packing(outline, folder)), folder, lacking)
@@ -108,17 +114,17 @@ def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
 
     pace = Pace(len(rounds) * connectivity.steps(ready), time.monotonic)
     with Stop() as stop, display(sys.stderr) as shown:
-        for round in rounds:
+        for round_number in rounds:
 
-            def visit(progress: Progress, round: int = round) -> None:
+            def on_chunk(progress: Progress, round_number: int = round_number) -> None:
                 pace.advance(progress.steps)
-                shown.update(f"round {round}, {len(progress.names)} copies", pace)
+                shown.update(f"round {round_number}, {len(progress.names)} copies", pace)
                 if error := stop.error():
                     raise error
 
-            found = [connectivity.data_orders(ready, folder, round, visit)]
-            if _has_next(folder, round, ready.experiment):
-                found.append(connectivity.next_round(ready, folder, round))
+            found = [connectivity.data_orders(ready, folder, round_number, on_chunk)]
+            if _has_next(folder, round_number, ready.experiment):
+                found.append(connectivity.next_round(ready, folder, round_number))
             _add(folder, found)
 
 
@@ -143,27 +149,29 @@ def _name_statistics(folder: "RunFolder", before: str) -> None:
 
 
 def _is_measured(
-    folder: "RunFolder", round: int, experiment: "Experiment", statistics: tuple[str, ...]
+    folder: "RunFolder", round_number: int, experiment: "Experiment", statistics: tuple[str, ...]
 ) -> bool:
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")
-    kinds = ["orders", "rounds"] if _has_next(folder, round, experiment) else ["orders"]
+    kinds = ["orders", "rounds"] if _has_next(folder, round_number, experiment) else ["orders"]
     found = set(
-        table.loc[table["round"] == round, ["kind", "statistics", "replicate"]].itertuples(index=False)
+        table.loc[table["round"] == round_number, ["kind", "statistics", "replicate"]].itertuples(index=False)
     )
     return found >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
 
 
-def _has_next(folder: "RunFolder", round: int, experiment: "Experiment") -> bool:
+def _has_next(folder: "RunFolder", round_number: int, experiment: "Experiment") -> bool:
     from ltr.store.folder import round_name
 
-    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round + 1))
+    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number + 1))
 
 
 def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experiment") -> None:
     from ltr.store.folder import round_name
 
-    for round in rounds:
-        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round)):
-            raise ConfigError(f"{folder.path}: round {round} is not trained yet; finish it with ltr run")
+    for round_number in rounds:
+        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number)):
+            raise ConfigError(
+                f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
+            )

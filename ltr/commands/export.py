@@ -123,11 +123,11 @@ def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callabl
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
 
-def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> dict[str, str]:
+def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool) -> dict[str, str]:
     from ltr.report.formatting import percent
 
     experiment, lanes = run.experiment, run.results
-    is_it = (lanes["arm"] == "ticket") & (lanes["round"] == round) & (lanes["replicate"] == replicate)
+    is_it = (lanes["arm"] == "ticket") & (lanes["round"] == round_number) & (lanes["replicate"] == replicate)
     lane = lanes[is_it].iloc[0]
     return {
         "model": experiment.model.name,
@@ -136,7 +136,7 @@ def _facts(run: "LoadedRun", round: int, replicate: int, is_compact: bool) -> di
         "test accuracy": f"{lane['final_accuracy']:.6f} (after the last step)",
         "form": "compact: dead units left out" if is_compact else "whole",
         "run": run.folder.name,
-        "round": str(round),
+        "round": str(round_number),
         "replicate": str(replicate),
         "seed": str(experiment.seed),
     }

@@ -48,7 +48,7 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.core import cache_paths
     from ltr.experiment import estimate, session
     from ltr.pruning.targets import kept
-    from ltr.report.status_line import tell
+    from ltr.report.status_line import show_status
     from ltr.store.identity import canonical, folder_name, run_id
     from ltr.store.settings import only_asked_arms, settings
 
@@ -56,9 +56,9 @@ def _plan(experiment: Any) -> dict[str, Any]:
     outline = session.outline(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(outline.targets[0])
-    trained = [round for round in rounds if experiment.trains(round)]
-    lanes = [len(arms.lanes(experiment, round)) for round in rounds]
-    cost = estimate.cost(outline, session.packing(outline, cache_paths.crossovers(), tell))
+    trained = [round_number for round_number in rounds if experiment.trains(round_number)]
+    lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
+    cost = estimate.cost(outline, session.packing(outline, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
@@ -68,10 +68,11 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
-        "densities": [kept(outline.targets[round]) / weights for round in trained],
+        "densities": [kept(outline.targets[round_number]) / weights for round_number in trained],
         "trainings": sum(lanes),
         "steps": sum(
-            count * outline.schedule.length(round) for count, round in zip(lanes, rounds, strict=True)
+            count * outline.schedule.length(round_number)
+            for count, round_number in zip(lanes, rounds, strict=True)
         ),
         "seconds": round(cost.seconds),
         "bytes": cost.bytes,

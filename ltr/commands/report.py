@@ -17,7 +17,6 @@ from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
-    from ltr.analysis.connections import Tickets
     from ltr.loaded import LoadedRun
     from ltr.report.page import Subject
 
@@ -91,17 +90,17 @@ def _subject(run: "LoadedRun") -> "Subject":
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
     """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
-    from ltr.analysis.connections import counted, layers
+    from ltr.analysis.mask_structure import counted, layers
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
     last: list[Any] = []
-    for round, replicate in lanes[["round", "replicate"]].itertuples(index=False):
+    for round_number, replicate in lanes[["round", "replicate"]].itertuples(index=False):
         try:
-            ticket = run.ticket(round, replicate)
+            ticket = run.ticket(round_number, replicate)
         except LtrError:
             return [], []
         of_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(of_layers, round, replicate)
-        last += [of_layers] if round == lanes["round"].max() else []
+        rows += counted(of_layers, round_number, replicate)
+        last += [of_layers] if round_number == lanes["round"].max() else []
     return rows, last

@@ -77,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
+def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, Any]:
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
@@ -85,7 +85,7 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
     from ltr.core import masks
     from ltr.errors import LtrError
 
-    ticket, experiment = run.ticket(round, replicate), run.experiment
+    ticket, experiment = run.ticket(round_number, replicate), run.experiment
     facts = data.describe(experiment.dataset)
     model = models.build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
@@ -97,9 +97,9 @@ def _ticket(run: "LoadedRun", round: int, replicate: int) -> dict[str, Any]:
         narrower = export.named(export.proven(ticket.trained, network, images))
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
-    uses = export.named(masks.where(model.places, model.uses))  # elsewhere, padding is not known
+    uses = export.named(masks.where(model.num_positions, model.uses))  # elsewhere, padding is not known
     found = export.sizes(export.named(ticket.trained), export.named(ticket.mask), uses, narrower)
-    return {"round": round, "replicate": replicate, **found._asdict()}
+    return {"round": round_number, "replicate": replicate, **found._asdict()}
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:

@@ -386,9 +386,9 @@ class Experiment:
         float, Field(gt=0, description="seconds between checkpoints inside a round"), OfMachine()
     ] = 60.0
 
-    def trains(self, round: int) -> bool:
+    def trains(self, round_number: int) -> bool:
         """Whether a round is trained; of the tickets of another run it may be one alone, and the dense."""
-        return self.ticket is None or "@" not in self.ticket or round in (0, self.rounds)
+        return self.ticket is None or "@" not in self.ticket or round_number in (0, self.rounds)
 
     def draws(self, arm: str) -> int:
         """How many repeats of an arm each replicate trains."""

@@ -14,6 +14,6 @@ def compiled() -> Path:
     return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder() / "jax")
 
 
-def crossovers() -> Path:
+def break_even_file() -> Path:
     """The file of what was measured of sparse layers (see `ltr.engine.break_even`)."""
     return folder() / "crossovers.json"

@@ -1,7 +1,7 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
 True is a kept weight. In a packed lane (see `ltr.engine.packing`) a kernel has but its kept weights, and a
-`Pattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy and on
+`SparsityPattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy and on
 JAX arrays, under `jax.jit` too; the others are for the host.
 """
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.kernels import Packed, Pattern
+from ltr.kernels import SparseKernel, SparsityPattern
 
 Mask = Any
 Params = Any
@@ -33,9 +33,9 @@ def layer_names(mask: Mask) -> Any:
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
 
 
-def ones(params: Params, kinds: Any) -> Mask:
-    """The dense network's mask: every weight of a layer with a kind (see `Model.kinds`) is kept."""
-    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), kinds, params)
+def ones(params: Params, layer_types: Any) -> Mask:
+    """The dense network's mask: every weight of a layer with a kind (see `Model.layer_types`) is kept."""
+    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), layer_types, params)
 
 
 def apply(mask: Mask, tree: Params) -> Params:
@@ -51,7 +51,7 @@ def _masked(mask: Any, x: Any) -> Any:
 
 def bound(mask: Mask, params: Params) -> Params:
     """The parameters as a network takes them: packed weights beside their pattern, others as they are."""
-    return tree_map(lambda kept, p: Packed(p, kept) if _is_packed(kept) else p, mask, params)
+    return tree_map(lambda kept, p: SparseKernel(p, kept) if _is_packed(kept) else p, mask, params)
 
 
 def is_packed(mask: Mask) -> bool:
@@ -60,7 +60,7 @@ def is_packed(mask: Mask) -> bool:
 
 
 def _is_packed(leaf: Any) -> bool:
-    return isinstance(leaf, Pattern)
+    return isinstance(leaf, SparsityPattern)
 
 
 def count(mask: Mask) -> int:

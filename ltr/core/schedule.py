@@ -28,18 +28,18 @@ class Schedule(NamedTuple):
     steps_per_epoch: int
     later: tuple[int, int]
 
-    def span(self, round: int) -> tuple[int, int]:
+    def span(self, round_number: int) -> tuple[int, int]:
         """First and last step of the trainings of a round."""
-        return self.later if round else (0, self.steps)
+        return self.later if round_number else (0, self.steps)
 
-    def length(self, round: int) -> int:
+    def length(self, round_number: int) -> int:
         """Steps that each training of a round takes."""
-        first, last = self.span(round)
+        first, last = self.span(round_number)
         return last - first
 
-    def evaluate_at(self, round: int) -> np.ndarray:
+    def evaluate_at(self, round_number: int) -> np.ndarray:
         """Steps evaluated in a round, int32: its first, every `eval_every`-th, and its last."""
-        first, last = self.span(round)
+        first, last = self.span(round_number)
         between = range((first // self.eval_every + 1) * self.eval_every, last, self.eval_every)
         return np.array([first, *between, last], np.int32)
 

@@ -13,23 +13,23 @@ import numpy as np
 
 from ltr.core import masks
 from ltr.engine.packing import Layers
-from ltr.methods import SCORES, Lane, Parts, rigl, weights
+from ltr.methods import SCORES, Lane, MethodContext, rigl, weights
 from ltr.models import Model
 
 
-def training(parts: Parts, method: str, mask: Any, params: Any, first: int, last: int) -> int:
+def training(context: MethodContext, method: str, mask: Any, params: Any, first: int, last: int) -> int:
     """Return the floating-point operations of each image in training a lane from step `first` to `last`.
 
     A weight that is trained costs what `step` says, a frozen one no gradient of its own. Where scores are
     trained, every weight has a gate and counts as trained. Moves of RigL need the gradients of all weights
     (Evci et al., 2020, appendix H); otherwise it is counted by the connections that it starts with.
     """
-    whole, kernels = dense(parts.model, params), masks.where(parts.model.kinds, params)
+    whole, kernels = dense(context.model, params), masks.where(context.model.layer_types, params)
     used = whole if method in SCORES else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
     trained = whole if method in SCORES else mask
-    of_step = step(parts.model, used, trained)
-    moves = int(rigl.is_move(np.arange(first, last), parts.steps).sum()) if method == "rigl" else 0
-    return (last - first - moves) * of_step + moves * step(parts.model, used, whole)
+    of_step = step(context.model, used, trained)
+    moves = int(rigl.is_move(np.arange(first, last), context.steps).sum()) if method == "rigl" else 0
+    return (last - first - moves) * of_step + moves * step(context.model, used, whole)
 
 
 def step(model: Model, used: Any, trained: Any) -> int:
@@ -63,7 +63,9 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
 
 def dense(model: Model, shapes: Any) -> Any:
     """Return the mask that keeps every weight; `shapes` like the parameters, of anything that has a shape."""
-    return jax.tree.map(lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.kinds, shapes))
+    return jax.tree.map(
+        lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes)
+    )
 
 
 class Costs(NamedTuple):
@@ -95,12 +97,12 @@ class Costs(NamedTuple):
         return (self.overhead + sum(jax.tree.leaves(shares))) / self.operations
 
 
-def costs(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> Costs:
+def costs(context: MethodContext, batch_size: int, image_shape: tuple[int, ...]) -> Costs:
     """The costs of training all weights; the overhead is what XLA counts beside the products."""
-    model = parts.model
+    model = context.model
     whole = dense(model, jax.eval_shape(model.init, jax.random.key(0)))
     layers = jax.tree.map(lambda operations: batch_size * operations, by_layer(model, whole, whole))
-    return Costs(layers, step_operations(parts, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
+    return Costs(layers, step_operations(context, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
 
 
 def planned(target: Any, shapes: Any) -> Any:
@@ -114,15 +116,15 @@ def planned(target: Any, shapes: Any) -> Any:
     return jax.tree.map(lambda count, leaf: count / leaf.size, target, shapes)
 
 
-def step_operations(parts: Parts, batch_size: int, image_shape: tuple[int, ...]) -> float:
+def step_operations(context: MethodContext, batch_size: int, image_shape: tuple[int, ...]) -> float:
     """Floating-point operations of a step of all weights, by XLA's count."""
     shaped: Any = jax.ShapeDtypeStruct
-    params = jax.eval_shape(parts.model.init, jax.random.key(0))
-    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), parts.model.kinds, params)
-    moments = jax.eval_shape(parts.optimizer.direction.init, params)
-    lane = Lane(params, moments, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
+    params = jax.eval_shape(context.model.init, jax.random.key(0))
+    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), context.model.layer_types, params)
+    opt_state = jax.eval_shape(context.optimizer.direction.init, params)
+    lane = Lane(params, opt_state, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)
-    return _counted(jax.jit(weights.build(parts).step).trace(lane, *batch, shaped((), jnp.int32)))
+    return _counted(jax.jit(weights.build(context).step).trace(lane, *batch, shaped((), jnp.int32)))
 
 
 def example_operations(model: Model, image_shape: tuple[int, ...]) -> float:

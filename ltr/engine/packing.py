@@ -38,7 +38,7 @@ MULTIPLE = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class PackSpec:
     """A kernel in a packed lane: the values of its connections, in room for `capacity`.
 
     Attributes:
@@ -49,7 +49,7 @@ class Form:
     capacity: int
 
     @property
-    def pattern(self) -> kernels.Pattern:
+    def pattern(self) -> kernels.SparsityPattern:
         return kernels.pattern(_flat(self.kept), self.capacity)
 
     def pack(self, kernel: np.ndarray) -> np.ndarray:
@@ -90,10 +90,10 @@ class Packing(NamedTuple):
 
         return tuple(jax.tree.leaves(masks.tree_map(packed, mask, masks.layer_names(mask), params)))
 
-    def forms(self, lanes: Sequence[Lane]) -> list[Any]:
+    def pack_specs(self, lanes: Sequence[Lane]) -> list[Any]:
         """How to pack lanes that train together: the layers that all of them pack, in room for the fullest.
 
-        Like the mask: a `Form` of a kernel that is packed, None elsewhere.
+        Like the mask: a `PackSpec` of a kernel that is packed, None elsewhere.
         """
         packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
 
@@ -104,28 +104,32 @@ class Packing(NamedTuple):
         first, *others = (lane.mask for lane in lanes)
         rooms = jax.tree.map(room, first, masks.layer_names(first), *others)
         return [
-            jax.tree.map(lambda kept, room: Form(kept, room) if room else None, lane.mask, rooms)
+            jax.tree.map(lambda kept, room: PackSpec(kept, room) if room else None, lane.mask, rooms)
             for lane in lanes
         ]
 
-    def pack(self, lane: Lane, forms: Any) -> Lane:
+    def pack(self, lane: Lane, pack_specs: Any) -> Lane:
         """The lane as the devices train it."""
-        mask = jax.tree.map(lambda kept, form: form.pattern if form else kept, lane.mask, forms)
-        return self._each(lane._replace(mask=mask), forms, Form.pack)
+        mask = jax.tree.map(
+            lambda kept, pack_spec: pack_spec.pattern if pack_spec else kept, lane.mask, pack_specs
+        )
+        return self._each(lane._replace(mask=mask), pack_specs, PackSpec.pack)
 
-    def unpack(self, lane: Lane, forms: Any) -> Lane:
+    def unpack(self, lane: Lane, pack_specs: Any) -> Lane:
         """The lane as everything else knows it."""
-        mask = masks.tree_map(lambda kept, form: form.kept if form else kept, lane.mask, forms)
-        return self._each(lane._replace(mask=mask), forms, Form.unpack)
+        mask = masks.tree_map(
+            lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs
+        )
+        return self._each(lane._replace(mask=mask), pack_specs, PackSpec.unpack)
 
-    def _each(self, lane: Lane, forms: Any, change: Any) -> Lane:
-        def changed(leaf: np.ndarray, form: Form | None) -> np.ndarray:
-            return change(form, leaf) if form else leaf
+    def _each(self, lane: Lane, pack_specs: Any, change: Any) -> Lane:
+        def changed(leaf: np.ndarray, pack_spec: PackSpec | None) -> np.ndarray:
+            return change(pack_spec, leaf) if pack_spec else leaf
 
         return lane._replace(
-            params=jax.tree.map(changed, lane.params, forms),
-            moments=optax.tree.map_params(self.direction, changed, lane.moments, forms),
-            best=jax.tree.map(changed, lane.best, forms),
+            params=jax.tree.map(changed, lane.params, pack_specs),
+            opt_state=optax.tree.map_params(self.direction, changed, lane.opt_state, pack_specs),
+            best_params=jax.tree.map(changed, lane.best_params, pack_specs),
         )
 
 

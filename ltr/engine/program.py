@@ -22,7 +22,7 @@ from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
 from ltr.models import Model
 
-LEGS = 64
+MAX_SEGMENTS = 64
 """Most stretches of training between two visits of the host."""
 
 EVALUATION_BATCH = 128
@@ -51,23 +51,23 @@ class Examples(NamedTuple):
     std: Array
 
 
-class Visit(NamedTuple):
+class Chunk(NamedTuple):
     """What the host asks of the program: train from `step` by way of `stops[0]` ... `stops[legs - 1]`.
 
     Attributes:
         step: int32, steps taken so far.
-        evaluated: int32, the step of the last evaluation.
-        stops: int32 [LEGS], ascending from `step`; entries from `legs` on are ignored.
+        last_evaluation: int32, the step of the last evaluation.
+        stops: int32 [LEGS], ascending from `step`; entries from `segments` on are ignored.
         evaluate: bool [LEGS], whether to evaluate at a stop.
-        legs: int32.
+        segments: int32.
         last: int32, the step at which the training ends.
     """
 
     step: Array
-    evaluated: Array
+    last_evaluation: Array
     stops: Array
     evaluate: Array
-    legs: Array
+    segments: Array
     last: Array
 
 
@@ -99,7 +99,7 @@ class Program(NamedTuple):
     """
 
     method: Method
-    run: Callable[[Lane, Examples, Visit], tuple[Lane, Metrics, jax.Array]]
+    run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, jax.Array]]
 
 
 def examples(dataset: Dataset) -> Examples:
@@ -123,7 +123,7 @@ def normalise(images: Array, of: Examples) -> jax.Array:
     return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
 
 
-def given(
+def prepare_inputs(
     images: Array,
     of: Examples,
     model: Model,
@@ -143,7 +143,7 @@ def given(
         chosen: int32 [batch].
         coming: a guess at what will be chosen next, int32 [batch].
     """
-    if model.reads and masks.is_packed(network[model.reads]):
+    if model.input_layer and masks.is_packed(network[model.input_layer]):
         which = jnp.arange(len(images)) if chosen is None else chosen
         return kernels.pixels(images, which, of.mean, of.std, coming)
     return normalise(images if chosen is None else images[chosen], of)
@@ -155,7 +155,7 @@ def evaluate(model: Model, params: Any, split: tuple[Array, Array], of: Examples
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, given(images, of, model, params))
+        logits = model.apply(params, prepare_inputs(images, of, model, params))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -180,7 +180,7 @@ def program(
     with `test_curves` at every evaluation.
     """
 
-    def run(lane: Lane, data: Examples, visit: Visit) -> tuple[Lane, Metrics, jax.Array]:
+    def run(lane: Lane, data: Examples, chunk: Chunk) -> tuple[Lane, Metrics, jax.Array]:
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
@@ -190,14 +190,14 @@ def program(
 
         def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
             if augment is none:
-                return given(data.images, data, model, lane.mask, chosen, coming)
+                return prepare_inputs(data.images, data, model, lane.mask, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return given(augmented, data, model, lane.mask)
+            return prepare_inputs(augmented, data, model, lane.mask)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
             place = number % steps_per_epoch
-            is_new = (place == 0) & (number > visit.step)
+            is_new = (place == 0) & (number > chunk.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
             chosen, coming = (  # the last batch of an epoch guesses wrong at the next
                 lax.dynamic_slice_in_dim(shuffled, at * batch_size, batch_size) for at in (place, place + 1)
@@ -208,33 +208,44 @@ def program(
         def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             mask, params = method.network(lane)
 
-            def asked(split: tuple[Array, Array], params: Any) -> jax.Array:
+            def measured(split: tuple[Array, Array], params: Any) -> jax.Array:
                 return evaluate(model, masks.bound(mask, params), split, data)
 
-            loss, accuracy = asked(data.validation, params)
-            is_best = loss < lane.least
-            best = jax.tree.map(lambda new, old: jnp.where(is_best, new, old), params, lane.best)
-            ends = at == visit.last
-            test = lax.cond(ends | test_curves, lambda: asked(data.test, params), lambda: blank[:2])
-            early = lax.cond(ends, lambda: asked(data.test, best), lambda: blank[:2])
+            loss, accuracy = measured(data.validation, params)
+            is_best = loss < lane.best_val_loss
+            best_params = jax.tree.map(
+                lambda new, old: jnp.where(is_best, new, old), params, lane.best_params
+            )
+            ends = at == chunk.last
+            test = lax.cond(ends | test_curves, lambda: measured(data.test, params), lambda: blank[:2])
+            early = lax.cond(ends, lambda: measured(data.test, best_params), lambda: blank[:2])
             found = jnp.stack([lane.loss / (at - since), loss, accuracy, *test])
-            return jnp.zeros(()), jnp.minimum(lane.least, loss), best, found, early
+            return jnp.zeros(()), jnp.minimum(lane.best_val_loss, loss), best_params, found, early
 
         def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
-            return lane.loss, lane.least, lane.best, blank, blank[:2]
+            return lane.loss, lane.best_val_loss, lane.best_params, blank, blank[:2]
 
-        def leg(number: jax.Array, carry: Any) -> Any:
-            lane, shuffled, start, evaluated, metrics, _ = carry
-            stop, evaluating = visit.stops[number], visit.evaluate[number]
+        def segment(number: jax.Array, carry: Any) -> Any:
+            lane, shuffled, start, last_evaluation, metrics, _ = carry
+            stop, evaluating = chunk.stops[number], chunk.evaluate[number]
             lane, shuffled = lax.fori_loop(start, stop, step, (lane, shuffled))
-            loss, least, best, scores, early = lax.cond(evaluating, score, no_score, lane, stop, evaluated)
-            lane = lane._replace(loss=loss, least=least, best=best)
-            evaluated = jnp.where(evaluating, stop, evaluated)
-            return lane, shuffled, stop, evaluated, metrics.at[number].set(scores), early
+            loss, best_val_loss, best_params, scores, early = lax.cond(
+                evaluating, score, no_score, lane, stop, last_evaluation
+            )
+            lane = lane._replace(loss=loss, best_val_loss=best_val_loss, best_params=best_params)
+            last_evaluation = jnp.where(evaluating, stop, last_evaluation)
+            return lane, shuffled, stop, last_evaluation, metrics.at[number].set(scores), early
 
         blank = jnp.full(len(Metrics._fields), jnp.nan)
-        carry = (lane, order(visit.step), visit.step, visit.evaluated, jnp.tile(blank, (LEGS, 1)), blank[:2])
-        lane, *_, metrics, early = lax.fori_loop(0, visit.legs, leg, carry)
+        carry = (
+            lane,
+            order(chunk.step),
+            chunk.step,
+            chunk.last_evaluation,
+            jnp.tile(blank, (MAX_SEGMENTS, 1)),
+            blank[:2],
+        )
+        lane, *_, metrics, early = lax.fori_loop(0, chunk.segments, segment, carry)
         return lane, Metrics(*metrics.T), early
 
     return Program(method, run)

@@ -17,22 +17,22 @@ from ltr.core.optimizers import Optimizer
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import LEGS, Examples, Metrics, Program, Visit
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
 from ltr.errors import LtrError
 from ltr.methods import WEIGHTS_ALONE, Lane, Method
 
-VISIT_SECONDS = 1.0
-FASTER = 8.0
+CHUNK_SECONDS = 1.0
+MAX_GROWTH = 8.0
 """How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
 
 
-class Start(NamedTuple):
+class InitialState(NamedTuple):
     """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
 
     params: Any
     mask: Any
     key: np.ndarray
-    memory: Any = ()
+    method_state: Any = ()
     method: str = WEIGHTS_ALONE
 
 
@@ -54,14 +54,14 @@ class Outcome(NamedTuple):
     notes: Mapping[str, Any] = {}
 
 
-class Kind(NamedTuple):
+class ProgramKey(NamedTuple):
     """How a lane trains: its method, which is that of its whole wave, and the layers that could be packed."""
 
     method: str
     packed: tuple[str, ...]
 
 
-class Wave(NamedTuple):
+class LaneBatch(NamedTuple):
     """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
 
     names: tuple[Any, ...]
@@ -75,7 +75,7 @@ class Snapshot(NamedTuple):
     """All that a later process needs to go on: lanes that are through, and the wave under way."""
 
     outcomes: dict[Any, Outcome]
-    wave: Wave | None
+    batch: LaneBatch | None
 
 
 class Progress(NamedTuple):
@@ -136,9 +136,9 @@ class Trainer:
 
     def train(
         self,
-        starts: Mapping[Any, Start],
+        starts: Mapping[Any, InitialState],
         evaluate_at: np.ndarray,
-        visit: Callable[[Progress], None],
+        on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
     ) -> dict[Any, Outcome]:
         """Train every lane from the first to the last step of `evaluate_at`.
@@ -146,52 +146,56 @@ class Trainer:
         Args:
             starts: by lane name (any hashable).
             evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
-            visit: called about once a second; what it raises ends the training.
+            on_chunk: called about once a second; what it raises ends the training.
             resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
 
         Raises:
             LtrError: a lane's loss is no longer finite; the message names lane and step.
         """
         outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
-        wave = resume.wave if resume and resume.wave and self._takes(resume.wave, starts) else None
-        kinds = {name: self._kind(start) for name, start in starts.items()}
+        batch = resume.batch if resume and resume.batch and self._takes(resume.batch, starts) else None
+        program_keys = {name: self._program_key(start) for name, start in starts.items()}
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
-            if wave is None:
-                wave = self._wave(starts, _together(pending, kinds), int(evaluate_at[0]))
-            method = starts[wave.names[0]].method
-            engine = _Engine(self._programs[method], self._packings[method], self.data, self.placement)
-            running, wave = _Running(engine, wave, evaluate_at), None
+            if batch is None:
+                batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
+            method = starts[batch.names[0]].method
+            engine = _Compiled(self._programs[method], self._packings[method], self.data, self.placement)
+            running, batch = _RunningBatch(engine, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
-                pace = VISIT_SECONDS / (time.monotonic() - began)
-                steps = max(1, round(steps * min(pace, FASTER)))
-                visit(Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running)))
+                pace = CHUNK_SECONDS / (time.monotonic() - began)
+                steps = max(1, round(steps * min(pace, MAX_GROWTH)))
+                on_chunk(
+                    Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
+                )
             outcomes |= running.outcomes()
         return outcomes
 
-    def fresh(self, start: Start) -> Lane:
+    def new_lane(self, start: InitialState) -> Lane:
         """A lane that has taken no step."""
-        moments = jax.tree.map(np.asarray, self._moments(start.params))
+        opt_state = jax.tree.map(np.asarray, self._moments(start.params))
         zero = np.zeros((), np.float32)
-        lane = Lane(start.params, moments, start.mask, start.key, zero, start.memory)
+        lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
         _, weights = self._programs[start.method].method.network(lane)
-        return lane._replace(best=jax.tree.map(np.asarray, weights))
+        return lane._replace(best_params=jax.tree.map(np.asarray, weights))
 
-    def _takes(self, wave: Wave, starts: Mapping[Any, Start]) -> bool:
-        return set(wave.names) <= set(starts) and len(wave.names) <= self.placement.capacity
+    def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
+        return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity
 
-    def _wave(self, starts: Mapping[Any, Start], pending: Sequence[Any], first_step: int) -> Wave:
+    def _first_batch(
+        self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int
+    ) -> LaneBatch:
         """The first of these lanes."""
         names = tuple(pending[: self.placement.capacity])
-        return Wave(names, [self.fresh(starts[name]) for name in names], first_step, [], 0.0)
+        return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _kind(self, start: Start) -> Kind:
-        return Kind(start.method, self._packings[start.method].packed(start.mask, start.params))
+    def _program_key(self, start: InitialState) -> ProgramKey:
+        return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
 
 
-class _Engine(NamedTuple):
+class _Compiled(NamedTuple):
     """What trains the lanes of a wave."""
 
     program: Program
@@ -200,17 +204,17 @@ class _Engine(NamedTuple):
     placement: Placement
 
 
-class _Running:
+class _RunningBatch:
     """A wave on the devices, and what the host knows of it."""
 
-    def __init__(self, engine: _Engine, wave: Wave, evaluate_at: np.ndarray) -> None:
+    def __init__(self, engine: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
         self._program, self._packing, self._data, self._placement = engine
-        self._step, self._evaluate_at = wave.step, evaluate_at
-        self._forms = self._packing.forms(wave.lanes)
-        packed = [self._packing.pack(*one) for one in zip(wave.lanes, self._forms, strict=True)]
+        self._step, self._evaluate_at = batch.step, evaluate_at
+        self._pack_specs = self._packing.pack_specs(batch.lanes)
+        packed = [self._packing.pack(*one) for one in zip(batch.lanes, self._pack_specs, strict=True)]
         self._lanes = devices.scatter(packed, self._placement)
-        self._metrics, self._seconds = wave.metrics, wave.seconds
-        self.names = wave.names
+        self._metrics, self._seconds = batch.metrics, batch.seconds
+        self.names = batch.names
 
     @property
     def is_over(self) -> bool:
@@ -229,16 +233,16 @@ class _Running:
         """Train so many steps further, less at the end; returns the steps that the lanes took together."""
         began, step, done = time.monotonic(), self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
-        asked = Visit(
+        chunk = Chunk(
             np.asarray(step, np.int32),
             np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
-            np.resize(stops, LEGS).astype(np.int32),
-            np.resize(evaluate, LEGS),
+            np.resize(stops, MAX_SEGMENTS).astype(np.int32),
+            np.resize(evaluate, MAX_SEGMENTS),
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
         self._lanes, *found = self._program.run(
-            self._lanes, self._data, devices.replicate(asked, self._placement)
+            self._lanes, self._data, devices.replicate(chunk, self._placement)
         )
         new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
@@ -252,9 +256,9 @@ class _Running:
         _require_finite(self.names, self._metrics, self._evaluate_at)
         return len(self.names) * (self._step - step)
 
-    def wave(self) -> Wave:
+    def batch(self) -> LaneBatch:
         """A copy on the host."""
-        return Wave(self.names, self._gathered(), self._step, self._metrics, self._seconds)
+        return LaneBatch(self.names, self._gathered(), self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
         """What became of each lane."""
@@ -266,7 +270,7 @@ class _Running:
     def _gathered(self) -> list[Lane]:
         """The lanes on the host, unpacked."""
         lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return [self._packing.unpack(*one) for one in zip(lanes, self._forms, strict=True)]
+        return [self._packing.unpack(*one) for one in zip(lanes, self._pack_specs, strict=True)]
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
@@ -275,15 +279,15 @@ class _Running:
         return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
 
 
-def _together(pending: Sequence[Any], kinds: Mapping[Any, Kind]) -> list[Any]:
+def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
     """The lanes that can train with the first: those of its kind, then others, to fill its wave.
 
     A wave packs what all of its lanes pack, and takes as long as its slowest: that is less than a wave
     more.
     """
-    first = kinds[pending[0]]
-    able = [name for name in pending if kinds[name].method == first.method]
-    return sorted(able, key=lambda name: kinds[name] != first)
+    first = program_keys[pending[0]]
+    able = [name for name in pending if program_keys[name].method == first.method]
+    return sorted(able, key=lambda name: program_keys[name] != first)
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -292,12 +296,12 @@ def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, 
     stops = evaluate_at[evaluate_at <= end]
     if len(stops) == 0 or stops[-1] < end:
         stops = np.append(stops, end)
-    stops = stops[:LEGS]
+    stops = stops[:MAX_SEGMENTS]
     return stops, np.isin(stops, evaluate_at)
 
 
-def _snapshot(outcomes: Mapping[Any, Outcome], running: _Running) -> Snapshot:
-    return Snapshot(dict(outcomes), running.wave())
+def _snapshot(outcomes: Mapping[Any, Outcome], running: _RunningBatch) -> Snapshot:
+    return Snapshot(dict(outcomes), running.batch())
 
 
 def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:

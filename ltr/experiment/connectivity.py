@@ -21,7 +21,7 @@ from jax import lax
 from ltr.core import masks, rng
 from ltr.engine import devices, program
 from ltr.engine.program import Examples
-from ltr.engine.trainer import Progress, Start
+from ltr.engine.trainer import InitialState, Progress
 from ltr.experiment.session import Setup
 from ltr.models import Model, with_statistics
 from ltr.store.folder import RunFolder, round_name
@@ -42,7 +42,7 @@ BATCH = 128
 
 
 def data_orders(
-    setup: Setup, folder: RunFolder, round: int, visit: Callable[[Progress], None]
+    setup: Setup, folder: RunFolder, round_number: int, on_chunk: Callable[[Progress], None]
 ) -> pd.DataFrame:
     """The errors between two copies of each replicate's ticket, trained in different data orders.
 
@@ -53,25 +53,28 @@ def data_orders(
     """
     replicates = range(setup.experiment.replicates)
     starts = {
-        LaneId(round, replicate, "copy", copy): _copy(setup, folder, round, replicate, copy)
+        LaneId(round_number, replicate, "copy", copy): _copy(setup, folder, round_number, replicate, copy)
         for replicate in replicates
         for copy in COPIES
     }
-    ends = setup.trainer.train(starts, np.array(setup.schedule.later, np.int32), visit)
+    ends = setup.trainer.train(starts, np.array(setup.schedule.later, np.int32), on_chunk)
     pairs = [
-        tuple(ends[LaneId(round, replicate, "copy", copy)].params for copy in COPIES)
+        tuple(ends[LaneId(round_number, replicate, "copy", copy)].params for copy in COPIES)
         for replicate in replicates
     ]
-    return _rows("orders", setup, folder, round, pairs)
+    return _rows("orders", setup, folder, round_number, pairs)
 
 
-def next_round(setup: Setup, folder: RunFolder, round: int) -> pd.DataFrame:
+def next_round(setup: Setup, folder: RunFolder, round_number: int) -> pd.DataFrame:
     """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
     pairs = [
-        tuple(folder.groups.load(round_name(number), replicate)["trained"] for number in (round, round + 1))
+        tuple(
+            folder.groups.load(round_name(number), replicate)["trained"]
+            for number in (round_number, round_number + 1)
+        )
         for replicate in range(setup.experiment.replicates)
     ]
-    return _rows("rounds", setup, folder, round, pairs)
+    return _rows("rounds", setup, folder, round_number, pairs)
 
 
 def steps(setup: Setup) -> int:
@@ -117,25 +120,27 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
 
     def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
         of, dropout = batch
-        return of_batch(params, program.given(data.images, data, model, params, of), dropout)
+        return of_batch(params, program.prepare_inputs(data.images, data, model, params, of), dropout)
 
     found = lax.map(statistics, (chosen, jax.random.split(key, batches)))
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
 
 
-def _copy(setup: Setup, folder: RunFolder, round: int, replicate: int, copy: int) -> Start:
-    mask = folder.groups.load(round_name(round), replicate)["mask"]
-    origin = folder.groups.load("initial", replicate)["origin"]
-    start = folder.groups.load(round_name(round), replicate)["start"] if round else origin
-    key = rng.fold(rng.root(setup.experiment.seed, replicate), "copy", round, copy)
-    return Start(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
+def _copy(setup: Setup, folder: RunFolder, round_number: int, replicate: int, copy: int) -> InitialState:
+    mask = folder.groups.load(round_name(round_number), replicate)["mask"]
+    rewind_params = folder.groups.load("initial", replicate)["origin"]
+    start = (
+        folder.groups.load(round_name(round_number), replicate)["start"] if round_number else rewind_params
+    )
+    key = rng.fold(rng.root(setup.experiment.seed, replicate), "copy", round_number, copy)
+    return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 
 
 def _rows(
-    kind: str, setup: Setup, folder: RunFolder, round: int, pairs: Sequence[tuple[Any, ...]]
+    kind: str, setup: Setup, folder: RunFolder, round_number: int, pairs: Sequence[tuple[Any, ...]]
 ) -> pd.DataFrame:
     density = {
-        replicate: masks.density(folder.groups.load(round_name(round), replicate)["mask"])
+        replicate: masks.density(folder.groups.load(round_name(round_number), replicate)["mask"])
         for replicate in range(len(pairs))
     }
     frames = [
@@ -144,7 +149,7 @@ def _rows(
                 "kind": kind,
                 "statistics": of,
                 "replicate": replicate,
-                "round": round,
+                "round": round_number,
                 "density": density[replicate],
                 "rewind_step": setup.schedule.rewind_step,
                 "alpha": ALPHAS,

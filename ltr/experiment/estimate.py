@@ -39,8 +39,8 @@ class Cost(NamedTuple):
 def cost(of: Outline, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = of.experiment, of.schedule
-    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.kinds, of.shapes)
-    steps = flops.costs(session.parts(of), experiment.batch_size, facts.shape)
+    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.layer_types, of.shapes)
+    steps = flops.costs(session.method_context(of), experiment.batch_size, facts.shape)
     dense = steps.operations
     example = flops.example_operations(of.model, facts.shape)
     placement = session.placement(of)
@@ -50,10 +50,10 @@ def cost(of: Outline, packed: Layers) -> Cost:
         return example * (count * experiment.dataset.validation + tests * facts.test_examples)
 
     operations = sum(
-        len(arms.lanes(experiment, round))
-        * steps.time(flops.planned(of.targets[round], kernels), packed)
-        * (dense * times.length(round) + evaluations(len(times.evaluate_at(round))))
-        for round in range(experiment.rounds + 1)
+        len(arms.lanes(experiment, round_number))
+        * steps.time(flops.planned(of.targets[round_number], kernels), packed)
+        * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
+        for round_number in range(experiment.rounds + 1)
     )
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
     held = len(placement.devices) * (pixels + placement.lanes_per_device * session.lane_bytes(of))

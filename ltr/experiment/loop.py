@@ -8,16 +8,16 @@ import jax
 import numpy as np
 
 from ltr import arms, pruning
-from ltr.arms import Source, Ticket, missing
+from ltr.arms import ArmContext, Ticket, missing
 from ltr.core import masks, rng
 from ltr.engine import flops
-from ltr.engine.trainer import Outcome, Progress, Start
+from ltr.engine.trainer import InitialState, Outcome, Progress
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.session import Setup
-from ltr.methods import WATCHED, WEIGHTS_ALONE, Beginning
+from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
 from ltr.pruning.at_init import Network
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by
 from ltr.store.folder import RunFolder, round_name
@@ -42,7 +42,7 @@ class Watch(Protocol):
     def visits(self, progress: Progress) -> LtrError | None:
         """About once a second; an error ends the run, after a checkpoint."""
 
-    def ends(self, round: int) -> None:
+    def ends(self, round_number: int) -> None:
         """A round is committed."""
 
 
@@ -52,45 +52,47 @@ def run(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     Trains the lanes that the run's tables lack; a round is committed before the next begins.
     """
     experiment = setup.experiment
-    draw_origins(setup, folder, watch)
-    for round in range(experiment.rounds + 1):
-        to_do = missing(experiment, round, folder.finished)
+    draw_rewind_params(setup, folder, watch)
+    for round_number in range(experiment.rounds + 1):
+        to_do = missing(experiment, round_number, folder.finished)
         if not to_do:
             continue
-        watch.begins(f"round {round}/{experiment.rounds}", len(to_do), effort(setup, round))
+        watch.begins(f"round {round_number}/{experiment.rounds}", len(to_do), effort(setup, round_number))
         replicates = {lane.replicate for lane in to_do}
-        tickets = {replicate: find_ticket(setup, folder, round, replicate) for replicate in replicates}
+        tickets = {replicate: find_ticket(setup, folder, round_number, replicate) for replicate in replicates}
         starts = {lane: start(setup, folder, lane, tickets[lane.replicate]) for lane in to_do}
-        outcomes = train(setup, folder, starts, setup.schedule.evaluate_at(round), watch)
-        commit(setup, folder, round, starts, outcomes)
-        watch.ends(round)
+        outcomes = train(setup, folder, starts, setup.schedule.evaluate_at(round_number), watch)
+        commit(setup, folder, round_number, starts, outcomes)
+        watch.ends(round_number)
 
 
-def find_ticket(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Ticket:
+def find_ticket(setup: Setup, folder: RunFolder, round_number: int, replicate: int) -> Ticket:
     """The ticket of a round: the round before, pruned and rewound; in round 0 the dense network."""
-    if replicate in folder.groups.members(round_name(round)):
-        saved = folder.groups.load(round_name(round), replicate)
+    if replicate in folder.groups.members(round_name(round_number)):
+        saved = folder.groups.load(round_name(round_number), replicate)
         return Ticket(saved["mask"], saved["start"])
     first = folder.groups.load("initial", replicate)
-    dense = masks.ones(first["initial"], setup.model.kinds)
-    if round == 0:
+    dense = masks.ones(first["initial"], setup.model.layer_types)
+    if round_number == 0:
         return Ticket(dense, first["initial"])
     if setup.tickets:
-        mask = setup.tickets.mask(round, replicate, dense)
+        mask = setup.tickets.mask(round_number, replicate, dense)
         return Ticket(mask, masks.apply(mask, first["origin"]))
-    config, of = setup.experiment, evidence(setup, folder, round, replicate)
-    mask = pruning.prune(config.pruning, setup.model.kinds, of, setup.targets[round])
+    config, of = setup.experiment, evidence(setup, folder, round_number, replicate)
+    mask = pruning.prune(config.pruning, setup.model.layer_types, of, setup.targets[round_number])
     return Ticket(mask, REWINDINGS[config.rewind.name].weights(mask, of.trained, first["origin"]))
 
 
-def evidence(setup: Setup, folder: RunFolder, round: int, replicate: int) -> Evidence:
+def evidence(setup: Setup, folder: RunFolder, round_number: int, replicate: int) -> PruningInput:
     """What decides the pruning into a round: the round before."""
-    first, before = (folder.groups.load(name, replicate) for name in ("initial", round_name(round - 1)))
-    key = rng.fold(rng.root(setup.experiment.seed, replicate), "criterion", round)
-    return Evidence(first["initial"], before["trained"], before["mask"], key)
+    first, before = (
+        folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1))
+    )
+    key = rng.fold(rng.root(setup.experiment.seed, replicate), "criterion", round_number)
+    return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
 
-def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Start:
+def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> InitialState:
     """What a lane starts from. In a round, the lanes of a replicate see the data in the same order."""
     experiment, following = setup.experiment, setup.targets[lane.round + 1 :]
     key = rng.fold(rng.root(experiment.seed, lane.replicate), lane.arm, lane.round, lane.draw)
@@ -98,28 +100,33 @@ def start(setup: Setup, folder: RunFolder, lane: LaneId, ticket: Ticket) -> Star
     method = arms.method(experiment, lane.arm)
     if method in WATCHED and not following:
         method = WEIGHTS_ALONE
-    beginning = Beginning(mask, weights, rng.fold(key, "method"), following[0] if following else None)
-    params, memory = setup.trainer.methods[method].begin(beginning)
-    return Start(params, mask, _lane_key(experiment.seed, lane.replicate, lane.round), memory, method)
+    beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
+    params, method_state = setup.trainer.methods[method].begin(beginning)
+    return InitialState(
+        params, mask, _lane_key(experiment.seed, lane.replicate, lane.round), method_state, method
+    )
 
 
-def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> Source:
+def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> ArmContext:
     """What the arms of a round may draw on."""
-    config, kinds = setup.experiment, setup.prunable
+    config, layer_types = setup.experiment, setup.prunable
     first = folder.groups.load("initial", replicate)
 
-    def dense() -> Evidence:
+    def dense() -> PruningInput:
         return evidence(setup, folder, 1, replicate)
 
     def one_shot() -> Any:
-        return pruning.select(config.pruning, kinds, dense(), met_by(config.pruning, ticket.mask))
+        return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
     def network(key: jax.Array) -> Network:
-        model, keep = setup.model._replace(kinds=kinds), masks.count(masks.where(kinds, ticket.mask))
+        model, keep = (
+            setup.model._replace(layer_types=layer_types),
+            masks.count(masks.where(layer_types, ticket.mask)),
+        )
         return Network(model, first["initial"], *setup.batch(key), key, keep)
 
-    return Source(
-        kinds,
+    return ArmContext(
+        layer_types,
         ticket,
         first["initial"],
         first["origin"],
@@ -132,22 +139,26 @@ def source(setup: Setup, folder: RunFolder, replicate: int, ticket: Ticket) -> S
 
 
 def train(
-    setup: Setup, folder: RunFolder, starts: Mapping[LaneId, Start], evaluate_at: np.ndarray, watch: Watch
+    setup: Setup,
+    folder: RunFolder,
+    starts: Mapping[LaneId, InitialState],
+    evaluate_at: np.ndarray,
+    watch: Watch,
 ) -> dict[LaneId, Outcome]:
     """Train lanes, from where a checkpoint left them if there is one."""
     resume, saved = None, folder.load_under_way()
     if saved is not None and snapshot.is_readable(saved[1]):
         resume = snapshot.unpack(*saved, starts, setup.trainer.fresh)
         watch.resumes(snapshot.steps(resume, starts, evaluate_at))
-    visit = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
-    return setup.trainer.train(starts, evaluate_at, visit, resume)
+    on_chunk = _checkpointing(setup.experiment.checkpoint_every, folder, watch)
+    return setup.trainer.train(starts, evaluate_at, on_chunk, resume)
 
 
 def commit(
     setup: Setup,
     folder: RunFolder,
-    round: int,
-    starts: Mapping[LaneId, Start],
+    round_number: int,
+    starts: Mapping[LaneId, InitialState],
     outcomes: Mapping[LaneId, Outcome],
 ) -> None:
     """Save the round's tickets, then its rows, which make it done."""
@@ -157,21 +168,21 @@ def commit(
         if lane.arm == "ticket"
     }
     if tickets:
-        folder.groups.save(round_name(round), tickets)
-    at = setup.schedule.evaluate_at(round)
+        folder.groups.save(round_name(round_number), tickets)
+    at = setup.schedule.evaluate_at(round_number)
     folder.commit(
         records.rows(outcomes, at, {lane: operations(setup, starts[lane], at) for lane in outcomes})
     )
 
 
-def operations(setup: Setup, start: Start, evaluate_at: np.ndarray) -> int:
+def operations(setup: Setup, start: InitialState, evaluate_at: np.ndarray) -> int:
     """Floating-point operations of the training of a lane."""
     first, last = int(evaluate_at[0]), int(evaluate_at[-1])
-    of_image = flops.training(setup.parts, start.method, start.mask, start.params, first, last)
+    of_image = flops.training(setup.method_context, start.method, start.mask, start.params, first, last)
     return setup.experiment.batch_size * of_image
 
 
-def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
+def draw_rewind_params(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
 
     This prefix sees the data in the order of round 0, so it ends where the dense training is then.
@@ -181,17 +192,20 @@ def draw_origins(setup: Setup, folder: RunFolder, watch: Watch) -> None:
     initial = {r: setup.init(rng.fold(rng.root(seed, r), "init")) for r in replicates}
     if setup.tickets:
         initial = {r: setup.tickets.initial(r, drawn) for r, drawn in initial.items()}
-    origin = initial
+    rewind_params = initial
     if replicates and until:
         watch.begins("to the rewind step", len(replicates), effort(setup, 0))
-        dense = masks.ones(initial[replicates[0]], setup.model.kinds)
+        dense = masks.ones(initial[replicates[0]], setup.model.layer_types)
         starts = {
-            LaneId(0, r, PREFIX, 0): Start(initial[r], dense, _lane_key(seed, r, round=0)) for r in replicates
+            LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, _lane_key(seed, r, round=0))
+            for r in replicates
         }
         outcomes = train(setup, folder, starts, np.array([0, until], np.int32), watch)
-        origin = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
+        rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
     if replicates:
-        folder.groups.save("initial", {r: {"initial": initial[r], "origin": origin[r]} for r in replicates})
+        folder.groups.save(
+            "initial", {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
+        )
 
 
 def undrawn(setup: Setup, folder: RunFolder) -> list[int]:
@@ -199,10 +213,10 @@ def undrawn(setup: Setup, folder: RunFolder) -> list[int]:
     return sorted(set(range(setup.experiment.replicates)) - folder.groups.members("initial"))
 
 
-def effort(setup: Setup, round: int) -> float:
+def effort(setup: Setup, round_number: int) -> float:
     """How long the steps of a round take, in those of the dense network."""
-    kernels = masks.where(setup.model.kinds, setup.shapes)
-    return setup.costs.time(flops.planned(setup.targets[round], kernels), setup.trainer.packed)
+    kernels = masks.where(setup.model.layer_types, setup.shapes)
+    return setup.costs.time(flops.planned(setup.targets[round_number], kernels), setup.trainer.packed)
 
 
 def effort_to_do(setup: Setup, folder: RunFolder) -> float:
@@ -213,15 +227,15 @@ def effort_to_do(setup: Setup, folder: RunFolder) -> float:
     return trainings + len(undrawn(setup, folder)) * setup.schedule.rewind_step * effort(setup, 0)
 
 
-def _lane_key(seed: int, replicate: int, round: int) -> np.ndarray:
+def _lane_key(seed: int, replicate: int, round_number: int) -> np.ndarray:
     """Key data of what is random in training: one for a replicate's lanes of a round, so that they pair."""
-    return np.asarray(jax.random.key_data(rng.fold(rng.root(seed, replicate), "data order", round)))
+    return np.asarray(jax.random.key_data(rng.fold(rng.root(seed, replicate), "data order", round_number)))
 
 
 def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[[Progress], None]:
     saved = time.monotonic()
 
-    def visit(progress: Progress) -> None:
+    def on_chunk(progress: Progress) -> None:
         nonlocal saved
         end = watch.visits(progress)
         if end is not None or time.monotonic() - saved > seconds:
@@ -230,4 +244,4 @@ def _checkpointing(seconds: float, folder: RunFolder, watch: Watch) -> Callable[
         if end is not None:
             raise end
 
-    return visit
+    return on_chunk

@@ -31,7 +31,7 @@ from ltr.report.console import write
 from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
-from ltr.report.status_line import tell
+from ltr.report.status_line import show_status
 from ltr.store.catalog import FINISHED
 from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
 from ltr.store.settings import covers, extent
@@ -147,7 +147,7 @@ def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequ
 def _warn_of_rare_evaluations(outline: Outline) -> None:
     """Warn where the early stop, by which everything is measured, cannot be seen."""
     experiment, schedule = outline.experiment, outline.schedule
-    steps = min(schedule.length(round) for round in {0, experiment.rounds})
+    steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
             "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
@@ -169,23 +169,25 @@ def _warn_of_older(folder: RunFolder) -> None:
 
 def packing(outline: Outline, folder: RunFolder) -> Layers:
     """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
-    return session.packing(outline, cache_paths.crossovers(), tell, folder.packed)
+    return session.packing(outline, cache_paths.break_even_file(), show_status, folder.packed)
 
 
 def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
     experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
     subject = trackers.subject(experiment, folder.path)
     with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
-        for round in range(experiment.rounds + 1):
-            if not missing(experiment, round, folder.finished):
-                _track(experiment, folder, tracked, round)
-        loop.run(ready, folder, Watch(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        for round_number in range(experiment.rounds + 1):
+            if not missing(experiment, round_number, folder.finished):
+                _track(experiment, folder, tracked, round_number)
+        loop.run(
+            ready, folder, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked))
+        )
 
 
-def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round: int) -> None:
+def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round, trackers.scalars(metrics, results, round))
+    tracked.add(round_number, trackers.scalars(metrics, results, round_number))
 
 
 class RoundTable:
@@ -210,7 +212,7 @@ class RoundTable:
             self._next += 1
 
 
-class Watch:
+class RunObserver:
     """The eyes on a run: progress, the table, signals, and who else looks on."""
 
     def __init__(
@@ -234,11 +236,11 @@ class Watch:
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
-    def ends(self, round: int) -> None:
+    def ends(self, round_number: int) -> None:
         """Print the round's line."""
-        log.info("round %d is done", round)
+        log.info("round %d is done", round_number)
         self._table.catch_up()
-        self._track(round)
+        self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
@@ -248,7 +250,11 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
-    return [lane for round in range(experiment.rounds + 1) for lane in missing(experiment, round, finished)]
+    return [
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in missing(experiment, round_number, finished)
+    ]
 
 
 def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:

@@ -20,8 +20,8 @@ from ltr.engine.flops import Costs, costs
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
 from ltr.errors import ConfigError
-from ltr.experiment.transfer import Tickets
-from ltr.methods import METHODS, WATCHED, Parts
+from ltr.experiment.transfer import SourceTickets
+from ltr.methods import METHODS, WATCHED, MethodContext
 from ltr.models import Model
 from ltr.pruning import rewinding
 from ltr.pruning.rewinding import REWINDINGS
@@ -57,16 +57,16 @@ class Setup(Outline):
         batch: key -> ten training examples of each class: images, normalised, and labels.
         tickets: those of another run, if this one starts from them.
         prunable: the kinds of layers, None of those that are never pruned.
-        parts: what its methods are made of.
+        method_context: what its methods are made of.
         costs: of its training steps.
     """
 
     init: Callable[[jax.Array], Any]
     batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
-    tickets: Tickets | None
+    tickets: SourceTickets | None
     prunable: Any
     trainer: Trainer
-    parts: Parts
+    method_context: MethodContext
     costs: Costs
 
 
@@ -82,7 +82,7 @@ def outline(experiment: Experiment) -> Outline:
     times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
     methods.check(experiment, times)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
-    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.kinds, shapes)
+    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes)
     if experiment.early_bird:
         counts += _next(experiment, model, shapes)
     return Outline(experiment, model, times, shapes, counts)
@@ -92,17 +92,17 @@ def _next(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:
     """The target of the round after the last, if there can be one."""
     rounds = experiment.rounds + 1
     try:
-        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.kinds, shapes)
+        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, shapes)
     except ConfigError:
         return []
     return found[rounds:]
 
 
-def parts(of: Outline) -> Parts:
+def method_context(of: Outline) -> MethodContext:
     """What the run's methods are made of."""
     times = of.schedule
     optimizer = optimizers.build(of.experiment.optimizer, times.steps, times.steps_per_epoch)
-    return Parts(of.model, optimizer, times.steps, times.steps_per_epoch, of.experiment.pruning)
+    return MethodContext(of.model, optimizer, times.steps, times.steps_per_epoch, of.experiment.pruning)
 
 
 def placement(of: Outline) -> Placement:
@@ -128,19 +128,21 @@ def packable(of: Outline) -> dict[str, Layer]:
             kernel.shape,
             places,
             is_first=name == of.model.first,
-            reads_pixels=name == of.model.reads,
+            reads_pixels=name == of.model.input_layer,
         )
         for name, kernel, places in layers
     }
 
 
-def packing(of: Outline, file: Path, told: Callable[[str], None], recorded: Layers | None = None) -> Layers:
+def packing(
+    of: Outline, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None
+) -> Layers:
     """Which layers train packed, and up to which density, as `sparse` asks.
 
     Args:
         of: the run.
         file: where this machine's crossovers are kept.
-        told: hears what is measured (see `ltr.engine.break_even.measured`).
+        on_status: hears what is measured (see `ltr.engine.break_even.measured`).
         recorded: what the run was begun with, which `sparse=auto` keeps to.
 
     Raises:
@@ -156,7 +158,7 @@ def packing(of: Outline, file: Path, told: Callable[[str], None], recorded: Laye
         return dict.fromkeys(layers, 1.0)
     if recorded is not None:
         return recorded
-    return break_even.measured(layers, experiment.batch_size, experiment.optimizer, where, file, told)
+    return break_even.measured(layers, experiment.batch_size, experiment.optimizer, where, file, on_status)
 
 
 def _obstacle(where: Placement, layers: Collection[str]) -> str | None:
@@ -172,8 +174,8 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
 
     `packed`: which layers train packed (see `packing`).
     """
-    experiment, where, made_of = of.experiment, placement(of), parts(of)
-    tickets = Tickets(experiment, of.shapes) if experiment.ticket else None
+    experiment, where, made_of = of.experiment, placement(of), method_context(of)
+    tickets = SourceTickets(experiment, of.shapes) if experiment.ticket else None
     examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
@@ -186,7 +188,7 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
         )
         for name in arms.methods(experiment)
     }
-    prunable = pruning.pruned(of.model.kinds, experiment.pruning.rates)
+    prunable = pruning.pruned(of.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(programs, made_of.optimizer, examples, where, packed)
     draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
 
@@ -206,6 +208,6 @@ def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
         tickets=tickets,
         prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
-        parts=made_of,
+        method_context=made_of,
         costs=costs(made_of, experiment.batch_size, examples.images.shape[1:]),
     )

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import Outcome, Snapshot, Start, Wave
+from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.methods import Lane
 from ltr.store.tables import LaneId
 
@@ -16,7 +16,7 @@ FORMAT = 4
 
 def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arrays and description; final weights of `kept` arms alone, since nothing asks for a control's."""
-    done, wave = snapshot.outcomes, snapshot.wave
+    done, batch = snapshot.outcomes, snapshot.batch
     arrays: dict[str, Any] = {
         f"done_{place}": {
             "params": outcome.params if lane.arm in kept else None,
@@ -24,7 +24,7 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         }
         for place, (lane, outcome) in enumerate(done.items())
     }
-    for place, (state, metrics) in enumerate(zip(wave.lanes, wave.metrics, strict=True) if wave else ()):
+    for place, (state, metrics) in enumerate(zip(batch.lanes, batch.metrics, strict=True) if batch else ()):
         leaves = {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
         arrays[f"wave_{place}"] = {"state": leaves, "metrics": np.stack(metrics)}
     about = {
@@ -32,9 +32,9 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         "done": [
             [*lane, outcome.density, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()
         ],
-        "wave": [list(lane) for lane in wave.names] if wave else [],
-        "step": wave.step if wave else 0,
-        "seconds": wave.seconds if wave else 0.0,
+        "wave": [list(lane) for lane in batch.names] if batch else [],
+        "step": batch.step if batch else 0,
+        "seconds": batch.seconds if batch else 0.0,
     }
     return arrays, about
 
@@ -47,8 +47,8 @@ def is_readable(about: Mapping[str, Any]) -> bool:
 def unpack(
     arrays: Mapping[str, Any],
     about: Mapping[str, Any],
-    starts: Mapping[LaneId, Start],
-    fresh: Callable[[Start], Lane],
+    starts: Mapping[LaneId, InitialState],
+    new_lane: Callable[[InitialState], Lane],
 ) -> Snapshot:
     """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
 
@@ -56,7 +56,7 @@ def unpack(
         arrays: what `pack` returned.
         about: what it returned beside them.
         starts: of the lanes that are wanted.
-        fresh: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
+        new_lane: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
     """
     outcomes = {}
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
@@ -67,10 +67,10 @@ def unpack(
     if not names or not set(names) <= set(starts):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    structure = jax.tree.structure(fresh(starts[names[0]]))
+    structure = jax.tree.structure(new_lane(starts[names[0]]))
     lanes = [_lane(one["state"], structure) for one in saved]
     found = [Metrics(*one["metrics"]) for one in saved]
-    return Snapshot(outcomes, Wave(names, lanes, about["step"], found, about["seconds"]))
+    return Snapshot(outcomes, LaneBatch(names, lanes, about["step"], found, about["seconds"]))
 
 
 def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:
@@ -82,5 +82,5 @@ def steps(snapshot: Snapshot, wanted: Collection[LaneId], evaluate_at: np.ndarra
     """Steps that the snapshot holds of the wanted lanes, all together."""
     first, last = int(evaluate_at[0]), int(evaluate_at[-1])
     done = sum(lane in wanted for lane in snapshot.outcomes) * (last - first)
-    wave = snapshot.wave
-    return done + (sum(lane in wanted for lane in wave.names) * (wave.step - first) if wave else 0)
+    batch = snapshot.batch
+    return done + (sum(lane in wanted for lane in batch.names) * (batch.step - first) if batch else 0)

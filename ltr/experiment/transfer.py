@@ -38,20 +38,20 @@ def resolved(experiment: Experiment) -> Experiment:
     """
     if experiment.ticket is None:
         return experiment
-    name, at, round = experiment.ticket.partition("@")
+    name, at, round_number = experiment.ticket.partition("@")
     run = _source(Path(experiment.output_root), name)
     if run.folder.resolve().parent != Path(experiment.output_root).resolve():
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
-    if at and not round.isdecimal():
+    if at and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
         how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = parse(run.config)
-    rounds = int(round) if at else experiment.rounds
+    rounds = int(round_number) if at else experiment.rounds
     wanted = dataclasses.replace(
         experiment,
-        ticket=f"{run.folder.name}{at}{round}",
+        ticket=f"{run.folder.name}{at}{round_number}",
         rounds=rounds,
         prune_rate=source.prune_rate,
         pruning=source.pruning,
@@ -79,7 +79,9 @@ def _source(output_root: Path, name: str) -> catalog.Run:
 
 def _require(experiment: Experiment, groups: Groups) -> None:
     """ConfigError where the other run lacks a round or a replicate."""
-    rounds = [round for round in range(1, experiment.rounds + 1) if experiment.trains(round)]
+    rounds = [
+        round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
+    ]
     for name in ("initial", *map(round_name, rounds)):
         lacking = set(range(experiment.replicates)) - groups.members(name)
         if lacking:
@@ -89,7 +91,7 @@ def _require(experiment: Experiment, groups: Groups) -> None:
             )
 
 
-class Tickets:
+class SourceTickets:
     """The tickets of another run, cut to the shapes of this one.
 
     Args:
@@ -117,16 +119,16 @@ class Tickets:
         theirs = self._groups.load("initial", replicate)["origin"]
         return jax.tree.map(_fitting, theirs, drawn)
 
-    def mask(self, round: int, replicate: int, dense: Any) -> Any:
+    def mask(self, round_number: int, replicate: int, dense: Any) -> Any:
         """The mask of their round; of a head that does not fit the dense one."""
-        theirs = self._groups.load(round_name(round), replicate)["mask"]
+        theirs = self._groups.load(round_name(round_number), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
 
-    def prunable(self, kinds: Any) -> Any:
+    def prunable(self, layer_types: Any) -> Any:
         """The kinds, None of a head that does not fit."""
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
-        return masks.tree_map(lambda kind, fit: kind if fit else None, kinds, fits)
+        return masks.tree_map(lambda kind, fit: kind if fit else None, layer_types, fits)
 
 
 def _fitting(their: Any, our: Any) -> Any:

@@ -5,16 +5,16 @@ them everything trains as it does on an accelerator, by masked dense products.
 """
 
 from ltr.kernels.library import instruction_set
-from ltr.kernels.pattern import Packed, Pattern, pattern
+from ltr.kernels.pattern import SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
 from ltr.kernels.sparse import by_unit, conv, dense
 from ltr.kernels.words import sort
 
 __all__ = [
     "Images",
-    "Packed",
-    "Pattern",
     "Pixels",
+    "SparseKernel",
+    "SparsityPattern",
     "by_unit",
     "conv",
     "dense",

@@ -8,7 +8,7 @@ import numpy as np
 Array = jax.Array | np.ndarray
 
 
-class Pattern(NamedTuple):
+class SparsityPattern(NamedTuple):
     """The connections of a kernel [in, out], by output and by input; int32 arrays.
 
     Weights are kept in the order of their outputs, and in that of their inputs for each. Arrays of
@@ -29,14 +29,14 @@ class Pattern(NamedTuple):
     places: Array
 
 
-class Packed(NamedTuple):
+class SparseKernel(NamedTuple):
     """A sparse kernel: the float32 values [capacity] of its connections, and which those are."""
 
     values: Any
-    pattern: Pattern
+    pattern: SparsityPattern
 
 
-def pattern(kept: np.ndarray, capacity: int) -> Pattern:
+def pattern(kept: np.ndarray, capacity: int) -> SparsityPattern:
     """The pattern of a mask, boolean [in, out]; ValueError if it keeps more than `capacity` weights."""
     count = int(np.count_nonzero(kept))
     if count > capacity:
@@ -51,4 +51,6 @@ def pattern(kept: np.ndarray, capacity: int) -> Pattern:
     def padded(indices: np.ndarray) -> np.ndarray:
         return np.pad(indices, (0, capacity - count)).astype(np.int32)
 
-    return Pattern(starts(kept.sum(0)), padded(inputs), starts(kept.sum(1)), padded(outputs), padded(places))
+    return SparsityPattern(
+        starts(kept.sum(0)), padded(inputs), starts(kept.sum(1)), padded(outputs), padded(places)
+    )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ltr.kernels.library import instruction_set
-from ltr.kernels.pattern import Array, Packed, Pattern
+from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern
 from ltr.kernels.pixels import Pixels
 
 _BY_UNIT = {1: (0,), 2: (1, 0), 4: (1, 2, 3, 0)}
@@ -18,7 +18,7 @@ batch [batch, units] unit by unit, images [batch, height, width, channels] pixel
 
 
 @jax.custom_vjp
-def dense(x: jax.Array | Pixels, kernel: Packed, bias: jax.Array) -> jax.Array:
+def dense(x: jax.Array | Pixels, kernel: SparseKernel, bias: jax.Array) -> jax.Array:
     """Multiplies x [batch, in] by a sparse kernel [in, out] and adds bias [out] -> [batch, out]; float32.
 
     Its gradients are those of the values and not of a pruned weight, nor of pixels.
@@ -34,11 +34,11 @@ def dense(x: jax.Array | Pixels, kernel: Packed, bias: jax.Array) -> jax.Array:
     return _call("ltr_forward", y, x, *weights)
 
 
-def _dense_forward(x: jax.Array | Pixels, kernel: Packed, bias: jax.Array) -> tuple[jax.Array, Any]:
+def _dense_forward(x: jax.Array | Pixels, kernel: SparseKernel, bias: jax.Array) -> tuple[jax.Array, Any]:
     return dense(x, kernel, bias), (x, kernel, bias)
 
 
-def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, Packed, jax.Array]:
+def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, SparseKernel, jax.Array]:
     """Two calls, so that the gradient of x, where nobody asks for it, is not computed."""
     x, (values, pattern), bias = saved
     connections, of_x = (pattern.starts, pattern.inputs), None
@@ -49,16 +49,16 @@ def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, 
         by_input = pattern.by_input, pattern.outputs, pattern.places
         of_x = _call("ltr_of_inputs", x, gradient, values, *by_input)
         found = _call("ltr_of_weights", (values, bias), x, gradient, *connections)
-    return of_x, Packed(found[0], NO_GRADIENT), found[1]
+    return of_x, SparseKernel(found[0], NO_GRADIENT), found[1]
 
 
 dense.defvjp(_dense_forward, _dense_backward)
 
-NO_GRADIENT: Any = Pattern(*[None] * len(Pattern._fields))  # type: ignore[arg-type]
+NO_GRADIENT: Any = SparsityPattern(*[None] * len(SparsityPattern._fields))  # type: ignore[arg-type]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def conv(x: jax.Array, kernel: Packed, bias: jax.Array, stride: int) -> jax.Array:
+def conv(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: int) -> jax.Array:
     """Convolves x [batch, height, width, in] with a sparse kernel [odd, odd, in, out], square; float32.
 
     Adds bias [out]. Zero padding that keeps the size, of which every `stride`-th row and column is computed:
@@ -76,22 +76,22 @@ def conv(x: jax.Array, kernel: Packed, bias: jax.Array, stride: int) -> jax.Arra
     return _call("ltr_convolve", y, x, values, bias, pattern.starts, pattern.inputs, **taps)
 
 
-def _conv_forward(x: jax.Array, kernel: Packed, bias: jax.Array, stride: int) -> tuple[jax.Array, Any]:
+def _conv_forward(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: int) -> tuple[jax.Array, Any]:
     return conv(x, kernel, bias, stride), (x, kernel, bias)
 
 
-def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Array, Packed, jax.Array]:
+def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Array, SparseKernel, jax.Array]:
     x, (values, pattern), bias = saved
     taps, by_input = _taps(x, pattern, stride), (pattern.by_input, pattern.outputs, pattern.places)
     of_x = _call("ltr_of_images", x, gradient, values, *by_input, **taps)
     found = _call("ltr_of_kernel", (values, bias), x, gradient, pattern.starts, pattern.inputs, **taps)
-    return of_x, Packed(found[0], NO_GRADIENT), found[1]
+    return of_x, SparseKernel(found[0], NO_GRADIENT), found[1]
 
 
 conv.defvjp(_conv_forward, _conv_backward)
 
 
-def _taps(x: jax.Array, pattern: Pattern, stride: int) -> dict[str, int]:
+def _taps(x: jax.Array, pattern: SparsityPattern, stride: int) -> dict[str, int]:
     return {"size": math.isqrt((pattern.by_input.shape[0] - 1) // x.shape[-1]), "stride": stride}
 
 

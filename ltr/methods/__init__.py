@@ -6,12 +6,12 @@ from ltr.config.schema import Experiment
 from ltr.core.schedule import Schedule
 from ltr.errors import ConfigError
 from ltr.methods import early_bird, edge_popup, rigl, supermask, weights
-from ltr.methods.method import Beginning, Lane, Method, Parts
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput
 
 WEIGHTS_ALONE = "weights"
 """How everything trains that no arm says otherwise of."""
 
-METHODS: dict[str, Callable[[Parts], Method]] = {
+METHODS: dict[str, Callable[[MethodContext], Method]] = {
     WEIGHTS_ALONE: weights.build,
     "rigl": rigl.build,
     "supermask": supermask.build,
@@ -39,4 +39,14 @@ def check(experiment: Experiment, times: Schedule) -> None:
             )
 
 
-__all__ = ["METHODS", "SCORES", "WATCHED", "WEIGHTS_ALONE", "Beginning", "Lane", "Method", "Parts", "check"]
+__all__ = [
+    "METHODS",
+    "SCORES",
+    "WATCHED",
+    "WEIGHTS_ALONE",
+    "Lane",
+    "Method",
+    "MethodContext",
+    "MethodInput",
+    "check",
+]

@@ -11,7 +11,7 @@ from ltr import pruning
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
-from ltr.methods.method import Beginning, Lane, Method, Parts, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, tie_key
 from ltr.pruning import compiled
 
 QUEUE = 5
@@ -27,47 +27,47 @@ no mask can differ.
 NEVER = -1
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """As `weights`; and at the end of each epoch it draws the mask of the next round, by magnitude.
 
     Notes `early_bird_step`, the first step at which that mask and those of the four epochs before
     were nearly the same; null if there was none. It changes nothing of the training.
     """
-    trains = weights.build(parts)
+    trains = weights.build(context)
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        after, loss = trains.step(lane, images, labels, number)
-        ends = (number + 1) % parts.steps_per_epoch == 0
-        memory = lax.cond(ends, lambda: look(parts, after, number + 1), lambda: after.memory)
-        return after._replace(memory=memory), loss
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        after, loss = trains.step(lane, images, labels, step)
+        ends = (step + 1) % context.steps_per_epoch == 0
+        method_state = lax.cond(ends, lambda: look(context, after, step + 1), lambda: after.method_state)
+        return after._replace(method_state=method_state), loss
 
     return Method(begin, step, trains.network, notes)
 
 
-def begin(of: Beginning) -> tuple[Any, Any]:
+def begin(of: MethodInput) -> tuple[Any, Any]:
     """The arm's weights, and an empty queue of masks."""
-    memory = {
+    method_state = {
         "queue": jax.tree.map(lambda kept: np.zeros((QUEUE, *kept.shape), bool), of.mask),
         "seen": np.int32(0),
         "found": np.int32(NEVER),
         "target": jax.tree.map(np.int32, of.target),
     }
-    return of.weights, memory
+    return of.weights, method_state
 
 
-def look(parts: Parts, lane: Lane, number: jax.Array) -> Any:
-    """The lane's memory after a look at the mask that its weights after `number` steps would have."""
-    before, key = lane.memory, tie_key(lane, "early bird")
+def look(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
+    """The lane's memory after a look at the mask that its weights after `step` steps would have."""
+    before, key = lane.method_state, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
-    if parts.pruning.scope == "global":
-        worth = pruning.spare(sizes, parts.model.kinds, parts.pruning.rates)
+    if context.pruning.scope == "global":
+        worth = pruning.spare(sizes, context.model.layer_types, context.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)
     queue = jax.tree.map(lambda old, new: jnp.concatenate([old[1:], new[None]]), before["queue"], drawn)
     seen = before["seen"] + 1
     agree = (seen >= QUEUE) & (distances(queue, lane.mask).max() <= TOLERANCE)
-    found = jnp.where(agree & (before["found"] == NEVER), number, before["found"])
+    found = jnp.where(agree & (before["found"] == NEVER), step, before["found"])
     return before | {"queue": queue, "seen": seen, "found": found}
 
 
@@ -80,5 +80,5 @@ def distances(queue: Any, mask: Any) -> jax.Array:
 
 def notes(lane: Lane) -> dict[str, Any]:
     """`early_bird_step`."""
-    found = int(lane.memory["found"])
+    found = int(lane.method_state["found"])
     return {"early_bird_step": None if found == NEVER else found}

@@ -8,26 +8,26 @@ import numpy as np
 
 from ltr.core import masks
 from ltr.methods import scores
-from ltr.methods.method import Beginning, Lane, Method, Parts, no_notes, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes, tie_key
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """In every step the weights of largest |score| are used, in each layer as many as the mask keeps.
 
     The gradient of a |score| is that of the loss with respect to its weight, times the weight.
     """
 
-    def gate(lane: Lane, params: Any, number: jax.Array) -> Any:
+    def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
         chosen, sizes = choose(lane, params)
         return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), sizes)
 
     def network(lane: Lane) -> tuple[Any, Any]:
         return scores.network(choose(lane, lane.params)[0], lane)
 
-    return Method(begin, scores.step(parts, gate), network, no_notes)
+    return Method(begin, scores.step(context, gate), network, no_notes)
 
 
-def begin(of: Beginning) -> tuple[Any, Any]:
+def begin(of: MethodInput) -> tuple[Any, Any]:
     """Scores drawn evenly from -1/sqrt(fan_in) to 1/sqrt(fan_in), as the authors' code does."""
     generator = np.random.default_rng(np.asarray(jax.random.key_data(of.key)))
 

@@ -24,26 +24,26 @@ class Lane(NamedTuple):
     Attributes:
         params: float32, what the optimizer moves, in the shape of weights and biases; of packed kernels
             the kept weights alone.
-        moments: the optimizer's state.
+        opt_state: the optimizer's state.
         mask: the connections of the subnetwork (see `ltr.core.masks`); of kernels that are packed, patterns.
         key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
         loss: float32, the sum of the batches' mean losses since the last evaluation.
-        memory: whatever else its method carries from step to step.
-        least: float32, the least validation loss so far.
-        best: float32, like the weights of its network, those that had it.
+        method_state: whatever else its method carries from step to step.
+        best_val_loss: float32, the least validation loss so far.
+        best_params: float32, like the weights of its network, those that had it.
     """
 
     params: Any
-    moments: Any
+    opt_state: Any
     mask: Any
     key: Array
     loss: Array
-    memory: Any = ()
-    least: Array = np.array(np.inf, np.float32)
-    best: Any = ()
+    method_state: Any = ()
+    best_val_loss: Array = np.array(np.inf, np.float32)
+    best_params: Any = ()
 
 
-class Beginning(NamedTuple):
+class MethodInput(NamedTuple):
     """What a method makes a lane of: NumPy arrays.
 
     Attributes:
@@ -66,21 +66,21 @@ class Method(NamedTuple):
     """A way to train.
 
     Attributes:
-        begin: beginning -> a lane's `params` and `memory`, NumPy arrays.
+        begin: beginning -> a lane's `params` and `method_state`, NumPy arrays.
         step: a step of the training.
         network: lane -> the mask and the weights of the network that it stands for.
         notes: a lane at its end, on the host -> what to add to its row of the results table.
         packs: whether it trains packed lanes too: it asks nothing of weights that are not kept.
     """
 
-    begin: Callable[[Beginning], tuple[Any, Any]]
+    begin: Callable[[MethodInput], tuple[Any, Any]]
     step: Step
     network: Callable[[Lane], tuple[Any, Any]]
     notes: Callable[[Lane], dict[str, Any]]
     packs: bool = False
 
 
-class Parts(NamedTuple):
+class MethodContext(NamedTuple):
     """What methods are made of.
 
     Attributes:
@@ -114,12 +114,14 @@ def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
     return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
 
 
-def moved(optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0) -> Lane:
+def apply_update(
+    optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0
+) -> Lane:
     """The lane after a step of the optimizer, `multiple` times as long as its learning rate has it."""
-    direction, moments = optimizer.direction.update(gradients, lane.moments, lane.params)
+    direction, opt_state = optimizer.direction.update(gradients, lane.opt_state, lane.params)
     rate = multiple * optimizer.learning_rate(step)
     params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
-    return lane._replace(params=params, moments=moments)
+    return lane._replace(params=params, opt_state=opt_state)
 
 
 def no_notes(lane: Lane) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Lane, Method, Parts, loss_of, moved, no_notes, tie_key
+from ltr.methods.method import Lane, Method, MethodContext, apply_update, loss_of, no_notes, tie_key
 from ltr.methods.weights import begin, network
 from ltr.models import with_statistics
 from ltr.pruning import compiled, ties
@@ -25,7 +25,7 @@ UNTIL = 0.75
 """The part of the training that has moves."""
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """Trains the weights; now and then connections of small weight give way to those of large gradient.
 
     Every layer keeps its density: the smallest |weight| are dropped, and as many are grown of the largest
@@ -39,30 +39,30 @@ def build(parts: Parts) -> Method:
     from 1, and first moves after `EVERY` steps. Both grow among all that are not kept, as here. The
     authors add noise of deviation 1e-5 to |weight|; here equal weights and gradients alone are drawn by lot.
     """
-    last = UNTIL * parts.steps
+    last = UNTIL * context.steps
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(parts.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
 
         def train() -> Lane:
-            return moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)
+            return apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
 
         def move() -> Lane:
-            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * number / last))
-            draws = (tie_key(lane, purpose, number) for purpose in ("drop", "grow"))
+            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * step / last))
+            draws = (tie_key(lane, purpose, step) for purpose in ("drop", "grow"))
             mask = moved_mask(lane.mask, lane.params, gradients, fraction, *draws)
-            return with_mask(parts.optimizer.direction, lane, mask)
+            return with_mask(context.optimizer.direction, lane, mask)
 
-        after = lax.cond(is_move(number, parts.steps), move, train)
+        after = lax.cond(is_move(step, context.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes)
 
 
-def is_move(number: Any, steps: int) -> Any:
+def is_move(step: Any, steps: int) -> Any:
     """Whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
-    return (number % EVERY == 0) & (number < UNTIL * steps)
+    return (step % EVERY == 0) & (step < UNTIL * steps)
 
 
 def moves(first: int, last: int, steps: int) -> bool:
@@ -95,7 +95,7 @@ def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) ->
     everywhere = masks.tree_map(
         lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
     )
-    moments = optax.tree.map_params(
-        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.moments, everywhere
+    opt_state = optax.tree.map_params(
+        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.opt_state, everywhere
     )
-    return lane._replace(params=masks.apply(mask, lane.params), moments=moments, mask=mask)
+    return lane._replace(params=masks.apply(mask, lane.params), opt_state=opt_state, mask=mask)

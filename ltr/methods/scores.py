@@ -1,7 +1,7 @@
 """What trainings of scores share: weights stay as they are, and a score decides which of them are used.
 
 Their lanes have scores in the place of prunable kernels in `params`; the weights that these stand for
-are in `memory`, as "weights".
+are in `method_state`, as "weights".
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Beginning, Lane, Parts, Step, loss_of, moved
+from ltr.methods.method import Lane, MethodContext, MethodInput, Step, apply_update, loss_of
 from ltr.models import with_statistics
 from ltr.pruning import compiled
 
 
-def begin(of: Beginning, draw: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+def begin(of: MethodInput, draw: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     """The beginning of a lane: a layer's mask and weights -> its scores."""
     params = masks.tree_map(
         lambda kept, weight: weight if kept is None else draw(kept, weight), of.mask, of.weights
@@ -26,7 +26,7 @@ def begin(of: Beginning, draw: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     return params, {"weights": masks.where(of.mask, of.weights)}
 
 
-def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
+def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
     """A step on the scores of a lane.
 
     Every weight is multiplied by its gate, which is 0 or 1, and whose gradient with respect to the
@@ -34,20 +34,20 @@ def step(parts: Parts, gate: Callable[[Lane, Any, jax.Array], Any], multiple: fl
     statistics.
 
     Args:
-        parts: see `ltr.methods.Parts`.
+        context: see `ltr.methods.MethodContext`.
         gate: lane, its params, int32 step -> float32 gates, like the mask.
-        multiple: see `moved`.
+        multiple: see `apply_update`.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(parts.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
 
         def gated(params: Any) -> tuple[jax.Array, Any]:
-            gates = gate(lane, params, number)
-            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.memory["weights"]))
+            gates = gate(lane, params, step)
+            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        after = moved(parts.optimizer, lane, gradients, number, multiple)
+        after = apply_update(context.optimizer, lane, gradients, step, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )
@@ -77,6 +77,6 @@ def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
         lambda kept, param, weight: param if kept is None else weight,
         mask,
         lane.params,
-        lane.memory["weights"],
+        lane.method_state["weights"],
     )
     return mask, masks.apply(mask, weights)

@@ -6,26 +6,26 @@ import jax
 
 from ltr.core import masks
 from ltr.kernels import Images
-from ltr.methods.method import Beginning, Lane, Method, Parts, loss_of, moved, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, apply_update, loss_of, no_notes
 from ltr.models import with_statistics
 
 
-def build(parts: Parts) -> Method:
+def build(context: MethodContext) -> Method:
     """The optimizer moves the weights that the mask keeps.
 
     The gradients are masked, so weights and moments of pruned connections stay exactly zero.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, number: jax.Array) -> tuple[Lane, jax.Array]:
-        loss = loss_of(parts.model, lane, images, labels, number)
+    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+        loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
-        after = moved(parts.optimizer, lane, masks.apply(lane.mask, gradients), number)
+        after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes, packs=True)
 
 
-def begin(of: Beginning) -> tuple[Any, Any]:
+def begin(of: MethodInput) -> tuple[Any, Any]:
     """The arm's weights, and nothing else."""
     return of.weights, ()
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.models import conv, lenet, resnet, vgg, wide_resnet
-from ltr.models.model import KINDS, Model, with_statistics
+from ltr.models.model import LAYER_TYPES, Model, with_statistics
 from ltr.suggestions import nearest
 
 
@@ -52,4 +52,4 @@ def _find(config: Config) -> Network:
     return MODELS[config.name]
 
 
-__all__ = ["KINDS", "MODELS", "Model", "Network", "build", "title", "with_statistics"]
+__all__ = ["LAYER_TYPES", "MODELS", "Model", "Network", "build", "title", "with_statistics"]

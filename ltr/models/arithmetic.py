@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ltr import kernels
-from ltr.kernels import Packed, Pixels
+from ltr.kernels import Pixels, SparseKernel
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -15,7 +15,7 @@ _IMAGES = 4
 """Images of which the CPU computes a kernel's gradient at once: few enough to stay in a core's cache."""
 
 
-def dense(x: jax.Array | Pixels, kernel: jax.Array | Packed, bias: jax.Array) -> jax.Array:
+def dense(x: jax.Array | Pixels, kernel: jax.Array | SparseKernel, bias: jax.Array) -> jax.Array:
     """Multiplies x [batch, ...], flattened to [batch, in], kernel [in, out], adds bias -> [batch, out].
 
     Pixels go with a packed kernel.
@@ -23,20 +23,20 @@ def dense(x: jax.Array | Pixels, kernel: jax.Array | Packed, bias: jax.Array) ->
     if isinstance(x, Pixels):
         return kernels.dense(x, kernel, bias)
     flat = x.reshape(x.shape[0], -1)
-    if isinstance(kernel, Packed):
+    if isinstance(kernel, SparseKernel):
         return kernels.dense(flat if x.ndim == 2 else kernels.by_unit(flat), kernel, bias)
     return flat @ kernel + bias
 
 
 def conv(
-    x: jax.Array, kernel: jax.Array | Packed, bias: jax.Array | None = None, stride: int = 1
+    x: jax.Array, kernel: jax.Array | SparseKernel, bias: jax.Array | None = None, stride: int = 1
 ) -> jax.Array:
     """Convolves x [batch, height, width, in], kernel [odd, odd, in, out], and adds bias [out], if any.
 
     Zero padding that keeps the size, of which every `stride`-th row and column is computed:
     -> [batch, ceil(height / stride), ceil(width / stride), out].
     """
-    if isinstance(kernel, Packed):
+    if isinstance(kernel, SparseKernel):
         none = jnp.zeros(kernel.pattern.starts.shape[0] - 1)
         return kernels.conv(x, kernel, none if bias is None else bias, stride)
     y = _conv(x, kernel, stride)
@@ -100,8 +100,8 @@ def _of_kernel(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array
             return lax.dot_general(seen, gradient, (((0,), (0,)), ((), ())))
 
         rows, columns, *_ = kernel.shape
-        places = [[at(row, column) for column in range(columns)] for row in range(rows)]
-        return total + jnp.stack([jnp.stack(row) for row in places]), None
+        num_positions = [[at(row, column) for column in range(columns)] for row in range(rows)]
+        return total + jnp.stack([jnp.stack(row) for row in num_positions]), None
 
     count = next(count for count in range(_IMAGES, 0, -1) if len(x) % count == 0)
     batches = [array.reshape(-1, count, *array.shape[1:]) for array in (x, gradient)]

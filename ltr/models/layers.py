@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.kernels import Packed, Pixels
+from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
 
 INITIALIZERS = {
@@ -78,7 +78,7 @@ def _taps_inside(length: int, size: int, stride: int) -> np.ndarray:
 def _kernel(layer: nn.Module, init: Any, shape: tuple[int, ...]) -> Any:
     """A layer's kernel, which may be handed in packed: of a shape that Flax would not take."""
     given: Any = layer.get_variable("params", "kernel")
-    return given if isinstance(given, Packed) else layer.param("kernel", init, shape)
+    return given if isinstance(given, SparseKernel) else layer.param("kernel", init, shape)
 
 
 BatchNorm = partial(nn.BatchNorm, momentum=0.9)

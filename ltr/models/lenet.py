@@ -32,4 +32,4 @@ def lenet_300_100(config: Config, image_shape: tuple[int, int, int], classes: in
     """LeNet-300-100 of Frankle & Carbin (2019): 266,200 weights on MNIST."""
     hidden = tuple(scaled(width, config.width) for width in (300, 100))
     net = LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init])
-    return from_linen(net, image_shape, reads="dense_1")
+    return from_linen(net, image_shape, input_layer="dense_1")

@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ltr.kernels import Images
 from ltr.models.layers import Conv, Dense
 
-KINDS = ("conv", "dense", "output", "shortcut")
+LAYER_TYPES = ("conv", "dense", "output", "shortcut")
 """The kinds of layers that may be pruned, each at its own rate."""
 
 STATISTICS = "batch_stats"
@@ -34,14 +34,14 @@ class Model(NamedTuple):
             for `with_statistics`.
         statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
             `with_statistics`; None of a network without running statistics.
-        kinds: like the parameters; a kind of `KINDS` for a prunable kernel, None elsewhere.
-        places: like the kinds; at how many places of an image a kernel is used, None of one that
+        layer_types: like the parameters; a kind of `LAYER_TYPES` for a prunable kernel, None elsewhere.
+        num_positions: like the kinds; at how many places of an image a kernel is used, None of one that
             cannot train packed (see `ltr.engine.packing`): of a layer that is none of `ltr.models.layers`.
         uses: like the kinds; of how many products of an image, forward, each weight is a factor: int64 that
             broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
             that fall on padding count for nothing, except in layers other than those of `ltr.models.layers`.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
-        reads: the dense layer that alone is given the images, if there is one and they have one channel:
+        input_layer: the dense layer that alone is given the images, if there is one and they have one channel:
             where it is packed, it may be given them as `ltr.kernels.Pixels`.
     """
 
@@ -49,11 +49,11 @@ class Model(NamedTuple):
     apply: Callable[[Any, Images], jax.Array]
     train: Callable[[Any, Images, jax.Array], tuple[jax.Array, Any]]
     statistics: Callable[[Any, Images, jax.Array], Any] | None
-    kinds: Any
-    places: Any
+    layer_types: Any
+    num_positions: Any
     uses: Any
     first: str
-    reads: str | None = None
+    input_layer: str | None = None
 
 
 def with_statistics(params: Any, statistics: Any) -> Any:
@@ -61,11 +61,11 @@ def with_statistics(params: Any, statistics: Any) -> Any:
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
 
-def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str | None = None) -> Model:
+def from_linen(module: nn.Module, image_shape: tuple[int, int, int], input_layer: str | None = None) -> Model:
     """A `Model` of a Linen module that is called with images and whether it trains.
 
     Its layers with a kernel are named by their kind: `conv_1`, `dense_1`, `shortcut`, ..., `output`.
-    `reads` names the `Dense` layer that alone is given the images, where there is one.
+    `input_layer` names the `Dense` layer that alone is given the images, where there is one.
     """
 
     def collections(key: jax.Array) -> Any:
@@ -100,26 +100,26 @@ def from_linen(module: nn.Module, image_shape: tuple[int, int, int], reads: str 
         return unflatten_dict(taken)
 
     shapes = jax.eval_shape(init, jax.random.key(0))
-    kinds = jax.tree.map_with_path(_kind, shapes)
+    layer_types = jax.tree.map_with_path(_kind, shapes)
     used, momenta = _uses(collections), _momenta(collections)
 
     def uses(path: tuple[Any, ...], _: Any) -> np.ndarray:
         return used[_layer(path)].uses
 
-    def places(path: tuple[Any, ...], _: Any) -> int | None:
+    def num_positions(path: tuple[Any, ...], _: Any) -> int | None:
         use = used[_layer(path)]
-        return use.places if use.packs else None
+        return use.num_positions if use.packs else None
 
     prunable = jax.tree.map(
-        lambda kind, shape: kind and shape, kinds, shapes, is_leaf=lambda leaf: leaf is None
+        lambda kind, shape: kind and shape, layer_types, shapes, is_leaf=lambda leaf: leaf is None
     )
-    used_at, used_in = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (places, uses))
+    used_at, used_in = (jax.tree.map_with_path(of_layer, prunable) for of_layer in (num_positions, uses))
     first = "/".join(head := next(iter(used)))
-    if reads and (first != reads or not used[head].packs):
-        raise ValueError(f"reads={reads}: it is {first} that is given the images")
-    pixels = reads if image_shape[-1] == 1 else None
+    if input_layer and (first != input_layer or not used[head].packs):
+        raise ValueError(f"reads={input_layer}: it is {first} that is given the images")
+    pixels = input_layer if image_shape[-1] == 1 else None
     of_batch = statistics if moving else None
-    return Model(init, apply, train, of_batch, kinds, used_at, used_in, first, pixels)
+    return Model(init, apply, train, of_batch, layer_types, used_at, used_in, first, pixels)
 
 
 def _layer(path: tuple[Any, ...]) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ class _Use(NamedTuple):
     `packs`: whether it takes a packed kernel.
     """
 
-    places: int
+    num_positions: int
     uses: np.ndarray
     packs: bool
 
@@ -144,10 +144,10 @@ def _uses(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], _Use]:
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result = call(*args, **kwargs)
         if context.method_name == "__call__" and context.module.has_variable("params", "kernel"):
-            layer, places = context.module, math.prod(result.shape[1:-1])
+            layer, num_positions = context.module, math.prod(result.shape[1:-1])
             packs = isinstance(layer, Dense | Conv)
-            uses = layer.uses(args[0].shape) if packs else np.full((1, 1), places)
-            found[layer.path] = _Use(places, uses, packs)
+            uses = layer.uses(args[0].shape) if packs else np.full((1, 1), num_positions)
+            found[layer.path] = _Use(num_positions, uses, packs)
         return result
 
     with nn.intercept_methods(note):
@@ -174,6 +174,6 @@ def _kind(path: tuple[Any, ...], _: Any) -> str | None:
     kind = str(layer).partition("_")[0]
     if parameter != "kernel":
         return None
-    if kind not in KINDS:
-        raise ValueError(f"layer {layer}: a layer with a kernel is named by its kind, one of {KINDS}")
+    if kind not in LAYER_TYPES:
+        raise ValueError(f"layer {layer}: a layer with a kernel is named by its kind, one of {LAYER_TYPES}")
     return kind

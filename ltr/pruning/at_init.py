@@ -24,7 +24,7 @@ SYNFLOW_ROUNDS = 100
 """Prunings of SynFlow, from density 1 to the last."""
 
 
-class Network(NamedTuple):
+class ScoringInput(NamedTuple):
     """What pruning at initialisation may look at.
 
     Attributes:
@@ -44,14 +44,14 @@ class Network(NamedTuple):
     keep: int
 
 
-AtInit = Callable[[Network], Any]
+AtInit = Callable[[ScoringInput], Any]
 """Network -> a mask that keeps exactly `keep` weights."""
 
-Score = Callable[[Network, Any], Any]
+Score = Callable[[ScoringInput, Any], Any]
 """Network, its mask so far -> scores like the mask; the lowest are pruned."""
 
 
-def snip(network: Network, mask: Any) -> Any:
+def snip(network: ScoringInput, mask: Any) -> Any:
     """|g theta|, how much the loss changes as a weight goes (Lee et al., 2019, SNIP)."""
     model, params, images, labels, key, _ = network
     kernels = _kernels(model, params)
@@ -59,7 +59,7 @@ def snip(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: abs(g * theta), gradient, kernels)
 
 
-def grasp(network: Network, mask: Any) -> Any:
+def grasp(network: ScoringInput, mask: Any) -> Any:
     """Theta (H g), with logits divided by 200 (Wang et al., 2020, GraSP).
 
     Removed is what hinders the flow of gradients most: where -theta (H g) is highest. H and g are
@@ -71,7 +71,7 @@ def grasp(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda hg, theta: theta * hg, product, kernels)
 
 
-def synflow(network: Network, mask: Any) -> Any:
+def synflow(network: ScoringInput, mask: Any) -> Any:
     """|dR/dtheta theta|, a weight's share of the synaptic flow R (Tanaka et al., 2020, SynFlow).
 
     R is the sum of outputs for an image of ones, of the pruned network with the absolute values of
@@ -85,17 +85,17 @@ def synflow(network: Network, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: g * theta, flow, kernels)
 
 
-def magnitude_at_init(network: Network, mask: Any) -> Any:
+def magnitude_at_init(network: ScoringInput, mask: Any) -> Any:
     """|theta_0|."""
     return jax.tree.map(np.abs, _kernels(network.model, network.params))
 
 
-def random_at_init(network: Network) -> Any:
+def random_at_init(network: ScoringInput) -> Any:
     """A mask drawn evenly in each layer, all of the same density.
 
     Frankle et al. draw over all layers together, which leaves about that density in each; here it is exact.
     """
-    dense = masks.ones(network.params, network.model.kinds)
+    dense = masks.ones(network.params, network.model.layer_types)
     leaves, structure = jax.tree.flatten(dense)
     shares = sharing.uniform([leaf.shape for leaf in leaves], network.keep)
     counts = sharing.whole(shares, network.keep, [leaf.size for leaf in leaves])
@@ -111,8 +111,8 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
     With `sign=-1` prune the highest.
     """
 
-    def mask(network: Network) -> Any:
-        found = masks.ones(network.params, network.model.kinds)
+    def mask(network: ScoringInput) -> Any:
+        found = masks.ones(network.params, network.model.layer_types)
         weights = masks.count(found)
         for step in range(1, rounds + 1):
             scores = jax.tree.map(lambda leaf: sign * np.asarray(leaf), score(network, found))
@@ -161,7 +161,7 @@ def inverted(name: str) -> AtInit:
 
 
 def _kernels(model: Model, params: Any) -> Any:
-    return masks.where(model.kinds, params)
+    return masks.where(model.layer_types, params)
 
 
 def _with_kernels(kernels: Any, params: Any) -> Any:

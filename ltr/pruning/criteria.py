@@ -13,7 +13,7 @@ import numpy as np
 from ltr.core import masks
 
 
-class Evidence(NamedTuple):
+class PruningInput(NamedTuple):
     """What a criterion may look at: NumPy pytrees of one structure.
 
     Attributes:
@@ -29,7 +29,7 @@ class Evidence(NamedTuple):
     key: jax.Array
 
 
-Criterion = Callable[[Evidence], Any]
+Criterion = Callable[[PruningInput], Any]
 """Evidence -> scores: float arrays like the mask, finite; those of pruned weights do not matter.
 
 Equal weights have equal scores, whatever their index: which of them are kept is drawn (see
@@ -37,7 +37,7 @@ Equal weights have equal scores, whatever their index: which of them are kept is
 """
 
 
-def _kernels(of: Evidence, score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Any:
+def _kernels(of: PruningInput, score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Any:
     """The score of each prunable kernel by its initial weights, trained weights and mask."""
     return masks.tree_map(
         lambda kept, initial, trained: None if kept is None else score(initial, trained, kept),
@@ -55,27 +55,27 @@ def _percentiles(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return found
 
 
-def magnitude(of: Evidence) -> Any:
+def magnitude(of: PruningInput) -> Any:
     """|theta_T| (Frankle & Carbin, 2019; "large_final" of Zhou et al.)."""
     return _kernels(of, lambda initial, trained, kept: np.abs(trained))
 
 
-def small_final(of: Evidence) -> Any:
+def small_final(of: PruningInput) -> Any:
     """-|theta_T|."""
     return _kernels(of, lambda initial, trained, kept: -np.abs(trained))
 
 
-def large_init(of: Evidence) -> Any:
+def large_init(of: PruningInput) -> Any:
     """|theta_0|."""
     return _kernels(of, lambda initial, trained, kept: np.abs(initial))
 
 
-def small_init(of: Evidence) -> Any:
+def small_init(of: PruningInput) -> Any:
     """-|theta_0|."""
     return _kernels(of, lambda initial, trained, kept: -np.abs(initial))
 
 
-def large_init_large_final(of: Evidence) -> Any:
+def large_init_large_final(of: PruningInput) -> Any:
     """The lower of the percentiles of |theta_0| and |theta_T| among the layer's survivors.
 
     Zhou et al. keep the weights of which both are above a common percentile, and bisect for the
@@ -90,7 +90,7 @@ def large_init_large_final(of: Evidence) -> Any:
     )
 
 
-def small_init_small_final(of: Evidence) -> Any:
+def small_init_small_final(of: PruningInput) -> Any:
     """As `large_init_large_final`, of -|theta_0| and -|theta_T|: both below a common percentile."""
     return _kernels(
         of,
@@ -100,17 +100,17 @@ def small_init_small_final(of: Evidence) -> Any:
     )
 
 
-def magnitude_increase(of: Evidence) -> Any:
+def magnitude_increase(of: PruningInput) -> Any:
     """|theta_T| - |theta_0|."""
     return _kernels(of, lambda initial, trained, kept: np.abs(trained) - np.abs(initial))
 
 
-def movement(of: Evidence) -> Any:
+def movement(of: PruningInput) -> Any:
     """|theta_T - theta_0|."""
     return _kernels(of, lambda initial, trained, kept: np.abs(trained - initial))
 
 
-def random(of: Evidence) -> Any:
+def random(of: PruningInput) -> Any:
     """Drawn evenly from [0, 1)."""
     generator = np.random.default_rng(np.asarray(jax.random.key_data(of.key)))
     return _kernels(of, lambda initial, trained, kept: generator.random(kept.shape, np.float32))

@@ -22,12 +22,12 @@ class Rewinding(NamedTuple):
     span: Callable[[int, int], tuple[int, int]]
 
 
-def at_the_rewind_step(mask: Any, trained: Any, origin: Any) -> Any:
+def at_the_rewind_step(mask: Any, trained: Any, rewind_params: Any) -> Any:
     """The weights at the rewind step, masked."""
-    return masks.apply(mask, origin)
+    return masks.apply(mask, rewind_params)
 
 
-def as_trained(mask: Any, trained: Any, origin: Any) -> Any:
+def as_trained(mask: Any, trained: Any, rewind_params: Any) -> Any:
     """The weights after training, masked."""
     return masks.apply(mask, trained)
 

@@ -21,19 +21,19 @@ SHARES = {"uniform": sharing.uniform, "erk": sharing.erdos_renyi_kernel}
 """Scopes that divide a total among the layers."""
 
 
-def targets(config: Pruning, prune_rate: float, rounds: int, kinds: Any, params: Any) -> list[Any]:
+def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, params: Any) -> list[Any]:
     """The targets of rounds 0 to `rounds`.
 
     Args:
         config: a layer whose kind has rate 0 is never pruned.
         prune_rate: see `ltr.config.schema.Experiment`; not looked at where there are `config.densities`.
         rounds: prunings, at most as many as there are `config.densities`.
-        kinds: see `ltr.models.Model`.
+        layer_types: see `ltr.models.Model`.
         params: like the parameters, of anything that has a shape.
     """
-    rates = jax.tree.leaves(layer_rates(config, prune_rate, kinds))
-    names, structure = jax.tree.flatten(masks.layer_names(kinds))
-    shapes = [leaf.shape for leaf in jax.tree.leaves(masks.where(kinds, params))]
+    rates = jax.tree.leaves(layer_rates(config, prune_rate, layer_types))
+    names, structure = jax.tree.flatten(masks.layer_names(layer_types))
+    shapes = [leaf.shape for leaf in jax.tree.leaves(masks.where(layer_types, params))]
     if config.scope == "layerwise":
         counts = _each_by_rate(shapes, rates, rounds)
     else:
@@ -54,8 +54,8 @@ def met_by(config: Pruning, mask: Any) -> Any:
     return masks.count(mask) if config.scope == "global" else jax.tree.map(np.count_nonzero, mask)
 
 
-def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:
-    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.KINDS`).
+def layer_rates(config: Pruning, prune_rate: float, layer_types: Any) -> Any:
+    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.LAYER_TYPES`).
 
     ConfigError if a rate is 1 or more, or if rates are unequal where layers are pruned together.
     """
@@ -66,12 +66,12 @@ def layer_rates(config: Pruning, prune_rate: float, kinds: Any) -> Any:
             raise ConfigError(
                 f"pruning.rates.{kind}={multiple}: times prune_rate={prune_rate} must be less than 1"
             )
-    used = {kind for kind in jax.tree.leaves(kinds) if rates[kind]}
+    used = {kind for kind in jax.tree.leaves(layer_types) if rates[kind]}
     if config.scope != "layerwise" and len({rates[kind] for kind in used}) > 1:
         raise ConfigError(
             f"pruning.scope={config.scope}: pruning.rates must be equal, or 0 for layers never pruned"
         )
-    return masks.tree_map(lambda kind: None if kind is None else rates[kind], kinds)
+    return masks.tree_map(lambda kind: None if kind is None else rates[kind], layer_types)
 
 
 def fraction_of(rate: Fraction, count: int) -> int:
@@ -120,12 +120,12 @@ def _shared(
     pruned = [n for n, rate in enumerate(rates) if rate]
     spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
     found: list[Sequence[int]] = []
-    for round, total in enumerate(totals):
+    for round_number, total in enumerate(totals):
         shares = SHARES[config.scope]([shapes[n] for n in pruned], total - spared)
         kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
         if 0 in kept:
             raise ConfigError(
-                f"pruning.scope={config.scope}: round {round} would empty layer "
+                f"pruning.scope={config.scope}: round {round_number} would empty layer "
                 f"{names[pruned[kept.index(0)]]}; prune less, or in fewer rounds"
             )
         of_layer = dict(zip(pruned, kept, strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """An arm's name in a figure and in a sentence, and its colour and marker (of matplotlib)."""
 
     label: str
@@ -15,17 +15,17 @@ class Look(NamedTuple):
 
 
 ARMS = {
-    "ticket": Look("ticket", "the ticket", "#0072B2", "o"),
-    "random_reinit": Look("random reinit", "the same mask with fresh weights", "#D55E00", "s"),
-    "random_mask": Look("random mask", "a random mask", "#009E73", "^"),
-    "one_shot": Look("one-shot", "one-shot pruning", "#B0508F", "D"),
+    "ticket": Style("ticket", "the ticket", "#0072B2", "o"),
+    "random_reinit": Style("random reinit", "the same mask with fresh weights", "#D55E00", "s"),
+    "random_mask": Style("random mask", "a random mask", "#009E73", "^"),
+    "one_shot": Style("one-shot", "one-shot pruning", "#B0508F", "D"),
 }
 """The arms with a look of their own, in the order in which they are shown.
 
 Colours are after Okabe & Ito 2008: the colour-blind can tell them apart.
 """
 
-DENSE = Look("dense", "the dense network", "#555555", "")
+DENSE = Style("dense", "the dense network", "#555555", "")
 """The baseline: the ticket arm of round 0."""
 
 _COLOURS, _MARKERS = ("#E69F00", "#56B4E9", "#7F6A00", "#000000"), ("v", "P", "X", "p")
@@ -43,10 +43,10 @@ def in_order(arms: Iterable[str]) -> list[str]:
     return sorted(set(arms), key=lambda arm: (known.index(arm) if arm in ARMS else len(known), arm))
 
 
-def looks(arms: Iterable[str]) -> dict[str, Look]:
+def styles(arms: Iterable[str]) -> dict[str, Style]:
     """The look of each arm, in order; arms without one of their own take spare ones in turn."""
     spare = itertools.cycle(_SPARE)
     return {
-        arm: ARMS[arm] if arm in ARMS else Look(arm.replace("_", " "), arm, *next(spare))
+        arm: ARMS[arm] if arm in ARMS else Style(arm.replace("_", " "), arm, *next(spare))
         for arm in in_order(arms)
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.report.arms import Look
+from ltr.report.arms import Style
 from ltr.report.formatting import percent
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def fit_heights(
     axes.set_ylim(0 if from_zero else max(low - margin, possible.low), min(high + margin, possible.high))
 
 
-def label_ends(axes: Axes, ends: Mapping[Look, float]) -> None:
+def label_ends(axes: Axes, ends: Mapping[Style, float]) -> None:
     """Name each curve beside its end, in its colour; names that would touch are moved apart."""
     x = axes.get_xlim()[0]
     wanted = (axes.transScale + axes.transLimits).transform([(x, y) for y in ends.values()])[:, 1]
     heights = apart(wanted, min(LABEL_GAP, 1 / len(ends)))
-    for look, height in zip(ends, heights, strict=True):
-        axes.text(1.03, height, look.label, color=look.colour, va="center", transform=axes.transAxes)
+    for style, height in zip(ends, heights, strict=True):
+        axes.text(1.03, height, style.label, color=style.colour, va="center", transform=axes.transAxes)
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:

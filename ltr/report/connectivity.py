@@ -8,7 +8,7 @@ import pandas as pd
 
 from ltr.analysis.connectivity import STABLE
 from ltr.report import text_table
-from ltr.report.arms import DENSE, Look
+from ltr.report.arms import DENSE, Style
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, save
 from ltr.report.formatting import percent, plus_minus, spread
@@ -16,11 +16,11 @@ from ltr.report.formatting import percent, plus_minus, spread
 POSSIBLE = Limits(0, 100)
 """Barriers in pp: a line is at its ends no better than they are on average."""
 
-LOOKS = {
-    "orders": Look("data orders", "two data orders", "#0072B2", "o"),
-    "rounds": Look("next round", "a round and the next", "#D55E00", "s"),
+STYLES = {
+    "orders": Style("data orders", "two data orders", "#0072B2", "o"),
+    "rounds": Style("next round", "a round and the next", "#D55E00", "s"),
 }
-THRESHOLD = Look("stable below", "the threshold of stability", DENSE.colour, "")
+THRESHOLD = Style("stable below", "the threshold of stability", DENSE.colour, "")
 
 
 def table(summary: pd.DataFrame) -> str:
@@ -88,8 +88,8 @@ def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
         figure, axes = empty("error barrier (pp)", title + _between(summary), spread(summary["n"]))
         axes.axhline(100 * STABLE, color=THRESHOLD.colour, linestyle=(0, (4, 2)), linewidth=0.8)
         ends = {
-            look: curve(axes, points[points["kind"] == kind], look, kind, POSSIBLE)
-            for kind, look in LOOKS.items()
+            style: curve(axes, points[points["kind"] == kind], style, kind, POSSIBLE)
+            for kind, style in STYLES.items()
             if kind in set(points["kind"])
         }
         ticks_of_density(axes, summary["density"])

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ltr.analysis.summary import by_replicate, by_round
 from ltr.core import atomic
-from ltr.report.arms import DENSE, Look, looks
+from ltr.report.arms import DENSE, Style, styles
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.formatting import spread
 
@@ -126,14 +126,14 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
 def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates: bool = False) -> Figure:
     """A measure against density, a curve an arm; `with_replicates`, every replicate as a faint point."""
     summary = by_round(results)
-    arms, points = looks(summary["arm"]), _points(summary, measure)
+    arms, points = styles(summary["arm"]), _points(summary, measure)
     bound = "; open: lower bound" if points["is_bound"].any() else ""
     figure, axes = empty(measure.label, title, f"{spread(summary['n'])}{bound}", labels=len(arms) + 1)
     ends = _dense(axes, points[summary["round"] == 0], measure.possible)
     if with_replicates:
         _replicates(axes, _points(by_replicate(results), measure), arms)
-    for arm, look in arms.items():
-        ends[look] = curve(axes, points[points["arm"] == arm], look, arm, measure.possible)
+    for arm, style in arms.items():
+        ends[style] = curve(axes, points[points["arm"] == arm], style, arm, measure.possible)
     ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
     fit_heights(axes, points["mean"], points["bar"], measure.possible, measure.from_zero)
     label_ends(axes, ends)
@@ -161,21 +161,21 @@ def _points(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
 
 def _side_by_side(rows: pd.DataFrame) -> pd.Series:
     """Densities; those of arms of one round are moved apart, so that their intervals can be told apart."""
-    alone = [arm for arm in looks(rows["arm"]) if rows.loc[rows["arm"] == arm, "round"].nunique() == 1]
+    alone = [arm for arm in styles(rows["arm"]) if rows.loc[rows["arm"] == arm, "round"].nunique() == 1]
     span, gap = rows["density"].max() / rows["density"].min(), DODGE / max(1, len(alone) - 1)
     places = {arm: place - (len(alone) - 1) / 2 for place, arm in enumerate(alone)}
     return rows["density"] * span ** (-gap * rows["arm"].map(places).fillna(0))
 
 
-def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Look]) -> None:
+def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Style]) -> None:
     """Each replicate as a faint point."""
-    for arm, look in arms.items():
+    for arm, style in arms.items():
         of_arm = points[points["arm"] == arm]
         axes.plot(
             of_arm["density"],
             of_arm["mean"],
             "o",
-            color=look.colour,
+            color=style.colour,
             alpha=0.3,
             markersize=1.6,
             markeredgewidth=0,
@@ -183,7 +183,7 @@ def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Look]) -> N
         )
 
 
-def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Look, float]:
+def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Style, float]:
     """The dense network's mean as a dashed line across, in a band of its interval; where it is, if it is."""
     for mean, bar in dense[["mean", "bar"]].fillna({"bar": 0}).itertuples(index=False):
         low, high = np.clip([mean - bar, mean + bar], *possible)
@@ -192,29 +192,29 @@ def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Look, floa
     return dict.fromkeys([DENSE] * len(dense), dense["mean"].max())
 
 
-def curve(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible: Limits) -> float:
+def curve(axes: Axes, points: pd.DataFrame, style: Style, name: str, possible: Limits) -> float:
     """Draw one arm: its means joined, in a ribbon of their intervals, and open where they are lower bounds.
 
     Args:
         axes: drawn into.
         points: in the order of the curve, with `density` (or another x), `mean`, `bar` (half an interval,
             NaN for none) and `is_bound`.
-        look: colour and marker.
+        style: colour and marker.
         name: what the ids of its groups in an SVG begin with, as `<name>:ribbon`.
         possible: where intervals are cut off.
 
     Returns:
         The last mean.
     """
-    _intervals(axes, points, look, name, possible)
-    axes.plot(points["density"], points["mean"], color=look.colour, linewidth=0.9, gid=f"{name}:line")
+    _intervals(axes, points, style, name, possible)
+    axes.plot(points["density"], points["mean"], color=style.colour, linewidth=0.9, gid=f"{name}:line")
     for is_bound, some in points.groupby("is_bound"):
         axes.plot(
             some["density"],
             some["mean"],
-            look.marker,
-            color=look.colour,
-            markerfacecolor="white" if is_bound else look.colour,
+            style.marker,
+            color=style.colour,
+            markerfacecolor="white" if is_bound else style.colour,
             markersize=3,
             markeredgewidth=0.7,
             clip_on=False,
@@ -224,7 +224,7 @@ def curve(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible: Lim
     return float(points["mean"].iloc[-1])
 
 
-def _intervals(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible: Limits) -> None:
+def _intervals(axes: Axes, points: pd.DataFrame, style: Style, name: str, possible: Limits) -> None:
     """A ribbon over neighbouring intervals; a line upright for one that has no neighbour."""
     low, high = ((points["mean"] + sign * points["bar"]).clip(*possible) for sign in (-1, 1))
     there = points["bar"].notna()
@@ -234,7 +234,7 @@ def _intervals(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible
             points["density"],
             low.mask(alone),
             high.mask(alone),
-            color=look.colour,
+            color=style.colour,
             alpha=RIBBON,
             linewidth=0,
             gid=f"{name}:ribbon",
@@ -244,7 +244,7 @@ def _intervals(axes: Axes, points: pd.DataFrame, look: Look, name: str, possible
             points["density"][alone],
             low[alone],
             high[alone],
-            look.colour,
+            style.colour,
             linewidth=0.7,
             gid=f"{name}:interval",
         )

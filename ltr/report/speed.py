@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 
 from ltr.report import text_table
-from ltr.report.arms import Look
+from ltr.report.arms import Style
 from ltr.report.axes import Limits, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, write
 from ltr.report.formatting import percent
 
-LOOKS = {
-    "packed": Look("packed", "packed training", "#0072B2", "o"),
-    "dense": Look("masked dense", "masked dense training", "#000000", "s"),
-    "torch": Look("PyTorch", "PyTorch", "#D55E00", "^"),
+STYLES = {
+    "packed": Style("packed", "packed training", "#0072B2", "o"),
+    "dense": Style("masked dense", "masked dense training", "#000000", "s"),
+    "torch": Style("PyTorch", "PyTorch", "#D55E00", "^"),
 }
 
 POSSIBLE = Limits(0, math.inf)
@@ -55,7 +55,7 @@ def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
     """Draw the time of a step, in those of the dense network, against density."""
     rows = pd.DataFrame(found["rows"]).sort_values("density", ascending=False)
     whole, middle = rows["dense"].iloc[0], rows["density"].iloc[len(rows) // 2]
-    measured = {name: look for name, look in LOOKS.items() if rows[name].notna().all()}
+    measured = {name: style for name, style in STYLES.items() if rows[name].notna().all()}
     with in_style():
         figure, axes = empty("time of a step (dense ltr = 1)", title, note)
         axes.set_yscale("log")
@@ -67,9 +67,9 @@ def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
             xytext=(-4, -4), textcoords="offset points", ha="right", va="top", color="#666666",
         )  # fmt: skip
         ends = {}
-        for name, look in measured.items():
+        for name, style in measured.items():
             points = pd.DataFrame({"density": rows["density"], "mean": whole / rows[name]})
-            ends[look] = curve(axes, points.assign(bar=np.nan, is_bound=False), look, name, POSSIBLE)
+            ends[style] = curve(axes, points.assign(bar=np.nan, is_bound=False), style, name, POSSIBLE)
         ticks_of_density(axes, rows["density"])
         label_ends(axes, ends)
         write(figure, file)

@@ -5,7 +5,7 @@ import sys
 _WIDTH = 79
 
 
-def tell(text: str) -> None:
+def show_status(text: str) -> None:
     """Show it on standard error; an empty text clears the line. Nothing where that is no terminal."""
     if sys.stderr.isatty():
         print(f"\r{text:{_WIDTH}.{_WIDTH}}\r", end="", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from ltr.analysis.statistics import Estimate, difference_from_dense, paired_diff
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict
 from ltr.config.schema import Experiment
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
 
 Found = Mapping[str, Sequence[Verdict]]
@@ -86,11 +86,13 @@ def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> s
     )
 
 
-def _controls(results: pd.DataFrame, round: int) -> list[str]:
+def _controls(results: pd.DataFrame, round_number: int) -> list[str]:
     """A sentence on the other arms of a round against its ticket; none where there are no others."""
     changes = {
-        f"{look.phrase}{_elsewhere(results, arm, round)}": paired_difference(results, arm, "ticket", round)
-        for arm, look in looks(results.loc[results["round"] == round, "arm"]).items()
+        f"{style.phrase}{_elsewhere(results, arm, round_number)}": paired_difference(
+            results, arm, "ticket", round_number
+        )
+        for arm, style in styles(results.loc[results["round"] == round_number, "arm"]).items()
         if arm != "ticket"
     }
     if not changes:
@@ -99,9 +101,9 @@ def _controls(results: pd.DataFrame, round: int) -> list[str]:
     return [f"Against the ticket, {', '.join(clauses)}."]
 
 
-def _elsewhere(results: pd.DataFrame, arm: str, round: int) -> str:
+def _elsewhere(results: pd.DataFrame, arm: str, round_number: int) -> str:
     """The density of an arm that came to one of its own."""
-    densities = results[results["round"] == round].groupby("arm")["density"].mean()
+    densities = results[results["round"] == round_number].groupby("arm")["density"].mean()
     alike = math.isclose(densities[arm], densities["ticket"], rel_tol=0.01)
     return "" if alike else f" (at {percent(densities[arm])} %)"
 

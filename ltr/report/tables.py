@@ -74,7 +74,7 @@ def header(arms: Sequence[str]) -> str:
     return _lines([column.title for column in _BEFORE], {arm: f" {arm}" for arm in arms}, arms)
 
 
-def row(round: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
+def row(round_number: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
     """One round of a table, under `header(arms)`.
 
     Args:
@@ -82,9 +82,9 @@ def row(round: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
         arms: the columns; blank where the round lacks the arm.
         cell: writes a column.
     """
-    highest = round["accuracy"].max() if len(round) > 1 else math.nan
-    cells = {record["arm"]: cell(record, highest) for record in round.to_dict("records")}
-    return _lines([f"{round['round'].iloc[0]}", f"{100 * density(round):.2f} %"], cells, arms)
+    highest = round_number["accuracy"].max() if len(round_number) > 1 else math.nan
+    cells = {record["arm"]: cell(record, highest) for record in round_number.to_dict("records")}
+    return _lines([f"{round_number['round'].iloc[0]}", f"{100 * density(round_number):.2f} %"], cells, arms)
 
 
 def _table(summary: pd.DataFrame, cell: Cell) -> str:

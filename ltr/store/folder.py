@@ -208,7 +208,10 @@ class RunFolder:
     def _forget_unbacked(self) -> None:
         """Forget tickets whose checkpoint is lost or damaged, and lanes that are not in every table."""
         results = self.frames["results"]
-        saved = {round: self.groups.members(round_name(round)) for round in set(results["round"])}
+        saved = {
+            round_number: self.groups.members(round_name(round_number))
+            for round_number in set(results["round"])
+        }
         lost = [
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
@@ -227,9 +230,9 @@ def _read(path: Path, name: str) -> pd.DataFrame:
         raise LtrError(f"{table}: damaged; remove it, and the same command trains its lanes again") from None
 
 
-def round_name(round: int) -> str:
+def round_name(round_number: int) -> str:
     """What the tickets of a round are saved under."""
-    return f"round_{round:02}"
+    return f"round_{round_number:02}"
 
 
 @contextlib.contextmanager

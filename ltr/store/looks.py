@@ -52,6 +52,6 @@ def _look(entry: Mapping[str, Any]) -> Look:
     return Look(
         int(entry["replicates"]),
         {str(arm): int(count) for arm, count in entry["draws"].items()},
-        [int(round) for round in entry["rounds"]],
+        [int(round_number) for round_number in entry["rounds"]],
         [str(claim) for claim in entry["claims"]],
     )

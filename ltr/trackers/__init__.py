@@ -108,15 +108,15 @@ class Shown:
         if is_new:
             self._all[key] = []
 
-    def lacking(self, round: int, scalars: list[Scalar]) -> list[Scalar]:
+    def lacking(self, round_number: int, scalars: list[Scalar]) -> list[Scalar]:
         """Those of a round whose arm was not shown in it."""
         before = self._all.get(self._key, [])
-        return [one for one in scalars if [round, one.arm] not in before]
+        return [one for one in scalars if [round_number, one.arm] not in before]
 
-    def add(self, round: int, scalars: list[Scalar]) -> None:
+    def add(self, round_number: int, scalars: list[Scalar]) -> None:
         """Remember that they are shown."""
         arms = dict.fromkeys(one.arm for one in scalars)
-        self._all.setdefault(self._key, []).extend([round, arm] for arm in arms)
+        self._all.setdefault(self._key, []).extend([round_number, arm] for arm in arms)
         atomic.write_text(self._file, json.dumps(self._all))
 
 
@@ -126,12 +126,12 @@ class Tracked:
     def __init__(self, tracker: Tracker | None, shown: Shown | None = None) -> None:
         self._tracker, self._shown = tracker, shown
 
-    def add(self, round: int, scalars: list[Scalar]) -> None:
+    def add(self, round_number: int, scalars: list[Scalar]) -> None:
         """Show the numbers of a round, where they are not shown yet."""
         with self._warned():
-            if self._tracker and self._shown and (new := self._shown.lacking(round, scalars)):
+            if self._tracker and self._shown and (new := self._shown.lacking(round_number, scalars)):
                 self._tracker.add(new)
-                self._shown.add(round, new)
+                self._shown.add(round_number, new)
 
     def close(self, end: End) -> None:
         """End."""
@@ -216,23 +216,25 @@ def _begun(name: str, subject: Subject) -> Tracked:
         return Tracked(None)
 
 
-def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round: int) -> list[Scalar]:
+def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> list[Scalar]:
     """What a finished round adds, means over replicates and draws: each arm's curves, and where they end."""
-    of_round = (table[table["round"] == round] for table in (metrics, results))
+    of_round = (table[table["round"] == round_number] for table in (metrics, results))
     return [
-        scalar for table, of in zip(of_round, (_curves, _ends), strict=True) for scalar in of(table, round)
+        scalar
+        for table, of in zip(of_round, (_curves, _ends), strict=True)
+        for scalar in of(table, round_number)
     ]
 
 
-def _curves(metrics: pd.DataFrame, round: int) -> Iterator[Scalar]:
+def _curves(metrics: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
     means = metrics.groupby(["arm", "step"])[list(CURVES)].mean()
     for row in means.reset_index().to_dict("records"):
         for name in CURVES:
             if not math.isnan(row[name]):  # before the first step there is no loss of training
-                yield Scalar(row["arm"], f"round_{round:02}/{name}", row["step"], row[name])
+                yield Scalar(row["arm"], f"round_{round_number:02}/{name}", row["step"], row[name])
 
 
-def _ends(results: pd.DataFrame, round: int) -> Iterator[Scalar]:
+def _ends(results: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
     for row in results.groupby("arm")[list(ROUNDS)].mean().reset_index().to_dict("records"):
         for name in ROUNDS:
-            yield Scalar(row["arm"], name, round, row[name])
+            yield Scalar(row["arm"], name, round_number, row[name])

@@ -14,7 +14,7 @@ EXIT_CODES = {"finished": 0, "stopped": 130, "failed": 1}
 
 
 class WeightsAndBiases:
-    """Curves are drawn against `step`, what rounds end with against `round`."""
+    """Curves are drawn against `step`, what rounds end with against `round_number`."""
 
     def __init__(self, subject: Subject) -> None:
         self._run = wandb.init(

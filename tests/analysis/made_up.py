@@ -31,12 +31,18 @@ def looks_at(table: pd.DataFrame, replicates: Sequence[int], asked: Claims = EVE
 def lanes(accuracy: Callable[..., float], steps: Callable[..., float], rounds: int, n: int) -> pd.DataFrame:
     """A results table: `accuracy` and `steps` of (arm, round, replicate); a step at `LAST` is censored."""
     rows: list[dict[str, Any]] = []
-    for round in range(rounds + 1):
-        for arm in ("ticket", *ARMS) if round else ("ticket",):
+    for round_number in range(rounds + 1):
+        for arm in ("ticket", *ARMS) if round_number else ("ticket",):
             for replicate in range(n):
-                lane = {"round": round, "replicate": replicate, "arm": arm, "draw": 0, "density": 0.8**round}
-                step = min(LAST, steps(arm, round, replicate))
-                lane |= {"accuracy_at_early_stop": accuracy(arm, round, replicate)}
+                lane = {
+                    "round": round_number,
+                    "replicate": replicate,
+                    "arm": arm,
+                    "draw": 0,
+                    "density": 0.8**round_number,
+                }
+                step = min(LAST, steps(arm, round_number, replicate))
+                lane |= {"accuracy_at_early_stop": accuracy(arm, round_number, replicate)}
                 rows.append(lane | {"early_stop_step": step, "censored": step == LAST})
     return pd.DataFrame(rows)
 
@@ -46,8 +52,8 @@ def noise(size: float, seed: int = 0) -> Callable[..., float]:
     return lambda *_: float(generator.normal(0, size))
 
 
-def of_arm(table: pd.DataFrame, arm: str, round: int = 1) -> pd.Series:
-    return table[(table["arm"] == arm) & (table["round"] == round)].set_index("replicate")[
+def of_arm(table: pd.DataFrame, arm: str, round_number: int = 1) -> pd.Series:
+    return table[(table["arm"] == arm) & (table["round"] == round_number)].set_index("replicate")[
         "accuracy_at_early_stop"
     ]
 

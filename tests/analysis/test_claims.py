@@ -16,8 +16,8 @@ from tests.analysis.made_up import LAST, at_once, lanes, noise
 def test_every_claim_is_supported_where_it_holds() -> None:
     wobble = noise(0.0005)
     table = lanes(
-        lambda arm, round, _: 0.9 + (0.01 if arm == "ticket" and round else 0) + wobble(),
-        lambda arm, round, _: (400 if arm == "ticket" and round else 600) + 1000 * wobble(),
+        lambda arm, round_number, _: 0.9 + (0.01 if arm == "ticket" and round_number else 0) + wobble(),
+        lambda arm, round_number, _: (400 if arm == "ticket" and round_number else 600) + 1000 * wobble(),
         rounds=3,
         n=5,
     )
@@ -25,7 +25,9 @@ def test_every_claim_is_supported_where_it_holds() -> None:
     assert list(found) == list(CLAIMS)
     for name, of_claim in found.items():
         rounds = [2, 3] if name.startswith("iterating") else [1, 2, 3]
-        assert [(one.round, one.verdict) for one in of_claim] == [(round, SUPPORTED) for round in rounds]
+        assert [(one.round, one.verdict) for one in of_claim] == [
+            (round_number, SUPPORTED) for round_number in rounds
+        ]
         for one in of_claim:
             assert one.low < one.effect < one.high
             assert one.bootstrap_low < one.effect < one.bootstrap_high
@@ -37,8 +39,8 @@ def test_every_claim_is_supported_where_it_holds() -> None:
 def test_every_claim_is_refuted_where_the_opposite_holds() -> None:
     wobble = noise(0.0005)
     table = lanes(
-        lambda arm, round, _: 0.9 - (0.01 if arm == "ticket" and round else 0) + wobble(),
-        lambda arm, round, _: (900 if arm == "ticket" and round else 600) + 1000 * wobble(),
+        lambda arm, round_number, _: 0.9 - (0.01 if arm == "ticket" and round_number else 0) + wobble(),
+        lambda arm, round_number, _: (900 if arm == "ticket" and round_number else 600) + 1000 * wobble(),
         rounds=2,
         n=5,
     )
@@ -49,8 +51,10 @@ def test_every_claim_is_refuted_where_the_opposite_holds() -> None:
 
 def test_effects_are_means_of_paired_differences() -> None:
     table = lanes(
-        lambda arm, round, replicate: 0.5 + 0.1 * replicate + (0.02 if arm == "ticket" and round else 0),
-        lambda arm, round, replicate: 100 * 2**replicate / (4 if round else 1),
+        lambda arm, round_number, replicate: (
+            0.5 + 0.1 * replicate + (0.02 if arm == "ticket" and round_number else 0)
+        ),
+        lambda arm, round_number, replicate: 100 * 2**replicate / (4 if round_number else 1),
         rounds=1,
         n=3,
     )
@@ -71,7 +75,12 @@ def test_draws_are_averaged_and_count_as_one() -> None:
 def test_matching_allows_for_two_tenths_of_a_point() -> None:
     def table(lost: float) -> pd.DataFrame:
         wobble = noise(0.0001)
-        return lanes(lambda _, round, __: 0.9 - lost * (round > 0) + wobble(), lambda *_: 5, rounds=1, n=4)
+        return lanes(
+            lambda _, round_number, __: 0.9 - lost * (round_number > 0) + wobble(),
+            lambda *_: 5,
+            rounds=1,
+            n=4,
+        )
 
     assert at_once(table(0.0015))["matches"][0].verdict == SUPPORTED
     assert at_once(table(0.0025))["matches"][0].verdict == REFUTED
@@ -84,10 +93,12 @@ def test_matching_allows_for_two_tenths_of_a_point() -> None:
 def test_faster_knows_what_censoring_leaves_sure(of_ticket: int, of_dense: int, expected: str) -> None:
     wobble = noise(5)
 
-    def steps(_: str, round: int, __: int) -> float:
-        return (of_ticket if round else of_dense) + abs(wobble())
+    def steps(_: str, round_number: int, __: int) -> float:
+        return (of_ticket if round_number else of_dense) + abs(wobble())
 
-    found = at_once(lanes(lambda _, round, __: 0.9 + (0.02 + wobble() / 1e4) * round, steps, rounds=1, n=5))
+    found = at_once(
+        lanes(lambda _, round_number, __: 0.9 + (0.02 + wobble() / 1e4) * round_number, steps, rounds=1, n=5)
+    )
     assert found["faster"][0].verdict == expected
     assert found["wins"][0].verdict == expected
 
@@ -101,12 +112,12 @@ def test_two_lanes_that_never_turned_say_nothing_of_each_other() -> None:
 def test_one_hidden_step_forbids_the_verdict_that_it_might_turn(censored: str) -> None:
     """All others point one way; the one that never turned may lie as far the other way as it likes."""
 
-    def steps(_: str, round: int, replicate: int) -> float:
+    def steps(_: str, round_number: int, replicate: int) -> float:
         fast, slow = 300 + replicate, 900 + replicate
         hides = replicate == 0
         if censored == "ticket":
-            return (LAST if hides else fast) if round else (LAST if hides else slow)
-        return (LAST if hides else slow) if round else (LAST if hides else fast)
+            return (LAST if hides else fast) if round_number else (LAST if hides else slow)
+        return (LAST if hides else slow) if round_number else (LAST if hides else fast)
 
     (found,) = at_once(lanes(lambda *_: 0.9, steps, rounds=1, n=9))["faster"]
     assert (found.verdict, found.hidden, found.needed) == (UNDECIDED, True, None)

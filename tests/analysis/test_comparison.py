@@ -17,18 +17,18 @@ def run(offset: float, rate: float = 0.2, rounds: int = 2, arm: str = "ticket") 
     """Replicates differ by `SHIFT`; a pruned network gains `offset`."""
     return pd.DataFrame(
         {
-            "round": round,
+            "round": round_number,
             "replicate": replicate,
-            "arm": arm if round else "ticket",
+            "arm": arm if round_number else "ticket",
             "draw": 0,
-            "density": (1 - rate) ** round,
+            "density": (1 - rate) ** round_number,
             "early_stop_step": 100,
-            "accuracy_at_early_stop": 0.9 + shift + (offset if round else 0),
+            "accuracy_at_early_stop": 0.9 + shift + (offset if round_number else 0),
             "final_accuracy": 0.9,
             "censored": False,
             "early_bird_step": None,
         }
-        for round in range(rounds + 1)
+        for round_number in range(rounds + 1)
         for replicate, shift in enumerate(SHIFT)
     )
 

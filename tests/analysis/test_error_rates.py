@@ -68,7 +68,7 @@ def test_rounds_chosen_by_what_was_seen_err_in_one_of_twenty_runs(rounds: int) -
         n, before, seen = 8, 0, gains
         while n <= MOST_REPLICATES and before < MOST_LOOKS:
             p = stats.ttest_1samp(seen[:, :n], 0, axis=1).pvalue
-            tests = {round: [Evidence(gain[:n])] for round, gain in enumerate(seen)}
+            tests = {round_number: [Evidence(gain[:n])] for round_number, gain in enumerate(seen)}
             corrected = room._corrected(tests, {at: one[0] for at, one in tests.items()}, rounds, before)
             if min(corrected.values()) < 0.05:
                 wrong += 1

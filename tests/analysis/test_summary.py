@@ -12,7 +12,7 @@ EMPTY = RESULTS.empty_table().to_pandas()
 
 
 def lane(
-    round: int,
+    round_number: int,
     replicate: int,
     arm: str,
     accuracy: float,
@@ -24,8 +24,8 @@ def lane(
         "replicate": replicate,
         "arm": arm,
         "draw": draw,
-        "round": round,
-        "density": 0.8**round,
+        "round": round_number,
+        "density": 0.8**round_number,
         "early_stop_step": step,
         "accuracy_at_early_stop": np.float32(accuracy),
         "final_accuracy": np.float32(accuracy - 0.01),
@@ -50,9 +50,9 @@ RUN = pd.DataFrame(
 )
 
 
-def row(round: int, arm: str) -> dict[str, float]:
+def row(round_number: int, arm: str) -> dict[str, float]:
     table = by_round(RUN)
-    (found,) = table[(table["round"] == round) & (table["arm"] == arm)].to_dict("records")
+    (found,) = table[(table["round"] == round_number) & (table["arm"] == arm)].to_dict("records")
     return found
 
 

@@ -43,7 +43,9 @@ def test_a_later_round_has_every_arm_tickets_first() -> None:
 
 def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
     experiment = Experiment(rounds=15, replicates=1)
-    lanes = [lane for round in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round)]
+    lanes = [
+        lane for round_number in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round_number)
+    ]
     assert sum(lane.arm == "ticket" for lane in lanes) == 16
     assert len(lanes) == 16 + 3 * 15
     assert len(set(lanes)) == len(lanes)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from ltr import arms, pruning
-from ltr.arms import Source, Ticket
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
 from ltr.experiment.loop import start
-from ltr.methods import METHODS, SCORES, Parts
+from ltr.methods import METHODS, SCORES, MethodContext
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
-from ltr.pruning import pruned as pruned_kinds
-from ltr.pruning.criteria import Evidence
+from ltr.pruning import pruned as prunable_types
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId
@@ -39,24 +39,27 @@ OTHER_LANES = [LaneId(1, 0, "", 1), LaneId(2, 0, "", 0), LaneId(1, 1, "", 0)]
 """A draw, a round and a replicate further than `LaneId(1, 0, "", 0)`."""
 
 
-def trained(params: Any, round: int) -> Any:
+def trained(params: Any, round_number: int) -> Any:
     """Made-up weights at the end of a round's training."""
-    generator = np.random.default_rng(round)
+    generator = np.random.default_rng(round_number)
     return jax.tree.map(lambda leaf: leaf + generator.normal(0, 0.5, leaf.shape).astype(np.float32), params)
 
 
-def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEFAULT) -> Source:
+def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEFAULT) -> ArmContext:
     """What the arms of a round draw on, after that many prunings of `network`."""
-    dense = mask = masks.ones(params, network.kinds)
+    dense = mask = masks.ones(params, network.layer_types)
 
-    def evidence(round: int, mask: Any) -> Evidence:
-        return Evidence(params, trained(params, round), mask, KEY)
+    def evidence(round_number: int, mask: Any) -> PruningInput:
+        return PruningInput(params, trained(params, round_number), mask, KEY)
 
-    for round, target in enumerate(targets(config, 0.3, rounds, network.kinds, params)[1:]):
-        mask = pruning.prune(config, network.kinds, evidence(round, mask), target)
-    ticket = Ticket(mask, masks.apply(mask, params))
-    initial, prunable = jax.tree.map(lambda leaf: 2 * leaf, params), pruned_kinds(network.kinds, config.rates)
-    return Source(
+    for round_number, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
+        mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
+    ticket = Subnetwork(mask, masks.apply(mask, params))
+    initial, prunable = (
+        jax.tree.map(lambda leaf: 2 * leaf, params),
+        prunable_types(network.layer_types, config.rates),
+    )
+    return ArmContext(
         prunable,
         ticket,
         initial,
@@ -65,7 +68,7 @@ def source_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DEF
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         rewind=REWINDINGS["weights"].weights,
         init=jax.jit(network.init),
-        network=lambda key: at_init.Network(network, initial, *batch(key), key, keep=masks.count(mask)),
+        network=lambda key: at_init.ScoringInput(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
 
 
@@ -75,8 +78,8 @@ def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def source(network: Model, params: Any) -> Source:
-    return source_of(network, params, 3)
+def context(network: Model, params: Any) -> ArmContext:
+    return context_of(network, params, 3)
 
 
 def kernels(tree: Any) -> list[np.ndarray]:
@@ -91,80 +94,84 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in kernels(mask)]
 
 
-def begin(name: str, source: Source, key: jax.Array = KEY) -> Ticket:
+def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Subnetwork:
     """What an arm starts from."""
-    return arms.start(ARMS[name], source, key)
+    return arms.start(ARMS[name], context, key)
 
 
 @pytest.mark.parametrize("name", ARMS)
-def test_every_arm_has_the_tickets_density(name: str, source: Source) -> None:
-    found, expected = counts(begin(name, source).mask), counts(source.ticket.mask)
+def test_every_arm_has_the_tickets_density(name: str, context: ArmContext) -> None:
+    found, expected = counts(begin(name, context).mask), counts(context.ticket.mask)
     assert sum(found) == sum(expected)
     assert name not in LAYERWISE or found == expected
 
 
 @pytest.mark.parametrize("name", ZERO)
 def test_every_arm_starts_from_zero_where_it_is_pruned_and_from_something_elsewhere(
-    name: str, source: Source
+    name: str, context: ArmContext
 ) -> None:
-    mask, weights = begin(name, source)
+    mask, weights = begin(name, context)
     for kept, kernel in zip(kernels(mask), kernels(weights), strict=True):
         assert kernel.dtype == np.float32
         np.testing.assert_array_equal(kernel != 0, kept)
 
 
 @pytest.mark.parametrize("name", ARMS)
-def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, source: Source) -> None:
+def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, context: ArmContext) -> None:
     lanes = [LaneId(1, 0, name, draw) for draw in (0, 0, 1)]
-    once, again, other = (started(source, lane) for lane in lanes)
+    once, again, other = (started(context, lane) for lane in lanes)
     assert same(once, again)
     assert same(once, other) is not arms.is_drawn(ARMS[name])
 
 
-def test_no_two_arms_start_from_the_same_and_train_alike(source: Source) -> None:
-    begun = {name: begin(name, source) for name in ARMS}
+def test_no_two_arms_start_from_the_same_and_train_alike(context: ArmContext) -> None:
+    begun = {name: begin(name, context) for name in ARMS}
     pairs = itertools.combinations(begun, 2)
     alike = [pair for pair in pairs if same(*(begun[name] for name in pair))]
     assert [pair for pair in alike if len({ARMS[name].method for name in pair}) == 1] == []
 
 
-def test_the_ticket_is_what_pruning_found(source: Source) -> None:
-    assert begin("ticket", source) is source.ticket
+def test_the_ticket_is_what_pruning_found(context: ArmContext) -> None:
+    assert begin("ticket", context) is context.ticket
 
 
-def test_random_reinit_keeps_the_mask_and_no_weight(source: Source) -> None:
-    mask, weights = begin("random_reinit", source)
-    assert same(mask, source.ticket.mask)
-    for kept, fresh, old in zip(*map(kernels, (mask, weights, source.ticket.weights)), strict=True):
+def test_random_reinit_keeps_the_mask_and_no_weight(context: ArmContext) -> None:
+    mask, weights = begin("random_reinit", context)
+    assert same(mask, context.ticket.mask)
+    for kept, fresh, old in zip(*map(kernels, (mask, weights, context.ticket.weights)), strict=True):
         assert not np.any(fresh[kept] == old[kept])
 
 
-def test_random_mask_keeps_the_weights_and_shuffles_every_layer(source: Source) -> None:
-    mask, weights = begin("random_mask", source)
-    for kept, ticket in zip(kernels(mask), kernels(source.ticket.mask), strict=True):
+def test_random_mask_keeps_the_weights_and_shuffles_every_layer(context: ArmContext) -> None:
+    mask, weights = begin("random_mask", context)
+    for kept, ticket in zip(kernels(mask), kernels(context.ticket.mask), strict=True):
         assert not np.array_equal(kept, ticket)
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
-def test_random_mask_keeps_every_weight_equally_often(source: Source) -> None:
+def test_random_mask_keeps_every_weight_equally_often(context: ArmContext) -> None:
     """Of 18 output weights 16 are kept: with 400 draws each is kept 356 times, give or take 6.3."""
-    drawn = (begin("random_mask", source, jax.random.key(n)).mask for n in range(400))
+    drawn = (begin("random_mask", context, jax.random.key(n)).mask for n in range(400))
     kept = sum(mask["output"]["kernel"].astype(int) for mask in drawn)
-    share = counts(source.ticket.mask)[2] / 18
+    share = counts(context.ticket.mask)[2] / 18
     assert np.abs(kept - 400 * share).max() < 5 * np.sqrt(400 * share * (1 - share))
 
 
-def test_one_shot_keeps_the_largest_weights_of_the_dense_network(source: Source, params: Any) -> None:
-    mask, weights = begin("one_shot", source)
+def test_one_shot_keeps_the_largest_weights_of_the_dense_network(context: ArmContext, params: Any) -> None:
+    mask, weights = begin("one_shot", context)
     for kept, final in zip(kernels(mask), kernels(trained(params, 0)), strict=True):
         assert np.abs(final[kept]).min() > np.abs(final[~kept]).max()
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
 def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model, params: Any) -> None:
-    first, second = (source_of(network, params, rounds) for rounds in (1, 2))
+    first, second = (context_of(network, params, rounds) for rounds in (1, 2))
     assert same(begin("one_shot", first), first.ticket)
     mask = begin("one_shot", second).mask
     for kept, ticket in zip(kernels(mask)[:2], kernels(second.ticket.mask)[:2], strict=True):
@@ -172,20 +179,20 @@ def test_one_shot_is_the_ticket_in_round_1_and_no_more_in_round_2(network: Model
 
 
 def test_one_shot_under_global_pruning_has_one_threshold_of_its_own(network: Model, params: Any) -> None:
-    source = source_of(network, params, 3, Pruning(scope="global", rates=LayerRates(output=1.0)))
-    mask, final = begin("one_shot", source).mask, kernels(trained(params, 0))
+    context = context_of(network, params, 3, Pruning(scope="global", rates=LayerRates(output=1.0)))
+    mask, final = begin("one_shot", context).mask, kernels(trained(params, 0))
     kept, pruned = (
         np.concatenate([np.abs(weights[m == on]) for m, weights in zip(kernels(mask), final, strict=True)])
         for on in (True, False)
     )
     assert kept.min() > pruned.max()
-    assert sum(counts(mask)) == sum(counts(source.ticket.mask))
-    assert counts(mask) != counts(source.ticket.mask), "layers need not have the ticket's densities"
+    assert sum(counts(mask)) == sum(counts(context.ticket.mask))
+    assert counts(mask) != counts(context.ticket.mask), "layers need not have the ticket's densities"
 
 
-def test_a_shuffle_by_input_keeps_the_connections_of_every_input_and_moves_them(source: Source) -> None:
+def test_a_shuffle_by_input_keeps_the_connections_of_every_input_and_moves_them(context: ArmContext) -> None:
     plain, shuffled, all_over = (
-        kernels(begin(name, source).mask) for name in ("snip", "snip_shuffled_by_input", "snip_shuffled")
+        kernels(begin(name, context).mask) for name in ("snip", "snip_shuffled_by_input", "snip_shuffled")
     )
     for before, after in zip(plain, shuffled, strict=True):
         np.testing.assert_array_equal(before.sum(-1), after.sum(-1))
@@ -193,41 +200,43 @@ def test_a_shuffle_by_input_keeps_the_connections_of_every_input_and_moves_them(
     assert any((before.sum(-1) != after.sum(-1)).any() for before, after in zip(plain, all_over, strict=True))
 
 
-def test_a_global_shuffle_keeps_the_density_of_the_network_alone(source: Source) -> None:
-    mask, _ = begin("random_mask_global", source)
-    assert sum(counts(mask)) == sum(counts(source.ticket.mask))
-    assert counts(mask) != counts(source.ticket.mask)
+def test_a_global_shuffle_keeps_the_density_of_the_network_alone(context: ArmContext) -> None:
+    mask, _ = begin("random_mask_global", context)
+    assert sum(counts(mask)) == sum(counts(context.ticket.mask))
+    assert counts(mask) != counts(context.ticket.mask)
 
 
 @pytest.mark.parametrize("name", ["random_mask_even", "random_mask_erk"])
 def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the_rule(
-    name: str, source: Source
+    name: str, context: ArmContext
 ) -> None:
-    mask, weights = begin(name, source)
+    mask, weights = begin(name, context)
     layers = kernels(mask)
     rule = {"random_mask_even": sharing.uniform, "random_mask_erk": sharing.erdos_renyi_kernel}[name]
-    shares = rule([layer.shape for layer in layers], sum(counts(source.ticket.mask)))
+    shares = rule([layer.shape for layer in layers], sum(counts(context.ticket.mask)))
     assert max(abs(share - count) for share, count in zip(shares, counts(mask), strict=True)) < 1
-    assert counts(mask) != counts(source.ticket.mask)
-    assert not same(mask, begin(name, source, jax.random.key(1)).mask)
-    for kept, kernel, origin in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
-        assert kernel.tobytes() == np.where(kept, origin, np.float32(0)).tobytes()
+    assert counts(mask) != counts(context.ticket.mask)
+    assert not same(mask, begin(name, context, jax.random.key(1)).mask)
+    for kept, kernel, rewind_params in zip(
+        *map(kernels, (mask, weights, context.rewind_params)), strict=True
+    ):
+        assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
 @pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.method in SCORES])
-def test_what_trains_scores_chooses_among_all_initial_weights(name: str, source: Source) -> None:
-    mask, weights = begin(name, source)
-    assert same(mask, source.ticket.mask)
-    assert same(weights, source.initial)
+def test_what_trains_scores_chooses_among_all_initial_weights(name: str, context: ArmContext) -> None:
+    mask, weights = begin(name, context)
+    assert same(mask, context.ticket.mask)
+    assert same(weights, context.initial)
 
 
 @pytest.mark.parametrize(("name", "deviations"), [("init_noise", 0.5), ("init_noise_3", 3.0)])
-def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, source: Source) -> None:
+def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, context: ArmContext) -> None:
     noise = []
     for seed in range(40):
-        _, noisy = begin(name, source, jax.random.key(seed))
+        _, noisy = begin(name, context, jax.random.key(seed))
         for kept, new, old, initial in zip(
-            *map(kernels, (source.ticket.mask, noisy, source.origin, source.initial)), strict=True
+            *map(kernels, (context.ticket.mask, noisy, context.rewind_params, context.initial)), strict=True
         ):
             noise.append((new - old)[kept] / initial.std())
     drawn = np.concatenate(noise)
@@ -235,17 +244,17 @@ def test_noise_is_as_loud_as_asked_for(name: str, deviations: float, source: Sou
     assert drawn.mean() == pytest.approx(0, abs=4 * deviations / np.sqrt(drawn.size))
 
 
-def test_reshuffled_weights_are_the_tickets_own_in_other_places(source: Source) -> None:
-    mask, weights = begin("reshuffled", source)
-    assert same(mask, source.ticket.mask)
-    for kept, new, old in zip(*map(kernels, (mask, weights, source.origin)), strict=True):
+def test_reshuffled_weights_are_the_tickets_own_in_other_places(context: ArmContext) -> None:
+    mask, weights = begin("reshuffled", context)
+    assert same(mask, context.ticket.mask)
+    for kept, new, old in zip(*map(kernels, (mask, weights, context.rewind_params)), strict=True):
         np.testing.assert_array_equal(np.sort(new[kept]), np.sort(old[kept]))
         assert np.any(new[kept] != old[kept])
 
 
-def test_constants_are_one_deviation_of_the_initial_weights(source: Source) -> None:
-    mask, weights = begin("constant", source)
-    for kept, new, initial in zip(*map(kernels, (mask, weights, source.initial)), strict=True):
+def test_constants_are_one_deviation_of_the_initial_weights(context: ArmContext) -> None:
+    mask, weights = begin("constant", context)
+    for kept, new, initial in zip(*map(kernels, (mask, weights, context.initial)), strict=True):
         np.testing.assert_allclose(np.abs(new[kept]), initial.std(), rtol=1e-6)
         assert {-1, 1} == set(np.sign(new[kept]))
 
@@ -259,26 +268,26 @@ def test_constants_are_one_deviation_of_the_initial_weights(source: Source) -> N
     ],
 )
 def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
-    name: str, variant: str, source: Source
+    name: str, variant: str, context: ArmContext
 ) -> None:
-    (mask, plain), (_, signed) = begin(name, source), begin(variant, source)
-    for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, source.origin)), strict=True):
+    (mask, plain), (_, signed) = begin(name, context), begin(variant, context)
+    for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, context.rewind_params)), strict=True):
         np.testing.assert_array_equal(np.sign(new[kept]), np.sign(old[kept]))
         assert np.any(np.sign(bare[kept]) != np.sign(old[kept]))
 
 
-def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(source: Source) -> None:
-    mask, weights = begin("frozen", source)
+def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(context: ArmContext) -> None:
+    mask, weights = begin("frozen", context)
     for kept, new, old, initial in zip(
-        *map(kernels, (mask, weights, source.origin, source.initial)), strict=True
+        *map(kernels, (mask, weights, context.rewind_params, context.initial)), strict=True
     ):
         np.testing.assert_array_equal(new, np.where(kept, old, initial))
 
 
-def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> None:
-    mask, weights = begin("frozen_if_grown", source)
+def test_what_training_made_smaller_is_not_frozen_but_zero(context: ArmContext) -> None:
+    mask, weights = begin("frozen_if_grown", context)
     for kept, new, initial, dense in zip(
-        *map(kernels, (mask, weights, source.initial, source.dense())), strict=True
+        *map(kernels, (mask, weights, context.initial, context.dense())), strict=True
     ):
         shrunk = np.abs(initial) > np.abs(dense)
         assert not new[~kept & shrunk].any()
@@ -286,49 +295,49 @@ def test_what_training_made_smaller_is_not_frozen_but_zero(source: Source) -> No
     assert any((~kept & (new == 0)).any() for kept, new in zip(kernels(mask), kernels(weights), strict=True))
 
 
-def started(source: Source, lane: LaneId, seed: int = 0, pruning: Pruning = BY_DEFAULT) -> Any:
+def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning = BY_DEFAULT) -> Any:
     """What the experiment starts a lane from."""
-    model = source.network(KEY).model
-    parts = Parts(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
+    model = context.network(KEY).model
+    method_context = MethodContext(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
     setup = SimpleNamespace(
         experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
-        init=source.init,
+        init=context.init,
         model=model,
         batch=batch,
         targets=[None] * 3,
-        prunable=pruned_kinds(model.kinds, pruning.rates),
-        trainer=SimpleNamespace(methods={name: build(parts) for name, build in METHODS.items()}),
+        prunable=prunable_types(model.layer_types, pruning.rates),
+        trainer=SimpleNamespace(methods={name: build(method_context) for name, build in METHODS.items()}),
     )
     saved = {
-        "initial": source.initial,
-        "origin": source.origin,
-        "trained": source.dense(),
-        "mask": jax.tree.map(np.ones_like, source.ticket.mask),
+        "initial": context.initial,
+        "origin": context.rewind_params,
+        "trained": context.dense(),
+        "mask": jax.tree.map(np.ones_like, context.ticket.mask),
     }
     groups = SimpleNamespace(load=lambda name, member: saved)
-    return start(setup, SimpleNamespace(groups=groups), lane, source.ticket)  # type: ignore[arg-type]
+    return start(setup, SimpleNamespace(groups=groups), lane, context.ticket)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
 @pytest.mark.parametrize("other", OTHER_LANES)
-def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, source: Source) -> None:
-    first, second = (started(source, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
-    assert not same((first.params, first.memory), (second.params, second.memory))
+def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, context: ArmContext) -> None:
+    first, second = (started(context, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
+    assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
-def test_0_is_a_seed(arm: str, source: Source) -> None:
+def test_0_is_a_seed(arm: str, context: ArmContext) -> None:
     lane = LaneId(1, 0, arm, 0)
-    assert same(started(source, lane), started(source, lane))
+    assert same(started(context, lane), started(context, lane))
     for one, other in itertools.combinations(range(3), 2):
-        first, second = (started(source, lane, seed) for seed in (one, other))
-        assert not same((first.params, first.memory), (second.params, second.memory))
+        first, second = (started(context, lane, seed) for seed in (one, other))
+        assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
-def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(source: Source) -> None:
-    orders = {started(source, LaneId(1, 0, arm, 0)).key.tobytes() for arm in ("ticket", "random_mask")}
-    others = [started(source, lane._replace(arm="ticket")).key.tobytes() for lane in OTHER_LANES[1:]]
-    seeded = started(source, LaneId(1, 0, "ticket", 0), seed=1).key.tobytes()
+def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(context: ArmContext) -> None:
+    orders = {started(context, LaneId(1, 0, arm, 0)).key.tobytes() for arm in ("ticket", "random_mask")}
+    others = [started(context, lane._replace(arm="ticket")).key.tobytes() for lane in OTHER_LANES[1:]]
+    seeded = started(context, LaneId(1, 0, "ticket", 0), seed=1).key.tobytes()
     assert len(orders) == 1
     assert len({*orders, *others, seeded}) == 4
 
@@ -337,7 +346,7 @@ def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(source: So
 def test_in_every_arm_layers_that_are_never_pruned_are_not(name: str, network: Model, params: Any) -> None:
     """The output layer is spared; everything together has the ticket's density."""
     spared = Pruning(rates=LayerRates(output=0))
-    source = source_of(network, params, 3, spared)
-    found = started(source, LaneId(1, 0, name, 0), pruning=spared).mask
-    assert counts(found)[2] == counts(source.ticket.mask)[2] == 18
-    assert sum(counts(found)) == sum(counts(source.ticket.mask))
+    context = context_of(network, params, 3, spared)
+    found = started(context, LaneId(1, 0, name, 0), pruning=spared).mask
+    assert counts(found)[2] == counts(context.ticket.mask)[2] == 18
+    assert sum(counts(found)) == sum(counts(context.ticket.mask))

@@ -9,7 +9,7 @@ import pytest
 
 from ltr import kernels
 from ltr.benchmark import contest, torch_baseline
-from ltr.benchmark.contest import Row
+from ltr.benchmark.comparison import Row
 from ltr.cli import main
 from ltr.errors import LtrError
 from ltr.experiment.compose import from_words
@@ -95,7 +95,10 @@ def test_a_rival_that_dies_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(torch_baseline, "LOOP", dying)
     monkeypatch.setattr(torch_baseline.importlib.util, "find_spec", lambda name: name)
     experiment = from_words(["dataset=digits"])
-    with torch_baseline.Rival(experiment) as entered, pytest.raises(LtrError, match="ended with status 7"):
+    with (
+        torch_baseline.TorchBaseline(experiment) as entered,
+        pytest.raises(LtrError, match="ended with status 7"),
+    ):
         entered.steps_per_second(0.1, 0.1)
 
 

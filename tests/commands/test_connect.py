@@ -48,7 +48,7 @@ def test_it_shows_barriers_by_round_and_draws_them(connected: Path, capsys: Capt
     assert (connected / "figures" / "connectivity.svg").is_file()
     rows = tables.read(connected, "connectivity")
     counts = rows.groupby(["kind", "round"]).size().to_dict()
-    orders = {("orders", round): 60 for round in range(3)}
+    orders = {("orders", round_number): 60 for round_number in range(3)}
     assert counts == orders | {("rounds", 0): 60, ("rounds", 1): 60}
     assert set(rows["rewind_step"]) == {20}
 
@@ -108,10 +108,10 @@ def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
 def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = connectivity.data_orders
 
-    def stops_in_round_1(setup: object, folder: object, round: int, visit: object) -> pd.DataFrame:
-        if round == 1:
+    def stops_in_round_1(setup: object, folder: object, round_number: int, on_chunk: object) -> pd.DataFrame:
+        if round_number == 1:
             raise StoppedError(2, "stopped")
-        return measured(setup, folder, round, visit)  # type: ignore[arg-type]
+        return measured(setup, folder, round_number, on_chunk)  # type: ignore[arg-type]
 
     monkeypatch.setattr(connectivity, "data_orders", stops_in_round_1)
     assert connect(connected) == 130

@@ -97,7 +97,10 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         },
         "figures": [str(folder / "figures" / "accuracy.png")],
     }
-    assert [list(round["arms"]) for round in said["rounds"]] == [["ticket"], ["ticket", "one_shot"]]
+    assert [list(round_number["arms"]) for round_number in said["rounds"]] == [
+        ["ticket"],
+        ["ticket", "one_shot"],
+    ]
     assert said["rounds"][1]["arms"]["one_shot"]["censored"] == 4
     words = {*said["run"], *said["rounds"][1], *said["rounds"][1]["arms"]["ticket"]}
     assert [word for word in words if word not in show.EPILOG] == []

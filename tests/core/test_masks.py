@@ -11,7 +11,7 @@ MASK = {"kernel": np.array([[True, False], [False, True]]), "bias": None}
 
 
 def test_the_dense_mask_keeps_every_kernel_and_says_nothing_of_biases(network: Model, params: Any) -> None:
-    dense = masks.ones(params, network.kinds)
+    dense = masks.ones(params, network.layer_types)
     assert masks.count(dense) == 4 * 4 * 8 + 8 * 6 + 6 * 3
     assert masks.density(dense) == 1
     assert [layer["bias"] for layer in dense.values()] == [None] * 3

@@ -15,7 +15,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
 from ltr.data import Dataset
 from ltr.engine.program import examples, normalise
-from ltr.methods import METHODS, Lane, Parts
+from ltr.methods import METHODS, Lane, MethodContext
 from ltr.models import Model
 
 DROPS = (Duration(20), Duration(2, "ep"))
@@ -76,7 +76,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     @cache
     def compiled(config: Optimizer) -> tuple[Any, Any]:
         optimizer = optimizers.build(config, 100, 30)
-        method = METHODS["weights"](Parts(network, optimizer, 100, 30))
+        method = METHODS["weights"](MethodContext(network, optimizer, 100, 30))
         step = jax.jit(lambda lane, number: method.step(lane, images, labels, number)[0])
         return optimizer.direction.init, step
 
@@ -93,7 +93,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
 
 def like_weights(lane: Lane) -> list[Any]:
     """The weights, and each momentum or moment of them."""
-    trees = jax.tree.leaves(lane.moments, is_leaf=lambda node: isinstance(node, dict))
+    trees = jax.tree.leaves(lane.opt_state, is_leaf=lambda node: isinstance(node, dict))
     return [lane.params, *(tree for tree in trees if isinstance(tree, dict))]
 
 
@@ -127,7 +127,7 @@ def test_survivors_of_either_sign_move(
 
 def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network: Model) -> None:
     """With gradients g1, g2: sgd moves by g1, g2; momentum by g1, 0.9 g1 + g2; adam first by their signs."""
-    dense = masks.ones(params, network.kinds)
+    dense = masks.ones(params, network.layer_types)
     config = {name: Optimizer(name=name, learning_rate=1e-4) for name in optimizers.DIRECTIONS}
     bias = {
         name: [params["output"]["bias"], *(np.asarray(lane.params["output"]["bias"]) for lane in taken)]
@@ -162,7 +162,7 @@ def test_adam_is_the_adam_of_optax() -> None:
 def test_weight_decay_pulls_to_zero(
     name: str, steps: Callable[..., list[Lane]], params: Any, network: Model
 ) -> None:
-    dense = masks.ones(params, network.kinds)
+    dense = masks.ones(params, network.layer_types)
     plain, decayed = (
         steps(Optimizer(name=name, learning_rate=0.1, weight_decay=decay), params, dense, 1)[0].params
         for decay in (0.0, 0.5)

@@ -33,10 +33,10 @@ def test_epochs_are_whole_batches() -> None:
     ],
 )
 def test_a_round_is_evaluated_at_its_first_step_at_multiples_and_at_its_last(
-    schedule: Schedule, round: int, expected: list[int]
+    schedule: Schedule, round_number: int, expected: list[int]
 ) -> None:
-    assert schedule.evaluate_at(round).tolist() == expected
-    assert schedule.length(round) == expected[-1] - expected[0]
+    assert schedule.evaluate_at(round_number).tolist() == expected
+    assert schedule.length(round_number) == expected[-1] - expected[0]
 
 
 @pytest.mark.parametrize(

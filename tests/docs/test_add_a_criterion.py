@@ -12,7 +12,7 @@ import pytest
 
 from ltr.cli import main
 from ltr.pruning import criteria
-from ltr.pruning.criteria import CRITERIA, Evidence
+from ltr.pruning.criteria import CRITERIA, PruningInput
 from ltr.store import tables
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_the_scores_are_those_of_the_page(added: str) -> None:
     initial, trained = ({"kernel": np.array(leaf, np.float32)} for leaf in (INITIAL, TRAINED))
-    evidence: Any = Evidence(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
+    evidence: Any = PruningInput(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
     expected = eval(f"{{{blocks('python')[2]}}}")
     np.testing.assert_array_equal(CRITERIA[added](evidence)["kernel"], expected[added])
 

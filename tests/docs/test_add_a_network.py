@@ -13,7 +13,7 @@ from ltr import models
 from ltr.config import groups
 from ltr.engine import flops
 from ltr.experiment import compose, session
-from ltr.models import MODELS, Network
+from ltr.models import MODELS, ScoringInput
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
 
@@ -28,7 +28,9 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     perceptron = ModuleType("perceptron")
     monkeypatch.setitem(sys.modules, "perceptron", perceptron)
     exec(source, vars(perceptron))
-    ((name, network),) = eval(f"{{{entry}}}", {"perceptron": perceptron, "Network": Network}).items()
+    ((name, network),) = eval(
+        f"{{{entry}}}", {"perceptron": perceptron, "ScoringInput": ScoringInput}
+    ).items()
     monkeypatch.setitem(MODELS, name, network)
     configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ltr import arms
-from ltr.arms import Source, Ticket, weights
+from ltr.arms import ArmContext, Subnetwork, weights
 from ltr.config import groups
 from ltr.config.schema import Arm
 from ltr.experiment import compose
@@ -46,7 +46,7 @@ def test_a_part_is_a_function_and_a_line(params: Any, mask: Any, monkeypatch: py
     registry = dict(weights.WEIGHTS)
     exec(block("python"), {"jax": jax, "WEIGHTS": registry})
     monkeypatch.setattr(arms, "WEIGHTS", registry)
-    source = Source(None, Ticket(mask, params), *[params] * 2, *[lambda *_: params] * 5)
+    source = ArmContext(None, Subnetwork(mask, params), *[params] * 2, *[lambda *_: params] * 5)
     halved = arms.start(Arm(weights="halved"), source, jax.random.key(0))
     kept = mask["output"]["kernel"]
     np.testing.assert_array_equal(

@@ -15,8 +15,8 @@ from ltr.data.augmentation import Augmentation, none
 from ltr.engine import program
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers
-from ltr.engine.trainer import Start, Trainer
-from ltr.methods import METHODS, WATCHED, Parts
+from ltr.engine.trainer import InitialState, Trainer
+from ltr.methods import METHODS, WATCHED, MethodContext
 from ltr.models import Model
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, EVERY, LANES, Run
@@ -36,7 +36,7 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        built = (METHODS | WATCHED)[method](Parts(network, optimizer, 14, 4))
+        built = (METHODS | WATCHED)[method](MethodContext(network, optimizer, 14, 4))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
         return Trainer(programs, optimizer, program.examples(blobs), placement, packed)
@@ -56,10 +56,10 @@ def packing(make: Callable[..., Trainer]) -> Trainer:
 
 
 @pytest.fixture(scope="session")
-def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
+def starts(params: Any, mask: Any) -> dict[LaneId, InitialState]:
     """Three lanes of different weights and data orders."""
     return {
-        lane: Start(
+        lane: InitialState(
             jax.tree.map(lambda leaf, n=n: np.asarray(leaf * (1 + n)), masks.apply(mask, params)),
             mask,
             np.array([0, n], np.uint32),
@@ -70,4 +70,4 @@ def starts(params: Any, mask: Any) -> dict[LaneId, Start]:
 
 @pytest.fixture
 def visited_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", 0.0)
+    monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", 0.0)

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from ltr.config.schema import Duration, Optimizer
-from ltr.engine.trainer import Outcome, Progress, Start
-from ltr.methods import Beginning, Method
+from ltr.engine.trainer import InitialState, Outcome, Progress
+from ltr.methods import Method, MethodInput
 from ltr.store.tables import LaneId
 
 Run = Callable[..., Any]
@@ -25,11 +25,11 @@ def ignore(progress: Progress) -> None:
     """Looks on, and does nothing."""
 
 
-def begin(method: Method, name: str, start: Start) -> Start:
+def begin(method: Method, name: str, start: InitialState) -> InitialState:
     """The start of a lane by another method, its next mask half of this."""
     target = jax.tree.map(lambda layer: int(layer.sum()) // 2, start.mask)
-    params, memory = method.begin(Beginning(start.mask, start.params, jax.random.key(1), target))
-    return Start(params, start.mask, start.key, memory, name)
+    params, method_state = method.begin(MethodInput(start.mask, start.params, jax.random.key(1), target))
+    return InitialState(params, start.mask, start.key, method_state, name)
 
 
 def identical(one: Outcome, other: Outcome) -> bool:

@@ -11,7 +11,7 @@ from ltr import kernels
 from ltr.config.schema import Optimizer
 from ltr.core import optimizers
 from ltr.engine import break_even
-from ltr.engine.break_even import Layer, Probe
+from ltr.engine.break_even import LayerShape, Probe
 from ltr.engine.devices import Placement
 from ltr.engine.packing import DENSEST
 
@@ -21,7 +21,7 @@ ALL = Placement(tuple(jax.devices()), 1)
 def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float) -> Probe:
     """One for which a dense step takes so long, and a packed one that grows with its density."""
 
-    def timed(self: Probe, layer: Layer, density: float | None) -> object:
+    def timed(self: Probe, layer: LayerShape, density: float | None) -> object:
         outlier = iter([100.0])
         seconds = dense if density is None else fixed + slope * density
         return lambda: next(outlier, seconds)
@@ -44,21 +44,23 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
     monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).crossover(Layer((8, 4))) == pytest.approx(expected)
+    assert probe(monkeypatch, dense, fixed, slope).break_even_density(LayerShape((8, 4))) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 @pytest.mark.parametrize(
     "layer",
     [
-        Layer((8, 4)),
-        Layer((8, 4), is_first=True),
-        Layer((8, 4), is_first=True, reads_pixels=True),
-        Layer((3, 3, 2, 4), 16),
+        LayerShape((8, 4)),
+        LayerShape((8, 4), is_first=True),
+        LayerShape((8, 4), is_first=True, reads_pixels=True),
+        LayerShape((3, 3, 2, 4), 16),
     ],
     ids=str,
 )
-def test_steps_of_every_kind_take_time(layer: Layer) -> None:
+def test_steps_of_every_kind_take_time(layer: LayerShape) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
     assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))
 
@@ -74,15 +76,17 @@ class TestMeasured:
     def test_once_for_each_layer_batch_and_optimizer(self, tmp_path: Path, answers: Iterator[float]) -> None:
         file, shapes = (
             tmp_path / "new" / "crossovers.json",
-            {"dense_1": Layer((8, 4)), "output": Layer((4, 2))},
+            {"dense_1": LayerShape((8, 4)), "output": LayerShape((4, 2))},
         )
-        told: list[str] = []
-        first = break_even.measured(shapes, 60, Optimizer(), ALL, file, told.append)
+        on_status: list[str] = []
+        first = break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
-        assert [text.split()[3:4] for text in told] == [["dense_1"], [], ["output"], []]
-        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, told.append) == first
-        assert len(told) == 4
-        other = break_even.measured({"dense_1": Layer((8, 4))}, 30, Optimizer(), ALL, file, told.append)
+        assert [text.split()[3:4] for text in on_status] == [["dense_1"], [], ["output"], []]
+        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
+        assert len(on_status) == 4
+        other = break_even.measured(
+            {"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append
+        )
         assert other == {"dense_1": 0.3}
         assert next(answers, None) is None
         assert len(json.loads(file.read_text())) == 3
@@ -91,5 +95,5 @@ class TestMeasured:
     def test_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
         file = tmp_path / "crossovers.json"
         file.write_text("{")
-        shapes = {"output": Layer((4, 2))}
+        shapes = {"output": LayerShape((4, 2))}
         assert break_even.measured(shapes, 60, Optimizer(), ALL, file, str) == {"output": 0.1}

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import prepare_inputs
 from hypothesis import strategies as st
 
 from ltr.engine import devices
@@ -22,7 +22,7 @@ def numbered(count: int) -> list[Any]:
     return [{"a": np.full((2, 3), n, np.float32), "b": np.int32(10 * n)} for n in range(count)]
 
 
-@given(devices_=st.integers(1, 2), side_by_side=st.integers(1, 3), data=st.data())
+@prepare_inputs(devices_=st.integers(1, 2), side_by_side=st.integers(1, 3), data=st.data())
 def test_what_is_scattered_comes_back_without_the_padding(
     devices_: int, side_by_side: int, data: st.DataObject
 ) -> None:

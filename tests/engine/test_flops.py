@@ -13,7 +13,7 @@ from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.engine import flops
 from ltr.engine.flops import Costs
-from ltr.methods import Parts, rigl
+from ltr.methods import MethodContext, rigl
 from ltr.models import MODELS, Model
 from ltr.models.layers import BatchNorm, Conv, Dense
 from ltr.models.model import from_linen
@@ -73,21 +73,26 @@ class TestOperations:
     def test_are_nearly_all_that_a_compiler_counts(self, name: str) -> None:
         """XLA counts the same products, and beside them activations, normalisation, loss and optimizer."""
         model = models.build(ModelConfig(name, width=0.3), (16, 16, 3), 10)
-        found = flops.costs(Parts(model, SGD, 1, 1), 10, (16, 16, 3))
+        found = flops.costs(MethodContext(model, SGD, 1, 1), 10, (16, 16, 3))
         assert 0 < found.overhead < 0.12 * found.operations
 
     def test_of_a_training_are_those_of_its_steps(self, network: Model, params: Any, mask: Any) -> None:
         kept = {layer: mask[layer]["kernel"].sum() for layer in LAYERS}
         of_step = 2 * (2 * kept["dense_1"] + 3 * kept["dense_2"] + 3 * kept["output"])
-        parts = Parts(network, SGD, 400, 4)
-        assert flops.training(parts, "weights", mask, masks.apply(mask, params), 10, 150) == 140 * of_step
+        method_context = MethodContext(network, SGD, 400, 4)
+        assert (
+            flops.training(method_context, "weights", mask, masks.apply(mask, params), 10, 150)
+            == 140 * of_step
+        )
         frozen = 2 * (16 * 8 + 2 * 8 * 6 + 2 * 6 * 3) + 2 * sum(kept.values())
-        assert flops.training(parts, "weights", mask, params, 0, 1) == frozen
+        assert flops.training(method_context, "weights", mask, params, 0, 1) == frozen
 
     def test_of_moves_are_the_gradients_of_all_weights(self, network: Model, params: Any, mask: Any) -> None:
         """Of 400 steps, 300 with moves: at steps 0, 100 and 200."""
-        parts, weights = Parts(network, SGD, 400, 4), masks.apply(mask, params)
-        still, moving = (flops.training(parts, name, mask, weights, 0, 400) for name in ("weights", "rigl"))
+        method_context, weights = MethodContext(network, SGD, 400, 4), masks.apply(mask, params)
+        still, moving = (
+            flops.training(method_context, name, mask, weights, 0, 400) for name in ("weights", "rigl")
+        )
         pruned = sum((~layer).sum() for layer in jax.tree.leaves(mask))
         assert moving - still == 3 * 2 * pruned
         assert rigl.EVERY == 100
@@ -96,12 +101,12 @@ class TestOperations:
     def test_of_scores_are_those_of_all_weights(
         self, method: str, network: Model, params: Any, mask: Any
     ) -> None:
-        found = flops.training(Parts(network, SGD, 400, 4), method, mask, params, 0, 1)
+        found = flops.training(MethodContext(network, SGD, 400, 4), method, mask, params, 0, 1)
         assert found == 2 * (2 * 16 * 8 + 3 * 8 * 6 + 3 * 6 * 3)
 
 
 def kernels(model: Model) -> Any:
-    return masks.where(model.kinds, jax.eval_shape(model.init, jax.random.key(0)))
+    return masks.where(model.layer_types, jax.eval_shape(model.init, jax.random.key(0)))
 
 
 def sizes(model: Model) -> list[Any]:
@@ -124,7 +129,7 @@ class TestTimeOfAStep:
 
 
 def test_densities_are_planned_by_layer_or_evenly(network: Model, params: Any) -> None:
-    of_layers = masks.tree_map(lambda kind, leaf: kind and leaf.size // 2, network.kinds, params)
+    of_layers = masks.tree_map(lambda kind, leaf: kind and leaf.size // 2, network.layer_types, params)
     for target in (of_layers, sum(leaf.size for leaf in sizes(network)) // 2):
         found = flops.planned(target, kernels(network))
         assert jax.tree.leaves(found) == pytest.approx([0.5] * 3)

@@ -13,7 +13,7 @@ from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine import packing as packing_module
 from ltr.engine.packing import NO_LAYER
-from ltr.engine.trainer import Snapshot, Start, Trainer
+from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models import Model
 from ltr.pruning.criteria import Evidence
 from tests.engine.lanes import AT, EVERY, LANES, counted, identical, ignore
@@ -54,7 +54,7 @@ class TestPackedLanes:
             following = [
                 pruning.prune(
                     Pruning(),
-                    network.kinds,
+                    network.program_keys,
                     Evidence(starts[lane].params, outcome.params, starts[lane].mask, jax.random.key(0)),
                     jax.tree.map(lambda kept: int(kept.sum()) // 2, starts[lane].mask),
                 )
@@ -68,9 +68,9 @@ class TestPackedLanes:
     ) -> None:
         snapshots: list[Snapshot] = []
         whole = packing.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
-        wave = snapshots[5].wave
-        assert wave is not None
-        assert jax.tree.structure(wave.lanes[0]) == jax.tree.structure(packing.fresh(starts[LANES[0]]))
+        batch = snapshots[5].batch
+        assert batch is not None
+        assert jax.tree.structure(batch.lanes[0]) == jax.tree.structure(packing.new_lane(starts[LANES[0]]))
         for snapshot in (snapshots[5], snapshots[20]):
             resumed = packing.train(starts, AT, ignore, snapshot)
             assert all(identical(whole[lane], resumed[lane]) for lane in LANES)
@@ -79,7 +79,7 @@ class TestPackedLanes:
         self, packing: Trainer, starts: Any, network: Model, params: Any
     ) -> None:
         lane = LANES[0]
-        whole = Start(params, masks.ones(params, network.kinds), starts[lane].key)
+        whole = InitialState(params, masks.ones(params, network.program_keys), starts[lane].key)
         assert all(
             packing_module.capacity(int(kept.sum()), kept.size) < kept.size
             for kept in jax.tree.leaves(starts[lane].mask)
@@ -134,9 +134,9 @@ class TestPackedLanes:
         for density in (0.5, 0.4, 0.33, 0.25, 0.2):
             mask = jax.tree.map(
                 lambda kept, density=density: np.arange(kept.size).reshape(kept.shape) < density * kept.size,
-                masks.ones(params, network.kinds),
+                masks.ones(params, network.program_keys),
             )
-            start = Start(
+            start = InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, 1], np.uint32)
             )
             trainer.train({LANES[0]: start}, AT[:2], ignore)

@@ -25,38 +25,38 @@ ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
 def lane(params: Any, mask: Any) -> Lane:
     """A lane under way: no moment is zero but those of pruned weights."""
     weights = masks.apply(mask, params)
-    moments = ADAM.update(weights, ADAM.init(weights), weights)[1]
+    opt_state = ADAM.update(weights, ADAM.init(weights), weights)[1]
     return Lane(
         weights,
-        jax.tree.map(np.asarray, moments),
+        jax.tree.map(np.asarray, opt_state),
         mask,
         KEY,
         np.float32(0.5),
-        best=jax.tree.map(lambda weight: weight / 2, weights),
+        best_params=jax.tree.map(lambda weight: weight / 2, weights),
     )
 
 
 def test_it_holds_the_weights_that_are_kept_and_their_moments(lane: Lane) -> None:
     packing = Packing(EVERY, ADAM)
-    (forms,) = packing.forms([lane])
-    packed = packing.pack(lane, forms)
+    (pack_specs,) = packing.pack_specs([lane])
+    packed = packing.pack(lane, pack_specs)
     for name in EVERY:
         kernel, kept = lane.params[name]["kernel"], lane.mask[name]["kernel"]
         values, pattern = packed.params[name]["kernel"], packed.mask[name]["kernel"]
-        assert isinstance(pattern, kernels.Pattern)
+        assert isinstance(pattern, kernels.SparsityPattern)
         assert kept.sum() <= len(values) <= kernel.size
         np.testing.assert_array_equal(values[: kept.sum()], kernel.T[kept.T])
         assert not values[kept.sum() :].any()
-        moment = packed.moments[0].mu[name]["kernel"]
-        np.testing.assert_array_equal(moment[: kept.sum()], lane.moments[0].mu[name]["kernel"].T[kept.T])
+        moment = packed.opt_state[0].mu[name]["kernel"]
+        np.testing.assert_array_equal(moment[: kept.sum()], lane.opt_state[0].mu[name]["kernel"].T[kept.T])
         assert packed.params[name]["bias"] is lane.params[name]["bias"]
 
 
 @pytest.mark.parametrize("layers", [EVERY, {"dense_2": 1.0}, NO_LAYER])
 def test_what_is_packed_and_unpacked_is_what_it_was(lane: Lane, layers: dict[str, float]) -> None:
     packing = Packing(layers, ADAM)
-    (forms,) = packing.forms([lane])
-    again = packing.unpack(packing.pack(lane, forms), forms)
+    (pack_specs,) = packing.pack_specs([lane])
+    again = packing.unpack(packing.pack(lane, pack_specs), pack_specs)
     assert jax.tree.structure(again) == jax.tree.structure(lane)
     jax.tree.map(np.testing.assert_array_equal, again, lane)
 
@@ -65,7 +65,7 @@ def test_lanes_that_train_together_are_shaped_alike(lane: Lane) -> None:
     sparse = jax.tree.map(lambda kept: kept & (np.arange(kept.size).reshape(kept.shape) % 5 == 0), lane.mask)
     other = lane._replace(mask=sparse, params=masks.apply(sparse, lane.params))
     packing = Packing(EVERY, ADAM)
-    pair = [packing.pack(*one) for one in zip((lane, other), packing.forms([lane, other]), strict=True)]
+    pair = [packing.pack(*one) for one in zip((lane, other), packing.pack_specs([lane, other]), strict=True)]
     assert len({str(jax.tree.map(np.shape, one)) for one in pair}) == 1
 
 
@@ -73,9 +73,11 @@ def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> No
     """A wave of an earlier session, say, when nothing was packed."""
     frozen = lane._replace(params={**lane.params, "dense_2": params["dense_2"]})
     packing = Packing(EVERY, ADAM)
-    for one, forms in zip((lane, frozen), packing.forms([lane, frozen]), strict=True):
-        assert forms["dense_2"]["kernel"] is None
-        jax.tree.map(np.testing.assert_array_equal, packing.unpack(packing.pack(one, forms), forms), one)
+    for one, pack_specs in zip((lane, frozen), packing.pack_specs([lane, frozen]), strict=True):
+        assert pack_specs["dense_2"]["kernel"] is None
+        jax.tree.map(
+            np.testing.assert_array_equal, packing.unpack(packing.pack(one, pack_specs), pack_specs), one
+        )
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -94,25 +96,27 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     generator = np.random.default_rng(0)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: generator.uniform(0.1, 1, leaf.shape).astype(np.float32), shapes)
-    mask = jax.tree.map(lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.kinds))
-    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best=params)
+    mask = jax.tree.map(
+        lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.layer_types)
+    )
+    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
-    packed = packing.pack(lane, *packing.forms([lane]))
-    assert all(isinstance(leaf, kernels.Pattern) for leaf in patterns(packed.mask))
+    packed = packing.pack(lane, *packing.pack_specs([lane]))
+    assert all(isinstance(leaf, kernels.SparsityPattern) for leaf in patterns(packed.mask))
     split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
     data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
     found, expected = (
-        jax.jit(lambda network: model.apply(network, program.given(split.images, data, model, network)))(
-            masks.bound(each.mask, each.params)
-        )
+        jax.jit(
+            lambda network: model.apply(network, program.prepare_inputs(split.images, data, model, network))
+        )(masks.bound(each.mask, each.params))
         for each in (packed, lane)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def patterns(mask: Any) -> list[Any]:
-    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.Pattern))
+    leaves = jax.tree.leaves(mask, is_leaf=lambda leaf: isinstance(leaf, kernels.SparsityPattern))
     assert leaves
     return leaves
 

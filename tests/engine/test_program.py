@@ -14,8 +14,8 @@ from ltr.core.optimizers import Optimizer
 from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.engine import program
-from ltr.engine.program import LEGS, Examples, Visit
-from ltr.methods import METHODS, Lane, Parts
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
+from ltr.methods import METHODS, Lane, MethodContext
 from ltr.models import Model
 
 LAYERS = ("dense_1", "dense_2", "output")
@@ -27,17 +27,17 @@ LAST = 100
 """The step at which no test ends."""
 
 
-def visit(start: int, *at: int) -> Visit:
+def on_chunk(start: int, *at: int) -> Chunk:
     """Asks to train from `start`, just evaluated or about to be, and to evaluate at every stop."""
-    return asked(start, start, at, at)
+    return chunk(start, start, at, at)
 
 
-def asked(start: int, evaluated: int, stops: Sequence[int], at: Sequence[int]) -> Visit:
-    return Visit(
+def chunk(start: int, last_evaluation: int, stops: Sequence[int], at: Sequence[int]) -> Chunk:
+    return Chunk(
         np.int32(start),
-        np.int32(evaluated),
-        np.resize(stops, LEGS).astype(np.int32),
-        np.resize(np.isin(stops, at), LEGS),
+        np.int32(last_evaluation),
+        np.resize(stops, MAX_SEGMENTS).astype(np.int32),
+        np.resize(np.isin(stops, at), MAX_SEGMENTS),
         np.int32(len(stops)),
         np.int32(LAST),
     )
@@ -78,7 +78,7 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
     lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
-    method = METHODS["weights"](Parts(network, optimizer, 10, 1))
+    method = METHODS["weights"](MethodContext(network, optimizer, 10, 1))
     after, loss = method.step(lane, images, labels, jnp.int32(0))
     double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), start)
     expected, expected_loss = sgd_step(double, mask, np.asarray(images), blobs.train.labels[:10], 0.5)
@@ -106,22 +106,26 @@ class TestWhatANetworkIsGiven:
     @pytest.fixture
     def packed(self, params: Any) -> dict[str, Any]:
         """As far as is looked at: the first layer is packed, the others are not."""
-        kernel = kernels.Packed(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
+        kernel = kernels.SparseKernel(np.ones(4), kernels.pattern(np.ones((16, 8), bool), 128))
         return {**params, "dense_1": {"kernel": kernel}}
 
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
     def test_pixels(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, packed, np.array([3, 1], np.int32))
-        assert isinstance(given, kernels.Pixels)
-        assert given.shape == (2, 4, 4, 1)
+        prepare_inputs = program.prepare_inputs(
+            data.images, data, network, packed, np.array([3, 1], np.int32)
+        )
+        assert isinstance(prepare_inputs, kernels.Pixels)
+        assert prepare_inputs.shape == (2, 4, 4, 1)
 
     def test_of_a_dense_layer_floats(self, network: Model, params: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network, params, np.array([3, 1], np.int32))
-        np.testing.assert_array_equal(given, program.normalise(data.images[[3, 1]], data))
+        prepare_inputs = program.prepare_inputs(
+            data.images, data, network, params, np.array([3, 1], np.int32)
+        )
+        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images[[3, 1]], data))
 
     def test_where_another_layer_reads_them_floats(self, network: Model, packed: Any, data: Examples) -> None:
-        given = program.given(data.images, data, network._replace(reads=None), packed)
-        np.testing.assert_array_equal(given, program.normalise(data.images, data))
+        prepare_inputs = program.prepare_inputs(data.images, data, network._replace(input_layer=None), packed)
+        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images, data))
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])
@@ -167,13 +171,13 @@ def seen_by(
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
     data = program.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
-    method = METHODS["weights"](Parts(model, optimizer, 100, per_epoch))
+    method = METHODS["weights"](MethodContext(model, optimizer, 100, per_epoch))
     run = jax.jit(program.program(model, method, batch_size, augment).run)
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
         zeros = {"weight": np.zeros(count, np.float32)}
-        lane = Lane(zeros, optax.EmptyState(), None, key, NOTHING, best=zeros)
-        return np.asarray(run(lane, data, visit(start, end))[0].params["weight"]).astype(int)
+        lane = Lane(zeros, optax.EmptyState(), None, key, NOTHING, best_params=zeros)
+        return np.asarray(run(lane, data, on_chunk(start, end))[0].params["weight"]).astype(int)
 
     return seen
 
@@ -228,7 +232,7 @@ def run(network: Model) -> Callable[..., Any]:
     config = Config(name="sgd", learning_rate=0.3, schedule="step")
     optimizer = optimizers.build(config, 10, 4)
     stopping = optimizer._replace(learning_rate=lambda step: jnp.where(step < 6, 0.3, 0.0))
-    method = METHODS["weights"](Parts(network, stopping, 10, 4))
+    method = METHODS["weights"](MethodContext(network, stopping, 10, 4))
     return jax.jit(program.program(network, method, 10).run)
 
 
@@ -236,7 +240,7 @@ def run(network: Model) -> Callable[..., Any]:
 def lane(params: Any, mask: Any) -> Lane:
     start = jax.tree.map(np.asarray, masks.apply(mask, params))
     direction = optimizers.build(Config(name="sgd"), 1, 1).direction
-    return Lane(start, direction.init(start), mask, KEY, NOTHING, best=start)
+    return Lane(start, direction.init(start), mask, KEY, NOTHING, best_params=start)
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +252,8 @@ def test_the_learning_rate_is_that_of_the_schedules_step(
     run: Callable[..., Any], lane: Lane, data: Examples
 ) -> None:
     """A training that starts at step 6 starts where the learning rate is 0."""
-    still = run(lane, data, visit(6, 8))[0].params
-    moving = run(lane, data, visit(5, 8))[0].params
+    still = run(lane, data, on_chunk(6, 8))[0].params
+    moving = run(lane, data, on_chunk(5, 8))[0].params
     jax.tree.map(np.testing.assert_array_equal, still, lane.params)
     assert (moving["output"]["kernel"] != lane.params["output"]["kernel"]).any()
 
@@ -257,7 +261,7 @@ def test_the_learning_rate_is_that_of_the_schedules_step(
 def test_metrics_are_of_the_weights_at_each_evaluation(
     run: Callable[..., Any], lane: Lane, data: Examples, network: Model
 ) -> None:
-    after, metrics, _ = run(lane, data, visit(0, 0, 2, 5)._replace(last=np.int32(5)))
+    after, metrics, _ = run(lane, data, on_chunk(0, 0, 2, 5)._replace(last=np.int32(5)))
     for number, params, names in ((0, lane.params, ["val"]), (2, after.params, ["val", "test"])):
         for name in names:
             split = {"val": data.validation, "test": data.test}[name]
@@ -270,8 +274,8 @@ def test_metrics_are_of_the_weights_at_each_evaluation(
 def test_train_loss_is_the_mean_over_the_steps_since_the_evaluation_before(
     run: Callable[..., Any], lane: Lane, data: Examples
 ) -> None:
-    every = np.asarray(run(lane, data, visit(0, 0, 1, 2, 3, 4))[1].train_loss)
-    some = np.asarray(run(lane, data, visit(0, 0, 1, 4))[1].train_loss)
+    every = np.asarray(run(lane, data, on_chunk(0, 0, 1, 2, 3, 4))[1].train_loss)
+    some = np.asarray(run(lane, data, on_chunk(0, 0, 1, 4))[1].train_loss)
     assert np.isnan(every[0])
     assert some[1] == every[1]
     assert some[2] == pytest.approx(np.mean(every[2:5]), rel=1e-6)
@@ -280,9 +284,9 @@ def test_train_loss_is_the_mean_over_the_steps_since_the_evaluation_before(
 def test_a_stop_between_two_evaluations_changes_no_number(
     run: Callable[..., Any], lane: Lane, data: Examples
 ) -> None:
-    whole, metrics, _ = run(lane, data, visit(0, 0, 5))
-    half, first, _ = run(lane, data, asked(0, 0, [0, 2, 3], [0]))
-    rest, second, _ = run(half, data, asked(3, 0, [4, 5], [5]))
+    whole, metrics, _ = run(lane, data, on_chunk(0, 0, 5))
+    half, first, _ = run(lane, data, chunk(0, 0, [0, 2, 3], [0]))
+    rest, second, _ = run(half, data, chunk(3, 0, [4, 5], [5]))
     jax.tree.map(np.testing.assert_array_equal, rest, whole)
     for values, before, after in zip(metrics, first, second, strict=True):
         assert np.asarray(values)[:2].tobytes() == np.asarray([before[0], after[1]]).tobytes()
@@ -293,12 +297,12 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
     run: Callable[..., Any], lane: Lane, data: Examples, network: Model
 ) -> None:
     """The training falls apart after step 3: the early stop is there, a visit of the host ago."""
-    there, first, early = run(lane, data, visit(0, 0, 3)._replace(last=np.int32(6)))
+    there, first, early = run(lane, data, on_chunk(0, 0, 3)._replace(last=np.int32(6)))
     assert all(np.isnan(np.asarray(values)).all() for values in (first.test_loss, first.test_accuracy, early))
     worse = there._replace(params=jax.tree.map(lambda leaf: -9 * leaf, there.params))
-    after, second, early = run(worse, data, visit(3, 4, 6)._replace(last=np.int32(6)))
-    assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.least
-    jax.tree.map(np.testing.assert_array_equal, after.best, there.params)
+    after, second, early = run(worse, data, on_chunk(3, 4, 6)._replace(last=np.int32(6)))
+    assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.best_val_loss
+    jax.tree.map(np.testing.assert_array_equal, after.best_params, there.params)
     assert np.isnan(second.test_loss[0])
     for found, params in (
         ((second.test_loss[1], second.test_accuracy[1]), after.params),
@@ -309,11 +313,11 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
 
 
 def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lane, data: Examples) -> None:
-    method = METHODS["weights"](Parts(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
+    method = METHODS["weights"](MethodContext(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
     always = jax.jit(program.program(network, method, 10, test_curves=True).run)
-    assert np.isfinite(np.asarray(always(lane, data, visit(0, 0, 4))[1].test_loss)[:2]).all()
+    assert np.isfinite(np.asarray(always(lane, data, on_chunk(0, 0, 4))[1].test_loss)[:2]).all()
 
 
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:
-    metrics = run(lane, data, visit(0, 0, 6))[1]
+    metrics = run(lane, data, on_chunk(0, 0, 6))[1]
     assert metrics.val_loss[1] < metrics.val_loss[0]

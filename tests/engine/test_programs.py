@@ -12,7 +12,7 @@ from ltr.config.schema import Pruning
 from ltr.core import masks
 from ltr.engine import devices
 from ltr.engine.devices import Placement
-from ltr.engine.trainer import Start, Trainer
+from ltr.engine.trainer import InitialState, Trainer
 from ltr.models import Model
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.targets import targets
@@ -24,20 +24,20 @@ def test_the_program_is_traced_once_for_all_rounds(
 ) -> None:
     traces: list[Any] = []
     trainer = make(wrap=counted(traces))
-    mask, weights = masks.ones(params, network.kinds), params
-    counts = targets(Pruning(), 0.3, 4, network.kinds, params)
-    for round in range(4):
-        at = AT[2:] if round else AT
+    mask, weights = masks.ones(params, network.program_keys), params
+    counts = targets(Pruning(), 0.3, 4, network.program_keys, params)
+    for round_number in range(4):
+        at = AT[2:] if round_number else AT
         lanes = {
-            lane: Start(
+            lane: InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, n], np.uint32)
             )
-            for n, lane in enumerate(LANES[: 1 + round % 3])
+            for n, lane in enumerate(LANES[: 1 + round_number % 3])
         }
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
         evidence = Evidence(params, weights, mask, jax.random.key(0))
-        mask = pruning.prune(Pruning(), network.kinds, evidence, counts[round + 1])
+        mask = pruning.prune(Pruning(), network.program_keys, evidence, counts[round_number + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 

@@ -9,8 +9,8 @@ import pytest
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
-from ltr.engine.program import LEGS
-from ltr.engine.trainer import Start, Trainer
+from ltr.engine.program import MAX_SEGMENTS
+from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods import METHODS, WATCHED, rigl
 from ltr.models import Model
 from tests.engine.lanes import AT, LANES, begin, identical, ignore
@@ -39,7 +39,7 @@ def test_where_the_host_visits_changes_no_number(
 ) -> None:
     outcomes, visits = [], []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", seconds)
+        monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", seconds)
         seen: list[int] = []
         outcomes.append(trainer.train(starts, AT, lambda progress, to=seen: to.append(progress.steps)))
         visits.append(seen)
@@ -50,11 +50,11 @@ def test_where_the_host_visits_changes_no_number(
 def test_more_evaluations_than_fit_into_a_visit(
     trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ltr.engine.trainer.VISIT_SECONDS", 1e9)
-    at = np.resize(AT[:1], LEGS + 9)
+    monkeypatch.setattr("ltr.engine.trainer.CHUNK_SECONDS", 1e9)
+    at = np.resize(AT[:1], MAX_SEGMENTS + 9)
     at[-1] = 14
     outcome = trainer.train({LANES[0]: starts[LANES[0]]}, at, ignore)[LANES[0]]
-    assert len(outcome.metrics.val_loss) == LEGS + 9
+    assert len(outcome.metrics.val_loss) == MAX_SEGMENTS + 9
     assert len(set(outcome.metrics.val_loss[:-1])) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
 ) -> None:
     """From step 6 on: the same learning rates, the same data. SGD has no moments to lose."""
     sgd = make(Optimizer(name="sgd", learning_rate=0.1, schedule="cosine", warmup=Duration(10)))
-    start = Start(params, masks.ones(params, network.kinds), np.array([0, 9], np.uint32))
+    start = InitialState(params, masks.ones(params, network.program_keys), np.array([0, 9], np.uint32))
     whole = sgd.train({"lane": start}, AT, ignore)["lane"]
     origin = sgd.train({"lane": start}, AT[:3], ignore)["lane"].params
     rewound = sgd.train({"lane": start._replace(params=origin)}, AT[2:], ignore)["lane"]

@@ -42,9 +42,9 @@ def test_a_snapshot_of_any_visit_resumes_bit_for_bit(trainer: Trainer, starts: A
 def test_a_snapshot_of_other_lanes_is_ignored(trainer: Trainer, starts: Any) -> None:
     snapshots: list[Snapshot] = []
     whole = trainer.train(starts, AT, lambda progress: snapshots.append(progress.snapshot()))
-    asked = {LANES[1]: starts[LANES[1]]}
+    chunk = {LANES[1]: starts[LANES[1]]}
     for snapshot in (snapshots[7], snapshots[-1]):
-        resumed = trainer.train(asked, AT, ignore, snapshot)
+        resumed = trainer.train(chunk, AT, ignore, snapshot)
         assert list(resumed) == [LANES[1]]
         assert identical(resumed[LANES[1]], whole[LANES[1]])
 

@@ -23,8 +23,8 @@ def ready() -> Ready:
     def make(experiment: Experiment) -> Setup:
         outline = session.outline(experiment)
         methods = frozenset(arms.methods(experiment))
-        parts = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
-        shared = (*parts, experiment.test_curves, methods)
+        method_context = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
+        shared = (*method_context, experiment.test_curves, methods)
         if shared not in made:
             made[shared] = session.make(outline)
         return dataclasses.replace(made[shared], **vars(outline))

@@ -41,8 +41,8 @@ class Watcher:
         self._end -= 1
         return StoppedError(2, "stopped") if self._end < 0 else None
 
-    def ends(self, round: int) -> None:
-        self.committed.append(round)
+    def ends(self, round_number: int) -> None:
+        self.committed.append(round_number)
 
 
 def ask(root: Path, **knobs: Any) -> Experiment:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltr.core import masks, rng
-from ltr.engine.trainer import Start
+from ltr.engine.trainer import InitialState
 from ltr.experiment import loop
 from ltr.store import tables
 from ltr.store.folder import open_run, round_name
@@ -17,7 +17,7 @@ from tests.experiment.runs import Ready, ask, assert_same, saved
 
 
 @pytest.fixture(scope="module")
-def starts(whole: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Start]:
+def starts(whole: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> dict[str, InitialState]:
     """What each arm started replicate 0 of round 2 from."""
     root = tmp_path_factory.mktemp("starts")
     shutil.copytree(whole, root / whole.name)
@@ -29,7 +29,7 @@ def starts(whole: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(
-    starts: dict[str, Start], whole: Path, ready: Ready
+    starts: dict[str, InitialState], whole: Path, ready: Ready
 ) -> None:
     ticket = saved(whole, "round_02")
     key = rng.fold(rng.fold(rng.root(0, 0), "random_reinit", 2, 0), "weights")
@@ -38,7 +38,9 @@ def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(
     assert_same(starts["random_reinit"].params, masks.apply(ticket["mask"], fresh))
 
 
-def test_random_mask_keeps_the_counts_and_the_initial_weights(starts: dict[str, Start], whole: Path) -> None:
+def test_random_mask_keeps_the_counts_and_the_initial_weights(
+    starts: dict[str, InitialState], whole: Path
+) -> None:
     ticket, mask = saved(whole, "round_02"), starts["random_mask"].mask
     for mine, shuffled in zip(jax.tree.leaves(ticket["mask"]), jax.tree.leaves(mask), strict=True):
         assert mine.sum() == shuffled.sum()
@@ -47,7 +49,7 @@ def test_random_mask_keeps_the_counts_and_the_initial_weights(starts: dict[str, 
 
 
 def test_one_shot_keeps_the_largest_weights_of_the_dense_network(
-    starts: dict[str, Start], whole: Path
+    starts: dict[str, InitialState], whole: Path
 ) -> None:
     ticket, dense, mask = saved(whole, "round_02"), saved(whole, "round_00"), starts["one_shot"].mask
     weights = masks.tree_map(lambda m, w: None if m is None else w, mask, dense["trained"])
@@ -57,7 +59,7 @@ def test_one_shot_keeps_the_largest_weights_of_the_dense_network(
     assert_same(starts["one_shot"].params, masks.apply(mask, saved(whole, "initial")["initial"]))
 
 
-def test_lanes_of_a_replicate_see_the_data_in_the_same_order(starts: dict[str, Start]) -> None:
+def test_lanes_of_a_replicate_see_the_data_in_the_same_order(starts: dict[str, InitialState]) -> None:
     assert len({start.key.tobytes() for start in starts.values()}) == 1
 
 

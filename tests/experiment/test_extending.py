@@ -28,7 +28,7 @@ def test_an_extended_run_is_the_run_asked_for_at_once(
     run(tmp_path, first, **before)
     path = run(tmp_path, second)
     assert_same_run(path, whole)
-    everything = [lane for round in range(3) for lane in lanes(ask(tmp_path), round)]
+    everything = [lane for round_number in range(3) for lane in lanes(ask(tmp_path), round_number)]
     assert first.lanes | second.lanes == set(everything)
     assert not first.lanes & second.lanes
 

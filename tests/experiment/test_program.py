@@ -15,7 +15,7 @@ from ltr.errors import LtrError
 from ltr.experiment import loop, session
 from ltr.methods import weights
 from ltr.pruning import criteria, selection
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.store import tables
 from ltr.store.folder import open_run, round_name
 from ltr.store.tables import LaneId
@@ -24,11 +24,11 @@ from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels
 
 def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     traced = []
-    moved = weights.moved
+    apply_update = weights.apply_update
 
     def counted(*arguments: Any) -> Any:
         traced.append(1)
-        return moved(*arguments)
+        return apply_update(*arguments)
 
     monkeypatch.setattr(weights, "moved", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
@@ -49,7 +49,7 @@ def test_a_convolutional_network_is_pruned_globally(run: Run, tmp_path: Path) ->
         steps=4,
         eval_every=4,
     )
-    kept = [masks.count(saved(path, round_name(round))["mask"]) for round in (0, 1, 2)]
+    kept = [masks.count(saved(path, round_name(round_number))["mask"]) for round_number in (0, 1, 2)]
     assert kept[1] == kept[0] - int(Fraction("0.2") * kept[0])
     assert kept[2] == kept[1] - int(Fraction("0.2") * kept[1])
     assert len(tables.read(path, "results")) == 5
@@ -63,16 +63,18 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
     knobs = {"pruning": {"criterion": "random"}, "arms": ["ticket", "one_shot"], "steps": 4, "eval_every": 4}
     path = run(tmp_path, **knobs)
     made = ready(ask(tmp_path, **knobs))
-    for replicate, round in itertools.product((0, 1), (1, 2)):
-        before, now = (saved(path, round_name(n), replicate)["mask"] for n in (round - 1, round))
-        key = rng.fold(rng.root(0, replicate), "criterion", round)
-        scores = criteria.random(Evidence(before, before, before, key))
+    for replicate, round_number in itertools.product((0, 1), (1, 2)):
+        before, now = (
+            saved(path, round_name(n), replicate)["mask"] for n in (round_number - 1, round_number)
+        )
+        key = rng.fold(rng.root(0, replicate), "criterion", round_number)
+        scores = criteria.random(PruningInput(before, before, before, key))
         draw = rng.fold(key, "ties")
-        assert_same(now, selection.layerwise(scores, before, made.targets[round], draw))
+        assert_same(now, selection.layerwise(scores, before, made.targets[round_number], draw))
     with open_run(ask(tmp_path, **knobs)) as folder:
-        for round, equal in ((1, True), (2, False)):
-            ticket = loop.find_ticket(made, folder, round, 0)
-            one_shot = loop.start(made, folder, LaneId(round, 0, "one_shot", 0), ticket)
+        for round_number, equal in ((1, True), (2, False)):
+            ticket = loop.find_ticket(made, folder, round_number, 0)
+            one_shot = loop.start(made, folder, LaneId(round_number, 0, "one_shot", 0), ticket)
             pairs = zip(*map(jax.tree.leaves, (ticket.mask, one_shot.mask)), strict=True)
             assert all(np.array_equal(one, other) for one, other in pairs) is equal
 

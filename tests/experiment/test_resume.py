@@ -180,8 +180,8 @@ def test_a_run_killed_at_ten_random_moments_goes_on(
 ) -> None:
     expected = alone(LONG)
     often = (*LONG, "checkpoint_every=0.01")
-    moments = [random.uniform(0, 0.08) * expected.seconds for _ in range(10)]
-    assert all(ltr.kill(tmp_path, moment, *often) for moment in moments), moments
+    opt_state = [random.uniform(0, 0.08) * expected.seconds for _ in range(10)]
+    assert all(ltr.kill(tmp_path, moment, *often) for moment in opt_state), opt_state
     folder, _ = ltr.finish(tmp_path, *often)
     assert_same_run(folder, expected.folder, rounds=4)
 

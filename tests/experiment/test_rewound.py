@@ -13,8 +13,8 @@ from tests.experiment.runs import Run, assert_same, saved
 def test_every_round_starts_from_the_dense_training_at_the_rewind_step(run: Run, tmp_path: Path) -> None:
     late = run(tmp_path, rewind_step=10, replicates=1)
     dense = saved(run(tmp_path, steps=10, rounds=0, replicates=1), "round_00")["trained"]
-    for round in (1, 2):
-        ticket = saved(late, round_name(round))
+    for round_number in (1, 2):
+        ticket = saved(late, round_name(round_number))
         assert_same(ticket["start"], masks.apply(ticket["mask"], dense))
     first = saved(late, "initial")
     assert_same(saved(late, "round_00")["start"], first["initial"])
@@ -23,7 +23,7 @@ def test_every_round_starts_from_the_dense_training_at_the_rewind_step(run: Run,
 
 def test_later_rounds_are_trained_from_the_rewind_step_on(run: Run, tmp_path: Path) -> None:
     metrics = tables.read(run(tmp_path, rewind_step=10, replicates=1, rounds=1), "metrics")
-    by_round = {round: sorted(set(rows["step"])) for round, rows in metrics.groupby("round")}
+    by_round = {round_number: sorted(set(rows["step"])) for round_number, rows in metrics.groupby("round")}
     assert by_round == {0: [0, 20, 40], 1: [10, 20, 40]}
 
 

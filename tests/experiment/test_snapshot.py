@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import Outcome, Snapshot, Start, Wave
+from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.experiment import snapshot
 from ltr.methods import Lane
 from ltr.store import checkpoints
@@ -35,16 +35,16 @@ def weights(seed: int) -> dict[str, Any]:
 
 def lane(seed: int) -> Lane:
     """Half-way through: moments and mask unlike those of a fresh lane."""
-    moments = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
+    opt_state = jax.tree.map(lambda leaf: np.asarray(leaf + seed), optax.scale_by_adam().init(weights(0)))
     mask = {name: {"kernel": np.eye(3, 2, seed - 3, dtype=bool), "bias": None} for name in ("a", "b")}
     return Lane(
         weights(seed),
-        moments,
+        opt_state,
         mask,
         np.array([seed, 7], np.uint32),
         np.array(seed, np.float32),
-        least=np.array(-seed, np.float32),
-        best=weights(seed + 9),
+        best_val_loss=np.array(-seed, np.float32),
+        best_params=weights(seed + 9),
     )
 
 
@@ -53,7 +53,7 @@ def taken() -> Snapshot:
         TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5),
         CONTROL: Outcome(weights(2), 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
     }
-    return Snapshot(outcomes, Wave(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
+    return Snapshot(outcomes, LaneBatch(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
 
 
 def restored(path: Path) -> Snapshot:
@@ -61,7 +61,7 @@ def restored(path: Path) -> Snapshot:
     checkpoints.save(path, *snapshot.pack(taken(), kept=["ticket"]))
     about = checkpoints.metadata(path)
     assert snapshot.is_readable(about)
-    starts = dict.fromkeys(RUNNING, Start(None, None, np.zeros(2, np.uint32)))
+    starts = dict.fromkeys(RUNNING, InitialState(None, None, np.zeros(2, np.uint32)))
     return snapshot.unpack(checkpoints.load(path), about, starts, lambda start: lane(9))
 
 
@@ -74,7 +74,7 @@ def assert_same(left: Any, right: Any) -> None:
 
 
 def test_lanes_under_way_come_back(tmp_path: Path) -> None:
-    before, after = taken().wave, restored(tmp_path / "saved").wave
+    before, after = taken().batch, restored(tmp_path / "saved").batch
     assert after.names == before.names
     assert (after.step, after.seconds) == (before.step, before.seconds)
     assert_same(after.lanes, before.lanes)
@@ -105,9 +105,9 @@ def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
 def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Path) -> None:
     checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
     saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
-    starts = {RUNNING[0]: Start(None, None, np.zeros(2, np.uint32))}
+    starts = {RUNNING[0]: InitialState(None, None, np.zeros(2, np.uint32))}
     found = snapshot.unpack(*saved, starts, lambda start: lane(9))
-    assert found.wave is None
+    assert found.batch is None
     assert list(found.outcomes) == [TICKET, CONTROL]
     assert snapshot.steps(found, [TICKET, CONTROL, *RUNNING], np.array([10, 50])) == 80
 

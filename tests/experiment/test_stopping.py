@@ -47,8 +47,10 @@ def test_a_damaged_checkpoint_is_made_again(
     file.write_bytes(content)
     watch = Watcher()
     assert_same_run(run(copy.parent, watch), whole)
-    round = int(name[-2:]) if name != "initial" else None
-    assert watch.lanes == {LaneId(round, replicate, "ticket", 0) for replicate in (0, 1) if round is not None}
+    round_number = int(name[-2:]) if name != "initial" else None
+    assert watch.lanes == {
+        LaneId(round_number, replicate, "ticket", 0) for replicate in (0, 1) if round_number is not None
+    }
     assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
 
 

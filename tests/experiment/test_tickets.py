@@ -17,8 +17,8 @@ def test_masks_are_nested_and_their_counts_exact(whole: Path) -> None:
     for replicate in (0, 1):
         before = kernels(saved(whole, "round_00", replicate)["mask"])
         assert all(layer.all() for layer in before.values())
-        for round in (1, 2):
-            now = kernels(saved(whole, round_name(round), replicate)["mask"])
+        for round_number in (1, 2):
+            now = kernels(saved(whole, round_name(round_number), replicate)["mask"])
             for (name, kept), rate in zip(now.items(), LAYERS.values(), strict=True):
                 assert not (kept & ~before[name]).any()
                 assert kept.sum() == before[name].sum() - int(rate * int(before[name].sum()))
@@ -42,8 +42,8 @@ def test_the_weights_pruned_are_the_smallest_of_those_trained(whole: Path) -> No
 def test_a_ticket_starts_from_its_initial_weights_times_its_mask(whole: Path) -> None:
     for replicate in (0, 1):
         initial = saved(whole, "initial", replicate)["initial"]
-        for round in (0, 1, 2):
-            ticket = saved(whole, round_name(round), replicate)
+        for round_number in (0, 1, 2):
+            ticket = saved(whole, round_name(round_number), replicate)
             assert_same(ticket["start"], masks.apply(ticket["mask"], initial))
 
 

@@ -49,27 +49,27 @@ def same(one: Any, other: Any) -> bool:
 
 
 def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFolder) -> None:
-    moved = run(root, source.path.name, "rounds=2")
+    apply_update = run(root, source.path.name, "rounds=2")
     for replicate in (0, 1):
-        origin = source.groups.load("initial", replicate)["origin"]
-        dense = moved.groups.load("round_00", replicate)
-        assert same(dense["start"], origin)
-        for round in (1, 2):
-            theirs = source.groups.load(round_name(round), replicate)
-            ours = moved.groups.load(round_name(round), replicate)
+        rewind_params = source.groups.load("initial", replicate)["origin"]
+        dense = apply_update.groups.load("round_00", replicate)
+        assert same(dense["start"], rewind_params)
+        for round_number in (1, 2):
+            theirs = source.groups.load(round_name(round_number), replicate)
+            ours = apply_update.groups.load(round_name(round_number), replicate)
             assert same(ours["mask"], theirs["mask"])
-            assert same(ours["start"], masks.apply(theirs["mask"], origin))
+            assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])
-    results = tables.read(moved.path, "results")
+    results = tables.read(apply_update.path, "results")
     assert sorted(set(results["round"])) == [0, 1, 2]
     assert set(results["arm"]) == {"ticket", "random_reinit"}
 
 
 def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source: RunFolder) -> None:
-    moved = run(root, f"{source.path.name}@2", "replicates=1")
-    assert sorted(set(tables.read(moved.path, "results")["round"])) == [0, 2]
+    apply_update = run(root, f"{source.path.name}@2", "replicates=1")
+    assert sorted(set(tables.read(apply_update.path, "results")["round"])) == [0, 2]
     theirs = source.groups.load("round_02", 0)
-    assert same(moved.groups.load("round_02", 0)["mask"], theirs["mask"])
+    assert same(apply_update.groups.load("round_02", 0)["mask"], theirs["mask"])
 
 
 def test_there_are_no_more_rounds_than_the_other_run_has_densities(
@@ -161,25 +161,25 @@ def test_transfers_that_cannot_be(words: list[str], message: str, root: Path, so
 
 
 @pytest.fixture
-def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.Tickets]:
+def tickets(root: Path, source: RunFolder) -> Callable[..., transfer.SourceTickets]:
     """The tickets of the run, for a network of other images or classes."""
 
-    def made(shape: tuple[int, int, int], classes: int) -> transfer.Tickets:
+    def made(shape: tuple[int, int, int], classes: int) -> transfer.SourceTickets:
         words = [*SMALL, f"output_root={root}", f"ticket={source.path.name}", "rounds=2"]
         model = models.build(Model(), shape, classes)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
-        return transfer.Tickets(compose.from_words(words), shapes)
+        return transfer.SourceTickets(compose.from_words(words), shapes)
 
     return made
 
 
 def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
-    tickets: Callable[..., transfer.Tickets], source: RunFolder
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
 ) -> None:
     model = models.build(Model(), (8, 8, 1), 7)
     drawn = jax.tree.map(np.asarray, model.init(jax.random.key(1)))
     found = tickets((8, 8, 1), 7)
-    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.kinds))
+    initial, mask = found.initial(0, drawn), found.mask(2, 0, masks.ones(drawn, model.layer_types))
     theirs = source.groups.load("round_02", 0)
     assert same(initial["output"], drawn["output"])
     assert mask["output"]["kernel"].shape == (100, 7)
@@ -188,13 +188,15 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
     assert same(mask["dense_1"], theirs["mask"]["dense_1"])
 
 
-def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.Tickets]) -> None:
+def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.SourceTickets]) -> None:
     message = r"layer dense_1 is of shape \(64, 300\) there and of \(784, 300\) here"
     with pytest.raises(ConfigError, match=message):
         tickets((28, 28, 1), 10)
 
 
-def test_a_damaged_ticket_is_refused(tickets: Callable[..., transfer.Tickets], source: RunFolder) -> None:
+def test_a_damaged_ticket_is_refused(
+    tickets: Callable[..., transfer.SourceTickets], source: RunFolder
+) -> None:
     file = max((source.path / "checkpoints" / "round_02").rglob("d/*"), key=lambda path: path.stat().st_size)
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ltr import kernels
-from ltr.kernels import Packed, Pixels
+from ltr.kernels import Pixels, SparseKernel
 from ltr.kernels.pixels import LINE
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -71,11 +71,11 @@ def test_a_layer_of_pixels_and_its_gradients_are_those_of_normalised_images(
     bias, weights = (generator.normal(size=n).astype(np.float32) for n in (outputs, (batch, outputs)))
 
     def of_pixels(values: jax.Array, bias: jax.Array) -> jax.Array:
-        return kernels.dense(kernels.pixels(images, chosen, MEAN, STD), Packed(values, pattern), bias)
+        return kernels.dense(kernels.pixels(images, chosen, MEAN, STD), SparseKernel(values, pattern), bias)
 
     def of_floats(values: jax.Array, bias: jax.Array) -> jax.Array:
         normalised = (images[chosen].reshape(batch, -1) - MEAN) / STD
-        return kernels.dense(jnp.asarray(normalised), Packed(values, pattern), bias)
+        return kernels.dense(jnp.asarray(normalised), SparseKernel(values, pattern), bias)
 
     for one, other in zip(
         jax.tree.leaves(value_and_gradients(of_pixels, values, bias, weights)),
@@ -97,7 +97,7 @@ def test_a_mean_far_from_zero_costs_no_precision(mean: float, std: float) -> Non
     weights, pattern = np.ones(400, np.float32), kernels.pattern(np.ones((400, 1), bool), 400)
     of = np.array([mean], np.float32), np.array([std], np.float32)
     pixels = kernels.pixels(images, np.arange(60, dtype=np.int32), *of)
-    found = kernels.dense(pixels, Packed(weights, pattern), np.zeros(1, np.float32))
+    found = kernels.dense(pixels, SparseKernel(weights, pattern), np.zeros(1, np.float32))
     expected = (images.reshape(60, -1).astype(float) - of[0].astype(float)).sum(1) / of[1]
     np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-5, atol=1e-4)
 
@@ -110,7 +110,7 @@ def test_lanes_side_by_side_are_each_their_own() -> None:
 
     def of_lane(values: jax.Array, order: jax.Array) -> jax.Array:
         pixels = kernels.pixels(images, order, MEAN, STD)
-        return kernels.dense(pixels, Packed(values, pattern), jnp.zeros(2))
+        return kernels.dense(pixels, SparseKernel(values, pattern), jnp.zeros(2))
 
     def loss(values: jax.Array, order: jax.Array) -> jax.Array:
         return jnp.square(of_lane(values, order)).sum()
@@ -178,6 +178,6 @@ class TestWrongCalls:
         connections = pattern._replace(inputs=arrays["inputs"])
 
         def loss(values: jax.Array, bias: jax.Array) -> jax.Array:
-            return kernels.dense(x, Packed(values, connections), bias).sum()
+            return kernels.dense(x, SparseKernel(values, connections), bias).sum()
 
         return jax.block_until_ready(jax.grad(loss, (0, 1))(arrays["values"], arrays["bias"]))

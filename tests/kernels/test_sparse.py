@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from ltr import kernels
-from ltr.kernels import Packed, Pattern
+from ltr.kernels import SparseKernel, SparsityPattern
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -29,7 +29,7 @@ def drawn(batch: int, inputs: int, outputs: int, density: float) -> list[Any]:
     return [x, kernel * kept, kept, bias, weights]
 
 
-def packed(kernel: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Pattern]:
+def packed(kernel: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, SparsityPattern]:
     values = np.pad(kernel.T[kept.T], (0, SPARE))
     return values, kernels.pattern(kept, len(values))
 
@@ -55,7 +55,11 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
     x, kernel, kept, bias, weights = drawn(**shape)
     values, pattern = packed(kernel, kept)
     found = value_and_gradients(
-        lambda x, values, bias: kernels.dense(x, Packed(values, pattern), bias), weights, x, values, bias
+        lambda x, values, bias: kernels.dense(x, SparseKernel(values, pattern), bias),
+        weights,
+        x,
+        values,
+        bias,
     )
     y, of_x, of_kernel, of_bias = value_and_gradients(
         lambda x, kernel, bias: x @ kernel + bias, weights, x, kernel, bias
@@ -95,7 +99,7 @@ def test_a_packed_convolution_and_its_gradients_are_those_of_the_masked_one(
 
     @jax.jit
     def conv(x: jax.Array, values: jax.Array, bias: jax.Array) -> jax.Array:
-        return kernels.conv(x, Packed(values, pattern), bias, stride)
+        return kernels.conv(x, SparseKernel(values, pattern), bias, stride)
 
     def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
         layout = ("NHWC", "HWIO", "NHWC")
@@ -119,9 +123,9 @@ def test_a_convolution_refuses_what_does_not_fit() -> None:
     )
     wrong = pattern._replace(inputs=np.full_like(pattern.inputs, 18))
     with pytest.raises(Exception, match="not a pattern"):
-        jax.block_until_ready(kernels.conv(x, Packed(values, wrong), bias, 1))
+        jax.block_until_ready(kernels.conv(x, SparseKernel(values, wrong), bias, 1))
     with pytest.raises(Exception, match="shapes that do not fit"):
-        jax.block_until_ready(kernels.conv(x, Packed(values, pattern), bias[:2], 1))
+        jax.block_until_ready(kernels.conv(x, SparseKernel(values, pattern), bias[:2], 1))
 
 
 def test_lanes_side_by_side_are_each_their_own() -> None:
@@ -129,7 +133,7 @@ def test_lanes_side_by_side_are_each_their_own() -> None:
     for density in (0.2, 0.6):
         x, kernel, kept, bias, _ = drawn(7, 6, 5, density)
         values = np.pad(kernel.T[kept.T], (0, 30 - kept.sum()))
-        lanes.append((x, Packed(values, kernels.pattern(kept, 30)), bias))
+        lanes.append((x, SparseKernel(values, kernels.pattern(kept, 30)), bias))
     together = jax.vmap(kernels.dense)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *lanes))
     for one, lane in zip(together, lanes, strict=True):
         np.testing.assert_array_equal(one, kernels.dense(*lane))
@@ -158,7 +162,7 @@ def call(right: dict[str, Any]) -> Callable[..., Any]:
     @jax.jit
     def gradients(x: jax.Array, values: jax.Array, bias: jax.Array, **pattern: jax.Array) -> Any:
         def loss(x: jax.Array, values: jax.Array) -> jax.Array:
-            return kernels.dense(x, Packed(values, Pattern(**pattern)), bias).sum()
+            return kernels.dense(x, SparseKernel(values, SparsityPattern(**pattern)), bias).sum()
 
         return jax.grad(loss, (0, 1))(x, values)
 
@@ -174,7 +178,7 @@ class TestWrongCalls:
     @pytest.mark.parametrize(("name", "length"), [("bias", 4), ("values", 2), ("starts", 3), ("places", 1)])
     def test_arrays_of_other_lengths(self, call: Callable[..., Any], name: str, length: int) -> None:
         with pytest.raises(Exception, match="shapes that do not fit"):
-            call(**{name: np.zeros(length, np.int32 if name in Pattern._fields else np.float32)})
+            call(**{name: np.zeros(length, np.int32 if name in SparsityPattern._fields else np.float32)})
 
     @pytest.mark.parametrize("name", ["inputs", "outputs", "places"])
     @pytest.mark.parametrize("index", [-1, 100])

@@ -13,7 +13,7 @@ from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks, optimizers
 from ltr.data import Dataset
 from ltr.engine import program
-from ltr.methods import METHODS, SCORES, WATCHED, Beginning, Lane, Method, Parts
+from ltr.methods import METHODS, SCORES, WATCHED, Lane, Method, MethodContext, MethodInput
 from ltr.models import Model
 
 STEPS, STEPS_PER_EPOCH = 400, 4
@@ -36,7 +36,7 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
     @cache
     def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
         optimizer = optimizers.build(config, STEPS, STEPS_PER_EPOCH)
-        method = (METHODS | WATCHED)[name](Parts(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
+        method = (METHODS | WATCHED)[name](MethodContext(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
         return method, jax.jit(optimizer.direction.init), jax.jit(method.step)
 
     def train(
@@ -51,10 +51,10 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         method, init, step = compiled(name, config, pruning)
         weights = params if name in SCORES else masks.apply(mask, params)
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
-        started, memory = method.begin(Beginning(mask, weights, jax.random.key(key), target))
-        lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), memory)]
-        for number in range(first, first + steps):
-            lanes.append(step(lanes[-1], images, labels, jnp.int32(number))[0])
+        started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
+        lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
+        for step in range(first, first + steps):
+            lanes.append(step(lanes[-1], images, labels, jnp.int32(step))[0])
         return Trained(method, lanes)
 
     return train

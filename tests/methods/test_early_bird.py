@@ -63,7 +63,7 @@ def test_together_with_a_layer_that_is_never_pruned(
     pruning, total = Pruning(scope="global", rates=rates), masks.count(mask) // 2
     trained = train("early_bird", STEPS, RESTLESS, target=total, pruning=pruning)
     drawn = [
-        selection.globally(spare(sizes(lane), network.kinds, rates), mask, total, KEY)
+        selection.globally(spare(sizes(lane), network.layer_types, rates), mask, total, KEY)
         for lane in trained.lanes[PER_EPOCH::PER_EPOCH]
     ]
     assert all((one["output"]["kernel"] == mask["output"]["kernel"]).all() for one in drawn)
@@ -71,13 +71,13 @@ def test_together_with_a_layer_that_is_never_pruned(
     assert trained.method.notes(last)["early_bird_step"] == replayed(
         [flat(one) for one in drawn], masks.count(mask)
     )
-    newest = jax.tree.map(lambda queue: queue[-1], last.memory["queue"])
+    newest = jax.tree.map(lambda queue: queue[-1], last.method_state["queue"])
     np.testing.assert_array_equal(flat(newest), flat(drawn[-1]))
 
 
 def test_it_changes_nothing_of_the_training(train: Callable[..., Any]) -> None:
     watched, plain = (train(name, 30).lanes[-1] for name in ("early_bird", "weights"))
-    jax.tree.map(np.testing.assert_array_equal, watched._replace(memory=()), plain)
+    jax.tree.map(np.testing.assert_array_equal, watched._replace(method_state=()), plain)
 
 
 @pytest.mark.parametrize("steps", [PER_EPOCH * QUEUE - 1, PER_EPOCH * QUEUE])

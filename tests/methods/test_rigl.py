@@ -75,9 +75,9 @@ def test_equal_weights_and_gradients_are_drawn(params: Any, mask: Any) -> None:
     after, other = (np.asarray(move(kept, same, none, 0.3, key)["kernel"]) for key in (0, 1))
     assert after.sum() == 2000
     dropped, grown = kept["kernel"] & ~after, after & ~kept["kernel"]
-    for moved in (dropped, grown):
-        share = moved[:2000].sum() / moved.sum()
-        assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(moved.sum()))
+    for apply_update in (dropped, grown):
+        share = apply_update[:2000].sum() / apply_update.sum()
+        assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(apply_update.sum()))
     assert (after != other).any()
 
 
@@ -102,27 +102,27 @@ def test_what_comes_starts_from_zero_with_moments_of_zero_and_what_goes_leaves_n
     name: str, train: Callable[..., Any], network: Model
 ) -> None:
     before, after = train("rigl", EVERY + 1, Optimizer(name=name, learning_rate=0.01)).lanes[-2:]
-    states = jax.tree.leaves(after.moments, is_leaf=lambda node: isinstance(node, dict))
-    moments = [state for state in states if isinstance(state, dict)]
-    assert len(moments) == {"adam": 2, "momentum": 1, "sgd": 0}[name]
+    states = jax.tree.leaves(after.opt_state, is_leaf=lambda node: isinstance(node, dict))
+    opt_state = [state for state in states if isinstance(state, dict)]
+    assert len(opt_state) == {"adam": 2, "momentum": 1, "sgd": 0}[name]
     assert any((old != new).any() for old, new in zip(*map(kernels, (before.mask, after.mask)), strict=True))
-    for number, (old, new) in enumerate(zip(*map(kernels, (before.mask, after.mask)), strict=True)):
-        for tree in (after.params, *moments):
-            assert not kernels(tree)[number][new & ~old].any()
-            assert not kernels(tree)[number][~new].any()
+    for step, (old, new) in enumerate(zip(*map(kernels, (before.mask, after.mask)), strict=True)):
+        for tree in (after.params, *opt_state):
+            assert not kernels(tree)[step][new & ~old].any()
+            assert not kernels(tree)[step][~new].any()
         staying = old & new
         np.testing.assert_array_equal(
-            kernels(after.params)[number][staying], kernels(before.params)[number][staying]
+            kernels(after.params)[step][staying], kernels(before.params)[step][staying]
         )
 
 
 def test_a_new_mask_leaves_biases_and_their_moments_alone(params: Any, mask: Any) -> None:
     direction = optimizers.build(Optimizer(), 1, 1).direction
-    moments = jax.tree.map(jnp.ones_like, direction.init(params))
-    lane = Lane(params, moments, mask, np.zeros(2, np.uint32), np.float32(0))
+    opt_state = jax.tree.map(jnp.ones_like, direction.init(params))
+    lane = Lane(params, opt_state, mask, np.zeros(2, np.uint32), np.float32(0))
     empty = jax.tree.map(np.zeros_like, mask)
     after = rigl.with_mask(direction, lane, empty)
     for layer in LAYERS:
         np.testing.assert_array_equal(after.params[layer]["bias"], params[layer]["bias"])
-        assert after.moments[0].mu[layer]["bias"].all()
-        assert not after.moments[0].mu[layer]["kernel"].any()
+        assert after.opt_state[0].mu[layer]["bias"].all()
+        assert not after.opt_state[0].mu[layer]["kernel"].any()

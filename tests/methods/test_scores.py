@@ -12,7 +12,7 @@ from ltr.config.schema import Optimizer
 from ltr.core import rng
 from ltr.data import Dataset
 from ltr.engine import program
-from ltr.methods import SCORES, Beginning, supermask
+from ltr.methods import SCORES, MethodInput, supermask
 from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
 from ltr.models import Model
@@ -101,7 +101,7 @@ def test_supermask_tosses_a_coin_a_weight_and_lets_the_gradient_through(
     train: Callable[..., Any], network: Model, blobs: Dataset, params: Any, mask: Any
 ) -> None:
     before, after = train("supermask", 1, SGD).lanes
-    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(before.memory["key"])), "step", 0)
+    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(before.method_state["key"])), "step", 0)
     gates, slopes = [], []
     for place, (score, kept) in enumerate(zip(kernels(before.params), kernels(mask), strict=True)):
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
@@ -145,7 +145,7 @@ def test_supermasks_of_other_keys_toss_other_coins(train: Callable[..., Any]) ->
 
 def test_supermask_uses_a_whole_layer_whole(params: Any, mask: Any) -> None:
     whole = {**mask, "output": {"kernel": np.ones_like(mask["output"]["kernel"]), "bias": None}}
-    started, _ = supermask.begin(Beginning(whole, params, jax.random.key(0), None))
+    started, _ = supermask.begin(MethodInput(whole, params, jax.random.key(0), None))
     probability = jax.nn.sigmoid(started["output"]["kernel"])
     assert (np.asarray(probability) == 1).all()
     assert (np.asarray(jax.nn.sigmoid(started["dense_1"]["kernel"])) < 1).all()

@@ -112,7 +112,7 @@ def test_conv_takes_a_packed_kernel(bias: np.ndarray | None) -> None:
     x, kernel, _ = operands(2, 5, 4, 2, 3, 3, stride=2)
     flat = kernel.reshape(-1, 3)
     kept = flat > 0
-    packed = kernels.Packed(flat.T[kept.T], kernels.pattern(kept, int(kept.sum())))
+    packed = kernels.SparseKernel(flat.T[kept.T], kernels.pattern(kept, int(kept.sum())))
     found = arithmetic.conv(jnp.asarray(x), packed, bias, stride=2)
     expected = plain_conv(x, kernel * (kernel > 0), stride=2) + (0 if bias is None else bias)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -132,7 +132,7 @@ def test_dense_takes_a_packed_kernel(shape: tuple[int, ...]) -> None:
     generator = np.random.default_rng(0)
     x, kernel, bias = (generator.normal(size=size).astype(np.float32) for size in (shape, (6, 4), 4))
     kept = kernel > 0
-    packed = kernels.Packed(kernel.T[kept.T], kernels.pattern(kept, int(kept.sum())))
+    packed = kernels.SparseKernel(kernel.T[kept.T], kernels.pattern(kept, int(kept.sum())))
     found = arithmetic.dense(jnp.asarray(x), packed, bias)
     np.testing.assert_allclose(found, x.reshape(2, 6) @ (kernel * kept) + bias, rtol=1e-5)
 

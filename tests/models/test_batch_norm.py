@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
-from ltr.methods import METHODS, Lane, Parts
+from ltr.methods import METHODS, Lane, MethodContext
 from ltr.models import Model, arithmetic
 from ltr.models.layers import INITIALIZERS
 from ltr.models.model import from_linen
@@ -52,7 +52,7 @@ def batch(seed: int) -> tuple[jax.Array, jax.Array]:
 def mask(model: Model, params: Any) -> Any:
     """Half of every kernel."""
     generator = np.random.default_rng(0)
-    dense = masks.ones(params, model.kinds)
+    dense = masks.ones(params, model.layer_types)
     return jax.tree.map(lambda kept: generator.random(kept.shape) < 0.5, dense)
 
 
@@ -66,7 +66,7 @@ def lane(params: Any, mask: Any) -> Lane:
 @pytest.fixture(scope="module")
 def step(model: Model) -> Callable[..., Lane]:
     """Lane, images, labels -> the lane after a step on them."""
-    method = METHODS["weights"](Parts(model, MOMENTUM, 1, 1))
+    method = METHODS["weights"](MethodContext(model, MOMENTUM, 1, 1))
     return jax.jit(lambda *given: method.step(*given, jnp.int32(0))[0])
 
 

@@ -12,7 +12,7 @@ from ltr import models
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.experiment.session import QUICKLY_COMPILED
-from ltr.models import KINDS, MODELS, Model
+from ltr.models import LAYER_TYPES, MODELS, Model
 from ltr.models.layers import INITIALIZERS, Conv, Dense
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
@@ -58,17 +58,17 @@ def drawn(model: Model) -> Any:
 
 def prunable(model: Model) -> dict[str, int]:
     """The weights of each prunable layer."""
-    kinds, shapes = leaves(model.kinds), leaves(jax.eval_shape(model.init, KEY))
-    return {path.removesuffix("/kernel"): shapes[path].size for path, kind in kinds.items() if kind}
+    layer_types, shapes = leaves(model.layer_types), leaves(jax.eval_shape(model.init, KEY))
+    return {path.removesuffix("/kernel"): shapes[path].size for path, kind in layer_types.items() if kind}
 
 
 def of_kinds(model: Model) -> dict[str, int]:
     """The weights of all layers of each kind."""
-    kinds, shapes = leaves(model.kinds), leaves(jax.eval_shape(model.init, KEY))
+    layer_types, shapes = leaves(model.layer_types), leaves(jax.eval_shape(model.init, KEY))
     return {
-        kind: sum(shapes[path].size for path in kinds if kinds[path] == kind)
-        for kind in KINDS
-        if kind in kinds.values()
+        kind: sum(shapes[path].size for path in layer_types if layer_types[path] == kind)
+        for kind in LAYER_TYPES
+        if kind in layer_types.values()
     }
 
 
@@ -177,13 +177,13 @@ class TestEveryNetwork:
                 np.testing.assert_array_equal(leaf, 1 if path.endswith(("scale", "var")) else 0)
 
     def test_names_a_kind_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
-        kinds = leaves(model.kinds)
-        assert set(kinds) == set(leaves(jax.eval_shape(model.init, KEY)))
-        for path, kind in kinds.items():
+        layer_types = leaves(model.layer_types)
+        assert set(layer_types) == set(leaves(jax.eval_shape(model.init, KEY)))
+        for path, kind in layer_types.items():
             *_, layer, parameter = path.split("/")
             assert kind == (layer.partition("_")[0] if parameter == "kernel" else None)
-        assert set(kinds.values()) <= {*KINDS, None}
-        assert list(kinds.values()).count("output") == 1
+        assert set(layer_types.values()) <= {*LAYER_TYPES, None}
+        assert list(layer_types.values()).count("output") == 1
 
     def test_is_as_wide_as_asked_for(self, name: str, model: Model) -> None:
         wider = build(name, SHAPES[0], 4, width=0.4)
@@ -239,22 +239,22 @@ def test_lenet_is_what_it_says(network: Model, params: Any) -> None:
 class TestWhatReadsTheImages:
     def test_is_lenets_first_layer_alone(self) -> None:
         model = build("lenet_300_100", (4, 4, 1), width=0.1)
-        assert model.reads == "dense_1"
+        assert model.input_layer == "dense_1"
         params = drawn(model)
         params["dense_1"]["kernel"][:] = 0
         images = np.random.default_rng(0).normal(size=(2, 4, 4, 1)).astype(np.float32)
         np.testing.assert_array_equal(*jax.jit(model.apply)(params, images))
 
     def test_is_nothing_where_images_have_several_channels(self) -> None:
-        assert build("lenet_300_100", (4, 4, 3)).reads is None
+        assert build("lenet_300_100", (4, 4, 3)).input_layer is None
 
     def test_is_nothing_in_a_convolutional_network(self) -> None:
-        assert build("conv2", (4, 4, 1)).reads is None
+        assert build("conv2", (4, 4, 1)).input_layer is None
 
     @pytest.mark.parametrize("name", ["dense_2", "dense_3", "output"])
     def test_is_the_first_layer_or_an_error(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"reads={name}: it is dense_1 that is given the images"):
-            from_linen(LeNet((3, 2), 2), (2, 2, 1), reads=name)
+            from_linen(LeNet((3, 2), 2), (2, 2, 1), input_layer=name)
 
 
 def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
@@ -264,9 +264,9 @@ def test_layers_of_flax_are_pruned_and_cannot_be_packed() -> None:
             return Dense(3, name="output")(nn.Conv(2, (3, 3), name="conv_1")(images))
 
     model = from_linen(Mixed(), (4, 5, 1))
-    assert model.kinds["conv_1"]["kernel"] == "conv"
-    assert model.places["conv_1"]["kernel"] is None
-    assert model.places["output"]["kernel"] == 1
+    assert model.layer_types["conv_1"]["kernel"] == "conv"
+    assert model.num_positions["conv_1"]["kernel"] is None
+    assert model.num_positions["output"]["kernel"] == 1
     assert model.uses["conv_1"]["kernel"].tolist() == [[4 * 5]], "padding included"
 
 

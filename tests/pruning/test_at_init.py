@@ -15,7 +15,7 @@ from ltr.models.layers import BatchNorm, Conv, Dense, max_pool
 from ltr.models.lenet import LeNet
 from ltr.models.model import from_linen
 from ltr.pruning import at_init
-from ltr.pruning.at_init import AT_INIT, SYNFLOW_ROUNDS, Network, inverted
+from ltr.pruning.at_init import AT_INIT, SYNFLOW_ROUNDS, ScoringInput, inverted
 
 LAYERS = ("dense_1", "dense_2", "output")
 INVERTIBLE = [name for name in AT_INIT if name != "random_at_init"]
@@ -31,28 +31,28 @@ class BatchNormed(nn.Module):
         return Dense(3, name="output")(x.reshape(x.shape[0], -1))
 
 
-def network_of(model: Model, params: Any, keep: int = 60) -> Network:
+def network_of(model: Model, params: Any, keep: int = 60) -> ScoringInput:
     """A network before a batch of ten images of each of three classes."""
     images = np.random.default_rng(5).normal(size=(30, 4, 4, 1)).astype(np.float32)
     labels = np.repeat(np.arange(3, dtype=np.int32), 10)
-    return Network(model, params, images, labels, jax.random.key(0), keep)
+    return ScoringInput(model, params, images, labels, jax.random.key(0), keep)
 
 
 @pytest.fixture(scope="module")
-def tiny(network: Model, params: Any) -> Network:
+def tiny(network: Model, params: Any) -> ScoringInput:
     """194 weights, of which 60 are kept, and biases that are not zero."""
     return network_of(network, params)
 
 
 @pytest.fixture(scope="module")
-def normed() -> Network:
+def normed() -> ScoringInput:
     """84 weights, of which 60 are kept."""
     model = from_linen(BatchNormed(), (4, 4, 1))
     return network_of(model, jax.tree.map(np.asarray, jax.jit(model.init)(jax.random.key(3))))
 
 
-def dense(network: Network) -> Any:
-    return masks.ones(network.params, network.model.kinds)
+def dense(network: ScoringInput) -> Any:
+    return masks.ones(network.params, network.model.layer_types)
 
 
 def kernels(tree: Any) -> list[np.ndarray]:
@@ -67,7 +67,7 @@ def flat(tree: Any) -> np.ndarray:
 # The same network in plain NumPy
 
 
-def loss_of(network: Network, temperature: float) -> Callable[[list[np.ndarray]], float]:
+def loss_of(network: ScoringInput, temperature: float) -> Callable[[list[np.ndarray]], float]:
     """Kernels -> mean cross-entropy."""
     biases = [np.asarray(network.params[layer]["bias"], np.float64) for layer in LAYERS]
     images = network.images.reshape(30, -1).astype(np.float64)
@@ -101,7 +101,7 @@ def differences(
     return found
 
 
-def test_snip_by_finite_differences(tiny: Network) -> None:
+def test_snip_by_finite_differences(tiny: ScoringInput) -> None:
     weights = kernels(tiny.params)
     gradient = differences(loss_of(tiny, 1.0), weights, 1e-6)
     scores = at_init.snip(tiny, dense(tiny))
@@ -109,7 +109,7 @@ def test_snip_by_finite_differences(tiny: Network) -> None:
         np.testing.assert_allclose(score, np.abs(g * theta), rtol=1e-5, atol=1e-6 * score.max())
 
 
-def test_grasp_by_finite_differences(tiny: Network) -> None:
+def test_grasp_by_finite_differences(tiny: ScoringInput) -> None:
     """H g = the change of the gradient along itself, the logits divided by 200, the biases left alone."""
     weights, loss = kernels(tiny.params), loss_of(tiny, 200.0)
     gradient = differences(loss, weights, 1e-4)
@@ -125,7 +125,7 @@ def test_grasp_by_finite_differences(tiny: Network) -> None:
         np.testing.assert_allclose(score, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-def test_grasp_removes_the_highest_of_minus_theta_h_g(tiny: Network) -> None:
+def test_grasp_removes_the_highest_of_minus_theta_h_g(tiny: ScoringInput) -> None:
     scores, mask = flat(at_init.grasp(tiny, dense(tiny))), flat(AT_INIT["grasp"](tiny))
     assert (-scores)[~mask].min() >= (-scores)[mask].max()
     assert (scores < 0).any()
@@ -141,7 +141,9 @@ def test_synflow_by_hand() -> None:
         "dense_1": {"bias": np.full(2, 9, np.float32), "kernel": np.array([[1, -2], [3, 4]], np.float32)},
         "output": {"bias": np.full(2, -9, np.float32), "kernel": np.array([[-1, 5], [2, -6]], np.float32)},
     }
-    network = Network(model, params, np.full((3, 1, 2, 1), -7, np.float32), np.zeros(3, np.int32), None, 5)  # type: ignore[arg-type]
+    network = ScoringInput(
+        model, params, np.full((3, 1, 2, 1), -7, np.float32), np.zeros(3, np.int32), None, 5
+    )  # type: ignore[arg-type]
     scores = at_init.synflow(network, dense(network))
     np.testing.assert_array_equal(scores["dense_1"]["kernel"], [[6, 16], [18, 32]])
     np.testing.assert_array_equal(scores["output"]["kernel"], [[4, 20], [12, 36]])
@@ -154,7 +156,7 @@ def test_synflow_by_hand() -> None:
     np.testing.assert_array_equal(scores["output"]["kernel"], [[3, 15], [8, 24]])
 
 
-def test_synflow_is_a_hundred_prunings_to_a_density_that_falls_evenly(tiny: Network) -> None:
+def test_synflow_is_a_hundred_prunings_to_a_density_that_falls_evenly(tiny: ScoringInput) -> None:
     weights = [np.abs(kernel) for kernel in kernels(tiny.params)]
     kept = np.ones(194, bool)
     for step in range(1, 101):
@@ -171,15 +173,15 @@ def test_synflow_is_a_hundred_prunings_to_a_density_that_falls_evenly(tiny: Netw
     assert (flat(at_once) != kept).any()
 
 
-def test_synflow_looks_at_no_data_and_at_no_bias(tiny: Network) -> None:
+def test_synflow_looks_at_no_data_and_at_no_bias(tiny: ScoringInput) -> None:
     without = masks.tree_map(
-        lambda kind, leaf: np.zeros_like(leaf) if kind is None else leaf, tiny.model.kinds, tiny.params
+        lambda kind, leaf: np.zeros_like(leaf) if kind is None else leaf, tiny.model.layer_types, tiny.params
     )
     other = tiny._replace(images=tiny.images * 2, labels=tiny.labels[::-1], params=without)
     np.testing.assert_array_equal(flat(AT_INIT["synflow"](tiny)), flat(AT_INIT["synflow"](other)))
 
 
-def test_synflow_leaves_batch_normalisation_as_it_begins(normed: Network) -> None:
+def test_synflow_leaves_batch_normalisation_as_it_begins(normed: ScoringInput) -> None:
     """Then it divides by sqrt(1 + 1e-5): R is that of the absolute weights, all but for that."""
     scores = at_init.synflow(normed, dense(normed))
     conv, output = (np.abs(normed.params[layer]["kernel"]).astype(float) for layer in ("conv_1", "output"))
@@ -198,7 +200,7 @@ def test_synflow_leaves_batch_normalisation_as_it_begins(normed: Network) -> Non
 # The baselines
 
 
-def test_magnitude_keeps_the_largest_initial_weights_of_all(tiny: Network) -> None:
+def test_magnitude_keeps_the_largest_initial_weights_of_all(tiny: ScoringInput) -> None:
     mask, size = (
         flat(AT_INIT["magnitude_at_init"](tiny)),
         np.abs(np.concatenate([k.ravel() for k in kernels(tiny.params)])),
@@ -206,7 +208,7 @@ def test_magnitude_keeps_the_largest_initial_weights_of_all(tiny: Network) -> No
     assert size[mask].min() > size[~mask].max()
 
 
-def test_random_keeps_the_same_density_in_every_layer_and_is_drawn_by_the_key(tiny: Network) -> None:
+def test_random_keeps_the_same_density_in_every_layer_and_is_drawn_by_the_key(tiny: ScoringInput) -> None:
     mask = AT_INIT["random_at_init"](tiny)
     counts = [int(mask[layer]["kernel"].sum()) for layer in LAYERS]
     assert counts == [40, 15, 5]  # of 128, 48 and 18: 39.6, 14.8 and 5.6 are 60 together
@@ -227,41 +229,41 @@ def test_it_keeps_exactly_as_many_as_asked(
     before = jax.tree.map(np.copy, network.params)
     mask = AT_INIT[name](network)
     assert masks.count(mask) == keep
-    assert jax.tree.structure(mask) == jax.tree.structure(network.model.kinds)
+    assert jax.tree.structure(mask) == jax.tree.structure(network.model.layer_types)
     assert {leaf.dtype for leaf in jax.tree.leaves(mask)} == {np.dtype(bool)}
     assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(network.params)))
     np.testing.assert_array_equal(flat(mask), flat(AT_INIT[name](network)))
 
 
 @pytest.mark.parametrize("name", AT_INIT)
-def test_a_layer_without_a_kind_is_left_alone(name: str, tiny: Network) -> None:
-    kinds = {**tiny.model.kinds, "output": {"bias": None, "kernel": None}}
-    mask = AT_INIT[name](tiny._replace(model=tiny.model._replace(kinds=kinds)))
+def test_a_layer_without_a_kind_is_left_alone(name: str, tiny: ScoringInput) -> None:
+    layer_types = {**tiny.model.layer_types, "output": {"bias": None, "kernel": None}}
+    mask = AT_INIT[name](tiny._replace(model=tiny.model._replace(layer_types=layer_types)))
     assert mask["output"]["kernel"] is None
     assert masks.count(mask) == 60
 
 
-def test_they_all_differ(tiny: Network) -> None:
+def test_they_all_differ(tiny: ScoringInput) -> None:
     found = [flat(method(tiny)) for method in (*AT_INIT.values(), *map(inverted, INVERTIBLE))]
     assert len({mask.tobytes() for mask in found}) == len(found) == 9
 
 
 @pytest.mark.parametrize("name", ["snip", "grasp", "magnitude_at_init"])
-def test_inverted_prunes_what_is_worth_most(name: str, tiny: Network) -> None:
+def test_inverted_prunes_what_is_worth_most(name: str, tiny: ScoringInput) -> None:
     scores = flat(getattr(at_init, name)(tiny, dense(tiny)))
     mask = flat(inverted(name)(tiny))
     assert mask.sum() == 60
     assert scores[mask].max() <= scores[~mask].min()
 
 
-def test_inverted_synflow_prunes_first_what_carries_most(tiny: Network) -> None:
+def test_inverted_synflow_prunes_first_what_carries_most(tiny: ScoringInput) -> None:
     scores = flat(at_init.synflow(tiny, dense(tiny)))
     mask = flat(inverted("synflow")(tiny._replace(keep=193)))
     assert np.flatnonzero(~mask).tolist() == [scores.argmax()]
 
 
 @pytest.mark.parametrize("name", ["synflow", "magnitude_at_init"])
-def test_negative_weights_are_worth_what_positive_ones_are(name: str, tiny: Network) -> None:
+def test_negative_weights_are_worth_what_positive_ones_are(name: str, tiny: ScoringInput) -> None:
     positive = tiny._replace(params=jax.tree.map(np.abs, tiny.params))
     np.testing.assert_array_equal(flat(AT_INIT[name](tiny)), flat(AT_INIT[name](positive)))
 
@@ -273,7 +275,7 @@ def test_dropout_goes_by_the_key(params: Any) -> None:
     assert (scores[0] != scores[2]).any()
 
 
-def test_a_score_that_is_no_number_is_an_error(tiny: Network) -> None:
+def test_a_score_that_is_no_number_is_an_error(tiny: ScoringInput) -> None:
     params = jax.tree.map(lambda leaf: leaf * np.float32(1e30), tiny.params)
     with pytest.raises(LtrError, match=r"^synflow: a score is not a finite number"):
         AT_INIT["synflow"](tiny._replace(params=params))
@@ -284,7 +286,7 @@ def test_synflow_has_the_rounds_of_its_authors() -> None:
 
 
 @pytest.mark.parametrize("name", ["snip", "grasp"])
-def test_weights_of_dead_units_are_kept_at_random(name: str, tiny: Network) -> None:
+def test_weights_of_dead_units_are_kept_at_random(name: str, tiny: ScoringInput) -> None:
     """All hidden units are dead: the weights before the output score 0, and the inverse keeps 60 of them."""
     params = jax.tree.map(np.copy, tiny.params)
     for layer in LAYERS[:2]:

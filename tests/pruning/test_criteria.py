@@ -11,7 +11,7 @@ from ltr.config.parse import knobs
 from ltr.core import masks
 from ltr.models import Model
 from ltr.pruning import selection
-from ltr.pruning.criteria import CRITERIA, Criterion, Evidence
+from ltr.pruning.criteria import CRITERIA, Criterion, PruningInput
 
 INITIAL = [0.5, -2.0, 1.0, -0.25, 3.0]
 TRAINED = [-1.0, -2.5, 0.25, 0.5, -4.0]
@@ -28,12 +28,12 @@ BY_HAND = {
 KEY = jax.random.key(0)
 
 
-def one_layer(initial: Any, trained: Any, kept: Any = None) -> Evidence:
+def one_layer(initial: Any, trained: Any, kept: Any = None) -> PruningInput:
     """Evidence of a single kernel beside a bias."""
     initial, trained = np.array(initial, np.float32), np.array(trained, np.float32)
     mask = np.ones(initial.shape, bool) if kept is None else np.array(kept)
     bias = np.ones(2, np.float32)
-    return Evidence(
+    return PruningInput(
         {"bias": bias, "kernel": initial},
         {"bias": bias, "kernel": trained},
         {"bias": None, "kernel": mask},
@@ -42,17 +42,17 @@ def one_layer(initial: Any, trained: Any, kept: Any = None) -> Evidence:
 
 
 @pytest.fixture
-def evidence(params: Any, mask: Any) -> Evidence:
+def evidence(params: Any, mask: Any) -> PruningInput:
     """A round in which half of the weights are already gone."""
     generator = np.random.default_rng(3)
 
     def moved(leaf: np.ndarray) -> np.ndarray:
         return leaf + generator.normal(0, 0.5, leaf.shape).astype(np.float32)
 
-    return Evidence(params, masks.apply(mask, jax.tree.map(moved, params)), mask, KEY)
+    return PruningInput(params, masks.apply(mask, jax.tree.map(moved, params)), mask, KEY)
 
 
-def half(criterion: Criterion, evidence: Evidence) -> Any:
+def half(criterion: Criterion, evidence: PruningInput) -> Any:
     """The mask of the better half of each layer's survivors."""
     counts = jax.tree.map(lambda kept: np.count_nonzero(kept) // 2, evidence.mask)
     return selection.layerwise(criterion(evidence), evidence.mask, counts, KEY)
@@ -103,11 +103,11 @@ def test_percentiles_are_among_the_survivors_and_equal_where_weights_are() -> No
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_it_scores_every_prunable_weight_and_alters_none(
-    name: str, evidence: Evidence, network: Model
+    name: str, evidence: PruningInput, network: Model
 ) -> None:
     before = jax.tree.map(np.copy, evidence[:3])
     scores = CRITERIA[name](evidence)
-    assert jax.tree.structure(scores) == jax.tree.structure(network.kinds)
+    assert jax.tree.structure(scores) == jax.tree.structure(network.layer_types)
     for score, kept in zip(jax.tree.leaves(scores), jax.tree.leaves(evidence.mask), strict=True):
         assert score.shape == kept.shape
         assert np.issubdtype(score.dtype, np.floating)
@@ -117,7 +117,7 @@ def test_it_scores_every_prunable_weight_and_alters_none(
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_it_is_a_function_of_its_evidence_and_only_random_looks_at_the_key(
-    name: str, evidence: Evidence
+    name: str, evidence: PruningInput
 ) -> None:
     scores = CRITERIA[name](evidence)
     assert same(scores, CRITERIA[name](evidence))
@@ -126,23 +126,23 @@ def test_it_is_a_function_of_its_evidence_and_only_random_looks_at_the_key(
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-def test_it_says_something(name: str, evidence: Evidence) -> None:
+def test_it_says_something(name: str, evidence: PruningInput) -> None:
     """Scores that were all equal would leave everything to the draw."""
     nothing = half(lambda of: jax.tree.map(lambda kept: np.zeros(kept.shape), of.mask), evidence)
     assert not same(half(CRITERIA[name], evidence), nothing)
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(CRITERIA, 2)))
-def test_it_differs_from_each_other_one(one: str, other: str, evidence: Evidence) -> None:
+def test_it_differs_from_each_other_one(one: str, other: str, evidence: PruningInput) -> None:
     assert not same(half(CRITERIA[one], evidence), half(CRITERIA[other], evidence))
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-def test_negative_weights_are_worth_what_positive_ones_are(name: str, evidence: Evidence) -> None:
+def test_negative_weights_are_worth_what_positive_ones_are(name: str, evidence: PruningInput) -> None:
     """Some public code compares weights without `abs`, and prunes or keeps every negative one."""
     generator = np.random.default_rng(0)
 
-    def flip(signs: Any, of: Evidence) -> Evidence:
+    def flip(signs: Any, of: PruningInput) -> PruningInput:
         return of._replace(
             initial=jax.tree.map(np.multiply, of.initial, signs[0]),
             trained=jax.tree.map(np.multiply, of.trained, signs[1]),
@@ -158,7 +158,7 @@ def test_negative_weights_are_worth_what_positive_ones_are(name: str, evidence: 
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-def test_what_is_pruned_does_not_matter(name: str, evidence: Evidence) -> None:
+def test_what_is_pruned_does_not_matter(name: str, evidence: PruningInput) -> None:
     """Not even to the percentiles of what survives."""
     loud = evidence._replace(
         initial=masks.tree_map(

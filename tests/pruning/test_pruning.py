@@ -14,19 +14,21 @@ from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 from ltr.models import Model
-from ltr.pruning.criteria import CRITERIA, SIGNS, Evidence
+from ltr.pruning.criteria import CRITERIA, SIGNS, PruningInput
 from ltr.pruning.targets import targets
 
 EQUAL = LayerRates(output=1.0)
 SCOPES = ("layerwise", "global", "uniform", "erk")
-KINDS = {"dense_1": {"bias": None, "kernel": "dense"}, "output": {"bias": None, "kernel": "output"}}
+LAYER_TYPES = {"dense_1": {"bias": None, "kernel": "dense"}, "output": {"bias": None, "kernel": "output"}}
 KEY = jax.random.key(0)
 
 
 def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> Any:
-    """The first pruning of a network of `KINDS`."""
-    evidence = Evidence(trained if initial is None else initial, trained, masks.ones(trained, KINDS), KEY)
-    return pruning.prune(config, KINDS, evidence, targets(config, rate, 1, KINDS, trained)[1])
+    """The first pruning of a network of `LAYER_TYPES`."""
+    evidence = PruningInput(
+        trained if initial is None else initial, trained, masks.ones(trained, LAYER_TYPES), KEY
+    )
+    return pruning.prune(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, trained)[1])
 
 
 def network_of(dense: Any, output: Any) -> Any:
@@ -51,14 +53,14 @@ def test_counts_are_exact_and_masks_are_nested(
 ) -> None:
     config = Pruning(criterion=criterion, sign=sign, scope=scope, rates=EQUAL)
     generator = np.random.default_rng(seed)
-    mask = masks.ones(params, network.kinds)
-    for round, target in enumerate(targets(config, rate, 3, network.kinds, params)[1:]):
+    mask = masks.ones(params, network.layer_types)
+    for round_number, target in enumerate(targets(config, rate, 3, network.layer_types, params)[1:]):
         initial, trained = (
             jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
             for _ in range(2)
         )
-        evidence = Evidence(initial, masks.apply(mask, trained), mask, jax.random.key(round))
-        pruned = pruning.prune(config, network.kinds, evidence, target)
+        evidence = PruningInput(initial, masks.apply(mask, trained), mask, jax.random.key(round_number))
+        pruned = pruning.prune(config, network.layer_types, evidence, target)
         counts = jax.tree.map(np.count_nonzero, pruned)
         assert (sum(jax.tree.leaves(counts)) if scope == "global" else counts) == target
         for earlier, later in zip(*map(jax.tree.leaves, (mask, pruned)), strict=True):

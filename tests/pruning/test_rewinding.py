@@ -23,8 +23,8 @@ def test_a_rewound_weight_is_bitwise_its_saved_value_times_its_mask(
 ) -> None:
     mask, here = {"kernel": kept, "bias": None}, {"kernel": saved, "bias": saved[0]}
     elsewhere = jax.tree.map(lambda leaf: leaf + 1, here)
-    trained, origin = (elsewhere, here) if name == "weights" else (here, elsewhere)
-    rewound = jax.tree.map(np.asarray, REWINDINGS[name].weights(mask, trained, origin))
+    trained, rewind_params = (elsewhere, here) if name == "weights" else (here, elsewhere)
+    rewound = jax.tree.map(np.asarray, REWINDINGS[name].weights(mask, trained, rewind_params))
     assert rewound["kernel"].dtype == np.float32
     assert rewound["kernel"].tobytes() == np.where(kept, saved, np.float32(0)).tobytes()
     assert rewound["bias"].tobytes() == saved[0].tobytes()

@@ -63,9 +63,9 @@ def test_exactly_as_many_as_asked_are_kept_round_after_round(
     select: Callable[..., Any], size: int, seed: int, shares: list[float]
 ) -> None:
     mask = ones(size)
-    for round, share in enumerate(shares):
+    for round_number, share in enumerate(shares):
         count = int(share * masks.count(mask))
-        pruned = select(scores_like(mask, seed + round), mask, one_layer(select, count), KEYS[0])
+        pruned = select(scores_like(mask, seed + round_number), mask, one_layer(select, count), KEYS[0])
         assert masks.count(pruned) == count
         assert not (flat(pruned) & ~flat(mask)).any(), "masks are nested"
         mask = pruned

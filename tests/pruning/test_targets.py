@@ -15,7 +15,7 @@ from ltr.config.schema import Model as ModelConfig
 from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.models import Model
-from ltr.pruning.criteria import Evidence
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.targets import fraction_of, kept, layer_rates, targets
 
 PAPER = [100, 80.04, 64.06, 51.28, 41.05, 32.87, 26.32, 21.07, 16.88, 13.52, 10.83]
@@ -24,7 +24,7 @@ PAPER += [8.68, 6.95, 5.57, 4.47, 3.58, 2.87, 2.31, 1.85, 1.49, 1.19]
 
 EQUAL = LayerRates(output=1.0)
 SCOPES = ("layerwise", "global", "uniform", "erk")
-KINDS = {"dense_1": {"bias": None, "kernel": "dense"}, "output": {"bias": None, "kernel": "output"}}
+LAYER_TYPES = {"dense_1": {"bias": None, "kernel": "dense"}, "output": {"bias": None, "kernel": "output"}}
 
 
 def lenet() -> tuple[Model, Any]:
@@ -34,10 +34,10 @@ def lenet() -> tuple[Model, Any]:
 
 
 def of(
-    config: Pruning, rounds: int, *shapes: tuple[int, ...], rate: float = 0.2, kinds: Sequence[str] = ()
+    config: Pruning, rounds: int, *shapes: tuple[int, ...], rate: float = 0.2, layer_types: Sequence[str] = ()
 ) -> list[Any]:
     """Targets of layers of these shapes: a number, or a list of them, for each round."""
-    kind = dict(enumerate(kinds or ["dense"] * len(shapes)))
+    kind = dict(enumerate(layer_types or ["dense"] * len(shapes)))
     layers = {n: {"kernel": jax.ShapeDtypeStruct(shape, np.float32)} for n, shape in enumerate(shapes)}
     found = targets(config, rate, rounds, {n: {"kernel": kind[n]} for n in layers}, layers)
     return [target if isinstance(target, int) else jax.tree.leaves(target) for target in found]
@@ -46,11 +46,13 @@ def of(
 def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds: int) -> list[list[int]]:
     """Counts of a network pruned by what its weights are, drawn anew every round."""
     generator = np.random.default_rng(0)
-    mask = masks.ones(params, model.kinds)
+    mask = masks.ones(params, model.layer_types)
     found = []
-    for target in targets(config, rate, rounds, model.kinds, params)[1:]:
+    for target in targets(config, rate, rounds, model.layer_types, params)[1:]:
         trained = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), params)
-        mask = pruning.prune(config, model.kinds, Evidence(trained, trained, mask, jax.random.key(0)), target)
+        mask = pruning.prune(
+            config, model.layer_types, PruningInput(trained, trained, mask, jax.random.key(0)), target
+        )
         found.append([int(layer.sum()) for layer in jax.tree.leaves(mask)])
     return found
 
@@ -60,7 +62,7 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
 
 def test_densities_foretold_are_those_of_the_paper() -> None:
     model, shapes = lenet()
-    found = [kept(target) / 266_200 for target in targets(Pruning(), 0.2, 20, model.kinds, shapes)]
+    found = [kept(target) / 266_200 for target in targets(Pruning(), 0.2, 20, model.layer_types, shapes)]
     assert [100 * density for density in found] == pytest.approx(PAPER, abs=0.01)
 
 
@@ -76,7 +78,7 @@ def test_what_is_foretold_is_what_pruning_does(
     scope: Any, output: float, network: Model, params: Any
 ) -> None:
     config = Pruning(scope=scope, rates=LayerRates(output=output))
-    foretold = targets(config, 0.17, 8, network.kinds, params)[1:]
+    foretold = targets(config, 0.17, 8, network.layer_types, params)[1:]
     done = really_prune(network, params, config, 0.17, 8)
     assert [sum(counts) for counts in done] == [kept(target) for target in foretold]
     if scope != "global":
@@ -94,11 +96,15 @@ def test_one_layer_is_the_same_in_every_scope(count: int, hundredths: int) -> No
 
 
 def test_counts_are_floored_once_where_layers_are_pruned_together() -> None:
-    layers, kinds = [(5, 1), (5, 1), (10, 1)], ("dense", "dense", "output")
+    layers, layer_types = [(5, 1), (5, 1), (10, 1)], ("dense", "dense", "output")
     spare = LayerRates(output=0.0)
-    assert of(Pruning(rates=spare), 1, *layers, rate=0.3, kinds=kinds)[1] == [4, 4, 10]
-    assert of(Pruning(scope="global", rates=spare), 1, *layers, rate=0.3, kinds=kinds)[1] == 17
-    assert of(Pruning(scope="uniform", rates=spare), 1, *layers, rate=0.3, kinds=kinds)[1] == [4, 3, 10]
+    assert of(Pruning(rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == [4, 4, 10]
+    assert of(Pruning(scope="global", rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == 17
+    assert of(Pruning(scope="uniform", rates=spare), 1, *layers, rate=0.3, layer_types=layer_types)[1] == [
+        4,
+        3,
+        10,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_a_fraction_is_exact_where_floats_are_not(rate: str, count: int, pruned:
 
 
 def test_rates_are_exact_and_go_by_the_kind_of_layer() -> None:
-    assert layer_rates(Pruning(), 0.29, KINDS) == {
+    assert layer_rates(Pruning(), 0.29, LAYER_TYPES) == {
         "dense_1": {"bias": None, "kernel": Fraction(29, 100)},
         "output": {"bias": None, "kernel": Fraction(29, 200)},
     }
@@ -127,7 +133,7 @@ def test_rates_are_exact_and_go_by_the_kind_of_layer() -> None:
 )
 def test_rates_that_cannot_be(config: Pruning, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}"):
-        layer_rates(config, 0.2, KINDS)
+        layer_rates(config, 0.2, LAYER_TYPES)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -170,7 +176,7 @@ def test_densities_are_of_all_prunable_layers_those_never_pruned_included() -> N
 def test_a_density_below_what_is_never_pruned_is_an_error(scope: Any) -> None:
     config = Pruning(scope=scope, rates=LayerRates(output=0.0), densities=(0.5, 0.2))
     with pytest.raises(ConfigError, match=r"^pruning.densities: 0.2 must be more than 0.2, .* never pruned"):
-        of(config, 2, (8, 10), (4, 5), kinds=("dense", "output"))
+        of(config, 2, (8, 10), (4, 5), layer_types=("dense", "output"))
 
 
 def test_a_layer_that_would_be_emptied_is_known_before_training() -> None:

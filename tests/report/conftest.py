@@ -31,19 +31,21 @@ def results() -> Callable[..., pd.DataFrame]:
                 "replicate": replicate,
                 "arm": arm,
                 "draw": 0,
-                "round": round,
-                "density": 0.6**round,
-                "early_stop_step": 200 + 50 * round + 25 * replicate,
-                "accuracy_at_early_stop": 0.98 - LOSS.get(arm, 0.02) * round + noise[round, replicate, i],
+                "round": round_number,
+                "density": 0.6**round_number,
+                "early_stop_step": 200 + 50 * round_number + 25 * replicate,
+                "accuracy_at_early_stop": 0.98
+                - LOSS.get(arm, 0.02) * round_number
+                + noise[round_number, replicate, i],
                 "final_accuracy": 0.97,
-                "censored": round >= censored_from,
+                "censored": round_number >= censored_from,
                 "steps": 1000,
                 "flops": 1e9,
-                "early_bird_step": 100 + round if early_birds and arm == "ticket" else None,
+                "early_bird_step": 100 + round_number if early_birds and arm == "ticket" else None,
             }
-            for round in range(rounds + 1)
+            for round_number in range(rounds + 1)
             for replicate in range(replicates)
-            for i, arm in enumerate(arms if round else arms[:1])
+            for i, arm in enumerate(arms if round_number else arms[:1])
         )
 
     return make

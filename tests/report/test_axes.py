@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.axes import Limits, apart, fit_heights, label_ends, ticks_of_density
 
 
@@ -27,7 +27,7 @@ def test_labels_that_do_not_touch_stay() -> None:
 
 def test_the_dense_network_is_at_the_left_and_ticks_are_rounds() -> None:
     axes = Figure().add_subplot()
-    ticks_of_density(axes, pd.Series([0.8**round for round in range(16)]))
+    ticks_of_density(axes, pd.Series([0.8**round_number for round_number in range(16)]))
     left, right = axes.get_xlim()
     assert left > 1.0 > 0.8**15 > right
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "51", "26", "13", "6.9", "3.5"]
@@ -75,6 +75,6 @@ def test_axes_stay_within_what_is_possible(
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_names_stand_where_curves_end(scale: str) -> None:
     axes = Figure().add_subplot(xscale="log", yscale=scale, ylim=(1, 100))
-    label_ends(axes, dict(zip(looks("ab").values(), (10.0, 80.0), strict=True)))
+    label_ends(axes, dict(zip(styles("ab").values(), (10.0, 80.0), strict=True)))
     expected = {"linear": [9 / 99, 79 / 99], "log": [0.5, math.log(80, 100)]}[scale]
     assert [text.get_position()[1] for text in axes.texts] == pytest.approx(expected)

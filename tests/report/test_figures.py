@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ltr.analysis.summary import by_round
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.figures import draw, figure, in_style, measures
 
 Results = Callable[..., pd.DataFrame]
@@ -103,7 +103,7 @@ def test_text_is_text_and_every_arm_is_named(results: Results, tmp_path: Path) -
     arms = ["ticket", "one_shot", "random_mask", "zebra"]
     paths = draw(results(arms=arms), "on digits", tmp_path)
     accuracy, early_stop = (path.read_text() for path in paths if path.suffix == ".svg")
-    words = [look.label for look in looks(arms).values()]
+    words = [style.label for style in styles(arms).values()]
     for word in [*words, "dense", "on digits", "weights remaining (%)", "mean ± 95 % CI, 3 replicates"]:
         assert f">{word}</text>" in accuracy
         assert f">{word}</text>" in early_stop
@@ -113,8 +113,8 @@ def test_text_is_text_and_every_arm_is_named(results: Results, tmp_path: Path) -
 
 def test_every_arm_has_its_curve(results: Results, tmp_path: Path) -> None:
     accuracy = draw(results(), "digits", tmp_path)[1].read_text()
-    for look in looks(["ticket", "random_reinit", "random_mask", "one_shot"]).values():
-        assert f"stroke: {look.colour.lower()}" in accuracy
+    for style in styles(["ticket", "random_reinit", "random_mask", "one_shot"]).values():
+        assert f"stroke: {style.colour.lower()}" in accuracy
 
 
 def test_lower_bounds_have_open_markers_and_a_note(results: Results, tmp_path: Path) -> None:

@@ -58,10 +58,12 @@ def chance(seed: int) -> pd.DataFrame:
     noise = np.random.default_rng(seed)
     return table(
         *(
-            (round, replicate, arm, 0.9 + noise.normal(0, 0.005), int(noise.integers(100, 900)))
-            for round in range(4)
+            (round_number, replicate, arm, 0.9 + noise.normal(0, 0.005), int(noise.integers(100, 900)))
+            for round_number in range(4)
             for replicate in range(5)
-            for arm in (("ticket", "random_reinit", "random_mask", "one_shot") if round else ("ticket",))
+            for arm in (
+                ("ticket", "random_reinit", "random_mask", "one_shot") if round_number else ("ticket",)
+            )
         )
     )
 

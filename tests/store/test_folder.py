@@ -27,7 +27,7 @@ from ltr.store.settings import extent
 from ltr.store.tables import LaneId
 
 DEVICES = {"platform": "cpu", "count": 2}
-LANES = [LaneId(round, replicate, "ticket", 0) for round in (0, 1) for replicate in (0, 1)]
+LANES = [LaneId(round_number, replicate, "ticket", 0) for round_number in (0, 1) for replicate in (0, 1)]
 
 
 @pytest.fixture
@@ -54,10 +54,12 @@ def rows(lanes: Iterable[LaneId]) -> dict[str, pd.DataFrame]:
 
 def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
     """Save a ticket of each lane, and commit."""
-    for round in sorted({lane.round for lane in lanes}):
-        members = [lane.replicate for lane in lanes if lane.round == round]
-        folder.groups.save(round_name(round), {number: {"mask": np.ones(3, bool)} for number in members})
-        folder.commit(rows(lane for lane in lanes if lane.round == round))
+    for round_number in sorted({lane.round for lane in lanes}):
+        members = [lane.replicate for lane in lanes if lane.round == round_number]
+        folder.groups.save(
+            round_name(round_number), {number: {"mask": np.ones(3, bool)} for number in members}
+        )
+        folder.commit(rows(lane for lane in lanes if lane.round == round_number))
 
 
 def fail(experiment: Experiment, why: str) -> None:

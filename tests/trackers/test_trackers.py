@@ -82,8 +82,8 @@ def test_a_tracker_that_fails_is_warned_of_once_and_asked_no_more(
     about = asked(tmp_path)
     broken = Recorder(about, fails=2)
     tracked = Tracked(broken, Shown(tmp_path / "shown.json", "key", is_new=True))
-    for round in range(4):
-        tracked.add(round, SCALARS)
+    for round_number in range(4):
+        tracked.add(round_number, SCALARS)
     tracked.close("finished")
     assert len(broken.added) == 2
     assert broken.ended == ["failed"], "a server must not believe that it runs for ever"
@@ -187,7 +187,7 @@ def test_that_a_finished_run_is_not_tracked_is_said(
     assert main([*words, "tracker=tensorboard", "rounds=2"]) == 0
     assert "is shown nothing" not in capsys.readouterr().err
     (events,) = tmp_path.glob("tensorboard/*/ticket/events*")
-    assert all(b"round_0%d/" % round in events.read_bytes() for round in range(3))
+    assert all(b"round_0%d/" % round_number in events.read_bytes() for round_number in range(3))
 
 
 def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., 
         pytest.importorskip(TRACKERS[name].package)
         caplog.clear()
         with track(name, asked(tmp_path, **knobs)) as tracked:
-            for round in shown:
-                named = [one._replace(name=one.name.replace("01", f"{round:02}")) for one in SCALARS]
-                tracked.add(round, named)
+            for round_number in shown:
+                named = [one._replace(name=one.name.replace("01", f"{round_number:02}")) for one in SCALARS]
+                tracked.add(round_number, named)
         assert "goes on without it" not in caplog.text
 
     return follow
@@ -240,8 +240,8 @@ def test_mlflow_has_an_extended_run_once_and_its_replicates_as_a_child(
         assert run.info.status == "FINISHED"
         assert run.data.params == {"seed": "1"}
         assert run.data.tags["ltr.rounds"] == "4"
-        for round in ("01", "02"):
-            history = client.get_metric_history(run.info.run_id, f"ticket/round_{round}/val_accuracy")
+        for round_number in ("01", "02"):
+            history = client.get_metric_history(run.info.run_id, f"ticket/round_{round_number}/val_accuracy")
             assert [(one.step, one.value) for one in history] == [(0, 0.25), (10, 0.75)]
     assert "mlflow.parentRunId" not in first.data.tags
     assert more.data.tags["mlflow.parentRunId"] == first.info.run_id

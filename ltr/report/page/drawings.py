@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.connections import Tickets, initial_weights, of_inputs
 from ltr.analysis.learning_curves import learning_curve
+from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
@@ -70,7 +70,7 @@ def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
 def _tooltips(summary: pd.DataFrame, measure: Measure) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in summary.to_dict("records"):
-        label = looks([row["arm"]])[row["arm"]].label
+        label = styles([row["arm"]])[row["arm"]].label
         is_bound = measure.column == "early_stop_step" and row["censored"] > 0
         mean, half = (measure.scale * row[f"{measure.column}{suffix}"] for suffix in ("", "_ci95"))
         if is_bound:
@@ -91,20 +91,20 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
     note = "solid: ticket; dotted: fresh weights" if "random_reinit" in set(metrics["arm"]) else ""
     drawn, axes = empty("validation accuracy (%)", "", note, labels=len(rounds))
     ends, choices = {}, {}
-    for place, round in enumerate(rounds):
+    for place, round_number in enumerate(rounds):
         colour = SEQUENCE[place % len(SEQUENCE)]
-        label = "dense" if round == 0 else f"{percent(densities[round])} %"
-        choices[f"round-{round}"] = label
+        label = "dense" if round_number == 0 else f"{percent(densities[round_number])} %"
+        choices[f"round-{round_number}"] = label
         for arm, dashes in (("ticket", "-"), ("random_reinit", ":")):
-            found = learning_curve(metrics, round, arm)
+            found = learning_curve(metrics, round_number, arm)
             found = found[found["step"] > 0]
             if len(found):
-                gid = f"{arm}:round:{round}"
+                gid = f"{arm}:round:{round_number}"
                 axes.plot(
                     found["step"], 100 * found["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
                 )
                 if arm == "ticket":
-                    ends[looks([label])[label]._replace(label=label, colour=colour)] = float(
+                    ends[styles([label])[label]._replace(label=label, colour=colour)] = float(
                         100 * found["accuracy"].iloc[-1]
                     )
     _fit_curves(axes)
@@ -132,7 +132,7 @@ def _fit_curves(axes: Axes) -> None:
 
 def by_cost(results: pd.DataFrame) -> Drawing:
     """Accuracy against the operations that finding the ticket took."""
-    costs, arms = search_cost(results), looks(["ticket", "one_shot"])
+    costs, arms = search_cost(results), styles(["ticket", "one_shot"])
     power = int(np.log10(costs["flops"].max()))
     unit = 10.0**power
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(by_round(results)["n"]), labels=2)
@@ -162,16 +162,18 @@ def by_cost(results: pd.DataFrame) -> Drawing:
     )
 
 
-def connections(layers: pd.DataFrame, last: Tickets, image: tuple[int, int, int] | None) -> Iterator[Drawing]:
+def connections(
+    layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None
+) -> Iterator[Drawing]:
     """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
-    round = int(layers["round"].max())
+    round_number = int(layers["round"].max())
     yield _layers(layers)
     largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
-    yield _initial(last, round, largest)
+    yield _initial(last, round_number, largest)
     first = str(layers["layer"].iloc[0])
     kept = last[0][first].kept
     if image is not None and kept.ndim == 2 and kept.shape[0] == np.prod(image):
-        yield _pixels(last, round, first, image)
+        yield _pixels(last, round_number, first, image)
 
 
 def _layers(layers: pd.DataFrame) -> Drawing:
@@ -183,11 +185,12 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     for place, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
         means = means[means > 0]  # the axis is logarithmic
-        look = looks([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
+        style = styles([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
-        ends[look] = curve(axes, points.assign(bar=np.nan), look, name, PERCENT)
+        ends[style] = curve(axes, points.assign(bar=np.nan), style, name, PERCENT)
         tooltips[f"{name}:means"] = [
-            f"{name}, round {round}: {percent(density)} % of its weights" for round, density in means.items()
+            f"{name}, round {round_number}: {percent(density)} % of its weights"
+            for round_number, density in means.items()
         ]
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
@@ -203,7 +206,7 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     )
 
 
-def _initial(last: Tickets, round: int, layer: str) -> Drawing:
+def _initial(last: TicketLayers, round_number: int, layer: str) -> Drawing:
     kept, pruned = initial_weights(last, layer)
     drawn, axes = empty("share of the weights", "", f"layer {layer}, all replicates", labels=2)
     span = float(np.quantile(np.abs(np.concatenate([kept, pruned])), 0.999))
@@ -219,14 +222,14 @@ def _initial(last: Tickets, round: int, layer: str) -> Drawing:
     return Drawing(
         "initial",
         "What survivors started from",
-        f"Initial values of the weights that round {round} keeps, and of all that are gone by then.",
+        f"Initial values of the weights that round {round_number} keeps, and of all that are gone by then.",
         "Two histograms of initial weights, of those kept and of those pruned.",
         drawn,
         {},
     )
 
 
-def _pixels(last: Tickets, round: int, layer: str, image: tuple[int, int, int]) -> Drawing:
+def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int, int, int]) -> Drawing:
     counts = of_inputs(last, layer).reshape(image).sum(-1)
     drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
     axes.spines[:].set_visible(False)
@@ -239,7 +242,7 @@ def _pixels(last: Tickets, round: int, layer: str, image: tuple[int, int, int]) 
     return Drawing(
         "pixels",
         "Where the ticket looks",
-        f"Connections from each input pixel to the first layer, in round {round}.",
+        f"Connections from each input pixel to the first layer, in round {round_number}.",
         "A picture of the input, each pixel as bright as it has connections.",
         drawn,
         {},
@@ -249,7 +252,7 @@ def _pixels(last: Tickets, round: int, layer: str, image: tuple[int, int, int]) 
 def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
     """The tickets of several runs, from what `ltr.analysis.comparison.compare` gave."""
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
-    arms, ends, tooltips = looks(letters), {}, {}
+    arms, ends, tooltips = styles(letters), {}, {}
     for place in sorted(compared["run"].unique()):
         letter, rows = letters[place], compared[compared["run"] == place]
         points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})

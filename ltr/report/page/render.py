@@ -12,14 +12,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from ltr.analysis.claims import CLAIMS
-from ltr.analysis.connections import Tickets
+from ltr.analysis.mask_structure import TicketLayers
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.schema import Experiment
 from ltr.report import comparison
 from ltr.report.advice import caveats
-from ltr.report.arms import looks
+from ltr.report.arms import styles
 from ltr.report.claims import how_tested
 from ltr.report.command_line import command, word
 from ltr.report.figures import in_style
@@ -45,7 +45,7 @@ class Subject(NamedTuple):
         experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
         results, metrics, timings: its tables, of what was asked for.
         found, looks: what is decided of its claims, and the looks that were taken for it.
-        layers: how many weights each layer of each ticket keeps (`ltr.analysis.connections.counted`).
+        layers: how many weights each layer of each ticket keeps (`ltr.analysis.mask_structure.counted`).
         last: the last ticket of each replicate; these two are empty where checkpoints are lost.
         image: height, width and channels of its data; None where they are not known any more.
     """
@@ -61,7 +61,7 @@ class Subject(NamedTuple):
     found: Found
     looks: Sequence[Look]
     layers: pd.DataFrame
-    last: Tickets
+    last: TicketLayers
     image: tuple[int, int, int] | None
 
 
@@ -109,8 +109,8 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "matching": sparsest(found.get("matches", [])),
         "tested": how_tested(subject.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
-        "arms": [{"name": arm, "label": look.label} for arm, look in looks(summary["arm"]).items()],
-        "parts": {f"arm-{arm}": look.label for arm, look in looks(summary["arm"]).items()},
+        "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
+        "parts": {f"arm-{arm}": style.label for arm, style in styles(summary["arm"]).items()},
         "rounds": _rounds(summary),
         "drawings": list(_drawings(subject, id)),
         "facts": _facts(subject),
@@ -154,11 +154,11 @@ def _effect(value: float, unit: str) -> str:
 def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """A row per round, a cell per arm."""
     rows = []
-    for round, of_round in summary.groupby("round"):
+    for round_number, of_round in summary.groupby("round"):
         highest = of_round["accuracy"].max()
         cells = {row["arm"]: _cell(row, highest) for row in of_round.to_dict("records")}
         density = float(of_round.loc[of_round["arm"] == "ticket", "density"].iloc[0])
-        rows.append({"round": round, "density": (density, f"{100 * density:.2f} %"), "cells": cells})
+        rows.append({"round": round_number, "density": (density, f"{100 * density:.2f} %"), "cells": cells})
     return rows
 
 
@@ -229,8 +229,8 @@ def _pace(subject: Subject) -> str:
     seconds = subject.timings.groupby("round")["seconds"].median()
     densities = subject.results.groupby("round")["density"].mean()
     said = [
-        f"{seconds[round]:.3g} s at {percent(densities[round])} %"
-        for round in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
+        f"{seconds[round_number]:.3g} s at {percent(densities[round_number])} %"
+        for round_number in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
     ]
     return f"a training took {', '.join(said)} of the weights" if said else ""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.connections import Layer, counted
+from ltr.analysis.mask_structure import TicketLayer, counted
 from ltr.config.parse import parse
 from ltr.report.page import Subject
 
@@ -36,10 +36,10 @@ def subject(results: Callable[..., pd.DataFrame], judged: Callable[..., Any]) ->
     rows, last = [], []
     for replicate in range(3):
         initial = {name: generator.normal(size=shape) for name, shape in LAYERS.items()}
-        for round in range(5):
-            kept = {name: generator.random(shape) < 0.6**round for name, shape in LAYERS.items()}
-            ticket = {name: Layer(kept[name], initial[name]) for name in LAYERS}
-            rows += counted(ticket, round, replicate)
+        for round_number in range(5):
+            kept = {name: generator.random(shape) < 0.6**round_number for name, shape in LAYERS.items()}
+            ticket = {name: TicketLayer(kept[name], initial[name]) for name in LAYERS}
+            rows += counted(ticket, round_number, replicate)
         last.append(ticket)
     experiment = parse({"rounds": 4, "claims": {"densities": []}})
     settings = {"rounds": 4, "claims.densities": []}

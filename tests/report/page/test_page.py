@@ -75,19 +75,19 @@ def between(text: str, start: str, end: str) -> str:
     return text.partition(start)[2].partition(end)[0]
 
 
-def mean(lanes: pd.DataFrame, round: int, arm: str, column: str) -> float:
+def mean(lanes: pd.DataFrame, round_number: int, arm: str, column: str) -> float:
     """Over draws, then over replicates."""
-    rows = lanes[(lanes["round"] == round) & (lanes["arm"] == arm)]
+    rows = lanes[(lanes["round"] == round_number) & (lanes["arm"] == arm)]
     return float(rows.groupby("replicate")[column].mean().mean())
 
 
 def test_every_number_of_the_rounds_is_one_of_the_tables(html: str, lanes: pd.DataFrame) -> None:
     expected = []
-    for round in range(5):
-        expected.append(0.6**round)
-        for arm in ARMS if round else ARMS[:1]:
+    for round_number in range(5):
+        expected.append(0.6**round_number)
+        for arm in ARMS if round_number else ARMS[:1]:
             expected += [
-                mean(lanes, round, arm, name) for name in ("accuracy_at_early_stop", "early_stop_step")
+                mean(lanes, round_number, arm, name) for name in ("accuracy_at_early_stop", "early_stop_step")
             ]
     assert Read(html).numbers["r0-rounds"] == pytest.approx(expected, rel=1e-9)
 
@@ -101,16 +101,16 @@ def test_every_number_of_the_claims_is_one_of_the_tables(html: str, lanes: pd.Da
     of_arm = dict(zip(("weights", "structure", "iterating"), ARMS[1:], strict=True))
     gains = [mean(lanes, n, "ticket", accuracy) - mean(lanes, 0, "ticket", accuracy) for n in range(1, 5)]
     controls = [
-        mean(lanes, round, "ticket", accuracy) - mean(lanes, round, arm, accuracy)
+        mean(lanes, round_number, "ticket", accuracy) - mean(lanes, round_number, arm, accuracy)
         for name, arm in of_arm.items()
-        for round in range(2 if name == "iterating" else 1, 5)
+        for round_number in range(2 if name == "iterating" else 1, 5)
     ]
     effects = [row[-5 if len(row) > 5 else -3] for row in found]
     assert effects[:4] == pytest.approx(gains)
     assert effects[12 : 12 + len(controls)] == pytest.approx(controls), "after three claims of four rounds"
     assert {len(row) for row in found} <= {4, 6, 7}, "equal steps have no interval"
     for density, *needed, effect, low, high, p, n in (row for row in found if len(row) > 5):
-        assert any(density == pytest.approx(0.6**round) for round in range(1, 5))
+        assert any(density == pytest.approx(0.6**round_number) for round_number in range(1, 5))
         assert low <= effect <= high
         assert 0 <= p <= 1
         assert n == 3
@@ -129,8 +129,8 @@ def test_claims_at_a_glance_are_those_of_the_table(html: str) -> None:
         re.S,
     )
     assert len(badges) == len(rows) > 20
-    for (verdict, density, sign, size, said), (at, told, effect, unit) in zip(badges, rows, strict=True):
-        assert (verdict, said, density) == (told, told, at)
+    for (verdict, density, sign, size, said), (at, on_status, effect, unit) in zip(badges, rows, strict=True):
+        assert (verdict, said, density) == (on_status, on_status, at)
         assert (sign == "×") == (unit == "log₂")
         shown = {"×": 2 ** float(effect), "+": 100 * float(effect), "−": -100 * float(effect)}[sign]
         assert float(size) == pytest.approx(shown, abs=0.0051)
@@ -141,11 +141,11 @@ def test_markers_say_the_numbers_that_they_stand_for(html: str, stored: Subject,
     said, column = Read(html).said, "accuracy_at_early_stop"
     half = by_round(lanes).set_index(["round", "arm"])["accuracy_ci95"]
     expected = {
-        f"{label}, {density} % of the weights: {100 * mean(lanes, round, arm, column):.2f} ± "
-        f"{100 * half[round, arm]:.2f} %"
+        f"{label}, {density} % of the weights: {100 * mean(lanes, round_number, arm, column):.2f} ± "
+        f"{100 * half[round_number, arm]:.2f} %"
         for arm, label in zip(ARMS, ("ticket", "random reinit", "random mask", "one-shot"), strict=True)
-        for round, density in enumerate(("100", "60", "36", "22", "13"))
-        if round or arm == "ticket"
+        for round_number, density in enumerate(("100", "60", "36", "22", "13"))
+        if round_number or arm == "ticket"
     }
     assert set(said["r0-accuracy"]) == expected
     spent = lanes[lanes["arm"] == "ticket"].groupby("round")["flops"].mean().cumsum()
@@ -247,7 +247,7 @@ def test_what_it_took_is_what_the_table_of_times_says(subject: Subject, tmp_path
     tables.write(tmp_path, "timings", subject.timings.assign(seconds=2.0 + rounds))
     times = pq.read_table(tmp_path / "timings.parquet").to_pandas()
     html = page([subject._replace(timings=times)])
-    first, last = (times.loc[times["round"] == round, "seconds"].median() for round in (0, 4))
+    first, last = (times.loc[times["round"] == round_number, "seconds"].median() for round_number in (0, 4))
     assert f"a training took {first:.3g} s at 100 %, {last:.3g} s at 13 % of the weights" in html
     seconds = round(times["seconds"].sum())
     assert f"{len(times)} networks in {seconds // 60}:{seconds % 60:02} of device time" in html

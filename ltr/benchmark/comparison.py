@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ltr.benchmark.engine import Engine
-from ltr.benchmark.torch_baseline import Rival
+from ltr.benchmark.ltr_baseline import LtrBaseline
+from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
@@ -39,8 +39,8 @@ def compare(
     densities: Sequence[float],
     repeats: int,
     seconds: float,
-    crossovers: Path,
-    told: Callable[[str], None],
+    break_even_file: Path,
+    on_status: Callable[[str], None],
 ) -> list[Row]:
     """A row for each density.
 
@@ -49,26 +49,26 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        crossovers: the file of this machine's (see `ltr.engine.break_even`).
-        told: hears what is measured.
+        break_even_file: the file of this machine's (see `ltr.engine.break_even`).
+        on_status: hears what is measured.
     """
     outline = session.outline(experiment)
-    packed = session.packing(outline, crossovers, told)
-    dense, ours = Engine(outline, NO_LAYER), Engine(outline, packed)
+    packed = session.packing(outline, break_even_file, on_status)
+    dense, ours = LtrBaseline(outline, NO_LAYER), LtrBaseline(outline, packed)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(outline.model, outline.shapes)
     operations = experiment.batch_size * flops.step(outline.model, whole, whole)
     turns: list[list[Row]] = []
-    with Rival(experiment) as rival:
+    with TorchBaseline(experiment) as torch_baseline:
         for turn in range(repeats):
             rows = []
             for density in densities:
-                told(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
+                on_status(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
                 row = Row(
                     density,
                     dense.steps_per_second(density, seconds),
                     ours.steps_per_second(density, seconds),
-                    rival.steps_per_second(density, seconds),
+                    torch_baseline.steps_per_second(density, seconds),
                     ceiling() / operations,
                 )
                 rows.append(row)

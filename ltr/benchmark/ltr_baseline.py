@@ -14,7 +14,7 @@ from ltr.core import masks
 from ltr.data import Dataset, Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
-from ltr.engine.trainer import Progress, Start, Trainer
+from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment import session
 from ltr.experiment.session import Outline
 from ltr.methods import METHODS
@@ -22,11 +22,11 @@ from ltr.methods import METHODS
 WARM_UP = 0.05
 """The part of a measurement that does not count: the first visits of the host are close together.
 
-Each goes up to `ltr.engine.trainer.FASTER` times as far as the last: past this part, most of it is left.
+Each goes up to `ltr.engine.trainer.MAX_GROWTH` times as far as the last: past this part, most of it is left.
 """
 
 
-class Engine:
+class LtrBaseline:
     """Trains the network of a run on every device at once.
 
     Attributes:
@@ -36,10 +36,12 @@ class Engine:
     def __init__(self, of: Outline, packed: Layers) -> None:
         self.placement = devices.place(None, None, jax.device_count(), session.lane_bytes(of))
         self._of = of
-        experiment, parts = of.experiment, session.parts(of)
-        programs = {"weights": program.program(of.model, METHODS["weights"](parts), experiment.batch_size)}
+        experiment, method_context = of.experiment, session.method_context(of)
+        programs = {
+            "weights": program.program(of.model, METHODS["weights"](method_context), experiment.batch_size)
+        }
         examples = program.examples(noise(experiment.dataset))
-        self._trainer = Trainer(programs, parts.optimizer, examples, self.placement, packed)
+        self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}
 
     def steps_per_second(self, density: float, seconds: float) -> float:
@@ -55,27 +57,27 @@ class Engine:
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]
 
-    def _timed(self, starts: dict[int, Start], steps: int) -> float:
+    def _timed(self, starts: dict[int, InitialState], steps: int) -> float:
         """Steps a second of each lane."""
         seen = [(time.perf_counter(), 0)]
 
-        def visit(progress: Progress) -> None:
+        def on_chunk(progress: Progress) -> None:
             seen.append((time.perf_counter(), seen[-1][1] + progress.steps // len(starts)))
 
-        self._trainer.train(starts, np.array([0, steps], np.int32), visit)
+        self._trainer.train(starts, np.array([0, steps], np.int32), on_chunk)
         began, first = next(one for one in seen if one[1] >= WARM_UP * steps or one[1] == seen[-2][1])
         ended, last = seen[-1]
         return (last - first) / (ended - began)
 
-    def _pruned(self, lane: int, density: float) -> Start:
+    def _pruned(self, lane: int, density: float) -> InitialState:
         """Noise for weights, of which each layer keeps `density`."""
         generator = np.random.default_rng(lane)
         params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._of.shapes)
         mask = masks.tree_map(
             lambda kept: None if kept is None else generator.random(kept.shape) < density,
-            masks.ones(params, self._of.model.kinds),
+            masks.ones(params, self._of.model.layer_types),
         )
-        return Start(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
+        return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
 
 
 def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

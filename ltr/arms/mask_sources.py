@@ -6,43 +6,43 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.arms.source import Source, Ticket
+from ltr.arms.context import ArmContext, Subnetwork
 from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.pruning import sharing
 from ltr.pruning.at_init import AT_INIT, inverted
 
 
-def ticket(source: Source) -> Ticket:
+def ticket(context: ArmContext) -> Subnetwork:
     """The mask that pruning found."""
-    return source.ticket
+    return context.ticket
 
 
-def one_shot(source: Source) -> Ticket:
+def one_shot(context: ArmContext) -> Subnetwork:
     """The dense network pruned at once to the ticket's density (Frankle & Carbin, 2019, section 2).
 
     In each layer; where the run prunes globally, of the network, by one threshold of its own. A layer may
     then end up empty, as it may in practice.
     """
-    mask = source.one_shot()
-    return Ticket(mask, source.rewind(mask, source.dense(), source.origin))
+    mask = context.one_shot()
+    return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
-MASKS: dict[str, Callable[[Source], Ticket]] = {"ticket": ticket, "one_shot": one_shot}
+MASKS: dict[str, Callable[[ArmContext], Subnetwork]] = {"ticket": ticket, "one_shot": one_shot}
 """Where a mask comes from; beside these, `ltr.pruning.at_init.AT_INIT`."""
 
 
-def own(arm: Arm, source: Source, key: jax.Array) -> Ticket:
+def own(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     """The arm's mask before any shuffle, with the weights that belong to it.
 
     Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
     layers that are never pruned stay whole.
     """
     if arm.mask not in AT_INIT:
-        return MASKS[arm.mask](source)
+        return MASKS[arm.mask](context)
     method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
-    found = method(source.network(key))
-    return Ticket(masks.tree_map(_or_else, source.ticket.mask, found), source.origin)
+    found = method(context.network(key))
+    return Subnetwork(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
 
 
 def _or_else(mask: Any, found: Any) -> Any:
@@ -96,9 +96,9 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
     return jax.tree.unflatten(structure, drawn)
 
 
-def shuffled(name: str, mask: Any, kinds: Any, generator: np.random.Generator) -> Any:
+def shuffled(name: str, mask: Any, layer_types: Any, generator: np.random.Generator) -> Any:
     """The mask shuffled, but for layers that are never pruned, which are without a kind."""
-    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(kinds, mask), generator))
+    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(layer_types, mask), generator))
 
 
 SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ltr.pruning.at_init import Network
+from ltr.pruning.at_init import ScoringInput
 
 
-class Ticket(NamedTuple):
+class Subnetwork(NamedTuple):
     """A subnetwork: a mask (see `ltr.core.masks`) and float32 weights to start from.
 
     Where the mask is False the weights do not train; they are zero, but for arms that freeze them.
@@ -18,14 +18,14 @@ class Ticket(NamedTuple):
     weights: Any
 
 
-class Source(NamedTuple):
+class ArmContext(NamedTuple):
     """What an arm may draw on, in one replicate and round.
 
     Attributes:
-        kinds: of layers (see `ltr.models.Model`); None of those that are never pruned.
+        layer_types: of layers (see `ltr.models.Model`); None of those that are never pruned.
         ticket: the round's ticket.
         initial: weights at initialisation, unmasked.
-        origin: weights at the rewind step, unmasked; the initial ones if that is 0.
+        rewind_params: weights at the rewind step, unmasked; the initial ones if that is 0.
         dense: () -> weights of the dense network after its training (round 0).
         one_shot: () -> the mask of the dense network pruned at once, as the run prunes, to as many weights as
             the ticket has: together if the scope is global, else in each layer.
@@ -35,12 +35,12 @@ class Source(NamedTuple):
             ticket has; layers that are never pruned are without a kind in it.
     """
 
-    kinds: Any
-    ticket: Ticket
+    layer_types: Any
+    ticket: Subnetwork
     initial: Any
-    origin: Any
+    rewind_params: Any
     dense: Callable[[], Any]
     one_shot: Callable[[], Any]
     rewind: Callable[[Any, Any, Any], Any]
     init: Callable[[jax.Array], Any]
-    network: Callable[[jax.Array], Network]
+    network: Callable[[jax.Array], ScoringInput]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Layer(NamedTuple):
+class TicketLayer(NamedTuple):
     """A layer of a ticket.
 
     Attributes:
@@ -18,14 +18,14 @@ class Layer(NamedTuple):
     initial: np.ndarray
 
 
-Tickets = Sequence[Mapping[str, Layer]]
+TicketLayers = Sequence[Mapping[str, TicketLayer]]
 """The ticket of a round in each replicate, by the name of the layer."""
 
 
-def layers(mask: Any, initial: Any) -> dict[str, Layer]:
+def layers(mask: Any, initial: Any) -> dict[str, TicketLayer]:
     """The pruned layers of a ticket, by name, in the order in which it holds them."""
     found = dict(_kernels(initial))
-    return {name: Layer(kept, found[name]) for name, kept in _kernels(mask)}
+    return {name: TicketLayer(kept, found[name]) for name, kept in _kernels(mask)}
 
 
 def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
@@ -37,11 +37,11 @@ def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield name, node
 
 
-def counted(ticket: Mapping[str, Layer], round: int, replicate: int) -> list[dict[str, Any]]:
+def counted(ticket: Mapping[str, TicketLayer], round_number: int, replicate: int) -> list[dict[str, Any]]:
     """A row per `layer` of a ticket: weights `kept` and `of` how many, and their `density`."""
     return [
         {
-            "round": round,
+            "round": round_number,
             "replicate": replicate,
             "layer": name,
             "kept": int(layer.kept.sum()),
@@ -52,13 +52,13 @@ def counted(ticket: Mapping[str, Layer], round: int, replicate: int) -> list[dic
     ]
 
 
-def initial_weights(tickets: Tickets, layer: str) -> tuple[np.ndarray, np.ndarray]:
+def initial_weights(tickets: TicketLayers, layer: str) -> tuple[np.ndarray, np.ndarray]:
     """Initial values of the weights of a layer that tickets keep, and of the others, of all replicates."""
     found = [ticket[layer] for ticket in tickets]
     kept, pruned = ([one.initial[one.kept] for one in found], [one.initial[~one.kept] for one in found])
     return np.concatenate(kept), np.concatenate(pruned)
 
 
-def of_inputs(tickets: Tickets, layer: str) -> np.ndarray:
+def of_inputs(tickets: TicketLayers, layer: str) -> np.ndarray:
     """Connections that each input of a dense layer keeps, the mean over replicates: float [in]."""
     return np.mean([ticket[layer].kept.sum(-1) for ticket in tickets], 0)
