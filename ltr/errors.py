@@ -1,10 +1,20 @@
 """What can go wrong, each with the exit code that it leaves with and one clear line to print."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class LtrError(Exception):
-    """The run failed."""
+    """The run failed.
+
+    Errors pickle, whatever arguments the constructor of a subclass takes: launchers send them from
+    process to process.
+    """
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self), self.args, vars(self))
 
 
 class ConfigError(LtrError):
@@ -24,4 +34,12 @@ class StoppedError(LtrError):
 
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
+        self.signal = signal
         self.exit_code = 128 + signal
+
+
+def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:
+    """The error with these `args` and attributes, made without its constructor."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error

@@ -8,11 +8,10 @@ import pandas as pd
 
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
-from ltr.config.parse import parse
 from ltr.config.schema import Experiment
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import ConfigError
 from ltr.store import looks, tables
-from ltr.store.catalog import DAMAGED, FINISHED, INFO, Run, find
+from ltr.store.catalog import FINISHED, Run, find
 from ltr.store.looks import Look
 
 if TYPE_CHECKING:
@@ -42,12 +41,9 @@ class LoadedRun:
     """
 
     def __init__(self, run: Run) -> None:
-        if run.status == DAMAGED:
-            raise LtrError(f"{run.folder / INFO}: damaged")
         self.run = run
         self.folder = run.folder
-        here = {"output_root": str(run.folder.parent)}  # it may have been moved
-        self.experiment: Experiment = parse({**run.config, **here})
+        self.experiment: Experiment = run.experiment()
 
     def __repr__(self) -> str:
         return f"<ltr run {self.folder}, {self.run.status}>"
@@ -101,8 +97,8 @@ class LoadedRun:
             known = sorted(lanes["round"].unique())
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
-                f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; it has {rounds} of "
-                f"{self.experiment.replicates} replicates"
+                f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
+                f"it has {rounds} of {self.experiment.replicates} replicates"
             )
         first = self._groups.load("initial", replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
@@ -119,10 +115,7 @@ class LoadedRun:
         return select(self._whole(name), self.experiment)
 
     def _whole(self, name: str) -> pd.DataFrame:
-        try:
-            return tables.read(self.folder, name)
-        except (OSError, ValueError) as error:
-            raise LtrError(f"{self.folder / name}.parquet: cannot be read: {error}") from error
+        return tables.read(self.folder, name)
 
 
 def load(run: str | Path = "last", output_root: str | Path = "outputs") -> LoadedRun:
@@ -134,6 +127,6 @@ def load(run: str | Path = "last", output_root: str | Path = "outputs") -> Loade
 
     Raises:
         ConfigError: no run has that name, or more than one.
-        LtrError: its `run.json` or configuration is damaged.
+        LtrError: its `run.json` or configuration is damaged, or of another version of ltr.
     """
     return LoadedRun(find(Path(output_root), str(run)))

@@ -26,9 +26,11 @@ from ltr.data.augmentation import AUGMENTATIONS
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, session
+from ltr.experiment import loop, runtime
 from ltr.experiment.compose import from_words
-from ltr.experiment.session import Setup
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
 from ltr.methods import early_bird, rigl
 from ltr.models import MODELS
 from ltr.pruning.criteria import CRITERIA, SIGNS
@@ -71,14 +73,14 @@ class Watch:
         self._visits = itertools.count(1)
         self._end = end
 
-    def begins(self, stage: str, lanes: int, effort: float) -> None: ...
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None: ...
 
-    def resumes(self, steps: int) -> None: ...
+    def on_resume(self, steps: int) -> None: ...
 
-    def visits(self, progress: Progress) -> LtrError | None:
+    def on_chunk(self, progress: Progress) -> LtrError | None:
         return StoppedError(2, "stopped") if next(self._visits) == self._end else None
 
-    def ends(self, round_number: int) -> None: ...
+    def on_round_end(self, round_number: int) -> None: ...
 
 
 @functools.cache
@@ -100,17 +102,17 @@ def noise(config: Config, data_dir: str | None) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def ready() -> Callable[[Experiment], Setup]:
-    """A setup for an experiment; those with the same programs share them."""
-    made: dict[Any, Setup] = {}
+def ready() -> Callable[[Experiment], Runtime]:
+    """A runtime for an experiment; those with the same programs share them."""
+    made: dict[Any, Runtime] = {}
 
-    def make(experiment: Experiment) -> Setup:
-        outline, methods = session.outline(experiment), frozenset(arms.methods(experiment))
+    def make(experiment: Experiment) -> Runtime:
+        spec, methods = RunSpec.from_experiment(experiment), frozenset(arms.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
-            made[shared] = session.make(outline)
-        return dataclasses.replace(made[shared], **vars(outline))
+            made[shared] = runtime.build(spec)
+        return dataclasses.replace(made[shared], spec=spec)
 
     return make
 
@@ -118,22 +120,22 @@ def ready() -> Callable[[Experiment], Setup]:
 class Runs(NamedTuple):
     """A run left alone, and the same one stopped on its way and taken up again."""
 
-    session: Setup
+    runtime: Runtime
     whole: Path
     resumed: Path
 
 
 @pytest.fixture(scope="module")
 def conduct(
-    ready: Callable[[Experiment], Setup], tmp_path_factory: pytest.TempPathFactory
+    ready: Callable[[Experiment], Runtime], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Runs]:
     """Runs an experiment in words, visited at every step, and once more, stopped after the visit `end`."""
 
-    def run(made: Setup, root: Path, end: int | None) -> Path:
-        here = dataclasses.replace(made.experiment, output_root=str(root))
+    def run(made: Runtime, root: Path, end: int | None) -> Path:
+        here = dataclasses.replace(made.spec.experiment, output_root=str(root))
         with open_run(here) as folder:
             folder.begin(here, {}, {})
-            loop.run(made, folder, Watch(end))
+            loop.run(Session(made, folder), Watch(end))
             return folder.path
 
     def conduct(words: tuple[str, ...], end: int) -> Runs:
@@ -172,10 +174,10 @@ def types(params: Any) -> Any:
 def check_tickets(runs: Runs) -> None:
     """Counts, masks, types and shapes of the tickets of both rounds."""
     dense, pruned = (saved(runs.whole, round_number) for round_number in (0, 1))
-    for ticket, target in zip((dense, pruned), runs.session.targets, strict=False):
+    for ticket, target in zip((dense, pruned), runs.runtime.spec.targets, strict=False):
         assert masks.count(ticket["mask"]) == kept(target)
         for params in (ticket["start"], ticket["trained"]):
-            assert types(params) == types(runs.session.shapes)
+            assert types(params) == types(runs.runtime.spec.shapes)
             assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
             zeros = masks.apply(ticket["mask"], params)
             assert same(params, zeros), "a pruned weight is exactly zero"
@@ -200,7 +202,7 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         one, other = ((path / f"{table}.parquet").read_bytes() for path in (runs.whole, runs.resumed))
         assert one == other
     noted = tables.read(runs.resumed, "results")["early_bird_step"].notna()
-    assert noted.any() == runs.session.experiment.early_bird
+    assert noted.any() == runs.runtime.spec.experiment.early_bird
     for round_number in (0, 1):
         assert same(*(saved(path, round_number) for path in (runs.whole, runs.resumed)))
 
@@ -218,7 +220,7 @@ def test_an_arm_trains_resumes_and_repeats(arm: str, every_arm: Runs) -> None:
     losses = set(whole.query("round == 1")["val_loss"])
     assert len(losses) > 1 or arm == "supermask", "whose odds take longer to turn"
     (density,) = set(whole.query("round == 1")["density"])
-    weights, target = map(kept, every_arm.session.targets)
+    weights, target = map(kept, every_arm.runtime.spec.targets)
     assert (density == target / weights) is (arm != "supermask"), "which finds one of its own"
 
 

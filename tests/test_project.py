@@ -8,10 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {"help", "setup", "run", "test", "lint", "format", "bench", "sanitize", "clean"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = [one for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra]
 
 
 def pins() -> list[str]:
@@ -36,9 +38,16 @@ def test_constraints_are_plain_pins() -> None:
 
 def test_every_requirement_is_pinned() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = PROJECT["project"]["dependencies"] + extras["dev"] + extras["bench"]
+    wanted = PROJECT["project"]["dependencies"] + extras["dev"] + extras["bench"] + extras["onnx"]
     names = {normal(re.split("[<>=!~ ]", requirement)[0]) for requirement in wanted}
     assert names <= {normal(pin.partition("==")[0]) for pin in pins()}
+
+
+def test_no_requirement_refuses_the_version_that_is_pinned() -> None:
+    versions = {normal(name): version for name, _, version in (pin.partition("==") for pin in pins())}
+    for requirement in map(Requirement, [*PROJECT["project"]["dependencies"], *EXTRAS]):
+        version = versions.get(normal(requirement.name), "").partition(";")[0]
+        assert not version or requirement.specifier.contains(version), requirement
 
 
 def test_readme_links_to_files_that_exist() -> None:

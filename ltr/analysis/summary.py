@@ -34,7 +34,7 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
     """Every round and arm, averaged over draws and then over replicates.
 
     Returns:
-        A row per (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
+        A row per (`round_number`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
         mean and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one
         replicate); how many of its `lanes` are `censored`: where any is, the mean early stop
         is only a lower bound; the mean `early_bird_step` of those lanes that have one.

@@ -15,7 +15,8 @@ import numpy as np
 from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.mask_sources import MASKS, SHUFFLES, own, shuffled
 from ltr.arms.weights import PRUNED, WEIGHTS, with_noise, with_signs
-from ltr.config.parse import require_arms
+from ltr.config import files
+from ltr.config.parse import KnobError, require_arms
 from ltr.config.schema import Arm, Experiment
 from ltr.core import rng
 from ltr.errors import ConfigError
@@ -101,7 +102,14 @@ def check(experiment: Experiment) -> None:
                 f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0, which would move what is frozen"
             )
     for name, arm in experiment.arm.items():
-        _check_definition(name, arm)
+        try:
+            _check_definition(name, arm)
+        except KnobError as error:
+            in_file = files.in_arm_file(error, getattr(arm, error.path[-1]))
+            if in_file is None:
+                raise
+            if name in experiment.arms:  # the file of an arm stops no run without it
+                raise in_file from None
     if experiment.arm.get("ticket") != TICKET:
         raise ConfigError("arm.ticket: cannot be changed; define another arm")
 
@@ -109,17 +117,19 @@ def check(experiment: Experiment) -> None:
 def _check_definition(name: str, arm: Arm) -> None:
     _check_names(name, arm)
     if arm.invert and arm.mask not in INVERTIBLE:
-        raise ConfigError(f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
+        raise _wrong(name, "invert", f"arm.{name}.invert=true: needs a mask of {', '.join(INVERTIBLE)}")
     untouched = Arm(mask=arm.mask, invert=arm.invert, weights="initial", pruned="frozen")
     if arm.method in SCORES and dataclasses.replace(untouched, method=arm.method, draws=arm.draws) != arm:
-        raise ConfigError(
+        raise _wrong(
+            name,
+            "method",
             f"arm.{name}.method={arm.method}: chooses among the initial weights; needs "
-            f"arm.{name}.weights=initial, arm.{name}.pruned=frozen, and no shuffle, signs or noise"
+            f"arm.{name}.weights=initial, arm.{name}.pruned=frozen, and no shuffle, signs or noise",
         )
     if arm.method == "rigl" and arm.pruned != "zero":
-        raise ConfigError(f"arm.{name}.method=rigl: needs arm.{name}.pruned=zero")
+        raise _wrong(name, "method", f"arm.{name}.method=rigl: needs arm.{name}.pruned=zero")
     if arm.draws > 1 and not is_drawn(arm):
-        raise ConfigError(f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
+        raise _wrong(name, "draws", f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
 
 
 def _check_names(name: str, arm: Arm) -> None:
@@ -133,7 +143,11 @@ def _check_names(name: str, arm: Arm) -> None:
     for knob, known in registries.items():
         said = getattr(arm, knob)
         if said not in known:
-            raise ConfigError(f"arm.{name}.{knob}={said}: unknown; {nearest(said, known)}")
+            raise _wrong(name, knob, f"arm.{name}.{knob}={said}: unknown; {nearest(said, known)}")
+
+
+def _wrong(arm: str, knob: str, message: str) -> KnobError:
+    return KnobError(["arm", arm, knob], message)
 
 
 __all__ = [

@@ -13,7 +13,9 @@ from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment import estimate, session
+from ltr.experiment import estimate
+from ltr.experiment.placement import packed_layers
+from ltr.experiment.spec import RunSpec
 
 
 class Row(NamedTuple):
@@ -49,15 +51,15 @@ def compare(
         densities: 0 to 1.
         repeats: turns.
         seconds: length of a measurement.
-        break_even_file: the file of this machine's (see `ltr.engine.break_even`).
+        break_even_file: the file of this machine's break-even densities.
         on_status: hears what is measured.
     """
-    outline = session.outline(experiment)
-    packed = session.packing(outline, break_even_file, on_status)
-    dense, ours = LtrBaseline(outline, NO_LAYER), LtrBaseline(outline, packed)
+    spec = RunSpec.from_experiment(experiment)
+    packed = packed_layers(spec, break_even_file, on_status)
+    dense, ours = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed)
     ceiling = estimate.flops_meter(dense.placement)
-    whole = flops.dense(outline.model, outline.shapes)
-    operations = experiment.batch_size * flops.step(outline.model, whole, whole)
+    whole = flops.dense(spec.model, spec.shapes)
+    operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []
     with TorchBaseline(experiment) as torch_baseline:
         for turn in range(repeats):

@@ -15,8 +15,8 @@ from ltr.data import Dataset, Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
 from ltr.engine.trainer import InitialState, Progress, Trainer
-from ltr.experiment import session
-from ltr.experiment.session import Outline
+from ltr.experiment.placement import lane_bytes
+from ltr.experiment.spec import RunSpec
 from ltr.methods import METHODS
 
 WARM_UP = 0.05
@@ -33,12 +33,12 @@ class LtrBaseline:
         placement: where.
     """
 
-    def __init__(self, of: Outline, packed: Layers) -> None:
-        self.placement = devices.place(None, None, jax.device_count(), session.lane_bytes(of))
-        self._of = of
-        experiment, method_context = of.experiment, session.method_context(of)
+    def __init__(self, spec: RunSpec, packed: Layers) -> None:
+        self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
+        self._spec = spec
+        experiment, method_context = spec.experiment, spec.method_context
         programs = {
-            "weights": program.program(of.model, METHODS["weights"](method_context), experiment.batch_size)
+            "weights": program.program(spec.model, METHODS["weights"](method_context), experiment.batch_size)
         }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
@@ -72,10 +72,10 @@ class LtrBaseline:
     def _pruned(self, lane: int, density: float) -> InitialState:
         """Noise for weights, of which each layer keeps `density`."""
         generator = np.random.default_rng(lane)
-        params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._of.shapes)
+        params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._spec.shapes)
         mask = masks.tree_map(
             lambda kept: None if kept is None else generator.random(kept.shape) < density,
-            masks.ones(params, self._of.model.layer_types),
+            masks.ones(params, self._spec.model.layer_types),
         )
         return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
 

@@ -1,7 +1,7 @@
 """The loop that most people would write: masked training in plain PyTorch, on one thread.
 
-A process of its own (see `torch_baseline.py`): reads lines of density and seconds, answers each with the steps
-a second that it trained. Nothing is held back that a plain loop can have: the images are float32 in
+A process of its own (see `torch_baseline.py`): reads lines of density and seconds, answers each with the
+steps a second that it trained. Nothing is held back that a plain loop can have: the images are float32 in
 memory, batches are taken by index, and nothing is logged.
 """
 

@@ -3,9 +3,9 @@
 Trains on noise in the shape of a data set (MNIST, unless said otherwise), with
 every core busy, at several densities: by masked dense products, packed (where
 that is faster, or as `sparse` says), and in plain PyTorch if it is installed
-(pip install ltr[bench]). The ceiling is what the machine would do of the dense
-products alone. All are measured in turn; what is printed are medians, in
-training steps per second of all cores together.
+(in a clone: pip install -e '.[bench]' -c constraints.txt). The ceiling is what
+the machine would do of the dense products alone. All are measured in turn; what
+is printed are medians, in training steps per second of all cores together.
 
 With --json one object: {"machine": {...}, "rows": [{"density", "dense",
 "packed", "torch", "ceiling"}, ...]}, null where not measured.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ltr.config.schema import Experiment
-    from ltr.experiment.session import Setup
+    from ltr.experiment.session import Session
     from ltr.store.folder import RunFolder
 
 
@@ -51,13 +51,12 @@ def execute(args: argparse.Namespace) -> int:
     """Measure what is missing, and show it."""
     run = find(args.output_root, args.run)
     from ltr.analysis.connectivity import by_round
-    from ltr.config.parse import parse
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
     from ltr.store import tables
 
-    experiment = parse({**run.config, "output_root": str(run.folder.parent)})
+    experiment = run.experiment()
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
@@ -87,14 +86,15 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
     """Train and measure the rounds that the run's table lacks, each written when it is done."""
     from ltr.core import cache_paths
     from ltr.engine import devices
-    from ltr.experiment import connectivity, session
-    from ltr.experiment.runner import packing
+    from ltr.experiment import connectivity
+    from ltr.experiment.runner import open_session
+    from ltr.experiment.spec import RunSpec
     from ltr.store.folder import open_run
 
     devices.start(cache_paths.compiled())
     with open_run(experiment) as folder:
-        outline = session.outline(experiment)
-        statistics = connectivity.statistics(outline.model)
+        spec = RunSpec.from_experiment(experiment)
+        statistics = connectivity.statistics(spec.model)
         _name_statistics(folder, statistics[-1])
         lacking = [
             round_number
@@ -103,16 +103,16 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
         ]
         if lacking:
             _require_trained(folder, lacking, experiment)
-            _train(session.make(outline, packing(outline, folder)), folder, lacking)
+            _train(open_session(spec, folder), lacking)
 
 
-def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
+def _train(session: "Session", rounds: list[int]) -> None:
     from ltr.engine.trainer import Progress
     from ltr.experiment import connectivity
     from ltr.experiment.signals import Stop
     from ltr.report.progress import Pace, display
 
-    pace = Pace(len(rounds) * connectivity.steps(ready), time.monotonic)
+    pace = Pace(len(rounds) * connectivity.steps(session), time.monotonic)
     with Stop() as stop, display(sys.stderr) as shown:
         for round_number in rounds:
 
@@ -122,10 +122,10 @@ def _train(ready: "Setup", folder: "RunFolder", rounds: list[int]) -> None:
                 if error := stop.error():
                     raise error
 
-            found = [connectivity.data_orders(ready, folder, round_number, on_chunk)]
-            if _has_next(folder, round_number, ready.experiment):
-                found.append(connectivity.next_round(ready, folder, round_number))
-            _add(folder, found)
+            found = [connectivity.data_orders(session, round_number, on_chunk)]
+            if _has_next(session.folder, round_number, session.experiment):
+                found.append(connectivity.next_round(session, round_number))
+            _add(session.folder, found)
 
 
 def _add(folder: "RunFolder", found: "list[pd.DataFrame]") -> None:

@@ -46,19 +46,21 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.analysis import claims
     from ltr.config.schema import to_dict
     from ltr.core import cache_paths
-    from ltr.experiment import estimate, session
+    from ltr.experiment import estimate
+    from ltr.experiment.placement import packed_layers
+    from ltr.experiment.spec import RunSpec
     from ltr.pruning.targets import kept
     from ltr.report.status_line import show_status
     from ltr.store.identity import canonical, folder_name, run_id
     from ltr.store.settings import only_asked_arms, settings
 
     claims.check(experiment)
-    outline = session.outline(experiment)
+    spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
-    weights = kept(outline.targets[0])
+    weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
-    cost = estimate.cost(outline, session.packing(outline, cache_paths.break_even_file(), show_status))
+    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),
         "folder": f"{experiment.output_root}/{folder_name(experiment)}",
@@ -68,10 +70,10 @@ def _plan(experiment: Any) -> dict[str, Any]:
         "looks": [look for look in experiment.claims.looks if look >= experiment.replicates],
         "weights": weights,
         "rounds": trained,
-        "densities": [kept(outline.targets[round_number]) / weights for round_number in trained],
+        "densities": [kept(spec.targets[round_number]) / weights for round_number in trained],
         "trainings": sum(lanes),
         "steps": sum(
-            count * outline.schedule.length(round_number)
+            count * spec.schedule.length(round_number)
             for count, round_number in zip(lanes, rounds, strict=True)
         ),
         "seconds": round(cost.seconds),

@@ -17,6 +17,7 @@ from ltr.commands.options import add_output_root, load_different
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
+    from ltr.analysis.mask_structure import TicketLayers
     from ltr.loaded import LoadedRun
     from ltr.report.page import Subject
 
@@ -88,7 +89,7 @@ def _subject(run: "LoadedRun") -> "Subject":
     )
 
 
-def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], Tickets]":
+def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
     from ltr.analysis.mask_structure import counted, layers
 

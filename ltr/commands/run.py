@@ -5,8 +5,11 @@ is finished; more rounds, replicates, arms or draws extend it, fewer show a
 part of it. Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 no data, 130
 and 143 stopped by SIGINT and SIGTERM after a checkpoint.
 
-With -m every combination is checked before the first trains. A table of the
-runs and the knobs in which they differ ends the sweep.
+With -m every combination is checked before the first trains. A job that fails
+stops no other, a signal stops them all after a checkpoint, wherever the
+launcher runs them. A table of the runs and the knobs in which they differ ends
+the sweep, and the jobs that failed, each with its number and error; the exit
+code is that of the first. OUTPUT_ROOT/sweeps/DATE/job_N.json keeps the same.
 
 ticket=last is the run written last that did not start from the tickets of
 another one itself, so the same command finds the same tickets until there is
@@ -21,16 +24,18 @@ Examples:
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr.commands.knobs import add_knobs
-from ltr.errors import ConfigError, LtrError, StoppedError
+from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from omegaconf import DictConfig
 
     from ltr.config.schema import Experiment
+    from ltr.experiment.signals import Stop
 
 LISTS_KNOBS = True
 
@@ -44,59 +49,53 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Compose with Hydra, then conduct one experiment or, with -m, several."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     from ltr.config.overrides import overrides
 
     words = overrides(args.knobs, sweep=args.multirun)
-    import hydra  # after what is said of the words
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    from ltr.experiment import compose  # and with it Hydra, after what is said of the words
+
+    compose.register()
+    if not args.multirun or args.cfg:
+        _execute_one(words, [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])])
+        return 0
+    from ltr.core import cache_paths
+    from ltr.engine import devices  # which imports JAX: what is wrong with a word is said before
+
+    devices.start(cache_paths.compiled())
+    from ltr.commands import sweep
+
+    return sweep.execute(words, _conduct)
+
+
+def _execute_one(words: "Sequence[str]", flags: "Sequence[str]") -> None:
+    """Conduct one experiment, or print what Hydra's flags ask for."""
+    import hydra
 
     from ltr.config import groups
     from ltr.experiment import compose
-    from ltr.store.identity import folder_name
+    from ltr.experiment.signals import Stop
 
-    compose.register()
-    folders: list[Path] = []
-    if args.multirun and not args.cfg:
-        from ltr.commands import sweep
-        from ltr.core import cache_paths
-        from ltr.engine import devices  # which imports JAX: what is wrong with a word is said before
-
-        devices.start(cache_paths.compiled())
-        words, folders = sweep.checked(words)
-    flags = [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])]
-    sys.argv = ["ltr", *flags, *words]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     failures: list[LtrError] = []
 
     def job(composed: "DictConfig") -> None:
-        """A job whose failure stops no other of a sweep; a signal stops them all."""
         try:
             experiment = compose.experiment_of(composed)
-            folders.append(Path(experiment.output_root) / folder_name(experiment))
-            _conduct(experiment, composed.ticket)
+            with Stop() as stop:
+                _conduct(experiment, composed.ticket, stop)
         except LtrError as error:
             failures.append(error)
-            if args.multirun:
-                print(f"ltr run: {error}", file=sys.stderr)
-                if isinstance(error, StoppedError):
-                    raise SystemExit(error.exit_code) from None
 
+    sys.argv = ["ltr", *flags, *words]
     try:
         hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except compose.ERRORS as error:
         raise ConfigError(compose.one_line(error)) from None
-    if args.multirun and not args.cfg:
-        finished = sweep.conclude(folders)
-        if failures or (sweep.is_remote(words) and not finished):
-            print("ltr run: not every job of the sweep succeeded, see above", file=sys.stderr)
-            return failures[0].exit_code if failures else LtrError.exit_code
-    elif failures:
+    if failures:
         raise failures[0]
-    return 0
 
 
-def _conduct(experiment: "Experiment", ticket: str | None) -> None:
+def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:
     """Conduct an experiment of which `ticket` was asked for; say, and note, which run that is."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -108,4 +107,4 @@ def _conduct(experiment: "Experiment", ticket: str | None) -> None:
         print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)
         words = [word for word in words if not word.startswith("ticket=")]
         words.append(f"ticket={experiment.ticket}")
-    conduct(experiment, words)
+    conduct(experiment, words, stop)

@@ -2,25 +2,109 @@
 
 import itertools
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import hydra
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from ltr.commands import jobs
+from ltr.commands.jobs import Conduct, Job, Journal
 from ltr.config import groups
-from ltr.config.overrides import as_a_person_types
+from ltr.config.overrides import as_a_person_types, as_text
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
+from ltr.experiment.signals import StopAll
 from ltr.report import console, runs
 from ltr.store.catalog import Run
 from ltr.store.identity import folder_name
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+
+class Sweep(NamedTuple):
+    """A sweep whose combinations can be run.
+
+    Attributes:
+        words: overrides for Hydra, in which tickets are named in full.
+        combinations: the words of each job, in order; empty where a sweeper chooses as it goes.
+        folders: the run folders that they have or will have.
+        output_root: the folder of run folders.
+    """
+
+    words: list[str]
+    combinations: list[list[str]]
+    folders: list[Path]
+    output_root: Path
+
+
+def execute(words: Sequence[str], train: Conduct) -> int:
+    """Check a sweep, run its jobs and say what they came to.
+
+    Args:
+        words: what was typed, as overrides for Hydra.
+        train: trains an experiment, in whichever process the launcher calls it.
+
+    Returns:
+        0 if every job finished, 128 + the signal that stopped them, else the first error's exit code.
+
+    Raises:
+        ConfigError, DataNotFoundError: a combination cannot be run; nothing was trained.
+    """
+    sweep = checked(words)
+    folder = sweep.output_root.absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    journal = Journal(folder, is_remote(words))
+    launched = _launched(sweep.words, journal, train)
+    ended = journal.read()
+    ended = sorted([*ended, *jobs.lost(sweep.combinations, ended)])
+    conclude([*sweep.folders, *(Path(job.folder) for job in ended if job.folder)])
+    return _exit_code(ended, launched)
+
+
+def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
+    """Launch the jobs and wait for them; returns why that failed, empty if it did not."""
+
+    def job(composed: "DictConfig") -> None:
+        jobs.conduct(composed, journal, train)
+
+    place = f"hydra.sweep.dir={as_text(str(journal.folder))}"
+    chosen = any(word.startswith("hydra.sweep.dir=") for word in words)
+    sys.argv = ["ltr", "-m", *words, *([] if chosen else [place])]
+    try:
+        with StopAll(journal.stop_file):
+            hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
+    except compose.ERRORS as error:
+        raise ConfigError(compose.one_line(error)) from None
+    except Exception as error:  # of a launcher, some of whose jobs may have finished
+        return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
+    return ""
+
+
+def _exit_code(ended: Sequence[Job], launched: str) -> int:
+    """Say which jobs failed or were stopped; returns the exit code of the sweep."""
+    if launched:
+        print(f"ltr run: the launcher failed: {launched}", file=sys.stderr)
+    lines = jobs.failures(ended)
+    for line in lines:
+        print(f"ltr run: {line}", file=sys.stderr)
+    if stopped := [job for job in ended if job.was_stopped]:
+        print(f"ltr run: {stopped[0].error}", file=sys.stderr)
+        return stopped[0].exit_code
+    if lines:
+        print(f"ltr run: {len(lines)} of {len(ended)} jobs failed, see above", file=sys.stderr)
+    codes = [job.exit_code for job in ended if job.error]
+    return codes[0] if codes else LtrError.exit_code if launched else 0
+
+
+def checked(words: Sequence[str]) -> Sweep:
     """Compose and validate every combination of a sweep; print and refuse those that cannot be run.
 
     A sweeper other than Hydra's basic one chooses combinations as it goes: of it nothing is known before.
@@ -29,14 +113,13 @@ def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
         words: what was typed, as in `seed=0,1`, as overrides for Hydra.
 
     Returns:
-        The words, in which tickets are named in full (`last` may be another one later), and the run
-        folders that the combinations have or will have.
+        The sweep; tickets are named in full because `last` may be another one later.
 
     Raises:
         LtrError: a combination cannot be run; nothing was trained.
     """
     if any(word.startswith("hydra/sweeper=") for word in words):
-        return list(words), []
+        return Sweep(list(words), [], [], Path(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
     experiments: list[Experiment] = []
@@ -58,16 +141,17 @@ def checked(words: Sequence[str]) -> tuple[list[str], list[Path]]:
             f"{as_a_person_types(word)}: {experiments[0].output_root}/{ticket}", file=sys.stderr, flush=True
         )
     folders = [Path(one.output_root) / folder_name(one) for one in experiments]
-    return [_named(word, choices, tickets) for word in words], folders
+    named = [_named(word, choices, tickets) for word in words]
+    return Sweep(named, combinations, folders, Path(experiments[0].output_root))
 
 
 def is_remote(words: Sequence[str]) -> bool:
     """Whether jobs run in other processes, or on other machines."""
-    return any(word.startswith("hydra/launcher=") for word in words)
+    return any(word.startswith("hydra/launcher=") and word != "hydra/launcher=basic" for word in words)
 
 
-def conclude(folders: Iterable[Path]) -> bool:
-    """Print a table of the runs; returns whether all of them are finished."""
+def conclude(folders: Iterable[Path]) -> None:
+    """Print a table of the runs that began."""
     began = [folder for folder in dict.fromkeys(folders) if (folder / "run.json").exists()]
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
@@ -75,7 +159,6 @@ def conclude(folders: Iterable[Path]) -> bool:
         console.write(f"\n{text}")
         for remark in runs.remarks(entries, left_out):
             print(remark, file=sys.stderr)
-    return all(one["status"] == "finished" for one in entries) and len(began) == len(set(folders))
 
 
 def _kind(error: LtrError) -> type[LtrError]:
@@ -106,12 +189,13 @@ def _choices(words: Sequence[str]) -> dict[str, list[str]]:
 def _validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
     """The experiment of a job; ConfigError where it cannot be run here, or wherever jobs run."""
     from ltr.analysis import claims
-    from ltr.experiment import session
+    from ltr.experiment.placement import place
+    from ltr.experiment.spec import RunSpec
 
     experiment = compose.from_overrides(words)
     claims.check(experiment)
     if not is_elsewhere:  # the devices here may not be those there, and asking takes hold of them
-        session.placement(session.outline(experiment))
+        place(RunSpec.from_experiment(experiment))
     return experiment
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choice_names, file_of, group_names
-from ltr.config.parse import KnobError, require_arms, validated
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
 from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
@@ -35,6 +35,17 @@ def check(group: str, choice: str) -> set[str]:
     return _check(group, choice, ())
 
 
+def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
+    """The error of an arm's knob with file and line, if the arm's file gives it this value; else None."""
+    _, arm, knob = error.path
+    if arm not in choice_names(ARM):
+        return None
+    file = _read(ARM, arm)
+    if file.values().get(knob) != value:
+        return None
+    return file.error(file.line([knob]), str(error))
+
+
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
     """ConfigError if the file of an arm is wrong; KnobError if it has none and is not among those defined."""
     if not arms:
@@ -50,7 +61,7 @@ def arms() -> dict[str, dict[str, Any]]:
     found = {}
     for arm in choice_names(ARM):
         with contextlib.suppress(ConfigError):
-            file = read(file_of(ARM, arm), ARM)
+            file = _read(ARM, arm)
             _check_knobs(file, (ARM, arm))
             found[arm] = file.values()
     return found
@@ -64,7 +75,7 @@ def base_choices() -> dict[str, str]:
 
 
 def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[str]:
-    file = read(file_of(group, choice), group)
+    file = _read(group, choice)
     if group == ARM:
         _check_knobs(file, (ARM, choice))
         return {choice}
@@ -81,6 +92,35 @@ def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[s
     except KnobError as error:
         raise file.error(file.line(error.path), str(error)) from None
     return arms
+
+
+def _read(group: str, choice: str) -> ConfigFile:
+    """Return the file of a choice; ConfigError where it is no YAML, or refers to a knob that is not there."""
+    file = read(file_of(group, choice), group)
+    if "${" in file.text:
+        _check_references(file, file.root)
+        _check_grammar(file)
+    return file
+
+
+def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
+    """`${name}` names a knob, or a group of them."""
+    if isinstance(node, yaml.ScalarNode):
+        for name in re.findall(r"(?<!\\)\$\{\s*([A-Za-z_][\w.]*)\s*\}", node.value):
+            if not _is_referable(name):
+                names = [knob.name for knob in knobs()]
+                message = f"${{{name}}}: unknown knob; {nearest_knob(name, names)}"
+                raise file.error(node.start_mark.line + 1, message)
+    elif isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for one in item if isinstance(item, tuple) else [item]:
+                _check_references(file, one)
+
+
+def _is_referable(name: str) -> bool:
+    if name.startswith((f"{ARM}.", "hydra.")):
+        return True
+    return any(knob.name == name or knob.name.startswith(f"{name}.") for knob in knobs())
 
 
 def _package(file: ConfigFile) -> tuple[str, ...]:
@@ -105,8 +145,6 @@ def _package(file: ConfigFile) -> tuple[str, ...]:
 
 def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     """What the file sets, below the keys of its package; ConfigError if it may not."""
-    if "${" in file.text:
-        _check_references(file)
     values = _known(file.values())
     if file.group != ARM:
         values.pop("defaults", None)
@@ -122,8 +160,8 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def _check_references(file: ConfigFile) -> None:
-    """Require that OmegaConf can read the references to other knobs, as in ${seed}."""
+def _check_grammar(file: ConfigFile) -> None:
+    """Require that OmegaConf can read what stands between ${ and }."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

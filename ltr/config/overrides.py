@@ -70,7 +70,7 @@ def _override(word: Word, sweep: bool) -> "Override":
     else:
         if not names_file or override.value() == word.value:
             return override
-    return _parser().parse_override(word.before_value + _quoted(word.value))
+    return _parser().parse_override(word.before_value + as_text(word.value))
 
 
 def _unreadable(word: Word) -> ConfigError:
@@ -94,10 +94,10 @@ def _text_quoted(word: Word, sweep: bool) -> str:
     values = [word.value]
     if sweep and (not isinstance(mark, FilePath) or _are_files(word.value.split(","), word.value)):
         values = word.value.split(",")
-    return word.before_value + ",".join(map(_quoted, values))
+    return word.before_value + ",".join(map(as_text, values))
 
 
-def _quoted(text: str) -> str:
+def as_text(text: str) -> str:
     """Return the text in quotes, with no reference to another knob in it."""
     from hydra.core.override_parser.types import Quote, QuotedString
 

@@ -142,3 +142,13 @@ def _check_name(word: Word) -> None:
     is_arm = generic(word.key) == generic(f"{ARM}.NAME")
     if not (word.is_for_hydra or is_arm or generic(word.key) in _names()):
         raise ConfigError(f"{word.key}: unknown knob; {nearest_knob(word.key, _names(), word.value)}")
+    adds = word.text.startswith("+") and not word.text.startswith("++")
+    if adds and _is_there(word.key):
+        meant = f"{word.key}={word.value}"
+        raise ConfigError(f"{word.text}: + adds what is not there, and {word.key} is; type {meant}")
+
+
+def _is_there(key: str) -> bool:
+    """Whether every configuration has this knob or group; arms may be added."""
+    group, _, inner = key.partition(".")
+    return inner.partition(".")[0] in choice_names(ARM) if group == ARM else key in _names()

@@ -15,5 +15,5 @@ def compiled() -> Path:
 
 
 def break_even_file() -> Path:
-    """The file of what was measured of sparse layers (see `ltr.engine.break_even`)."""
-    return folder() / "crossovers.json"
+    """The file of what was measured of sparse layers (see `ltr.engine.measurements`)."""
+    return folder() / "break_even.json"

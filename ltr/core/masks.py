@@ -1,8 +1,8 @@
 """Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
 
-True is a kept weight. In a packed lane (see `ltr.engine.packing`) a kernel has but its kept weights, and a
-`SparsityPattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy and on
-JAX arrays, under `jax.jit` too; the others are for the host.
+True is a kept weight. In a packed lane (see `ltr.engine.packing`) a kernel has only its kept weights, and a
+`SparsityPattern` in place of its mask. `tree_map`, `where`, `apply`, `bound` and `is_packed` work on NumPy
+and on JAX arrays, under `jax.jit` too; the others are for the host.
 """
 
 from collections.abc import Callable

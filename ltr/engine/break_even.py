@@ -1,14 +1,14 @@
-"""Crossovers: the density below which a layer trains faster packed, measured once on a machine."""
+"""Break-even densities: up to which a layer trains faster packed, measured once on a machine."""
 
-import contextlib
-import json
 import math
-import platform
+import os
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,35 +16,16 @@ import numpy as np
 from jax import lax
 
 from ltr import kernels
+from ltr.config.parse import parse
 from ltr.config.schema import Optimizer as Config
-from ltr.core import atomic, optimizers
+from ltr.core import optimizers
 from ltr.core.optimizers import Optimizer
-from ltr.engine import devices
+from ltr.engine import devices, measurements
 from ltr.engine.devices import Placement
+from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST, PackSpec, capacity
 from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
-
-
-class LayerShape(NamedTuple):
-    """A layer as far as its speed depends on it.
-
-    Attributes:
-        kernel: [in, out], or of a convolution [size, size, in, out].
-        num_positions: where in an image it is used; of a convolution, pixels of its result, taken for a square.
-        is_first: whether nobody asks for the gradient of its inputs.
-        reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
-    """
-
-    kernel: tuple[int, ...]
-    num_positions: int = 1
-    is_first: bool = False
-    reads_pixels: bool = False
-
-    def __str__(self) -> str:
-        first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
-        return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}"
-
 
 DENSITIES = (0.45, 0.1)
 """Where a packed layer is timed; its cost is close to a straight line in its density, up to `DENSEST`."""
@@ -58,8 +39,18 @@ REPEATS = 5
 SECONDS = 0.06
 """About how long each of them takes."""
 
-EDITION = 2
-"""Of how packed lanes train: when that gets faster it is raised, and what was measured before is again."""
+LARGEST_SPREAD = 0.25
+"""Of a measurement that is sure: on a quiet machine the median is within a few percent of the shortest."""
+
+TOLERANCE = 0.1
+"""How much longer, as a fraction, a layer of fewer weights may take: where overhead is all, noise decides."""
+
+
+IDLE = 1.0
+"""Load below which what is in doubt is measured again, whatever the load was."""
+
+LESS_BUSY = 0.8
+"""Share of the load of a measurement in doubt below which it is worth another."""
 
 
 class Probe:
@@ -68,22 +59,22 @@ class Probe:
     def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
-    def break_even_density(self, layer: LayerShape) -> float:
-        """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense.
-
-        What keeps more has the room of all. Nor are layouts then mixed for little: a convolution that is
-        packed leaves its images in another one than the next, which is not, takes them in.
-
-        Where noise has the denser of two packed layers faster, no further than that is known.
-        """
+    def measure(self, layer: LayerShape) -> Measurement:
+        """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense."""
+        began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
         steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
         turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
-        dense, more, less = map(min, zip(*turns, strict=True))
-        high, low = DENSITIES
-        spare, slope = MARGIN * dense - more, (more - less) / (high - low)
-        if slope <= 0:
-            return high if spare >= 0 else 0.0
-        return min(DENSEST, round(max(0.0, high + spare / slope), 3))
+        times = [*zip(*turns, strict=True)]
+        dense, more, less = map(min, times)
+        spread = max(statistics.median(one) / min(one) - 1 for one in times)
+        return Measurement(
+            density=break_even(dense, more, less),
+            date=date,
+            spread=round(spread, 3),
+            load=busy,
+            seconds=round(time.perf_counter() - began, 1),
+            doubt=doubt(spread, more, less),
+        )
 
     def timed(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
         """Measures seconds a step; packed at a density, or dense (None)."""
@@ -146,6 +137,33 @@ class Probe:
         return lax.fori_loop(0, count, step, tuple(carry))
 
 
+def break_even(dense: float, more: float, less: float) -> float:
+    """The density, 0 to `DENSEST`, at which a packed step takes `MARGIN` of a dense one.
+
+    What keeps more has the room of all. Nor are layouts then mixed for little: a convolution that is
+    packed leaves its images in another one than the next, which is not, takes them in.
+
+    Where noise has the denser of two packed layers faster, no further than that is known.
+
+    Args:
+        dense: seconds of a dense step.
+        more: seconds of a packed step at the first of `DENSITIES`.
+        less: at the second, which is lower.
+    """
+    high, low = DENSITIES
+    spare, slope = MARGIN * dense - more, (more - less) / (high - low)
+    if slope <= 0:
+        return high if spare >= 0 else 0.0
+    return min(DENSEST, round(max(0.0, high + spare / slope), 3))
+
+
+def doubt(spread: float, more: float, less: float) -> str:
+    """Why a measurement cannot be right, or is not precise enough; empty if it may be."""
+    if less > (1 + TOLERANCE) * more:
+        return f"slower packed at {DENSITIES[1]:.0%} of the weights than at {DENSITIES[0]:.0%}"
+    return f"times spread by {spread:.0%}" if spread > LARGEST_SPREAD else ""
+
+
 def measured(
     layers: Mapping[str, LayerShape],
     batch_size: int,
@@ -154,40 +172,53 @@ def measured(
     file: Path,
     on_status: Callable[[str], None],
 ) -> dict[str, float]:
-    """The crossover of each layer, by its name; what `file` does not know is measured and added to it.
+    """The break-even density of each layer, by its name.
 
-    `on_status` hears what is measured, and at the end of that the empty string.
+    What `file` does not know is measured and written to it; so is what is in doubt, unless the machine is
+    as busy as it was. `on_status` hears what is measured, and at the end of that the empty string.
     """
-    known = _read(file)
+    known = measurements.read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
     found = {}
     for name, layer in layers.items():
-        what = f"edition {EDITION}, {optimizer.name}, batch {batch_size}, {layer}, {_machine(placement)}"
-        if what not in known:
+        case = Case.here(layer, batch_size, optimizer.name, placement)
+        if case not in known or is_due(known[case], load()):
             on_status(f"measuring how sparse {name} has to be to train faster packed")
-            known[what] = probe.break_even_density(layer)
-            _write(file, known)
+            known[case] = surer(known.get(case), probe.measure(layer))
+            measurements.write(file, known)
             on_status("")
-        found[name] = float(known[what])
+        found[name] = known[case].density
     return found
 
 
-def _write(file: Path, known: Mapping[str, float]) -> None:
-    """Whole or not at all; where nothing can be written it is measured again next time."""
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(file, json.dumps(known, indent=2) + "\n")
+def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], None]) -> None:
+    """Measure cases of this machine anew, whatever `file` knows of them, and write that to it."""
+    known = measurements.read(file)
+    for case in cases:
+        on_status(f"measuring {case.layer}, {case.optimizer}, batch {case.batch_size}")
+        config = parse({"optimizer": {"name": case.optimizer}}).optimizer
+        optimizer = optimizers.build(config, steps=1, steps_per_epoch=1)
+        placement = Placement(tuple(jax.devices()[: case.cores]), 1)
+        known[case] = Probe(case.batch_size, optimizer, placement).measure(case.layer)
+        measurements.write(file, known)
+    on_status("")
 
 
-def _machine(placement: Placement) -> str:
-    """What decides how fast layers are, on one machine and on those that share its files."""
-    processor = f"{platform.node()} ({kernels.instruction_set()})"
-    return f"{len(placement.devices)} cores of {processor}, jax {jax.__version__}"
+def is_due(before: Measurement, load: float | None) -> bool:
+    """Whether to measure again: what is in doubt, once the machine is nearly idle or less busy than then."""
+    if not before.doubt or load is None or before.load is None:
+        return bool(before.doubt)
+    return load < max(IDLE, LESS_BUSY * before.load)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """What was measured before; nothing where it is not there or damaged."""
+def surer(before: Measurement | None, now: Measurement) -> Measurement:
+    """The measurement to keep: of two in doubt, the one of less spread."""
+    return before if before and now.doubt and before.spread < now.spread else now
+
+
+def load() -> float | None:
+    """Processes that ran or waited to run in the last minute, on average; None where nobody counts."""
     try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}
+        return round(os.getloadavg()[0], 1)
+    except (AttributeError, OSError):
+        return None

@@ -97,14 +97,14 @@ class Packing(NamedTuple):
         """
         packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
 
-        def room(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
+        def fullest(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
             most = max(int(one.sum()) for one in (kept, *others))
             return capacity(most, kept.size) if name in packed else None
 
         first, *others = (lane.mask for lane in lanes)
-        rooms = jax.tree.map(room, first, masks.layer_names(first), *others)
+        capacities = jax.tree.map(fullest, first, masks.layer_names(first), *others)
         return [
-            jax.tree.map(lambda kept, room: PackSpec(kept, room) if room else None, lane.mask, rooms)
+            jax.tree.map(lambda kept, count: PackSpec(kept, count) if count else None, lane.mask, capacities)
             for lane in lanes
         ]
 
@@ -139,7 +139,7 @@ def capacity(count: int, size: int) -> int:
     Of the usual prune rate, and a little more. Shapes decide what has to be compiled: rounds of similar
     density share a program.
     """
-    room, share = size, DENSEST
-    while count <= (smaller := MULTIPLE * math.ceil(share * size / MULTIPLE)) < room:
-        room, share = smaller, share * THREE_ROUNDS
-    return room
+    bucket, share = size, DENSEST
+    while count <= (smaller := MULTIPLE * math.ceil(share * size / MULTIPLE)) < bucket:
+        bucket, share = smaller, share * THREE_ROUNDS
+    return bucket

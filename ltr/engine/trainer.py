@@ -1,7 +1,7 @@
-"""Trains any number of lanes, a wave of as many as the devices hold at a time.
+"""Training of any number of lanes, in batches of as many as the devices hold.
 
-The host visits the devices about once a second: between two visits of the compiled program it
-collects the metrics, tells the observer, and may stop. Where it visits changes no number.
+The compiled program trains a chunk of about a second at a time. Between two chunks the host collects the
+metrics and calls the observer, which may stop the training. Where a chunk ends changes no number.
 """
 
 import time
@@ -22,12 +22,14 @@ from ltr.errors import LtrError
 from ltr.methods import WEIGHTS_ALONE, Lane, Method
 
 CHUNK_SECONDS = 1.0
+"""Duration of a chunk that is aimed at."""
+
 MAX_GROWTH = 8.0
-"""How many times as far as the last a visit may go: the first compiles, and says little of the pace."""
+"""Largest growth factor of the chunk length: the first chunk includes compilation, so its pace is too low."""
 
 
 class InitialState(NamedTuple):
-    """What a lane starts from, and by which method it trains; see `ltr.methods.Lane`, as NumPy arrays."""
+    """Initial state of a lane, and the method that trains it; NumPy arrays (see `ltr.methods.Lane`)."""
 
     params: Any
     mask: Any
@@ -37,14 +39,14 @@ class InitialState(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a lane.
+    """Result of training a lane.
 
     Attributes:
-        params: its network's weights after the last step, NumPy float32.
-        density: of its network then.
+        params: weights of its network after the last step, NumPy float32.
+        density: density of its network after the last step, 0 to 1.
         metrics: a value per evaluation, NumPy float32.
-        seconds: device time it took.
-        notes: what its method has to say (see `ltr.methods.Method`).
+        seconds: device time.
+        notes: columns that its method adds (see `ltr.methods.Method`).
     """
 
     params: Any
@@ -55,14 +57,14 @@ class Outcome(NamedTuple):
 
 
 class ProgramKey(NamedTuple):
-    """How a lane trains: its method, which is that of its whole wave, and the layers that could be packed."""
+    """Method of a lane, which all lanes of a batch share, and the layers that could be packed."""
 
     method: str
     packed: tuple[str, ...]
 
 
 class LaneBatch(NamedTuple):
-    """Lanes under way: their states at `step` and their metrics so far, after `seconds` of training."""
+    """Lanes in training: their states at `step`, and their metrics so far, after `seconds` of training."""
 
     names: tuple[Any, ...]
     lanes: list[Lane]
@@ -72,20 +74,20 @@ class LaneBatch(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """All that a later process needs to go on: lanes that are through, and the wave under way."""
+    """State that a later process resumes from: outcomes of finished lanes, and the batch in training."""
 
     outcomes: dict[Any, Outcome]
     batch: LaneBatch | None
 
 
 class Progress(NamedTuple):
-    """What the host finds on a visit.
+    """State of the training after a chunk.
 
     Attributes:
-        names: the lanes in training.
-        steps: steps that they took together since the visit before.
-        accuracy: mean validation accuracy of their latest evaluation.
-        snapshot: copies the state of affairs from the devices.
+        names: lanes in training.
+        steps: steps of the chunk, summed over the lanes.
+        accuracy: mean validation accuracy of their latest evaluation, a fraction.
+        snapshot: copies the state of the training from the devices.
     """
 
     names: Sequence[Any]
@@ -95,15 +97,15 @@ class Progress(NamedTuple):
 
 
 class Trainer:
-    """The compiled programs, and the data they train on, on the devices of a placement.
+    """Compiled programs and the data set, on the devices of a placement.
 
     Args:
-        programs: by method.
+        programs: a program per method.
 
     Attributes:
-        placement: where lanes train.
-        packed: which layers train packed, by methods that can; by default none.
-        data: a copy of the data set on every device of it.
+        placement: devices, and lanes on each.
+        packed: layers that train packed, with methods that can pack (see `ltr.engine.packing`).
+        data: the data set, copied to every device.
     """
 
     def __init__(
@@ -127,11 +129,11 @@ class Trainer:
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
-        self._moments = jax.jit(optimizer.direction.init)
+        self._init_opt_state = jax.jit(optimizer.direction.init)
 
     @property
     def methods(self) -> dict[str, Method]:
-        """Those of the programs."""
+        """Methods of the programs, by name."""
         return {name: program.method for name, program in self._programs.items()}
 
     def train(
@@ -144,9 +146,10 @@ class Trainer:
         """Train every lane from the first to the last step of `evaluate_at`.
 
         Args:
-            starts: by lane name (any hashable).
-            evaluate_at: int32 steps, ascending; the first is how many the schedule has behind it.
-            on_chunk: called about once a second; what it raises ends the training.
+            starts: initial states by lane name (any hashable).
+            evaluate_at: int32 steps, ascending, at which lanes are evaluated; the first and the last are the
+                ends of the training.
+            on_chunk: called about once a second; an exception that it raises ends the training.
             resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
 
         Raises:
@@ -174,8 +177,8 @@ class Trainer:
         return outcomes
 
     def new_lane(self, start: InitialState) -> Lane:
-        """A lane that has taken no step."""
-        opt_state = jax.tree.map(np.asarray, self._moments(start.params))
+        """Return a lane before its first step."""
+        opt_state = jax.tree.map(np.asarray, self._init_opt_state(start.params))
         zero = np.zeros((), np.float32)
         lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
         _, weights = self._programs[start.method].method.network(lane)
@@ -187,7 +190,7 @@ class Trainer:
     def _first_batch(
         self, starts: Mapping[Any, InitialState], pending: Sequence[Any], first_step: int
     ) -> LaneBatch:
-        """The first of these lanes."""
+        """Return the lanes of the next batch, before their first step."""
         names = tuple(pending[: self.placement.capacity])
         return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
@@ -196,7 +199,7 @@ class Trainer:
 
 
 class _Compiled(NamedTuple):
-    """What trains the lanes of a wave."""
+    """Program, packing, data and placement that train a batch."""
 
     program: Program
     packing: Packing
@@ -205,7 +208,7 @@ class _Compiled(NamedTuple):
 
 
 class _RunningBatch:
-    """A wave on the devices, and what the host knows of it."""
+    """A batch on the devices, and its metrics on the host."""
 
     def __init__(self, engine: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
         self._program, self._packing, self._data, self._placement = engine
@@ -230,7 +233,7 @@ class _RunningBatch:
         return len(self._metrics[0].val_loss) if self._metrics else 0
 
     def advance(self, steps: int) -> int:
-        """Train so many steps further, less at the end; returns the steps that the lanes took together."""
+        """Train up to so many steps further; returns the steps taken, summed over the lanes."""
         began, step, done = time.monotonic(), self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
         chunk = Chunk(
@@ -261,7 +264,7 @@ class _RunningBatch:
         return LaneBatch(self.names, self._gathered(), self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
-        """What became of each lane."""
+        """Outcomes of its lanes, by name."""
         return {
             name: self._outcome(lane, metrics)
             for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
@@ -280,10 +283,10 @@ class _RunningBatch:
 
 
 def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
-    """The lanes that can train with the first: those of its kind, then others, to fill its wave.
+    """Return the lanes that can train with the first: those with its program key, then others.
 
-    A wave packs what all of its lanes pack, and takes as long as its slowest: that is less than a wave
-    more.
+    Others fill the batch, which then packs only the layers that all of its lanes pack. That is faster than
+    one more batch.
     """
     first = program_keys[pending[0]]
     able = [name for name in pending if program_keys[name].method == first.method]
@@ -291,7 +294,7 @@ def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) 
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a visit that goes `steps` further stops, and whether it evaluates there."""
+    """Return the steps at which a chunk of `steps` steps stops, and whether lanes are evaluated there."""
     end = min(step + steps, int(evaluate_at[-1]))
     stops = evaluate_at[evaluate_at <= end]
     if len(stops) == 0 or stops[-1] < end:

@@ -17,6 +17,9 @@ from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
 
+ERRORS = (HydraException, OmegaConfBaseException)
+"""What Hydra raises where a configuration cannot be composed."""
+
 
 def register() -> None:
     """Tell Hydra the knobs and their defaults: `ltr`, which config.yaml starts from.
@@ -55,7 +58,7 @@ def from_overrides(checked: Sequence[str]) -> Experiment:
     try:
         with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
             return experiment_of(compose("config", [*checked]))
-    except (HydraException, OmegaConfBaseException) as error:
+    except ERRORS as error:
         raise ConfigError(one_line(error)) from None
 
 

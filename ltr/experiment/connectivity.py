@@ -22,9 +22,9 @@ from ltr.core import masks, rng
 from ltr.engine import devices, program
 from ltr.engine.program import Examples
 from ltr.engine.trainer import InitialState, Progress
-from ltr.experiment.session import Setup
+from ltr.experiment.session import Session
 from ltr.models import Model, with_statistics
-from ltr.store.folder import RunFolder, round_name
+from ltr.store.folder import round_name
 from ltr.store.tables import CONNECTIVITY, LaneId
 
 ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
@@ -41,9 +41,7 @@ BATCHES = 40
 BATCH = 128
 
 
-def data_orders(
-    setup: Setup, folder: RunFolder, round_number: int, on_chunk: Callable[[Progress], None]
-) -> pd.DataFrame:
+def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
     """The errors between two copies of each replicate's ticket, trained in different data orders.
 
     The copies start from the rewind step: that of the dense network in round 0, too.
@@ -51,36 +49,36 @@ def data_orders(
     Returns:
         Rows of the connectivity table, of kind "orders".
     """
-    replicates = range(setup.experiment.replicates)
+    replicates = range(session.experiment.replicates)
     starts = {
-        LaneId(round_number, replicate, "copy", copy): _copy(setup, folder, round_number, replicate, copy)
+        LaneId(round_number, replicate, "copy", copy): _copy(session, round_number, replicate, copy)
         for replicate in replicates
         for copy in COPIES
     }
-    ends = setup.trainer.train(starts, np.array(setup.schedule.later, np.int32), on_chunk)
+    ends = session.runtime.trainer.train(starts, np.array(session.spec.schedule.later, np.int32), on_chunk)
     pairs = [
         tuple(ends[LaneId(round_number, replicate, "copy", copy)].params for copy in COPIES)
         for replicate in replicates
     ]
-    return _rows("orders", setup, folder, round_number, pairs)
+    return _rows("orders", session, round_number, pairs)
 
 
-def next_round(setup: Setup, folder: RunFolder, round_number: int) -> pd.DataFrame:
+def next_round(session: Session, round_number: int) -> pd.DataFrame:
     """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
     pairs = [
         tuple(
-            folder.groups.load(round_name(number), replicate)["trained"]
+            session.folder.groups.load(round_name(number), replicate)["trained"]
             for number in (round_number, round_number + 1)
         )
-        for replicate in range(setup.experiment.replicates)
+        for replicate in range(session.experiment.replicates)
     ]
-    return _rows("rounds", setup, folder, round_number, pairs)
+    return _rows("rounds", session, round_number, pairs)
 
 
-def steps(setup: Setup) -> int:
+def steps(session: Session) -> int:
     """Steps that `data_orders` trains in a round, of all copies together."""
-    first, last = setup.schedule.later
-    return len(COPIES) * setup.experiment.replicates * (last - first)
+    first, last = session.spec.schedule.later
+    return len(COPIES) * session.experiment.replicates * (last - first)
 
 
 def statistics(model: Model) -> tuple[str, ...]:
@@ -126,21 +124,21 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
 
 
-def _copy(setup: Setup, folder: RunFolder, round_number: int, replicate: int, copy: int) -> InitialState:
-    mask = folder.groups.load(round_name(round_number), replicate)["mask"]
-    rewind_params = folder.groups.load("initial", replicate)["origin"]
+def _copy(session: Session, round_number: int, replicate: int, copy: int) -> InitialState:
+    mask = session.folder.groups.load(round_name(round_number), replicate)["mask"]
+    rewind_params = session.folder.groups.load("initial", replicate)["origin"]
     start = (
-        folder.groups.load(round_name(round_number), replicate)["start"] if round_number else rewind_params
+        session.folder.groups.load(round_name(round_number), replicate)["start"]
+        if round_number
+        else rewind_params
     )
-    key = rng.fold(rng.root(setup.experiment.seed, replicate), "copy", round_number, copy)
+    key = rng.fold(rng.root(session.experiment.seed, replicate), "copy", round_number, copy)
     return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 
 
-def _rows(
-    kind: str, setup: Setup, folder: RunFolder, round_number: int, pairs: Sequence[tuple[Any, ...]]
-) -> pd.DataFrame:
+def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     density = {
-        replicate: masks.density(folder.groups.load(round_name(round_number), replicate)["mask"])
+        replicate: masks.density(session.folder.groups.load(round_name(round_number), replicate)["mask"])
         for replicate in range(len(pairs))
     }
     frames = [
@@ -151,23 +149,23 @@ def _rows(
                 "replicate": replicate,
                 "round": round_number,
                 "density": density[replicate],
-                "rewind_step": setup.schedule.rewind_step,
+                "rewind_step": session.spec.schedule.rewind_step,
                 "alpha": ALPHAS,
                 "error": errors,
             }
         )
-        for of in statistics(setup.model)
-        for replicate, errors in enumerate(_errors(setup, of, pairs))
+        for of in statistics(session.spec.model)
+        for replicate, errors in enumerate(_errors(session, of, pairs))
     ]
     return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
 
 
-def _errors(setup: Setup, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
+def _errors(session: Session, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
     """The errors between the networks of each pair, as many pairs at a time as the devices hold."""
-    placement, found = setup.trainer.placement, []
-    compiled = devices.parallel(errors_between(setup.model, kind), placement)
+    placement, found = session.runtime.trainer.placement, []
+    compiled = devices.parallel(errors_between(session.spec.model, kind), placement)
     for first in range(0, len(pairs), placement.capacity):
         some = pairs[first : first + placement.capacity]
-        errors = compiled(devices.scatter(some, placement), setup.trainer.data)
+        errors = compiled(devices.scatter(some, placement), session.runtime.trainer.data)
         found += devices.gather(errors, len(some), placement)
     return found

@@ -14,8 +14,8 @@ from ltr.core import masks
 from ltr.engine import devices, flops
 from ltr.engine.devices import Placement
 from ltr.engine.packing import Layers
-from ltr.experiment import session
-from ltr.experiment.session import Outline
+from ltr.experiment.placement import lane_bytes, place
+from ltr.experiment.spec import RunSpec
 
 EFFICIENCY = 0.7
 """What training reaches of the speed of bare matrix products, about."""
@@ -36,14 +36,14 @@ class Cost(NamedTuple):
     bytes: int
 
 
-def cost(of: Outline, packed: Layers) -> Cost:
+def cost(spec: RunSpec, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
-    experiment, times = of.experiment, of.schedule
-    facts, kernels = data.describe(experiment.dataset), masks.where(of.model.layer_types, of.shapes)
-    steps = flops.costs(session.method_context(of), experiment.batch_size, facts.shape)
+    experiment, times = spec.experiment, spec.schedule
+    facts, kernels = data.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
+    steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
     dense = steps.operations
-    example = flops.example_operations(of.model, facts.shape)
-    placement = session.placement(of)
+    example = flops.example_operations(spec.model, facts.shape)
+    placement = place(spec)
 
     def evaluations(count: int) -> float:
         tests = count if experiment.test_curves else ENDS
@@ -51,12 +51,12 @@ def cost(of: Outline, packed: Layers) -> Cost:
 
     operations = sum(
         len(arms.lanes(experiment, round_number))
-        * steps.time(flops.planned(of.targets[round_number], kernels), packed)
+        * steps.time(flops.planned(spec.targets[round_number], kernels), packed)
         * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
         for round_number in range(experiment.rounds + 1)
     )
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
-    held = len(placement.devices) * (pixels + placement.lanes_per_device * session.lane_bytes(of))
+    held = len(placement.devices) * (pixels + placement.lanes_per_device * lane_bytes(spec))
     measured = flops_meter(placement)
     return Cost(operations / (EFFICIENCY * max(measured() for _ in range(_REPEATS))), held)
 

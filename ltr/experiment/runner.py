@@ -18,12 +18,13 @@ from ltr.arms import missing
 from ltr.config.schema import Claims, Experiment
 from ltr.core import cache_paths
 from ltr.engine import devices
-from ltr.engine.packing import Layers
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, session
-from ltr.experiment.session import Outline, Setup
+from ltr.experiment import loop, runtime
+from ltr.experiment.placement import packed_layers, place
+from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
+from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.report import tables
 from ltr.report.arms import in_order
@@ -32,8 +33,8 @@ from ltr.report.figures import draw
 from ltr.report.outcome import conclude
 from ltr.report.progress import Display, Pace, display
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FINISHED
-from ltr.store.folder import SCHEMA_VERSION, RunFolder, open_run
+from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import Tracked
@@ -41,10 +42,15 @@ from ltr.trackers import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str]) -> None:
-    """Train what the run lacks, and print what it found; `words` asked for it, after `ltr run`.
+def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    """Train what the run lacks, and print what it found.
 
     A run that lacks nothing is not written.
+
+    Args:
+        experiment: what is asked for.
+        words: what asked for it, after `ltr run`.
+        stop: asked after each chunk whether to stop; the caller enters it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -57,7 +63,7 @@ def conduct(experiment: Experiment, words: Sequence[str]) -> None:
     trackers.require(experiment.tracker)
     for line in data.status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
-    with _warnings_shown(), Stop() as stop, open_run(experiment) as folder:
+    with _warnings_shown(), open_run(experiment) as folder:
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
@@ -126,27 +132,27 @@ def _said(found: Collection[str], still_open: list[str], replicates: int, asked:
 
 def _complete(experiment: Experiment, folder: RunFolder, stop: Stop, words: Sequence[str]) -> bool:
     """Train what the run lacks; returns whether that was anything."""
-    outline = session.outline(experiment)
-    session.placement(outline)  # refuses devices that are not there, of a finished run too
+    spec = RunSpec.from_experiment(experiment)
+    place(spec)  # refuses devices that are not there, of a finished run too
     to_do = _to_do(experiment, folder)
     unfinished = to_do or folder.is_ended_by(experiment)
-    ready = session.make(outline, packing(outline, folder)) if unfinished else None
-    print(f"run {folder.path}: {_amount(outline, folder, to_do)}", file=sys.stderr, flush=True)
+    session = open_session(spec, folder) if unfinished else None
+    print(f"run {folder.path}: {_amount(spec, folder, to_do)}", file=sys.stderr, flush=True)
     table = RoundTable(experiment, folder)
     table.catch_up()
-    if ready is not None:
-        _warn_of_rare_evaluations(outline)
+    if session is not None:
+        _warn_of_rare_evaluations(spec)
         _warn_of_older(folder)
-        log.info("%s", _amount(outline, folder, to_do))
-        with _recorded(folder, ready, words):
-            _train(ready, folder, stop, table)
+        log.info("%s", _amount(spec, folder, to_do))
+        with _recorded(session, words):
+            _train(session, stop, table)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
-    return ready is not None
+    return session is not None
 
 
-def _warn_of_rare_evaluations(outline: Outline) -> None:
+def _warn_of_rare_evaluations(spec: RunSpec) -> None:
     """Warn where the early stop, by which everything is measured, cannot be seen."""
-    experiment, schedule = outline.experiment, outline.schedule
+    experiment, schedule = spec.experiment, spec.schedule
     steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
@@ -167,21 +173,21 @@ def _warn_of_older(folder: RunFolder) -> None:
         )
 
 
-def packing(outline: Outline, folder: RunFolder) -> Layers:
-    """Which layers of a run train packed: if it is left to ltr, as they did when it was begun."""
-    return session.packing(outline, cache_paths.break_even_file(), show_status, folder.packed)
+def open_session(spec: RunSpec, folder: RunFolder) -> Session:
+    """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
+    packed = packed_layers(spec, cache_paths.break_even_file(), show_status, folder.packed)
+    return Session(runtime.build(spec, packed), folder)
 
 
-def _train(ready: Setup, folder: RunFolder, stop: Stop, table: "RoundTable") -> None:
-    experiment, pace = ready.experiment, Pace(loop.effort_to_do(ready, folder), time.monotonic)
+def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
+    experiment, folder = session.experiment, session.folder
+    pace = Pace(session.remaining_steps(), time.monotonic)
     subject = trackers.subject(experiment, folder.path)
     with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(
-            ready, folder, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked))
-        )
+        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -220,23 +226,23 @@ class RunObserver:
     ) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
         self._track = track
-        self._label, self._effort = "", 1.0
+        self._label, self._step_cost = "", 1.0
 
-    def begins(self, stage: str, lanes: int, effort: float) -> None:
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
         """Say which round it is."""
-        self._label, self._effort = f"{stage}, {lanes} lanes", effort
+        self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
 
-    def resumes(self, steps: int) -> None:
+    def on_resume(self, steps: int) -> None:
         """Leave what a checkpoint holds out of what is to be done."""
-        self._pace.total -= steps * self._effort
+        self._pace.total -= steps * self._step_cost
 
-    def visits(self, progress: Progress) -> LtrError | None:
+    def on_chunk(self, progress: Progress) -> LtrError | None:
         """Move the bar; ask for an end after a signal."""
-        self._pace.advance(progress.steps * self._effort)
+        self._pace.advance(progress.steps * self._step_cost)
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
-    def ends(self, round_number: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         """Print the round's line."""
         log.info("round %d is done", round_number)
         self._table.catch_up()
@@ -257,21 +263,21 @@ def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     ]
 
 
-def _amount(outline: Outline, folder: RunFolder, to_do: list[LaneId]) -> str:
+def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:
     if not to_do:
-        everything = extent(folder.recorded(outline.experiment))
-        more = "" if covers(outline.experiment, everything) else "; ltr show has more than is asked for here"
+        everything = extent(folder.recorded(spec.experiment))
+        more = "" if covers(spec.experiment, everything) else "; ltr show has more than is asked for here"
         return f"finished before, nothing to train{more}"
     trainings = "training" if len(to_do) == 1 else "trainings"
-    said = f"{len(to_do)} {trainings} of {outline.schedule.steps} steps"
+    said = f"{len(to_do)} {trainings} of {spec.schedule.steps} steps"
     return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
 
 
 @contextlib.contextmanager
-def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator[None]:
+def _recorded(session: Session, words: Sequence[str]) -> Iterator[None]:
     """Keep run.json true, whatever happens."""
-    placement = devices.describe(ready.trainer.placement)
-    folder.begin(ready.experiment, placement, ready.trainer.packed, words)
+    experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
+    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, words)
     status = "failed"
     try:
         yield
@@ -284,7 +290,7 @@ def _recorded(folder: RunFolder, ready: Setup, words: Sequence[str]) -> Iterator
         log.info("failed: %s", error)
         raise
     finally:
-        found = summary(_recorded_results(folder, ready.experiment))
+        found = summary(_recorded_results(folder, experiment))
         folder.describe(status=status, summary=found, device_seconds=folder.seconds)
 
 

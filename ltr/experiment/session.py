@@ -1,213 +1,250 @@
-"""What stays the same over a whole run: the network, the data on the devices, the compiled program."""
+"""Sessions: a run being trained, from its runtime into its folder."""
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
-from ltr import arms, data, kernels, methods, models, pruning
+from ltr import arms, pruning
+from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment
-from ltr.core import masks, optimizers, schedule
-from ltr.core.schedule import Schedule
-from ltr.data.augmentation import augmentation
-from ltr.engine import break_even, devices, program
-from ltr.engine.break_even import Layer
-from ltr.engine.devices import Placement
-from ltr.engine.flops import Costs, costs
-from ltr.engine.packing import NO_LAYER, Layers
-from ltr.engine.trainer import Trainer
-from ltr.errors import ConfigError
-from ltr.experiment.transfer import SourceTickets
-from ltr.methods import METHODS, WATCHED, MethodContext
-from ltr.models import Model
-from ltr.pruning import rewinding
+from ltr.core import masks, rng
+from ltr.engine import flops
+from ltr.engine.trainer import InitialState, Outcome, Progress
+from ltr.errors import LtrError
+from ltr.experiment import records, snapshot
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.spec import RunSpec
+from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
+from ltr.pruning.at_init import ScoringInput
+from ltr.pruning.criteria import PruningInput
 from ltr.pruning.rewinding import REWINDINGS
-from ltr.pruning.targets import targets
+from ltr.pruning.targets import met_by
+from ltr.store.folder import RunFolder, round_name
+from ltr.store.tables import LaneId
 
-QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
-"""For what is called a few times: drawing the weights of ResNet-20 compiles in 4 s instead of 10."""
+PREFIX = "prefix"
+"""Arm name of the trainings to the rewind step."""
+
+
+class Observer(Protocol):
+    """Callbacks of a training run."""
+
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
+        """A round, or another stage, begins that still lacks so many lanes.
+
+        `step_cost`: duration of its steps, relative to those of the dense network.
+        """
+
+    def on_resume(self, steps: int) -> None:
+        """A checkpoint inside the stage has so many of its steps, of all lanes together."""
+
+    def on_chunk(self, progress: Progress) -> LtrError | None:
+        """About a second has passed; an error that is returned ends the run, after a checkpoint."""
+
+    def on_round_end(self, round_number: int) -> None:
+        """A round is committed."""
 
 
 @dataclass(frozen=True)
-class Outline:
-    """What is known of a run before its data is read.
+class Session:
+    """A run being trained.
 
     Attributes:
-        shapes: `jax.ShapeDtypeStruct` of every parameter.
-        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`); if
-            early birds are looked for, of one round more than there is, where there can be one.
+        runtime: its data and compiled programs.
+        folder: its open folder.
     """
 
-    experiment: Experiment
-    model: Model
-    schedule: Schedule
-    shapes: Any
-    targets: list[Any]
+    runtime: Runtime
+    folder: RunFolder
 
+    @property
+    def spec(self) -> RunSpec:
+        """The run."""
+        return self.runtime.spec
 
-@dataclass(frozen=True)
-class Setup(Outline):
-    """An outline made ready to train.
+    @property
+    def experiment(self) -> Experiment:
+        """The run's configuration."""
+        return self.spec.experiment
 
-    Attributes:
-        init: key -> fresh weights, NumPy float32.
-        batch: key -> ten training examples of each class: images, normalised, and labels.
-        tickets: those of another run, if this one starts from them.
-        prunable: the kinds of layers, None of those that are never pruned.
-        method_context: what its methods are made of.
-        costs: of its training steps.
-    """
+    def missing_lanes(self, round_number: int) -> list[LaneId]:
+        """Lanes of a round that the run's tables lack."""
+        return arms.missing(self.experiment, round_number, self.folder.finished)
 
-    init: Callable[[jax.Array], Any]
-    batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
-    tickets: SourceTickets | None
-    prunable: Any
-    trainer: Trainer
-    method_context: MethodContext
-    costs: Costs
+    def draw_initial_weights(self, observer: Observer) -> None:
+        """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
 
+        This prefix sees the data in the order of round 0, so it ends where the dense training is then.
+        """
+        runtime, until, replicates = self.runtime, self.spec.schedule.rewind_step, self._undrawn_replicates()
+        if not replicates:
+            return
+        initial = {r: runtime.init(rng.fold(self._root_key(r), "init")) for r in replicates}
+        if runtime.tickets:
+            initial = {r: runtime.tickets.initial(r, drawn) for r, drawn in initial.items()}
+        rewind_params = initial
+        if until:
+            observer.on_stage("to the rewind step", len(replicates), self.step_cost(0))
+            dense = masks.ones(initial[replicates[0]], self.spec.model.layer_types)
+            starts = {
+                LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))
+                for r in replicates
+            }
+            outcomes = self.train(starts, np.array([0, until], np.int32), observer)
+            rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
+        saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
+        self.folder.groups.save("initial", saved)
 
-def outline(experiment: Experiment) -> Outline:
-    """What can be known of a run from its configuration alone; ConfigError where that is wrong."""
-    arms.check(experiment)
-    pruning.check(experiment.pruning)
-    rewinding.check(experiment)
-    augmentation(experiment.dataset)
-    facts = data.describe(experiment.dataset)
-    model = models.build(experiment.model, facts.shape, facts.classes)
-    span = REWINDINGS[experiment.rewind.name].span
-    times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
-    methods.check(experiment, times)
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
-    counts = targets(experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes)
-    if experiment.early_bird:
-        counts += _next(experiment, model, shapes)
-    return Outline(experiment, model, times, shapes, counts)
-
-
-def _next(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:
-    """The target of the round after the last, if there can be one."""
-    rounds = experiment.rounds + 1
-    try:
-        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, shapes)
-    except ConfigError:
-        return []
-    return found[rounds:]
-
-
-def method_context(of: Outline) -> MethodContext:
-    """What the run's methods are made of."""
-    times = of.schedule
-    optimizer = optimizers.build(of.experiment.optimizer, times.steps, times.steps_per_epoch)
-    return MethodContext(of.model, optimizer, times.steps, times.steps_per_epoch, of.experiment.pruning)
-
-
-def placement(of: Outline) -> Placement:
-    """Where the run's lanes train."""
-    experiment = of.experiment
-    lanes = arms.widest(experiment)
-    return devices.place(experiment.devices, experiment.lanes_per_device, lanes, lane_bytes(of))
-
-
-def lane_bytes(of: Outline) -> int:
-    """Memory of a lane on its device: weights, the best, gradients, two moments, mask; no activations."""
-    weights = sum(leaf.size for leaf in jax.tree.leaves(of.shapes))
-    return weights * (5 * np.dtype(np.float32).itemsize + 1)
-
-
-def packable(of: Outline) -> dict[str, Layer]:
-    """The layers that could train packed, by name."""
-    places = of.model.places
-    trees = (masks.where(places, tree) for tree in (of.shapes, places))
-    layers = zip(*map(jax.tree.leaves, (masks.layer_names(places), *trees)), strict=True)
-    return {
-        name: Layer(
-            kernel.shape,
-            places,
-            is_first=name == of.model.first,
-            reads_pixels=name == of.model.input_layer,
+    def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
+        """Return the ticket of a round: the round before, pruned and rewound; of round 0 all weights."""
+        if replicate in self.folder.groups.members(round_name(round_number)):
+            saved = self.folder.groups.load(round_name(round_number), replicate)
+            return Subnetwork(saved["mask"], saved["start"])
+        first = self.folder.groups.load("initial", replicate)
+        dense = masks.ones(first["initial"], self.spec.model.layer_types)
+        if round_number == 0:
+            return Subnetwork(dense, first["initial"])
+        if self.runtime.tickets:
+            mask = self.runtime.tickets.mask(round_number, replicate, dense)
+            return Subnetwork(mask, masks.apply(mask, first["origin"]))
+        config, evidence = self.experiment, self._evidence(round_number, replicate)
+        mask = pruning.prune(
+            config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round_number]
         )
-        for name, kernel, places in layers
-    }
+        rewind = REWINDINGS[config.rewind.name].weights
+        return Subnetwork(mask, rewind(mask, evidence.trained, first["origin"]))
 
+    def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
+        """Return what a lane starts from; the lanes of a replicate see a round's data in the same order."""
+        experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
+        key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
+        context = self._arm_context(lane.replicate, ticket)
+        mask, weights = arms.start(experiment.arm[lane.arm], context, key)
+        method = arms.method(experiment, lane.arm)
+        if method in WATCHED and not following:
+            method = WEIGHTS_ALONE
+        beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
+        params, method_state = self.runtime.trainer.methods[method].begin(beginning)
+        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
 
-def packing(
-    of: Outline, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None
-) -> Layers:
-    """Which layers train packed, and up to which density, as `sparse` asks.
+    def train(
+        self, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, observer: Observer
+    ) -> dict[LaneId, Outcome]:
+        """Train lanes, from where a checkpoint left them if there is one."""
+        resume, saved = None, self.folder.load_under_way()
+        if saved is not None and snapshot.is_readable(saved[1]):
+            resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
+            observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
+        return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
 
-    Args:
-        of: the run.
-        file: where this machine's crossovers are kept.
-        on_status: hears what is measured (see `ltr.engine.break_even.measured`).
-        recorded: what the run was begun with, which `sparse=auto` keeps to.
+    def commit(
+        self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
+    ) -> None:
+        """Save a round's tickets, then its rows, which make it done."""
+        tickets = {
+            lane.replicate: {
+                "mask": starts[lane].mask,
+                "start": starts[lane].params,
+                "trained": outcome.params,
+            }
+            for lane, outcome in outcomes.items()
+            if lane.arm == "ticket"
+        }
+        if tickets:
+            self.folder.groups.save(round_name(round_number), tickets)
+        at = self.spec.schedule.evaluate_at(round_number)
+        operations = {lane: self._operations(starts[lane], at) for lane in outcomes}
+        self.folder.commit(records.rows(outcomes, at, operations))
 
-    Raises:
-        ConfigError: sparse=always, where nothing can be packed.
-    """
-    experiment, layers, where = of.experiment, packable(of), placement(of)
-    obstacle = _obstacle(where, layers)
-    if obstacle and experiment.sparse == "always":
-        raise ConfigError(f"sparse=always: {obstacle}")
-    if obstacle or experiment.sparse == "never":
-        return NO_LAYER
-    if experiment.sparse == "always":
-        return dict.fromkeys(layers, 1.0)
-    if recorded is not None:
-        return recorded
-    return break_even.measured(layers, experiment.batch_size, experiment.optimizer, where, file, on_status)
+    def step_cost(self, round_number: int) -> float:
+        """Duration of a round's training steps, relative to those of the dense network."""
+        kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
+        densities = flops.planned(self.spec.targets[round_number], kernels)
+        return self.runtime.costs.time(densities, self.runtime.trainer.packed)
 
-
-def _obstacle(where: Placement, layers: Collection[str]) -> str | None:
-    if where.devices[0].platform != "cpu":
-        return f"needs the CPU, this machine trains on a {where.devices[0].platform}"
-    if kernels.instruction_set() is None:
-        return "needs the sparse kernels, which are built where ltr is installed beside a C++ compiler"
-    return None if layers else "needs layers of ltr.models.layers, of which this network has none"
-
-
-def make(of: Outline, packed: Layers = NO_LAYER) -> Setup:
-    """Read the data and ready the devices; DataNotFoundError if there is no data.
-
-    `packed`: which layers train packed (see `packing`).
-    """
-    experiment, where, made_of = of.experiment, placement(of), method_context(of)
-    tickets = SourceTickets(experiment, of.shapes) if experiment.ticket else None
-    examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
-    augment = augmentation(experiment.dataset)
-    programs = {
-        name: program.program(
-            of.model,
-            (METHODS | WATCHED)[name](made_of),
-            experiment.batch_size,
-            augment,
-            experiment.test_curves,
+    def remaining_steps(self) -> float:
+        """Training that is left to do, of all lanes together, in steps of the dense network."""
+        schedule = self.spec.schedule
+        prefix = len(self._undrawn_replicates()) * schedule.rewind_step * self.step_cost(0)
+        return prefix + sum(
+            len(self.missing_lanes(round_number))
+            * schedule.length(round_number)
+            * self.step_cost(round_number)
+            for round_number in range(self.experiment.rounds + 1)
         )
-        for name in arms.methods(experiment)
-    }
-    prunable = pruning.pruned(of.model.layer_types, experiment.pruning.rates)
-    trainer = Trainer(programs, made_of.optimizer, examples, where, packed)
-    draw = jax.jit(of.model.init, compiler_options=QUICKLY_COMPILED)
 
-    def init(key: jax.Array) -> Any:
-        return jax.tree.map(np.asarray, draw(key))
+    def _undrawn_replicates(self) -> list[int]:
+        return sorted(set(range(self.experiment.replicates)) - self.folder.groups.members("initial"))
 
-    def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
-        generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        chosen = data.of_each_class(np.asarray(examples.labels), 10, generator)
-        images = program.normalise(examples.images[chosen], examples)
-        return np.asarray(images), np.asarray(examples.labels[chosen])
+    def _root_key(self, replicate: int) -> jax.Array:
+        return rng.root(self.experiment.seed, replicate)
 
-    return Setup(
-        **vars(of),
-        init=init,
-        batch=batch,
-        tickets=tickets,
-        prunable=tickets.prunable(prunable) if tickets else prunable,
-        trainer=trainer,
-        method_context=made_of,
-        costs=costs(made_of, experiment.batch_size, examples.images.shape[1:]),
-    )
+    def _data_key(self, replicate: int, round_number: int) -> np.ndarray:
+        """Key data of a round's data order, one for all lanes of a replicate, so that they pair."""
+        return np.asarray(
+            jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
+        )
+
+    def _evidence(self, round_number: int, replicate: int) -> PruningInput:
+        """Return what decides the pruning into a round: the round before."""
+        first, before = (
+            self.folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1))
+        )
+        key = rng.fold(self._root_key(replicate), "criterion", round_number)
+        return PruningInput(first["initial"], before["trained"], before["mask"], key)
+
+    def _arm_context(self, replicate: int, ticket: Subnetwork) -> ArmContext:
+        """Return what the arms of a round may draw on."""
+        config, layer_types = self.experiment, self.runtime.prunable
+        first = self.folder.groups.load("initial", replicate)
+
+        def dense() -> PruningInput:
+            return self._evidence(1, replicate)
+
+        def one_shot() -> Any:
+            return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
+
+        def network(key: jax.Array) -> ScoringInput:
+            model = self.spec.model._replace(layer_types=layer_types)
+            keep = masks.count(masks.where(layer_types, ticket.mask))
+            return ScoringInput(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
+
+        return ArmContext(
+            layer_types,
+            ticket,
+            first["initial"],
+            first["origin"],
+            dense=lambda: dense().trained,
+            one_shot=one_shot,
+            rewind=REWINDINGS[config.rewind.name].weights,
+            init=self.runtime.init,
+            network=network,
+        )
+
+    def _operations(self, start: InitialState, evaluate_at: np.ndarray) -> int:
+        """Floating-point operations of the training of a lane."""
+        first, last = int(evaluate_at[0]), int(evaluate_at[-1])
+        of_image = flops.training(
+            self.spec.method_context, start.method, start.mask, start.params, first, last
+        )
+        return self.experiment.batch_size * of_image
+
+    def _checkpointing(self, observer: Observer) -> Callable[[Progress], None]:
+        """Return a callback that saves a checkpoint every `checkpoint_every` seconds, and before an end."""
+        saved = time.monotonic()
+
+        def on_chunk(progress: Progress) -> None:
+            nonlocal saved
+            end = observer.on_chunk(progress)
+            if end is not None or time.monotonic() - saved > self.experiment.checkpoint_every:
+                kept = ("ticket", PREFIX)
+                self.folder.save_under_way(*snapshot.pack(progress.snapshot(), kept=kept))
+                saved = time.monotonic()
+            if end is not None:
+                raise end
+
+        return on_chunk

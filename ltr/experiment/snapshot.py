@@ -1,4 +1,4 @@
-"""A round under way as a checkpoint holds it: arrays by name, and a description in JSON."""
+"""Checkpoints inside a round: a snapshot as arrays by name and a description in JSON."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ FORMAT = 4
 
 
 def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arrays and description; final weights of `kept` arms alone, since nothing asks for a control's."""
+    """Return arrays and description. Final weights of arms that are not in `kept` are left out."""
     done, batch = snapshot.outcomes, snapshot.batch
     arrays: dict[str, Any] = {
         f"done_{place}": {
@@ -40,7 +40,7 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
 
 
 def is_readable(about: Mapping[str, Any]) -> bool:
-    """Whether this version of ltr packed the snapshot so."""
+    """Whether this version of ltr can read the snapshot."""
     return about.get("format") == FORMAT
 
 
@@ -50,13 +50,13 @@ def unpack(
     starts: Mapping[LaneId, InitialState],
     new_lane: Callable[[InitialState], Lane],
 ) -> Snapshot:
-    """The snapshot that was packed, without its wave if a lane of it is not wanted any more.
+    """Return the snapshot that was packed, without its batch if `starts` lacks a lane of it.
 
     Args:
-        arrays: what `pack` returned.
-        about: what it returned beside them.
-        starts: of the lanes that are wanted.
-        new_lane: start -> a lane; one of a wave, whose lanes train alike, says how they are built.
+        arrays: arrays that `pack` returned.
+        about: description that `pack` returned.
+        starts: initial states of the lanes to be trained.
+        new_lane: initial state -> lane, for the structure of the state; lanes of a batch share it.
     """
     outcomes = {}
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
@@ -79,7 +79,7 @@ def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:
 
 
 def steps(snapshot: Snapshot, wanted: Collection[LaneId], evaluate_at: np.ndarray) -> int:
-    """Steps that the snapshot holds of the wanted lanes, all together."""
+    """Steps that the snapshot holds, summed over the wanted lanes."""
     first, last = int(evaluate_at[0]), int(evaluate_at[-1])
     done = sum(lane in wanted for lane in snapshot.outcomes) * (last - first)
     batch = snapshot.batch

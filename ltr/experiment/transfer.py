@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.config.parse import by_densities, parse
+from ltr.config.parse import by_densities
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
@@ -47,7 +47,7 @@ def resolved(experiment: Experiment) -> Experiment:
     if run.status != "finished":
         how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
-    source = parse(run.config)
+    source = run.experiment()
     rounds = int(round_number) if at else experiment.rounds
     wanted = dataclasses.replace(
         experiment,

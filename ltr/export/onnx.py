@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from ltr.errors import ConfigError
+from ltr.extras import install_command
 
 
 def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, int, int]) -> bytes:
@@ -20,7 +21,7 @@ def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, i
     try:
         import jax2onnx
     except ImportError:
-        raise ConfigError("--onnx: jax2onnx is not installed; pip install -e '.[onnx]'") from None
+        raise ConfigError(f"--onnx: needs jax2onnx; type: {install_command('onnx')}") from None
     shape: list[Any] = ["batch", *image_shape]
     model = jax2onnx.to_onnx(network, [tuple(shape)])
     model.graph.ClearField("value_info")  # shapes of what is between, wrong after convolutions

@@ -41,8 +41,8 @@ class Model(NamedTuple):
             broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense layer. Taps
             that fall on padding count for nothing, except in layers other than those of `ltr.models.layers`.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
-        input_layer: the dense layer that alone is given the images, if there is one and they have one channel:
-            where it is packed, it may be given them as `ltr.kernels.Pixels`.
+        input_layer: name of the dense layer that alone reads the images, if there is one and they have one
+            channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]

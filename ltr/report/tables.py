@@ -74,17 +74,17 @@ def header(arms: Sequence[str]) -> str:
     return _lines([column.title for column in _BEFORE], {arm: f" {arm}" for arm in arms}, arms)
 
 
-def row(round_number: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
+def row(rows: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
     """One round of a table, under `header(arms)`.
 
     Args:
-        round: the rows of one round of a summary by round.
+        rows: the rows of one round of a summary by round.
         arms: the columns; blank where the round lacks the arm.
         cell: writes a column.
     """
-    highest = round_number["accuracy"].max() if len(round_number) > 1 else math.nan
-    cells = {record["arm"]: cell(record, highest) for record in round_number.to_dict("records")}
-    return _lines([f"{round_number['round'].iloc[0]}", f"{100 * density(round_number):.2f} %"], cells, arms)
+    highest = rows["accuracy"].max() if len(rows) > 1 else math.nan
+    cells = {record["arm"]: cell(record, highest) for record in rows.to_dict("records")}
+    return _lines([f"{rows['round'].iloc[0]}", f"{100 * density(rows):.2f} %"], cells, arms)
 
 
 def _table(summary: pd.DataFrame, cell: Cell) -> str:

@@ -6,14 +6,24 @@ import os
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltr.errors import ConfigError, LtrError
+
+if TYPE_CHECKING:
+    from ltr.config.schema import Experiment
 
 INFO = "run.json"
 CONFIG = "config.yaml"
 LOCK = ".lock"
 DAMAGED, FINISHED = "damaged", "finished"
+
+SCHEMA_VERSION = 4
+"""Of run folders; another one where what they hold means something else.
+
+4: `flops` of the results table are those of products alone, exactly; before, an overhead of the dense network
+was added, but in convolutional networks. The connectivity table has a column `statistics`.
+"""
 
 
 class Run:
@@ -44,10 +54,56 @@ class Run:
         return "crashed" if said == "running" and not _is_locked(self.folder / LOCK) else said
 
     @property
+    def command(self) -> str | None:
+        """The command of the last session; None where that is not known."""
+        return self._session.get("command")
+
+    @property
     def goes_on_with(self) -> str | None:
         """The command that a run needs to finish; None if it needs none, or was not told it."""
-        sessions = self.info.get("sessions") or [{}]
-        return None if self.status in ("running", "finished") else sessions[-1].get("command")
+        return None if self.status in ("running", "finished") else self.command
+
+    @property
+    def _session(self) -> dict[str, Any]:
+        """The last session; empty where there is none."""
+        return dict((self.info.get("sessions") or [{}])[-1])
+
+    def require_readable(self) -> None:
+        """LtrError, which says what to do, where `run.json` is damaged or of a later version of ltr."""
+        path = self.folder / INFO
+        if self.status == DAMAGED:
+            raise LtrError(f"{path}: damaged; the command of the run, typed again, writes it anew")
+        version = self.info.get("schema_version", SCHEMA_VERSION)
+        if not isinstance(version, int):
+            raise LtrError(
+                f"{path}: schema_version={version}: must be a whole number; restore it from a copy"
+            )
+        if version > SCHEMA_VERSION:
+            raise LtrError(
+                f"{path}: schema version {version}, and this ltr reads up to {SCHEMA_VERSION}; install the "
+                f"version that wrote it ({self._written_by}) or a later one"
+            )
+
+    @property
+    def _written_by(self) -> str:
+        """The version and the commit of ltr that wrote the last session."""
+        versions = self._session.get("versions")
+        version = versions.get("ltr") if isinstance(versions, dict) else None
+        return f"ltr {version or 'of an unknown version'}, commit {self._session.get('commit', 'unknown')}"
+
+    def experiment(self) -> "Experiment":
+        """What the run was asked for; LtrError, which says what to do, where that cannot be read.
+
+        Its output root is where the folder is now: it may have been moved.
+        """
+        from ltr.config.parse import parse
+
+        self.require_readable()
+        try:
+            return parse({**self.config, "output_root": str(self.folder.parent)})
+        except ConfigError as error:
+            remedy = f"install the version that wrote it ({self._written_by})"
+            raise LtrError(f"{self.folder / CONFIG}: {error}; {remedy}") from None
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -70,7 +126,8 @@ class Run:
         except (OSError, ValueError, yaml.YAMLError):
             config = None
         if not isinstance(config, dict):
-            raise LtrError(f"{path}: not there, or not a configuration")
+            remedy = "the command of the run, typed again, writes it anew"
+            raise LtrError(f"{path}: not there, or not a configuration; {remedy}")
         return config
 
 
@@ -139,4 +196,13 @@ def _info(file: str) -> tuple[datetime, dict[str, Any]]:
             info = json.loads(opened.read())
         except ValueError:
             info = None
-    return written, info if isinstance(info, dict) and "status" in info else {"status": DAMAGED}
+    return written, info if _describes_a_run(info) else {"status": DAMAGED}
+
+
+def _describes_a_run(info: Any) -> bool:
+    """Whether what a `run.json` holds is of the form that ltr writes."""
+    if not isinstance(info, dict) or not isinstance(info.get("status"), str):
+        return False
+    sessions = info.get("sessions", [])
+    is_form = isinstance(sessions, list) and all(isinstance(session, dict) for session in sessions)
+    return is_form and all(isinstance(info.get(name) or {}, dict) for name in ("summary", "settings"))

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import yaml
 from filelock import FileLock, Timeout
 
@@ -29,19 +28,13 @@ from ltr.config.schema import Experiment, to_dict
 from ltr.core import atomic
 from ltr.errors import ConfigError, LtrError
 from ltr.store import catalog, checkpoints, looks, tables
+from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
 from ltr.store.settings import covers, enlarged, extent, only_asked_arms, settings
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
-
-SCHEMA_VERSION = 4
-"""Of run folders; another one where what they hold means something else.
-
-4: `flops` of the results table are those of products alone, exactly; before, an overhead of the dense network
-was added, but in convolutional networks. The connectivity table has a column `statistics`.
-"""
 
 A_LOOK = 0.5
 """Seconds to wait for a lock: a reader that looks whether it is free holds it for less."""
@@ -58,9 +51,11 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
+        if (path / catalog.INFO).exists() and (run := catalog.Run(path)).status != catalog.DAMAGED:
+            run.require_readable()
         self.path = path
         self.groups = Groups(path / "checkpoints")
-        self.frames = {name: _read(path, name) for name in tables.LANES}
+        self.frames = {name: tables.read(path, name) for name in tables.LANES}
         self.looks = looks.read(path)
         self.groups.drop_damaged()
         self._forget_unbacked()
@@ -103,7 +98,7 @@ class RunFolder:
         """What run.json says; nothing where it is not there or damaged."""
         try:
             return dict(json.loads((self.path / "run.json").read_text()))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             return {}
 
     def require_same(self, experiment: Experiment) -> None:
@@ -123,7 +118,13 @@ class RunFolder:
     @property
     def asked(self) -> Experiment | None:
         """What was asked for last; None where that is not known."""
-        return parse(self._config) if self._config else None
+        if not self._config:
+            return None
+        try:
+            return parse(self._config)
+        except ConfigError as error:
+            remedy = "install the version of ltr that wrote it, or choose another output_root"
+            raise LtrError(f"{self.path / catalog.CONFIG}: {error}; {remedy}") from None
 
     @property
     def packed(self) -> dict[str, float] | None:
@@ -133,14 +134,17 @@ class RunFolder:
 
     def recorded(self, experiment: Experiment) -> Experiment:
         """The experiment, with all that the run was asked for before: what readers of the run go by."""
-        return enlarged(parse(self._config), experiment) if self._config else experiment
+        before = self.asked
+        return enlarged(before, experiment) if before else experiment
 
     def is_ended_by(self, experiment: Experiment) -> bool:
         """Whether the command of an experiment that lacks no lane still has to end the last session.
 
-        So it is where a session was killed between its last lane and its end. A session that asked for
-        more is not ended by a command that asks for less.
+        So it is where a session was killed between its last lane and its end, or its configuration is lost. A
+        session that asked for more is not ended by a command that asks for less.
         """
+        if not self._config:
+            return True
         if self.facts.get("status") == "finished":
             return False
         sessions = self.facts.get("sessions", [])
@@ -220,14 +224,6 @@ class RunFolder:
         whole = functools.reduce(pd.MultiIndex.intersection, indices)
         for name, index in zip(self.frames, indices, strict=True):
             self.frames[name] = self.frames[name][index.isin(whole)]
-
-
-def _read(path: Path, name: str) -> pd.DataFrame:
-    try:
-        return tables.read(path, name)
-    except (OSError, ValueError, pa.ArrowException):
-        table = path / f"{name}.parquet"
-        raise LtrError(f"{table}: damaged; remove it, and the same command trains its lanes again") from None
 
 
 def round_name(round_number: int) -> str:

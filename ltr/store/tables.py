@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ltr.core import atomic
+from ltr.errors import LtrError
+from ltr.store import catalog
 
 
 class LaneId(NamedTuple):
@@ -104,11 +106,62 @@ SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connecti
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
-    """Table `name` of a run folder; no rows where nothing has been written yet."""
+    """Table `name` of a run folder; no rows where nothing has been written yet.
+
+    Columns that may be null may be absent, as in tables of earlier versions; they are null then.
+
+    Raises:
+        LtrError: the file is damaged or is no such table; the message says what makes it again.
+    """
     path = folder / f"{name}.parquet"
     if not path.exists():
         return SCHEMAS[name].empty_table().to_pandas()
-    return pq.read_table(path, schema=SCHEMAS[name], page_checksum_verification=True).to_pandas()
+    problem = ""
+    try:
+        problem = _mismatch(pq.read_schema(path), SCHEMAS[name])
+        table = pq.read_table(path, schema=SCHEMAS[name], page_checksum_verification=True)
+        problem = problem or _null(table)
+    except PermissionError:
+        raise LtrError(f"{path}: may not be read") from None
+    except (OSError, ValueError, pa.ArrowException):
+        problem = problem or "damaged"
+    if problem:
+        raise LtrError(f"{path}: {problem}; {_remedy(folder, name)}")
+    return table.to_pandas()
+
+
+def _mismatch(found: pa.Schema, wanted: pa.Schema) -> str:
+    """The columns that a table lacks or has of another kind; empty if there are none."""
+    lacking = [field.name for field in wanted if not field.nullable and field.name not in found.names]
+    if lacking:
+        return f"lacks the columns {', '.join(lacking)}"
+    for field in wanted:
+        if field.name in found.names and (kind := _kind(found.field(field.name))) != _kind(field):
+            return f"column {field.name} holds {kind}, not {_kind(field)}"
+    return ""
+
+
+def _kind(field: pa.Field) -> str:
+    """The kind of values of a column: numbers of all widths are of one, also where all are missing."""
+    is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    return "number" if is_number or pa.types.is_null(field.type) else str(field.type).removeprefix("large_")
+
+
+def _null(table: pa.Table) -> str:
+    """The first column that lacks values and may not; empty if there is none."""
+    lacking = (field.name for field in table.schema if not field.nullable and table[field.name].null_count)
+    return next((f"column {name} lacks values" for name in lacking), "")
+
+
+def _remedy(folder: Path, name: str) -> str:
+    """What makes a table again."""
+    if name not in LANES:
+        return f"remove it, and ltr connect {folder} measures it again"
+    try:
+        command = catalog.Run(folder).command
+    except OSError:
+        command = None
+    return f"remove it, and {command or 'the command of the run'} trains its lanes again"
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:

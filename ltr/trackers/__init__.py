@@ -21,6 +21,7 @@ import pandas as pd
 from ltr.config.schema import Experiment
 from ltr.core import atomic
 from ltr.errors import ConfigError, StoppedError
+from ltr.extras import install_command
 from ltr.store.settings import extent, settings
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ def require(name: str) -> None:
     except Exception as error:
         raise ConfigError(
             f"tracker={name}: {TRACKERS[name].package} cannot be imported ({error}); "
-            f"pip install -e '.[{name}]'"
+            f"type: {install_command(name)}"
         ) from None
 
 

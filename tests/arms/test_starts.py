@@ -13,7 +13,7 @@ from ltr.arms import ArmContext, Subnetwork
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
-from ltr.experiment.loop import start
+from ltr.experiment.session import Session
 from ltr.methods import METHODS, SCORES, MethodContext
 from ltr.models import Model
 from ltr.pruning import at_init, sharing
@@ -299,12 +299,13 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     """What the experiment starts a lane from."""
     model = context.network(KEY).model
     method_context = MethodContext(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
-    setup = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
+    spec = SimpleNamespace(
+        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning), model=model, targets=[None] * 3
+    )
+    runtime = SimpleNamespace(
+        spec=spec,
         init=context.init,
-        model=model,
-        batch=batch,
-        targets=[None] * 3,
+        sample_batch=batch,
         prunable=prunable_types(model.layer_types, pruning.rates),
         trainer=SimpleNamespace(methods={name: build(method_context) for name, build in METHODS.items()}),
     )
@@ -315,7 +316,8 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         "mask": jax.tree.map(np.ones_like, context.ticket.mask),
     }
     groups = SimpleNamespace(load=lambda name, member: saved)
-    return start(setup, SimpleNamespace(groups=groups), lane, context.ticket)  # type: ignore[arg-type]
+    session = Session(runtime, SimpleNamespace(groups=groups))  # type: ignore[arg-type]
+    return session.initial_state(lane, context.ticket)
 
 
 @pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])

@@ -43,15 +43,15 @@ def results(gain: float) -> pd.DataFrame:
 def make(tmp_path: Path) -> Callable[..., str]:
     """Makes a run folder; returns its id."""
 
-    def make(id: str, gain: float, **knobs: Any) -> str:
-        folder = tmp_path / f"digits-lenet_300_100-{id}"
+    def make(run_id: str, gain: float, **knobs: Any) -> str:
+        folder = tmp_path / f"digits-lenet_300_100-{run_id}"
         folder.mkdir()
-        (folder / "run.json").write_text(json.dumps({"id": id, "status": "finished"}))
+        (folder / "run.json").write_text(json.dumps({"id": run_id, "status": "finished"}))
         asked = {"rounds": 1, "replicates": 2} | knobs
         experiment = parse({"arm": to_dict(Experiment().arm)} | asked)
         (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
         tables.write(folder, "results", results(gain))
-        return id
+        return run_id
 
     return make
 

@@ -47,7 +47,7 @@ def test_runs_are_named(finished: object, capsys: Captured) -> None:
     assert main(["completion", "words", "--", "show", "--output-root", root, ""]) == 0
     last, *ids = sorted(capsys.readouterr().out.split(), key=len)
     assert last == "last"
-    assert [len(id) for id in ids] == [10]
+    assert [len(run_id) for run_id in ids] == [10]
 
 
 @pytest.fixture

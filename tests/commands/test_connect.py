@@ -108,10 +108,10 @@ def test_both_kinds_of_statistics_are_measured_at_once_and_shown_apart(
 def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = connectivity.data_orders
 
-    def stops_in_round_1(setup: object, folder: object, round_number: int, on_chunk: object) -> pd.DataFrame:
+    def stops_in_round_1(session: object, round_number: int, on_chunk: object) -> pd.DataFrame:
         if round_number == 1:
             raise StoppedError(2, "stopped")
-        return measured(setup, folder, round_number, on_chunk)  # type: ignore[arg-type]
+        return measured(session, round_number, on_chunk)  # type: ignore[arg-type]
 
     monkeypatch.setattr(connectivity, "data_orders", stops_in_round_1)
     assert connect(connected) == 130

@@ -6,17 +6,16 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
 from ltr.cli import main
-from ltr.config.schema import Experiment
 from ltr.data.registry import DATASETS
-from ltr.errors import LtrError, StoppedError
-from ltr.experiment import runner
+from ltr.errors import StoppedError
+from ltr.experiment import runner, signals
 from ltr.experiment.compose import from_words
 from ltr.loaded import load
 from ltr.store.catalog import all_runs
@@ -142,7 +141,7 @@ def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
     ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "Stop", StopsAtOnce)
+        patch.setattr(signals, "Stop", StopsAtOnce)
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
@@ -306,7 +305,7 @@ def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(runner, "conduct", lambda experiment, _: begun.append(experiment.output_root))
+    monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.output_root))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert main(["run", "-m", "seed=0,1", "output_root=~/{my} runs, a=b#é"]) == 0
@@ -336,41 +335,6 @@ def test_a_wrong_combination_is_refused_before_the_first_trains(
         "ltr run: 3 of 4 combinations cannot be run, see above; nothing was trained",
     ]
     assert not root.exists()
-
-
-def test_a_job_that_fails_stops_no_other_and_a_table_ends_them(
-    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def train(ready: Any, *_: object) -> None:
-        if ready.experiment.seed == 0:
-            raise LtrError("broken")
-
-    monkeypatch.setattr(runner, "_train", train)
-    for name in ("draw", "conclude"):
-        monkeypatch.setattr(runner, name, lambda *_: None)
-    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
-    said = capsys.readouterr()
-    assert said.err.splitlines().count("ltr run: broken") == 1
-    assert said.err.splitlines()[-1] == "ltr run: not every job of the sweep succeeded, see above"
-    title, *lines = said.out.splitlines()[-3:]
-    assert title.split()[:3] == ["id", "seed", "status"]
-    assert [line.split()[1:3] for line in lines] == [["0", "failed"], ["1", "finished"]]
-    assert max(map(len, (title, *lines))) <= 80
-    assert {path.rsplit("-", 1)[1] for path in folders(root)} == {line.split()[0] for line in lines}
-
-
-def test_a_signal_stops_a_whole_sweep(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[Experiment] = []
-
-    def conduct(experiment: Experiment, words: Sequence[str]) -> None:
-        begun.append(experiment)
-        raise StoppedError(15, "stopped by SIGTERM")
-
-    monkeypatch.setattr(runner, "conduct", conduct)
-    with pytest.raises(SystemExit) as caught:
-        ltr_run("-m", "seed=0,1,2")
-    assert caught.value.code == 143
-    assert len(begun) == 1
 
 
 @pytest.mark.slow

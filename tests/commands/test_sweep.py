@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -42,13 +41,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_every_combination_is_checked(
     words: list[str], combinations: list[list[str]], asked: list[list[str]]
 ) -> None:
-    assert sweep.checked(words)[0] == words
-    assert asked == combinations
+    found = sweep.checked(words)
+    assert found.words == words
+    assert found.combinations == asked == combinations
 
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
     words = ["hydra/sweeper=optuna", "optimizer.learning_rate=interval(0,1)"]
-    assert sweep.checked(words) == (words, [])
+    assert sweep.checked(words) == (words, [], [], Path("outputs"))
     assert asked == []
 
 
@@ -62,7 +62,7 @@ def test_what_the_basic_sweeper_cannot_expand_is_one_line(words: list[str]) -> N
 
 @pytest.mark.usefixtures("asked")
 def test_last_is_resolved_once_for_all_jobs(capsys: pytest.CaptureFixture[str]) -> None:
-    words, _ = sweep.checked(["ticket=last@3,last@7,null", "seed=0,1"])
+    words = sweep.checked(["ticket=last@3,last@7,null", "seed=0,1"]).words
     assert words == ["ticket=digits-lenet-aaa@3,digits-lenet-aaa@7,null", "seed=0,1"]
     assert capsys.readouterr().err.splitlines() == [
         "ticket=last@3: outputs/digits-lenet-aaa@3",
@@ -72,8 +72,11 @@ def test_last_is_resolved_once_for_all_jobs(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_folders_are_those_of_the_combinations(tmp_path: Path) -> None:
     words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0"]
-    _, folders = sweep.checked(words)
-    assert folders == [tmp_path / folder_name(from_words([f"seed={seed}", *words[1:]])) for seed in (0, 1)]
+    found = sweep.checked(words)
+    assert found.output_root == tmp_path
+    assert found.folders == [
+        tmp_path / folder_name(from_words([f"seed={seed}", *words[1:]])) for seed in (0, 1)
+    ]
 
 
 @pytest.mark.parametrize("error", [DataNotFoundError("gone"), KnobError(["arms"], "arms: unknown arm x")])
@@ -89,18 +92,11 @@ def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: 
 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
-    monkeypatch.setattr("ltr.experiment.session.placement", touched.append)
-    monkeypatch.setattr(
-        "ltr.experiment.session.outline", lambda experiment: SimpleNamespace(experiment=experiment)
-    )
+    monkeypatch.setattr("ltr.experiment.placement.place", touched.append)
     sweep.checked(["rounds=0", "hydra/launcher=joblib"])
     assert touched == []
     sweep.checked(["rounds=0"])
     assert len(touched) == 1
-
-
-def test_a_sweep_of_which_a_run_never_began_is_not_finished(tmp_path: Path) -> None:
-    assert not sweep.conclude([tmp_path / "digits-lenet-aaa"])
 
 
 def test_a_value_out_of_bounds_is_refused_before_anything_trains(capsys: pytest.CaptureFixture[str]) -> None:

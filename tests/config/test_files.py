@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ltr import arms
 from ltr.cli import main
 from ltr.config import groups
 from ltr.config.files import base_choices, check, problem
@@ -131,6 +132,45 @@ def test_a_broken_choice_of_another_group(name: str, text: str, said: str, write
     assert problem(*name.split("/")).startswith(f"{path}{said}")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# Mine.\nmask: foo\n", ":2: arm.mine.mask=foo: unknown; "),
+        ("weights: reinit\n\nmethod: rigle\n", ":3: arm.mine.method=rigle: unknown; did you mean rigl?"),
+        ("invert: true\n", ":1: arm.mine.invert=true: needs a mask of "),
+    ],
+)
+def test_an_arm_of_what_there_is_not_names_its_file_where_it_is_asked_for(
+    text: str, said: str, write: Write
+) -> None:
+    path = write("arm/mine", text)
+    arms.check(from_words([]))
+    with pytest.raises(ConfigError) as caught:
+        arms.check(from_words(["arms=[ticket,mine]"]))
+    assert str(caught.value).startswith(f"{path}{said}")
+    with pytest.raises(ConfigError, match=r"^arm\.mine\.mask=bar: unknown"):
+        arms.check(from_words(["arm.mine.mask=bar"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + "rounds: 1\nsteps: ${foo}\n", ":4: ${foo}: unknown knob; ltr run --help lists the knobs"),
+        (
+            HEAD + "arms:\n  - ticket\n  - ${prune_rat}\n",
+            ":5: ${prune_rat}: unknown knob; did you mean",
+        ),
+        (
+            HEAD + "output_root: ${expanduser:${data_dirr}}\n",
+            ":3: ${data_dirr}: unknown knob; did you me",
+        ),
+    ],
+)
+def test_a_reference_to_no_knob_names_its_file(text: str, said: str, write: Write) -> None:
+    path = write("experiment/mine", text)
+    assert problem("experiment", "mine").startswith(f"{path}{said}")
+
+
 def test_a_file_may_have_no_comment_and_any_name(write: Write) -> None:
     write("experiment/my é", "# @package _global_\nrounds: 7\n")
     assert groups.choices("experiment")["my é"] == ""
@@ -145,6 +185,8 @@ def test_a_file_may_have_no_comment_and_any_name(write: Write) -> None:
         "# @package _global_\nrounds: 7\nreplicates: ${rounds}\nsteps: ${replicates}\n",
         "# @package _global_\nrounds: 7\narms: [ticket, loud]\narm: {loud: {noise: 2}}\n",
         "# @package _global_\nrounds: 7\nhydra: {verbose: false}\n",
+        "# @package _global_\nrounds: 7\ndata_dir: '\\${foo}'\n",
+        "# @package _global_\nrounds: 7\nseed: ${arm.snip.draws}\noptimizer:\n  momentum: ${prune_rate}\n",
     ],
 )
 def test_what_hydra_takes_is_taken(text: str, write: Write) -> None:

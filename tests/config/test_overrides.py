@@ -220,3 +220,21 @@ def test_commas_part_paths_in_a_sweep_if_each_is_there(
     (tmp_path / "a b,c").touch()
     assert overrides(["dataset.path=a b,c"], sweep=True) == ["dataset.path='a b,c'"]
     assert overrides(["ticket=last@3,last@7"], sweep=True) == ["ticket='last@3','last@7'"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("+steps=5", "steps=5"),
+        ("+dataset.validation=3", "dataset.validation=3"),
+        ("+optimizer=sgd", "optimizer=sgd"),
+        ("+arms=[ticket]", "arms=[ticket]"),
+        ("+arm.one_shot.draws=1", "arm.one_shot.draws=1"),
+    ],
+)
+def test_a_plus_before_what_is_there(word: str, meant: str) -> None:
+    key = meant.partition("=")[0]
+    with pytest.raises(ConfigError) as caught:
+        overrides([word])
+    assert str(caught.value) == f"{word}: + adds what is not there, and {key} is; type {meant}"
+    assert overrides([f"+{word}", "+arm.loud={noise:2}"]) == [f"+{word}", "+arm.loud={noise:2}"]

@@ -12,7 +12,8 @@ import pytest
 from ltr import models
 from ltr.config import groups
 from ltr.engine import flops
-from ltr.experiment import compose, session
+from ltr.experiment import compose
+from ltr.experiment.spec import RunSpec
 from ltr.models import MODELS, ScoringInput
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-network.md").read_text()
@@ -36,12 +37,12 @@ def test_the_page_makes_a_network_that_trains(tmp_path: Path, monkeypatch: pytes
     (configs / "model" / f"{name}.yaml").write_text(blocks("yaml")[0])
     monkeypatch.setattr(groups, "config_dir", lambda: configs)
     (word,) = re.findall(r"    ltr run (model=\w+)", PAGE)
-    outline = session.outline(compose.from_words([word]))
+    spec = RunSpec.from_experiment(compose.from_words([word]))
     said = re.search(r"([\d,]+) weights", blocks("yaml")[0])
     assert said
-    kernels = [leaf for leaf in jax.tree.leaves(outline.shapes) if leaf.ndim > 1]
+    kernels = [leaf for leaf in jax.tree.leaves(spec.shapes) if leaf.ndim > 1]
     assert sum(leaf.size for leaf in kernels) == int(said[1].replace(",", ""))
-    model = models.build(outline.experiment.model, (8, 8, 1), 10)
+    model = models.build(spec.experiment.model, (8, 8, 1), 10)
     images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
     params = model.init(jax.random.key(1))
     logits, statistics = model.train(params, images, jax.random.key(2))

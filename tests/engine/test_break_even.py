@@ -1,7 +1,8 @@
-"""Crossovers: found where costs meet, measured once."""
+"""Break-even densities: found where costs meet, measured once, and again where that was not sure."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jax
@@ -10,24 +11,13 @@ import pytest
 from ltr import kernels
 from ltr.config.schema import Optimizer
 from ltr.core import optimizers
-from ltr.engine import break_even
-from ltr.engine.break_even import LayerShape, Probe
+from ltr.engine import break_even, measurements
+from ltr.engine.break_even import Probe
 from ltr.engine.devices import Placement
+from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST
 
 ALL = Placement(tuple(jax.devices()), 1)
-
-
-def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float) -> Probe:
-    """One for which a dense step takes so long, and a packed one that grows with its density."""
-
-    def timed(self: Probe, layer: LayerShape, density: float | None) -> object:
-        outlier = iter([100.0])
-        seconds = dense if density is None else fixed + slope * density
-        return lambda: next(outlier, seconds)
-
-    monkeypatch.setattr(Probe, "timed", timed)
-    return Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +32,43 @@ def probe(monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: fl
     ],
 )
 def test_it_is_where_packed_costs_nine_tenths_of_dense(
-    monkeypatch: pytest.MonkeyPatch, dense: float, fixed: float, slope: float, expected: float
+    dense: float, fixed: float, slope: float, expected: float
 ) -> None:
-    assert probe(monkeypatch, dense, fixed, slope).break_even_density(LayerShape((8, 4))) == pytest.approx(
-        expected
-    )
+    more, less = (fixed + slope * density for density in break_even.DENSITIES)
+    assert break_even.break_even(dense, more, less) == pytest.approx(expected)
+
+
+def probe(monkeypatch: pytest.MonkeyPatch, dense: float, slope: float, slow: Sequence[float]) -> Probe:
+    """One whose timer has each step take some times as long as it should, turn by turn."""
+
+    def timed(self: Probe, layer: LayerShape, density: float | None) -> object:
+        seconds = dense if density is None else 1 + slope * density
+        turns = iter(slow)
+        return lambda: seconds * next(turns)
+
+    monkeypatch.setattr(Probe, "timed", timed)
+    return Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
+
+
+def test_a_measurement_is_sure_of_itself_on_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = probe(monkeypatch, 4, 10, [1.02, 1.0, 1.04, 9.0, 1.05]).measure(LayerShape((8, 4)))
+    assert found.density == pytest.approx(0.26)
+    assert (found.spread, found.doubt) == (0.04, "")
+    assert datetime.now(UTC) - datetime.fromisoformat(found.date) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("slope", "slow", "doubt"),
+    [
+        (10, [1.0, 1.8, 2.5, 1.1, 3.0], "times spread by 80%"),
+        (-1, [1.0, 1.0, 1.0, 1.0, 1.0], "slower packed at 10% of the weights than at 45%"),
+        (-0.1, [1.0, 1.0, 1.0, 1.0, 1.0], ""),
+    ],
+)
+def test_on_a_busy_machine_it_is_not(
+    slope: float, slow: list[float], doubt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert probe(monkeypatch, 4, slope, slow).measure(LayerShape((8, 4))).doubt == doubt
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -67,17 +89,18 @@ def test_steps_of_every_kind_take_time(layer: LayerShape) -> None:
 
 class TestMeasured:
     @pytest.fixture
-    def answers(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
-        """What is measured, one after the other; more than three are an error."""
-        answers = iter([0.1, 0.2, 0.3])
-        monkeypatch.setattr(Probe, "crossover", lambda self, layer: next(answers))
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "new" / "break_even.json"
+
+    @pytest.fixture
+    def answers(self, monkeypatch: pytest.MonkeyPatch) -> list[Measurement]:
+        """What is measured, one after the other; more than these are an error."""
+        answers = [measurement(density) for density in (0.1, 0.2, 0.3)]
+        monkeypatch.setattr(Probe, "measure", lambda self, layer: answers.pop(0))
         return answers
 
-    def test_once_for_each_layer_batch_and_optimizer(self, tmp_path: Path, answers: Iterator[float]) -> None:
-        file, shapes = (
-            tmp_path / "new" / "crossovers.json",
-            {"dense_1": LayerShape((8, 4)), "output": LayerShape((4, 2))},
-        )
+    def test_once_for_each_layer_batch_and_optimizer(self, file: Path, answers: list[Measurement]) -> None:
+        shapes = {"dense_1": LayerShape((8, 4)), "output": LayerShape((4, 2))}
         on_status: list[str] = []
         first = break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
@@ -88,12 +111,61 @@ class TestMeasured:
             {"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append
         )
         assert other == {"dense_1": 0.3}
-        assert next(answers, None) is None
+        assert answers == []
         assert len(json.loads(file.read_text())) == 3
 
     @pytest.mark.usefixtures("answers")
-    def test_again_where_the_file_is_damaged(self, tmp_path: Path) -> None:
-        file = tmp_path / "crossovers.json"
-        file.write_text("{")
-        shapes = {"output": LayerShape((4, 2))}
-        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, str) == {"output": 0.1}
+    @pytest.mark.parametrize(
+        "content", ["{", "[]", "3", '{"edition 2, adam, batch 60, 4 x 2 at 1": 0.5}', '[{"case": {}}]']
+    )
+    def test_again_where_the_file_is_damaged_or_of_an_older_format(self, content: str, file: Path) -> None:
+        file.parent.mkdir()
+        file.write_text(content)
+        assert break_even.measured(OUTPUT, 60, Optimizer(), ALL, file, str) == {"output": 0.1}
+
+    def test_again_until_it_is_sure(
+        self, file: Path, answers: list[Measurement], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(break_even, "load", lambda: 0.1)
+        answers[:] = [
+            measurement(0.1, 0.9, "busy"),
+            measurement(0.2, 1.5, "busier"),
+            measurement(0.3, 0.5, "busy"),
+            measurement(0.4),
+        ]
+        found = [break_even.measured(OUTPUT, 60, Optimizer(), ALL, file, str)["output"] for _ in range(5)]
+        assert found == [0.1, 0.1, 0.3, 0.4, 0.4]
+
+    def test_what_is_written_is_read(self, file: Path) -> None:
+        case = Case.here(LayerShape((3, 3, 2, 4), 16, is_first=True), 60, "sgd", ALL)
+        assert measurements.read(file) == {}
+        measurements.write(file, {case: measurement(0.1)})
+        assert measurements.read(file) == {case: measurement(0.1)}
+        assert case.is_here
+        assert not case._replace(jax="0.0").is_here
+
+
+@pytest.mark.parametrize(
+    ("doubt", "then", "now", "due"),
+    [
+        ("", 9.0, 0.1, False),
+        ("busy", 9.0, 0.1, True),
+        ("busy", 9.0, 9.0, False),
+        ("busy", 9.0, 7.0, True),
+        ("busy", 0.2, 0.9, True),
+        ("busy", None, 9.0, True),
+        ("busy", 9.0, None, True),
+        ("", None, None, False),
+    ],
+)
+def test_what_is_in_doubt_is_due_once_less_goes_on(
+    doubt: str, then: float | None, now: float | None, due: bool
+) -> None:
+    assert break_even.is_due(measurement(0.1, doubt=doubt)._replace(load=then), now) == due
+
+
+OUTPUT = {"output": LayerShape((4, 2))}
+
+
+def measurement(density: float, spread: float = 0.01, doubt: str = "") -> Measurement:
+    return Measurement(density, "2026-11-27T22:00:00+00:00", spread, 0.5, 1.0, doubt)

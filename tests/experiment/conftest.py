@@ -1,4 +1,4 @@
-"""One setup a network, one finished run, and copies of it."""
+"""One runtime a network, one finished run, and copies of it."""
 
 import dataclasses
 import shutil
@@ -9,25 +9,27 @@ import pytest
 
 from ltr import arms
 from ltr.config.schema import Experiment
-from ltr.experiment import loop, session
-from ltr.experiment.session import Setup
+from ltr.experiment import loop, runtime
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
 from ltr.store.folder import open_run
 from tests.experiment.runs import Ready, Run, Watcher, ask
 
 
 @pytest.fixture(scope="session")
 def ready() -> Ready:
-    """A setup for an experiment; those of the same network and data share one compiled program."""
-    made: dict[Any, Setup] = {}
+    """A runtime for an experiment; those of the same network and data share one compiled program."""
+    made: dict[Any, Runtime] = {}
 
-    def make(experiment: Experiment) -> Setup:
-        outline = session.outline(experiment)
+    def make(experiment: Experiment) -> Runtime:
+        spec = RunSpec.from_experiment(experiment)
         methods = frozenset(arms.methods(experiment))
         method_context = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
         shared = (*method_context, experiment.test_curves, methods)
         if shared not in made:
-            made[shared] = session.make(outline)
-        return dataclasses.replace(made[shared], **vars(outline))
+            made[shared] = runtime.build(spec)
+        return dataclasses.replace(made[shared], spec=spec)
 
     return make
 
@@ -40,7 +42,7 @@ def run(ready: Ready) -> Run:
         experiment = ask(root, **knobs)
         with open_run(experiment) as folder:
             folder.begin(experiment, {}, {})
-            loop.run(ready(experiment), folder, watch or Watcher())
+            loop.run(Session(ready(experiment), folder), watch or Watcher())
             return folder.path
 
     return run

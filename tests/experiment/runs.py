@@ -11,15 +11,15 @@ from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment.session import Setup
+from ltr.experiment.runtime import Runtime
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
 
 Run = Callable[..., Path]
 """Runs what `ask` takes below a folder; returns its run folder."""
 
-Ready = Callable[[Experiment], Setup]
-"""A setup for an experiment."""
+Ready = Callable[[Experiment], Runtime]
+"""A runtime for an experiment."""
 
 
 class Watcher:
@@ -30,18 +30,18 @@ class Watcher:
         self.committed: list[int] = []
         self._end = end
 
-    def begins(self, stage: str, lanes: int, effort: float) -> None: ...
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None: ...
 
-    def resumes(self, steps: int) -> None: ...
+    def on_resume(self, steps: int) -> None: ...
 
-    def visits(self, progress: Progress) -> LtrError | None:
+    def on_chunk(self, progress: Progress) -> LtrError | None:
         self.lanes |= set(progress.names)
         if self._end is None:
             return None
         self._end -= 1
         return StoppedError(2, "stopped") if self._end < 0 else None
 
-    def ends(self, round_number: int) -> None:
+    def on_round_end(self, round_number: int) -> None:
         self.committed.append(round_number)
 
 

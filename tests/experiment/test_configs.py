@@ -11,8 +11,8 @@ from ltr.config.groups import ARM, choices, config_dir, group_names
 from ltr.config.parse import Knob, knobs
 from ltr.config.schema import Duration, Model, Optimizer
 from ltr.data import DATASETS
-from ltr.experiment import session
 from ltr.experiment.compose import from_words
+from ltr.experiment.spec import RunSpec
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 CHOICES = [(group, choice) for group in group_names() for choice in choices(group)]
@@ -48,7 +48,7 @@ def test_every_choice_describes_a_run_and_is_called_what_it_names(group: str, ch
     """Networks for images of 28x28: some cannot halve those of digits often enough."""
     experiment = from_words([f"{group}={choice}", *(["dataset=mnist"] if group == "model" else [])])
     if choice != "custom":
-        session.outline(experiment)
+        RunSpec.from_experiment(experiment)
     if group in ("dataset", "model", "optimizer", "rewind"):
         assert getattr(experiment, group).name == choice
 

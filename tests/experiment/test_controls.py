@@ -9,7 +9,7 @@ import pytest
 
 from ltr.core import masks, rng
 from ltr.engine.trainer import InitialState
-from ltr.experiment import loop
+from ltr.experiment.session import Session
 from ltr.store import tables
 from ltr.store.folder import open_run, round_name
 from ltr.store.tables import LaneId
@@ -23,9 +23,9 @@ def starts(whole: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(whole, root / whole.name)
     experiment = ask(root)
     with open_run(experiment) as folder:
-        made = ready(experiment)
-        ticket = loop.find_ticket(made, folder, 2, 0)
-        return {arm: loop.start(made, folder, LaneId(2, 0, arm, 0), ticket) for arm in experiment.arms}
+        session = Session(ready(experiment), folder)
+        ticket = session.find_ticket(2, 0)
+        return {arm: session.initial_state(LaneId(2, 0, arm, 0), ticket) for arm in experiment.arms}
 
 
 def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(

@@ -12,7 +12,9 @@ import pytest
 
 from ltr.core import masks, rng
 from ltr.errors import LtrError
-from ltr.experiment import loop, session
+from ltr.experiment import loop, runtime
+from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import PruningInput
@@ -32,10 +34,10 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr(weights, "moved", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
-    made = session.make(session.outline(experiment))
+    made = runtime.build(RunSpec.from_experiment(experiment))
     traced.clear()  # the step is traced once more to count its operations
     with open_run(experiment) as folder:
-        loop.run(made, folder, Watcher())
+        loop.run(Session(made, folder), Watcher())
     assert len(traced) == 1
 
 
@@ -70,11 +72,12 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
         key = rng.fold(rng.root(0, replicate), "criterion", round_number)
         scores = criteria.random(PruningInput(before, before, before, key))
         draw = rng.fold(key, "ties")
-        assert_same(now, selection.layerwise(scores, before, made.targets[round_number], draw))
+        assert_same(now, selection.layerwise(scores, before, made.spec.targets[round_number], draw))
     with open_run(ask(tmp_path, **knobs)) as folder:
+        session = Session(made, folder)
         for round_number, equal in ((1, True), (2, False)):
-            ticket = loop.find_ticket(made, folder, round_number, 0)
-            one_shot = loop.start(made, folder, LaneId(round_number, 0, "one_shot", 0), ticket)
+            ticket = session.find_ticket(round_number, 0)
+            one_shot = session.initial_state(LaneId(round_number, 0, "one_shot", 0), ticket)
             pairs = zip(*map(jax.tree.leaves, (ticket.mask, one_shot.mask)), strict=True)
             assert all(np.array_equal(one, other) for one, other in pairs) is equal
 

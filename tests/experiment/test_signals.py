@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
-from ltr.experiment.signals import SIGNALS, Stop
+from ltr.experiment.signals import SIGNALS, Stop, StopAll, ask
 
 
 def test_nothing_ends_a_run_before_a_signal_comes() -> None:
@@ -50,3 +51,22 @@ def test_another_thread_than_the_main_one_catches_nothing() -> None:
     thread.start()
     thread.join()
     assert seen == [(before, None)]
+
+
+def test_what_one_process_catches_stops_those_that_look_into_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "stop"
+    with Stop(file) as job:
+        assert job.error() is None
+    with StopAll(file):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with Stop(file) as job, Stop() as other:
+        assert str(job.error()) == "stopped by SIGTERM; the same command goes on from here"
+        assert other.error() is None
+
+
+def test_a_file_of_no_signal_asks_for_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "stop"
+    file.write_text("now")
+    assert Stop(file).error() is None
+    ask(file, signal.SIGINT)
+    assert str(Stop(file).error()).startswith("stopped by SIGINT")

@@ -82,11 +82,11 @@ def test_there_are_no_more_rounds_than_the_other_run_has_densities(
 
 
 def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -> None:
-    id = source.path.name.rsplit("-", 1)[-1]
+    run_id = source.path.name.rsplit("-", 1)[-1]
     words = [*SMALL, f"output_root={root}", "rounds=2"]
     named, by_id, one, none = (
         compose.from_words([*words, *ticket])
-        for ticket in ([f"ticket={source.path.name}"], [f"ticket={id[:6]}"], [f"ticket={id}@1"], [])
+        for ticket in ([f"ticket={source.path.name}"], [f"ticket={run_id[:6]}"], [f"ticket={run_id}@1"], [])
     )
     assert named == by_id
     assert named.ticket == source.path.name

@@ -11,7 +11,7 @@ from flax.traverse_util import flatten_dict
 from ltr import models
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
-from ltr.experiment.session import QUICKLY_COMPILED
+from ltr.experiment.runtime import QUICKLY_COMPILED
 from ltr.models import LAYER_TYPES, MODELS, Model
 from ltr.models.layers import INITIALIZERS, Conv, Dense
 from ltr.models.lenet import LeNet

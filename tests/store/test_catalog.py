@@ -88,7 +88,13 @@ def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path) -> None:
         find(tmp_path / "nowhere", "last")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "{}", "\udcff", '{"status": 3}', '{"status": "finished", "summary": 5}'),
+        *('{"status": "failed", "settings": [1]}', '{"status": "failed", "sessions": ["ltr run"]}'),
+    ],
+)
 def test_a_broken_run_is_listed_as_damaged(tmp_path: Path, text: str) -> None:
     folder = make(tmp_path, "digits-lenet-abc", text="")
     (folder / "run.json").write_bytes(text.encode(errors="surrogateescape"))
@@ -146,5 +152,5 @@ def test_a_configuration_that_cannot_be_read_is_one_clear_line(root: Path, text:
     run = find(root, "abc")
     if text is not None:
         (run.folder / "config.yaml").write_text(text)
-    with pytest.raises(LtrError, match=r"config\.yaml: not there, or not a configuration$"):
+    with pytest.raises(LtrError, match=r"config\.yaml: not there, or not a configuration; the command"):
         _ = run.config

@@ -36,29 +36,29 @@ def read(path: Path, asked: Asked) -> Imported:
         raise DataNotFoundError(f"{path}: no such file or folder")
     if (path / "dataset_info.json").exists():
         raise ConfigError(f"{path}: prepared TFDS data, which dataset.path={path} reads without an import")
-    format = detect(path)
-    if format is None:
+    detected = detect(path)
+    if detected is None:
         known = ", ".join(one.name for one in FORMATS)
         raise ConfigError(f"{path}: of no format that is known here ({known})")
     for option in ("label", "shape", "size"):
-        if getattr(asked, option) is not None and option not in format.takes:
-            raise ConfigError(f"--{option}: has no meaning for {path}, {format.name}")
+        if getattr(asked, option) is not None and option not in detected.takes:
+            raise ConfigError(f"--{option}: has no meaning for {path}, {detected.name}")
     try:
-        content, notes = finish(format.read(path, asked), asked)
+        content, notes = finish(detected.read(path, asked), asked)
     except (ValueError, OSError) as error:
         said = str(error).removeprefix(f"{path.name}: ")  # a format names the file if it reads several
         raise ConfigError(f"{path}: {said}") from error
-    return Imported(content, format.name, notes)
+    return Imported(content, detected.name, notes)
 
 
 def detect(path: Path) -> Format | None:
     """The format of a file or folder; None if it is of none."""
-    return next((format for format in FORMATS if format.recognises(path)), None)
+    return next((known for known in FORMATS if known.recognises(path)), None)
 
 
 def advice(path: Path) -> str | None:
     """What to type so that a run can read a file or folder; None if `ltr data import` does not know it."""
-    format = detect(path)
-    if format is None or (format is arrays.FORMAT and not arrays.is_only_named_otherwise(path)):
+    detected = detect(path)
+    if detected is None or (detected is arrays.FORMAT and not arrays.is_only_named_otherwise(path)):
         return None
-    return f"holds {format.name}; for what a run reads, type: ltr data import {shlex.quote(str(path))}"
+    return f"holds {detected.name}; for what a run reads, type: ltr data import {shlex.quote(str(path))}"

@@ -95,11 +95,11 @@ def _number(value: float | None, shown: str) -> Markup:
     return Markup('<data value="{}">{}</data>').format(repr(value), shown)
 
 
-def _run(subject: Subject, id: str) -> dict[str, Any]:
+def _run(subject: Subject, run_id: str) -> dict[str, Any]:
     results, experiment, found = subject.results, subject.experiment, subject.found
     summary = by_round(results)
     return {
-        "id": id,
+        "id": run_id,
         "name": subject.name,
         "answer": headline(results, found, experiment),
         "means": [by_the_means(results), *caveats(results, experiment)],
@@ -112,7 +112,7 @@ def _run(subject: Subject, id: str) -> dict[str, Any]:
         "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
         "parts": {f"arm-{arm}": style.label for arm, style in styles(summary["arm"]).items()},
         "rounds": _rounds(summary),
-        "drawings": list(_drawings(subject, id)),
+        "drawings": list(_drawings(subject, run_id)),
         "facts": _facts(subject),
         "command": command(subject.settings, experiment.dataset),
         "settings": subject.settings,
@@ -171,15 +171,18 @@ def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
     }
 
 
-def _drawings(subject: Subject, id: str) -> Iterator[dict[str, Any]]:
+def _drawings(subject: Subject, run_id: str) -> Iterator[dict[str, Any]]:
     with in_style():
         for drawing in _drawn(subject):
+            name = f"{run_id}-{drawing.name}"
             yield {
-                "name": f"{id}-{drawing.name}",
+                "name": name,
                 "title": drawing.title,
                 "caption": drawing.caption,
                 "choices": drawing.choices,
-                "svg": Markup(inline(drawing.figure, f"{id}-{drawing.name}", drawing.says, drawing.tooltips)),
+                "svg": Markup(
+                    inline(drawing.figure, f"{run_id}-{drawing.name}", drawing.says, drawing.tooltips)
+                ),
             }
 
 

@@ -40,7 +40,7 @@ def opened(browser: Any, file: Path) -> Iterator[Any]:
     """Opens the page in a window; whatever the browser complains of, or asks for, fails the test."""
     contexts, complaints, asked = [], [], []
 
-    def open(**how: Any) -> Any:
+    def open_page(**how: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | how)
         contexts.append(context)
         window = context.new_page()
@@ -50,7 +50,7 @@ def opened(browser: Any, file: Path) -> Iterator[Any]:
         window.goto(file.as_uri())
         return window
 
-    yield open
+    yield open_page
     for context in contexts:
         context.close()
     assert complaints == []

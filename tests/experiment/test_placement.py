@@ -7,11 +7,11 @@ import pytest
 
 from ltr import kernels
 from ltr.engine import break_even
-from ltr.engine.break_even import Layer
+from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
-from ltr.experiment import session
 from ltr.experiment.compose import from_words
-from ltr.experiment.session import Outline
+from ltr.experiment.placement import packable_layers, packed_layers
+from ltr.experiment.spec import RunSpec
 
 MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
 
@@ -23,15 +23,15 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9")
 
 
-def outline(*words: str) -> Outline:
-    return session.outline(from_words([*words]))
+def spec(*words: str) -> RunSpec:
+    return RunSpec.from_experiment(from_words([*words]))
 
 
 def packing(*words: str, **more: Any) -> dict[str, float]:
-    return dict(session.packing(outline(*words), Path("unused"), str, **more))
+    return dict(packed_layers(spec(*words), Path("unused"), str, **more))
 
 
-def test_by_the_crossovers_of_this_machine() -> None:
+def test_by_the_break_even_densities_of_this_machine() -> None:
     assert packing() == MEASURED
 
 
@@ -46,15 +46,15 @@ def test_always_and_never_whatever_is_recorded() -> None:
 
 
 def test_dense_layers_and_convolutions_can_be_packed() -> None:
-    layers = session.packable(outline("model=conv2", "dataset=cifar10"))
+    layers = packable_layers(spec("model=conv2", "dataset=cifar10"))
     assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
-    assert layers["conv_1"] == Layer((3, 3, 3, 64), 32 * 32, is_first=True)
-    assert layers["output"] == Layer((256, 10), 1)
+    assert layers["conv_1"] == LayerShape((3, 3, 3, 64), 32 * 32, is_first=True)
+    assert layers["output"] == LayerShape((256, 10), 1)
 
 
 @pytest.mark.parametrize(("dataset", "reads_pixels"), [("mnist", True), ("cifar10", False)])
 def test_a_dense_layer_reads_images_of_one_channel_as_pixels(dataset: str, reads_pixels: bool) -> None:
-    layers = session.packable(outline("model=lenet_300_100", f"dataset={dataset}"))
+    layers = packable_layers(spec("model=lenet_300_100", f"dataset={dataset}"))
     assert layers["dense_1"].reads_pixels == reads_pixels
     assert not layers["dense_2"].reads_pixels
 

@@ -1,0 +1,91 @@
+"""Runtimes: data on the devices and compiled programs, which stay the same over a whole run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ltr import arms, data, pruning
+from ltr.data.augmentation import augmentation
+from ltr.engine import program
+from ltr.engine.flops import Costs, costs
+from ltr.engine.packing import NO_LAYER, Layers
+from ltr.engine.trainer import Trainer
+from ltr.experiment.placement import place
+from ltr.experiment.spec import RunSpec
+from ltr.experiment.transfer import SourceTickets
+from ltr.methods import METHODS, WATCHED
+
+QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
+"""Compiler options of what is called a few times: drawing ResNet-20's weights compiles in 4 s, not 10."""
+
+EXAMPLES_PER_CLASS = 10
+"""Training examples of each class in a batch for scores at initialisation."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A run specification made ready to train.
+
+    Attributes:
+        spec: the run.
+        init: key -> fresh weights, NumPy float32.
+        sample_batch: key -> ten training examples of each class: images, normalised, and labels.
+        tickets: tickets of another run, if this one starts from them.
+        prunable: types of layers, None of those that are never pruned.
+        trainer: compiled programs and the data set, on the devices.
+        costs: floating-point operations of its training steps.
+    """
+
+    spec: RunSpec
+    init: Callable[[jax.Array], Any]
+    sample_batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
+    tickets: SourceTickets | None
+    prunable: Any
+    trainer: Trainer
+    costs: Costs
+
+
+def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
+    """Read the data and ready the devices; DataNotFoundError if there is no data.
+
+    `packed`: layers that train packed (see `ltr.experiment.placement.packed_layers`).
+    """
+    experiment, method_context = spec.experiment, spec.method_context
+    tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
+    examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
+    augment = augmentation(experiment.dataset)
+    programs = {
+        name: program.program(
+            spec.model,
+            (METHODS | WATCHED)[name](method_context),
+            experiment.batch_size,
+            augment,
+            experiment.test_curves,
+        )
+        for name in arms.methods(experiment)
+    }
+    prunable = pruning.pruned(spec.model.layer_types, experiment.pruning.rates)
+    trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
+    draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
+
+    def init(key: jax.Array) -> Any:
+        return jax.tree.map(np.asarray, draw(key))
+
+    def sample_batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        chosen = data.of_each_class(np.asarray(examples.labels), EXAMPLES_PER_CLASS, generator)
+        images = program.normalise(examples.images[chosen], examples)
+        return np.asarray(images), np.asarray(examples.labels[chosen])
+
+    return Runtime(
+        spec,
+        init=init,
+        sample_batch=sample_batch,
+        tickets=tickets,
+        prunable=tickets.prunable(prunable) if tickets else prunable,
+        trainer=trainer,
+        costs=costs(method_context, experiment.batch_size, examples.images.shape[1:]),
+    )

@@ -1,0 +1,75 @@
+"""Run specifications: what follows from a configuration before any data is read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import jax
+
+from ltr import arms, data, methods, models, pruning
+from ltr.config.schema import Experiment
+from ltr.core import optimizers, schedule
+from ltr.core.schedule import Schedule
+from ltr.data.augmentation import augmentation
+from ltr.errors import ConfigError
+from ltr.methods import MethodContext
+from ltr.models import Model
+from ltr.pruning import rewinding
+from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.targets import targets
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A valid configuration, with its network, schedule and pruning targets.
+
+    Attributes:
+        shapes: `jax.ShapeDtypeStruct` of every parameter.
+        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`). If early
+            birds are looked for, it has one round more than the run, where that can be pruned.
+    """
+
+    experiment: Experiment
+    model: Model
+    schedule: Schedule
+    shapes: Any
+    targets: list[Any]
+
+    @classmethod
+    def from_experiment(cls, experiment: Experiment) -> Self:
+        """Validate a configuration; ConfigError names the knob that is wrong."""
+        arms.check(experiment)
+        pruning.check(experiment.pruning)
+        rewinding.check(experiment)
+        augmentation(experiment.dataset)
+        facts = data.describe(experiment.dataset)
+        model = models.build(experiment.model, facts.shape, facts.classes)
+        span = REWINDINGS[experiment.rewind.name].span
+        times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
+        methods.check(experiment, times)
+        shapes = jax.eval_shape(model.init, jax.random.key(0))
+        counts = targets(
+            experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes
+        )
+        if experiment.early_bird:
+            counts += _next_target(experiment, model, shapes)
+        return cls(experiment, model, times, shapes, counts)
+
+    @cached_property
+    def method_context(self) -> MethodContext:
+        """Context that the run's methods are built from."""
+        times = self.schedule
+        optimizer = optimizers.build(self.experiment.optimizer, times.steps, times.steps_per_epoch)
+        return MethodContext(
+            self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning
+        )
+
+
+def _next_target(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:
+    """Return the target of the round after the last; empty where it cannot be pruned."""
+    rounds = experiment.rounds + 1
+    try:
+        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, shapes)
+    except ConfigError:
+        return []
+    return found[rounds:]

@@ -1,0 +1,32 @@
+"""Extras: the optional parts of ltr, and the command that installs them.
+
+On the Python package index the name ltr is another project's, so the command names where ours came from.
+"""
+
+import json
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def install_command(extra: str) -> str:
+    """Return the shell command that adds an extra of pyproject.toml to this installation of ltr."""
+    pip = [sys.executable, "-m", "pip", "install"]
+    clone = Path(__file__).parents[1]
+    if (clone / "pyproject.toml").is_file():
+        return shlex.join([*pip, "-e", f"{clone}[{extra}]", "-c", f"{clone / 'constraints.txt'}"])
+    return shlex.join([*pip, f"ltr[{extra}] @ {_origin()}"])
+
+
+def _origin() -> str:
+    """Return the URL that ltr was installed from, as pip noted it; PATH-OR-URL where it did not."""
+    try:
+        text = metadata.distribution("ltr").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        text = None
+    noted: dict[str, Any] = json.loads(text) if text else {"url": "PATH-OR-URL"}
+    if vcs := noted.get("vcs_info"):
+        return f"{vcs['vcs']}+{noted['url']}@{vcs['commit_id']}"
+    return str(noted["url"])

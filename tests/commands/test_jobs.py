@@ -1,0 +1,185 @@
+"""Jobs of a sweep: those that fail, are stopped or are lost, under launchers that pickle and that do not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+
+from ltr.cli import main
+from ltr.commands import jobs, sweep
+from ltr.commands.jobs import Job, Journal
+from ltr.config.schema import Experiment
+from ltr.errors import DataNotFoundError, LtrError, StoppedError
+from ltr.experiment import runner
+from ltr.experiment.signals import Stop
+
+Run = Callable[..., int]
+Captured = pytest.CaptureFixture[str]
+Launch = Callable[[Any, Sequence[Sequence[str]], int], Sequence[JobReturn]]
+
+BasicLauncher: Any = Plugins.instance().class_name_to_class[
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+]
+LAUNCH: Launch = BasicLauncher.launch
+
+
+def pickling(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    """Run jobs one after the other, each pickled, as is what it returns."""
+    returned = []
+    for number, words in enumerate(jobs, initial_job_idx):
+        launcher.task_function = cloudpickle.loads(cloudpickle.dumps(launcher.task_function))
+        returned += cloudpickle.loads(cloudpickle.dumps(LAUNCH(launcher, [words], number)))
+    return returned
+
+
+@pytest.fixture(params=["in this process", "pickled"])
+def launched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether jobs are pickled, as if they ran elsewhere."""
+    if request.param == "pickled":
+        monkeypatch.setattr(BasicLauncher, "launch", pickling)
+        monkeypatch.setattr(sweep, "is_remote", lambda _: True)
+    return bool(request.param == "pickled")
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> list[int]:
+    """Train nothing, and fail where a seed has an error; returns the seeds as they begin."""
+    begun: list[int] = []
+
+    def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+        begun.append(experiment.seed)
+        if error := errors.get(experiment.seed) or stop.error():
+            raise error
+
+    monkeypatch.setattr(runner, "conduct", conduct)
+    return begun
+
+
+MAIN = "import sys; from ltr.cli import main; sys.exit(main())"
+SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
+
+
+@pytest.mark.parametrize("launched", ["pickled"], indirect=True)
+@pytest.mark.usefixtures("launched")
+@pytest.mark.parametrize(
+    ("error", "said", "code"),
+    [
+        (DataNotFoundError("gone"), "gone", 3),
+        (RuntimeError("out of\nmemory"), "RuntimeError: out of memory", 1),
+    ],
+)
+def test_a_job_that_fails_is_named_and_stops_no_other(
+    error: Exception, said: str, code: int, ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, {1: error})
+    assert ltr_run("-m", "seed=0,1", *SHORT) == code
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"ltr run: job 1 (seed=1): {said}",
+        "ltr run: 1 of 2 jobs failed, see above",
+    ]
+
+
+def test_a_table_of_the_runs_ends_a_sweep(
+    ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(ready: Any, *_: object) -> None:
+        if ready.experiment.seed == 0:
+            raise LtrError("broken")
+
+    monkeypatch.setattr(runner, "_train", train)
+    for name in ("draw", "conclude"):
+        monkeypatch.setattr(runner, name, lambda *_: None)
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
+    title, *lines = capsys.readouterr().out.splitlines()[-3:]
+    assert title.split()[:3] == ["id", "seed", "status"]
+    assert [line.split()[1:3] for line in lines] == [["0", "failed"], ["1", "finished"]]
+    assert max(map(len, (title, *lines))) <= 80
+
+
+def test_a_signal_stops_the_jobs_of_this_process(
+    launched: bool, ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere a signal stops the job that it was sent to, and the launching process stops the others."""
+    begun = fail(monkeypatch, {0: StoppedError(15, "stopped by SIGTERM; the same command goes on from here")})
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 143
+    assert begun == ([0, 1] if launched else [0])
+    ended = [json.loads(path.read_text()) for path in sorted(root.glob("sweeps/*/job_*.json"))]
+    assert [job["exit_code"] for job in ended] == [143, 0 if launched else 143]
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "ltr run: stopped by SIGTERM; the same command goes on from here"
+
+
+def test_a_signal_to_the_launching_process_stops_all(
+    ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return pickling(launcher, jobs, initial_job_idx)
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    assert fail(monkeypatch, {}) == []
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 143
+    assert "stopping after a checkpoint" in capsys.readouterr().err
+
+
+def test_a_job_that_leaves_no_word_is_lost(
+    ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        pickling(launcher, jobs[:1], initial_job_idx)
+        raise RuntimeError("a worker\nwas killed")
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    fail(monkeypatch, {})
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        "ltr run: the launcher failed: RuntimeError: a worker was killed",
+        "ltr run: job 1 (seed=1): left no word: it never began, was killed, or still runs",
+        "ltr run: 1 of 2 jobs failed, see above",
+    ]
+
+
+def test_jobs_are_kept_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "sweep", is_remote=False)
+    for number in (10, 9):
+        journal.write(Job(number, ["seed=1"], "folder", "broken", 1))
+    assert [job.number for job in journal.read()] == [9, 10]
+    assert jobs.lost([["a=1"], ["output_root='a b'"]], [Job(0, ["a=1"])])[0].words == ["output_root=a b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
+def test_launchers_that_there_are(launcher: str, tmp_path: Path, capsys: Captured) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
+    words = ["dataset=digits,kmnist", f"output_root={tmp_path}", f"data_dir={tmp_path}", "arms=[ticket]"]
+    name = {"submitit": "submitit_local"}.get(launcher, launcher)
+    assert main(["run", "-m", *words, *SHORT, "sparse=never", f"hydra/launcher={name}"]) == 3
+    out, err = capsys.readouterr()
+    assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in err
+    assert out.splitlines()[-1].split()[3] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
+def test_sigterm_stops_jobs_elsewhere_after_a_checkpoint(launcher: str, tmp_path: Path) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
+    name = {"submitit": "submitit_local"}.get(launcher, launcher)
+    words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0", "steps=1000000", "sparse=never"]
+    command = [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={name}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while not list(tmp_path.glob("*/checkpoints/initial")) and process.poll() is None:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=100)
+    assert process.returncode == 143
+    assert err.decode().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes on")
+    assert list(tmp_path.glob("*/checkpoints/under_way"))
