@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ltr import kernels
-from ltr.benchmark import contest, torch_baseline
+from ltr.benchmark import comparison, torch_baseline
 from ltr.benchmark.comparison import Row
 from ltr.cli import main
 from ltr.errors import LtrError
@@ -54,8 +54,8 @@ def test_medians_are_of_each_column() -> None:
     rows = [
         Row(0.1, dense, 10.0 * dense, torch, 7.0) for dense, torch in ((1.0, None), (5.0, 3.0), (2.0, 4.0))
     ]
-    assert contest.medians(rows) == Row(0.1, 2.0, 20.0, 3.5, 7.0)
-    assert contest.medians(rows[:1]).torch is None
+    assert comparison.medians(rows) == Row(0.1, 2.0, 20.0, 3.5, 7.0)
+    assert comparison.medians(rows[:1]).torch is None
 
 
 def test_the_table_fits_80_columns_and_says_the_ratios() -> None:
