@@ -3,14 +3,12 @@
 python scripts/choices.py
 """
 
-import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from ltr.config.groups import ARM, choices, group_names
 from ltr.config.parse import knobs
-from ltr.pruning.criteria import CRITERIA
+from ltr.registry import Entry
 
 BAR = r"\|"
 """A bar inside a cell of a table."""
@@ -25,7 +23,7 @@ Written by `scripts/choices.py`. `ltr run --help` lists the choices too, and the
 
 def page() -> str:
     """The whole page, Markdown."""
-    return "\n".join([HEAD, *_groups(), *_arms(), *_criteria(), *_knobs()])
+    return "\n".join([HEAD, *_groups(), *_arms(), *_names(), *_knobs()])
 
 
 def _groups() -> Iterator[str]:
@@ -37,18 +35,24 @@ def _arms() -> Iterator[str]:
     yield from _table("arms, as in `arms=[ticket,random_mask]`", choices(ARM))
 
 
-def _criteria() -> Iterator[str]:
-    lines = {f"pruning.criterion={name}": _opening(function) for name, function in CRITERIA.items()}
-    yield from _table("criteria: the score of a weight, the lowest of which are pruned", lines)
+def _names() -> Iterator[str]:
+    """Everything that knobs name, by knob; what is left out of a config group's own table."""
+    for knob in knobs():
+        if knob.registry is not None:
+            lines = {f"{knob.name}={name}": _line(entry) for name, entry in knob.registry.items()}
+            yield from _table(f"`{knob.name}`: {knob.meaning}", lines)
+
+
+def _line(entry: Entry) -> str:
+    """An entry in words, with those of its traits that are numbers or true or false."""
+    plain = {name: value for name, value in entry.traits.items() if isinstance(value, int)}
+    traits = (f"`{name}={str(value).lower()}`" for name, value in plain.items())
+    return " ".join((str(entry), *traits))
 
 
 def _knobs() -> Iterator[str]:
     lines = {knob.name: f"{knob.meaning}: {knob.allowed}" for knob in knobs()}
     yield from _table("knobs", lines)
-
-
-def _opening(function: Any) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
 
 
 def _table(title: str, lines: Mapping[str, str]) -> Iterator[str]:

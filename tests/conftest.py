@@ -1,7 +1,10 @@
 """Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
 
+import dataclasses
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -10,11 +13,12 @@ import pytest
 from hypothesis import settings
 
 from ltr.core import masks
-from ltr.data import Dataset, Split
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import devices
-from ltr.models import Model
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.registry import Entry, Registry
 
 jax.config.update("jax_num_cpu_devices", 2)
 
@@ -31,6 +35,26 @@ def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         devices.start(cache / "ltr" / "jax")
         yield
+
+
+Registered = Callable[..., Any]
+"""Registry, entry (, object that is its code) -> the entry, in the registry until the test ends."""
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Puts entries into registries, in the place of those of their names."""
+
+    def put(registry: Registry[Any], entry: Entry, code: Any = None) -> Entry:
+        if code is not None:
+            module = ModuleType(f"made_up_{entry.name}")
+            module.code = code  # type: ignore[attr-defined]
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            entry = dataclasses.replace(entry, code=f"{module.__name__}:code")
+        monkeypatch.setitem(registry._entries, entry.name, entry)
+        return entry
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,30 @@ def test_help_is_a_word_too(capsys: Captured) -> None:
                 ["run", "arms=[ticket,one_shoot]"],
                 ["run", "seed=-1", "rounds=${seed}"],
                 ["plan", "pruning.densities=[0.5]"],
+                ["run", "model.name=lenet"],
+                ["run", "model=vgg16"],
+                ["run", "model=resnet20", "model.dropout=0.5", "dataset=cifar10"],
+                ["run", "model.options.blocks=2"],
+                ["run", "model=wide_resnet", "dataset=cifar10", "model.options.blocks=0"],
+                ["run", "optimizer.options.b1=1"],
+                ["run", "optimizer.name=adan"],
+                ["run", "optimizer.schedule=cos"],
+                ["run", "pruning.criterion=magnitud"],
+                ["run", "dataset.name=foo"],
+                ["run", "dataset.augmentation=flip"],
+                ["run", "dataset.validation=2000"],
+                ["run", "arm.snip.mask=foo"],
+                ["run", "arm.rigl.pruned=frozen"],
+                ["run", "arms=[ticket,rigl]", "rewind_step=1400"],
+                ["run", "rewind.name=weight"],
+                ["run", "rewind=continued", "rewind_step=5"],
+                ["run", "batch_size=5000"],
+                ["run", "rewind_step=1500"],
+                ["run", "tracker=tensorbord"],
+                ["run", "replicates=auto", "claims.decide=[weight]"],
+                ["run", "replicates=auto", "arms=[ticket]"],
+                ["run", "dataset.path=x.npz"],
+                ["run", "dataset=custom", "dataset.path=/nowhere/x.npz"],
             ),
             SLOW,
         ),
@@ -105,7 +129,7 @@ import sys
 from ltr.cli import main
 for words in {all_words}:
     try:
-        assert main(words) == (0 if words[:1] == ["completion"] else 2)
+        assert main(words) in ((0,) if words[:1] == ["completion"] else (2, 3))
     except SystemExit:
         pass
 print(sorted({unwanted} & set(sys.modules)), file=sys.stderr)

@@ -16,13 +16,15 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, data
+from ltr.arms import lanes as arm_lanes
 from ltr.config.groups import ARM, choices
 from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
 from ltr.core import masks
-from ltr.data import DATASETS, Dataset, Split
-from ltr.data.augmentation import AUGMENTATIONS
+from ltr.data import dataset as data
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
+from ltr.data.registry import AUGMENTATIONS, distributed
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
@@ -31,10 +33,9 @@ from ltr.experiment.compose import from_words
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
-from ltr.methods import early_bird, rigl
-from ltr.models import MODELS
-from ltr.pruning.criteria import CRITERIA, SIGNS
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.methods import early_bird, rigl_schedule
+from ltr.models.registry import NETWORKS
+from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
 from ltr.store import tables
 from ltr.store.folder import RunFolder, open_run, round_name
@@ -53,8 +54,11 @@ def case(*words: str, slow: bool = False) -> Any:
 
 CASES = [
     case(),
-    *(case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK) for name in MODELS),
-    *(case(f"dataset={name}", slow=name not in QUICK) for name in DATASETS if name != "digits"),
+    *(
+        case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK)
+        for name in NETWORKS
+    ),
+    *(case(f"dataset={name}", slow=name not in QUICK) for name in distributed() if name != "digits"),
     *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
     *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
     *(case(f"pruning={name}", "pruning.rates.output=1") for name in choices("pruning")),
@@ -107,7 +111,7 @@ def ready() -> Callable[[Experiment], Runtime]:
     made: dict[Any, Runtime] = {}
 
     def make(experiment: Experiment) -> Runtime:
-        spec, methods = RunSpec.from_experiment(experiment), frozenset(arms.methods(experiment))
+        spec, methods = RunSpec.from_experiment(experiment), frozenset(arm_lanes.methods(experiment))
         parts = (experiment.model, experiment.dataset, experiment.optimizer)
         shared = (*parts, experiment.test_curves, methods)
         if shared not in made:
@@ -144,7 +148,7 @@ def conduct(
             patch.setattr(data, "load", noise)
             patch.setattr(data, "training_examples", lambda config: 3 * data.describe(config).classes)
             patch.setattr(trainer, "CHUNK_SECONDS", 0.0)
-            patch.setattr(rigl, "EVERY", 2)
+            patch.setattr(rigl_schedule, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
             made = ready(asked(words))
             whole = run(made, root / "whole", None)

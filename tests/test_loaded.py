@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import ltr
-from ltr.analysis.claims import CLAIMS
+from ltr.analysis.registry import CLAIMS
 from ltr.cli import main
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError

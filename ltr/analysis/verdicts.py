@@ -30,9 +30,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
 from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, replicates_needed
+from ltr.analysis.registry import CLAIMS
 from ltr.config import schema
+from ltr.pruning.registry import REWINDINGS
 from ltr.store.looks import Look
 
 NEAR = 1.25
@@ -86,7 +88,8 @@ def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
     found = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
     lanes = by_replicate(_seen(results, found))
     claims = [name for name in CLAIMS if _evidence(lanes, name, rounds)]
-    if not claims or experiment.rewind.name != "weights":
+    rewinding = REWINDINGS.get(experiment.rewind.name)
+    if not claims or rewinding is None or not rewinding.restores_weights:
         return None
     return found._replace(claims=claims)
 
@@ -194,7 +197,7 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
     return {
         round_number: tests
         for round_number, tests in found.items()
-        if all(len(test.values) for test in tests)
+        if tests and all(len(test.values) for test in tests)
     }
 
 

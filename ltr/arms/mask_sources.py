@@ -1,16 +1,16 @@
 """Which connections an arm keeps: where its mask comes from, with which weights, and how it is shuffled."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.pruning import sharing
-from ltr.pruning.at_init import AT_INIT, inverted
+from ltr.pruning.at_init import AtInit, by
 
 
 def ticket(context: ArmContext) -> Subnetwork:
@@ -28,21 +28,24 @@ def one_shot(context: ArmContext) -> Subnetwork:
     return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
-MASKS: dict[str, Callable[[ArmContext], Subnetwork]] = {"ticket": ticket, "one_shot": one_shot}
-"""Where a mask comes from; beside these, `ltr.pruning.at_init.AT_INIT`."""
-
-
 def own(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     """The arm's mask before any shuffle, with the weights that belong to it.
 
     Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
     layers that are never pruned stay whole.
     """
-    if arm.mask not in AT_INIT:
-        return MASKS[arm.mask](context)
-    method = inverted(arm.mask) if arm.invert else AT_INIT[arm.mask]
-    found = method(context.network(key))
+    entry = MASKS[arm.mask]
+    if not isinstance(entry, AtInitEntry):
+        ticket: Subnetwork = entry.load()(context)
+        return ticket
+    found = pruned_at_init(entry, arm.invert)(context.network(key))
     return Subnetwork(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
+
+
+def pruned_at_init(entry: AtInitEntry, invert: bool = False) -> AtInit:
+    """Return the function that finds a mask at initialisation; `invert`: which prunes the highest scores."""
+    code: Any = entry.load()
+    return by(code, entry.rounds, invert) if isinstance(entry, ScoreEntry) else code
 
 
 def _or_else(mask: Any, found: Any) -> Any:
@@ -98,13 +101,4 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
 
 def shuffled(name: str, mask: Any, layer_types: Any, generator: np.random.Generator) -> Any:
     """The mask shuffled, but for layers that are never pruned, which are without a kind."""
-    return masks.tree_map(_or_else, mask, SHUFFLES[name](masks.where(layer_types, mask), generator))
-
-
-SHUFFLES: dict[str, Callable[[Any, np.random.Generator], Any]] = {
-    "layerwise": layerwise,
-    "by_input": by_input,
-    "global": globally,
-    "even": evenly,
-    "erk": erdos_renyi_kernel,
-}
+    return masks.tree_map(_or_else, mask, SHUFFLES[name].load()(masks.where(layer_types, mask), generator))

@@ -3,7 +3,6 @@
 Everything is a pytree of NumPy arrays like the parameters; a layer without a mask is None in masks.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -55,16 +54,6 @@ def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
         return generator.choice(np.array([-1, 1], np.float32), weights.shape) * initial.std()
 
     return masks.tree_map(layer, start.mask, start.weights, context.initial)
-
-
-WEIGHTS: dict[str, Callable[[ArmContext, Subnetwork, jax.Array], Any]] = {
-    "own": own,
-    "initial": initial,
-    "reinit": reinit,
-    "reshuffled": reshuffled,
-    "constant": constant,
-}
-"""Source, the arm's mask with its own weights, key -> weights."""
 
 
 def with_signs(weights: Any, start: Subnetwork) -> Any:
@@ -119,14 +108,6 @@ def frozen_if_grown(context: ArmContext, mask: Any, weights: Any) -> Any:
         return np.where(kept, new, np.where(np.abs(old) > np.abs(trained), 0, old))
 
     return masks.tree_map(layer, mask, weights, context.initial, context.dense())
-
-
-PRUNED: dict[str, Callable[[ArmContext, Any, Any], Any]] = {
-    "zero": zero,
-    "frozen": frozen,
-    "frozen_if_grown": frozen_if_grown,
-}
-"""Source, the arm's mask, its weights -> the weights with those set that the mask leaves out."""
 
 
 def _generator(key: jax.Array) -> np.random.Generator:

@@ -8,16 +8,17 @@ import time
 import jax
 import numpy as np
 
-from ltr import data
 from ltr.config.schema import Dataset as DatasetConfig
 from ltr.core import masks
-from ltr.data import Dataset, Split
+from ltr.data import dataset
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
 from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
-from ltr.methods import METHODS
+from ltr.methods import weights
 
 WARM_UP = 0.05
 """The part of a measurement that does not count: the first visits of the host are close together.
@@ -38,7 +39,7 @@ class LtrBaseline:
         self._spec = spec
         experiment, method_context = spec.experiment, spec.method_context
         programs = {
-            "weights": program.program(spec.model, METHODS["weights"](method_context), experiment.batch_size)
+            "weights": program.program(spec.model, weights.build(method_context), experiment.batch_size)
         }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
@@ -89,8 +90,8 @@ def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def noise(config: DatasetConfig) -> Dataset:
     """Random images and labels in the shape of a data set; of validation and test one example."""
-    facts, generator = data.describe(config), np.random.default_rng(0)
-    count = data.training_examples(config)
+    facts, generator = dataset.describe(config), np.random.default_rng(0)
+    count = dataset.training_examples(config)
     images = generator.integers(256, size=(count, *facts.shape), dtype=np.uint8)
     labels = generator.integers(facts.classes, size=count, dtype=np.int32)
     one = Split(images[:1], labels[:1])

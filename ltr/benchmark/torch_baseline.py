@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from ltr import data
 from ltr.config.schema import Experiment
+from ltr.data import dataset
 from ltr.errors import LtrError
 from ltr.machine import cores
 
@@ -45,12 +45,12 @@ class TorchBaseline:
 
     def _started(self, core: int) -> subprocess.Popen[str]:
         """Bound to a core."""
-        facts = data.describe(self._experiment.dataset)
+        facts = dataset.describe(self._experiment.dataset)
         task: dict[str, Any] = {
             "network": self._experiment.model.name,
             "image": facts.shape,
             "classes": facts.classes,
-            "examples": data.training_examples(self._experiment.dataset),
+            "examples": dataset.training_examples(self._experiment.dataset),
             "batch_size": self._experiment.batch_size,
             "optimizer": self._experiment.optimizer.name,
             "learning_rate": self._experiment.optimizer.learning_rate,

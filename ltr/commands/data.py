@@ -82,8 +82,8 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ltr.data import DATASETS
     from ltr.data.prepare import data_root
+    from ltr.data.registry import distributed
 
     root = data_root(args.data_dir)
     rows = [
@@ -96,7 +96,7 @@ def _list(args: argparse.Namespace) -> int:
             "classes": entry.classes,
             "folder": str(entry.folder(root)) if entry.folder(root).exists() else None,
         }
-        for entry in DATASETS.values()
+        for entry in distributed().values()
     ]
     print(json.dumps(rows, indent=2) if args.json else f"{_table(rows)}\n\nprepared data is in {root}")
     return 0

@@ -85,8 +85,8 @@ def _break_even() -> "dict[Case, Measurement]":
 
 def _found() -> dict[str, Any]:
     from ltr.core import cache_paths
-    from ltr.data import DATASETS
     from ltr.data.prepare import data_root
+    from ltr.data.registry import distributed
     from ltr.machine import machine
     from ltr.version import __version__
 
@@ -95,7 +95,7 @@ def _found() -> dict[str, Any]:
         "ltr": __version__,
         **machine(),
         "data_folder": str(root),
-        "data_prepared": [entry.name for entry in DATASETS.values() if entry.folder(root).exists()],
+        "data_prepared": [entry.name for entry in distributed().values() if entry.folder(root).exists()],
         "cache_folder": str(cache_paths.folder()),
         "free_bytes": shutil.disk_usage(Path.cwd()).free,
         "break_even": [

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ltr.data import Dataset
+    from ltr.data.dataset import Dataset
     from ltr.loaded import LoadedRun, Ticket
 
 
@@ -55,14 +55,15 @@ def execute(args: argparse.Namespace) -> int:
     run = load(args.run, args.output_root)
     from safetensors.numpy import save
 
-    from ltr import data, export
+    from ltr import export
     from ltr.core import atomic
+    from ltr.data.dataset import load as load_data
     from ltr.report import console
     from ltr.report.command_line import command
     from ltr.store.settings import settings
 
     ticket = run.ticket(args.round, args.replicate)
-    dataset = data.load(run.experiment.dataset, run.experiment.data_dir)
+    dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)
     tensors = _tensors(run, ticket, dataset, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
@@ -116,10 +117,10 @@ def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
 
 def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[Any], Any]":
     """From images as bytes, in float32, to the logits of the trained ticket."""
-    from ltr import models
+    from ltr.models.registry import build
 
     height, width, channels = dataset.test.images.shape[1:]
-    model = models.build(run.experiment.model, (height, width, channels), dataset.classes)
+    model = build(run.experiment.model, (height, width, channels), dataset.classes)
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
 

@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
-    from ltr.data import status_lines  # what imports JAX, after what is wrong is said
+    from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
     from ltr.engine.devices import start
     from ltr.report.console import write
 
@@ -42,8 +42,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _plan(experiment: Any) -> dict[str, Any]:
-    from ltr import arms
-    from ltr.analysis import claims
+    from ltr.arms.lanes import lanes as lanes_of
     from ltr.config.schema import to_dict
     from ltr.core import cache_paths
     from ltr.experiment import estimate
@@ -54,12 +53,11 @@ def _plan(experiment: Any) -> dict[str, Any]:
     from ltr.store.identity import canonical, folder_name, run_id
     from ltr.store.settings import only_asked_arms, settings
 
-    claims.check(experiment)
     spec = RunSpec.from_experiment(experiment)
     rounds = range(experiment.rounds + 1)
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
-    lanes = [len(arms.lanes(experiment, round_number)) for round_number in rounds]
+    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
     cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), show_status))
     return {
         "id": run_id(experiment),

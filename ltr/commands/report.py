@@ -62,13 +62,13 @@ def execute(args: argparse.Namespace) -> int:
 def _subject(run: "LoadedRun") -> "Subject":
     import pandas as pd
 
-    from ltr import data
+    from ltr.data.dataset import describe
     from ltr.experiment.titles import title
     from ltr.report.page import Subject
     from ltr.store.settings import settings
 
     try:
-        image = data.describe(run.experiment.dataset).shape
+        image = describe(run.experiment.dataset).shape
     except LtrError:  # data of one's own that has been moved away
         image = None
     rows, last = _tickets(run)

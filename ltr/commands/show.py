@@ -81,13 +81,15 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     """What a ticket weighs in a file, and what it costs to use."""
     import numpy as np
 
-    from ltr import data, export, models
+    from ltr import export
     from ltr.core import masks
+    from ltr.data.dataset import describe
     from ltr.errors import LtrError
+    from ltr.models.registry import build
 
     ticket, experiment = run.ticket(round_number, replicate), run.experiment
-    facts = data.describe(experiment.dataset)
-    model = models.build(experiment.model, facts.shape, facts.classes)
+    facts = describe(experiment.dataset)
+    model = build(experiment.model, facts.shape, facts.classes)
     images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":

@@ -9,7 +9,8 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choice_names, file_of, group_names
-from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
+from ltr.config.names import checked
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
 from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
@@ -154,7 +155,7 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     for key in reversed(package):
         values = {key: values}
     try:
-        validated(values)
+        checked(values)
     except KnobError as error:
         raise file.error(file.line(error.path[len(package) :]), str(error)) from None
     return values

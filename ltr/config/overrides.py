@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.config import files
 from ltr.config.groups import ARM, choice_names, file_of
-from ltr.config.parse import KnobError, as_typed, knobs, validated
+from ltr.config.names import checked
+from ltr.config.parse import KnobError, as_typed, knobs
 from ltr.config.schema import FilePath
-from ltr.config.words import Word, checked
+from ltr.config.words import Word, split_words
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -30,7 +31,7 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     sweep, commas part the values of other knobs; of a path they do if each part is there, and the
     whole is not.
     """
-    words = checked(texts)
+    words = split_words(texts)
     found = [_override(word, sweep) for word in words]
     choices = {group: [choice] for group, choice in files.base_choices().items()}
     for word, override in zip(words, found, strict=True):
@@ -45,6 +46,8 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
 def as_a_person_types(override: str) -> str:
     """Return a word that `overrides` has quoted, without the quotes."""
     word = Word.split(override)
+    if word.key in _options():
+        return override.lstrip("+")
     if not word.is_as_typed or not word.is_quoted:
         return override
     return f"{word.key}={_parser().parse_override(override).value()}"
@@ -77,11 +80,16 @@ def _unreadable(word: Word) -> ConfigError:
     """Return the error of a word that is not in Hydra's grammar."""
     if not word.names_group and not word.is_for_hydra:
         try:
-            validated(_nested(word.key, word.value))
+            checked(_nested(word.key, word.value))
         except KnobError as error:
             return error
     meant = word.text.rstrip(",") if word.text.endswith(",") else _with_quotes(word)
     return ConfigError(f"{word.text}: cannot be read; did you mean {meant}?")
+
+
+def _options() -> set[str]:
+    """The knobs that one entry of a registry alone takes: Hydra is told of them by words."""
+    return {knob.name for knob in knobs() if knob.entry}
 
 
 # Quotes, without which Hydra's grammar gives signs a meaning
@@ -89,6 +97,8 @@ def _unreadable(word: Word) -> ConfigError:
 
 def _text_quoted(word: Word, sweep: bool) -> str:
     mark = dict(as_typed()).get(word.key)
+    if word.key in _options():
+        return f"++{word.key}={word.value}"
     if mark is None or word.value in ("", "null") or word.is_quoted:
         return word.text
     values = [word.value]
@@ -209,10 +219,10 @@ def _check_taken(word: Word, value: Any) -> None:
     if "${" in word.value:
         return
     try:
-        validated(_nested(word.key, value))
+        checked(_nested(word.key, value))
     except KnobError:
         if isinstance(value, int | float):
-            validated(_nested(word.key, word.value))
+            checked(_nested(word.key, word.value))
         raise
 
 

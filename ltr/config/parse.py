@@ -9,8 +9,10 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, to_dict
+from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
+from ltr.config.walk import marker, registry_of
 from ltr.errors import ConfigError
+from ltr.registry import Registry
 from ltr.suggestions import did_you_mean, near, nearest, spellings
 
 AUTO = "auto"
@@ -62,7 +64,7 @@ def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
 
 
 def _wrong(name: str, value: Any, must: str) -> KnobError:
-    return KnobError(name.split("."), f"{name}={_literal(value)}: {must}")
+    return KnobError(name.split("."), f"{name}={literal(value)}: {must}")
 
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,12 +83,6 @@ def by_densities(experiment: Experiment) -> Experiment:
     densities = experiment.pruning.densities
     if not densities:
         return experiment
-    if experiment.pruning.scope == "layerwise":
-        raise _wrong(
-            "pruning.densities",
-            densities,
-            "needs pruning=global, uniform or erk; layerwise has a rate for each layer",
-        )
     return dataclasses.replace(experiment, rounds=min(experiment.rounds, len(densities)))
 
 
@@ -97,6 +93,10 @@ class Knob(NamedTuple):
     default: Any
     meaning: str
     allowed: str
+    registry: Registry[Any] | None = None
+    """that its values are names of"""
+    entry: str = ""
+    """that alone takes it, as in `model.name=wide_resnet`"""
 
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
@@ -119,11 +119,20 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
             yield from knobs(hint, f"{name}.")
         elif name == "arm":
             yield from knobs(Arm, "arm.NAME.")
+        elif options := marker(hint, OptionsOf):
+            yield from _option_knobs(prefix + options.knob, registry_of(hints[options.knob]), f"{name}.")
         else:
             default = getattr(node(), field.name)
-            _, *extras = get_args(hint)
-            meaning = next(extra.description for extra in extras if isinstance(extra, FieldInfo))
-            yield Knob(name, to_dict(default), str(meaning), _allowed(hint))
+            meaning = next(extra.description for extra in get_args(hint) if isinstance(extra, FieldInfo))
+            yield Knob(name, to_dict(default), str(meaning), _allowed(hint), registry_of(hint))
+
+
+def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
+    """The options of every entry of a registry, which the knob `chooser` names."""
+    for entry in (registry or {}).values():
+        for knob in knobs(entry.options, prefix) if entry.options else ():
+            choice = f"{chooser}={entry.name}"
+            yield knob._replace(meaning=f"{knob.meaning} ({choice} only)", entry=choice)
 
 
 def generic(name: str) -> str:
@@ -176,7 +185,9 @@ def _allowed(hint: Any) -> str:
         if type(bound) in _SIGNS
     ]
     auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
-    return " ".join(part for part in (_kind(kind), " and ".join(bounds), auto) if part)
+    named = marker(hint, NameIn)
+    of_kind = "one of " + ", ".join(named.registry) if named else _kind(kind)
+    return " ".join(part for part in (of_kind, " and ".join(bounds), auto) if part)
 
 
 def _kind(kind: Any) -> str:
@@ -204,13 +215,13 @@ def _explained(error: ValidationError) -> KnobError:
     for length in range(len(path), 0, -1):
         knob = by_name.get(generic(".".join(path[:length])))
         if knob is not None:
-            name, value = ".".join(path[:length]), _literal(first["input"])
+            name, value = ".".join(path[:length]), literal(first["input"])
             meant = _meant(path[:length], value) if length == len(path) else None
             hint = f"; did you mean {name}={meant}?" if meant else ""
             return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
     said = ".".join(path)
     if inside := [name for name in by_name if name.startswith(f"{generic(said)}.")]:
-        return KnobError(path, f"{said}={_literal(first['input'])}: holds knobs, such as {inside[0]}")
+        return KnobError(path, f"{said}={literal(first['input'])}: holds knobs, such as {inside[0]}")
     return KnobError(path, f"{said}: unknown knob; {nearest_knob(said, by_name)}")
 
 
@@ -230,7 +241,8 @@ def _takes(path: Sequence[str], text: str) -> bool:
     return True
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """Return a value as it is typed."""
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_literal, value))}]"
+        return f"[{','.join(map(literal, value))}]"
     return "null" if value is None else str(value)

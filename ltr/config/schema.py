@@ -13,7 +13,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+from ltr.registry import Registry, load
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Settings of every dataclass of knobs: unknown fields, NaN and infinity are refused."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,18 +73,46 @@ def _home(path: Any) -> Any:
     return os.path.expanduser(path) if isinstance(path, str) else path  # noqa: PTH111
 
 
+class NameIn:
+    """Marks a knob that names an entry of a registry, which is imported when it is asked for.
+
+    Args:
+        reference: "module:object" of the registry; its module imports neither JAX nor NumPy.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self._reference = reference
+
+    @property
+    def registry(self) -> Registry[Any]:
+        return load(self._reference)
+
+
+class OptionsOf:
+    """Marks a mapping that holds the options of the entry that another knob of its group names.
+
+    Args:
+        knob: that other knob, a field of the same dataclass.
+    """
+
+    def __init__(self, knob: str) -> None:
+        self.knob = knob
+
+
 class Auto:
     """Marks a knob that may be `auto` too, which `ltr.config.parse.parse` makes other knobs of."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Dataset:
-    name: Annotated[str, Field(description="the data set")] = "digits"
+    name: Annotated[str, Field(description="the data set"), NameIn("ltr.data.registry:DATASETS")] = "digits"
     validation: Annotated[
         int, Field(ge=1, description="training examples held out to choose the early stop")
     ] = 240
     augmentation: Annotated[
-        str, Field(description="what a training image goes through each time: none, crop_flip")
+        str,
+        Field(description="what a training image goes through each time"),
+        NameIn("ltr.data.registry:AUGMENTATIONS"),
     ] = "none"
     path: Annotated[
         str | None,
@@ -108,9 +139,11 @@ class Dataset:
     ] = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Model:
-    name: Annotated[str, Field(description="the network")] = "lenet_300_100"
+    name: Annotated[str, Field(description="the network"), NameIn("ltr.models.registry:NETWORKS")] = (
+        "lenet_300_100"
+    )
     width: Annotated[
         float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
     ] = 1.0
@@ -124,13 +157,20 @@ class Model:
         ),
     ] = 0.0
     init: Annotated[
-        Literal["glorot", "kaiming"], Field(description="the Gaussian that weights are drawn from")
+        str,
+        Field(description="the Gaussian that weights are drawn from"),
+        NameIn("ltr.models.registry:INITIALIZERS"),
     ] = "glorot"
+    options: Annotated[
+        Mapping[str, Any], Field(description="options of this network alone"), OptionsOf("name")
+    ] = dataclasses.field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Optimizer:
-    name: Annotated[Literal["adam", "sgd", "momentum"], Field(description="the update rule")] = "adam"
+    name: Annotated[str, Field(description="the update rule"), NameIn("ltr.core.registry:OPTIMIZERS")] = (
+        "adam"
+    )
     learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
     weight_decay: Annotated[
@@ -138,7 +178,9 @@ class Optimizer:
     ] = 0.0
     warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
     schedule: Annotated[
-        Literal["constant", "step", "cosine"], Field(description="the learning rate after the warm-up")
+        str,
+        Field(description="the learning rate after the warm-up"),
+        NameIn("ltr.core.registry:SCHEDULES"),
     ] = "constant"
     drops: Annotated[
         tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
@@ -146,9 +188,12 @@ class Optimizer:
     drop_factor: Annotated[
         float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
     ] = 0.1
+    options: Annotated[
+        Mapping[str, Any], Field(description="options of this optimizer alone"), OptionsOf("name")
+    ] = dataclasses.field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class LayerRates:
     """Prune rate of a layer type, as a multiple of `prune_rate`."""
 
@@ -164,23 +209,22 @@ class LayerRates:
     ] = 0.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Pruning:
     criterion: Annotated[
         str,
-        Field(
-            description="what scores a weight, the lowest of which are pruned: magnitude, movement, "
-            "magnitude_increase, large_init, small_init, small_final, large_init_large_final, "
-            "small_init_small_final, random"
-        ),
+        Field(description="what scores a weight, the lowest of which are pruned"),
+        NameIn("ltr.pruning.registry:CRITERIA"),
     ] = "magnitude"
     sign: Annotated[
-        Literal["any", "same", "different"],
+        str,
         Field(description="weights whose initial and trained signs are not so are pruned first"),
+        NameIn("ltr.pruning.registry:SIGNS"),
     ] = "any"
     scope: Annotated[
-        Literal["layerwise", "global", "uniform", "erk"],
+        str,
         Field(description="each layer by its own rate, all together, evenly, or Erdos-Renyi-Kernel"),
+        NameIn("ltr.pruning.registry:SCOPES"),
     ] = "layerwise"
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
@@ -189,29 +233,33 @@ class Pruning:
     rates: LayerRates = LayerRates()
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Rewind:
-    name: Annotated[str, Field(description="what survivors are reset to")] = "weights"
+    name: Annotated[
+        str, Field(description="what survivors are reset to"), NameIn("ltr.pruning.registry:REWINDINGS")
+    ] = "weights"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Arm:
     mask: Annotated[
         str,
         Field(
-            description="which connections it keeps: those of the ticket, one_shot, or at initialisation "
-            "snip, grasp, synflow, magnitude_at_init, random_at_init"
+            description="where its mask comes from: the ticket, the dense network pruned at once, or "
+            "pruning at initialisation"
         ),
+        NameIn("ltr.arms.registry:MASKS"),
     ] = "ticket"
     invert: Annotated[
         bool, Field(description="whether pruning at initialisation takes its highest scores, not its lowest")
     ] = False
     shuffle: Annotated[
-        str, Field(description="how its mask is shuffled: none, layerwise, by_input, global, even, erk")
+        str, Field(description="how its mask is shuffled"), NameIn("ltr.arms.registry:SHUFFLES")
     ] = "none"
     weights: Annotated[
         str,
-        Field(description="what they start from: own (rewound), initial, reinit, reshuffled, constant"),
+        Field(description="what its weights start from"),
+        NameIn("ltr.arms.registry:WEIGHTS"),
     ] = "own"
     keep_signs: Annotated[bool, Field(description="whether those take the signs of its own")] = False
     noise: Annotated[
@@ -220,14 +268,13 @@ class Arm:
     ] = 0.0
     pruned: Annotated[
         str,
-        Field(description="what the other weights are: zero, frozen (at initial values), frozen_if_grown"),
+        Field(description="what becomes of the pruned weights"),
+        NameIn("ltr.arms.registry:PRUNED"),
     ] = "zero"
     method: Annotated[
         str,
-        Field(
-            description="what training changes: weights, weights and connections (rigl), "
-            "or scores of frozen weights (supermask, edge_popup)"
-        ),
+        Field(description="how it trains"),
+        NameIn("ltr.methods.registry:METHODS"),
     ] = "weights"
     draws: Annotated[
         int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Extends()
@@ -238,7 +285,7 @@ LOOKS = (5, 8, 13, 20, 30, 50, 80, 130, 200)
 """After how many replicates `replicates=auto` may look whether they are enough: each look costs power."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Claims:
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
@@ -249,20 +296,7 @@ class Claims:
         OfMachine(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
-        tuple[
-            Literal[
-                "matches",
-                "wins",
-                "faster",
-                "weights",
-                "structure",
-                "iterating",
-                "weights_speed",
-                "structure_speed",
-                "iterating_speed",
-            ],
-            ...,
-        ],
+        tuple[Annotated[str, NameIn("ltr.analysis.registry:CLAIMS")], ...],
         Field(min_length=1, description="which claims replicates=auto is to decide"),
         OfMachine(),
     ] = ("weights", "structure")
@@ -282,7 +316,7 @@ class Claims:
         return () if self.most is None else (*(look for look in LOOKS if look < self.most), self.most)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
     prune_rate: Annotated[
         float, Field(gt=0, lt=1, description="fraction of a layer's remaining weights pruned a round")
@@ -378,8 +412,9 @@ class Experiment:
         OfMachine(),
     ] = "auto"
     tracker: Annotated[
-        Literal["none", "tensorboard", "mlflow", "wandb"],
+        str,
         Field(description="where else the curves of each finished round are shown"),
+        NameIn("ltr.trackers.registry:TRACKERS"),
         OfMachine(),
     ] = "none"
     checkpoint_every: Annotated[

@@ -56,7 +56,7 @@ class Word(NamedTuple):
         return len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES
 
 
-def checked(texts: Sequence[str]) -> list[Word]:
+def split_words(texts: Sequence[str]) -> list[Word]:
     """Return the words; ConfigError, saying what to type, where one has no such form or names no knob."""
     words = [Word.split(text) for text in texts]
     for number, word in enumerate(words):

@@ -1,12 +1,13 @@
 """When a training starts, is evaluated, and ends, in optimizer steps."""
 
 from collections.abc import Callable
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_STEPS = 2**31 - 1
 """Steps are counted in int32."""
@@ -37,8 +38,10 @@ class Schedule(NamedTuple):
         first, last = self.span(round_number)
         return last - first
 
-    def evaluate_at(self, round_number: int) -> np.ndarray:
+    def evaluate_at(self, round_number: int) -> "np.ndarray":
         """Steps evaluated in a round, int32: its first, every `eval_every`-th, and its last."""
+        import numpy as np
+
         first, last = self.span(round_number)
         between = range((first // self.eval_every + 1) * self.eval_every, last, self.eval_every)
         return np.array([first, *between, last], np.int32)
@@ -49,7 +52,7 @@ def resolve(
 ) -> Schedule:
     """The schedule for a training set of that size; ConfigError if batch or rewind step do not fit.
 
-    `span`: see `ltr.pruning.rewinding.Rewinding`.
+    `span`: see `ltr.pruning.registry.Rewinding`.
     """
     if experiment.batch_size > train_examples:
         raise ConfigError(

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from ltr.core import atomic
-from ltr.data.entry import Arrays, Entry, Split
+from ltr.data.entry import Arrays, Split
+from ltr.data.registry import DatasetEntry
 
 _HEADER = hashlib.sha256().digest_size
 
 
-def cache_path(entry: Entry, root: Path) -> Path:
+def cache_path(entry: DatasetEntry, root: Path) -> Path:
     """The cache lies beside the prepared data, and goes when that is removed."""
     return entry.folder(root) / "ltr_arrays.bin"
 
@@ -30,7 +31,7 @@ def fingerprint(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def read_cache(entry: Entry, root: Path) -> Arrays | None:
+def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
     """The cached arrays, read-only; None if they are absent, truncated or altered in any bit."""
     try:
         content = memoryview(cache_path(entry, root).read_bytes())
@@ -41,7 +42,7 @@ def read_cache(entry: Entry, root: Path) -> Arrays | None:
     return _split(body, entry) if sound else None
 
 
-def write_cache(entry: Entry, root: Path, arrays: Arrays) -> None:
+def write_cache(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     """Replaces the cache whole: a reader sees the old file or the new one. For one process at a time."""
     with atomic.replacing(cache_path(entry, root)) as file:
         file.write(bytes.fromhex(fingerprint(arrays)))
@@ -56,11 +57,11 @@ def _parts(arrays: Arrays) -> Iterator[memoryview]:
         yield np.ascontiguousarray(split.images, dtype=np.uint8).data
 
 
-def _body_size(entry: Entry) -> int:
+def _body_size(entry: DatasetEntry) -> int:
     return (entry.train_examples + entry.test_examples) * (4 + math.prod(entry.shape))
 
 
-def _split(body: memoryview, entry: Entry) -> Arrays:
+def _split(body: memoryview, entry: DatasetEntry) -> Arrays:
     train, examples = entry.train_examples, entry.train_examples + entry.test_examples
     labels = np.frombuffer(body[: 4 * examples], "<i4")
     images = np.frombuffer(body[4 * examples :], np.uint8).reshape(examples, *entry.shape)

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ltr.config.schema import Dataset
-from ltr.errors import ConfigError
-from ltr.suggestions import nearest
+from ltr.data.registry import AUGMENTATIONS
 
 PADDING = 4
 """Black pixels around an image, of which a crop can take as many in."""
@@ -19,12 +18,8 @@ Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
 
 def augmentation(config: Dataset) -> Augmentation:
     """The augmentation a configuration names; ConfigError if there is none."""
-    name = config.augmentation
-    if name not in AUGMENTATIONS:
-        raise ConfigError(
-            f"dataset.augmentation={name}: unknown augmentation; {nearest(name, AUGMENTATIONS)}"
-        )
-    return AUGMENTATIONS[name]
+    augment: Augmentation = AUGMENTATIONS[config.augmentation].load()
+    return augment
 
 
 def none(images: jax.Array, key: jax.Array) -> jax.Array:
@@ -68,6 +63,3 @@ def at_once(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.Arra
     columns = jnp.where(flips[:, None], columns[:, ::-1], columns)
     pixels = images.at[jnp.arange(batch)[:, None, None], rows[:, :, None], columns[:, None]]
     return pixels.get(mode="fill", fill_value=0, wrap_negative_indices=False)
-
-
-AUGMENTATIONS: dict[str, Augmentation] = {"none": none, "crop_flip": crop_flip}

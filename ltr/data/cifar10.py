@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original, Split
+from ltr.data.entry import Arrays, Distribution, Files, Original, Split
 
 SHAPE = (32, 32, 3)
 _ARCHIVE = "cifar-10-binary.tar.gz"
@@ -62,15 +62,7 @@ def _joined(batches: Sequence[Split]) -> Arrays:
     return Arrays(Split(*map(np.concatenate, zip(*train, strict=True))), test)
 
 
-CIFAR10 = Entry(
-    name="cifar10",
-    title="CIFAR-10",
-    version="3.0.2",
-    description="animals and vehicles",
-    shape=SHAPE,
-    classes=10,
-    train_examples=50_000,
-    test_examples=10_000,
+CIFAR10 = Files(
     distributions=(
         Distribution(
             (Original(_ARCHIVE, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),),
@@ -100,5 +92,4 @@ CIFAR10 = Entry(
         ),
     ),
     features=identifier,
-    sha256="4ee579856f3969c0bee505a591fd8cff883dd5258f5efe8cc80761e7fcd25848",
 )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ltr.data.cifar10 import SHAPE, from_records, identifier, members
-from ltr.data.entry import Arrays, Distribution, Entry, Original
+from ltr.data.cifar10 import from_records, identifier, members
+from ltr.data.entry import Arrays, Distribution, Files, Original
 
 _ARCHIVE = "cifar-100-binary.tar.gz"
 _COARSE = (
@@ -26,15 +26,7 @@ def _features(split: str, index: int, label: int) -> dict[str, Any]:
     return identifier(split, index, label) | {"coarse_label": _COARSE[label]}
 
 
-CIFAR100 = Entry(
-    name="cifar100",
-    title="CIFAR-100",
-    version="3.0.2",
-    description="things of a hundred kinds",
-    shape=SHAPE,
-    classes=100,
-    train_examples=50_000,
-    test_examples=10_000,
+CIFAR100 = Files(
     distributions=(
         Distribution(
             (Original(_ARCHIVE, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),), _read

@@ -13,17 +13,18 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ltr.config.schema import Dataset
-from ltr.data import importing
+from ltr.data import checks, importing
 from ltr.data.content import Content, digest, oddities, require_every_class
-from ltr.data.entry import Arrays, Facts, Split
+from ltr.data.entry import Arrays, Split
 from ltr.data.images import Layout, described
 from ltr.data.labels import require_below
 from ltr.data.npz import read_npz
+from ltr.data.registry import CUSTOM, Facts
 from ltr.data.splitting import divide
 from ltr.data.tfds_files import read_split
-from ltr.errors import ConfigError, DataNotFoundError
+from ltr.errors import ConfigError
 
-NAME = "custom"
+NAME = CUSTOM.name
 Rule = Literal["last", "stratified", "file"]
 
 _IN_WORDS = {"last": "the last", "stratified": "a share of each class", "file": "its own split"}
@@ -66,11 +67,7 @@ def pinned(config: Dataset) -> Dataset:
     """
     if config.name == NAME:
         return config if config.path is None else _pinned(config)
-    for knob in ("path", "sha256", "layout"):
-        if (value := getattr(config, knob)) is not None:
-            raise ConfigError(f"dataset.{knob}={value}: must be null unless dataset={NAME}")
-    if config.split == "file":
-        raise ConfigError(f"dataset.split=file: must be last or stratified unless dataset={NAME}")
+    checks.check(config)
     return dataclasses.replace(config, split="last") if config.split == "auto" else config
 
 
@@ -105,11 +102,7 @@ def _require_every_class(custom: Custom, config: Dataset) -> None:
 
 def read(config: Dataset) -> Custom:
     """What is at `config.path`, read once while it stays as it is; raises as `pinned` does."""
-    if config.path is None:
-        raise ConfigError("dataset.path=null: must name an .npz file or a folder of prepared TFDS data")
-    path = Path(config.path).expanduser()
-    if not path.exists():
-        raise DataNotFoundError(f"dataset.path={config.path}: no such file or folder")
+    path = checks.require_path(config)
     try:
         content, digests = _read(path, config.layout, _state(path))
     except (ValueError, OSError) as error:

@@ -1,7 +1,6 @@
 """A data set as training takes it: three splits in memory."""
 
 import dataclasses
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 
 from ltr.config import schema
 from ltr.data import custom
-from ltr.data.entry import Facts, Split
+from ltr.data.checks import require_fewer
+from ltr.data.entry import Split
 from ltr.data.prepare import data_root, prepare
-from ltr.data.registry import find
-from ltr.data.splitting import divide, require_fewer
+from ltr.data.registry import Facts, find
+from ltr.data.splitting import divide
 
 _CHUNK = 1000
 
@@ -65,13 +65,6 @@ def describe(config: schema.Dataset) -> Facts:
         DataNotFoundError: nothing is at `config.path`.
     """
     return custom.read(config).facts if config.name == custom.NAME else find(config.name)
-
-
-def title(config: schema.Dataset) -> str:
-    """Name of a data set as papers write it; of data of one's own, the name of their file or folder."""
-    if config.name == custom.NAME:
-        return Path(config.path).stem if config.path else custom.NAME
-    return find(config.name).title
 
 
 def training_examples(config: schema.Dataset) -> int:

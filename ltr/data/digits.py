@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Distribution, Entry, Split
+from ltr.data.entry import Arrays, Distribution, Files, Split
 
 _TEST_EXAMPLES = 360
 
@@ -22,16 +22,6 @@ def _read(_: Mapping[str, bytes]) -> Arrays:
     return Arrays(Split(images[train], labels[train]), Split(images[test], labels[test]))
 
 
-DIGITS = Entry(
-    name="digits",
-    title="digits",
-    version="1.0.0",
-    description="built-in handwritten digits",
-    shape=(8, 8, 1),
-    classes=10,
-    train_examples=1437,
-    test_examples=_TEST_EXAMPLES,
+DIGITS = Files(
     distributions=(Distribution((), _read),),
-    stock=False,
-    sha256="a4e72c5b41b3b12d7b63139643995bdd236e444f329250045663ad161a1392a4",
 )

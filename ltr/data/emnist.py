@@ -8,7 +8,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original
+from ltr.data.entry import Arrays, Distribution, Files, Original
 from ltr.data.mnist import from_idx
 
 _ARCHIVE = "gzip.zip"
@@ -21,16 +21,7 @@ def _read(files: Mapping[str, bytes]) -> Arrays:
         return from_idx(gzip.decompress(archive.read(path)) for path in paths)
 
 
-EMNIST = Entry(
-    name="emnist",
-    title="EMNIST Balanced",
-    config="balanced",
-    version="3.1.0",
-    description="handwritten digits and letters",
-    shape=(28, 28, 1),
-    classes=47,
-    train_examples=112_800,
-    test_examples=18_800,
+EMNIST = Files(
     distributions=(
         Distribution(
             (Original(_ARCHIVE, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"),), _read

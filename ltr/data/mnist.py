@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original, Split
+from ltr.data.entry import Arrays, Distribution, Files, Original, Split
 
 _NAMES = (
     "train-images-idx3-ubyte.gz",
@@ -45,26 +45,10 @@ def from_idx(files: Iterable[bytes]) -> Arrays:
     )
 
 
-def like_mnist(
-    name: str,
-    title: str,
-    description: str,
-    checksums: tuple[str, str, str, str],
-    sha256: str | None = None,
-) -> Entry:
-    """The entry of a data set that shares the names, the format and the sizes of MNIST's files."""
-    return Entry(
-        name=name,
-        title=title,
-        version="3.0.1",
-        description=description,
-        shape=(28, 28, 1),
-        classes=10,
-        train_examples=60_000,
-        test_examples=10_000,
-        distributions=(Distribution(tuple(map(Original, _NAMES, checksums)), _read),),
-        sha256=sha256,
-    )
+def like_mnist(*checksums: str) -> Files:
+    """Return the files of a data set that shares the names, the format and the sizes of MNIST's, in order."""
+    files = tuple(Original(*one) for one in zip(_NAMES, checksums, strict=True))
+    return Files((Distribution(files, _read),))
 
 
 def _read(files: Mapping[str, bytes]) -> Arrays:
@@ -72,26 +56,14 @@ def _read(files: Mapping[str, bytes]) -> Arrays:
 
 
 MNIST = like_mnist(
-    "mnist",
-    "MNIST",
-    "handwritten digits",
-    (
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-    sha256="cd71afb4b3c5afaa9ee8549fba9529d6591c9829c9dbd05a1e127cca6c36ba5c",
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 )
 FASHION_MNIST = like_mnist(
-    "fashion_mnist",
-    "Fashion-MNIST",
-    "articles of clothing",
-    (
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-    sha256="409feb75527d710e01c9be889b74eded39fa33756c595fe151b6966cc84eadac",
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 )

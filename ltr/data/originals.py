@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original
+from ltr.data.entry import Arrays, Distribution, Original
+from ltr.data.registry import DatasetEntry
 from ltr.errors import DataNotFoundError, LtrError
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class _Found(NamedTuple):
     content: bytes
 
 
-def read(entry: Entry, source: Path | None) -> Arrays:
+def read(entry: DatasetEntry, source: Path | None) -> Arrays:
     """The arrays of a data set, from its original files.
 
     They come from `source` if given, else from `$LTR_DATA_SOURCE/<name>` if there is such a
@@ -42,7 +43,7 @@ def read(entry: Entry, source: Path | None) -> Arrays:
     return distribution.read(files)
 
 
-def fetch(entry: Entry, source: Path | None) -> tuple[Distribution, dict[str, bytes]]:
+def fetch(entry: DatasetEntry, source: Path | None) -> tuple[Distribution, dict[str, bytes]]:
     """A distribution of a data set and the decompressed content of its files, by name; see `read`."""
     folder = source or _standing_source(entry)
     if not entry.distributions[0].files:
@@ -60,13 +61,13 @@ def fetch(entry: Entry, source: Path | None) -> tuple[Distribution, dict[str, by
         }
 
 
-def _standing_source(entry: Entry) -> Path | None:
+def _standing_source(entry: DatasetEntry) -> Path | None:
     parent = os.environ.get("LTR_DATA_SOURCE")
     folder = Path(parent).expanduser() / entry.name if parent else None
     return folder if folder is not None and folder.is_dir() else None
 
 
-def _in_folder(entry: Entry, folder: Path) -> Distribution:
+def _in_folder(entry: DatasetEntry, folder: Path) -> Distribution:
     """The distribution that is whole in a folder."""
 
     def missing(distribution: Distribution) -> list[str]:
@@ -96,7 +97,7 @@ def _local(folder: Path, file: Original) -> _Found:
     return _Found(str(path), path.read_bytes())
 
 
-def _verified(entry: Entry, file: Original, found: _Found) -> bytes:
+def _verified(entry: DatasetEntry, file: Original, found: _Found) -> bytes:
     """The decompressed content; it does not matter who compressed it, where its own checksum is known."""
     content = _decompressed(found)
     algorithm = _ALGORITHMS[len(file.checksum)]
@@ -122,7 +123,7 @@ def _digest(algorithm: str, content: bytes) -> str:
     return hashlib.new(algorithm.replace("-", ""), content, usedforsecurity=False).hexdigest()
 
 
-def _downloaded(entry: Entry, distribution: Distribution) -> dict[str, _Found]:
+def _downloaded(entry: DatasetEntry, distribution: Distribution) -> dict[str, _Found]:
     import requests
 
     urls = _registered_urls(entry, distribution) if entry.stock else {}
@@ -144,7 +145,7 @@ def _get(url: str) -> bytes:
     return response.content
 
 
-def _registered_urls(entry: Entry, distribution: Distribution) -> dict[str, str]:
+def _registered_urls(entry: DatasetEntry, distribution: Distribution) -> dict[str, str]:
     """Where TFDS fetches each file of a distribution, by name."""
     import tensorflow_datasets as tfds
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.data import arrays, originals, tfds_files
-from ltr.data.entry import Arrays, Entry
+from ltr.data.entry import Arrays
+from ltr.data.registry import DatasetEntry
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
 _log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ def data_root(data_dir: str | None) -> Path:
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def prepare(entry: Entry, root: Path, source: Path | None = None) -> Arrays:
+def prepare(entry: DatasetEntry, root: Path, source: Path | None = None) -> Arrays:
     """The arrays of a data set, in the order of TFDS, prepared and cached first if they are not.
 
     Args:
@@ -39,7 +40,7 @@ def prepare(entry: Entry, root: Path, source: Path | None = None) -> Arrays:
         return _build(entry, root, source) if cached is None else cached
 
 
-def verify(entry: Entry, root: Path) -> None:
+def verify(entry: DatasetEntry, root: Path) -> None:
     """Reads prepared data in full and compares it, and its cache if there is one, with what is known of it.
 
     Raises:
@@ -57,7 +58,7 @@ def verify(entry: Entry, root: Path) -> None:
         raise LtrError(f"{path} is damaged; to rebuild it, type: ltr data prepare {entry.name}")
 
 
-def _build(entry: Entry, root: Path, source: Path | None) -> Arrays:
+def _build(entry: DatasetEntry, root: Path, source: Path | None) -> Arrays:
     if arrays.cache_path(entry, root).exists():
         _log.warning("%s is damaged: rebuilding it", arrays.cache_path(entry, root))
     if not entry.folder(root).exists():
@@ -71,7 +72,7 @@ def _build(entry: Entry, root: Path, source: Path | None) -> Arrays:
 
 
 @contextlib.contextmanager
-def _alone(entry: Entry, root: Path) -> Iterator[None]:
+def _alone(entry: DatasetEntry, root: Path) -> Iterator[None]:
     """Keeps other processes from preparing the same data set meanwhile."""
     from filelock import FileLock, Timeout
 

@@ -1,36 +1,215 @@
-"""The data sets there are, by name; looking one up reads no data and imports no TFDS.
+"""Data sets and augmentations, by name; looking one up reads no data and imports neither NumPy nor TFDS."""
 
-To add one, describe it as an `Entry` in a file of its own and name that below; see
-docs/how-to/add-a-data-set.md.
-"""
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ltr.data.cifar10 import CIFAR10
-from ltr.data.cifar100 import CIFAR100
-from ltr.data.digits import DIGITS
-from ltr.data.emnist import EMNIST
-from ltr.data.entry import Entry
-from ltr.data.kmnist import KMNIST
-from ltr.data.mnist import FASHION_MNIST, MNIST
-from ltr.data.svhn_cropped import SVHN_CROPPED
+from ltr.config import schema
 from ltr.errors import ConfigError
-from ltr.suggestions import nearest
+from ltr.registry import Entry, Registry
 
-_ENTRIES = (
-    DIGITS,
-    MNIST,
-    FASHION_MNIST,
-    KMNIST,
-    EMNIST,
-    CIFAR10,
-    CIFAR100,
-    SVHN_CROPPED,
+if TYPE_CHECKING:
+    from ltr.data.entry import Distribution, Files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a run has to know of its data before they are read."""
+
+    name: str
+    shape: tuple[int, int, int]
+    """of an image: height, width, channels"""
+    classes: int
+    train_examples: int
+    """before the validation examples are split off"""
+    test_examples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry(Entry, Facts):
+    """A data set that its authors distribute; its code is its `Files`."""
+
+    title: str
+    """as papers write it"""
+    version: str
+    """of the TFDS builder"""
+    stock: bool = True
+    """whether TFDS has a builder of this name"""
+    config: str = ""
+    """of that builder, where it has several"""
+    sha256: str | None = None
+    """`arrays.fingerprint` of the prepared arrays, hexadecimal; None if nobody here has seen them yet"""
+
+    @property
+    def description(self) -> str:
+        """Its line of documentation as part of a sentence."""
+        return f"{self.doc[0].lower()}{self.doc[1:-1]}"
+
+    @property
+    def distributions(self) -> "tuple[Distribution, ...]":
+        """The forms in which it is distributed; the first is fetched where there is none on this machine."""
+        files: Files = self.load()
+        return files.distributions
+
+    @property
+    def features(self) -> Callable[[str, int, int], dict[str, Any]]:
+        """What TFDS keeps of an example beside image and label: of its split, index and label."""
+        files: Files = self.load()
+        return files.features
+
+    def folder(self, root: Path) -> Path:
+        """Where TFDS keeps it below a data folder; it appears there only when it is complete."""
+        return root / self.name / self.config / self.version
+
+
+CUSTOM = Entry(
+    name="custom",
+    doc="Images of your own, in the file or folder that dataset.path names.",
+    code="ltr.data.custom:read",
 )
 
-DATASETS = {entry.name: entry for entry in _ENTRIES}
+DATASETS: Registry[Entry] = Registry(
+    "dataset.name",
+    "data set",
+    [
+        DatasetEntry(
+            name="digits",
+            doc="Built-in handwritten digits.",
+            code="ltr.data.digits:DIGITS",
+            title="digits",
+            version="1.0.0",
+            shape=(8, 8, 1),
+            classes=10,
+            train_examples=1437,
+            test_examples=360,
+            stock=False,
+            sha256="a4e72c5b41b3b12d7b63139643995bdd236e444f329250045663ad161a1392a4",
+        ),
+        DatasetEntry(
+            name="mnist",
+            doc="Handwritten digits.",
+            paper="LeCun et al., 1998",
+            code="ltr.data.mnist:MNIST",
+            title="MNIST",
+            version="3.0.1",
+            shape=(28, 28, 1),
+            classes=10,
+            train_examples=60_000,
+            test_examples=10_000,
+            sha256="cd71afb4b3c5afaa9ee8549fba9529d6591c9829c9dbd05a1e127cca6c36ba5c",
+        ),
+        DatasetEntry(
+            name="fashion_mnist",
+            doc="Articles of clothing.",
+            paper="Xiao et al., 2017",
+            code="ltr.data.mnist:FASHION_MNIST",
+            title="Fashion-MNIST",
+            version="3.0.1",
+            shape=(28, 28, 1),
+            classes=10,
+            train_examples=60_000,
+            test_examples=10_000,
+            sha256="409feb75527d710e01c9be889b74eded39fa33756c595fe151b6966cc84eadac",
+        ),
+        DatasetEntry(
+            name="kmnist",
+            doc="Cursive Japanese characters.",
+            paper="Clanuwat et al., 2018",
+            code="ltr.data.kmnist:KMNIST",
+            title="KMNIST",
+            version="3.0.1",
+            shape=(28, 28, 1),
+            classes=10,
+            train_examples=60_000,
+            test_examples=10_000,
+        ),
+        DatasetEntry(
+            name="emnist",
+            doc="Handwritten digits and letters.",
+            paper="Cohen et al., 2017",
+            code="ltr.data.emnist:EMNIST",
+            title="EMNIST Balanced",
+            config="balanced",
+            version="3.1.0",
+            shape=(28, 28, 1),
+            classes=47,
+            train_examples=112_800,
+            test_examples=18_800,
+        ),
+        DatasetEntry(
+            name="cifar10",
+            doc="Animals and vehicles.",
+            paper="Krizhevsky, 2009",
+            code="ltr.data.cifar10:CIFAR10",
+            title="CIFAR-10",
+            version="3.0.2",
+            shape=(32, 32, 3),
+            classes=10,
+            train_examples=50_000,
+            test_examples=10_000,
+            sha256="4ee579856f3969c0bee505a591fd8cff883dd5258f5efe8cc80761e7fcd25848",
+        ),
+        DatasetEntry(
+            name="cifar100",
+            doc="Things of a hundred kinds.",
+            paper="Krizhevsky, 2009",
+            code="ltr.data.cifar100:CIFAR100",
+            title="CIFAR-100",
+            version="3.0.2",
+            shape=(32, 32, 3),
+            classes=100,
+            train_examples=50_000,
+            test_examples=10_000,
+        ),
+        DatasetEntry(
+            name="svhn_cropped",
+            doc="House numbers in streets.",
+            paper="Netzer et al., 2011",
+            code="ltr.data.svhn_cropped:SVHN_CROPPED",
+            title="SVHN",
+            version="3.1.0",
+            shape=(32, 32, 3),
+            classes=10,
+            train_examples=73_257,
+            test_examples=26_032,
+        ),
+        CUSTOM,
+    ],
+)
+
+AUGMENTATIONS: Registry[Entry] = Registry(
+    "dataset.augmentation",
+    "augmentation",
+    [
+        Entry(name="none", doc="Images as they are.", code="ltr.data.augmentation:none"),
+        Entry(
+            name="crop_flip",
+            doc="A random crop of the image padded by 4 pixels, mirrored half the time.",
+            paper="He et al., 2016",
+            code="ltr.data.augmentation:crop_flip",
+        ),
+    ],
+)
+"""Code: see `ltr.data.augmentation.Augmentation`."""
 
 
-def find(name: str) -> Entry:
-    """The entry of that name; ConfigError suggests what may have been meant."""
-    if name not in DATASETS:
-        raise ConfigError(f"dataset.name={name}: unknown data set; {nearest(name, DATASETS)}")
-    return DATASETS[name]
+def distributed() -> dict[str, DatasetEntry]:
+    """Return the data sets that are distributed, by name: all but data of one's own."""
+    return {name: entry for name, entry in DATASETS.items() if isinstance(entry, DatasetEntry)}
+
+
+def find(name: str) -> DatasetEntry:
+    """Return the distributed data set of that name; ConfigError suggests what may have been meant."""
+    entry = DATASETS[name]
+    if not isinstance(entry, DatasetEntry):
+        raise ConfigError(f"dataset.name={name}: lies where dataset.path says, and is never prepared")
+    return entry
+
+
+def title(config: schema.Dataset) -> str:
+    """Return the data set as papers write it: its name if unknown, the name of the file of one's own data."""
+    entry = DATASETS.get(config.name)
+    if entry is CUSTOM and config.path:
+        return Path(config.path).stem
+    return entry.title if isinstance(entry, DatasetEntry) else config.name

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.config.schema import Dataset
+from ltr.data.checks import require_fewer
 from ltr.errors import ConfigError
 
 Rows = slice | NDArray[np.intp]
@@ -25,15 +26,6 @@ def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
     except ValueError as error:
         raise ConfigError(f"dataset.validation={config.validation}: {error}") from None
     return np.delete(np.arange(len(labels)), held_out), held_out
-
-
-def require_fewer(config: Dataset, examples: int) -> None:
-    """ConfigError if no example is left to train on."""
-    if config.validation >= examples:
-        raise ConfigError(
-            f"dataset.validation={config.validation}: must be smaller than "
-            f"the {examples} training examples of {config.name}"
-        )
 
 
 def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original, Split
+from ltr.data.entry import Arrays, Distribution, Files, Original, Split
 
 _FILES = (
     Original("train_32x32.mat", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
@@ -31,15 +31,7 @@ def _features(split: str, index: int, label: int) -> dict[str, Any]:
     return {"id": f"{split}_{index:06d}"}
 
 
-SVHN_CROPPED = Entry(
-    name="svhn_cropped",
-    title="SVHN",
-    version="3.1.0",
-    description="house numbers in streets",
-    shape=(32, 32, 3),
-    classes=10,
-    train_examples=73_257,
-    test_examples=26_032,
+SVHN_CROPPED = Files(
     distributions=(Distribution(_FILES, _read),),
     features=_features,
 )

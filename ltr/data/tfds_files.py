@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data.arrays import fingerprint
-from ltr.data.entry import Arrays, Entry, Split
+from ltr.data.entry import Arrays, Split
+from ltr.data.registry import DatasetEntry
 from ltr.errors import LtrError
 
 
-def write(entry: Entry, root: Path, arrays: Arrays) -> None:
+def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     """Writes a data set where and as TFDS keeps it: all of it or nothing. OSError if it cannot."""
     import tensorflow_datasets as tfds
 
@@ -28,7 +29,7 @@ def write(entry: Entry, root: Path, arrays: Arrays) -> None:
         builder.download_and_prepare(download_config=config)
 
 
-def read(entry: Entry, root: Path) -> Arrays:
+def read(entry: DatasetEntry, root: Path) -> Arrays:
     """The prepared arrays, in the order of TFDS; LtrError if they are damaged."""
     import tensorflow_datasets as tfds
 
@@ -44,7 +45,7 @@ def read(entry: Entry, root: Path) -> Arrays:
     return arrays
 
 
-def mismatch(entry: Entry, arrays: Arrays) -> str | None:
+def mismatch(entry: DatasetEntry, arrays: Arrays) -> str | None:
     """What is wrong with prepared arrays, or None."""
     for name, split, expected in zip(
         Arrays._fields, arrays, (entry.train_examples, entry.test_examples), strict=True
@@ -58,7 +59,7 @@ def mismatch(entry: Entry, arrays: Arrays) -> str | None:
     return None
 
 
-def _damaged(entry: Entry, folder: Path, problem: str) -> str:
+def _damaged(entry: DatasetEntry, folder: Path, problem: str) -> str:
     return (
         f"{entry.name} in {folder} is damaged, or in a format that needs TensorFlow ({problem}); "
         f"remove that folder and type: ltr data prepare {entry.name}"
@@ -85,7 +86,7 @@ def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
     return Split(images, labels)
 
 
-def _builder_class(entry: Entry, arrays: Arrays) -> Any:
+def _builder_class(entry: DatasetEntry, arrays: Arrays) -> Any:
     """A TFDS builder of `arrays`; where TFDS has one of its own, that one with other input."""
     import tensorflow_datasets as tfds
 

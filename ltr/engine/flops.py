@@ -13,8 +13,11 @@ import numpy as np
 
 from ltr.core import masks
 from ltr.engine.packing import Layers
-from ltr.methods import SCORES, Lane, MethodContext, rigl, weights
-from ltr.models import Model
+from ltr.methods import weights
+from ltr.methods.method import Lane, MethodContext
+from ltr.methods.registry import method as find
+from ltr.models.model import Model
+from ltr.registry import load
 
 
 def training(context: MethodContext, method: str, mask: Any, params: Any, first: int, last: int) -> int:
@@ -24,12 +27,16 @@ def training(context: MethodContext, method: str, mask: Any, params: Any, first:
     trained, every weight has a gate and counts as trained. Moves of RigL need the gradients of all weights
     (Evci et al., 2020, appendix H); otherwise it is counted by the connections that it starts with.
     """
+    entry = find(method)
     whole, kernels = dense(context.model, params), masks.where(context.model.layer_types, params)
-    used = whole if method in SCORES else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
-    trained = whole if method in SCORES else mask
+    used = whole if entry.trains_scores else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
+    trained = whole if entry.trains_scores else mask
     of_step = step(context.model, used, trained)
-    moves = int(rigl.is_move(np.arange(first, last), context.steps).sum()) if method == "rigl" else 0
-    return (last - first - moves) * of_step + moves * step(context.model, used, whole)
+    all_gradients = 0
+    if entry.all_gradients:
+        all_gradients = int(load(entry.all_gradients)(np.arange(first, last), context.steps).sum())
+    of_sparse = (last - first - all_gradients) * of_step
+    return of_sparse + all_gradients * step(context.model, used, whole)
 
 
 def step(model: Model, used: Any, trained: Any) -> int:

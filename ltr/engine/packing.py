@@ -16,7 +16,7 @@ import optax
 
 from ltr import kernels
 from ltr.core import masks
-from ltr.methods import Lane
+from ltr.methods.method import Lane
 
 Layers = Mapping[str, float]
 """By the name of a layer, the density up to which its kernel trains packed."""

@@ -16,11 +16,12 @@ from jax import lax
 
 from ltr import kernels
 from ltr.core import masks, rng
-from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
-from ltr.models import Model
+from ltr.models.model import Model
 
 MAX_SEGMENTS = 64
 """Most stretches of training between two visits of the host."""

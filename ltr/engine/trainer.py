@@ -19,7 +19,8 @@ from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
 from ltr.errors import LtrError
-from ltr.methods import WEIGHTS_ALONE, Lane, Method
+from ltr.methods.method import Lane, Method
+from ltr.methods.registry import WEIGHTS_ALONE
 
 CHUNK_SECONDS = 1.0
 """Duration of a chunk that is aimed at."""

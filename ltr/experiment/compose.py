@@ -10,12 +10,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ltr.config import files, groups
+from ltr.config import files, groups, names
 from ltr.config.groups import ARM
 from ltr.config.overrides import overrides
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
+from ltr.experiment import checks
 
 ERRORS = (HydraException, OmegaConfBaseException)
 """What Hydra raises where a configuration cannot be composed."""
@@ -40,10 +41,16 @@ def experiment_of(composed: DictConfig) -> Experiment:
         raise ConfigError(f"{error.full_key}: {str(error).partition(chr(10))[0]}") from None
     experiment = parse(values)  # type: ignore[arg-type]
     files.check_arms(experiment.arms, experiment.arm)
-    from ltr import data
-    from ltr.experiment import transfer  # which import JAX: what is wrong is said before
+    names.require_known(experiment)
+    experiment = names.with_options(experiment)
+    checks.check(experiment)
+    from ltr.data import custom  # which imports NumPy: what is wrong is said before
 
-    pinned = dataclasses.replace(experiment, dataset=data.pinned(experiment.dataset))
+    pinned = dataclasses.replace(experiment, dataset=custom.pinned(experiment.dataset))
+    if experiment.ticket is None:
+        return pinned
+    from ltr.experiment import transfer  # which imports JAX
+
     return transfer.resolved(pinned)
 
 

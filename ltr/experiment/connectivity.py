@@ -23,7 +23,7 @@ from ltr.engine import devices, program
 from ltr.engine.program import Examples
 from ltr.engine.trainer import InitialState, Progress
 from ltr.experiment.session import Session
-from ltr.models import Model, with_statistics
+from ltr.models.model import Model, with_statistics
 from ltr.store.folder import round_name
 from ltr.store.tables import CONNECTIVITY, LaneId
 

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ltr import arms, data
+from ltr.arms.lanes import lanes
 from ltr.core import masks
+from ltr.data import dataset
 from ltr.engine import devices, flops
 from ltr.engine.devices import Placement
 from ltr.engine.packing import Layers
@@ -39,7 +40,7 @@ class Cost(NamedTuple):
 def cost(spec: RunSpec, packed: Layers) -> Cost:
     """About what a run costs whose layers train packed as `packed` has it; reads no data."""
     experiment, times = spec.experiment, spec.schedule
-    facts, kernels = data.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
+    facts, kernels = dataset.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
     steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
     dense = steps.operations
     example = flops.example_operations(spec.model, facts.shape)
@@ -50,7 +51,7 @@ def cost(spec: RunSpec, packed: Layers) -> Cost:
         return example * (count * experiment.dataset.validation + tests * facts.test_examples)
 
     operations = sum(
-        len(arms.lanes(experiment, round_number))
+        len(lanes(experiment, round_number))
         * steps.time(flops.planned(spec.targets[round_number], kernels), packed)
         * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
         for round_number in range(experiment.rounds + 1)

@@ -6,7 +6,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ltr import arms, kernels
+from ltr import kernels
+from ltr.arms.lanes import widest
 from ltr.core import masks
 from ltr.engine import break_even, devices
 from ltr.engine.devices import Placement
@@ -19,7 +20,7 @@ from ltr.experiment.spec import RunSpec
 def place(spec: RunSpec) -> Placement:
     """Choose the devices of a run's lanes; ConfigError if fewer are found than it asks for."""
     experiment = spec.experiment
-    lanes = arms.widest(experiment)
+    lanes = widest(experiment)
     return devices.place(experiment.devices, experiment.lanes_per_device, lanes, lane_bytes(spec))
 
 

@@ -7,7 +7,9 @@ import pandas as pd
 
 from ltr.analysis.early_stopping import early_stop
 from ltr.engine.trainer import Outcome
-from ltr.store.tables import LANE, LaneId
+from ltr.errors import LtrError
+from ltr.methods.registry import METHODS, WATCHED
+from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId
 
 
 def rows(
@@ -43,7 +45,16 @@ def rows(
 
 
 def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
-    notes = [
-        {**lane._asdict(), "early_bird_step": None, **outcome.notes} for lane, outcome in outcomes.items()
+    """What methods note, a column each, missing where another method trained the lane.
+
+    LtrError for a note that no method declares.
+    """
+    declared = {note.name: note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes}
+    noted = {name for outcome in outcomes.values() for name in outcome.notes}
+    if undeclared := noted - set(declared):
+        raise LtrError(f"{min(undeclared)}: noted by a method, but no entry of a method declares this column")
+    columns = [name for name in declared if name in noted or name in RESULTS.names]
+    rows = [
+        {**lane._asdict(), **dict.fromkeys(columns), **outcome.notes} for lane, outcome in outcomes.items()
     ]
-    return pd.DataFrame(notes).astype({"early_bird_step": "Int32"})
+    return pd.DataFrame(rows).astype({name: NULLABLE[declared[name].type] for name in columns})

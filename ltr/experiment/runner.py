@@ -10,13 +10,14 @@ from functools import partial
 
 import pandas as pd
 
-from ltr import data, trackers
-from ltr.analysis import claims, verdicts
+from ltr.analysis import checks as claims
+from ltr.analysis import verdicts
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
-from ltr.arms import missing
+from ltr.arms.lanes import missing
 from ltr.config.schema import Claims, Experiment
 from ltr.core import cache_paths
+from ltr.data import custom
 from ltr.engine import devices
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
@@ -37,7 +38,9 @@ from ltr.store.catalog import FINISHED, SCHEMA_VERSION
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
-from ltr.trackers import Tracked
+from ltr.trackers import tracking
+from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracking import Tracked
 
 log = logging.getLogger("ltr")
 
@@ -60,8 +63,8 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
     """
     devices.start(cache_paths.compiled())
     claims.check(experiment)
-    trackers.require(experiment.tracker)
-    for line in data.status_lines(experiment.dataset):
+    tracking.require(experiment.tracker)
+    for line in custom.status_lines(experiment.dataset):
         print(line, file=sys.stderr, flush=True)
     with _warnings_shown(), open_run(experiment) as folder:
         folder.require_same(experiment)
@@ -69,8 +72,8 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
         trained = False
         for asked in _looks(experiment, folder):
             trained |= _complete(asked, folder, stop, words)
-        if not trained and experiment.tracker != "none":
-            print(f"ltr: {trackers.idle(experiment.tracker)}", file=sys.stderr, flush=True)
+        if not trained and TRACKERS[experiment.tracker].code:
+            print(f"ltr: {tracking.idle(experiment.tracker)}", file=sys.stderr, flush=True)
         _conclude(asked, folder, words)
 
 
@@ -182,8 +185,8 @@ def open_session(spec: RunSpec, folder: RunFolder) -> Session:
 def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
-    subject = trackers.subject(experiment, folder.path)
-    with trackers.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
+    subject = tracking.subject(experiment, folder.path)
+    with tracking.track(experiment.tracker, subject) as tracked, display(sys.stderr) as shown:
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
@@ -193,7 +196,7 @@ def _train(session: Session, stop: Stop, table: "RoundTable") -> None:
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Show a round, averaged over what was asked for."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round_number, trackers.scalars(metrics, results, round_number))
+    tracked.add(round_number, tracking.scalars(metrics, results, round_number))
 
 
 class RoundTable:

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr import arms, data, pruning
+from ltr.arms.lanes import methods
+from ltr.data import dataset
 from ltr.data.augmentation import augmentation
 from ltr.engine import program
 from ltr.engine.flops import Costs, costs
@@ -16,7 +17,8 @@ from ltr.engine.trainer import Trainer
 from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
-from ltr.methods import METHODS, WATCHED
+from ltr.methods.registry import method
+from ltr.pruning.prune import pruned
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
 """Compiler options of what is called a few times: drawing ResNet-20's weights compiles in 4 s, not 10."""
@@ -55,19 +57,19 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
     """
     experiment, method_context = spec.experiment, spec.method_context
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
-    examples = program.examples(data.load(experiment.dataset, experiment.data_dir))
+    examples = program.examples(dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
             spec.model,
-            (METHODS | WATCHED)[name](method_context),
+            method(name).load()(method_context),
             experiment.batch_size,
             augment,
             experiment.test_curves,
         )
-        for name in arms.methods(experiment)
+        for name in methods(experiment)
     }
-    prunable = pruning.pruned(spec.model.layer_types, experiment.pruning.rates)
+    prunable = pruned(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 
@@ -76,7 +78,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
 
     def sample_batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        chosen = data.of_each_class(np.asarray(examples.labels), EXAMPLES_PER_CLASS, generator)
+        chosen = dataset.of_each_class(np.asarray(examples.labels), EXAMPLES_PER_CLASS, generator)
         images = program.normalise(examples.images[chosen], examples)
         return np.asarray(images), np.asarray(examples.labels[chosen])
 

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from ltr import arms, pruning
-from ltr.arms import ArmContext, Subnetwork
+from ltr.arms import lanes
+from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.start import start
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.engine import flops
@@ -18,10 +19,12 @@ from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
-from ltr.methods import WATCHED, WEIGHTS_ALONE, MethodInput
+from ltr.methods.method import MethodInput
+from ltr.methods.registry import WATCHED, WEIGHTS_ALONE
+from ltr.pruning import prune
 from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
@@ -73,7 +76,7 @@ class Session:
 
     def missing_lanes(self, round_number: int) -> list[LaneId]:
         """Lanes of a round that the run's tables lack."""
-        return arms.missing(self.experiment, round_number, self.folder.finished)
+        return lanes.missing(self.experiment, round_number, self.folder.finished)
 
     def draw_initial_weights(self, observer: Observer) -> None:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
@@ -112,10 +115,10 @@ class Session:
             mask = self.runtime.tickets.mask(round_number, replicate, dense)
             return Subnetwork(mask, masks.apply(mask, first["origin"]))
         config, evidence = self.experiment, self._evidence(round_number, replicate)
-        mask = pruning.prune(
+        mask = prune.prune(
             config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round_number]
         )
-        rewind = REWINDINGS[config.rewind.name].weights
+        rewind = REWINDINGS[config.rewind.name].load()
         return Subnetwork(mask, rewind(mask, evidence.trained, first["origin"]))
 
     def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
@@ -123,8 +126,8 @@ class Session:
         experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
         context = self._arm_context(lane.replicate, ticket)
-        mask, weights = arms.start(experiment.arm[lane.arm], context, key)
-        method = arms.method(experiment, lane.arm)
+        mask, weights = start(experiment.arm[lane.arm], context, key)
+        method = lanes.method(experiment, lane.arm)
         if method in WATCHED and not following:
             method = WEIGHTS_ALONE
         beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
@@ -206,7 +209,7 @@ class Session:
             return self._evidence(1, replicate)
 
         def one_shot() -> Any:
-            return pruning.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
+            return prune.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
         def network(key: jax.Array) -> ScoringInput:
             model = self.spec.model._replace(layer_types=layer_types)
@@ -220,7 +223,7 @@ class Session:
             first["origin"],
             dense=lambda: dense().trained,
             one_shot=one_shot,
-            rewind=REWINDINGS[config.rewind.name].weights,
+            rewind=REWINDINGS[config.rewind.name].load(),
             init=self.runtime.init,
             network=network,
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.engine.program import Metrics
 from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
-from ltr.methods import Lane
+from ltr.methods.method import Lane
 from ltr.store.tables import LaneId
 
 FORMAT = 4

@@ -6,16 +6,15 @@ from typing import Any, Self
 
 import jax
 
-from ltr import arms, data, methods, models, pruning
 from ltr.config.schema import Experiment
-from ltr.core import optimizers, schedule
+from ltr.core import optimizers
 from ltr.core.schedule import Schedule
-from ltr.data.augmentation import augmentation
+from ltr.data import dataset
 from ltr.errors import ConfigError
-from ltr.methods import MethodContext
-from ltr.models import Model
-from ltr.pruning import rewinding
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.experiment import checks
+from ltr.methods.method import MethodContext
+from ltr.models.model import Model
+from ltr.models.registry import build
 from ltr.pruning.targets import targets
 
 
@@ -38,15 +37,10 @@ class RunSpec:
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Self:
         """Validate a configuration; ConfigError names the knob that is wrong."""
-        arms.check(experiment)
-        pruning.check(experiment.pruning)
-        rewinding.check(experiment)
-        augmentation(experiment.dataset)
-        facts = data.describe(experiment.dataset)
-        model = models.build(experiment.model, facts.shape, facts.classes)
-        span = REWINDINGS[experiment.rewind.name].span
-        times = schedule.resolve(experiment, data.training_examples(experiment.dataset), span)
-        methods.check(experiment, times)
+        checks.check_parts(experiment)
+        facts = dataset.describe(experiment.dataset)
+        times = checks.schedule_of(experiment, facts, dataset.training_examples(experiment.dataset))
+        model = build(experiment.model, facts.shape, facts.classes)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
         counts = targets(
             experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes

@@ -1,7 +1,8 @@
 """Titles of figures and pages."""
 
-from ltr import data, models
 from ltr.config.schema import Experiment
+from ltr.data import registry as data
+from ltr.models import registry as models
 
 
 def title(experiment: Experiment) -> str:

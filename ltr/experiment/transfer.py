@@ -17,6 +17,7 @@ from ltr.config.parse import by_densities
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
+from ltr.pruning.registry import REWINDINGS
 from ltr.store import catalog
 from ltr.store.folder import round_name
 from ltr.store.groups import Groups
@@ -58,7 +59,7 @@ def resolved(experiment: Experiment) -> Experiment:
     )
     if not at:
         wanted = by_densities(wanted)
-    if wanted.rewind.name != "weights":
+    if not REWINDINGS[wanted.rewind.name].restores_weights:
         raise ConfigError(f"rewind={wanted.rewind.name}: must be weights with ticket={name}")
     if wanted.model != source.model:
         raise ConfigError(f"ticket={name}: is of model={source.model.name}, this run of {wanted.model.name}")

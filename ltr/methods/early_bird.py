@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ltr import pruning
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods import weights
 from ltr.methods.method import Lane, Method, MethodContext, MethodInput, tie_key
-from ltr.pruning import compiled
+from ltr.pruning import compiled, prune
+from ltr.pruning.registry import SCOPES
 
 QUEUE = 5
 """Masks, one an epoch, that have to agree."""
@@ -59,8 +59,8 @@ def look(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
     """The lane's memory after a look at the mask that its weights after `step` steps would have."""
     before, key = lane.method_state, tie_key(lane, "early bird")
     sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
-    if context.pruning.scope == "global":
-        worth = pruning.spare(sizes, context.model.layer_types, context.pruning.rates)
+    if SCOPES[context.pruning.scope].compares_layers:
+        worth = prune.spare(sizes, context.model.layer_types, context.pruning.rates)
         drawn = compiled.globally(worth, lane.mask, before["target"], key)
     else:
         drawn = compiled.layerwise(sizes, lane.mask, before["target"], key)

@@ -12,7 +12,7 @@ from ltr.config.schema import Pruning
 from ltr.core import masks, rng
 from ltr.core.optimizers import Optimizer
 from ltr.kernels import Images
-from ltr.models import Model
+from ltr.models.model import Model
 
 Array = jax.Array | np.ndarray
 """An array on a device, or on its way there or back."""
@@ -69,7 +69,7 @@ class Method(NamedTuple):
         begin: beginning -> a lane's `params` and `method_state`, NumPy arrays.
         step: a step of the training.
         network: lane -> the mask and the weights of the network that it stands for.
-        notes: a lane at its end, on the host -> what to add to its row of the results table.
+        notes: a lane at its end, on the host -> the columns that its entry of the registry declares.
         packs: whether it trains packed lanes too: it asks nothing of weights that are not kept.
     """
 

@@ -4,25 +4,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 
 from ltr.core import masks
 from ltr.kernels import Images
+from ltr.methods import rigl_schedule
 from ltr.methods.method import Lane, Method, MethodContext, apply_update, loss_of, no_notes, tie_key
 from ltr.methods.weights import begin, network
-from ltr.models import with_statistics
+from ltr.models.model import with_statistics
 from ltr.pruning import compiled, ties
-
-EVERY = 100
-"""Steps between two moves."""
 
 FRACTION = 0.3
 """Fraction of a layer's connections that a move at step 0 drops; later ones less, along a cosine to 0."""
-
-UNTIL = 0.75
-"""The part of the training that has moves."""
 
 
 def build(context: MethodContext) -> Method:
@@ -39,7 +33,7 @@ def build(context: MethodContext) -> Method:
     from 1, and first moves after `EVERY` steps. Both grow among all that are not kept, as here. The
     authors add noise of deviation 1e-5 to |weight|; here equal weights and gradients alone are drawn by lot.
     """
-    last = UNTIL * context.steps
+    last = rigl_schedule.UNTIL * context.steps
 
     def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(context.model, lane, images, labels, step)
@@ -54,20 +48,10 @@ def build(context: MethodContext) -> Method:
             mask = moved_mask(lane.mask, lane.params, gradients, fraction, *draws)
             return with_mask(context.optimizer.direction, lane, mask)
 
-        after = lax.cond(is_move(step, context.steps), move, train)
+        after = lax.cond(rigl_schedule.is_move(step, context.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
     return Method(begin, step, network, no_notes)
-
-
-def is_move(step: Any, steps: int) -> Any:
-    """Whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
-    return (step % EVERY == 0) & (step < UNTIL * steps)
-
-
-def moves(first: int, last: int, steps: int) -> bool:
-    """Whether connections move at all from step `first` to `last`."""
-    return bool(is_move(np.arange(first, last), steps).any())
 
 
 def moved_mask(

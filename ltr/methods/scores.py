@@ -14,7 +14,7 @@ from jax import lax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Lane, MethodContext, MethodInput, Step, apply_update, loss_of
-from ltr.models import with_statistics
+from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 
 

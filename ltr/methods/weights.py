@@ -7,7 +7,7 @@ import jax
 from ltr.core import masks
 from ltr.kernels import Images
 from ltr.methods.method import Lane, Method, MethodContext, MethodInput, apply_update, loss_of, no_notes
-from ltr.models import with_statistics
+from ltr.models.model import with_statistics
 
 
 def build(context: MethodContext) -> Method:

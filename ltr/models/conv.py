@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
-from ltr.models.checks import require_size
-from ltr.models.layers import INITIALIZERS, Conv, Dense, max_pool, scaled
+from ltr.models.layers import Conv, Dense, max_pool, scaled
 from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS
 
 
 class ConvNet(nn.Module):
@@ -57,12 +57,11 @@ def _conv_net(
     config: Config, blocks: tuple[int, ...], image_shape: tuple[int, int, int], classes: int
 ) -> Model:
     """ConfigError for images too small to be pooled once a block."""
-    require_size(config, image_shape, 2 ** len(blocks))
     net = ConvNet(
         tuple(scaled(channels, config.width) for channels in blocks),
         tuple(scaled(width, config.width) for width in (256, 256)),
         classes,
         config.dropout,
-        INITIALIZERS[config.init],
+        INITIALIZERS[config.init].load(),
     )
     return from_linen(net, image_shape)

@@ -12,22 +12,18 @@ import numpy as np
 from ltr.kernels import Pixels, SparseKernel
 from ltr.models import arithmetic
 
-INITIALIZERS = {
-    "glorot": nn.initializers.variance_scaling(1.0, "fan_avg", "normal"),
-    "kaiming": nn.initializers.variance_scaling(2.0, "fan_in", "normal"),
-}
-"""Gaussians of mean 0, not truncated, by the name that `model.init` takes.
+GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
+"""Gaussian of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010), as in Frankle & Carbin (2019)."""
 
-glorot: variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010), as in Frankle & Carbin (2019);
-kaiming: variance 2 / fan_in (He et al., 2015).
-"""
+KAIMING = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+"""Gaussian of variance 2 / fan_in (He et al., 2015)."""
 
 
 class Dense(nn.Module):
     """x [batch, ...], flattened -> [batch, features]."""
 
     features: int
-    kernel_init: Any = INITIALIZERS["glorot"]
+    kernel_init: Any = GLOROT
 
     @nn.compact
     def __call__(self, x: jax.Array | Pixels) -> jax.Array:
@@ -50,7 +46,7 @@ class Conv(nn.Module):
     size: int = 3
     stride: int = 1
     use_bias: bool = True
-    kernel_init: Any = INITIALIZERS["glorot"]
+    kernel_init: Any = GLOROT
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

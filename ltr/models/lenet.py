@@ -7,8 +7,9 @@ import jax
 
 from ltr.config.schema import Model as Config
 from ltr.kernels import Images
-from ltr.models.layers import INITIALIZERS, Dense, scaled
+from ltr.models.layers import GLOROT, Dense, scaled
 from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS
 
 
 class LeNet(nn.Module):
@@ -17,7 +18,7 @@ class LeNet(nn.Module):
     hidden: tuple[int, ...]
     classes: int
     dropout: float = 0.0
-    kernel_init: Any = INITIALIZERS["glorot"]
+    kernel_init: Any = GLOROT
 
     @nn.compact
     def __call__(self, images: Images, train: bool) -> jax.Array:
@@ -31,5 +32,5 @@ class LeNet(nn.Module):
 def lenet_300_100(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
     """LeNet-300-100 of Frankle & Carbin (2019): 266,200 weights on MNIST."""
     hidden = tuple(scaled(width, config.width) for width in (300, 100))
-    net = LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init])
+    net = LeNet(hidden, classes, config.dropout, INITIALIZERS[config.init].load())
     return from_linen(net, image_shape, input_layer="dense_1")

@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
-from ltr.models.checks import require_no_dropout, require_size
-from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
+from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS
 
 
 class Block(nn.Module):
@@ -70,7 +70,5 @@ def _resnet(
     config: Config, groups: tuple[int, ...], blocks: int, image_shape: tuple[int, int, int], classes: int
 ) -> Model:
     """ConfigError for dropout, and for images too small to be halved between groups."""
-    require_no_dropout(config)
-    require_size(config, image_shape, 2 ** (len(groups) - 1))
     channels = tuple(scaled(width, config.width) for width in groups)
-    return from_linen(ResNet(channels, blocks, classes, INITIALIZERS[config.init]), image_shape)
+    return from_linen(ResNet(channels, blocks, classes, INITIALIZERS[config.init].load()), image_shape)

@@ -9,9 +9,9 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
-from ltr.models.checks import require_no_dropout, require_size
-from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, max_pool, scaled
+from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, max_pool, scaled
 from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS
 
 
 class VGG(nn.Module):
@@ -46,8 +46,6 @@ def vgg19(config: Config, image_shape: tuple[int, int, int], classes: int) -> Mo
 
 def _vgg(config: Config, depths: tuple[int, ...], image_shape: tuple[int, int, int], classes: int) -> Model:
     """ConfigError for dropout, and for images too small to be pooled between blocks."""
-    require_no_dropout(config)
-    require_size(config, image_shape, 2 ** (len(depths) - 1))
     channels = (scaled(width, config.width) for width in (64, 128, 256, 512, 512))
     blocks = tuple((width,) * depth for width, depth in zip(channels, depths, strict=True))
-    return from_linen(VGG(blocks, classes, INITIALIZERS[config.init]), image_shape)
+    return from_linen(VGG(blocks, classes, INITIALIZERS[config.init].load()), image_shape)

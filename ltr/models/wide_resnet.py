@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 
 from ltr.config.schema import Model as Config
-from ltr.models.checks import require_size
-from ltr.models.layers import INITIALIZERS, BatchNorm, Conv, Dense, global_average_pool, scaled
+from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
+from ltr.models.registry import INITIALIZERS, WideResNetOptions
 
 STEM = 16
 """Channels of the first convolution, whatever the width."""
@@ -59,10 +59,11 @@ class WideResNet(nn.Module):
         return Dense(self.classes, self.kernel_init, name="output")(global_average_pool(x))
 
 
-def wide_resnet(config: Config, image_shape: tuple[int, int, int], classes: int) -> Model:
+def wide_resnet(
+    config: Config, image_shape: tuple[int, int, int], classes: int, options: WideResNetOptions
+) -> Model:
     """WRN-28-10: 36,461,232 weights on CIFAR-10; `width=0.1` is WRN-28-1, `width=0.2` WRN-28-2."""
     groups = (160, 320, 640)
-    require_size(config, image_shape, 2 ** (len(groups) - 1))
     channels = tuple(scaled(width, config.width) for width in groups)
-    net = WideResNet(channels, 4, classes, config.dropout, INITIALIZERS[config.init])
+    net = WideResNet(channels, options.blocks, classes, config.dropout, INITIALIZERS[config.init].load())
     return from_linen(net, image_shape)

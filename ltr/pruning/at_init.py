@@ -14,14 +14,11 @@ import optax
 
 from ltr.core import masks, rng
 from ltr.errors import LtrError
-from ltr.models import Model
+from ltr.models.model import Model
 from ltr.pruning import selection, sharing
 
 GRASP_TEMPERATURE = 200.0
 """What GraSP divides the logits by."""
-
-SYNFLOW_ROUNDS = 100
-"""Prunings of SynFlow, from density 1 to the last."""
 
 
 class ScoringInput(NamedTuple):
@@ -105,11 +102,12 @@ def random_at_init(network: ScoringInput) -> Any:
     return selection.layerwise(unflatten(scores), dense, unflatten(counts), rng.fold(network.key, "ties"))
 
 
-def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
+def by(score: Score, rounds: int = 1, invert: bool = False) -> AtInit:
     """Prune the lowest scores, in `rounds` steps of equal rate: to density rho^(i/rounds) in the i-th.
 
-    With `sign=-1` prune the highest.
+    With `invert` prune the highest (Frankle et al., 2021): if that does as well, the scores say nothing.
     """
+    sign = -1 if invert else 1
 
     def mask(network: ScoringInput) -> Any:
         found = masks.ones(network.params, network.model.layer_types)
@@ -124,40 +122,6 @@ def by(score: Score, rounds: int = 1, sign: int = 1) -> AtInit:
         return found
 
     return mask
-
-
-_METHODS: dict[str, tuple[Score, int]] = {
-    "snip": (snip, 1),
-    "grasp": (grasp, 1),
-    "synflow": (synflow, SYNFLOW_ROUNDS),
-    "magnitude_at_init": (magnitude_at_init, 1),
-}
-
-AT_INIT: dict[str, AtInit] = {
-    **{name: by(score, rounds) for name, (score, rounds) in _METHODS.items()},
-    "random_at_init": random_at_init,
-}
-"""Ways to prune at initialisation, by name."""
-
-INVERTIBLE = tuple(_METHODS)
-"""Those that `inverted` takes."""
-
-
-def is_drawn(name: str, invert: bool) -> bool:
-    """Return whether the mask depends on the key: by the batch, or by the draw among equal scores.
-
-    The inverse of SynFlow keeps the weights that are cut off from inputs or outputs: all of these score 0.
-    """
-    return name in ("snip", "grasp", "random_at_init") or (name == "synflow" and invert)
-
-
-def inverted(name: str) -> AtInit:
-    """The method that prunes what the named one values most (Frankle et al., 2021).
-
-    If it does as well, the scores say nothing. There is none of `random_at_init`.
-    """
-    score, rounds = _METHODS[name]
-    return by(score, rounds, sign=-1)
 
 
 def _kernels(model: Model, params: Any) -> Any:

@@ -116,22 +116,16 @@ def random(of: PruningInput) -> Any:
     return _kernels(of, lambda initial, trained, kept: generator.random(kept.shape, np.float32))
 
 
-CRITERIA: dict[str, Criterion] = {
-    "magnitude": magnitude,
-    "small_final": small_final,
-    "large_init": large_init,
-    "small_init": small_init,
-    "large_init_large_final": large_init_large_final,
-    "small_init_small_final": small_init_small_final,
-    "magnitude_increase": magnitude_increase,
-    "movement": movement,
-    "random": random,
-}
+def any_sign(initial: np.ndarray, trained: np.ndarray) -> Any:
+    """Everywhere."""
+    return True
 
 
-SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
-    "any": lambda initial, trained: True,
-    "same": lambda initial, trained: np.sign(initial) == np.sign(trained),
-    "different": lambda initial, trained: np.sign(initial) != np.sign(trained),
-}
-"""theta_0, theta_T -> where a weight may be worth anything: `same_sign`, `different_sign` of Zhou et al."""
+def same_sign(initial: np.ndarray, trained: np.ndarray) -> Any:
+    """Where theta_0 and theta_T have the same sign ("same_sign" of Zhou et al.)."""
+    return np.sign(initial) == np.sign(trained)
+
+
+def different_sign(initial: np.ndarray, trained: np.ndarray) -> Any:
+    """Where theta_0 and theta_T have different signs ("different_sign" of Zhou et al.)."""
+    return np.sign(initial) != np.sign(trained)

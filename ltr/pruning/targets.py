@@ -16,9 +16,7 @@ from ltr.config.schema import Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.pruning import sharing
-
-SHARES = {"uniform": sharing.uniform, "erk": sharing.erdos_renyi_kernel}
-"""Scopes that divide a total among the layers."""
+from ltr.pruning.registry import SCOPES
 
 
 def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, params: Any) -> list[Any]:
@@ -34,11 +32,11 @@ def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, p
     rates = jax.tree.leaves(layer_rates(config, prune_rate, layer_types))
     names, structure = jax.tree.flatten(masks.layer_names(layer_types))
     shapes = [leaf.shape for leaf in jax.tree.leaves(masks.where(layer_types, params))]
-    if config.scope == "layerwise":
+    if not SCOPES[config.scope].has_total:
         counts = _each_by_rate(shapes, rates, rounds)
     else:
         totals = _totals(config, [math.prod(shape) for shape in shapes], rates, rounds)
-        if config.scope == "global":
+        if SCOPES[config.scope].compares_layers:
             return totals
         counts = _shared(config, shapes, rates, totals, names)
     return [jax.tree.unflatten(structure, of_round) for of_round in counts]
@@ -51,7 +49,7 @@ def kept(target: Any) -> int:
 
 def met_by(config: Pruning, mask: Any) -> Any:
     """Return the target that a mask meets exactly."""
-    return masks.count(mask) if config.scope == "global" else jax.tree.map(np.count_nonzero, mask)
+    return masks.count(mask) if SCOPES[config.scope].compares_layers else jax.tree.map(np.count_nonzero, mask)
 
 
 def layer_rates(config: Pruning, prune_rate: float, layer_types: Any) -> Any:
@@ -67,7 +65,7 @@ def layer_rates(config: Pruning, prune_rate: float, layer_types: Any) -> Any:
                 f"pruning.rates.{kind}={multiple}: times prune_rate={prune_rate} must be less than 1"
             )
     used = {kind for kind in jax.tree.leaves(layer_types) if rates[kind]}
-    if config.scope != "layerwise" and len({rates[kind] for kind in used}) > 1:
+    if SCOPES[config.scope].has_total and len({rates[kind] for kind in used}) > 1:
         raise ConfigError(
             f"pruning.scope={config.scope}: pruning.rates must be equal, or 0 for layers never pruned"
         )
@@ -121,7 +119,7 @@ def _shared(
     spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
     found: list[Sequence[int]] = []
     for round_number, total in enumerate(totals):
-        shares = SHARES[config.scope]([shapes[n] for n in pruned], total - spared)
+        shares = SCOPES[config.scope].load()([shapes[n] for n in pruned], total - spared)
         kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
         if 0 in kept:
             raise ConfigError(

@@ -5,8 +5,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.inference import FEWEST
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.report.formatting import listed, percent, replicates, without_nan
 from ltr.report.summary_text import Found

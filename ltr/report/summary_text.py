@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS, REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.statistics import Estimate, difference_from_dense, paired_difference
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict

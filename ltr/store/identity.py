@@ -8,10 +8,10 @@ result (`ltr.config.schema.NotInRunId`).
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from ltr.config.schema import Experiment, NotInRunId, to_dict
+from ltr.config.walk import by_name, is_marked
 
 
 def canonical(node: Any) -> dict[str, Any]:
@@ -36,28 +36,6 @@ def decisive(experiment: Experiment) -> dict[str, Any]:
     Of the arms, which are no part of the identity, what each of them is.
     """
     return {name: value for name, value, hint in by_name(experiment) if not is_marked(hint, NotInRunId)}
-
-
-def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every knob below a config dataclass, every arm's among them.
-
-    Yields its dotted name, its value as plain data, and its annotated type, for `is_marked`.
-    """
-    hints = get_type_hints(type(node), include_extras=True)
-    for field in dataclasses.fields(node):
-        value, name = getattr(node, field.name), prefix + field.name
-        if dataclasses.is_dataclass(hints[field.name]):
-            yield from by_name(value, f"{name}.")
-        elif name == "arm":
-            for arm, definition in value.items():
-                yield from by_name(definition, f"{name}.{arm}.")
-        else:
-            yield name, to_dict(value), hints[field.name]
-
-
-def is_marked(hint: Any, marker: type) -> bool:
-    """Whether the annotated type of a knob bears a marker of `ltr.config.schema`."""
-    return any(isinstance(extra, marker) for extra in get_args(hint))
 
 
 def run_id(experiment: Experiment) -> str:

@@ -5,9 +5,10 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ltr.config.parse import generic
+from ltr.config.parse import generic, knobs
 from ltr.config.schema import Arm, Experiment, Extends, OfMachine
-from ltr.store.identity import by_name, decisive, is_marked
+from ltr.config.walk import by_name, is_marked
+from ltr.store.identity import decisive
 
 SHARED = ("seed", "ticket", "batch_size", "dataset.", "model.")
 """How the knobs begin that, where they are the same, make replicates start from the same weights."""
@@ -29,14 +30,15 @@ def settings(experiment: Experiment) -> dict[str, Any]:
     return {
         name: value
         for name, value, hint in by_name(asked)
-        if value != default[name] and not is_marked(hint, OfMachine)
+        if (name not in default or value != default[name]) and not is_marked(hint, OfMachine)
     }
 
 
 def listed() -> dict[str, Any]:
     """Every knob that `settings` may name, and its default; those of an arm are `arm.NAME....`."""
     schema = dataclasses.replace(Experiment(), arm={"NAME": Arm()})
-    return {name: value for name, value, hint in by_name(schema) if not is_marked(hint, OfMachine)}
+    of_schema = {name: value for name, value, hint in by_name(schema) if not is_marked(hint, OfMachine)}
+    return {knob.name: knob.default for knob in knobs() if knob.entry} | of_schema
 
 
 @functools.cache

@@ -73,8 +73,17 @@ RESULTS = pa.schema(
 its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
 (see `ltr.engine.flops`).
 
-`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`).
+`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`). Further
+columns are what other methods note (see `ltr.methods.registry.Note`).
 """
+
+NULLABLE = {
+    "int32": pd.Int32Dtype(),
+    "float64": pd.Float64Dtype(),
+    "bool": pd.BooleanDtype(),
+    "string": pd.StringDtype(),
+}
+"""Types of further columns, whose values may be missing, by their names in Arrow."""
 
 TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
 """A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""
@@ -118,8 +127,11 @@ def read(folder: Path, name: str) -> pd.DataFrame:
         return SCHEMAS[name].empty_table().to_pandas()
     problem = ""
     try:
-        problem = _mismatch(pq.read_schema(path), SCHEMAS[name])
-        table = pq.read_table(path, schema=SCHEMAS[name], page_checksum_verification=True)
+        found = pq.read_schema(path)
+        problem = _mismatch(found, SCHEMAS[name])
+        further = [field for field in found if field.name not in SCHEMAS[name].names]
+        schema = pa.schema([*SCHEMAS[name], *further])
+        table = pq.read_table(path, schema=schema, page_checksum_verification=True)
         problem = problem or _null(table)
     except PermissionError:
         raise LtrError(f"{path}: may not be read") from None
@@ -127,7 +139,9 @@ def read(folder: Path, name: str) -> pd.DataFrame:
         problem = problem or "damaged"
     if problem:
         raise LtrError(f"{path}: {problem}; {_remedy(folder, name)}")
-    return table.to_pandas()
+    return table.to_pandas().astype(
+        {field.name: NULLABLE[kind] for field in further if (kind := str(field.type)) in NULLABLE}
+    )
 
 
 def _mismatch(found: pa.Schema, wanted: pa.Schema) -> str:
@@ -167,8 +181,8 @@ def _remedy(folder: Path, name: str) -> str:
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder, whole or not at all."""
     order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
-    table = pa.Table.from_pandas(
-        frame.sort_values(order, kind="stable"), schema=SCHEMAS[name], preserve_index=False
-    )
+    further = frame.columns.difference(SCHEMAS[name].names, sort=False)
+    schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])
+    table = pa.Table.from_pandas(frame.sort_values(order, kind="stable"), schema=schema, preserve_index=False)
     with atomic.replacing(folder / f"{name}.parquet") as file:
         pq.write_table(table.replace_schema_metadata(None), file, write_page_checksum=True)

@@ -10,7 +10,7 @@ import time
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from ltr.trackers import End, Scalar, Subject
+from ltr.trackers.tracking import End, Scalar, Subject
 
 EXPERIMENT = "ltr"
 BATCH = 1000

@@ -6,7 +6,7 @@ that name has already, so the folder of each session holds all rounds: `wandb sy
 
 import wandb
 
-from ltr.trackers import End, Scalar, Subject
+from ltr.trackers.tracking import End, Scalar, Subject
 
 PROJECT = "ltr"
 

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from ltr.analysis import verdicts as room
-from ltr.analysis.claims import CLAIMS, SUPPORTED, UNDECIDED, Evidence
+from ltr.analysis.claims import SUPPORTED, UNDECIDED, Evidence
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, cost, look, verdicts, with_look
 from ltr.config.schema import Experiment
 from ltr.store.looks import Look

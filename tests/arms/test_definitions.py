@@ -1,18 +1,14 @@
 """Which arms there can be, which lanes they have in a round, and how those train."""
 
 import dataclasses
-from typing import Any
 
 import pytest
 
-from ltr import arms
-from ltr.arms import connections, weights
-from ltr.config.parse import knobs
+from ltr.arms import checks as arm_checks
+from ltr.arms import lanes as arm_lanes
 from ltr.config.schema import Arm, Experiment, Optimizer
 from ltr.errors import ConfigError
 from ltr.experiment import compose
-from ltr.methods import METHODS
-from ltr.pruning import at_init
 from ltr.store.tables import LaneId
 
 ARMS = compose.from_words([]).arm
@@ -20,7 +16,10 @@ ARMS = compose.from_words([]).arm
 
 
 def test_round_0_has_tickets_alone() -> None:
-    assert arms.lanes(Experiment(replicates=2), 0) == [LaneId(0, 0, "ticket", 0), LaneId(0, 1, "ticket", 0)]
+    assert arm_lanes.lanes(Experiment(replicates=2), 0) == [
+        LaneId(0, 0, "ticket", 0),
+        LaneId(0, 1, "ticket", 0),
+    ]
 
 
 def test_a_later_round_has_every_arm_tickets_first() -> None:
@@ -29,7 +28,7 @@ def test_a_later_round_has_every_arm_tickets_first() -> None:
         replicates=2,
         arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=2)},
     )
-    assert [lane[1:] for lane in arms.lanes(experiment, 4)] == [
+    assert [lane[1:] for lane in arm_lanes.lanes(experiment, 4)] == [
         (0, "ticket", 0),
         (1, "ticket", 0),
         (0, "random_reinit", 0),
@@ -44,7 +43,9 @@ def test_a_later_round_has_every_arm_tickets_first() -> None:
 def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
     experiment = Experiment(rounds=15, replicates=1)
     lanes = [
-        lane for round_number in range(experiment.rounds + 1) for lane in arms.lanes(experiment, round_number)
+        lane
+        for round_number in range(experiment.rounds + 1)
+        for lane in arm_lanes.lanes(experiment, round_number)
     ]
     assert sum(lane.arm == "ticket" for lane in lanes) == 16
     assert len(lanes) == 16 + 3 * 15
@@ -58,7 +59,6 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(arms=("ticket", "random_masc")),
             "arms: unknown arm random_masc; did you mean random_mask",
         ),
-        (Experiment(arm={**ARMS, "one_shot": Arm(mask="one_shoot")}), "arm.one_shot.mask=one_shoot: unknown"),
         (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
@@ -68,7 +68,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
         ),
         (
             Experiment(arm={**ARMS, "x": Arm(method="supermask", pruned="frozen")}),
-            "arm.x.method=supermask: chooses among the initial weights; needs arm.x.weights=initial",
+            "arm.x.method=supermask: needs arm.x.weights=initial$",
         ),
         (
             Experiment(arm={**ARMS, "x": Arm(method="rigl", pruned="frozen")}),
@@ -78,7 +78,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
             Experiment(
                 arm={**ARMS, "x": Arm(method="edge_popup", weights="initial", pruned="frozen", noise=1)}
             ),
-            "arm.x.method=edge_popup: chooses among the initial weights; needs .* no shuffle, signs or noise",
+            "arm.x.method=edge_popup: needs arm.x.noise=0.0$",
         ),
         (
             Experiment(arms=("ticket", "frozen"), arm=ARMS, optimizer=Optimizer(weight_decay=0.1)),
@@ -88,43 +88,28 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
 )
 def test_arms_that_cannot_be(experiment: Experiment, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}"):
-        arms.check(experiment)
+        arm_checks.check(experiment)
 
 
 def test_frozen_weights_whose_scores_are_trained_do_not_mind_weight_decay() -> None:
     decaying = Optimizer(weight_decay=0.1)
-    arms.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
+    arm_checks.check(Experiment(arms=("ticket", "supermask"), arm=ARMS, optimizer=decaying))
 
 
 def test_the_ticket_alone_is_watched() -> None:
     experiment = Experiment(early_bird=True)
-    assert arms.method(experiment, "ticket") == "early_bird"
-    assert arms.method(experiment, "random_mask") == "weights"
-    assert arms.method(Experiment(), "ticket") == "weights"
-    assert arms.methods(experiment) == {"weights", "early_bird"}
+    assert arm_lanes.method(experiment, "ticket") == "early_bird"
+    assert arm_lanes.method(experiment, "random_mask") == "weights"
+    assert arm_lanes.method(Experiment(), "ticket") == "weights"
+    assert arm_lanes.methods(experiment) == {"weights", "early_bird"}
 
 
 def test_lanes_that_train_by_one_method_can_train_at_once() -> None:
     experiment = Experiment(arms=("ticket", "random_mask", "rigl"), replicates=3, arm=ARMS)
-    assert arms.widest(experiment) == 6
-    assert arms.widest(dataclasses.replace(experiment, early_bird=True)) == 3
-    assert arms.widest(dataclasses.replace(experiment, rounds=0)) == 3
+    assert arm_lanes.widest(experiment) == 6
+    assert arm_lanes.widest(dataclasses.replace(experiment, early_bird=True)) == 3
+    assert arm_lanes.widest(dataclasses.replace(experiment, rounds=0)) == 3
 
 
 def test_arms_that_can_be() -> None:
-    arms.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))
-
-
-@pytest.mark.parametrize(
-    ("knob", "registry"),
-    [
-        ("mask", {**connections.MASKS, **at_init.AT_INIT}),
-        ("shuffle", {"none", *connections.SHUFFLES}),
-        ("weights", weights.WEIGHTS),
-        ("pruned", weights.PRUNED),
-        ("method", METHODS),
-    ],
-)
-def test_a_knob_says_every_name_that_it_takes(knob: str, registry: dict[str, Any]) -> None:
-    (meaning,) = (known.meaning for known in knobs() if known.name == f"arm.NAME.{knob}")
-    assert [name for name in registry if name not in meaning] == []
+    arm_checks.check(Experiment(arm={**ARMS, "random_reinit": Arm(weights="reinit", draws=15)}))

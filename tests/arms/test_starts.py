@@ -8,18 +8,22 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import arms, pruning
-from ltr.arms import ArmContext, Subnetwork
+from ltr.arms import checks as arm_checks
+from ltr.arms import start as arm_start
+from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.registry import MASKS, AtInitEntry
 from ltr.config.schema import Experiment, LayerRates, Optimizer, Pruning
 from ltr.core import masks, optimizers, rng
 from ltr.experiment import compose
 from ltr.experiment.session import Session
-from ltr.methods import METHODS, SCORES, MethodContext
-from ltr.models import Model
+from ltr.methods.method import MethodContext
+from ltr.methods.registry import METHODS
+from ltr.models.model import Model
 from ltr.pruning import at_init, sharing
-from ltr.pruning import pruned as prunable_types
+from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.prune import pruned as prunable_types
+from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId
 
@@ -30,7 +34,7 @@ ZERO = [name for name, arm in ARMS.items() if arm.pruned == "zero"]
 LAYERWISE = [
     name
     for name, arm in ARMS.items()
-    if arm.shuffle in ("none", "layerwise", "by_input") and arm.mask not in at_init.AT_INIT
+    if arm.shuffle in ("none", "layerwise", "by_input") and not isinstance(MASKS[arm.mask], AtInitEntry)
 ]
 BY_DEFAULT = Pruning()
 KEY = rng.fold(rng.root(0, 0), "an arm", 1, 0)
@@ -66,7 +70,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         params,
         dense=lambda: trained(params, 0),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
-        rewind=REWINDINGS["weights"].weights,
+        rewind=REWINDINGS["weights"].load(),
         init=jax.jit(network.init),
         network=lambda key: at_init.ScoringInput(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
@@ -96,7 +100,7 @@ def counts(mask: Any) -> list[int]:
 
 def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Subnetwork:
     """What an arm starts from."""
-    return arms.start(ARMS[name], context, key)
+    return arm_start.start(ARMS[name], context, key)
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -121,7 +125,7 @@ def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, con
     lanes = [LaneId(1, 0, name, draw) for draw in (0, 0, 1)]
     once, again, other = (started(context, lane) for lane in lanes)
     assert same(once, again)
-    assert same(once, other) is not arms.is_drawn(ARMS[name])
+    assert same(once, other) is not arm_checks.is_random(ARMS[name])
 
 
 def test_no_two_arms_start_from_the_same_and_train_alike(context: ArmContext) -> None:
@@ -223,7 +227,7 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
         assert kernel.tobytes() == np.where(kept, rewind_params, np.float32(0)).tobytes()
 
 
-@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.method in SCORES])
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if METHODS[arm.method].trains_scores])
 def test_what_trains_scores_chooses_among_all_initial_weights(name: str, context: ArmContext) -> None:
     mask, weights = begin(name, context)
     assert same(mask, context.ticket.mask)
@@ -307,7 +311,9 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         init=context.init,
         sample_batch=batch,
         prunable=prunable_types(model.layer_types, pruning.rates),
-        trainer=SimpleNamespace(methods={name: build(method_context) for name, build in METHODS.items()}),
+        trainer=SimpleNamespace(
+            methods={name: entry.load()(method_context) for name, entry in METHODS.items()}
+        ),
     )
     saved = {
         "initial": context.initial,
@@ -320,14 +326,14 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     return session.initial_state(lane, context.ticket)
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, context: ArmContext) -> None:
     first, second = (started(context, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
     assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arms.is_drawn(ARMS[name])])
+@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
 def test_0_is_a_seed(arm: str, context: ArmContext) -> None:
     lane = LaneId(1, 0, arm, 0)
     assert same(started(context, lane), started(context, lane))

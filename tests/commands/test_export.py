@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import ltr
-from ltr import data
 from ltr.cli import main
+from ltr.data import dataset as data
 from ltr.export.compact import logits
 
 Captured = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ltr.cli import main
-from ltr.data import status_lines
+from ltr.data.custom import status_lines
 from ltr.experiment.compose import from_words
 
 

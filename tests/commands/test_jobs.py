@@ -15,7 +15,6 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 
-from ltr.cli import main
 from ltr.commands import jobs, sweep
 from ltr.commands.jobs import Job, Journal
 from ltr.config.schema import Experiment
@@ -42,13 +41,11 @@ def pickling(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int)
     return returned
 
 
-@pytest.fixture(params=["in this process", "pickled"])
-def launched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether jobs are pickled, as if they ran elsewhere."""
-    if request.param == "pickled":
-        monkeypatch.setattr(BasicLauncher, "launch", pickling)
-        monkeypatch.setattr(sweep, "is_remote", lambda _: True)
-    return bool(request.param == "pickled")
+@pytest.fixture
+def pickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are pickled, as if they ran elsewhere."""
+    monkeypatch.setattr(BasicLauncher, "launch", pickling)
+    monkeypatch.setattr(sweep, "is_remote", lambda _: True)
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> list[int]:
@@ -60,6 +57,10 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
         if error := errors.get(experiment.seed) or stop.error():
             raise error
 
+    def validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
+        return Experiment(output_root=dict(word.split("=", 1) for word in words)["output_root"].strip("'"))
+
+    monkeypatch.setattr(sweep, "_validated", validated)  # which takes long
     monkeypatch.setattr(runner, "conduct", conduct)
     return begun
 
@@ -68,24 +69,26 @@ MAIN = "import sys; from ltr.cli import main; sys.exit(main())"
 SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
 
 
-@pytest.mark.parametrize("launched", ["pickled"], indirect=True)
-@pytest.mark.usefixtures("launched")
-@pytest.mark.parametrize(
-    ("error", "said", "code"),
-    [
-        (DataNotFoundError("gone"), "gone", 3),
-        (RuntimeError("out of\nmemory"), "RuntimeError: out of memory", 1),
-    ],
-)
-def test_a_job_that_fails_is_named_and_stops_no_other(
-    error: Exception, said: str, code: int, ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("pickled")
+def test_jobs_that_fail_are_named_and_stop_no_other(
+    ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(monkeypatch, {1: error})
-    assert ltr_run("-m", "seed=0,1", *SHORT) == code
-    assert capsys.readouterr().err.splitlines()[-2:] == [
-        f"ltr run: job 1 (seed=1): {said}",
-        "ltr run: 1 of 2 jobs failed, see above",
+    fail(monkeypatch, {0: DataNotFoundError("gone"), 1: RuntimeError("out of\nmemory")})
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 3
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        "ltr run: job 0 (seed=0): gone",
+        "ltr run: job 1 (seed=1): RuntimeError: out of memory",
+        "ltr run: 2 of 2 jobs failed, see above",
     ]
+
+
+@pytest.mark.usefixtures("pickled")
+def test_a_signal_to_a_job_elsewhere_stops_that_job_alone(
+    ltr_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = fail(monkeypatch, {0: StoppedError(15, "stopped by SIGTERM")})
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 143
+    assert begun == [0, 1]
 
 
 def test_a_table_of_the_runs_ends_a_sweep(
@@ -106,14 +109,13 @@ def test_a_table_of_the_runs_ends_a_sweep(
 
 
 def test_a_signal_stops_the_jobs_of_this_process(
-    launched: bool, ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Elsewhere a signal stops the job that it was sent to, and the launching process stops the others."""
     begun = fail(monkeypatch, {0: StoppedError(15, "stopped by SIGTERM; the same command goes on from here")})
     assert ltr_run("-m", "seed=0,1", *SHORT) == 143
-    assert begun == ([0, 1] if launched else [0])
+    assert begun == [0]
     ended = [json.loads(path.read_text()) for path in sorted(root.glob("sweeps/*/job_*.json"))]
-    assert [job["exit_code"] for job in ended] == [143, 0 if launched else 143]
+    assert [job["exit_code"] for job in ended] == [143, 143]
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "ltr run: stopped by SIGTERM; the same command goes on from here"
 
@@ -156,30 +158,35 @@ def test_jobs_are_kept_in_order(tmp_path: Path) -> None:
     assert jobs.lost([["a=1"], ["output_root='a b'"]], [Job(0, ["a=1"])])[0].words == ["output_root=a b"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
-def test_launchers_that_there_are(launcher: str, tmp_path: Path, capsys: Captured) -> None:
+LAUNCHERS = {"joblib": "joblib", "submitit": "submitit_local"}
+
+
+def sweep_by(launcher: str, *words: str) -> list[str]:
+    """The command of a sweep whose jobs run in other processes; skips where the launcher is not installed."""
     pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
+    return [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={LAUNCHERS[launcher]}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_launchers_that_there_are(launcher: str, tmp_path: Path) -> None:
     words = ["dataset=digits,kmnist", f"output_root={tmp_path}", f"data_dir={tmp_path}", "arms=[ticket]"]
-    name = {"submitit": "submitit_local"}.get(launcher, launcher)
-    assert main(["run", "-m", *words, *SHORT, "sparse=never", f"hydra/launcher={name}"]) == 3
-    out, err = capsys.readouterr()
-    assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in err
-    assert out.splitlines()[-1].split()[3] == "finished"
+    command = sweep_by(launcher, *words, *SHORT, "sparse=never")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in ended.stderr
+    assert ended.stdout.splitlines()[-1].split()[3] == "finished"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit"])
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_sigterm_stops_jobs_elsewhere_after_a_checkpoint(launcher: str, tmp_path: Path) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
-    name = {"submitit": "submitit_local"}.get(launcher, launcher)
     words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0", "steps=1000000", "sparse=never"]
-    command = [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={name}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    command, said = sweep_by(launcher, *words), tmp_path / "said.txt"
+    with said.open("w") as err, subprocess.Popen(command, stderr=err, stdout=err) as process:
         while not list(tmp_path.glob("*/checkpoints/initial")) and process.poll() is None:
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=100)
-    assert process.returncode == 143
-    assert err.decode().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes on")
+        assert process.wait() == 143
+    assert said.read_text().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes")
     assert list(tmp_path.glob("*/checkpoints/under_way"))

@@ -252,9 +252,9 @@ def test_a_wrong_configuration(word: str, said: str, ltr_run: Run, root: Path, c
 
 
 def test_a_network_that_does_not_fit_the_data(
-    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ltr_run: Run, root: Path, capsys: Captured, registered: Any
 ) -> None:
-    monkeypatch.setitem(DATASETS, "digits", dataclasses.replace(DATASETS["digits"], shape=(1, 64, 1)))
+    registered(DATASETS, dataclasses.replace(DATASETS["digits"], shape=(1, 64, 1)))
     assert ltr_run("model=conv2") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "ltr run: model.name=conv2: needs images of at least 2x2, these are (1, 64, 1)"

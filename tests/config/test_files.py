@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ltr import arms
+from ltr.arms import checks as arms
 from ltr.cli import main
 from ltr.config import groups
 from ltr.config.files import base_choices, check, problem
@@ -117,7 +117,7 @@ def test_a_file_that_is_no_text(write: Write) -> None:
             ":2: optimizer.lr: unknown knob; did you mean optimizer.le",
         ),
         ("pruning/mine", "rates:\n  conv: -1\n", ":2: pruning.rates.conv=-1: must be a number >= 0"),
-        ("rewind/mine", "name: [a]\n", ":1: rewind.name=[a]: must be a word"),
+        ("rewind/mine", "name: [a]\n", ":1: rewind.name=[a]: must be one of weights, "),
         ("arm/mine", "# Mine.\n\ndraws: 0\n", ":3: arm.mine.draws=0: must be a whole number >= 1"),
         ("optimizer/mine", "defaults:\n  - adm\n", ":2: optimizer=adm: unknown choice; did you mean adam?"),
         (

@@ -79,7 +79,7 @@ ANSWERS = {
     ("replicates=0",): "replicates=0: must be a whole number >= 1 or auto",
     ("seed=abc",): "seed=abc: must be a whole number >= 0 and < 4294967296",
     ("seed=1=2",): "seed=1=2: must be a whole number >= 0 and < 4294967296",
-    ("dataset.name=a=b",): "dataset.name=a=b: cannot be read; did you mean 'dataset.name=\"a=b\"'?",
+    ("dataset.sha256=a=b",): "dataset.sha256=a=b: cannot be read; did you mean 'dataset.sha256=\"a=b\"'?",
     ("sparse=Never",): "sparse=Never: must be one of auto, always, never; did you mean sparse=never?",
     ("+arm.loud={noise:-2}",): "arm.loud.noise=-2: must be a number >= 0",
 }

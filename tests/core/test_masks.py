@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ltr.core import masks
-from ltr.models import Model
+from ltr.models.model import Model
 
 MASK = {"kernel": np.array([[True, False], [False, True]]), "bias": None}
 

@@ -13,10 +13,12 @@ from hypothesis.extra.numpy import arrays
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
-from ltr.data import Dataset
+from ltr.core.registry import OPTIMIZERS, AdamOptions
+from ltr.data.dataset import Dataset
 from ltr.engine.program import examples, normalise
-from ltr.methods import METHODS, Lane, MethodContext
-from ltr.models import Model
+from ltr.methods import weights
+from ltr.methods.method import Lane, MethodContext
+from ltr.models.model import Model
 
 DROPS = (Duration(20), Duration(2, "ep"))
 SCHEDULES = {
@@ -43,7 +45,7 @@ UPDATES = {
     f"{name} {label}": Optimizer(
         name=name, learning_rate=0.05, weight_decay=decay, schedule=schedule, warmup=warmup, drops=DROPS
     )
-    for name in optimizers.DIRECTIONS
+    for name in OPTIMIZERS
     for label, decay, schedule, warmup in (
         ("constant", 0.0, "constant", Duration(0)),
         ("decay step", 0.1, "step", Duration(0)),
@@ -76,7 +78,7 @@ def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     @cache
     def compiled(config: Optimizer) -> tuple[Any, Any]:
         optimizer = optimizers.build(config, 100, 30)
-        method = METHODS["weights"](MethodContext(network, optimizer, 100, 30))
+        method = weights.build(MethodContext(network, optimizer, 100, 30))
         step = jax.jit(lambda lane, number: method.step(lane, images, labels, number)[0])
         return optimizer.direction.init, step
 
@@ -128,7 +130,7 @@ def test_survivors_of_either_sign_move(
 def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network: Model) -> None:
     """With gradients g1, g2: sgd moves by g1, g2; momentum by g1, 0.9 g1 + g2; adam first by their signs."""
     dense = masks.ones(params, network.layer_types)
-    config = {name: Optimizer(name=name, learning_rate=1e-4) for name in optimizers.DIRECTIONS}
+    config = {name: Optimizer(name=name, learning_rate=1e-4) for name in OPTIMIZERS}
     bias = {
         name: [params["output"]["bias"], *(np.asarray(lane.params["output"]["bias"]) for lane in taken)]
         for name, taken in ((name, steps(config[name], params, dense, 2)) for name in config)
@@ -145,7 +147,7 @@ def test_updates_by_hand(steps: Callable[..., list[Lane]], params: Any, network:
 def test_adam_is_the_adam_of_optax() -> None:
     """Over gradients of all sizes, as small as epsilon, and zeros; as far as float32 tells 0.999 from 1."""
     generator = np.random.default_rng(0)
-    ours, theirs = optimizers.adam(), optax.scale_by_adam()
+    ours, theirs = optimizers.scale_by_adam(AdamOptions()), optax.scale_by_adam()
     weights = {"a": np.zeros((20, 30), np.float32), "b": np.zeros(7, np.float32)}
     scales = {"a": np.logspace(-10, 2, 600).reshape(20, 30), "b": np.array([0, 0, 1e-9, 1, 1, 1e-3, 50])}
     one, other = ours.init(weights), theirs.init(weights)
@@ -158,7 +160,7 @@ def test_adam_is_the_adam_of_optax() -> None:
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-@pytest.mark.parametrize("name", optimizers.DIRECTIONS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_weight_decay_pulls_to_zero(
     name: str, steps: Callable[..., list[Lane]], params: Any, network: Model
 ) -> None:

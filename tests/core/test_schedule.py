@@ -3,7 +3,7 @@ import pytest
 from ltr.config.schema import Duration, Experiment
 from ltr.core.schedule import Schedule, resolve
 from ltr.errors import ConfigError
-from ltr.pruning.rewinding import REWINDINGS
+from ltr.pruning.registry import REWINDINGS
 
 SPAN = REWINDINGS["weights"].span
 

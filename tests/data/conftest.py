@@ -7,21 +7,32 @@ import io
 import os
 import pickle
 import shutil
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from ltr.data.entry import Arrays, Distribution, Entry, Original, Split
-from ltr.data.mnist import MNIST
+from ltr.data.entry import Arrays, Distribution, Files, Original, Split
 from ltr.data.prepare import prepare
-from ltr.data.registry import DATASETS
+from ltr.data.registry import DatasetEntry, distributed
+
+DISTRIBUTED = distributed()
+MNIST = distributed()["mnist"]
 
 SOURCE = os.environ.get("LTR_DATA_SOURCE")
+
+
+def code_of(name: str, files: Files) -> str:
+    """What names the files as the code of an entry."""
+    module = sys.modules[f"made_up_{name}"] = ModuleType(f"made_up_{name}")
+    module.FILES = files  # type: ignore[attr-defined]
+    return f"{module.__name__}:FILES"
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +50,7 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     session = tmp_path_factory.getbasetemp()
     root = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "shared_data"
-    prepare(DATASETS["digits"], root)
+    prepare(DISTRIBUTED["digits"], root)
     return root
 
 
@@ -48,7 +59,7 @@ def source() -> Callable[[str], Path | None]:
     """The folder of a data set's original files; skips the test where there is none."""
 
     def folder(name: str) -> Path | None:
-        if not DATASETS[name].distributions[0].files:
+        if not DISTRIBUTED[name].distributions[0].files:
             return None
         if SOURCE is None or not (Path(SOURCE) / name).is_dir():
             pytest.skip(f"LTR_DATA_SOURCE names no folder with the original files in {name}/")
@@ -62,7 +73,7 @@ def real(shared_root: Path, source: Callable[[str], Path | None]) -> Callable[[s
     """Prepares a data set from its original files; returns the data folder."""
 
     def root(name: str) -> Path:
-        prepare(DATASETS[name], shared_root, source(name))
+        prepare(DISTRIBUTED[name], shared_root, source(name))
         return shared_root
 
     return root
@@ -79,7 +90,7 @@ def digits_root(shared_root: Path, tmp_path: Path) -> Path:
 class Small(NamedTuple):
     """A small data set in files of the format of a real one."""
 
-    entry: Entry
+    entry: DatasetEntry
     arrays: Arrays
     files: dict[str, bytes]
     """by name, as they are distributed"""
@@ -135,7 +146,7 @@ def _tar(contents: Mapping[str, bytes]) -> bytes:
 
 
 def _cifar10_archive(arrays: Arrays) -> list[bytes]:
-    names = [file.name for file in DATASETS["cifar10"].distributions[1].files]
+    names = [file.name for file in DISTRIBUTED["cifar10"].distributions[1].files]
     batches = _batches(arrays, _records)
     return [_tar({f"cifar-10-batches-bin/{name}": batch for name, batch in zip(names, batches, strict=True)})]
 
@@ -189,7 +200,7 @@ def small() -> Callable[..., Small]:
     """A small data set of a name, in one of its distributions: two training and one test image a class."""
 
     def make(name: str, distribution: int = 0) -> Small:
-        entry = DATASETS[name]
+        entry = DISTRIBUTED[name]
         generator = np.random.default_rng(0)
 
         def split(count: int) -> Split:
@@ -203,11 +214,12 @@ def small() -> Callable[..., Small]:
         originals = tuple(
             Original(name, hashlib.sha256(content).hexdigest()) for name, content in files.items()
         )
+        made = (Distribution(originals, form.read),)
         small = dataclasses.replace(
             entry,
             train_examples=len(arrays.train.labels),
             test_examples=len(arrays.test.labels),
-            distributions=(Distribution(originals, form.read),),
+            code=code_of(f"{name}_{distribution}", entry.load()._replace(distributions=made)),
             sha256=None,
         )
         return Small(small, arrays, files)
@@ -226,20 +238,20 @@ def tiny_files() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_files: dict[str, bytes]) -> Entry:
+def tiny(tiny_files: dict[str, bytes]) -> DatasetEntry:
     """An MNIST of 30 images, which TFDS takes for MNIST, known to the last bit."""
     files = tuple(Original(name, hashlib.sha256(content).hexdigest()) for name, content in tiny_files.items())
     return dataclasses.replace(
         MNIST,
         train_examples=20,
         test_examples=10,
-        distributions=(MNIST.distributions[0]._replace(files=files),),
+        code=code_of("tiny", Files((MNIST.distributions[0]._replace(files=files),))),
         sha256="c612d8157bb48fdd9337568528759d234030c87c044d85077702033854ee28b0",  # in the order of TFDS
     )
 
 
 @pytest.fixture(scope="session")
-def tiny_arrays(tiny: Entry, tiny_files: dict[str, bytes]) -> Arrays:
+def tiny_arrays(tiny: DatasetEntry, tiny_files: dict[str, bytes]) -> Arrays:
     """What is in the files of the small MNIST, in their order."""
     return tiny.distributions[0].read(tiny_files)
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.data.arrays import cache_path, fingerprint, read_cache, write_cache
-from ltr.data.entry import Arrays, Entry, Split
+from ltr.data.entry import Arrays, Split
+from ltr.data.registry import DatasetEntry
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +17,14 @@ def arrays(tiny_arrays: Arrays) -> Arrays:
 
 
 @pytest.fixture(scope="module")
-def root(tiny: Entry, arrays: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tiny: DatasetEntry, arrays: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cache")
     tiny.folder(root).mkdir(parents=True)
     write_cache(tiny, root, arrays)
     return root
 
 
-def test_reads_what_was_written(tiny: Entry, root: Path, arrays: Arrays) -> None:
+def test_reads_what_was_written(tiny: DatasetEntry, root: Path, arrays: Arrays) -> None:
     cached = read_cache(tiny, root)
     assert cached is not None
     for found, expected in zip(cached, arrays, strict=True):
@@ -32,19 +33,19 @@ def test_reads_what_was_written(tiny: Entry, root: Path, arrays: Arrays) -> None
         assert found.labels.flags.aligned
 
 
-def test_nobody_can_alter_the_cached_arrays(tiny: Entry, root: Path) -> None:
+def test_nobody_can_alter_the_cached_arrays(tiny: DatasetEntry, root: Path) -> None:
     cached = read_cache(tiny, root)
     assert cached is not None
     with pytest.raises(ValueError, match="read-only"):
         cached.train.images[0] = 0
 
 
-def test_no_cache_is_none(tiny: Entry, tmp_path: Path) -> None:
+def test_no_cache_is_none(tiny: DatasetEntry, tmp_path: Path) -> None:
     assert read_cache(tiny, tmp_path) is None
 
 
 @given(st.data())
-def test_every_altered_bit_is_noticed(tiny: Entry, root: Path, data: st.DataObject) -> None:
+def test_every_altered_bit_is_noticed(tiny: DatasetEntry, root: Path, data: st.DataObject) -> None:
     path = cache_path(tiny, root)
     good = path.read_bytes()
     damaged = bytearray(good)
@@ -57,7 +58,7 @@ def test_every_altered_bit_is_noticed(tiny: Entry, root: Path, data: st.DataObje
 
 
 @given(st.data())
-def test_every_truncation_is_noticed(tiny: Entry, root: Path, data: st.DataObject) -> None:
+def test_every_truncation_is_noticed(tiny: DatasetEntry, root: Path, data: st.DataObject) -> None:
     path = cache_path(tiny, root)
     good = path.read_bytes()
     try:
@@ -67,7 +68,7 @@ def test_every_truncation_is_noticed(tiny: Entry, root: Path, data: st.DataObjec
         path.write_bytes(good)
 
 
-def test_a_sound_cache_of_another_size_is_no_cache(tiny: Entry, root: Path, arrays: Arrays) -> None:
+def test_a_sound_cache_of_another_size_is_no_cache(tiny: DatasetEntry, root: Path, arrays: Arrays) -> None:
     path = cache_path(tiny, root)
     good = path.read_bytes()
     write_cache(tiny, root, Arrays(arrays.test, arrays.test))
@@ -75,7 +76,7 @@ def test_a_sound_cache_of_another_size_is_no_cache(tiny: Entry, root: Path, arra
     path.write_bytes(good)
 
 
-def test_a_write_that_fails_leaves_the_old_cache(tiny: Entry, root: Path, arrays: Arrays) -> None:
+def test_a_write_that_fails_leaves_the_old_cache(tiny: DatasetEntry, root: Path, arrays: Arrays) -> None:
     broken = Arrays(arrays.train, Split(arrays.test.images, np.array(["no label"])))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no label"):
         write_cache(tiny, root, broken)

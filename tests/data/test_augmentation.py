@@ -11,21 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.config.schema import Dataset
-from ltr.data.augmentation import (
-    AUGMENTATIONS,
-    PADDING,
-    Augmentation,
-    at_once,
-    augmentation,
-    crop_flip,
-    none,
-    one_by_one,
-)
+from ltr.data.augmentation import PADDING, Augmentation, at_once, augmentation, crop_flip, none, one_by_one
+from ltr.data.registry import AUGMENTATIONS
 from ltr.errors import ConfigError
 
 WAYS = {"one_by_one": jax.jit(one_by_one), "at_once": jax.jit(at_once)}
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-COMPILED = {name: jax.jit(augment) for name, augment in AUGMENTATIONS.items()}
+COMPILED = {name: jax.jit(entry.load()) for name, entry in AUGMENTATIONS.items()}
 every_augmentation = pytest.mark.parametrize("augment", COMPILED.values(), ids=COMPILED)
 
 

@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import describe, load, pinned, status_lines, training_examples
-from ltr.data.digits import DIGITS
+from ltr.data.custom import pinned, status_lines
+from ltr.data.dataset import describe, load, training_examples
 from ltr.data.prepare import prepare
+from ltr.data.registry import distributed
 from ltr.data.splitting import stratified
 from ltr.data.tfds_files import write
 from ltr.errors import ConfigError, DataNotFoundError
 from ltr.experiment.compose import from_words
 from ltr.store.identity import run_id
+
+DIGITS = distributed()["digits"]
 
 
 def good() -> dict[str, np.ndarray]:

@@ -10,9 +10,11 @@ import requests
 
 from ltr.commands import data
 from ltr.data.arrays import cache_path
-from ltr.data.digits import DIGITS
-from ltr.data.registry import DATASETS
+from ltr.data.registry import distributed
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
+
+DISTRIBUTED = distributed()
+DIGITS = distributed()["digits"]
 
 
 def ltr_data(*words: object) -> int:
@@ -51,7 +53,7 @@ def test_list_is_a_table(shared_root: Path, capsys: pytest.CaptureFixture[str]) 
     assert digits.split()[:5] == ["digits", "1437", "360", "8x8x1", "yes"]
     assert folder == f"prepared data is in {shared_root}"
     assert all(len(line) <= 80 for line in (header, digits, *others))
-    assert [line.split()[0] for line in others] == list(DATASETS)[1:]
+    assert [line.split()[0] for line in others] == list(DISTRIBUTED)[1:]
 
 
 def test_list_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,24 +8,29 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import load
 from ltr.data.arrays import fingerprint
-from ltr.data.cifar10 import CIFAR10, from_records
+from ltr.data.cifar10 import from_records
 from ltr.data.cifar100 import _COARSE
-from ltr.data.digits import DIGITS
-from ltr.data.entry import Arrays, Distribution, Entry, Split
+from ltr.data.dataset import load
+from ltr.data.entry import Arrays, Distribution, Files, Split
 from ltr.data.originals import read
 from ltr.data.prepare import prepare, verify
-from ltr.data.registry import DATASETS, find
+from ltr.data.registry import DATASETS, DatasetEntry, distributed, find
 
-every_dataset = pytest.mark.parametrize("entry", DATASETS.values(), ids=DATASETS)
-every_stock_dataset = pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].stock])
+DISTRIBUTED = distributed()
+DIGITS = distributed()["digits"]
+CIFAR10 = distributed()["cifar10"]
+
+every_dataset = pytest.mark.parametrize("entry", DISTRIBUTED.values(), ids=DISTRIBUTED)
+every_stock_dataset = pytest.mark.parametrize(
+    "name", [name for name in DISTRIBUTED if DISTRIBUTED[name].stock]
+)
 every_distribution = pytest.mark.parametrize(
     ("name", "distribution"),
     [
         (name, index)
-        for name in DATASETS
-        for index, form in enumerate(DATASETS[name].distributions)
+        for name in DISTRIBUTED
+        for index, form in enumerate(DISTRIBUTED[name].distributions)
         if form.files
     ],
 )
@@ -33,7 +38,7 @@ every_known_dataset = pytest.mark.parametrize(
     "entry",
     [
         pytest.param(entry, id=name, marks=() if name == "mnist" else pytest.mark.slow)
-        for name, entry in DATASETS.items()
+        for name, entry in DISTRIBUTED.items()
         if entry.sha256 is not None
     ],
 )
@@ -44,14 +49,14 @@ def sorted_rows(split: Split) -> list[tuple[int, bytes]]:
 
 
 @every_dataset
-def test_it_is_found_by_its_name(entry: Entry) -> None:
+def test_it_is_found_by_its_name(entry: DatasetEntry) -> None:
     assert find(entry.name) is entry
     assert entry.description
     assert "\n" not in entry.description
 
 
 @every_dataset
-def test_its_checksums_are_sha256_or_md5(entry: Entry) -> None:
+def test_its_checksums_are_sha256_or_md5(entry: DatasetEntry) -> None:
     assert entry.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.sha256)
     for distribution in entry.distributions:
         for file in distribution.files:
@@ -59,7 +64,7 @@ def test_its_checksums_are_sha256_or_md5(entry: Entry) -> None:
 
 
 @every_dataset
-def test_it_is_what_tfds_has_under_that_name(entry: Entry, tmp_path: Path) -> None:
+def test_it_is_what_tfds_has_under_that_name(entry: DatasetEntry, tmp_path: Path) -> None:
     import tensorflow_datasets as tfds
 
     if not entry.stock:
@@ -99,10 +104,10 @@ def test_what_is_prepared_is_an_ordinary_tfds_data_set(name: str, small, tmp_pat
 
 @every_stock_dataset
 def test_a_run_sees_every_example_and_the_same_splits_each_time(
-    name: str, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registered
 ) -> None:
     made = small(name)
-    monkeypatch.setitem(DATASETS, name, made.entry)
+    registered(DATASETS, made.entry)
     monkeypatch.setenv("LTR_DATA_SOURCE", str(made.write(tmp_path / name).parent))
     roots = [str(tmp_path / root) for root in ("one", "two", "two")]
     first, *others = (load(Config(name, validation=3), root) for root in roots)
@@ -128,7 +133,7 @@ def test_a_run_sees_every_example_and_the_same_splits_each_time(
     ],
 )
 def test_what_tfds_keeps_beside_image_and_label(name: str, expected: dict[str, object]) -> None:
-    assert DATASETS[name].features("test", 7, 2) == expected
+    assert DISTRIBUTED[name].features("test", 7, 2) == expected
 
 
 def test_each_of_twenty_kinds_of_cifar100_has_five_classes() -> None:
@@ -143,12 +148,14 @@ def test_each_of_twenty_kinds_of_cifar100_has_five_classes() -> None:
 
 
 @pytest.fixture
-def root(entry: Entry, real) -> Path:
+def root(entry: DatasetEntry, real) -> Path:
     return real(entry.name)
 
 
 @every_known_dataset
-def test_every_example_is_there_in_the_order_of_the_registered_checksum(entry: Entry, root: Path) -> None:
+def test_every_example_is_there_in_the_order_of_the_registered_checksum(
+    entry: DatasetEntry, root: Path
+) -> None:
     arrays = prepare(entry, root)
     assert [len(split.labels) for split in arrays] == [entry.train_examples, entry.test_examples]
     for split in arrays:
@@ -158,7 +165,7 @@ def test_every_example_is_there_in_the_order_of_the_registered_checksum(entry: E
 
 
 @every_known_dataset
-def test_what_is_prepared_is_what_its_authors_distribute(entry: Entry, root: Path, source) -> None:
+def test_what_is_prepared_is_what_its_authors_distribute(entry: DatasetEntry, root: Path, source) -> None:
     for ours, theirs in zip(prepare(entry, root), read(entry, source(entry.name)), strict=True):
         assert sorted_rows(ours) == sorted_rows(theirs)
 
@@ -169,7 +176,7 @@ def test_digits_are_prepared_in_the_order_of_the_registered_checksum_only(tmp_pa
         prepare(other, tmp_path)
 
 
-def test_the_test_images_of_cifar10_are_those_of_its_authors(source) -> None:
+def test_the_test_images_of_cifar10_are_those_of_its_authors(source, registered) -> None:
     """A thousand of each class, and means and deviations of the channels as published."""
     name = "test_batch.bin"
     (file,) = (file for file in CIFAR10.distributions[1].files if file.name == name)
@@ -177,7 +184,7 @@ def test_the_test_images_of_cifar10_are_those_of_its_authors(source) -> None:
     def read_twice(files) -> Arrays:
         return Arrays(from_records(files[name]), from_records(files[name]))
 
-    only = dataclasses.replace(CIFAR10, distributions=(Distribution((file,), read_twice),))
+    only = registered(DATASETS, CIFAR10, Files((Distribution((file,), read_twice),)))
     images, labels = read(only, source("cifar10")).test
     assert np.bincount(labels).tolist() == [1000] * 10
     assert labels[:5].tolist() == [3, 8, 8, 0, 6]

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import DATASETS, Dataset, load, of_each_class
-from ltr.data.dataset import moments
-from ltr.data.digits import DIGITS
+from ltr.data.dataset import Dataset, load, moments, of_each_class
 from ltr.data.entry import Arrays, Split
 from ltr.data.prepare import prepare
+from ltr.data.registry import distributed
 from ltr.data.tfds_files import read, write
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
+
+DISTRIBUTED = distributed()
+DIGITS = distributed()["digits"]
 
 
 @pytest.fixture
@@ -64,7 +66,8 @@ def test_validation_is_the_end_of_the_training_set(shared_root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in DATASETS if name != "digits")]
+    "name",
+    ["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in DISTRIBUTED if name != "digits")],
 )
 def test_the_last_examples_are_of_every_class(name: str, real) -> None:
     """TFDS shuffles what it writes, so that the default `dataset.split=last` leaves no class out."""
@@ -152,7 +155,7 @@ def test_real_images_as_a_run_sees_them(name: str, real) -> None:
     assert dataset.train.images.shape == (55_000, 28, 28, 1)
     assert dataset.validation.images.shape == (5_000, 28, 28, 1)
     assert dataset.test.images.shape == (10_000, 28, 28, 1)
-    assert np.bincount(dataset.test.labels, minlength=DATASETS[name].classes).min() >= 892
+    assert np.bincount(dataset.test.labels, minlength=DISTRIBUTED[name].classes).min() >= 892
     known_mean, known_std = {"mnist": (33.3, 78.6), "fashion_mnist": (72.9, 90.0)}[name]
     np.testing.assert_allclose(dataset.mean, [known_mean], atol=0.15)
     np.testing.assert_allclose(dataset.std, [known_std], atol=0.15)

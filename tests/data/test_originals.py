@@ -15,24 +15,26 @@ import pytest
 import requests
 
 from ltr.data import originals
-from ltr.data.cifar10 import CIFAR10
-from ltr.data.digits import DIGITS
-from ltr.data.entry import Entry, Original
-from ltr.data.mnist import MNIST
-from ltr.data.registry import DATASETS
+from ltr.data.entry import Files, Original
+from ltr.data.registry import DATASETS, DatasetEntry, distributed
 from ltr.errors import DataNotFoundError, LtrError
 
+DISTRIBUTED = distributed()
+DIGITS = distributed()["digits"]
+MNIST = distributed()["mnist"]
+CIFAR10 = distributed()["cifar10"]
 
-def content_of(entry: Entry, source: Path | None) -> dict[str, bytes]:
+
+def content_of(entry: DatasetEntry, source: Path | None) -> dict[str, bytes]:
     return originals.fetch(entry, source)[1]
 
 
-def test_local_files_are_read(tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes]) -> None:
+def test_local_files_are_read(tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes]) -> None:
     assert content_of(tiny, tiny_source) == tiny_files
 
 
 def test_it_does_not_matter_who_zipped_them(
-    tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes]
+    tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes]
 ) -> None:
     for level, (name, content) in enumerate(tiny_files.items(), start=1):
         with gzip.GzipFile(tiny_source / name, "wb", compresslevel=level, mtime=level) as file:
@@ -42,7 +44,7 @@ def test_it_does_not_matter_who_zipped_them(
 
 @pytest.mark.parametrize("suffix", ["", ".xz"])
 def test_nor_whether_they_are_zipped(
-    suffix: str, tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes]
+    suffix: str, tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes]
 ) -> None:
     for name, content in tiny_files.items():
         (tiny_source / name).unlink()
@@ -51,7 +53,7 @@ def test_nor_whether_they_are_zipped(
     assert content_of(tiny, tiny_source) == tiny_files
 
 
-def test_a_missing_file_is_named_with_what_is_needed(tiny: Entry, tiny_source: Path) -> None:
+def test_a_missing_file_is_named_with_what_is_needed(tiny: DatasetEntry, tiny_source: Path) -> None:
     missing = tiny_source / "t10k-images-idx3-ubyte.gz"
     missing.unlink()
     with pytest.raises(DataNotFoundError) as caught:
@@ -63,7 +65,7 @@ def test_a_missing_file_is_named_with_what_is_needed(tiny: Entry, tiny_source: P
 
 
 def test_a_wrong_file_is_named_with_its_checksum(
-    tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes]
+    tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes]
 ) -> None:
     name = "train-labels-idx1-ubyte.gz"
     wrong = tiny_source / name
@@ -77,7 +79,7 @@ def test_a_wrong_file_is_named_with_its_checksum(
 
 
 @pytest.mark.parametrize("keep", [0, 5, 100])
-def test_a_truncated_zip_is_named(tiny: Entry, tiny_source: Path, keep: int) -> None:
+def test_a_truncated_zip_is_named(tiny: DatasetEntry, tiny_source: Path, keep: int) -> None:
     path = tiny_source / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(LtrError, match=r"train-images-idx3-ubyte\.gz: "):
@@ -85,23 +87,23 @@ def test_a_truncated_zip_is_named(tiny: Entry, tiny_source: Path, keep: int) -> 
 
 
 def test_an_archive_may_be_known_by_its_own_checksum(
-    tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes]
+    tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes], registered
 ) -> None:
     known = tuple(
         Original(file.name, hashlib.md5((tiny_source / file.name).read_bytes()).hexdigest())
         for file in tiny.distributions[0].files
     )
-    zipped = dataclasses.replace(tiny, distributions=(tiny.distributions[0]._replace(files=known),))
+    zipped = registered(DATASETS, tiny, Files((tiny.distributions[0]._replace(files=known),)))
     assert content_of(zipped, tiny_source) == tiny_files
     (tiny_source / known[0].name).write_bytes(gzip.compress(tiny_files[known[0].name], 1))
     with pytest.raises(LtrError, match=f"neither it nor what is in it has MD5 {known[0].checksum}$"):
         originals.fetch(zipped, tiny_source)
 
 
-def test_the_distribution_that_is_whole_is_taken(small, tmp_path: Path) -> None:
+def test_the_distribution_that_is_whole_is_taken(small, tmp_path: Path, registered) -> None:
     binary, python = small("cifar10", 1), small("cifar10", 2)
     forms = (*binary.entry.distributions, *python.entry.distributions)
-    both = dataclasses.replace(CIFAR10, distributions=forms)
+    both = registered(DATASETS, CIFAR10, Files(forms))
     binary.write(tmp_path)
     (tmp_path / "data_batch_5.bin").unlink()
     python.write(tmp_path)
@@ -131,14 +133,14 @@ def test_nothing_is_unpickled_that_is_not_an_original(small, tmp_path: Path) -> 
 
 
 def test_the_standing_source_is_looked_into_first(
-    tiny: Entry, tiny_source: Path, tiny_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    tiny: DatasetEntry, tiny_source: Path, tiny_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LTR_DATA_SOURCE", str(tiny_source.parent))
     assert content_of(tiny, None) == tiny_files
 
 
 def test_a_given_folder_comes_before_the_standing_source(
-    tiny: Entry, tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: DatasetEntry, tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LTR_DATA_SOURCE", str(tiny_source.parent))
     with pytest.raises(DataNotFoundError, match="no such file"):
@@ -150,16 +152,16 @@ def test_embedded_data_needs_no_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [entry for entry in DATASETS.values() if entry.stock], ids=lambda entry: entry.name
+    "entry", [entry for entry in DISTRIBUTED.values() if entry.stock], ids=lambda entry: entry.name
 )
-def test_tfds_says_where_each_file_is(entry: Entry) -> None:
+def test_tfds_says_where_each_file_is(entry: DatasetEntry) -> None:
     urls = originals._registered_urls(entry, entry.distributions[0])
     assert list(urls) == [file.name for file in entry.distributions[0].files]
     assert all(url.endswith(f"/{name}") for name, url in urls.items())
 
 
 @pytest.fixture
-def server(tiny_source: Path, tiny: Entry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def server(tiny_source: Path, tiny: DatasetEntry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder behind the addresses that TFDS knows."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tiny_source))
@@ -173,17 +175,19 @@ def server(tiny_source: Path, tiny: Entry, monkeypatch: pytest.MonkeyPatch) -> I
         server.shutdown()
 
 
-def test_files_are_fetched_from_the_network(tiny: Entry, server: Path, tiny_files: dict[str, bytes]) -> None:
+def test_files_are_fetched_from_the_network(
+    tiny: DatasetEntry, server: Path, tiny_files: dict[str, bytes]
+) -> None:
     assert content_of(tiny, None) == tiny_files
 
 
-def test_a_wrong_file_from_the_network_is_refused(tiny: Entry, server: Path) -> None:
+def test_a_wrong_file_from_the_network_is_refused(tiny: DatasetEntry, server: Path) -> None:
     (server / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"something else"))
     with pytest.raises(LtrError, match="not the original file of mnist"):
         originals.fetch(tiny, None)
 
 
-def test_a_fetch_that_fails_half_way_says_what_to_type(tiny: Entry, server: Path) -> None:
+def test_a_fetch_that_fails_half_way_says_what_to_type(tiny: DatasetEntry, server: Path) -> None:
     (server / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(
         DataNotFoundError, match=r"mnist cannot be fetched \(.*; type: ltr data prepare mnist --from"
@@ -191,7 +195,7 @@ def test_a_fetch_that_fails_half_way_says_what_to_type(tiny: Entry, server: Path
         originals.fetch(tiny, None)
 
 
-def test_a_data_set_that_tfds_does_not_have_is_not_fetched(tiny: Entry, server: Path) -> None:
+def test_a_data_set_that_tfds_does_not_have_is_not_fetched(tiny: DatasetEntry, server: Path) -> None:
     with pytest.raises(DataNotFoundError, match="cannot be fetched; type: ltr data prepare mnist --from DIR"):
         originals.fetch(dataclasses.replace(tiny, stock=False), None)
 

@@ -10,10 +10,12 @@ import pytest
 from filelock import FileLock
 
 from ltr.data.arrays import cache_path, fingerprint, read_cache, write_cache
-from ltr.data.digits import DIGITS
-from ltr.data.entry import Arrays, Entry, Split
+from ltr.data.entry import Arrays, Split
 from ltr.data.prepare import data_root, prepare, verify
+from ltr.data.registry import DatasetEntry, distributed
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
+
+DIGITS = distributed()["digits"]
 
 LOAD = "import sys, ltr.config.schema, ltr.data; ltr.data.load(ltr.config.schema.Dataset(), sys.argv[1]); "
 SAY_TFDS = "print('tensorflow_datasets' in sys.modules, 'tensorflow' in sys.modules)"
@@ -33,7 +35,7 @@ def examples(arrays: Arrays) -> list[tuple[str, bytes, int]]:
 
 
 def test_what_is_prepared_is_what_was_in_the_files(
-    tiny: Entry, tiny_source: Path, tiny_arrays: Arrays, tmp_path: Path
+    tiny: DatasetEntry, tiny_source: Path, tiny_arrays: Arrays, tmp_path: Path
 ) -> None:
     prepared = prepare(tiny, tmp_path, tiny_source)
     assert examples(prepared) == examples(tiny_arrays)
@@ -41,7 +43,7 @@ def test_what_is_prepared_is_what_was_in_the_files(
     verify(tiny, tmp_path)
 
 
-def test_tfds_itself_reads_what_is_prepared(tiny: Entry, tiny_source: Path, tmp_path: Path) -> None:
+def test_tfds_itself_reads_what_is_prepared(tiny: DatasetEntry, tiny_source: Path, tmp_path: Path) -> None:
     import tensorflow_datasets as tfds
 
     prepared = prepare(tiny, tmp_path, tiny_source)
@@ -52,14 +54,14 @@ def test_tfds_itself_reads_what_is_prepared(tiny: Entry, tiny_source: Path, tmp_
 
 
 def test_a_second_time_reads_the_cache_and_no_original(
-    tiny: Entry, tiny_source: Path, tmp_path: Path
+    tiny: DatasetEntry, tiny_source: Path, tmp_path: Path
 ) -> None:
     first = prepare(tiny, tmp_path, tiny_source)
     shutil.rmtree(tiny_source)
     assert fingerprint(prepare(tiny, tmp_path)) == fingerprint(first)
 
 
-def test_nothing_is_prepared_from_a_wrong_file(tiny: Entry, tiny_source: Path, tmp_path: Path) -> None:
+def test_nothing_is_prepared_from_a_wrong_file(tiny: DatasetEntry, tiny_source: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     (tiny_source / "train-labels-idx1-ubyte.gz").write_bytes(b"wrong")
     with pytest.raises(LtrError, match="train-labels"):
@@ -68,7 +70,7 @@ def test_nothing_is_prepared_from_a_wrong_file(tiny: Entry, tiny_source: Path, t
 
 
 def test_messages_of_tfds_are_no_data(
-    tiny: Entry, tiny_source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tiny: DatasetEntry, tiny_source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     prepare(tiny, tmp_path, tiny_source)
     assert capfd.readouterr().out == ""

@@ -4,15 +4,15 @@ import re
 import shlex
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ltr.cli import main
-from ltr.pruning import criteria
-from ltr.pruning.criteria import CRITERIA, PruningInput
+from ltr.pruning import criteria, registry
+from ltr.pruning.criteria import PruningInput
+from ltr.pruning.registry import CRITERIA
 from ltr.store import tables
 
 ROOT = Path(__file__).parents[2]
@@ -27,24 +27,23 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def added(monkeypatch: pytest.MonkeyPatch) -> str:
+def added(monkeypatch: pytest.MonkeyPatch, registered: Any) -> str:
     """The new criterion's name, after steps 1 and 2."""
-    function, entry, _ = blocks("python")
-    source = Path(criteria.__file__).read_text()
-    source = source.replace("\nCRITERIA: ", f"\n{function}\n\nCRITERIA: ")
-    source = re.sub(r"(?<=\n)(CRITERIA: .*?)\}", rf"\g<1>    {entry}}}", source, count=1, flags=re.DOTALL)
-    module = ModuleType("criteria")
-    exec(compile(source, "criteria.py", "exec"), vars(module))
-    (name,) = set(module.CRITERIA) - set(CRITERIA)
-    monkeypatch.setitem(CRITERIA, name, module.CRITERIA[name])
-    return str(name)
+    function, line, _ = blocks("python")
+    exec(function, space := dict(vars(criteria)))
+    (entry,) = eval(f"[{line}]", vars(registry))
+    module, _, name = entry.code.partition(":")
+    assert module == criteria.__name__
+    monkeypatch.setattr(criteria, name, space[name], raising=False)
+    registered(CRITERIA, entry)
+    return str(entry.name)
 
 
 def test_the_scores_are_those_of_the_page(added: str) -> None:
     initial, trained = ({"kernel": np.array(leaf, np.float32)} for leaf in (INITIAL, TRAINED))
     evidence: Any = PruningInput(initial, trained, {"kernel": np.ones(5, bool)}, None)  # type: ignore[arg-type]
     expected = eval(f"{{{blocks('python')[2]}}}")
-    np.testing.assert_array_equal(CRITERIA[added](evidence)["kernel"], expected[added])
+    np.testing.assert_array_equal(CRITERIA[added].load()(evidence)["kernel"], expected[added])
 
 
 def test_the_commands_work(added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,15 @@ import pytest
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer as Built
-from ltr.data import Dataset
 from ltr.data.augmentation import Augmentation, none
+from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import InitialState, Trainer
-from ltr.methods import METHODS, WATCHED, MethodContext
-from ltr.models import Model
+from ltr.methods.method import MethodContext
+from ltr.methods.registry import method as find_method
+from ltr.models.model import Model
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, EVERY, LANES, Run
 
@@ -36,7 +37,7 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        built = (METHODS | WATCHED)[method](MethodContext(network, optimizer, 14, 4))
+        built = find_method(method).load()(MethodContext(network, optimizer, 14, 4))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
         return Trainer(programs, optimizer, program.examples(blobs), placement, packed)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.engine.trainer import InitialState, Outcome, Progress
-from ltr.methods import Method, MethodInput
+from ltr.methods.method import Method, MethodInput
 from ltr.store.tables import LaneId
 
 Run = Callable[..., Any]

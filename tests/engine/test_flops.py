@@ -7,16 +7,17 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import models
 from ltr.config.schema import Model as ModelConfig
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.engine import flops
 from ltr.engine.flops import Costs
-from ltr.methods import MethodContext, rigl
-from ltr.models import MODELS, Model
+from ltr.methods import rigl_schedule
+from ltr.methods.method import MethodContext
+from ltr.models import registry as models
 from ltr.models.layers import BatchNorm, Conv, Dense
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
+from ltr.models.registry import NETWORKS
 
 LAYERS = ("dense_1", "dense_2", "output")
 COSTS = Costs({"dense_1": {"kernel": 60.0, "bias": None}, "output": {"kernel": 30.0, "bias": None}}, 10.0)
@@ -68,7 +69,7 @@ class TestOperations:
         assert flops.step(model, whole, nothing) == 2 * (13 * 10 * 2 + 2 * 7 * 5 * 6 + 2 * 72)
 
     @pytest.mark.parametrize(
-        "name", [name if name == "conv2" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+        "name", [name if name == "conv2" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
     )
     def test_are_nearly_all_that_a_compiler_counts(self, name: str) -> None:
         """XLA counts the same products, and beside them activations, normalisation, loss and optimizer."""
@@ -95,7 +96,7 @@ class TestOperations:
         )
         pruned = sum((~layer).sum() for layer in jax.tree.leaves(mask))
         assert moving - still == 3 * 2 * pruned
-        assert rigl.EVERY == 100
+        assert rigl_schedule.EVERY == 100
 
     @pytest.mark.parametrize("method", ["supermask", "edge_popup"])
     def test_of_scores_are_those_of_all_weights(

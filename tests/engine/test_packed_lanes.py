@@ -7,14 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import kernels, pruning
+from ltr import kernels
 from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine import packing as packing_module
 from ltr.engine.packing import NO_LAYER
 from ltr.engine.trainer import InitialState, Snapshot, Trainer
-from ltr.models import Model
+from ltr.models.model import Model
+from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import Evidence
 from tests.engine.lanes import AT, EVERY, LANES, counted, identical, ignore
 

@@ -7,18 +7,21 @@ import numpy as np
 import optax
 import pytest
 
-from ltr import kernels, models
+from ltr import kernels
 from ltr.config.schema import Model
 from ltr.core import masks
-from ltr.core.optimizers import adam
-from ltr.data import Dataset, Split
+from ltr.core.optimizers import scale_by_adam
+from ltr.core.registry import AdamOptions
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import program
 from ltr.engine.packing import NO_LAYER, Packing, capacity
-from ltr.methods import Lane
+from ltr.methods.method import Lane
+from ltr.models import registry as models
 
 KEY = np.array([0, 1], np.uint32)
 EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
-ADAM = optax.chain(adam(), optax.add_decayed_weights(0.1))
+ADAM = optax.chain(scale_by_adam(AdamOptions()), optax.add_decayed_weights(0.1))
 
 
 @pytest.fixture

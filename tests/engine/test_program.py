@@ -11,12 +11,14 @@ from ltr import kernels
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
-from ltr.data import Dataset, Split
 from ltr.data.augmentation import Augmentation, none
+from ltr.data.dataset import Dataset
+from ltr.data.entry import Split
 from ltr.engine import program
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
-from ltr.methods import METHODS, Lane, MethodContext
-from ltr.models import Model
+from ltr.methods import weights
+from ltr.methods.method import Lane, MethodContext
+from ltr.models.model import Model
 
 LAYERS = ("dense_1", "dense_2", "output")
 KEY, OTHER_KEY = np.array([0, 1], np.uint32), np.array([0, 2], np.uint32)
@@ -78,7 +80,7 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
     lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
-    method = METHODS["weights"](MethodContext(network, optimizer, 10, 1))
+    method = weights.build(MethodContext(network, optimizer, 10, 1))
     after, loss = method.step(lane, images, labels, jnp.int32(0))
     double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), start)
     expected, expected_loss = sgd_step(double, mask, np.asarray(images), blobs.train.labels[:10], 0.5)
@@ -171,7 +173,7 @@ def seen_by(
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
     data = program.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
-    method = METHODS["weights"](MethodContext(model, optimizer, 100, per_epoch))
+    method = weights.build(MethodContext(model, optimizer, 100, per_epoch))
     run = jax.jit(program.program(model, method, batch_size, augment).run)
 
     def seen(key: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -232,7 +234,7 @@ def run(network: Model) -> Callable[..., Any]:
     config = Config(name="sgd", learning_rate=0.3, schedule="step")
     optimizer = optimizers.build(config, 10, 4)
     stopping = optimizer._replace(learning_rate=lambda step: jnp.where(step < 6, 0.3, 0.0))
-    method = METHODS["weights"](MethodContext(network, stopping, 10, 4))
+    method = weights.build(MethodContext(network, stopping, 10, 4))
     return jax.jit(program.program(network, method, 10).run)
 
 
@@ -313,7 +315,7 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
 
 
 def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lane, data: Examples) -> None:
-    method = METHODS["weights"](MethodContext(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
+    method = weights.build(MethodContext(network, optimizers.build(Config(name="sgd"), 10, 4), 10, 4))
     always = jax.jit(program.program(network, method, 10, test_curves=True).run)
     assert np.isfinite(np.asarray(always(lane, data, on_chunk(0, 0, 4))[1].test_loss)[:2]).all()
 

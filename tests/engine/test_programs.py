@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import pruning
 from ltr.config.schema import Pruning
 from ltr.core import masks
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.trainer import InitialState, Trainer
-from ltr.models import Model
+from ltr.models.model import Model
+from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import Evidence
 from ltr.pruning.targets import targets
 from tests.engine.lanes import AT, LANES, counted, ignore

@@ -11,8 +11,9 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
 from ltr.engine.program import MAX_SEGMENTS
 from ltr.engine.trainer import InitialState, Trainer
-from ltr.methods import METHODS, WATCHED, rigl
-from ltr.models import Model
+from ltr.methods import rigl
+from ltr.methods.registry import METHODS, WATCHED
+from ltr.models.model import Model
 from tests.engine.lanes import AT, LANES, begin, identical, ignore
 
 

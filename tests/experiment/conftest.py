@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ltr import arms
+from ltr.arms import lanes as arm_lanes
 from ltr.config.schema import Experiment
 from ltr.experiment import loop, runtime
 from ltr.experiment.runtime import Runtime
@@ -24,7 +24,7 @@ def ready() -> Ready:
 
     def make(experiment: Experiment) -> Runtime:
         spec = RunSpec.from_experiment(experiment)
-        methods = frozenset(arms.methods(experiment))
+        methods = frozenset(arm_lanes.methods(experiment))
         method_context = (experiment.model, experiment.dataset, experiment.optimizer, experiment.batch_size)
         shared = (*method_context, experiment.test_curves, methods)
         if shared not in made:

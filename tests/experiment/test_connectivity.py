@@ -7,13 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from ltr.data import Dataset
+from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.experiment import connectivity
 from ltr.experiment.connectivity import ALPHAS
-from ltr.models import Model
 from ltr.models.layers import BatchNorm, Dense
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
 
 
 @pytest.fixture(scope="module")

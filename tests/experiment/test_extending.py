@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ltr.arms import lanes
+from ltr.arms.lanes import lanes
 from ltr.store import tables
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Run, Watcher, ask, assert_same_run, contents

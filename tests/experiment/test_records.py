@@ -1,6 +1,8 @@
 """Outcomes become rows of the tables."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,9 @@ import pytest
 
 from ltr.engine.program import Metrics
 from ltr.engine.trainer import Outcome
+from ltr.errors import LtrError
 from ltr.experiment import records
+from ltr.methods.registry import METHODS, Note
 from ltr.store import tables
 from ltr.store.tables import LANE, LaneId
 
@@ -59,6 +63,29 @@ def test_what_a_method_notes_is_in_the_row_of_its_lane() -> None:
     by_arm = found["results"].set_index("arm")["early_bird_step"]
     assert by_arm["ticket"] == 95
     assert pd.isna(by_arm["random_reinit"])
+
+
+def test_a_note_that_another_method_declares_is_a_column_of_its_own(registered: Any, tmp_path: Path) -> None:
+    notes = (Note("moves", "int32", "connections moved"), Note("is_stable", "bool", "whether few moved"))
+    registered(METHODS, dataclasses.replace(METHODS["rigl"], notes=notes))
+    plain = {TICKET: outcome(4, 2, 1, 3)}
+    noted = {CONTROL: outcome(4, 3, 2, 1)._replace(notes={"moves": 7, "is_stable": False})}
+    frames = [records.rows(one, EVALUATED, dict.fromkeys(one, 1))["results"] for one in (plain, noted)]
+    assert "moves" not in frames[0]
+    for order in (frames, frames[::-1]):
+        tables.write(tmp_path, "results", pd.concat(order, ignore_index=True))
+        found = tables.read(tmp_path, "results").set_index("arm")
+        assert found["moves"].dtype == "Int32"
+        assert found.loc["random_reinit", ["moves", "is_stable"]].tolist() == [7, False]
+        assert found.loc["ticket", ["moves", "is_stable"]].isna().all()
+        tables.write(tmp_path, "results", found.reset_index())
+        assert tables.read(tmp_path, "results").set_index("arm")["moves"].dtype == "Int32"
+
+
+def test_a_note_that_nothing_declares_is_refused() -> None:
+    outcomes = {TICKET: outcome(4, 2, 1, 3)._replace(notes={"moves": 7})}
+    with pytest.raises(LtrError, match=r"^moves: noted by a method, but no entry of a method declares"):
+        records.rows(outcomes, EVALUATED, {TICKET: 1})
 
 
 def test_seconds_are_a_table_of_their_own(rows: dict) -> None:

@@ -10,7 +10,7 @@ import optax
 from ltr.engine.program import Metrics
 from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
 from ltr.experiment import snapshot
-from ltr.methods import Lane
+from ltr.methods.method import Lane
 from ltr.store import checkpoints
 from ltr.store.tables import LaneId
 

@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from ltr import data, models
 from ltr.config.parse import parse
-from ltr.data import DATASETS
+from ltr.data import dataset as data
+from ltr.data.registry import distributed
 from ltr.experiment.titles import title
-from ltr.models import MODELS
+from ltr.models import registry as models
+from ltr.models.registry import NETWORKS
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,10 @@ def test_network_and_data_are_named_as_papers_write_them(
 
 
 def test_no_title_is_a_knob() -> None:
-    titles = [*(network.title for network in MODELS.values()), *(entry.title for entry in DATASETS.values())]
+    titles = [
+        *(network.title for network in NETWORKS.values()),
+        *(entry.title for entry in distributed().values()),
+    ]
     assert len(set(titles)) == len(titles)
     assert [one for one in titles if not re.fullmatch(r"digits|[A-Z][\w-]*( \w+)?", one) or "_" in one] == []
     assert models.title(parse({"model": {"name": "vgg19"}}).model) == "VGG-19"

@@ -10,13 +10,13 @@ import jax
 import numpy as np
 import pytest
 
-from ltr import models
 from ltr.cli import main
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, Model, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 from ltr.experiment import compose, transfer
+from ltr.models import registry as models
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
 

@@ -11,10 +11,11 @@ import pytest
 
 from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks, optimizers
-from ltr.data import Dataset
+from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.methods import METHODS, SCORES, WATCHED, Lane, Method, MethodContext, MethodInput
-from ltr.models import Model
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput
+from ltr.methods.registry import method as find_method
+from ltr.models.model import Model
 
 STEPS, STEPS_PER_EPOCH = 400, 4
 ADAM, LAYERWISE = Optimizer(learning_rate=0.01), Pruning()
@@ -36,7 +37,7 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
     @cache
     def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
         optimizer = optimizers.build(config, STEPS, STEPS_PER_EPOCH)
-        method = (METHODS | WATCHED)[name](MethodContext(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
+        method = find_method(name).load()(MethodContext(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
         return method, jax.jit(optimizer.direction.init), jax.jit(method.step)
 
     def train(
@@ -49,7 +50,7 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         first: int = 0,
     ) -> Trained:
         method, init, step = compiled(name, config, pruning)
-        weights = params if name in SCORES else masks.apply(mask, params)
+        weights = params if find_method(name).trains_scores else masks.apply(mask, params)
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
         started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
         lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]

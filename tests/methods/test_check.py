@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from ltr import methods
 from ltr.config.schema import Experiment, Pruning
 from ltr.core.schedule import Schedule
 from ltr.errors import ConfigError
 from ltr.experiment import compose
+from ltr.methods import checks as methods
 
 RIGL = dataclasses.replace(compose.from_words([]), arms=("ticket", "rigl"))
 

@@ -12,8 +12,9 @@ from ltr.config.schema import LayerRates, Optimizer, Pruning
 from ltr.core import masks
 from ltr.methods import early_bird
 from ltr.methods.early_bird import QUEUE, TOLERANCE
-from ltr.models import Model
-from ltr.pruning import selection, spare
+from ltr.models.model import Model
+from ltr.pruning import selection
+from ltr.pruning.prune import spare
 
 PER_EPOCH = 4
 STEPS = 200

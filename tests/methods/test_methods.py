@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from ltr.methods import METHODS, WATCHED
+from ltr.methods.registry import METHODS, WATCHED
 
 STEPS = 60
 

@@ -10,9 +10,11 @@ import pytest
 
 from ltr.config.schema import Optimizer
 from ltr.core import optimizers
-from ltr.methods import Lane, rigl
-from ltr.methods.rigl import EVERY, FRACTION, UNTIL
-from ltr.models import Model
+from ltr.methods import rigl
+from ltr.methods.method import Lane
+from ltr.methods.rigl import FRACTION
+from ltr.methods.rigl_schedule import EVERY, UNTIL
+from ltr.models.model import Model
 
 LAYERS = ("dense_1", "dense_2", "output")
 STEPS = 400

@@ -10,16 +10,20 @@ import pytest
 
 from ltr.config.schema import Optimizer
 from ltr.core import rng
-from ltr.data import Dataset
+from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.methods import SCORES, MethodInput, supermask
+from ltr.methods import supermask
+from ltr.methods.method import MethodInput
+from ltr.methods.registry import METHODS
 from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
-from ltr.models import Model
+from ltr.models.model import Model
 
 LAYERS = ("dense_1", "dense_2", "output")
 RATE = 0.5
 SGD = Optimizer(name="sgd", learning_rate=RATE)
+
+SCORES = [name for name, entry in METHODS.items() if entry.trains_scores]
 
 
 def kernels(tree: Any) -> list[np.ndarray]:

@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ltr import kernels, models
+from ltr import kernels
 from ltr.config.schema import Model
 from ltr.models import arithmetic
+from ltr.models import registry as models
 from ltr.models.layers import max_pool
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]

@@ -12,10 +12,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
-from ltr.methods import METHODS, Lane, MethodContext
-from ltr.models import Model, arithmetic
-from ltr.models.layers import INITIALIZERS
-from ltr.models.model import from_linen
+from ltr.methods import weights
+from ltr.methods.method import Lane, MethodContext
+from ltr.models import arithmetic
+from ltr.models.layers import GLOROT
+from ltr.models.model import Model, from_linen
 from ltr.models.resnet import ResNet
 from ltr.pruning import rewinding
 from ltr.store import checkpoints
@@ -32,7 +33,7 @@ def is_statistic(path: tuple[str, ...]) -> bool:
 @pytest.fixture(scope="module")
 def model() -> Model:
     """A ResNet of one block of 2 channels."""
-    return from_linen(ResNet((2,), 1, 10, INITIALIZERS["glorot"]), (8, 8, 3))
+    return from_linen(ResNet((2,), 1, 10, GLOROT), (8, 8, 3))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def lane(params: Any, mask: Any) -> Lane:
 @pytest.fixture(scope="module")
 def step(model: Model) -> Callable[..., Lane]:
     """Lane, images, labels -> the lane after a step on them."""
-    method = METHODS["weights"](MethodContext(model, MOMENTUM, 1, 1))
+    method = weights.build(MethodContext(model, MOMENTUM, 1, 1))
     return jax.jit(lambda *given: method.step(*given, jnp.int32(0))[0])
 
 

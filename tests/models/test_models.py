@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
-from ltr import models
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
 from ltr.experiment.runtime import QUICKLY_COMPILED
-from ltr.models import LAYER_TYPES, MODELS, Model
-from ltr.models.layers import INITIALIZERS, Conv, Dense
+from ltr.models import registry as models
+from ltr.models.layers import GLOROT, Conv, Dense
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import LAYER_TYPES, Model, from_linen
+from ltr.models.registry import NETWORKS
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
@@ -124,7 +124,7 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
-@pytest.mark.parametrize("name", tried(MODELS))
+@pytest.mark.parametrize("name", tried(NETWORKS))
 class TestEveryNetwork:
     @pytest.fixture
     def model(self, name: str) -> Model:
@@ -192,7 +192,7 @@ class TestEveryNetwork:
 
 @pytest.mark.parametrize(
     "name",
-    tried(name for name in MODELS if name not in WITHOUT_DROPOUT),
+    tried(name for name in NETWORKS if name not in WITHOUT_DROPOUT),
 )
 class TestDropout:
     IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
@@ -223,7 +223,7 @@ def test_a_network_without_dropout_says_so(name: str) -> None:
 
 def test_glorot_is_not_truncated() -> None:
     """A truncated Gaussian of the same variance ends at 2.27 deviations."""
-    kernel = INITIALIZERS["glorot"](jax.random.key(0), (784, 300))
+    kernel = GLOROT(jax.random.key(0), (784, 300))
     assert np.abs(kernel).max() / np.std(kernel) > 3.5
 
 
@@ -288,7 +288,7 @@ def test_a_tap_is_used_where_it_falls_on_the_image(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
     """The gradient of the sum of what a linear layer makes of ones counts the uses of a weight."""
     model, found = build(name, (20, 17, 3), width=0.05), {}

@@ -8,17 +8,25 @@ import jax
 import numpy as np
 import pytest
 
+from ltr.arms.mask_sources import pruned_at_init
+from ltr.arms.registry import MASKS, AtInitEntry, ScoreEntry
 from ltr.core import masks
 from ltr.errors import LtrError
-from ltr.models import Model
 from ltr.models.layers import BatchNorm, Conv, Dense, max_pool
 from ltr.models.lenet import LeNet
-from ltr.models.model import from_linen
+from ltr.models.model import Model, from_linen
 from ltr.pruning import at_init
-from ltr.pruning.at_init import AT_INIT, SYNFLOW_ROUNDS, ScoringInput, inverted
+from ltr.pruning.at_init import AtInit, ScoringInput
 
 LAYERS = ("dense_1", "dense_2", "output")
-INVERTIBLE = [name for name in AT_INIT if name != "random_at_init"]
+AT_INIT = {name: pruned_at_init(entry) for name, entry in MASKS.items() if isinstance(entry, AtInitEntry)}
+INVERTIBLE = [name for name, entry in MASKS.items() if isinstance(entry, ScoreEntry)]
+
+
+def inverted(name: str) -> AtInit:
+    entry = MASKS[name]
+    assert isinstance(entry, ScoreEntry)
+    return pruned_at_init(entry, invert=True)
 
 
 class BatchNormed(nn.Module):
@@ -282,7 +290,7 @@ def test_a_score_that_is_no_number_is_an_error(tiny: ScoringInput) -> None:
 
 
 def test_synflow_has_the_rounds_of_its_authors() -> None:
-    assert SYNFLOW_ROUNDS == 100
+    assert MASKS["synflow"].traits["rounds"] == 100
 
 
 @pytest.mark.parametrize("name", ["snip", "grasp"])

@@ -9,9 +9,10 @@ import pytest
 
 from ltr.config.parse import knobs
 from ltr.core import masks
-from ltr.models import Model
+from ltr.models.model import Model
 from ltr.pruning import selection
-from ltr.pruning.criteria import CRITERIA, Criterion, PruningInput
+from ltr.pruning.criteria import Criterion, PruningInput
+from ltr.pruning.registry import CRITERIA
 
 INITIAL = [0.5, -2.0, 1.0, -0.25, 3.0]
 TRAINED = [-1.0, -2.5, 0.25, 0.5, -4.0]
@@ -64,7 +65,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_scores_by_hand(name: str) -> None:
-    scores = CRITERIA[name](one_layer(INITIAL, TRAINED))
+    scores = CRITERIA[name].load()(one_layer(INITIAL, TRAINED))
     np.testing.assert_allclose(scores["kernel"], BY_HAND[name], rtol=1e-6)
     assert scores["bias"] is None
 
@@ -88,13 +89,13 @@ def test_a_common_percentile_is_what_bisection_would_find(name: str, sign: int, 
             beyond &= values >= np.percentile(values[survivors], percent)
         count = int(beyond.sum())
         counts = {"bias": None, "kernel": count}
-        mask = selection.layerwise(CRITERIA[name](evidence), evidence.mask, counts, KEY)
+        mask = selection.layerwise(CRITERIA[name].load()(evidence), evidence.mask, counts, KEY)
         np.testing.assert_array_equal(mask["kernel"], beyond)
 
 
 def test_percentiles_are_among_the_survivors_and_equal_where_weights_are() -> None:
     kept = [True, False, True, True, False]
-    scores = CRITERIA["large_init_large_final"](one_layer([2, 9, 1, 1, 9], [1, 0, 1, 1, 0], kept))
+    scores = CRITERIA["large_init_large_final"].load()(one_layer([2, 9, 1, 1, 9], [1, 0, 1, 1, 0], kept))
     np.testing.assert_allclose(scores["kernel"], [1, 0, 2 / 3, 2 / 3, 0])
 
 
@@ -106,7 +107,7 @@ def test_it_scores_every_prunable_weight_and_alters_none(
     name: str, evidence: PruningInput, network: Model
 ) -> None:
     before = jax.tree.map(np.copy, evidence[:3])
-    scores = CRITERIA[name](evidence)
+    scores = CRITERIA[name].load()(evidence)
     assert jax.tree.structure(scores) == jax.tree.structure(network.layer_types)
     for score, kept in zip(jax.tree.leaves(scores), jax.tree.leaves(evidence.mask), strict=True):
         assert score.shape == kept.shape
@@ -119,22 +120,22 @@ def test_it_scores_every_prunable_weight_and_alters_none(
 def test_it_is_a_function_of_its_evidence_and_only_random_looks_at_the_key(
     name: str, evidence: PruningInput
 ) -> None:
-    scores = CRITERIA[name](evidence)
-    assert same(scores, CRITERIA[name](evidence))
+    scores = CRITERIA[name].load()(evidence)
+    assert same(scores, CRITERIA[name].load()(evidence))
     other = evidence._replace(key=jax.random.key(1))
-    assert same(scores, CRITERIA[name](other)) is (name != "random")
+    assert same(scores, CRITERIA[name].load()(other)) is (name != "random")
 
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_it_says_something(name: str, evidence: PruningInput) -> None:
     """Scores that were all equal would leave everything to the draw."""
     nothing = half(lambda of: jax.tree.map(lambda kept: np.zeros(kept.shape), of.mask), evidence)
-    assert not same(half(CRITERIA[name], evidence), nothing)
+    assert not same(half(CRITERIA[name].load(), evidence), nothing)
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(CRITERIA, 2)))
 def test_it_differs_from_each_other_one(one: str, other: str, evidence: PruningInput) -> None:
-    assert not same(half(CRITERIA[one], evidence), half(CRITERIA[other], evidence))
+    assert not same(half(CRITERIA[one].load(), evidence), half(CRITERIA[other].load(), evidence))
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -151,10 +152,10 @@ def test_negative_weights_are_worth_what_positive_ones_are(name: str, evidence: 
     signs = jax.tree.map(
         lambda leaf: generator.choice(np.array([-1, 1], np.float32), leaf.shape), evidence.initial
     )
-    scores = CRITERIA[name](evidence)
-    assert same(scores, CRITERIA[name](flip((signs, signs), evidence)))
+    scores = CRITERIA[name].load()(evidence)
+    assert same(scores, CRITERIA[name].load()(flip((signs, signs), evidence)))
     ones = jax.tree.map(np.ones_like, signs)
-    assert same(scores, CRITERIA[name](flip((ones, signs), evidence))) is (name != "movement")
+    assert same(scores, CRITERIA[name].load()(flip((ones, signs), evidence))) is (name != "movement")
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -167,14 +168,14 @@ def test_what_is_pruned_does_not_matter(name: str, evidence: PruningInput) -> No
             evidence.initial,
         )
     )
-    assert same(half(CRITERIA[name], evidence), half(CRITERIA[name], loud))
+    assert same(half(CRITERIA[name].load(), evidence), half(CRITERIA[name].load(), loud))
 
 
 def test_random_keeps_every_weight_equally_often() -> None:
     """With 400 keys each of 20 weights is among the 10 kept 200 times, give or take 10."""
     evidence = one_layer(np.ones(20), np.ones(20))
     kept = sum(
-        half(CRITERIA["random"], evidence._replace(key=jax.random.key(n)))["kernel"].astype(int)
+        half(CRITERIA["random"].load(), evidence._replace(key=jax.random.key(n)))["kernel"].astype(int)
         for n in range(400)
     )
     assert np.abs(kept - 200).max() < 50

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ltr.config.schema import Duration, Experiment, Optimizer, Rewind
+from ltr.config.schema import Duration, Experiment, Optimizer, Pruning, Rewind
 from ltr.core import masks
 from ltr.errors import ConfigError
-from ltr.models import Model
-from ltr.pruning.rewinding import REWINDINGS, check
+from ltr.models.model import Model
+from ltr.pruning.checks import check
+from ltr.pruning.registry import REWINDINGS
 
 floats = st.floats(width=32, allow_nan=False)
 
@@ -24,7 +25,7 @@ def test_a_rewound_weight_is_bitwise_its_saved_value_times_its_mask(
     mask, here = {"kernel": kept, "bias": None}, {"kernel": saved, "bias": saved[0]}
     elsewhere = jax.tree.map(lambda leaf: leaf + 1, here)
     trained, rewind_params = (elsewhere, here) if name == "weights" else (here, elsewhere)
-    rewound = jax.tree.map(np.asarray, REWINDINGS[name].weights(mask, trained, rewind_params))
+    rewound = jax.tree.map(np.asarray, REWINDINGS[name].load()(mask, trained, rewind_params))
     assert rewound["kernel"].dtype == np.float32
     assert rewound["kernel"].tobytes() == np.where(kept, saved, np.float32(0)).tobytes()
     assert rewound["bias"].tobytes() == saved[0].tobytes()
@@ -34,7 +35,7 @@ def test_a_rewound_weight_is_bitwise_its_saved_value_times_its_mask(
 def test_every_rewinding_leaves_pruned_weights_at_zero(
     name: str, network: Model, params: Any, mask: Any
 ) -> None:
-    rewound = REWINDINGS[name].weights(mask, jax.tree.map(np.negative, params), params)
+    rewound = REWINDINGS[name].load()(mask, jax.tree.map(np.negative, params), params)
     masks.tree_map(lambda m, x: m is None or np.testing.assert_array_equal(x[~m], 0), mask, rewound)
     assert jax.tree.structure(rewound) == jax.tree.structure(params)
 
@@ -52,7 +53,11 @@ def test_spans() -> None:
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        (Experiment(rewind=Rewind("weight")), "rewind.name=weight: unknown rewinding; did you mean weights?"),
+        (
+            Experiment(pruning=Pruning(densities=(0.5,))),
+            "pruning.densities=[0.5]: needs pruning=global, uniform or erk; "
+            "layerwise has a rate for each layer",
+        ),
         (
             Experiment(rewind=Rewind("continued"), rewind_step=Duration(5)),
             "rewind_step=5: must be 0 with rewind=continued",

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr import models, pruning
 from ltr.config.schema import LayerRates, Pruning
 from ltr.config.schema import Model as ModelConfig
 from ltr.core import masks
 from ltr.errors import ConfigError
-from ltr.models import Model
+from ltr.models import registry as models
+from ltr.models.model import Model
+from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.targets import fraction_of, kept, layer_rates, targets
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ltr.analysis.claims import CLAIMS
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict
 from ltr.report.claims import claims, claims_text
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.claims import CLAIMS
+from ltr.analysis.registry import CLAIMS
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment
 from ltr.report.summary_text import by_the_means, headline

@@ -6,7 +6,8 @@ import pytest
 
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, OfMachine, to_dict
-from ltr.store.identity import by_name, decisive, is_marked, run_id
+from ltr.config.walk import by_name, is_marked
+from ltr.store.identity import decisive, run_id
 from ltr.store.settings import covers, default, enlarged, extent, listed, settings
 
 OF_MACHINE: dict[str, Any] = {

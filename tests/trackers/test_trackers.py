@@ -1,6 +1,7 @@
 """Trackers: what they are told, where it goes, and that none of them can stop a run."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -11,12 +12,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ltr import trackers
 from ltr.cli import main
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
-from ltr.trackers import TRACKERS, End, Kind, Scalar, Shown, Subject, Tracked, scalars, subject, track
+from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracking import End, Scalar, Shown, Subject, Tracked, scalars, subject, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
@@ -164,9 +165,9 @@ def test_a_tracker_that_cannot_begin_is_warned_of(
 
 
 def test_a_package_that_is_not_installed_is_said_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, registered: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(trackers.TRACKERS, "wandb", Kind("no_such_package", "None"))
+    registered(TRACKERS, dataclasses.replace(TRACKERS["wandb"], package="no_such_package"))
     assert main(["run", f"output_root={tmp_path}", "tracker=wandb"]) == 2
     said = capsys.readouterr().err
     assert "tracker=wandb: no_such_package cannot be imported (No module named 'no_such_package')" in said

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ltr.analysis.claims import CLAIMS
 from ltr.analysis.mask_structure import TicketLayers
+from ltr.analysis.registry import CLAIMS
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data import importing, load, pinned
+from ltr.data import importing
 from ltr.data.content import Content
+from ltr.data.custom import pinned
+from ltr.data.dataset import load
 from ltr.data.importing.base import Asked
 from ltr.data.npz import write_npz
 

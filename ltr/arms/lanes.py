@@ -1,0 +1,44 @@
+"""Lanes of a round: which trainings there are, and by which method each trains."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from ltr.config.schema import Experiment
+from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.store.tables import LaneId
+
+
+def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
+    """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
+    if not experiment.trains(round_number):
+        return []
+    names = experiment.arms if round_number else ("ticket",)
+    return [
+        LaneId(round_number, replicate, arm, draw)
+        for arm in sorted(names, key=lambda name: name != "ticket")
+        for replicate in range(experiment.replicates)
+        for draw in range(experiment.draws(arm))
+    ]
+
+
+def missing(experiment: Experiment, round_number: int, finished: Collection[LaneId]) -> list[LaneId]:
+    """The trainings of a round that are still to be done."""
+    return [lane for lane in lanes(experiment, round_number) if lane not in finished]
+
+
+def method(experiment: Experiment, arm: str) -> str:
+    """How an arm trains (see `ltr.methods`); the ticket may be watched, while there is a next one."""
+    return "early_bird" if arm == "ticket" and experiment.early_bird else experiment.arm[arm].method
+
+
+def methods(experiment: Experiment) -> set[str]:
+    """How the lanes of an experiment train, unwatched ones included."""
+    return {WEIGHTS_ALONE, *(method(experiment, arm) for arm in experiment.arms)}
+
+
+def widest(experiment: Experiment) -> int:
+    """The most lanes of a round that train by one method, and so can train at once."""
+    return max(
+        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
+        for round_number in (0, experiment.rounds)
+    )

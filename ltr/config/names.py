@@ -1,0 +1,73 @@
+"""Names that knobs take from registries, and the options of what they name: checked without JAX."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from ltr.config.parse import KnobError, knobs, literal, validated
+from ltr.config.schema import Experiment, OptionsOf, to_dict
+from ltr.config.walk import by_name, marker, registry_of
+from ltr.registry import Entry
+from ltr.suggestions import nearest
+
+
+def checked(values: Mapping[str, Any]) -> Experiment:
+    """Return the experiment, each of whose knobs is valid and names what there is; KnobError otherwise."""
+    experiment = validated(values)
+    require_known(experiment)
+    return experiment
+
+
+def require_known(experiment: Experiment) -> None:
+    """KnobError for the first knob that names what its registry does not have."""
+    for knob, value, hint in by_name(experiment):
+        if (registry := registry_of(hint)) is None:
+            continue
+        for name in value if isinstance(value, list) else [value]:
+            if name not in registry:
+                raise KnobError(knob.split("."), registry.unknown(name, knob))
+
+
+def with_options(experiment: Experiment) -> Experiment:
+    """Return the experiment with options as their schemas read them, without those that are at their default.
+
+    KnobError for an option that the entry which is named does not have, or that is out of bounds.
+    """
+    groups = {
+        name: _group(name, group)
+        for name, group in vars(experiment).items()
+        if dataclasses.is_dataclass(group)
+    }
+    return dataclasses.replace(experiment, **groups)
+
+
+def _group(name: str, group: Any) -> Any:
+    hints = get_type_hints(type(group), include_extras=True)
+    for field, hint in hints.items():
+        if (options := marker(hint, OptionsOf)) and (given := getattr(group, field)):
+            registry: Any = registry_of(hints[options.knob])
+            chosen = registry[getattr(group, options.knob)]
+            read = _read(chosen, given, f"{name}.{field}", f"{name}.{options.knob}={chosen.name}")
+            group = dataclasses.replace(group, **{field: read})
+    return group
+
+
+def _read(entry: Entry, given: Mapping[str, Any], prefix: str, choice: str) -> dict[str, Any]:
+    """The given options that differ from their defaults, as plain data."""
+    if entry.options is None:
+        raise KnobError(prefix.split("."), f"{prefix}.{next(iter(given))}: {choice} has no options")
+    known = {knob.name: knob for knob in knobs(entry.options, f"{prefix}.")}
+    for name in (f"{prefix}.{option}" for option in given):
+        if name not in known:
+            raise KnobError(name.split("."), f"{name}: unknown option of {choice}; {nearest(name, known)}")
+    try:
+        read = TypeAdapter(entry.options).validate_python(dict(given))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = f"{prefix}.{wrong['loc'][0]}"
+        message = f"{name}={literal(wrong['input'])}: must be {known[name].allowed}"
+        raise KnobError(name.split("."), message) from None
+    default = to_dict(entry.options())
+    return {name: value for name, value in to_dict(read).items() if value != default[name]}

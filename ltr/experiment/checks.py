@@ -1,0 +1,51 @@
+"""Checks that the knobs of an experiment go together, as far as that is known before any data is read.
+
+Nothing here imports JAX or NumPy, so that a refusal comes at once.
+"""
+
+from ltr.analysis import checks as claims
+from ltr.arms import checks as arms
+from ltr.config import names
+from ltr.config.schema import Experiment
+from ltr.core import schedule
+from ltr.core.schedule import Schedule
+from ltr.data import checks as data
+from ltr.data.registry import DATASETS, DatasetEntry, Facts
+from ltr.methods import checks as methods
+from ltr.models.registry import NETWORKS
+from ltr.pruning import checks as pruning
+from ltr.pruning.registry import REWINDINGS
+
+
+def check(experiment: Experiment) -> None:
+    """Refuse knobs that do not go together.
+
+    Raises:
+        ConfigError: which knob is wrong.
+        DataNotFoundError: nothing is at `dataset.path`.
+    """
+    check_parts(experiment)
+    claims.check(experiment)
+    data.check(experiment.dataset)
+    entry = DATASETS[experiment.dataset.name]
+    if isinstance(entry, DatasetEntry):
+        data.require_fewer(experiment.dataset, entry.train_examples)
+        schedule_of(experiment, entry, entry.train_examples - experiment.dataset.validation)
+
+
+def check_parts(experiment: Experiment) -> None:
+    """ConfigError for unknown names, and for arms, pruning or rewinding that do not fit the rest."""
+    names.require_known(experiment)
+    arms.check(experiment)
+    pruning.check(experiment)
+
+
+def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Schedule:
+    """Return the schedule on such data; ConfigError if the network, a duration or a method does not fit them.
+
+    `train_examples`: without those that are held out for validation.
+    """
+    NETWORKS[experiment.model.name].check(experiment.model, facts.shape)
+    times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
+    methods.check(experiment, times)
+    return times

@@ -1,0 +1,31 @@
+"""Steps at which RigL moves connections (Evci et al., 2020); without JAX."""
+
+from typing import Any
+
+from ltr.errors import ConfigError
+
+EVERY = 100
+"""Steps between two moves."""
+
+UNTIL = 0.75
+"""The part of the training that has moves."""
+
+
+def is_move(step: Any, steps: int) -> Any:
+    """Return whether connections move in a step (int32, an array or not) of a training of `steps` steps."""
+    return (step % EVERY == 0) & (step < UNTIL * steps)
+
+
+def moves(first: int, last: int, steps: int) -> bool:
+    """Return whether connections move at all from step `first` to `last`, exclusive."""
+    next_multiple = -(-first // EVERY) * EVERY
+    return next_multiple < last and bool(is_move(next_multiple, steps))
+
+
+def check(arm: str, steps: int, later: tuple[int, int]) -> None:
+    """ConfigError if the later trainings of an arm, from one step to another, would move no connection."""
+    if not moves(*later, steps):
+        raise ConfigError(
+            f"arm.{arm}.method=rigl: would never move a connection; needs steps that include a "
+            f"multiple of {EVERY} before {UNTIL:.0%} of {steps}"
+        )
