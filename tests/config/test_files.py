@@ -135,8 +135,11 @@ def test_a_broken_choice_of_another_group(name: str, text: str, said: str, write
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("# Mine.\nmask: foo\n", ":2: arm.mine.mask=foo: unknown; "),
-        ("weights: reinit\n\nmethod: rigle\n", ":3: arm.mine.method=rigle: unknown; did you mean rigl?"),
+        ("# Mine.\nmask: foo\n", ":2: arm.mine.mask=foo: unknown mask; "),
+        (
+            "weights: reinit\n\nmethod: rigle\n",
+            ":3: arm.mine.method=rigle: unknown method; did you mean rigl?",
+        ),
         ("invert: true\n", ":1: arm.mine.invert=true: needs a mask of "),
     ],
 )

@@ -19,7 +19,7 @@ def test_epochs_are_whole_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "round", "expected"),
+    ("schedule", "round_number", "expected"),
     [
         (Schedule(10, 5, 0, 1, (0, 10)), 0, [0, 5, 10]),
         (Schedule(10, 4, 0, 1, (0, 10)), 0, [0, 4, 8, 10]),
