@@ -16,7 +16,7 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
     Yields its dotted name, its value as plain data, and its annotated type, for `marker`.
     """
-    hints = _hints(type(node))
+    hints = _hints(node.__class__)
     for field in dataclasses.fields(node):
         value, name, hint = getattr(node, field.name), prefix + field.name, hints[field.name]
         if dataclasses.is_dataclass(hint):
