@@ -13,7 +13,8 @@ import yaml
 from ltr.config import groups
 from ltr.config.groups import ARM, choices, file_of, group_names
 from ltr.config.names import checked
-from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
+from ltr.config.schema import Arm
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
@@ -60,13 +61,13 @@ def check(group: str, choice: str) -> set[str]:
     return _check(group, choice, ())
 
 
-def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
-    """The error of an arm's knob with file and line, if the arm's file gives it this value; else None."""
-    _, arm, knob = error.path
-    if arm not in choices(ARM):
+def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
+    """The error of an arm's knob with file and line, if the arm is what its file says; else None."""
+    _, name, knob = error.path
+    if name not in choices(ARM):
         return None
-    file = _read(file_of(ARM, arm), ARM)
-    if _values(file).get(knob) != value:
+    file = _read(file_of(ARM, name), ARM)
+    if validated({ARM: {name: _values(file)}}).arm[name] != arm:
         return None
     return file.error(_line(file.root, [knob]), str(error))
 
