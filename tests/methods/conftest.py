@@ -54,8 +54,8 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
         started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
         lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
-        for step in range(first, first + steps):
-            lanes.append(step(lanes[-1], images, labels, jnp.int32(step))[0])
+        for done in range(first, first + steps):
+            lanes.append(step(lanes[-1], images, labels, jnp.int32(done))[0])
         return Trained(method, lanes)
 
     return train
