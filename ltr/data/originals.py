@@ -68,7 +68,7 @@ def _default_source(entry: DatasetEntry) -> Path | None:
 
 
 def _in_folder(entry: DatasetEntry, folder: Path) -> Distribution:
-    """Return the distribution whose files are all in a folder; DataNotFoundError if none is complete."""
+    """Return the distribution that is complete in a folder; DataNotFoundError if there is none."""
 
     def missing(distribution: Distribution) -> list[str]:
         return [file.name for file in distribution.files if _path(folder, file) is None]
