@@ -65,7 +65,7 @@ def p_value_unpaired(ones: np.ndarray, others: np.ndarray) -> float:
 
 
 def welch(ones: np.ndarray, others: np.ndarray) -> tuple[float, float]:
-    """Standard error of a difference of independent means, and its degrees of freedom (Welch, 1947)."""
+    """Return the standard error of a difference of independent means and its degrees of freedom (Welch)."""
     one, other = (values.var(ddof=1) / len(values) for values in (ones, others))
     if one + other <= ROUNDING**2:
         return 0.0, math.inf
@@ -126,7 +126,7 @@ def power(distance: float, n: int, level: float) -> float:
 
 
 def replicates_needed(values: np.ndarray, bound: float, level: float) -> int | None:
-    """Number of replicates for a power of `POWER`, if mean and spread are as estimated.
+    """Return the number of replicates for a power of `POWER`, if mean and spread are as estimated.
 
     Values without any spread are assumed to be tested by the sign test.
 

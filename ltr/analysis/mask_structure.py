@@ -53,7 +53,7 @@ def counted(ticket: Mapping[str, TicketLayer], round_number: int, replicate: int
 
 
 def initial_weights(tickets: TicketLayers, layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """Initial values of the kept and of the pruned weights of a layer, over all replicates."""
+    """Return the initial values of the kept and of the pruned weights of a layer, over all replicates."""
     layers = [ticket[layer] for ticket in tickets]
     kept = [layer.initial[layer.kept] for layer in layers]
     pruned = [layer.initial[~layer.kept] for layer in layers]

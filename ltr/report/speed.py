@@ -1,4 +1,4 @@
-"""Training speed by density: the table of `ltr bench`, and the figure of cost."""
+"""Training speed by density: the table and the figure of `ltr bench`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ STYLES = {
 POSSIBLE = Limits(0, math.inf)
 
 
-def table(title: str, found: Mapping[str, Any]) -> str:
-    """Steps a second and their ratios, at most 80 columns wide.
+def table(title: str, benchmark: Mapping[str, Any]) -> str:
+    """Return a table of steps per second and their ratios, at most 80 characters wide.
 
     Args:
-        title: what is trained.
-        found: what `ltr bench --json` prints.
+        title: network and data set.
+        benchmark: output of `ltr bench --json`.
     """
-    facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in found["machine"].items() if fact)
+    machine = benchmark["machine"]
+    facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in machine.items() if fact)
     lines = [
         f"Training steps per second, all cores together: {title}",
         *_wrapped(facts),
@@ -42,7 +43,7 @@ def table(title: str, found: Mapping[str, Any]) -> str:
         f"   {'packed:':>8}{'dense:':>8}{'packed:':>8}{'dense:':>8}",
         f"{'':9}{'':36}   {'dense':>8}{'PyTorch':>8}{'PyTorch':>8}{'ceiling':>8}",
     ]
-    for row in found["rows"]:
+    for row in benchmark["rows"]:
         speeds = "".join(f"{_whole(row[name]):>9}" for name in ("dense", "packed", "torch", "ceiling"))
         pairs = [("packed", "dense"), ("dense", "torch"), ("packed", "torch"), ("dense", "ceiling")]
         ratios = "".join(f"{_ratio(row[one], row[other]):>8}" for one, other in pairs)
@@ -50,9 +51,9 @@ def table(title: str, found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
-    """Draw the time of a step, in those of the dense network, against density."""
-    rows = pd.DataFrame(found["rows"]).sort_values("density", ascending=False)
+def draw(title: str, note: str, benchmark: Mapping[str, Any], file: Path) -> None:
+    """Draw the time of a step, relative to a step of the dense network, against density."""
+    rows = pd.DataFrame(benchmark["rows"]).sort_values("density", ascending=False)
     whole, middle = rows["dense"].iloc[0], rows["density"].iloc[len(rows) // 2]
     measured = {name: style for name, style in STYLES.items() if rows[name].notna().all()}
     with in_style():
@@ -61,7 +62,7 @@ def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.plot(rows["density"], rows["density"], color="#999999", linewidth=0.8, linestyle=":")
         axes.annotate(
-            "what the\nweights weigh",
+            "proportional\nto density",
             (middle, middle),
             xytext=(-4, -4), textcoords="offset points", ha="right", va="top", color="#666666",
         )  # fmt: skip
