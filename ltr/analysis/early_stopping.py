@@ -1,6 +1,6 @@
-"""Early stop of a lane: the evaluated step of minimum validation loss, found afterwards.
+"""Early stop of a lane: the evaluated step of minimum validation loss, found after training.
 
-Frankle & Carbin 2019, section 1: a proxy for how fast a network learns.
+It measures the speed of learning (Frankle & Carbin, 2019, section 1).
 """
 
 import pandas as pd

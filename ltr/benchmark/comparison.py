@@ -24,7 +24,7 @@ class Row(NamedTuple):
     Attributes:
         density: density of every layer.
         dense: ltr with masked dense products.
-        packed: ltr with the layers packed that the knob `sparse` selects: by default those that are faster.
+        packed: ltr with the layers packed that the knob `sparse` selects, by default those that are faster.
         torch: masked training in plain PyTorch with the data in memory, one process of one thread per core.
         ceiling: bound from the matrix products of all weights alone, in XLA.
     """

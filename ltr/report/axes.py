@@ -72,7 +72,7 @@ def apart(heights: np.ndarray, gap: float) -> np.ndarray:
 
     Args:
         heights: float [labels], as fractions of the height of the axes.
-        gap: at most 1 / (labels - 1/2), so that there is room for all labels.
+        gap: at most 1 / (labels - 1/2), which leaves room for all labels.
 
     Returns:
         Float [labels], from 0 to half a gap below 1; the title is above.

@@ -63,7 +63,7 @@ def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, sh
     title = f"{_title(arm)}; {shared}:" if shared else f"{_title(arm)}:"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
-    return "\n".join([*(f"- {one}" for one in _runs(runs, 10**6)), "", title, "", *lines])
+    return "\n".join([*(f"- {run}" for run in _runs(runs, 10**6)), "", title, "", *lines])
 
 
 def letter(run: int) -> str:
@@ -76,16 +76,16 @@ def _title(arm: str) -> str:
 
 
 def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
-    return [_run(place, **one, width=width) for place, one in enumerate(runs)]
+    return [_run(number, **run, width=width) for number, run in enumerate(runs)]
 
 
-def _run(place: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
+def _run(number: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
     values = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
-    pairing = [] if place == 0 else ["paired with A" if paired else "not paired with A"]
+    pairing = [] if number == 0 else ["paired with A" if paired else "not paired with A"]
     details = textwrap.wrap(
         "  ".join([*pairing, *values]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN
     )
-    return "\n".join([f"{letter(place)}  {run}", *details])
+    return "\n".join([f"{letter(number)}  {run}", *details])
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:

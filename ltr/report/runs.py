@@ -93,7 +93,7 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
     A data set or network that all runs share is left out, to make room for knobs.
     """
     knobs = _differing(entries)
-    fixed = {name: [str(one[name]) for one in entries] for name in WORDS}
+    fixed = {name: [str(run[name]) for run in entries] for name in WORDS}
     shared = [name for name in ("dataset", "model") if knobs and len(set(fixed[name])) == 1]
     before = [Column(name, WORDS[name], cells) for name, cells in fixed.items() if name not in shared]
     after = _numbers(entries)
@@ -150,13 +150,13 @@ def _numbers(entries: Sequence[Mapping[str, Any]]) -> list[Column]:
     now = datetime.now(UTC)
     lines = [
         (
-            "-" if one["rounds"] is None else str(one["rounds"]),
-            "-" if one["replicates"] is None else str(one["replicates"]),
-            "-" if one["ticket_accuracy"] is None else f"{100 * one['ticket_accuracy']:.2f} %",
-            "-" if one["density"] is None else f"{percent(one['density'])} %",
-            age(now - datetime.fromisoformat(one["written"])),
+            "-" if run["rounds"] is None else str(run["rounds"]),
+            "-" if run["replicates"] is None else str(run["replicates"]),
+            "-" if run["ticket_accuracy"] is None else f"{100 * run['ticket_accuracy']:.2f} %",
+            "-" if run["density"] is None else f"{percent(run['density'])} %",
+            age(now - datetime.fromisoformat(run["written"])),
         )
-        for one in entries
+        for run in entries
     ]
     return [
         Column(name, width, cells, is_number=True)

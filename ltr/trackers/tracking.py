@@ -81,7 +81,7 @@ class Tracker(Protocol):
 
 
 class Shown:
-    """Record, in a file, of the rounds and arms that were sent, so that a resumed run sends none twice.
+    """File of the rounds and arms that were sent; a resumed run sends none of them twice.
 
     Args:
         file: path of the record.

@@ -31,9 +31,9 @@ def test_the_headline_says_what_claims_decided(results: Results, judged: Judge) 
     assert headline(run, found, Experiment()) == (
         "At 60 % of the weights the ticket matches the dense network. At 60 and 36 % it is more accurate "
         "than with fresh weights and is more accurate than a random mask. At 36 % it is more accurate than "
-        "one-shot pruning. Refuted at 60 and 36 %: that it wins over the dense network and learns "
-        "faster than the dense network. Each claim is tested at 5 % on its own, by 8 replicates; 3 of 9 claims "
-        "are undecided throughout."
+        "one-shot pruning. Refuted at 60 and 36 %: that it wins over the dense network and learns faster "
+        "than the dense network. Each claim is tested at 5 % on its own, by 8 replicates; 3 of 9 claims are "
+        "undecided throughout."
     )
 
 

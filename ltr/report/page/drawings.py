@@ -130,7 +130,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
 
 
 def _fit_curves(axes: Axes) -> None:
-    """Set the y axis to omit the steep first steps, so that the ends of the curves are distinguishable."""
+    """Set the limits of the axes; the steep first steps are cut off to separate the ends of the curves."""
     heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     low, high = np.quantile(heights, 0.1), heights.max()
     margin = 0.06 * (high - low) or 1.0
