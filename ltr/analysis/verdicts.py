@@ -17,7 +17,7 @@ look, in at most 5 runs of 100: supported in half of them, refuted in the other 
 rule of when to look again. With a single look it is 2 or 3 runs of 100. A ninth of the error rate is never
 spent. It is a reserve for users who choose the number of replicates by the results, which makes a t-test
 err more often. Claims are not corrected for one another: if nothing differs at all, about one run in six
-decides one of the nine claims.
+decides at least one of the nine claims.
 
 Rounds are chosen before the first look: the fewer, the more power each has. A look is corrected over every
 round that it or an earlier look tests. Otherwise one could test fewer rounds after a look that has shown

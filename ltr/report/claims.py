@@ -83,7 +83,7 @@ def _missing(undecided: Sequence[Verdict]) -> str:
     if all(verdict.n < FEWEST for verdict in undecided):
         return f" (fewer than {FEWEST} replicates decide nothing)"
     if needed:
-        return f" ({min(needed)} replicates might decide {'some of it' if len(undecided) > 1 else 'it'})"
+        return f" ({min(needed)} replicates might decide {'some' if len(undecided) > 1 else 'it'})"
     if all(verdict.hidden for verdict in undecided):
         return " (the validation loss was still falling at the last step: too few steps)"
     return ""

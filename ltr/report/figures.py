@@ -78,7 +78,7 @@ DODGE = 0.06
 
 
 def measures(results: pd.DataFrame) -> dict[str, Measure]:
-    """Return the measures of a run by the name of their figure."""
+    """Return the measures of a run by the name of their figure; early stops are at most the last step."""
     steps = float(results["steps"].max())
     return {
         "accuracy": Measure("accuracy", 100, "test accuracy at early stop (%)", Limits(0, 100), False),

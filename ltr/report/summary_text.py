@@ -51,7 +51,7 @@ def by_the_means(results: pd.DataFrame) -> str:
         return ""
     dense, sparsest = tickets.iloc[0], tickets.iloc[-1]
     sentences = [_comparison(results, dense, sparsest), *_controls(results, sparsest["round"])]
-    return " ".join([*sentences, f"({spread(summary['n'])}, each taken alone; differences are paired.)"])
+    return " ".join([*sentences, f"({spread(summary['n'])}, not corrected; differences are paired.)"])
 
 
 def _untested(results: pd.DataFrame, experiment: Experiment) -> str:
@@ -61,7 +61,7 @@ def _untested(results: pd.DataFrame, experiment: Experiment) -> str:
         return f"The dense network is {_accuracy(dense)} accurate; nothing is pruned."
     if experiment.rewind.name != "weights":
         return f"No claim is tested: with rewind={experiment.rewind.name} tickets keep trained weights."
-    return "No claim is tested yet: that comes when the run is finished."
+    return "No claim is tested before the run is finished."
 
 
 def _decided(verdicts: Verdicts, outcome: str) -> Iterator[tuple[str, str]]:
@@ -90,8 +90,8 @@ def _certainty(verdicts: Verdicts, is_any_decided: bool) -> str:
 def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> str:
     change = _change(difference_from_dense(results, "ticket", ticket["round"]))
     return (
-        f"By the means, which decide nothing: at {percent(ticket['density'])} % of the weights the ticket is "
-        f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}: it {change}."
+        f"By the means, which are not tested: at {percent(ticket['density'])} % of the weights the ticket is "
+        f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}; the ticket {change}."
     )
 
 
