@@ -151,7 +151,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "high": (verdict.high, _effect(verdict.high, unit)),
         "p": (p, "< 0.001" if p < 0.001 else f"{p:.3f}"),
         "n": (verdict.n, str(verdict.n)),
-        "needed": (verdict.needed, f"n = {verdict.needed} might decide"),
+        "needed": (verdict.needed, f"n ≈ {verdict.needed} needed"),
     }
 
 
