@@ -28,7 +28,7 @@ MOST = 1000
 """Largest number of replicates that is suggested."""
 
 CERTAIN = 30.0
-"""Distance of a mean from the critical value, in standard errors, beyond which the power counts as 1."""
+"""Excess of the shift over the critical value, in standard errors, above which the power counts as 1."""
 
 
 def p_value(values: np.ndarray, bound: float) -> float:

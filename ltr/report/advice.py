@@ -26,8 +26,8 @@ def caveats(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
         rare = steps.unit == every.unit and every.amount >= steps.amount
         knob = f"lower eval_every={every}" if rare else f"raise steps={steps}"
         yield (
-            "Every training ended before its validation loss had turned: early stops are lower bounds, and "
-            f"no replicates can tell which is faster; {knob}."
+            "In every training the validation loss was still falling at the last step: early stops are lower "
+            f"bounds, and more replicates cannot show which is faster; {knob}."
         )
 
 
