@@ -10,7 +10,7 @@ class TicketLayer(NamedTuple):
     """A layer of a ticket.
 
     Attributes:
-        kept: its mask, boolean [..., in, out].
+        kept: its mask, boolean, [in, out] of a dense layer.
         initial: its weights before any training, of the same shape.
     """
 

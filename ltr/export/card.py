@@ -1,12 +1,13 @@
 """The card of an exported ticket: what it is, how good, how it was found and how to use it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 TENSORS = """\
 ## Tensors
 
-Kernels are [in, out], of convolutions [height, width, in, out]; images are [count, height,
-width, channels] of bytes, less `input.mean`, divided by `input.std`.
+Dimensions of kernels are of inputs (in), outputs (out) and the window of a convolution. Compressed
+rows are of outputs, and columns of the rest, both flattened. Images are [count, height, width, channels]
+of bytes, less `input.mean`, divided by `input.std`.
 
 """
 
@@ -18,16 +19,16 @@ ONNX, of one input, images as bytes in float32 [batch, height, width, channels],
 """
 
 
-def card(facts: Mapping[str, str], tensors: Sequence[str], command: str) -> str:
+def card(facts: Mapping[str, str], tensors: Mapping[str, str], command: str) -> str:
     """Markdown.
 
     Args:
         facts: what is known of the ticket, by what it is called: model, data, density, accuracy, ...
-        tensors: the names in the file; none of an ONNX model.
+        tensors: by the names in the file, the dimensions of kernels, "" of others; none of an ONNX model.
         command: what to type to have the run again.
     """
     head = f"# A lottery ticket: {facts['model']} on {facts['data']}\n\n"
     how = "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).\n\n"
     known = "".join(f"- {name}: {value}\n" for name, value in {**facts, "found by": f"`{command}`"}.items())
-    names = "".join(f"- `{name}`\n" for name in tensors)
+    names = "".join(f"- `{name}` {dimensions}".rstrip() + "\n" for name, dimensions in tensors.items())
     return f"{head}{how}{known}\n{TENSORS + names if tensors else ONNX}"
