@@ -8,9 +8,9 @@ it is, how accurate, and how it was found.
 
 --compact leaves out units that nothing reaches, or that reach nothing (of
 networks of dense layers), and proves that the logits of the test images stay
-what they are. --sparse stores kernels in compressed rows, one an output:
-<layer>.kernel.values, .columns, .rows and .shape. Both leave out masks and
-starting weights. --onnx writes a model of ONNX instead: from images as bytes
+what they are. --sparse stores kernels in compressed rows, one an output (in
+attention, a feature of a head): <layer>.kernel.values, .columns, .rows and
+.shape. Both leave out masks and starting weights. --onnx writes a model of ONNX instead: from images as bytes
 in float32 [batch, height, width, channels] to logits.
 
 Examples:

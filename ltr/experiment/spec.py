@@ -64,7 +64,7 @@ class RunSpec:
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:
-    """ConfigError if a knob has to know which dimensions of kernels are inputs, and of one it is not known."""
+    """ConfigError if a knob has to know which dimensions of kernels are inputs, and one is not known."""
     unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
     knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
     for name in experiment.arms:

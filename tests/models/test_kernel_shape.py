@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from ltr.arms.mask_sources import by_input, shuffled
-from ltr.config.schema import Arm, Experiment, Pruning
+from ltr.config.schema import Arm, Experiment, LayerRates, Pruning
 from ltr.config.schema import Model as ModelConfig
 from ltr.errors import ConfigError, LtrError
 from ltr.experiment import spec
@@ -33,8 +33,8 @@ BY_OUTPUT = {"query": (6, 12), "out": (12, 6)}
 
 @pytest.fixture(scope="module")
 def vit() -> Model:
-    """Three heads of 4 features, 12 wide."""
-    return models.build(ModelConfig("vit_tiny", width=1 / 16), (8, 8, 3), 10)
+    """One block of three heads of 4 features, 12 wide."""
+    return models.build(ModelConfig("vit_tiny", width=1 / 16, options={"depth": 1}), (8, 8, 3), 10)
 
 
 def drawn(shape: tuple[int, ...], share: float = 0.4) -> np.ndarray:
@@ -69,7 +69,8 @@ def test_kernels_of_a_vision_transformer(vit: Model) -> None:
     ],
 )
 def test_roles_of_layers_of_flax(layer: nn.Module, x: tuple[int, ...], roles: str) -> None:
-    kernel = layer.init(jax.random.key(0), np.ones(x, np.float32))["params"]["kernel"]
+    variables = jax.eval_shape(layer.init, jax.random.key(0), np.ones(x, np.float32))
+    kernel = variables["params"]["kernel"]
     assert kernel_roles(layer, kernel.ndim) == roles
     assert len(roles) in (0, kernel.ndim)
     for size, role in zip(kernel.shape, roles, strict=bool(roles)):
@@ -88,7 +89,8 @@ def test_erk_shares_of_attention_are_those_of_its_matrices() -> None:
 
 
 def test_erk_densities_of_a_vision_transformer(vit: Model) -> None:
-    _, target = targets(Pruning(scope="erk", densities=[0.1]), 0.2, 1, vit.layer_types, vit.kernels)
+    erk = Pruning(scope="erk", densities=(0.1,), rates=LayerRates(output=1.0))
+    _, target = targets(erk, 0.2, 1, vit.layer_types, vit.kernels)
     block = target["block_1"]
     assert block["attention"]["query"]["kernel"] == pytest.approx(block["attention"]["out"]["kernel"], abs=1)
     share = Fraction(24, 12 + 48)
@@ -135,10 +137,8 @@ def test_dense_layers_and_convolutions_are_shuffled_by_their_last_dimension(
 
 
 def test_edge_popup_begins_in_the_range_of_the_fan_in() -> None:
-    kernels = {
-        "query": KernelShape("query", (16, 4, 25), "ioo"),
-        "out": KernelShape("out", (4, 25, 16), "iio"),
-    }
+    query, out = KernelShape("query", (16, 4, 25), "ioo"), KernelShape("out", (4, 25, 16), "iio")
+    kernels = {"query": query, "out": out}
     weights = {name: np.zeros(kernel.shape, np.float32) for name, kernel in kernels.items()}
     masks = {name: np.ones(kernel.shape, bool) for name, kernel in kernels.items()}
     scores, _ = edge_popup.begin(kernels, MethodInput(masks, weights, jax.random.key(0), None))
@@ -187,5 +187,5 @@ def test_what_has_to_know_inputs_is_refused_where_they_are_not_known(knob: str, 
         return
     with pytest.raises(ConfigError, match=rf"^{knob}: .* layer mixed, whose kernel is \(3, 2, 8\)$"):
         spec._require_inputs(experiment, model)
-    with pytest.raises(LtrError, match="^layer mixed: it is not known which dimensions of its kernel"):
+    with pytest.raises(LtrError, match=r"^layer mixed: it is not known which dimensions of its kernel"):
         as_sparse({"mixed": np.ones((3, 2, 8))}, {"mixed": drawn((3, 2, 8))}, {"mixed": unknown})
