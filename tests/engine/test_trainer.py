@@ -85,7 +85,7 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
 ) -> None:
     """From step 6 on: the same learning rates, the same data. SGD has no moments to lose."""
     sgd = make(Optimizer(name="sgd", learning_rate=0.1, schedule="cosine", warmup=Duration(10)))
-    start = InitialState(params, masks.ones(params, network.layer_types), np.array([0, 9], np.uint32))
+    start = InitialState(params, masks.ones(params, network.program_keys), np.array([0, 9], np.uint32))
     whole = sgd.train({"lane": start}, AT, ignore)["lane"]
     origin = sgd.train({"lane": start}, AT[:3], ignore)["lane"].params
     rewound = sgd.train({"lane": start._replace(params=origin)}, AT[2:], ignore)["lane"]
