@@ -10,7 +10,7 @@ class TicketLayer(NamedTuple):
     """A layer of a ticket.
 
     Attributes:
-        kept: mask, boolean [..., in, out].
+        kept: mask, boolean; [in, out] of a dense layer.
         initial: weights before any training, of the same shape.
     """
 

@@ -23,6 +23,7 @@ class ArmContext(NamedTuple):
 
     Attributes:
         layer_types: of layers (see `ltr.models.Model`); None of those that are never pruned.
+        kernels: like the layer types; the `KernelShape` of each layer's kernel.
         ticket: the round's ticket.
         initial: weights at initialisation, unmasked.
         rewind_params: weights at the rewind step, unmasked; the initial ones if that is 0.
@@ -36,6 +37,7 @@ class ArmContext(NamedTuple):
     """
 
     layer_types: Any
+    kernels: Any
     ticket: Subnetwork
     initial: Any
     rewind_params: Any

@@ -9,6 +9,7 @@ from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.config.schema import Arm
 from ltr.core import masks
+from ltr.models.kernel_shape import KernelShape
 from ltr.pruning import sharing
 from ltr.pruning.at_init import AtInit, by
 
@@ -52,21 +53,25 @@ def _or_else(mask: Any, found: Any) -> Any:
     return mask if found is None else found
 
 
-def layerwise(mask: Any, generator: np.random.Generator) -> Any:
+def layerwise(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     """Every layer's mask shuffled: layer densities stay (Frankle & Carbin, 2019, "random sparsity")."""
     return jax.tree.map(lambda layer: generator.permutation(layer.ravel()).reshape(layer.shape), mask)
 
 
-def by_input(mask: Any, generator: np.random.Generator) -> Any:
+def by_input(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     """Every input of a layer keeps how many connections it has; to which outputs is shuffled.
 
     An input is a pixel or unit, in a convolution a channel at a place of the kernel. For scores that
     prefer some inputs, as SNIP's do: a layerwise shuffle takes that preference away.
     """
-    return jax.tree.map(lambda layer: generator.permuted(layer, axis=-1), mask)
+
+    def permuted(layer: np.ndarray, kernel: KernelShape) -> np.ndarray:
+        return kernel.from_by_input(generator.permuted(kernel.by_input(layer), axis=-1))
+
+    return jax.tree.map(permuted, mask, kernels)
 
 
-def globally(mask: Any, generator: np.random.Generator) -> Any:
+def globally(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     """All layers' masks shuffled together: only the density of the network stays."""
     layers, structure = jax.tree.flatten(mask)
     drawn = generator.permutation(np.concatenate([layer.ravel() for layer in layers]))
@@ -77,20 +82,20 @@ def globally(mask: Any, generator: np.random.Generator) -> Any:
     )
 
 
-def evenly(mask: Any, generator: np.random.Generator) -> Any:
+def evenly(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     """As many connections at random, spread so that every layer has the same density."""
-    return _shared(mask, generator, sharing.uniform)
+    return _shared(mask, kernels, generator, sharing.uniform)
 
 
-def erdos_renyi_kernel(mask: Any, generator: np.random.Generator) -> Any:
+def erdos_renyi_kernel(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     """As many connections at random, spread over the layers by their shapes (Evci et al., 2020, "ERK")."""
-    return _shared(mask, generator, sharing.erdos_renyi_kernel)
+    return _shared(mask, kernels, generator, sharing.erdos_renyi_kernel)
 
 
-def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> Any:
+def _shared(mask: Any, kernels: Any, generator: np.random.Generator, share: sharing.Share) -> Any:
     layers, structure = jax.tree.flatten(mask)
     total = masks.count(mask)
-    shares = share([layer.shape for layer in layers], total)
+    shares = share(jax.tree.leaves(kernels), total)
     counts = sharing.whole(shares, total, [layer.size for layer in layers])
     drawn = (
         generator.permutation(np.arange(layer.size) < count).reshape(layer.shape)
@@ -99,6 +104,7 @@ def _shared(mask: Any, generator: np.random.Generator, share: sharing.Share) -> 
     return jax.tree.unflatten(structure, drawn)
 
 
-def shuffled(name: str, mask: Any, layer_types: Any, generator: np.random.Generator) -> Any:
-    """The mask shuffled, but for layers that are never pruned, which are without a kind."""
-    return masks.tree_map(_or_else, mask, SHUFFLES[name].load()(masks.where(layer_types, mask), generator))
+def shuffled(name: str, mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+    """The mask shuffled, but for layers that are never pruned, which `kernels` is None of."""
+    shuffle = SHUFFLES[name].load()
+    return masks.tree_map(_or_else, mask, shuffle(masks.where(kernels, mask), kernels, generator))

@@ -96,13 +96,15 @@ MASKS: Registry[MaskEntry] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class Shuffle(Entry):
-    """A way to shuffle a mask; its code: mask, NumPy generator -> mask.
+    """A way to shuffle a mask; its code: mask, `ArmContext.kernels`, NumPy generator -> mask.
 
     Attributes:
         is_random: whether it shuffles at all.
+        reads_inputs: whether it has to know which dimensions of kernels are inputs.
     """
 
     is_random: bool = True
+    reads_inputs: bool = False
 
 
 SHUFFLES: Registry[Shuffle] = Registry(
@@ -120,6 +122,7 @@ SHUFFLES: Registry[Shuffle] = Registry(
             name="by_input",
             doc="Shuffled among the outputs of each input, whose number of connections stays.",
             code="ltr.arms.mask_sources:by_input",
+            reads_inputs=True,
         ),
         Shuffle(
             name="global",
@@ -136,6 +139,7 @@ SHUFFLES: Registry[Shuffle] = Registry(
             doc="As many random connections, every layer of its Erdos-Renyi-Kernel density.",
             paper="Evci et al., 2020",
             code="ltr.arms.mask_sources:erdos_renyi_kernel",
+            reads_inputs=True,
         ),
     ],
 )

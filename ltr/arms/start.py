@@ -20,7 +20,7 @@ def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
     found = own(arm, context, rng.fold(key, "mask"))
     if SHUFFLES[arm.shuffle].is_random:
         found = Subnetwork(
-            shuffled(arm.shuffle, found.mask, context.layer_types, generator), context.rewind_params
+            shuffled(arm.shuffle, found.mask, context.kernels, generator), context.rewind_params
         )
     weights = WEIGHTS[arm.weights].load()(context, found, rng.fold(key, "weights"))
     if arm.keep_signs:

@@ -8,9 +8,9 @@ it is, how accurate, and how it was found.
 
 --compact leaves out units that nothing reaches, or that reach nothing (of
 networks of dense layers), and proves that the logits of the test images stay
-what they are. --sparse stores kernels in compressed rows, one an output:
-<layer>.kernel.values, .columns, .rows and .shape. Both leave out masks and
-starting weights. --onnx writes a model of ONNX instead: from images as bytes
+what they are. --sparse stores kernels in compressed rows, one an output (in
+attention, a feature of a head): <layer>.kernel.values, .columns, .rows and
+.shape. Both leave out masks and starting weights. --onnx writes a model of ONNX instead: from images as bytes
 in float32 [batch, height, width, channels] to logits.
 
 Examples:
@@ -26,12 +26,14 @@ from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
     from ltr.data.dataset import Dataset
     from ltr.loaded import LoadedRun, Ticket
+    from ltr.models.kernel_shape import KernelShape
+    from ltr.models.model import Model
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,11 +68,12 @@ def execute(args: argparse.Namespace) -> int:
     ticket = run.ticket(args.round, args.replicate)
     dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)
-    tensors = _tensors(run, ticket, dataset, args.compact, args.sparse)
+    kernels = dict(export.leaves(_model(run, dataset).kernels))
+    tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
     said = export.card(
         facts,
-        [] if args.onnx else sorted(tensors),
+        {} if args.onnx else _dimensions(tensors, kernels),
         command(settings(run.experiment), run.experiment.dataset),
     )
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
@@ -88,7 +91,12 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _tensors(
-    run: "LoadedRun", ticket: "Ticket", dataset: "Dataset", is_compact: bool, is_sparse: bool
+    run: "LoadedRun",
+    ticket: "Ticket",
+    dataset: "Dataset",
+    kernels: "Mapping[str, KernelShape]",
+    is_compact: bool,
+    is_sparse: bool,
 ) -> "dict[str, np.ndarray]":
     import numpy as np
 
@@ -102,11 +110,19 @@ def _tensors(
     tensors, kept = export.named(params), export.named(ticket.mask)
     if is_sparse:
         return export.as_sparse(
-            tensors, {name: tensors[name] != 0 if is_compact else kept[name] for name in kept}
+            tensors, {name: tensors[name] != 0 if is_compact else kept[name] for name in kept}, kernels
         )
     if is_compact:
         return tensors
     return tensors | export.named(ticket.mask, ".mask") | export.named(ticket.start, ".start")
+
+
+def _dimensions(tensors: "Mapping[str, np.ndarray]", kernels: "Mapping[str, KernelShape]") -> dict[str, str]:
+    """Return the dimensions of kernels by the names of all tensors, sorted; "" of what is no kernel."""
+    return {
+        name: str(kernels[kernel]) if (kernel := name.removesuffix(".shape")) in kernels else ""
+        for name in sorted(tensors)
+    }
 
 
 def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
@@ -118,11 +134,15 @@ def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
 
 def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[Any], Any]":
     """From images as bytes, in float32, to the logits of the trained ticket."""
+    model = _model(run, dataset)
+    return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
+
+
+def _model(run: "LoadedRun", dataset: "Dataset") -> "Model":
     from ltr.models.registry import build
 
     height, width, channels = dataset.test.images.shape[1:]
-    model = build(run.experiment.model, (height, width, channels), dataset.classes)
-    return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
+    return build(run.experiment.model, (height, width, channels), dataset.classes)
 
 
 def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool) -> dict[str, str]:

@@ -101,7 +101,11 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     except LtrError:  # not a network of which it is known how to make it narrower
         narrower = None
     found = export.sizes(
-        export.named(ticket.trained), export.named(ticket.mask), export.named(model.uses), narrower
+        export.named(ticket.trained),
+        export.named(ticket.mask),
+        export.named(model.uses),
+        dict(export.leaves(model.kernels)),
+        narrower,
     )
     return {"round": round_number, "replicate": replicate, **found._asdict()}
 
@@ -109,15 +113,18 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
 def _ticket_text(said: Mapping[str, Any]) -> str:
     from ltr.report.text_table import facts
 
-    compact = "unknown" if said["compact"] is None else f"{said['compact']:,} bytes"
+    size = {
+        form: "unknown" if said[form] is None else f"{said[form]:,} bytes"
+        for form in ("dense", "compact", "sparse")
+    }
     operations = "unknown"
     if said["operations"] is not None:
         share = said["operations"] / said["operations_dense"]
         operations = f"{said['operations']:,} operations of {said['operations_dense']:,} ({share:.1%})"
     rows = {
-        "all weights": f"{said['dense']:,} bytes",
-        "without dead units": compact,
-        "rows of kept weights": f"{said['sparse']:,} bytes",
+        "all weights": size["dense"],
+        "without dead units": size["compact"],
+        "rows of kept weights": size["sparse"],
         "an image costs": operations,
     }
     title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"

@@ -42,6 +42,8 @@ MULTIPLE = 64
 class PackSpec:
     """A kernel in a packed lane: the values of its connections, in room for `capacity`.
 
+    Dense layers and convolutions alone are packed (see `ltr.models.packed.has_sparse_products`).
+
     Attributes:
         kept: its mask, boolean [..., in, out]; it is flattened to [in, out].
     """

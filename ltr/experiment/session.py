@@ -218,6 +218,7 @@ class Session:
 
         return ArmContext(
             layer_types,
+            masks.where(layer_types, self.spec.model.kernels),
             ticket,
             first["initial"],
             first["origin"],

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import jax
 
+from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
 from ltr.core import optimizers
 from ltr.core.schedule import Schedule
@@ -13,8 +14,10 @@ from ltr.data import dataset
 from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.methods.method import MethodContext
+from ltr.methods.registry import METHODS
 from ltr.models.model import Model
 from ltr.models.registry import build
+from ltr.pruning.registry import SCOPES
 from ltr.pruning.targets import targets
 
 
@@ -41,12 +44,13 @@ class RunSpec:
         facts = dataset.describe(experiment.dataset)
         times = checks.schedule_of(experiment, facts, dataset.training_examples(experiment.dataset))
         model = build(experiment.model, facts.shape, facts.classes)
+        _require_inputs(experiment, model)
         shapes = jax.eval_shape(model.init, jax.random.key(0))
         counts = targets(
-            experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, shapes
+            experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, model.kernels
         )
         if experiment.early_bird:
-            counts += _next_target(experiment, model, shapes)
+            counts += _next_target(experiment, model)
         return cls(experiment, model, times, shapes, counts)
 
     @cached_property
@@ -59,11 +63,27 @@ class RunSpec:
         )
 
 
-def _next_target(experiment: Experiment, model: Model, shapes: Any) -> list[Any]:
+def _require_inputs(experiment: Experiment, model: Model) -> None:
+    """ConfigError if a knob has to know which dimensions of kernels are inputs, and one is not known."""
+    unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
+    knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
+    for name in experiment.arms:
+        arm = experiment.arm[name]
+        knobs[f"arm.{name}.shuffle"] = SHUFFLES, arm.shuffle
+        knobs[f"arm.{name}.method"] = METHODS, arm.method
+    for knob, (registry, value) in knobs.items():
+        if unknown and registry[value].reads_inputs:
+            raise ConfigError(
+                f"{knob}={value}: needs to know which dimensions of kernels are inputs, which it is not of "
+                f"layer {unknown[0].layer}, whose kernel is {unknown[0].shape}"
+            )
+
+
+def _next_target(experiment: Experiment, model: Model) -> list[Any]:
     """Return the target of the round after the last; empty where it cannot be pruned."""
     rounds = experiment.rounds + 1
     try:
-        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, shapes)
+        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, model.kernels)
     except ConfigError:
         return []
     return found[rounds:]

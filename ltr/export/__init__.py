@@ -3,6 +3,6 @@
 from ltr.export.card import card
 from ltr.export.compact import compact, proven
 from ltr.export.sizes import Sizes, sizes
-from ltr.export.tensors import as_sparse, named
+from ltr.export.tensors import as_sparse, leaves, named
 
-__all__ = ["Sizes", "as_sparse", "card", "compact", "named", "proven", "sizes"]
+__all__ = ["Sizes", "as_sparse", "card", "compact", "leaves", "named", "proven", "sizes"]

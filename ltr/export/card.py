@@ -1,12 +1,13 @@
 """Model card of an exported ticket: its origin, its accuracy and its format."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 TENSORS = """\
 ## Tensors
 
-Dense kernels are [in, out], convolution kernels [height, width, in, out]. The input is images
-[count, height, width, channels] of bytes, minus `input.mean`, divided by `input.std`.
+Dimensions of kernels are of inputs (in), outputs (out) and the window of a convolution. Compressed
+rows are of outputs, and columns of the rest, both flattened. Images are [count, height, width, channels]
+of bytes, minus `input.mean`, divided by `input.std`.
 
 """
 
@@ -18,16 +19,17 @@ normalises them), and one output, the logits.
 """
 
 
-def card(facts: Mapping[str, str], tensors: Sequence[str], command: str) -> str:
+def card(facts: Mapping[str, str], tensors: Mapping[str, str], command: str) -> str:
     """Return the card as Markdown.
 
     Args:
         facts: facts about the ticket by name: model, data, density, accuracy, ...
-        tensors: names of the tensors in the file; empty for an ONNX model.
+        tensors: dimensions of each kernel by its name in the file, "" for other tensors; empty for an ONNX
+            model.
         command: command that repeats the run.
     """
     head = f"# A lottery ticket: {facts['model']} on {facts['data']}\n\n"
     method = "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).\n\n"
     known = "".join(f"- {name}: {value}\n" for name, value in {**facts, "found by": f"`{command}`"}.items())
-    names = "".join(f"- `{name}`\n" for name in tensors)
+    names = "".join(f"- `{name}` {dimensions}".rstrip() + "\n" for name, dimensions in tensors.items())
     return f"{head}{method}{known}\n{TENSORS + names if tensors else ONNX}"

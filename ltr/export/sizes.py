@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ltr.export.tensors import as_sparse
+from ltr.models.kernel_shape import KernelShape
 
 
 class Sizes(NamedTuple):
@@ -14,7 +15,7 @@ class Sizes(NamedTuple):
     Attributes:
         dense: bytes with all weights.
         compact: bytes without dead units; None if the network cannot be compacted.
-        sparse: bytes with kernels in compressed sparse rows.
+        sparse: bytes with kernels in compressed sparse rows; None if the outputs of a kernel are unknown.
         operations: operations of the products with the kept weights; None if the uses of a layer are
             unknown.
         operations_dense: operations of the products with all weights; None likewise.
@@ -22,7 +23,7 @@ class Sizes(NamedTuple):
 
     dense: int
     compact: int | None
-    sparse: int
+    sparse: int | None
     operations: int | None
     operations_dense: int | None
 
@@ -31,6 +32,7 @@ def sizes(
     tensors: Mapping[str, np.ndarray],
     kept: Mapping[str, np.ndarray],
     uses: Mapping[str, np.ndarray],
+    kernels: Mapping[str, KernelShape],
     narrower: Mapping[str, np.ndarray] | None,
 ) -> Sizes:
     """Compute the sizes of a network.
@@ -40,13 +42,14 @@ def sizes(
         kept: masks of the kernels, by the same names.
         uses: number of products per image that each weight enters, by the same names, if known (see
             `ltr.models`).
+        kernels: roles of the dimensions of the kernels, by the same names, if known.
         narrower: parameters of the same network without dead units, if it can be compacted.
     """
     is_known = set(kept) <= set(uses)
     return Sizes(
         _bytes(tensors),
         None if narrower is None else _bytes(narrower),
-        _bytes(as_sparse(tensors, kept)),
+        _bytes(as_sparse(tensors, kept, kernels)) if all(kernels[name].roles for name in kept) else None,
         sum(2 * int((kept[name] * uses[name]).sum()) for name in kept) if is_known else None,
         sum(2 * int((np.ones_like(kept[name]) * uses[name]).sum()) for name in kept) if is_known else None,
     )

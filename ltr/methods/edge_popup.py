@@ -1,5 +1,6 @@
 """Edge-popup: a subnetwork of untrained weights, found by training scores (Ramanujan et al., 2020)."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from ltr.core import masks
 from ltr.methods import scores
 from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes, tie_key
+from ltr.models.kernel_shape import KernelShape
 
 
 def build(context: MethodContext) -> Method:
@@ -24,18 +26,21 @@ def build(context: MethodContext) -> Method:
     def network(lane: Lane) -> tuple[Any, Any]:
         return scores.network(choose(lane, lane.params)[0], lane)
 
-    return Method(begin, scores.step(context, gate), network, no_notes)
+    return Method(partial(begin, context.model.kernels), scores.step(context, gate), network, no_notes)
 
 
-def begin(of: MethodInput) -> tuple[Any, Any]:
-    """Scores drawn evenly from -1/sqrt(fan_in) to 1/sqrt(fan_in), as the authors' code does."""
+def begin(kernels: Any, of: MethodInput) -> tuple[Any, Any]:
+    """Scores drawn evenly from -1/sqrt(fan_in) to 1/sqrt(fan_in), as the authors' code does.
+
+    `kernels`: see `ltr.models.model.Model`.
+    """
     generator = np.random.default_rng(np.asarray(jax.random.key_data(of.key)))
 
-    def drawn(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        bound = 1 / np.sqrt(np.prod(weight.shape[:-1]))
+    def drawn(kept: np.ndarray, weight: np.ndarray, kernel: KernelShape) -> np.ndarray:
+        bound = 1 / np.sqrt(kernel.fan_in)
         return generator.uniform(-bound, bound, weight.shape).astype(np.float32)
 
-    return scores.begin(of, drawn)
+    return scores.begin(of, drawn, kernels)
 
 
 def choose(lane: Lane, params: Any) -> tuple[Any, Any]:

@@ -27,6 +27,7 @@ class MethodEntry(Entry):
 
     Attributes:
         trains_scores: whether scores decide which of the weights are used, and the weights stay as they are.
+        reads_inputs: whether it has to know which dimensions of kernels are inputs.
         needs: knobs of an arm without which the method has no meaning, and their values.
         all_gradients: "module:function" of steps (an array) and the steps of the dense training that says in
             which of them the gradients of all weights are computed; empty if in none.
@@ -36,6 +37,7 @@ class MethodEntry(Entry):
     """
 
     trains_scores: bool = False
+    reads_inputs: bool = False
     needs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     all_gradients: str = ""
     check: str = ""
@@ -86,6 +88,7 @@ METHODS: Registry[MethodEntry] = Registry(
             paper="Ramanujan et al., 2020",
             code="ltr.methods.edge_popup:build",
             trains_scores=True,
+            reads_inputs=True,
             needs=_ALL_INITIAL,
         ),
     ],

@@ -18,10 +18,13 @@ from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 
 
-def begin(of: MethodInput, draw: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-    """The beginning of a lane: a layer's mask and weights -> its scores."""
+def begin(of: MethodInput, draw: Callable[..., Any], *trees: Any) -> tuple[Any, Any]:
+    """The beginning of a lane: a layer's mask, its weights and what `trees` have of it -> its scores."""
     params = masks.tree_map(
-        lambda kept, weight: weight if kept is None else draw(kept, weight), of.mask, of.weights
+        lambda kept, weight, *others: weight if kept is None else draw(kept, weight, *others),
+        of.mask,
+        of.weights,
+        *trees,
     )
     return params, {"weights": masks.where(of.mask, of.weights)}
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
+import numpy as np
 
 from ltr.models.layers import Conv
 
@@ -16,6 +17,30 @@ LAYER_TYPES = ("conv", "dense", "output", "shortcut")
 """The layer types, each pruned at its own rate."""
 
 CONVOLUTIONS = (Conv, nn.Conv, nn.ConvLocal, nn.ConvTranspose)
+
+
+def kernel_roles(layer: nn.Module, ndim: int) -> str:
+    """Return the role of each of `ndim` dimensions of a layer's kernel (see `KernelShape`); empty if unknown.
+
+    Leading dimensions that the layer does not know of are of copies, as in `nn.scan`. A layer of another
+    library has a known kernel if it has two dimensions, which by Flax's convention are [in, out].
+    """
+    match layer:
+        case Conv():
+            roles = "wwio"
+        case nn.Dense():
+            roles = "io"
+        case nn.DenseGeneral(axis=axis, features=features, batch_dims=copies):
+            roles = "c" * np.size(copies) + "i" * np.size(axis) + "o" * np.size(features)
+        case nn.Conv(kernel_size=window):
+            roles = "w" * np.size(window) + "io"
+        case nn.ConvLocal(kernel_size=window):
+            roles = "c" * np.size(window) + "io"
+        case nn.ConvTranspose(kernel_size=window, transpose_kernel=is_transposed):
+            roles = "w" * np.size(window) + ("oi" if is_transposed else "io")
+        case _:
+            return "io" if ndim == 2 and not isinstance(layer, nn.Einsum) else ""
+    return roles.rjust(ndim, "c")
 
 
 class Parameter(NamedTuple):

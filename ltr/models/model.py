@@ -10,7 +10,8 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from ltr.kernels import Images
-from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module
+from ltr.models.kernel_shape import KernelShape
+from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
 from ltr.models.uses import Path, Use, uses
 
@@ -39,6 +40,7 @@ class Model(NamedTuple):
         uses: like the layer types; of how many products of an image, forward, each weight is a factor:
             int64 that broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense
             layer. Taps that fall on padding count for nothing.
+        kernels: like the layer types; the `KernelShape` of a kernel: which of its dimensions are inputs.
         first: the name of the layer that is used first; no one asks for the gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and they have one
             channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.
@@ -51,6 +53,7 @@ class Model(NamedTuple):
     layer_types: Any
     num_positions: Any
     uses: Any
+    kernels: Any
     first: str
     input_layer: str | None = None
 
@@ -123,6 +126,11 @@ def from_linen(
             {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in layer_types.items()}
         )
 
+    def kernel_shape(path: Path) -> KernelShape:
+        layer, shape = used[path[:-1]].layer, shapes[path].shape
+        groups = layer.feature_group_count if isinstance(layer, nn.Conv) else 1
+        return KernelShape("/".join(path[:-1]), shape, kernel_roles(layer, len(shape)), groups)
+
     return Model(
         init,
         apply,
@@ -131,6 +139,7 @@ def from_linen(
         unflatten_dict(layer_types),
         of_kernels(_places),
         of_kernels(_products),
+        unflatten_dict({path: kind and kernel_shape(path) for path, kind in layer_types.items()}),
         "/".join(head),
         input_layer if image_shape[-1] == 1 else None,
     )

@@ -94,7 +94,8 @@ def random_at_init(network: ScoringInput) -> Any:
     """
     dense = masks.ones(network.params, network.model.layer_types)
     leaves, structure = jax.tree.flatten(dense)
-    shares = sharing.uniform([leaf.shape for leaf in leaves], network.keep)
+    kernels = jax.tree.leaves(masks.where(network.model.layer_types, network.model.kernels))
+    shares = sharing.uniform(kernels, network.keep)
     counts = sharing.whole(shares, network.keep, [leaf.size for leaf in leaves])
     generator = np.random.default_rng(np.asarray(jax.random.key_data(network.key)))
     scores = [generator.random(leaf.shape, np.float32) for leaf in leaves]

@@ -100,10 +100,12 @@ class Scope(Entry):
     Attributes:
         has_total: whether the number of weights of the whole network is fixed, not that of each layer.
         compares_layers: whether weights of different layers compete.
+        reads_inputs: whether it has to know which dimensions of kernels are inputs.
     """
 
     has_total: bool = True
     compares_layers: bool = False
+    reads_inputs: bool = False
 
 
 SCOPES: Registry[Scope] = Registry(
@@ -133,6 +135,7 @@ SCOPES: Registry[Scope] = Registry(
             doc="Every layer to its Erdos-Renyi-Kernel density, lower in larger layers.",
             paper="Evci et al., 2020",
             code="ltr.pruning.sharing:erdos_renyi_kernel",
+            reads_inputs=True,
         ),
     ],
 )

@@ -1,37 +1,35 @@
 """Sharing: how a number of kept weights is divided among layers. Integers, and the sum is exact."""
 
-import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-Shape = tuple[int, ...]
-"""Of a kernel: (in, out), or (height, width, in, out)."""
+from ltr.models.kernel_shape import KernelShape
 
-Share = Callable[[Sequence[Shape], int], list[Fraction]]
-"""Shapes of layers, and the weights they keep together -> those that each keeps."""
+Share = Callable[[Sequence[KernelShape], int], list[Fraction]]
+"""Kernels of layers, and the weights they keep together -> those that each keeps."""
 
 
-def uniform(shapes: Sequence[Shape], total: int) -> list[Fraction]:
+def uniform(kernels: Sequence[KernelShape], total: int) -> list[Fraction]:
     """The same density in every layer; at most its weights together."""
-    sizes = [math.prod(shape) for shape in shapes]
+    sizes = [kernel.size for kernel in kernels]
     return [Fraction(total * size, sum(sizes)) for size in sizes]
 
 
-def erdos_renyi_kernel(shapes: Sequence[Shape], total: int) -> list[Fraction]:
+def erdos_renyi_kernel(kernels: Sequence[KernelShape], total: int) -> list[Fraction]:
     """Density epsilon (n_in + n_out + k_h + k_w) / (n_in n_out k_h k_w), at most 1 (Evci et al., 2020).
 
     Epsilon is such that the layers have `total` weights together. Where a layer would get more than
-    it has, it stays dense, and the others share the rest.
+    it has, it stays dense, and the others share the rest. LtrError if a layer's inputs are not known.
     """
-    sizes, sums = [math.prod(shape) for shape in shapes], [sum(shape) for shape in shapes]
+    sizes, sums = [kernel.size for kernel in kernels], [kernel.erk_sum for kernel in kernels]
     dense: set[int] = set()
-    while sparse := [n for n in range(len(shapes)) if n not in dense]:
+    while sparse := [n for n in range(len(kernels)) if n not in dense]:
         epsilon = Fraction(total - sum(sizes[n] for n in dense), sum(sums[n] for n in sparse))
         full = {n for n in sparse if epsilon * sums[n] > sizes[n]}
         if not full:
             break
         dense |= full
-    return [Fraction(sizes[n]) if n in dense else epsilon * sums[n] for n in range(len(shapes))]
+    return [Fraction(sizes[n]) if n in dense else epsilon * sums[n] for n in range(len(kernels))]
 
 
 def whole(shares: Sequence[Fraction], total: int, most: Sequence[int]) -> list[int]:

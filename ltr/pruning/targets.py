@@ -4,7 +4,6 @@ A target is a number over all prunable layers together, whose scores then compet
 or a number for each layer: a pytree like the mask (every other scope).
 """
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,11 +14,12 @@ import numpy as np
 from ltr.config.schema import Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError
+from ltr.models.kernel_shape import KernelShape
 from ltr.pruning import sharing
 from ltr.pruning.registry import SCOPES
 
 
-def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, params: Any) -> list[Any]:
+def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, kernels: Any) -> list[Any]:
     """The targets of rounds 0 to `rounds`.
 
     Args:
@@ -27,18 +27,19 @@ def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, p
         prune_rate: see `ltr.config.schema.Experiment`; not looked at where there are `config.densities`.
         rounds: prunings, at most as many as there are `config.densities`.
         layer_types: see `ltr.models.Model`.
-        params: like the parameters, of anything that has a shape.
+        kernels: see `ltr.models.Model`.
     """
     rates = jax.tree.leaves(layer_rates(config, prune_rate, layer_types))
     names, structure = jax.tree.flatten(masks.layer_names(layer_types))
-    shapes = [leaf.shape for leaf in jax.tree.leaves(masks.where(layer_types, params))]
+    prunable = jax.tree.leaves(masks.where(layer_types, kernels))
+    sizes = [kernel.size for kernel in prunable]
     if not SCOPES[config.scope].has_total:
-        counts = _each_by_rate(shapes, rates, rounds)
+        counts = _each_by_rate(sizes, rates, rounds)
     else:
-        totals = _totals(config, [math.prod(shape) for shape in shapes], rates, rounds)
+        totals = _totals(config, sizes, rates, rounds)
         if SCOPES[config.scope].compares_layers:
             return totals
-        counts = _shared(config, shapes, rates, totals, names)
+        counts = _shared(config, prunable, rates, totals, names)
     return [jax.tree.unflatten(structure, of_round) for of_round in counts]
 
 
@@ -84,11 +85,9 @@ def _by_rate(count: int, rate: Fraction, rounds: int) -> list[int]:
     return counts
 
 
-def _each_by_rate(
-    shapes: Sequence[sharing.Shape], rates: Sequence[Fraction], rounds: int
-) -> list[Sequence[int]]:
-    layers = zip(shapes, rates, strict=True)
-    return list(zip(*(_by_rate(math.prod(shape), rate, rounds) for shape, rate in layers), strict=True))
+def _each_by_rate(sizes: Sequence[int], rates: Sequence[Fraction], rounds: int) -> list[Sequence[int]]:
+    layers = zip(sizes, rates, strict=True)
+    return list(zip(*(_by_rate(size, rate, rounds) for size, rate in layers), strict=True))
 
 
 def _totals(config: Pruning, sizes: Sequence[int], rates: Sequence[Fraction], rounds: int) -> list[int]:
@@ -109,17 +108,17 @@ def _totals(config: Pruning, sizes: Sequence[int], rates: Sequence[Fraction], ro
 
 def _shared(
     config: Pruning,
-    shapes: Sequence[sharing.Shape],
+    kernels: Sequence[KernelShape],
     rates: Sequence[Fraction],
     totals: Sequence[int],
     names: Sequence[str],
 ) -> list[Sequence[int]]:
-    counts: Sequence[int] = [math.prod(shape) for shape in shapes]
+    counts: Sequence[int] = [kernel.size for kernel in kernels]
     pruned = [n for n, rate in enumerate(rates) if rate]
     spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
     found: list[Sequence[int]] = []
     for round_number, total in enumerate(totals):
-        shares = SCOPES[config.scope].load()([shapes[n] for n in pruned], total - spared)
+        shares = SCOPES[config.scope].load()([kernels[n] for n in pruned], total - spared)
         kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
         if 0 in kept:
             raise ConfigError(

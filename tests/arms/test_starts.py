@@ -56,7 +56,9 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     def evidence(round_number: int, mask: Any) -> PruningInput:
         return PruningInput(params, trained(params, round_number), mask, KEY)
 
-    for round_number, target in enumerate(targets(config, 0.3, rounds, network.layer_types, params)[1:]):
+    for round_number, target in enumerate(
+        targets(config, 0.3, rounds, network.layer_types, network.kernels)[1:]
+    ):
         mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
     ticket = Subnetwork(mask, masks.apply(mask, params))
     initial, prunable = (
@@ -65,6 +67,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     )
     return ArmContext(
         prunable,
+        masks.where(prunable, network.kernels),
         ticket,
         initial,
         params,
@@ -215,9 +218,8 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
     name: str, context: ArmContext
 ) -> None:
     mask, weights = begin(name, context)
-    layers = kernels(mask)
     rule = {"random_mask_even": sharing.uniform, "random_mask_erk": sharing.erdos_renyi_kernel}[name]
-    shares = rule([layer.shape for layer in layers], sum(counts(context.ticket.mask)))
+    shares = rule(jax.tree.leaves(context.kernels), sum(counts(context.ticket.mask)))
     assert max(abs(share - count) for share, count in zip(shares, counts(mask), strict=True)) < 1
     assert counts(mask) != counts(context.ticket.mask)
     assert not same(mask, begin(name, context, jax.random.key(1)).mask)

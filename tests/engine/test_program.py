@@ -150,7 +150,7 @@ def seen_by(
         weight = params["weight"][images[:, 0, 0, 0].astype(jnp.int32)]
         return jnp.stack([weight, jnp.zeros_like(weight)], -1)
 
-    model = Model(None, apply, lambda params, images, *_: (apply(params, images), {}), *[None] * 4, "weight")  # type: ignore[arg-type]
+    model = Model(None, apply, lambda params, images, *_: (apply(params, images), {}), *[None] * 5, "weight")  # type: ignore[arg-type]
     direction = optax.stateless_with_tree_map(lambda gradient, _: -jnp.ceil(jnp.abs(gradient)))
     per_epoch = count // batch_size
     optimizer = Optimizer(direction, lambda step: (step % per_epoch + 1).astype(jnp.float32))

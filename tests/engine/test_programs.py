@@ -25,7 +25,7 @@ def test_the_program_is_traced_once_for_all_rounds(
     traces: list[Any] = []
     trainer = make(wrap=counted(traces))
     mask, weights = masks.ones(params, network.layer_types), params
-    counts = targets(Pruning(), 0.3, 4, network.layer_types, params)
+    counts = targets(Pruning(), 0.3, 4, network.layer_types, network.kernels)
     for round_number in range(4):
         at = AT[2:] if round_number else AT
         lanes = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks
 from ltr.errors import LtrError
+from ltr.models.kernel_shape import KernelShape
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
@@ -29,7 +30,8 @@ def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> An
     evidence = PruningInput(
         trained if initial is None else initial, trained, masks.ones(trained, LAYER_TYPES), KEY
     )
-    return pruning.prune(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, trained)[1])
+    kernels = jax.tree.map(lambda leaf: KernelShape("", leaf.shape, "io"), trained)
+    return pruning.prune(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, kernels)[1])
 
 
 def network_of(dense: Any, output: Any) -> Any:
@@ -55,7 +57,7 @@ def test_counts_are_exact_and_masks_are_nested(
     config = Pruning(criterion=criterion, sign=sign, scope=scope, rates=EQUAL)
     generator = np.random.default_rng(seed)
     mask = masks.ones(params, network.layer_types)
-    for round_number, target in enumerate(targets(config, rate, 3, network.layer_types, params)[1:]):
+    for round_number, target in enumerate(targets(config, rate, 3, network.layer_types, network.kernels)[1:]):
         initial, trained = (
             jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), params)
             for _ in range(2)

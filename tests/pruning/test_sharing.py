@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.models.kernel_shape import KernelShape
 from ltr.pruning.sharing import erdos_renyi_kernel, uniform, whole
 
-LENET = [(784, 300), (300, 100), (100, 10)]
+
+def kernels(*shapes: tuple[int, ...]) -> list[KernelShape]:
+    """Kernels of dense layers and convolutions of these shapes."""
+    return [KernelShape("", shape, "io" if len(shape) == 2 else "wwio") for shape in shapes]
+
+
+LENET = kernels((784, 300), (300, 100), (100, 10))
 
 
 def test_uniform_is_one_density() -> None:
@@ -16,8 +23,8 @@ def test_uniform_is_one_density() -> None:
 
 def test_erk_by_hand() -> None:
     """Sums of the shapes: 10 + 2 and 3 + 3 + 2 + 4 = 12. Half of 92 weights: epsilon is 46 / 24."""
-    assert erdos_renyi_kernel([(10, 2), (3, 3, 2, 4)], 46) == [20, 26]  # 23 is more than the first has
-    assert erdos_renyi_kernel([(10, 2), (3, 3, 2, 4)], 24) == [12, 12]
+    assert erdos_renyi_kernel(kernels((10, 2), (3, 3, 2, 4)), 46) == [20, 26]  # 23 is more than the first has
+    assert erdos_renyi_kernel(kernels((10, 2), (3, 3, 2, 4)), 24) == [12, 12]
 
 
 def test_erk_of_lenet_by_hand() -> None:
@@ -25,7 +32,7 @@ def test_erk_of_lenet_by_hand() -> None:
     epsilon = Fraction(13_310, 1084 + 400 + 110)
     shares = erdos_renyi_kernel(LENET, 13_310)
     assert shares == [epsilon * 1084, epsilon * 400, epsilon * 110]
-    densities = [float(share / prod(shape)) for share, shape in zip(shares, LENET, strict=True)]
+    densities = [float(share / kernel.size) for share, kernel in zip(shares, LENET, strict=True)]
     assert densities == pytest.approx([0.038486, 0.111334, 0.918507], rel=1e-4)
 
 
@@ -37,8 +44,7 @@ def test_erk_clips_and_the_others_share_the_rest() -> None:
 
 def test_erk_clips_again_where_clipping_makes_another_layer_full() -> None:
     """Epsilon is 130 / 60 and fills the first layer; the rest, 126 / 56, fills the second."""
-    shapes = [(2, 2), (4, 5), (20, 27)]
-    assert erdos_renyi_kernel(shapes, 130) == [4, 20, 106]
+    assert erdos_renyi_kernel(kernels((2, 2), (4, 5), (20, 27)), 130) == [4, 20, 106]
 
 
 @given(
@@ -54,7 +60,7 @@ def test_shares_add_up_and_fit(shapes: list[tuple[int, ...]], percent: int) -> N
     sizes = [prod(shape) for shape in shapes]
     total = sum(sizes) * percent // 100
     for share in (uniform, erdos_renyi_kernel):
-        shares = share(shapes, total)
+        shares = share(kernels(*shapes), total)
         assert sum(shares) == total
         assert all(0 <= part <= size for part, size in zip(shares, sizes, strict=True))
         counts = whole(shares, total, sizes)
@@ -64,7 +70,7 @@ def test_shares_add_up_and_fit(shapes: list[tuple[int, ...]], percent: int) -> N
 
 def test_erk_has_one_epsilon_where_nothing_is_clipped() -> None:
     shapes = [(784, 300), (3, 3, 64, 128), (5, 5, 10, 20)]
-    shares = erdos_renyi_kernel(shapes, 1000)
+    shares = erdos_renyi_kernel(kernels(*shapes), 1000)
     assert len({share / sum(shape) for share, shape in zip(shares, shapes, strict=True)}) == 1
 
 

@@ -14,6 +14,7 @@ from ltr.config.schema import Model as ModelConfig
 from ltr.core import masks
 from ltr.errors import ConfigError
 from ltr.models import registry as models
+from ltr.models.kernel_shape import KernelShape
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
@@ -39,7 +40,7 @@ def of(
 ) -> list[Any]:
     """Targets of layers of these shapes: a number, or a list of them, for each round."""
     kind = dict(enumerate(layer_types or ["dense"] * len(shapes)))
-    layers = {n: {"kernel": jax.ShapeDtypeStruct(shape, np.float32)} for n, shape in enumerate(shapes)}
+    layers = {n: {"kernel": KernelShape("", shape, "io")} for n, shape in enumerate(shapes)}
     found = targets(config, rate, rounds, {n: {"kernel": kind[n]} for n in layers}, layers)
     return [target if isinstance(target, int) else jax.tree.leaves(target) for target in found]
 
@@ -49,7 +50,7 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
     generator = np.random.default_rng(0)
     mask = masks.ones(params, model.layer_types)
     found = []
-    for target in targets(config, rate, rounds, model.layer_types, params)[1:]:
+    for target in targets(config, rate, rounds, model.layer_types, model.kernels)[1:]:
         trained = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), params)
         mask = pruning.prune(
             config, model.layer_types, PruningInput(trained, trained, mask, jax.random.key(0)), target
@@ -62,8 +63,10 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
 
 
 def test_densities_foretold_are_those_of_the_paper() -> None:
-    model, shapes = lenet()
-    found = [kept(target) / 266_200 for target in targets(Pruning(), 0.2, 20, model.layer_types, shapes)]
+    model, _ = lenet()
+    found = [
+        kept(target) / 266_200 for target in targets(Pruning(), 0.2, 20, model.layer_types, model.kernels)
+    ]
     assert [100 * density for density in found] == pytest.approx(PAPER, abs=0.01)
 
 
@@ -79,7 +82,7 @@ def test_what_is_foretold_is_what_pruning_does(
     scope: Any, output: float, network: Model, params: Any
 ) -> None:
     config = Pruning(scope=scope, rates=LayerRates(output=output))
-    foretold = targets(config, 0.17, 8, network.layer_types, params)[1:]
+    foretold = targets(config, 0.17, 8, network.layer_types, network.kernels)[1:]
     done = really_prune(network, params, config, 0.17, 8)
     assert [sum(counts) for counts in done] == [kept(target) for target in foretold]
     if scope != "global":
