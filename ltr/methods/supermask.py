@@ -36,7 +36,7 @@ def build(context: MethodContext) -> Method:
 
 
 def begin(inputs: MethodInput) -> tuple[Any, Any]:
-    """Return scores of which sigmoid is the density of the layer; dense layers stay dense."""
+    """Return scores that are the log-odds of their layer's density; dense layers stay dense."""
 
     def constant(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)

@@ -1,4 +1,4 @@
-"""Networks and initialisers, by name, without JAX; the code of each is in a module of its own."""
+"""Registry of networks and initialisers; importable without JAX. Each family's code has its own module."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,9 +22,9 @@ class Network(Entry):
     Its code: configuration, image shape [height, width, channels], classes (and options) -> `Model`.
 
     Attributes:
-        title: name as papers write it, at `model.width=1`.
-        min_size: least height and width of an image, which its layers halve to one.
-        takes_dropout: whether it has a place for dropout.
+        title: name in papers, at `model.width=1`.
+        min_size: smallest height and width of an image, so that the pooling layers can halve it.
+        takes_dropout: whether it has dropout layers.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Network(Entry):
     takes_dropout: bool = False
 
     def check(self, config: Config, image_shape: tuple[int, int, int]) -> None:
-        """ConfigError if the network does not fit images [height, width, channels], or has no dropout."""
+        """Raise ConfigError if images (height, width, channels) are too small, or dropout has no effect."""
         if config.dropout and not self.takes_dropout:
             raise ConfigError(f"model.dropout={config.dropout}: {self.name} has none; must be 0")
         if min(image_shape[:2]) < self.min_size:
@@ -177,11 +177,11 @@ INITIALIZERS: Registry[Entry] = Registry(
         ),
     ],
 )
-"""Code: Flax initialiser, a Gaussian of mean 0 that is not truncated."""
+"""Code: Flax initialiser; a Gaussian of mean 0, not truncated."""
 
 
 def build(config: Config, image_shape: tuple[int, int, int], classes: int) -> "Model":
-    """Return the network for images [height, width, channels]; ConfigError if unknown or if it cannot fit."""
+    """Return the network for images (height, width, channels); ConfigError if unknown or unsuitable."""
     network = NETWORKS[config.name]
     network.check(config, image_shape)
     model: Model = network.call(config, image_shape, classes, options=config.options)
@@ -189,9 +189,9 @@ def build(config: Config, image_shape: tuple[int, int, int], classes: int) -> "M
 
 
 def title(config: Config) -> str:
-    """Return the network as papers write it, with the width and options that differ; its name if unknown."""
+    """Return a network's name in papers, with width and options that differ; `config.name` if unknown."""
     network = NETWORKS.get(config.name)
-    differing = [] if config.width == 1 else [f"width {config.width:g}"]
-    differing += [f"{name} {value}" for name, value in config.options.items()]
-    of_network = config.name if network is None else network.title
-    return f"{of_network} ({', '.join(differing)})" if differing else of_network
+    changes = [] if config.width == 1 else [f"width {config.width:g}"]
+    changes += [f"{name} {value}" for name, value in config.options.items()]
+    title = config.name if network is None else network.title
+    return f"{title} ({', '.join(changes)})" if changes else title

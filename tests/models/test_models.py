@@ -286,7 +286,7 @@ class TestWhatReadsTheImages:
 
     @pytest.mark.parametrize("name", ["dense_2", "dense_3", "output"])
     def test_is_the_first_layer_or_an_error(self, name: str) -> None:
-        with pytest.raises(ValueError, match=f"input_layer={name}: it is dense_1 that is given the images"):
+        with pytest.raises(ValueError, match=f"input_layer={name}: dense_1 reads the images"):
             from_linen(LeNet((3, 2), 2), (2, 2, 1), input_layer=name)
 
 
