@@ -47,7 +47,10 @@ class WideResNetOptions:
     """Options of a wide residual network."""
 
     blocks: Annotated[
-        int, Field(ge=1, description="residual blocks in each of the three groups, of 6 blocks + 4 layers")
+        int,
+        Field(
+            ge=1, description="residual blocks in each of three groups; the network has 6 x blocks + 4 layers"
+        ),
     ] = 4
 
 
@@ -56,13 +59,13 @@ class ViTOptions:
     """Options of a vision transformer."""
 
     patch: Annotated[
-        int, Field(ge=1, description="rows and columns of a patch; must divide those of images")
+        int, Field(ge=1, description="height and width of a patch in pixels; must divide those of images")
     ] = 4
-    depth: Annotated[int, Field(ge=1, description="blocks")] = 12
+    depth: Annotated[int, Field(ge=1, description="number of blocks")] = 12
     heads: Annotated[int, Field(ge=1, description="attention heads, of 64 features each at width 1")] = 3
     pool: Annotated[
         Literal["token", "mean"],
-        Field(description="what the output reads: a class token, or the mean of all"),
+        Field(description="input of the output layer: a class token, or the mean of all tokens"),
     ] = "token"
 
 
@@ -149,7 +152,7 @@ NETWORKS: Registry[Network] = Registry(
         ),
         Network(
             name="vit_tiny",
-            doc="Vision transformer of 12 blocks of attention, 192 features wide, of patches of 4x4.",
+            doc="Vision transformer of 12 attention blocks, 192 features and 4x4 patches.",
             paper="Dosovitskiy et al., 2021",
             code="ltr.models.vit:vit_tiny",
             title="ViT-Ti/4",
