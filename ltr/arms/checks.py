@@ -19,7 +19,7 @@ def check(experiment: Experiment) -> None:
         can_decay = PRUNED[pruned].are_zero or method.trains_scores
         if not can_decay and experiment.optimizer.weight_decay:
             raise ConfigError(
-                f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0; decay would change frozen weights"
+                f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0; decay would move frozen weights"
             )
     for name, arm in experiment.arm.items():
         try:
