@@ -135,7 +135,7 @@ def step_operations(context: MethodContext, batch_size: int, image_shape: tuple[
     """Return the FLOPs of a training step of a batch of the dense network, by XLA's count."""
     shaped: Any = jax.ShapeDtypeStruct
     params = jax.eval_shape(context.model.init, jax.random.key(0))
-    mask = masks.tree_map(lambda kind, p: kind and shaped(p.shape, bool), context.model.layer_types, params)
+    mask = masks.tree_map(lambda name, p: name and shaped(p.shape, bool), context.model.layer_types, params)
     opt_state = jax.eval_shape(context.optimizer.direction.init, params)
     lane = Lane(params, opt_state, mask, shaped((2,), jnp.uint32), shaped((), jnp.float32))
     batch = shaped((batch_size, *image_shape), jnp.float32), shaped((batch_size,), jnp.int32)

@@ -30,7 +30,7 @@ MAX_GROWTH = 8.0
 
 
 class InitialState(NamedTuple):
-    """Initial state of a lane, and the method that trains it; NumPy arrays (see `ltr.methods.Lane`)."""
+    """Initial state of a lane (see `ltr.methods.method.Lane`) and its method; NumPy arrays."""
 
     params: Any
     mask: Any
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
         density: density of its network after the last step, 0 to 1.
         metrics: a value per evaluation, NumPy float32.
         seconds: device time.
-        notes: columns that its method adds (see `ltr.methods.Method`).
+        notes: columns that its method adds (see `ltr.methods.method.Method`).
     """
 
     params: Any
@@ -160,7 +160,8 @@ class Trainer:
         Raises:
             LtrError: if a lane's loss is no longer finite; the message names lane and step.
         """
-        outcomes = {name: out for name, out in resume.outcomes.items() if name in starts} if resume else {}
+        finished = resume.outcomes if resume else {}
+        outcomes = {name: outcome for name, outcome in finished.items() if name in starts}
         batch = resume.batch if resume and resume.batch and self._fits(resume.batch, starts) else None
         program_keys = {name: self._program_key(start) for name, start in starts.items()}
         steps = 1

@@ -78,13 +78,13 @@ def from_linen(
 
     Raises:
         ValueError: if another layer than `input_layer` reads the images first, or if `layer_type` gives a
-            type that does not exist, or one to a parameter that is not a kernel.
+            type that does not exist, or a type to a parameter that is not a kernel.
     """
 
     def collections(key: jax.Array) -> Any:
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
-    moving = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
+    running = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
 
     def init(key: jax.Array) -> Any:
         drawn = collections(key)
@@ -93,7 +93,7 @@ def from_linen(
     def variables(params: Any) -> dict[str, Any]:
         split: dict[str, Any] = {"params": {}, STATISTICS: {}}
         for path, leaf in flatten_dict(params).items():
-            split[STATISTICS if path in moving else "params"][path] = leaf
+            split[STATISTICS if path in running else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
     def apply(params: Any, images: Images, patterns: Patterns = NO_PATTERNS) -> jax.Array:
@@ -104,14 +104,14 @@ def from_linen(
         params: Any, images: Images, key: jax.Array, patterns: Patterns = NO_PATTERNS
     ) -> tuple[jax.Array, Any]:
         with sparse_products(patterns):
-            logits, moved = module.apply(
+            logits, updated = module.apply(
                 variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
             )
-        return logits, moved.get(STATISTICS, {})
+        return logits, updated.get(STATISTICS, {})
 
     def statistics(params: Any, images: Images, key: jax.Array) -> Any:
         """Return the statistics of a batch: the update of zero statistics, divided by 1 - momentum."""
-        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in moving}
+        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in running}
         _, updated = train(with_statistics(params, unflatten_dict(zero)), images, key)
         batch = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(updated).items()}
         return unflatten_dict(batch)
@@ -133,7 +133,7 @@ def from_linen(
         init,
         apply,
         train,
-        statistics if moving else None,
+        statistics if running else None,
         unflatten_dict(layer_types),
         of_kernels(_num_positions),
         of_kernels(_products),

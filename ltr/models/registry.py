@@ -34,7 +34,7 @@ class Network(Entry):
     def check(self, config: Config, image_shape: tuple[int, int, int]) -> None:
         """Raise ConfigError if images (height, width, channels) are too small, or dropout has no effect."""
         if config.dropout and not self.takes_dropout:
-            raise ConfigError(f"model.dropout={config.dropout}: {self.name} has none; must be 0")
+            raise ConfigError(f"model.dropout={config.dropout}: must be 0; {self.name} has no dropout")
         if min(image_shape[:2]) < self.min_size:
             raise ConfigError(
                 f"model.name={self.name}: needs images of at least {self.min_size}x{self.min_size}, "

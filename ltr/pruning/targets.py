@@ -105,7 +105,7 @@ def _totals(config: Pruning, sizes: Sequence[int], rates: Sequence[Fraction], ro
         if totals[-1] <= spared:
             raise ConfigError(
                 f"pruning.densities: {density} must be more than {spared / weights:.4g}, "
-                "which layers that are never pruned make up"
+                "the share of layers that are never pruned"
             )
     return totals
 

@@ -250,7 +250,7 @@ class TestDropout:
 
 @pytest.mark.parametrize("name", WITHOUT_DROPOUT)
 def test_a_network_without_dropout_says_so(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^model\.dropout=0\.5: {name} has none; must be 0$"):
+    with pytest.raises(ConfigError, match=rf"^model\.dropout=0\.5: must be 0; {name} has no dropout$"):
         build(name, dropout=0.5)
 
 
