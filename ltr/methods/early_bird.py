@@ -40,7 +40,7 @@ def build(context: MethodContext) -> Method:
         after, loss = trained.step(lane, images, labels, step)
         ends_epoch = (step + 1) % context.steps_per_epoch == 0
         method_state = lax.cond(
-            ends_epoch, lambda: draw_mask(context, after, step + 1), lambda: after.method_state
+            ends_epoch, lambda: add_mask(context, after, step + 1), lambda: after.method_state
         )
         return after._replace(method_state=method_state), loss
 
@@ -58,8 +58,8 @@ def begin(inputs: MethodInput) -> tuple[Any, Any]:
     return inputs.weights, method_state
 
 
-def draw_mask(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
-    """Return the method state after adding the mask that pruning after `step` steps would give."""
+def add_mask(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
+    """Add the mask that pruning after `step` steps would give to the queue; return the method state."""
     before, key = lane.method_state, tie_key(lane, "early bird")
     scores = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
     if SCOPES[context.pruning.scope].compares_layers:

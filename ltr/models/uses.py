@@ -58,7 +58,7 @@ def uses(init: Callable[[jax.Array], Any]) -> dict[Path, Use]:
         if context.method_name == "__call__" and layer.has_variable("params", "kernel"):
             shapes = jax.tree.map(_shape, ((args, kwargs), result))
             # Flax may trace a layer again as a new module; only the calls of the last trace count.
-            earlier = [call for call in calls.get(layer.path, []) if call.layer is layer]
+            earlier = [known for known in calls.get(layer.path, []) if known.layer is layer]
             calls[layer.path] = [*earlier, _Call(layer, *shapes)]
         return result
 
