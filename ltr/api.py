@@ -1,7 +1,8 @@
 """Runs from Python: `ltr.run`, `ltr.plan` and `ltr.compare`, with the knobs of the command line."""
 
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ltr.errors import StoppedError
 from ltr.experiment import compose
 from ltr.experiment.signals import Stop
 from ltr.loaded import LoadedRun, load
+from ltr.plugins import installed
 from ltr.report.output import in_python
 from ltr.store.catalog import Run, require_different
 from ltr.store.identity import folder_name
@@ -56,7 +58,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
             the same call goes on from there. In another thread than the main one no signal is seen.
         SystemExit: so did SIGTERM, as batch systems send it.
     """
-    checked = overrides(as_words(words, knobs))
+    checked = _checked(words, knobs)
     composed = compose.composed(checked)
     experiment = compose.experiment_of(composed)
     from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
@@ -88,11 +90,19 @@ def plan(*words: str, **knobs: Any) -> "Plan":
     Raises:
         ConfigError: a word, a knob or the whole configuration is wrong.
     """
-    experiment = compose.from_words(as_words(words, knobs))
+    experiment = compose.from_overrides(_checked(words, knobs))
     from ltr.experiment import plan as planning  # which imports JAX: what is wrong is said before
     from ltr.report.status_line import show_status
 
     return planning.plan(experiment, show_status)
+
+
+def _checked(words: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
+    """Return Hydra's overrides; warn of plug-ins that are left out, which may be what was meant."""
+    for plugin in installed():
+        if plugin.problem:
+            warnings.warn(plugin.warning, stacklevel=3)
+    return overrides(as_words(words, knobs))
 
 
 def compare(

@@ -73,7 +73,7 @@ def _warn_of_plugins() -> None:
 
 def _as_knob(option: str, words: Sequence[str]) -> str:
     """Say what to type instead of an option that there is not."""
-    from ltr.config.overrides import option_as_word
+    from ltr.config.words import option_as_word
 
     return option_as_word(option, words[words.index(option) + 1 :])
 

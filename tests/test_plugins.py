@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ltr
 from ltr import plugins
 from ltr.cli import main
 from ltr.config import groups
@@ -145,7 +146,18 @@ def test_a_broken_one_is_said_where_knobs_are_taken_and_stops_nothing(
         assert main(["ls", "--output-root", str(tmp_path)]) == 0
         assert "left out" not in capsys.readouterr().err
         assert main(["doctor"]) == 0
-    assert "plug-ins ltr-bad 1.0 is left out: ModuleNotFoundError: No" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "plug-ins ltr-bad 1.0 is left out: ModuleNotFoundError: No module named 'gone'" in said
+
+
+def test_a_broken_one_is_a_warning_in_python(write: Write) -> None:
+    said = "plug-in mine of ltr-bad 1.0 is left out"
+    with (
+        joined(write("ltr-bad", "import gone")),
+        pytest.warns(UserWarning, match=said),
+        pytest.raises(ConfigError, match="unknown choice"),
+    ):
+        ltr.plan(model="added")
 
 
 def test_nothing_of_the_current_folder_is_looked_at(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from ltr.analysis.statistics import ROUNDING, estimate
 
@@ -26,6 +26,9 @@ POWER = 0.8
 
 MOST = 1000
 """More replicates than this are not asked for."""
+
+RESAMPLES = 2000
+"""Resamples of the bootstrap."""
 
 CERTAIN = 30.0
 """A shift of the mean, in standard errors, beyond which every test that can decide does."""
@@ -79,7 +82,7 @@ def sign_test(n: int) -> float:
 
 
 def _t_test(distance: float, error: float, freedom: float) -> float:
-    return float(2 * stats.t.sf(abs(distance) / error, freedom))
+    return float(2 * special.stdtr(freedom, -abs(distance) / error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -105,10 +108,9 @@ def bootstrap(values: np.ndarray) -> tuple[float, float]:
     """
     if len(values) < 2 or values.std(ddof=1) <= ROUNDING:
         return math.nan, math.nan
-    drawn = stats.bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
-    )
-    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+    drawn = np.random.default_rng(0).choice(values, (RESAMPLES, len(values)))
+    low, high = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def power(distance: float, n: int, level: float) -> float:
@@ -116,10 +118,10 @@ def power(distance: float, n: int, level: float) -> float:
 
     `distance`: of the mean from the bound, in standard deviations of a value.
     """
-    shift, critical = abs(distance) * math.sqrt(n), float(stats.t.ppf(1 - level / 2, n - 1))
+    shift, critical = abs(distance) * math.sqrt(n), float(special.stdtrit(n - 1, 1 - level / 2))
     if shift > CERTAIN + critical:
         return 1.0
-    return float(stats.nct.sf(critical, n - 1, shift))
+    return float(1 - special.nctdtr(n - 1, shift, critical))
 
 
 def replicates_needed(values: np.ndarray, bound: float, level: float) -> int | None:

@@ -22,8 +22,6 @@ Examples:
 
 import argparse
 import json
-import math
-from typing import Any
 
 from ltr.commands.options import add_output_root, load_different
 
@@ -43,10 +41,11 @@ def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
     from ltr.compared import compared
     from ltr.report import comparison, console
+    from ltr.report.formatting import plain_rows
 
     found = compared(load_different(args.run, args.output_root), args.arm)
     if args.json:
-        rows = _plain(found.rows.to_dict("records"))
+        rows = plain_rows(found.rows)
         console.write(json.dumps({"runs": found.runs, "rows": rows}, indent=2))
     elif args.csv:
         console.write(found.rows.to_csv(index=False).rstrip("\n"))
@@ -54,11 +53,3 @@ def execute(args: argparse.Namespace) -> int:
         write = comparison.markdown if args.md else comparison.text
         console.write(write(found.runs, found.rows, args.arm, found.shared))
     return 0
-
-
-def _plain(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
-    """None for NaN."""
-    return [
-        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-        for row in rows
-    ]

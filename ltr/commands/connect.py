@@ -17,7 +17,7 @@ import itertools
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
@@ -53,6 +53,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.analysis.connectivity import by_round
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
+    from ltr.report.formatting import plain_rows
     from ltr.store import tables
 
     experiment = run.experiment
@@ -63,7 +64,7 @@ def execute(args: argparse.Namespace) -> int:
     summary = by_round(table[shown])
     figures = report.draw(summary, title(experiment), run.folder / "figures")
     if args.json:
-        write(json.dumps({"run": str(run.folder), "barriers": _plain(summary)}, indent=2))
+        write(json.dumps({"run": str(run.folder), "barriers": plain_rows(summary)}, indent=2))
     else:
         write(f"{report.table(summary)}\n\nfigure  {figures[0]}\n\n{report.sentence(summary)}")
     return 0
@@ -174,8 +175,3 @@ def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experi
             raise ConfigError(
                 f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
             )
-
-
-def _plain(summary: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Rows as plain data, null where there is no interval."""
-    return list(json.loads(summary.to_json(orient="records")))

@@ -103,7 +103,17 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [("NAME", "TRAIN", "TEST", "SHAPE", "PREPARED", "WHAT IT IS")] + [
+    from ltr.report.text_table import Column, table
+
+    columns = [
+        Column("name"),
+        Column("train", is_number=True),
+        Column("test", is_number=True),
+        Column("shape"),
+        Column("prepared"),
+        Column("content"),
+    ]
+    cells = (
         (
             row["name"],
             str(row["train_examples"]),
@@ -113,10 +123,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
             row["description"],
         )
         for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
-    return "\n".join(lines)
+    )
+    return table(columns, cells)
 
 
 def _prepare(args: argparse.Namespace) -> int:

@@ -119,10 +119,10 @@ def _found() -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    from ltr.report.tables import WIDTH
+    from ltr.report.text_table import facts
 
     packages = [f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if found[name]]
-    facts = {
+    said = {
         "ltr": f"{found['ltr']}, on Python {found['python']}, {', '.join(packages)}",
         "machine": f"{found['processor']}, {found['cores']} cores; devices: {found['devices']}",
         "kernels": found["sparse_kernels"] or WITHOUT_KERNELS,
@@ -132,12 +132,8 @@ def _text(found: dict[str, Any]) -> str:
         "cache": found["cache_folder"],
         "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
     }
-    lines = [
-        textwrap.fill(f"{name:9}{fact}", WIDTH, subsequent_indent=" " * 9, break_on_hyphens=False)
-        for name, fact in facts.items()
-        if fact
-    ]
-    return "\n".join([*lines, *_break_even_lines(found["break_even"])])
+    written = facts({name: fact for name, fact in said.items() if fact})
+    return f"{written}{_break_even_text(found['break_even'])}"
 
 
 def _plugin(found: dict[str, str]) -> str:
@@ -145,17 +141,30 @@ def _plugin(found: dict[str, str]) -> str:
     return f"{found['package']} {found['version']}{problem}"
 
 
-def _break_even_lines(measured: list[dict[str, Any]]) -> list[str]:
-    """A table of the break-even densities; nothing where there are none."""
+def _break_even_text(measured: list[dict[str, Any]]) -> str:
+    """A table of the break-even densities, and why some are unsure; nothing where there are none."""
+    from ltr.report.text_table import WIDTH, Column, table
+
     if not measured:
-        return []
-    title = f"\n{'layer that trains faster packed':42}{'up to':>7}{'measured':>12}{'spread':>9}{'load':>7}"
-    lines = [title]
-    for one in measured:
-        name = f"{one['layer']}, {one['optimizer']} {one['batch_size']}"
-        load = "-" if one["load"] is None else f"{one['load']:g}"
-        numbers = f"{one['density']:>7.1%}{one['date'][:10]:>12}{one['spread']:>9.0%}{load:>7}"
-        lines.append(f"{name:42.42}{numbers}")
-        if one["doubt"]:
-            lines.append(f"  unsure: {one['doubt']}; a run measures it again when less is going on")
-    return lines
+        return ""
+    columns = [
+        Column("layer that trains faster packed"),
+        *(Column(title, is_number=True) for title in ("up to", "measured", "spread", "load")),
+    ]
+    names = [f"{one['layer']}, {one['optimizer']} {one['batch_size']}" for one in measured]
+    rows = (
+        [
+            name,
+            f"{one['density']:.1%}",
+            one["date"][:10],
+            f"{one['spread']:.0%}",
+            "-" if one["load"] is None else f"{one['load']:g}",
+        ]
+        for name, one in zip(names, measured, strict=True)
+    )
+    doubts = [
+        f"unsure: {name}: {one['doubt']}" for name, one in zip(names, measured, strict=True) if one["doubt"]
+    ]
+    again = ["a run measures again what is unsure, when less is going on"] if doubts else []
+    lines = (textwrap.fill(line, WIDTH) for line in (*doubts, *again))
+    return "\n\n" + "\n".join([table(columns, rows), *lines])

@@ -56,6 +56,7 @@ def execute(args: argparse.Namespace) -> int:
     from safetensors.numpy import save
 
     from ltr import export
+    from ltr.core import atomic
     from ltr.data.dataset import load as load_data
     from ltr.report import console
     from ltr.report.command_line import command
@@ -78,8 +79,8 @@ def execute(args: argparse.Namespace) -> int:
     beside = output.with_name(f"{output.name}.md")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(content)
-        beside.write_text(said, encoding="utf-8")
+        atomic.write_bytes(output, content)
+        atomic.write_text(beside, said)
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
     console.write(f"{output}\n{beside}")

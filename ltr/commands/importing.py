@@ -107,7 +107,7 @@ def _text(path: Path, imported: "Imported", output: Path) -> str:
     return "\n".join(
         [
             f"{path}: {imported.format}",
-            *_table(content.class_names, counts),
+            _table(content.class_names, counts),
             f"{splits} images of {described(content.shape)}; {len(content.class_names)} classes",
             *_notes(imported),
             "",
@@ -133,14 +133,12 @@ def _counts(content: "Content") -> dict[str, list[int]]:
     }
 
 
-def _table(class_names: tuple[str, ...], counts: dict[str, list[int]]) -> list[str]:
-    columns = [["CLASS", *class_names]]
-    columns += [[name.upper(), *(f"{count:,}" for count in column)] for name, column in counts.items()]
-    widths = [max(map(len, column)) for column in columns]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for row in zip(*columns, strict=True)
-    ]
+def _table(class_names: tuple[str, ...], counts: dict[str, list[int]]) -> str:
+    from ltr.report.text_table import Column, table
+
+    columns = [Column("class"), *(Column(split, is_number=True) for split in counts)]
+    rows = zip(class_names, *counts.values(), strict=True)
+    return table(columns, ([name, *(f"{count:,}" for count in of_class)] for name, *of_class in rows))
 
 
 def _command(content: "Content", output: Path) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ltr.config.overrides import as_a_person_types
+from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment.signals import Stop, ask
-from ltr.store import whole
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Journal(NamedTuple):
     def write(self, job: Job) -> None:
         """Keep what a job came to."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        whole.write_text(self.folder / f"job_{job.number}.json", json.dumps(job._asdict(), indent=2) + "\n")
+        atomic.write_text(self.folder / f"job_{job.number}.json", json.dumps(job._asdict(), indent=2) + "\n")
 
     def read(self) -> list[Job]:
         """The jobs that ended, in order."""

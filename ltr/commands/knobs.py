@@ -8,8 +8,7 @@ from typing import NoReturn
 from ltr.commands.options import folder
 from ltr.config.folders import OPTION
 from ltr.report.console import write
-
-WIDTH = 80
+from ltr.report.text_table import WIDTH
 
 
 def add_knobs(parser: argparse.ArgumentParser) -> None:

@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Write the page, and print where it is."""
     from ltr.analysis.comparison import compare
+    from ltr.core import atomic
     from ltr.report import console
     from ltr.report.page import page
     from ltr.store.settings import paired
@@ -51,7 +52,7 @@ def execute(args: argparse.Namespace) -> int:
     output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root)
     output = output / "report.html" if output.is_dir() else output
     try:
-        output.write_text(page([_subject(run) for run in runs], compared), encoding="utf-8")
+        atomic.write_text(output, page([_subject(run) for run in runs], compared))
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
     console.write(str(output))

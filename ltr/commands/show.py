@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ltr.commands.options import add_output_root, add_run, load
 from ltr.plugins import lacking
 from ltr.report import console
+from ltr.report.text_table import WIDTH
 
 if TYPE_CHECKING:
     from ltr.loaded import LoadedRun
@@ -106,6 +107,8 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
 
 
 def _ticket_text(said: Mapping[str, Any]) -> str:
+    from ltr.report.text_table import facts
+
     compact = "unknown" if said["compact"] is None else f"{said['compact']:,} bytes"
     operations = "unknown"
     if said["operations"] is not None:
@@ -118,7 +121,7 @@ def _ticket_text(said: Mapping[str, Any]) -> str:
         "an image costs": operations,
     }
     title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
-    return "\n".join([title, *(f"  {name:22}{value}" for name, value in rows.items())])
+    return f"{title}\n{textwrap.indent(facts(rows), '  ')}"
 
 
 def _describe(of: "LoadedRun") -> dict[str, Any]:
@@ -147,7 +150,7 @@ def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
     status = f"{run['folder']}  {run['status']}"
     if run["command"]:
         status += f"; it goes on with:\n{run['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), 80), _plugins(run["plugins"])]
+    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(run["plugins"])]
     if len(of.results):
         summary = by_round(of.results)
         parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]

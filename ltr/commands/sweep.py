@@ -1,7 +1,6 @@
 """A sweep: every combination is checked before the first trains, and a table of the runs ends it."""
 
 import itertools
-import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -22,6 +21,7 @@ from ltr.config import groups
 from ltr.config.folders import joined, own
 from ltr.config.overrides import as_a_person_types, as_text
 from ltr.config.schema import Experiment
+from ltr.config.words import Word
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
@@ -176,12 +176,12 @@ def _choices(words: Sequence[str]) -> dict[str, list[str]]:
 
     A YAML file may name values too, as `hydra.sweeper.params`.
     """
-    asked = [word for word in words if not re.match(r"[+~]*hydra[./]", word)]
     choices = {}
     compose.register()
     with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         try:
+            asked = [word for word in words if not Word.split(word).is_for_hydra]
             composed = loader.load_configuration("config", asked, run_mode=RunMode.MULTIRUN)
             of_files = [f"{key}={values}" for key, values in (composed.hydra.sweeper.params or {}).items()]
             for override in OverridesParser.create(config_loader=loader).parse_overrides([*of_files, *asked]):

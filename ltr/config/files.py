@@ -1,8 +1,6 @@
-"""Checks of the YAML files of the config groups, whose errors name file and line.
+"""Checks of the YAML files of the config groups, whose errors name file and line."""
 
-Hydra and PyYAML meet a mistake in a file with a traceback, or with a message that names neither.
-"""
-
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,36 +9,16 @@ from typing import Any, NamedTuple
 import yaml
 
 from ltr.config import groups
-from ltr.config.groups import ARM, choices, file_of, group_names
+from ltr.config.groups import ARM, choice_names, file_of, group_names
 from ltr.config.names import checked
-from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
+from ltr.config.schema import Arm
+from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
 GLOBAL = "_global_"
 """The package of files that set any knob, not those of their group alone."""
-
-YAML_PROBLEMS = {
-    "\\t": "indented with a tab; YAML takes spaces alone",
-    "expected <block end>": "indented otherwise than the lines above it",
-    "mapping values are not allowed": "a second ': ', or indented more than the line above it",
-    "could not find expected ':'": "has no ': ' between a knob and its value",
-}
-"""What PyYAML says, and the mistake that it mostly comes from."""
-
-
-class ConfigFile(NamedTuple):
-    """A YAML file of a config group, as it was read."""
-
-    path: Path
-    group: str
-    text: str
-    root: yaml.MappingNode | None
-    """None: comments alone"""
-
-    def error(self, line: int, message: str) -> ConfigError:
-        """An error in a line, counted from 1."""
-        return ConfigError(f"{self.path}:{line}: {message}")
 
 
 def problem(group: str, choice: str) -> str:
@@ -60,20 +38,20 @@ def check(group: str, choice: str) -> set[str]:
     return _check(group, choice, ())
 
 
-def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
-    """The error of an arm's knob with file and line, if the arm's file gives it this value; else None."""
-    _, arm, knob = error.path
-    if arm not in choices(ARM):
+def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
+    """The error of an arm's knob with file and line, if the arm is what its file says; else None."""
+    _, name, knob = error.path
+    if name not in choice_names(ARM):
         return None
-    file = _read(file_of(ARM, arm), ARM)
-    if _values(file).get(knob) != value:
+    file = _read(ARM, name)
+    if validated({ARM: {name: file.values()}}).arm[name] != arm:
         return None
-    return file.error(_line(file.root, [knob]), str(error))
+    return file.error(file.line([knob]), str(error))
 
 
 def sources(group: str, choice: str) -> Iterator[Path]:
     """The file of a choice, and those that its defaults name; ConfigError if one of them is wrong."""
-    file = _read(file_of(group, choice), group)
+    file = _read(group, choice)
     yield file.path
     for default in _defaults(file) if group != ARM else ():
         if named := _named(file, default):
@@ -82,20 +60,34 @@ def sources(group: str, choice: str) -> Iterator[Path]:
 
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
     """ConfigError if the file of an arm is wrong; KnobError if it has none and is not among those defined."""
-    for arm in set(arms).intersection(choices(ARM)):
+    if not arms:
+        return
+    files = set(choice_names(ARM))
+    for arm in files.intersection(arms):
         check(ARM, arm)
-    require_arms(arms, {*choices(ARM), *defined})
+    require_arms(arms, files.union(defined))
+
+
+def arms() -> dict[str, dict[str, Any]]:
+    """Return what the file of each arm sets, by the arm's name, without arms whose file is wrong."""
+    found = {}
+    for arm in choice_names(ARM):
+        with contextlib.suppress(ConfigError):
+            file = _read(ARM, arm)
+            _check_knobs(file, (ARM, arm))
+            found[arm] = file.values()
+    return found
 
 
 def base_choices() -> dict[str, str]:
     """The choice that config.yaml makes of each group; ConfigError if config.yaml is wrong."""
-    base = _read(groups.config_dir() / "config.yaml", "")
+    base = read(groups.config_dir() / "config.yaml")
     chosen = {default.key: default.choice for default in _defaults(base)}
     return {group: chosen[group] for group in group_names() if chosen.get(group, "null") != "null"}
 
 
 def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[str]:
-    file = _read(file_of(group, choice), group)
+    file = _read(group, choice)
     if group == ARM:
         _check_knobs(file, (ARM, choice))
         return {choice}
@@ -110,76 +102,17 @@ def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[s
     try:
         check_arms(values.get("arms", ()), arms)
     except KnobError as error:
-        raise file.error(_line(file.root, error.path), str(error)) from None
+        raise file.error(file.line(error.path), str(error)) from None
     return arms
 
 
-def _read(path: Path, group: str) -> ConfigFile:
-    """The file as YAML; ConfigError if it cannot be read, is none, or holds no knobs."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    if not text.strip():
-        raise ConfigError(f"{path}: empty; must hold knobs, as in 'rounds: 20', or a comment")
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError(f"{path}:{_line_of(error)}: {_said_by(error)}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    if root is not None and not isinstance(root, yaml.MappingNode):
-        raise ConfigError(f"{path}:{root.start_mark.line + 1}: must hold 'knob: value', not a {_kind(root)}")
-    file = ConfigFile(path, group, text, root)
-    try:
-        _check_keys(file, root)
-        _check_references(file, root)
-    except RecursionError:
-        raise ConfigError(f"{path}: an anchor (&) holds itself (*)") from None
+def _read(group: str, choice: str) -> ConfigFile:
+    """Return the file of a choice; ConfigError where it is no YAML, or refers to a knob that is not there."""
+    file = read(file_of(group, choice), group)
+    if "${" in file.text:
+        _check_references(file, file.root)
+        _check_grammar(file)
     return file
-
-
-def _kind(node: yaml.Node) -> str:
-    if isinstance(node, yaml.ScalarNode):
-        return "word"
-    return "list" if isinstance(node, yaml.SequenceNode) else "mapping"
-
-
-def _line_of(error: yaml.MarkedYAMLError) -> int:
-    begun_before = error.context == "while scanning a simple key"
-    mark = error.context_mark if begun_before else error.problem_mark or error.context_mark
-    return mark.line + 1 if mark else 1
-
-
-def _said_by(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or str(error)
-    plain = (said for part, said in YAML_PROBLEMS.items() if part in problem)
-    return "not YAML: " + next(plain, " ".join(problem.split()))
-
-
-def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
-    """Keys are words, without dots, each given once."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_keys(file, item)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise file.error(line, f"a {_kind(key)} cannot be the name of a knob")
-        if key.value in lines:
-            raise file.error(line, f"{key.value}: given before, in line {lines[key.value]}")
-        if re.fullmatch(r"\w+(\.\w+)+", key.value):
-            outer, _, inner = key.value.partition(".")
-            raise file.error(
-                line, f"{key.value}: write '{outer}:', and '{inner}:' indented in the line below"
-            )
-        lines[key.value] = line
-        _check_keys(file, value)
 
 
 def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
@@ -224,7 +157,7 @@ def _package(file: ConfigFile) -> tuple[str, ...]:
 
 def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     """What the file sets, below the keys of its package; ConfigError if it may not."""
-    values = {} if file.root is None else _values(file)
+    values = _known(file.values())
     if file.group != ARM:
         values.pop("defaults", None)
     if not package:
@@ -235,31 +168,30 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
     try:
         checked(values)
     except KnobError as error:
-        raise file.error(_line(file.root, error.path[len(package) :]), str(error)) from None
+        raise file.error(file.line(error.path[len(package) :]), str(error)) from None
     return values
+
+
+def _check_grammar(file: ConfigFile) -> None:
+    """Require that OmegaConf can read what stands between ${ and }."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        OmegaConf.create(file.text)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(f"{file.path}: {' '.join(str(error).split())}") from None
 
 
 def _check_groups(file: ConfigFile, values: Mapping[str, Any]) -> None:
     """A choice is made in `defaults`, not like a knob."""
     for group in group_names():
         if isinstance(choice := values.get(group), str):
-            line = _line(file.root, [group])
+            line = file.line([group])
             raise file.error(
                 line,
                 f"{group}: {choice}: a choice is made under 'defaults:', by '- override /{group}: {choice}'",
             )
-
-
-def _values(file: ConfigFile) -> dict[str, Any]:
-    """What a file holds, as Hydra reads it, without values that other knobs decide."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        values = OmegaConf.to_container(OmegaConf.create(file.text))
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(f"{file.path}: {' '.join(str(error).split())}") from None
-    return _known(values)
 
 
 def _known(values: Any) -> Any:
@@ -273,19 +205,6 @@ def _is_open(value: Any) -> bool:
     return any(isinstance(part, str) and ("${" in part or part == "???") for part in parts)
 
 
-def _line(node: yaml.Node | None, path: Any) -> int:
-    """The line of the last of these keys that there is."""
-    line = 1
-    for key in path:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        for name, value in node.value:
-            if name.value == key:
-                line, node = name.start_mark.line + 1, value
-                break
-    return line
-
-
 class Default(NamedTuple):
     """One of the `defaults` of a file: the choice of a group, or of another file of its own group."""
 
@@ -296,11 +215,7 @@ class Default(NamedTuple):
 
 
 def _defaults(file: ConfigFile) -> Iterator[Default]:
-    entries = (
-        next((value for key, value in file.root.value if key.value == "defaults"), None)
-        if file.root
-        else None
-    )
+    entries = file.node("defaults")
     if entries is None:
         return
     if not isinstance(entries, yaml.SequenceNode):
@@ -329,6 +244,6 @@ def _named(file: ConfigFile, default: Default) -> str | None:
         raise file.error(line, f"'{key}: {choice}': must be 'override /{group}: {choice}'")
     if choice in ("null", ""):
         return None
-    if choice not in choices(group):
-        raise file.error(line, f"{group}={choice}: unknown choice; {nearest(choice, choices(group))}")
+    if choice not in choice_names(group):
+        raise file.error(line, f"{group}={choice}: unknown choice; {nearest(choice, choice_names(group))}")
     return group

@@ -59,9 +59,19 @@ def misnamed(group: str, choice: str) -> Path | None:
 
 def choices(group: str) -> dict[str, str]:
     """The choices of a config group, each with the first comment of its YAML file, if it has one."""
+    files = _files(group)
+    return {name: _first_comment(files[name]) for name in sorted(files)}
+
+
+def choice_names(group: str) -> list[str]:
+    """Return the names of the choices of a config group; their files are not opened."""
+    return sorted(_files(group))
+
+
+def _files(group: str) -> dict[str, Path]:
+    """Return the first file of each choice of a group."""
     files = [file for folder in _places(group) for file in folder.glob("[!.]*.yaml") if file.is_file()]
-    first = {file.stem: file for file in reversed(files)}
-    return {name: _first_comment(first[name]) for name in sorted(first)}
+    return {file.stem: file for file in reversed(files)}
 
 
 def _places(*parts: str) -> Iterator[Path]:

@@ -135,6 +135,12 @@ def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> 
             yield knob._replace(meaning=f"{knob.meaning} ({choice} only)", entry=choice)
 
 
+def generic(name: str) -> str:
+    """Return the name under which `knobs` lists a knob: arm.NAME.draws for arm.ticket.draws."""
+    group, *inner = name.split(".")
+    return ".".join([group, "NAME", *inner[1:]]) if group == "arm" and inner else name
+
+
 OTHER_NAMES = {
     "arch": "model",
     "bs": "batch_size",
@@ -158,7 +164,7 @@ def nearest_knob(name: str, known: Iterable[str], value: str = "") -> str:
     if last in ("epoch", "epochs"):
         return f"did you mean steps={value if value.isdecimal() else 20}ep?"
     meant = [OTHER_NAMES[last]] if last in OTHER_NAMES else near(name, known)
-    return did_you_mean(meant) or "ltr run --help lists them"
+    return did_you_mean(meant) or "ltr run --help lists the knobs"
 
 
 _SIGNS = {
@@ -206,16 +212,15 @@ def _explained(error: ValidationError) -> KnobError:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     by_name = {knob.name: knob for knob in knobs()}
-    generic = ["arm", "NAME", *path[2:]] if path[0] == "arm" else path
     for length in range(len(path), 0, -1):
-        knob = by_name.get(".".join(generic[:length]))
+        knob = by_name.get(generic(".".join(path[:length])))
         if knob is not None:
             name, value = ".".join(path[:length]), literal(first["input"])
             meant = _meant(path[:length], value) if length == len(path) else None
             hint = f"; did you mean {name}={meant}?" if meant else ""
             return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
     said = ".".join(path)
-    if inside := [name for name in by_name if name.startswith(".".join([*generic, ""]))]:
+    if inside := [name for name in by_name if name.startswith(f"{generic(said)}.")]:
         return KnobError(path, f"{said}={literal(first['input'])}: holds knobs, such as {inside[0]}")
     return KnobError(path, f"{said}: unknown knob; {nearest_knob(said, by_name)}")
 

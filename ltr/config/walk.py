@@ -1,6 +1,7 @@
 """The knobs of a configuration by dotted name, each with its value and its annotated type."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -15,7 +16,7 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
     Yields its dotted name, its value as plain data, and its annotated type, for `marker`.
     """
-    hints = get_type_hints(type(node), include_extras=True)
+    hints = _hints(node.__class__)
     for field in dataclasses.fields(node):
         value, name, hint = getattr(node, field.name), prefix + field.name, hints[field.name]
         if dataclasses.is_dataclass(hint):
@@ -29,6 +30,11 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield name, to_dict(value), hint
 
 
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 def marker(hint: Any, kind: type[M]) -> M | None:
     """Return what marks an annotated type in that way (see `ltr.config.schema`); None if nothing does."""
     return next((extra for extra in get_args(hint) if isinstance(extra, kind)), None)
@@ -39,6 +45,7 @@ def is_marked(hint: Any, kind: type) -> bool:
     return marker(hint, kind) is not None
 
 
+@functools.cache
 def registry_of(hint: Any) -> Registry[Any] | None:
     """Return the registry that a knob takes names from, one or a list of them; None if it takes none."""
     named = marker(hint, NameIn)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.core import atomic
 from ltr.data.entry import Arrays, Split
 from ltr.data.registry import DatasetEntry
 
@@ -43,12 +44,9 @@ def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
 
 def write_cache(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     """Replaces the cache whole: a reader sees the old file or the new one. For one process at a time."""
-    path = cache_path(entry, root)
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
+    with atomic.replacing(cache_path(entry, root)) as file:
         file.write(bytes.fromhex(fingerprint(arrays)))
         file.writelines(_parts(arrays))
-    unfinished.replace(path)
 
 
 def _parts(arrays: Arrays) -> Iterator[memoryview]:

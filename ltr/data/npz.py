@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from ltr.core import atomic
 from ltr.data.content import Content, require_one_shape
 from ltr.data.entry import Split
 from ltr.data.images import Layout, to_uint8, with_channels
@@ -45,10 +46,8 @@ def write_npz(path: Path, content: Content) -> None:
     for short, name in _SPLITS.items():
         if split := content.splits.get(name):
             arrays |= {f"{short}_images": split.images, f"{short}_labels": split.labels}
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with unfinished.open("wb") as file:
+    with atomic.replacing(path) as file:
         np.savez(file, **arrays)
-    unfinished.replace(path)
 
 
 def read_members(path: Path) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import jax
 
 from ltr import kernels
+from ltr.core import atomic
 from ltr.engine.devices import Placement
 
 EDITION = 2
@@ -115,9 +115,7 @@ def write(file: Path, known: Mapping[Case, Measurement]) -> None:
     ]
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(entries, indent=1) + "\n")
-        new.replace(file)
+        atomic.write_text(file, json.dumps(entries, indent=1) + "\n")
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ltr.config import files, groups, names
-from ltr.config.groups import ARM, choices, file_of
+from ltr.config.groups import ARM
 from ltr.config.overrides import as_a_person_types, overrides
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
@@ -42,13 +42,12 @@ class AddedFolders(SearchPathPlugin):
 def register() -> None:
     """Tell Hydra where YAML files are, the knobs and their defaults: `ltr`, which config.yaml starts from.
 
-    Every arm is among them, but those whose file is wrong: `experiment_of` says so if one is asked for.
+    Every arm is among them, except one whose file is wrong: `experiment_of` says so if it is asked for.
     `${expanduser:...}` is a path with the home folder for `~`.
     """
     Plugins.instance().register(AddedFolders)
     OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
-    whole = [name for name in choices(ARM) if not files.problem(ARM, name)]
-    arms = {name: to_dict(Arm()) | to_dict(OmegaConf.load(file_of(ARM, name))) for name in whole}
+    arms = {name: to_dict(Arm()) | values for name, values in files.arms().items()}
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
 
 

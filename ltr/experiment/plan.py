@@ -1,7 +1,6 @@
 """Plans: what a run would do, without doing it."""
 
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,12 @@ from ltr.experiment import estimate
 from ltr.experiment.placement import packed_layers
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
+from ltr.report.command_line import word
 from ltr.report.html import facts_table
 from ltr.report.progress import duration
-from ltr.report.tables import WIDTH
+from ltr.report.text_table import facts
 from ltr.store.identity import canonical, folder_name, run_id
+from ltr.store.settings import only_asked_arms, settings
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +28,7 @@ class Plan:
         id: the run's id.
         folder: its folder.
         beyond_defaults: configuration that is not at its default, nested as in `configs/`.
+        settings: knobs that are not at their default, by dotted name, as `ltr show` lists them.
         configuration: all of it.
         looks: after how many replicates it would be looked whether the claims are decided, with
             `replicates=auto`; everything below is said of the first.
@@ -42,6 +44,7 @@ class Plan:
     id: str
     folder: str
     beyond_defaults: dict[str, Any]
+    settings: dict[str, Any]
     configuration: dict[str, Any]
     looks: list[int]
     weights: int
@@ -56,7 +59,7 @@ class Plan:
         """Return the plan in words, by name; without those that do not apply."""
         named = {
             "run": self.folder,
-            "knobs": ", ".join(_flat(self.beyond_defaults)),
+            "knobs": ", ".join(f"{name}={word(value)}" for name, value in self.settings.items()),
             "weights": f"{self.weights:,}",
             "density %": ", ".join(f"{100 * density:.2f}" for density in self.densities),
             "trainings": f"{self.trainings:,}",
@@ -68,10 +71,7 @@ class Plan:
         return {name: fact for name, fact in named.items() if fact}
 
     def __repr__(self) -> str:
-        return "\n".join(
-            textwrap.fill(f"{name:11}{fact}", WIDTH, subsequent_indent=" " * 11, break_on_hyphens=False)
-            for name, fact in self.facts().items()
-        )
+        return facts(self.facts())
 
     def _repr_html_(self) -> str:
         return facts_table(self.facts())
@@ -98,7 +98,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",
         beyond_defaults=canonical(experiment),
-        configuration=to_dict(experiment),
+        settings=settings(experiment),
+        configuration=to_dict(only_asked_arms(experiment)),
         looks=[look for look in experiment.claims.looks if look >= experiment.replicates],
         weights=weights,
         rounds=trained,
@@ -119,11 +120,3 @@ def _looks(looks: list[int]) -> str:
         return ""
     after = ", ".join(map(str, looks))
     return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}={value}"

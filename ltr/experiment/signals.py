@@ -8,8 +8,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from ltr.core import atomic
 from ltr.errors import StoppedError
-from ltr.store import whole
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -65,7 +65,7 @@ class StopAll(Stop):
 def ask(file: Path, number: int) -> None:
     """Ask every process that looks into the file to stop, as by a signal of this number."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    whole.write_text(file, f"{number}\n")
+    atomic.write_text(file, f"{number}\n")
 
 
 def asked(file: Path) -> int | None:

@@ -11,9 +11,8 @@ from ltr.analysis.verdicts import Verdict, cost
 from ltr.config.schema import Experiment
 from ltr.report.progress import duration
 from ltr.report.summary_text import Found
+from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
-
-WIDTH = 80
 
 AFFORDABLE = 100
 """More replicates than this are not advised: the effect is too small to be worth telling."""

@@ -1,7 +1,6 @@
 """The claims and their verdicts, as plain data for JSON and as text."""
 
 import itertools
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,17 +9,16 @@ from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.inference import FEWEST
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, sparsest
-from ltr.report.formatting import listed, percent, replicates
+from ltr.report.formatting import listed, percent, replicates, without_nan
 from ltr.report.summary_text import Found
+from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
-
-WIDTH = 80
 
 
 def claims(found: Found) -> list[dict[str, Any]]:
     """Of each claim: `claim`, `says`, and `rounds` with the fields of `Verdict`, None for NaN."""
     return [
-        {"claim": name, "says": CLAIMS[name].says, "rounds": [_plain(one) for one in of_claim]}
+        {"claim": name, "says": CLAIMS[name].says, "rounds": [without_nan(one._asdict()) for one in of_claim]}
         for name, of_claim in found.items()
     ]
 
@@ -87,10 +85,3 @@ def _wanted(undecided: Sequence[Verdict]) -> str:
     if all(one.hidden for one in undecided):
         return " (trainings ended before their loss turned: steps are too few)"
     return ""
-
-
-def _plain(one: Verdict) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in one._asdict().items()
-    }

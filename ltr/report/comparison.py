@@ -11,22 +11,13 @@ import pandas as pd
 from ltr.analysis.inference import LEVEL
 from ltr.report.command_line import word
 from ltr.report.formatting import plus_minus, replicates
+from ltr.report.text_table import WIDTH, Column, table
 
-WIDTH = 80
 UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 LETTERS = string.ascii_uppercase
 
-COLUMNS = {
-    "density": 9,
-    "run": 4,
-    "accuracy": 15,
-    "early stop": 12,
-    "difference from A": 19,
-    "at A's": 10,
-    "n": 8,
-}
-"""The columns of the table, and their widths."""
+COLUMNS = ("density", "run", "accuracy", "early stop", "difference from A", "at A's", "n")
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -51,11 +42,8 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
         "A that is nearest; n: replicates of the mean, in brackets of the difference if",
         "fewer)",
         *([shared] if shared else []),
-        "".join(f"{name:>{width}}" for name, width in COLUMNS.items()),
+        table([Column(name, is_number=True) for name in COLUMNS], map(_cells, rows.to_dict("records"))),
     ]
-    for row in rows.to_dict("records"):
-        cells = zip(_cells(row), COLUMNS.values(), strict=True)
-        lines.append("".join(f"{cell:>{width}}" for cell, width in cells))
     return "\n".join([*_runs(runs), "", *lines])
 
 

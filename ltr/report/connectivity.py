@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ltr.analysis.connectivity import STABLE
+from ltr.report import text_table
 from ltr.report.arms import DENSE, Style
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, save
@@ -29,16 +30,25 @@ def table(summary: pd.DataFrame) -> str:
         (row["round"], row["kind"]): plus_minus(100 * row["barrier"], 100 * row["barrier_ci95"])
         for row in rows
     }
-    lines = [
-        f"{row['round']:5d} {100 * row['density']:6.2f} %  {cells[row['round'], 'orders']:16} "
-        f"{cells.get((row['round'], 'rounds'), '')}"
+    columns = [
+        text_table.Column("round", is_number=True),
+        text_table.Column("density", is_number=True),
+        text_table.Column("data orders", width=16),
+        text_table.Column("next round"),
+    ]
+    lines = (
+        [
+            f"{row['round']}",
+            f"{100 * row['density']:.2f} %",
+            *(cells.get((row["round"], kind), "") for kind in ("orders", "rounds")),
+        ]
         for row in rows
         if row["kind"] == "orders"
-    ]
+    )
     heading = (
         f"Error barrier in pp ({spread(summary['n'])}; stable below {100 * STABLE:.0f}){_between(summary)}"
     )
-    return "\n".join([heading, f"round  density   {'data orders':16} next round", *map(str.rstrip, lines)])
+    return f"{heading}\n{text_table.table(columns, lines)}"
 
 
 def _between(summary: pd.DataFrame) -> str:

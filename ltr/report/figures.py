@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.summary import by_replicate, by_round
+from ltr.core import atomic
 from ltr.report.arms import DENSE, Style, styles
 from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
 from ltr.report.formatting import spread
@@ -263,4 +264,5 @@ UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"Creatio
 
 def write(figure: Figure, file: Path) -> None:
     """Write a figure to a file of a suffix of `UNDATED`; pixels are 300 to the inch."""
-    figure.savefig(file, dpi=300, metadata=UNDATED[file.suffix])
+    with atomic.replacing(file) as stream:
+        figure.savefig(stream, format=file.suffix[1:], dpi=300, metadata=UNDATED[file.suffix])

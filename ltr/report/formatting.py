@@ -1,7 +1,24 @@
 """How numbers are written, the same in every table, figure and sentence."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def without_nan(record: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the record with None for NaN, which JSON has no word for."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in record.items()
+    }
+
+
+def plain_rows(table: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """Return the rows of a table by column, with None for NaN."""
+    return [without_nan(row) for row in table.to_dict("records")]
 
 
 def percent(density: float) -> str:

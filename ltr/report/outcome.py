@@ -13,6 +13,7 @@ from ltr.report import tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.summary_text import Found, by_the_means, headline
+from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
 
@@ -45,7 +46,7 @@ def conclusion(
 
 def sentences(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
     """Yield the findings, each on lines of at most 80 characters."""
-    return (textwrap.fill(one, tables.WIDTH) for one in findings(results, experiment, found))
+    return (textwrap.fill(one, WIDTH) for one in findings(results, experiment, found))
 
 
 def findings(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What a run found, as plain data for JSON."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from ltr.analysis.summary import by_round, density
 from ltr.report.arms import in_order
+from ltr.report.formatting import without_nan
 
 KEYS = {
     "density": "density",
@@ -40,4 +40,4 @@ def _round(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _arm(row: Mapping[Any, Any]) -> dict[str, int | float | None]:
-    return {key: None if math.isnan(row[column]) else row[column] for key, column in KEYS.items()}
+    return without_nan({key: row[column] for key, column in KEYS.items()})

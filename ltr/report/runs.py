@@ -2,22 +2,24 @@
 
 import itertools
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ltr.errors import LtrError
+from ltr.report import text_table
 from ltr.report.command_line import word
 from ltr.report.formatting import percent
 from ltr.store.catalog import Run
 
-LINE = 80
-"""What a table is at most as wide as, on a terminal that is no wider."""
+LINE = text_table.WIDTH
+"""Characters in a line of a table, on a terminal that is no wider."""
 
 WIDEST = 16
 """Of a column of a knob."""
 
-GAP = " "
+GAP = 1
+"""Spaces between columns."""
 
 WORDS = {"id": 10, "dataset": 13, "model": 13, "status": 8}
 NUMBERS = {"rounds": 6, "reps": 4, "ticket": 7, "kept": 5, "age": 4}
@@ -34,17 +36,12 @@ MOST_COMMANDS = 3
 
 
 class Column(NamedTuple):
-    """A column: its title, its width, and what stands in each line."""
+    """A column: its title, its width, and the cell of each run."""
 
     title: str
     width: int
     cells: Sequence[str]
     is_number: bool = False
-
-    def text(self, cell: str) -> str:
-        """A cell of it, cut to its width."""
-        cut = cell if len(cell) <= self.width else f"{cell[: self.width - 1]}…"
-        return f"{cut:>{self.width}}" if self.is_number else f"{cut:{self.width}}"
 
 
 def head(run: Run) -> dict[str, Any]:
@@ -94,14 +91,15 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
     shared = [name for name in ("dataset", "model") if knobs and len(set(fixed[name])) == 1]
     before = [Column(name, WORDS[name], cells) for name, cells in fixed.items() if name not in shared]
     after = _numbers(entries)
-    room = width - sum(len(GAP) + column.width for column in (*before, *after)) + len(GAP)
+    room = width - sum(GAP + column.width for column in (*before, *after)) + GAP
     narrowest = sorted(knobs, key=lambda name: knobs[name].width)  # so that the most of them fit
-    ends = itertools.accumulate(len(GAP) + knobs[name].width for name in narrowest)
+    ends = itertools.accumulate(GAP + knobs[name].width for name in narrowest)
     left_out = [name for name, end in zip(narrowest, ends, strict=True) if end > room]
     between = [column for name, column in knobs.items() if name not in left_out]
     columns = [*before[:-1], *between, before[-1], *after]
-    lines = [[column.title for column in columns], *zip(*(column.cells for column in columns), strict=True)]
-    return "\n".join(_line(columns, cells) for cells in lines), left_out
+    shown = [text_table.Column(column.title, column.is_number, column.width) for column in columns]
+    lines = zip(*(column.cells for column in columns), strict=True)
+    return text_table.table(shown, lines, gap=GAP, width=width), left_out
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
@@ -155,10 +153,6 @@ def _numbers(entries: Sequence[Mapping[str, Any]]) -> list[Column]:
         Column(name, width, cells, is_number=True)
         for (name, width), cells in zip(NUMBERS.items(), zip(*lines, strict=True), strict=True)
     ]
-
-
-def _line(columns: Sequence[Column], cells: Iterable[str]) -> str:
-    return GAP.join(column.text(cell) for column, cell in zip(columns, cells, strict=True)).rstrip()
 
 
 def age(age: timedelta) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ltr.report import text_table
 from ltr.report.arms import Style
 from ltr.report.axes import Limits, label_ends, ticks_of_density
 from ltr.report.figures import curve, empty, in_style, write
@@ -24,29 +25,29 @@ STYLES = {
 
 POSSIBLE = Limits(0, math.inf)
 
+SPEEDS = {"dense": "dense", "packed": "packed", "torch": "PyTorch", "ceiling": "ceiling"}
+"""Columns of the table of speeds, and their titles."""
+
+RATIOS = (("packed", "dense"), ("dense", "torch"), ("packed", "torch"), ("dense", "ceiling"))
+"""Pairs of speeds whose ratio the table has."""
+
 
 def table(title: str, found: Mapping[str, Any]) -> str:
-    """Steps a second and their ratios, at most 80 columns wide.
+    """Return steps a second and their ratios, at most 80 columns wide.
 
     Args:
         title: what is trained.
         found: what `ltr bench --json` prints.
     """
     facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in found["machine"].items() if fact)
+    titles = ["density", *SPEEDS.values(), *map(_ratio_title, RATIOS)]
+    columns = [text_table.Column(title, is_number=True) for title in titles]
     lines = [
         f"Training steps per second, all cores together: {title}",
-        *_wrapped(facts),
+        *textwrap.wrap(facts, text_table.WIDTH),
         "",
-        f"{'':9}{'steps per second':>36}   {'ratios':>32}",
-        f"{'density':>9}{'dense':>9}{'packed':>9}{'PyTorch':>9}{'ceiling':>9}"
-        f"   {'packed:':>8}{'dense:':>8}{'packed:':>8}{'dense:':>8}",
-        f"{'':9}{'':36}   {'dense':>8}{'PyTorch':>8}{'PyTorch':>8}{'ceiling':>8}",
+        text_table.table(columns, map(_cells, found["rows"])),
     ]
-    for row in found["rows"]:
-        speeds = "".join(f"{_whole(row[name]):>9}" for name in ("dense", "packed", "torch", "ceiling"))
-        pairs = [("packed", "dense"), ("dense", "torch"), ("packed", "torch"), ("dense", "ceiling")]
-        ratios = "".join(f"{_ratio(row[one], row[other]):>8}" for one, other in pairs)
-        lines.append(f"{percent(row['density']) + ' %':>9}{speeds}   {ratios}")
     return "\n".join(lines)
 
 
@@ -74,13 +75,21 @@ def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
         write(figure, file)
 
 
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    speeds = [_whole(row[name]) for name in SPEEDS]
+    ratios = [_ratio(row[one], row[other]) for one, other in RATIOS]
+    return [f"{percent(row['density'])} %", *speeds, *ratios]
+
+
+def _ratio_title(pair: tuple[str, str]) -> str:
+    """Return the title of a column of ratios."""
+    one, other = pair
+    return f"{SPEEDS[one]}:\n{SPEEDS[other]}"
+
+
 def _whole(speed: float | None) -> str:
     return "-" if speed is None else f"{speed:,.0f}" if speed >= 10 else f"{speed:.2f}"
 
 
 def _ratio(one: float | None, other: float | None) -> str:
     return "-" if one is None or other is None else f"{one / other:.2f}"
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 80)

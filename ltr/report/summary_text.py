@@ -11,6 +11,7 @@ from ltr.analysis.statistics import Estimate, difference_from_dense, paired_diff
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict
 from ltr.config.schema import Experiment
+from ltr.pruning.registry import REWINDINGS
 from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
 
@@ -55,7 +56,8 @@ def _unclaimed(results: pd.DataFrame, experiment: Experiment) -> str:
     if not experiment.rounds:
         dense = by_round(results).iloc[0]
         return f"The dense network is {_accuracy(dense)} accurate; nothing is pruned."
-    if experiment.rewind.name != "weights":
+    rewinding = REWINDINGS.get(experiment.rewind.name)
+    if rewinding is None or not rewinding.restores_weights:
         return f"No claim is tested: with rewind={experiment.rewind.name} tickets keep trained weights."
     return "No claim is tested yet: that comes when the run is finished."
 

@@ -13,9 +13,13 @@ from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import density
 from ltr.report.arms import in_order
 from ltr.report.formatting import spread
+from ltr.report.text_table import WIDTH, Column, table
 
-WIDTH = 80
-_MARGIN = 14
+_BEFORE = (Column("round", is_number=True, width=5), Column("density", is_number=True, width=8))
+"""Columns before those of the arms."""
+
+_GAP = 1
+_MARGIN = sum(column.width + _GAP for column in _BEFORE if column.width)
 _CELL = 15
 
 Row = Mapping[Hashable, Any]
@@ -67,7 +71,7 @@ def other_tables(summary: pd.DataFrame, watched: bool) -> Iterator[str]:
 
 def header(arms: Sequence[str]) -> str:
     """The heading of a table with these columns."""
-    return _lines("round  density", {arm: f" {arm}" for arm in arms}, arms)
+    return _lines([column.title for column in _BEFORE], {arm: f" {arm}" for arm in arms}, arms)
 
 
 def row(rows: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
@@ -80,7 +84,7 @@ def row(rows: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
     """
     highest = rows["accuracy"].max() if len(rows) > 1 else math.nan
     cells = {record["arm"]: cell(record, highest) for record in rows.to_dict("records")}
-    return _lines(f"{rows['round'].iloc[0]:5d} {100 * density(rows):6.2f} %", cells, arms)
+    return _lines([f"{rows['round'].iloc[0]}", f"{100 * density(rows):.2f} %"], cells, arms)
 
 
 def _table(summary: pd.DataFrame, cell: Cell) -> str:
@@ -91,17 +95,17 @@ def _table(summary: pd.DataFrame, cell: Cell) -> str:
     )
 
 
-def _lines(margin: str, cells: Mapping[str, str], arms: Sequence[str]) -> str:
-    """The cells of the arms on as many lines as they need; no line but the first is blank."""
-    width = _width(arms)
-    first, *others = ("".join(f" {cells.get(arm, ''):{width}}" for arm in page) for page in _pages(arms))
-    lines = [f"{margin:{_MARGIN}}{first}", *(" " * _MARGIN + other for other in others if other.strip())]
-    return "\n".join(line.rstrip() for line in lines)
+def _lines(before: Sequence[str], cells: Mapping[str, str], arms: Sequence[str]) -> str:
+    """Return the cells of the arms on as many lines as they need; no line but the first is blank."""
+    first, *others = ([cells.get(arm, "") for arm in page] for page in _pages(arms))
+    rows = [[*before, *first], *(["" for _ in before] + page for page in others if any(page))]
+    columns = [*_BEFORE, *(Column(width=_width(arms)) for _ in first)]
+    return table(columns, rows, gap=_GAP, has_titles=False)
 
 
 def _pages(arms: Sequence[str]) -> Iterator[Sequence[str]]:
     """The arms, as many at a time as fit side by side."""
-    fitting = max(1, (WIDTH - _MARGIN) // (_width(arms) + 1))
+    fitting = max(1, (WIDTH - _MARGIN + _GAP) // (_width(arms) + _GAP))
     return (arms[start : start + fitting] for start in range(0, len(arms), fitting))
 
 

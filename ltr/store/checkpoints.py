@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ltr.core import root_logger
+from ltr.core import atomic, root_logger
 
 MANIFEST = "manifest.sha256.json"
 NEW = ".new"
@@ -25,11 +25,12 @@ def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
 
     new = path.with_name(f"{path.name}{NEW}")
     ocp.save(new.absolute(), tree, overwrite=True)
-    (new / _METADATA).write_text(json.dumps(metadata))
+    atomic.write_text(new / _METADATA, json.dumps(metadata))
     files = {str(file.relative_to(new)): _digest(file) for file in _files(new)}
-    (new / MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+    atomic.write_text(new / MANIFEST, json.dumps({"files": files}, indent=1))
     remove(path)
     new.rename(path)
+    atomic.sync_folder(path.parent)
 
 
 def settle(root: Path) -> None:

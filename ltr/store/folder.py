@@ -26,13 +26,14 @@ from ltr import machine
 from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
+from ltr.core import atomic
 from ltr.errors import ConfigError, LtrError
-from ltr.store import catalog, checkpoints, looks, tables, whole
+from ltr.store import catalog, checkpoints, looks, tables
 from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
-from ltr.store.settings import covers, enlarged, extent, settings
+from ltr.store.settings import covers, enlarged, extent, only_asked_arms, settings
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
@@ -187,8 +188,8 @@ class RunFolder:
             "devices": dict(devices),
             "packed": dict(packed),
         }
-        recorded = self.recorded(experiment)
-        whole.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
+        recorded = only_asked_arms(self.recorded(experiment))
+        atomic.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
             schema_version=self.schema_version,
@@ -201,7 +202,7 @@ class RunFolder:
 
     def describe(self, **facts: Any) -> None:
         """Update facts in run.json, whole or not at all."""
-        whole.write_text(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
+        atomic.write_text(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
 
     @property
     def _config(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ltr.core import atomic
 from ltr.errors import LtrError
-from ltr.store import whole
 
 FILE = "looks.json"
 
@@ -45,7 +45,7 @@ def read(folder: Path) -> list[Look]:
 
 def write(folder: Path, looks: Sequence[Look]) -> None:
     """Replace the looks at a run, whole or not at all."""
-    whole.write_text(folder / FILE, json.dumps([look._asdict() for look in looks], indent=1) + "\n")
+    atomic.write_text(folder / FILE, json.dumps([look._asdict() for look in looks], indent=1) + "\n")
 
 
 def _look(entry: Mapping[str, Any]) -> Look:

@@ -2,11 +2,10 @@
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ltr.config.parse import knobs
+from ltr.config.parse import generic, knobs
 from ltr.config.schema import Arm, Experiment, Extends, OfMachine
 from ltr.config.walk import by_name, is_marked
 from ltr.store.identity import decisive
@@ -25,7 +24,7 @@ def settings(experiment: Experiment) -> dict[str, Any]:
 
     Knobs of the machine, or of how one looks (`ltr.config.schema.OfMachine`), are none.
     """
-    schema, asked = Experiment(), _trimmed(experiment)
+    schema, asked = Experiment(), only_asked_arms(experiment)
     arms = {name: schema.arm.get(name, Arm()) for name in asked.arm}
     default = {name: value for name, value, _ in by_name(dataclasses.replace(schema, arm=arms))}
     return {
@@ -48,12 +47,14 @@ def default(name: str) -> Any:
     of_schema = {knob: value for knob, value, _ in by_name(Experiment()) if knob.startswith("arm.")}
     if name in of_schema:
         return of_schema[name]
-    return listed()[re.sub(r"^arm\.\w+\.", "arm.NAME.", name)]
+    return listed()[generic(name)]
 
 
 def extent(experiment: Experiment) -> dict[str, Any]:
     """How much is asked for: `rounds`, `replicates`, `arms`, and `arm.NAME.draws` of each of them."""
-    return {name: value for name, value, hint in by_name(_trimmed(experiment)) if is_marked(hint, Extends)}
+    return {
+        name: value for name, value, hint in by_name(only_asked_arms(experiment)) if is_marked(hint, Extends)
+    }
 
 
 def covers(experiment: Experiment, asked: Mapping[str, Any]) -> bool:
@@ -78,8 +79,8 @@ def enlarged(before: Experiment, asked: Experiment) -> Experiment:
     )
 
 
-def _trimmed(experiment: Experiment) -> Experiment:
-    """With no more arms defined than are asked for."""
+def only_asked_arms(experiment: Experiment) -> Experiment:
+    """Return the experiment without definitions of arms that it does not ask for."""
     arms = {name: experiment.arm.get(name, Arm()) for name in experiment.arms}
     return dataclasses.replace(experiment, arm=arms)
 

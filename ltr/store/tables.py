@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ltr.core import atomic
 from ltr.errors import LtrError
 from ltr.store import catalog
 
@@ -183,6 +184,5 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     further = frame.columns.difference(SCHEMAS[name].names, sort=False)
     schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])
     table = pa.Table.from_pandas(frame.sort_values(order, kind="stable"), schema=schema, preserve_index=False)
-    temporary = folder / f".{name}.parquet.tmp"
-    pq.write_table(table.replace_schema_metadata(None), temporary, write_page_checksum=True)
-    temporary.replace(folder / f"{name}.parquet")
+    with atomic.replacing(folder / f"{name}.parquet") as file:
+        pq.write_table(table.replace_schema_metadata(None), file, write_page_checksum=True)

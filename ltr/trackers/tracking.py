@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import pandas as pd
 
 from ltr.config.schema import Experiment
+from ltr.core import atomic
 from ltr.errors import ConfigError, StoppedError
 from ltr.extras import install_command
-from ltr.store import whole
 from ltr.store.settings import extent, settings
 from ltr.trackers.registry import TRACKERS
 
@@ -104,7 +104,7 @@ class Shown:
         """Remember that they are shown."""
         arms = dict.fromkeys(one.arm for one in scalars)
         self._all.setdefault(self._key, []).extend([round_number, arm] for arm in arms)
-        whole.write_text(self._file, json.dumps(self._all))
+        atomic.write_text(self._file, json.dumps(self._all))
 
 
 class Tracked:

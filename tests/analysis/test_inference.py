@@ -109,3 +109,19 @@ def test_as_many_replicates_as_have_the_power() -> None:
     assert needed is not None
     assert inference.power(distance, needed - 1, 0.01) < 0.8 <= inference.power(distance, needed, 0.01)
     assert inference.replicates_needed(values, values.mean(), 0.05) is None
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 30])
+def test_the_bootstrap_is_that_of_scipy(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.9, 0.01, n)
+    drawn = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
+    )
+    assert inference.bootstrap(values) == pytest.approx(tuple(drawn.confidence_interval), rel=1e-12)
+
+
+@pytest.mark.parametrize(("distance", "n", "level"), [(0.3, 5, 0.05), (1, 8, 0.005), (3, 3, 1e-4)])
+def test_power_is_that_of_the_noncentral_t_distribution(distance: float, n: int, level: float) -> None:
+    critical = scipy.stats.t.ppf(1 - level / 2, n - 1)
+    expected = scipy.stats.nct.sf(critical, n - 1, distance * np.sqrt(n))
+    assert inference.power(distance, n, level) == pytest.approx(expected, rel=1e-9)

@@ -58,10 +58,11 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
 @pytest.mark.usefixtures("measured")
 def test_it_shows_break_even_densities_with_date_and_spread(capsys: Captured) -> None:
     assert main(["doctor"]) == 0
-    *_, title, line, doubt = capsys.readouterr().out.splitlines()
+    *_, title, line, doubt, again = capsys.readouterr().out.splitlines()
     assert title.split()[-4:] == ["to", "measured", "spread", "load"]
     assert " ".join(line.split()) == "of pixels, 784 x 300 at 1, adam 60 20.0% 2026-11-27 80% 12.5"
-    assert doubt == "  unsure: times spread by 80%; a run measures it again when less is going on"
+    assert doubt == "unsure: of pixels, 784 x 300 at 1, adam 60: times spread by 80%"
+    assert again == "a run measures again what is unsure, when less is going on"
     assert max(map(len, (title, line, doubt))) <= 80
 
 

@@ -36,7 +36,7 @@ def test_from_a_folder_of_images_to_a_run(photos: Path, capsys: pytest.CaptureFi
     assert said.err == ""
     assert said.out == (
         "my photos: a folder of images\n"
-        "CLASS  TRAIN  TEST\n"
+        "class  train  test\n"
         "dark      12     3\n"
         "light     12     3\n"
         "24 train, 6 test images of 6x6, 1 channel; 2 classes\n"

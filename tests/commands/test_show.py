@@ -151,9 +151,9 @@ def test_an_unknown_run_is_a_wrong_command(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("run.json", r"run\.json: damaged$"),
-        ("config.yaml", r"config\.yaml: not there, or not a configuration$"),
-        ("results.parquet", r"results\.parquet: cannot be read: "),
+        ("run.json", r"run\.json: damaged; "),
+        ("config.yaml", r"config\.yaml: not there, or not a configuration; "),
+        ("results.parquet", r"results\.parquet: damaged; "),
     ],
 )
 def test_a_damaged_file_is_named(folder: Path, file: str, message: str) -> None:

@@ -158,7 +158,7 @@ def test_an_arm_of_what_there_is_not_names_its_file_where_it_is_asked_for(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD + "rounds: 1\nsteps: ${foo}\n", ":4: ${foo}: unknown knob; ltr run --help lists them"),
+        (HEAD + "rounds: 1\nsteps: ${foo}\n", ":4: ${foo}: unknown knob; ltr run --help lists the knobs"),
         (
             HEAD + "arms:\n  - ticket\n  - ${prune_rat}\n",
             ":5: ${prune_rat}: unknown knob; did you mean",

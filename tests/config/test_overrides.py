@@ -7,7 +7,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from ltr.config.overrides import option_as_word, overrides
+from ltr.config.overrides import overrides
+from ltr.config.words import option_as_word
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 
@@ -21,11 +22,12 @@ ANSWERS = {
     ("optimizer.lr=0.01",): "optimizer.lr: unknown knob; did you mean optimizer.learning_rate?",
     ("epochs=20",): "epochs: unknown knob; did you mean steps=20ep?",
     ("arm.ticket.drawz=2",): "arm.ticket.drawz: unknown knob; did you mean arm.NAME.draws?",
-    ("zzz=1",): "zzz: unknown knob; ltr run --help lists them",
+    ("zzz=1",): "zzz: unknown knob; ltr run --help lists the knobs",
     ("model=resnet-20",): "model=resnet-20: unknown choice; did you mean resnet20?",
     ("dataset=MNIST",): "dataset=MNIST: unknown choice; did you mean mnist?",
     ("dataset=digit",): "dataset=digit: unknown choice; did you mean digits?",
     ("dataset=",): "dataset=: unknown choice; known: cifar10, ",
+    ("model=choice(conv2,conv9)",): "model=conv9: unknown choice; did you mean conv6?",
     ("model=xyz",): "model=xyz: unknown choice; known: conv2, conv4, conv6, ",
     ("experiment=cifar10_conv2_",): "experiment=cifar10_conv2_: unknown choice; did you mean cifar10_conv2?",
     ("experiment=mnist_lenet.yaml",): "experiment=mnist_lenet.yaml: unknown choice; did you mean mnist_",
@@ -108,7 +110,7 @@ def test_wrong_words_are_answered(words: tuple[str, ...], answer: str) -> None:
             "-m: an option of ltr run alone; here, leave it out and name one value of each knob",
         ),
         ("-x", [], "-x: not an option; ltr run --help lists them"),
-        ("--sideways", [], "--sideways: not an option; ltr run --help lists them"),
+        ("--sideways", [], "--sideways: not an option; ltr run --help lists the knobs"),
     ],
 )
 def test_a_knob_that_was_typed_as_an_option(option: str, following: list[str], answer: str) -> None:

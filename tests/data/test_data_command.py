@@ -49,7 +49,7 @@ def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_list_is_a_table(shared_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ltr_data("list", "--data-dir", shared_root) == 0
     header, digits, *others, _, folder = capsys.readouterr().out.splitlines()
-    assert header.split()[:2] == ["NAME", "TRAIN"]
+    assert header.split()[:2] == ["name", "train"]
     assert digits.split()[:5] == ["digits", "1437", "360", "8x8x1", "yes"]
     assert folder == f"prepared data is in {shared_root}"
     assert all(len(line) <= 80 for line in (header, digits, *others))

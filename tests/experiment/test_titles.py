@@ -19,6 +19,12 @@ from ltr.models.registry import NETWORKS
         ({"name": "conv2", "width": 0.5}, {"name": "cifar10"}, "Conv-2 (width 0.5) on CIFAR-10"),
         ({"name": "wide_resnet"}, {"name": "cifar100"}, "WRN-28-10 on CIFAR-100"),
         ({}, {"name": "custom", "path": "gone/leaves.npz"}, "LeNet-300-100 on leaves"),
+        (
+            {"name": "wide_resnet", "width": 0.1, "options": {"blocks": 2}},
+            {"name": "cifar10"},
+            "WRN-28-10 (width 0.1, blocks 2) on CIFAR-10",
+        ),
+        ({"name": "of_a_package_that_is_gone"}, {"name": "gone"}, "of_a_package_that_is_gone on gone"),
     ],
 )
 def test_network_and_data_are_named_as_papers_write_them(

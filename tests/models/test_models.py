@@ -212,7 +212,7 @@ class TestEveryNetwork:
         layer_types = leaves(model.layer_types)
         assert set(layer_types) == set(leaves(jax.eval_shape(model.init, KEY)))
         for path, kind in layer_types.items():
-            *_, layer, parameter = path.split("/")
+            layer, parameter = ["", *path.split("/")][-2:]
             named = layer.partition("_")[0]
             expected = named if named in LAYER_TYPES else "dense"
             assert kind == (expected if parameter == "kernel" else None)

@@ -1,8 +1,11 @@
+import json
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from ltr.report.formatting import percent, plus_minus, replicates, spread
+from ltr.report.formatting import percent, plain_rows, plus_minus, replicates, spread
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,14 @@ def test_replicates_are_counted(counts: list[int], text: str) -> None:
 def test_one_replicate_claims_no_interval() -> None:
     assert spread([1, 1]) == "1 replicate, no interval"
     assert spread([5]) == "mean ± 95 % CI, 5 replicates"
+
+
+def test_json_has_null_for_nan() -> None:
+    table = pd.DataFrame(
+        {"arm": ["ticket", "one_shot"], "n": [3, 5], "p": [np.nan, 0.5], "is_bound": [True, False]}
+    )
+    rows = json.loads(json.dumps(plain_rows(table)))
+    assert rows == [
+        {"arm": "ticket", "n": 3, "p": None, "is_bound": True},
+        {"arm": "one_shot", "n": 5, "p": 0.5, "is_bound": False},
+    ]

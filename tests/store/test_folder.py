@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -200,15 +201,13 @@ def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experimen
 def test_run_json_is_replaced_whole_or_not_at_all(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tear(path: Path, text: str) -> int:
-        with path.open("w") as file:
-            file.write(text[:10])
+    def full(descriptor: int) -> None:
         raise OSError("no space left on device")
 
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
         before = folder.facts
-        monkeypatch.setattr(Path, "write_text", tear)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="no space"):
             folder.describe(status="finished")
         assert folder.facts == before
@@ -354,9 +353,28 @@ def test_an_arm_that_was_not_trained_may_be_defined_anew(experiment: Experiment)
         folder.require_same(parse(to_dict(experiment) | {"arm": arms}))
 
 
-def test_arms_that_a_run_had_before_stay_in_its_configuration(experiment: Experiment, path: Path) -> None:
-    more = parse(to_dict(experiment) | {"arm": {**to_dict(experiment)["arm"], "loud": {"noise": 2.0}}})
+def test_the_configuration_defines_every_arm_that_was_asked_for_and_no_other(
+    experiment: Experiment, path: Path
+) -> None:
+    defined = {**to_dict(experiment)["arm"], "loud": {"noise": 2.0}, "silent": {}}
+    asked = to_dict(experiment) | {"arm": defined}
+    first, second = (parse(asked | {"arms": ["ticket", arm]}) for arm in ("loud", "random_mask"))
     with open_run(experiment) as folder:
-        folder.begin(more, DEVICES, {})
+        folder.begin(first, DEVICES, {})
+        folder.begin(second, DEVICES, {})
+        assert folder.asked is not None
+        assert folder.asked.arms == ("ticket", "loud", "random_mask")
+        assert folder.asked.arm == {name: second.arm[name] for name in folder.asked.arms}
+
+
+def test_a_configuration_of_an_older_release_defines_every_arm_there_was(
+    experiment: Experiment, path: Path
+) -> None:
+    older = parse(to_dict(experiment) | {"arm": {**to_dict(experiment)["arm"], "loud": {"noise": 2.0}}})
+    with open_run(experiment) as folder:
+        (path / "config.yaml").write_text(yaml.safe_dump(to_dict(older)))
+        finish(folder)
+        folder.require_same(experiment)
+        assert folder.recorded(experiment).arms == experiment.arms
         folder.begin(experiment, DEVICES, {})
-    assert set(yaml.safe_load((path / "config.yaml").read_text())["arm"]) == set(more.arm)
+        assert folder.asked == experiment

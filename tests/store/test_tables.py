@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -103,8 +104,8 @@ def test_a_write_that_fails_leaves_the_old_table(tmp_path: Path, monkeypatch: py
     tables.write(tmp_path, "timings", frame("timings"))
     before = tables.read(tmp_path, "timings")
 
-    def tear(table: pa.Table, path: Path, **_: object) -> None:
-        path.write_bytes(b"PAR1 half a table")
+    def tear(table: pa.Table, file: BinaryIO, **_: object) -> None:
+        file.write(b"PAR1 half a table")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(pq, "write_table", tear)

@@ -1,0 +1,76 @@
+"""Text tables by rich: aligned, without colours or rules, the same on a terminal and in a file."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDTH = 80
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        title: its heading.
+        is_number: whether its cells are aligned on the right.
+        width: characters, to which longer cells are cut; None for as many as its cells need.
+    """
+
+    title: str = ""
+    is_number: bool = False
+    width: int | None = None
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Iterable[Iterable[str]],
+    gap: int = 2,
+    width: int = WIDTH,
+    has_titles: bool = True,
+) -> str:
+    """Return rows of cells below the titles of their columns.
+
+    Args:
+        columns: one for each cell of a row.
+        rows: cells, shown as they are: rich's markup has no meaning in them.
+        gap: spaces between columns.
+        width: most characters in a line; cells are cut to fit.
+        has_titles: whether the titles are shown.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, show_header=has_titles)
+    for column in columns:
+        grid.add_column(
+            Text(column.title),
+            justify="right" if column.is_number else "left",
+            width=column.width,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    return _text(grid, width)
+
+
+def facts(named: Mapping[str, str], width: int = WIDTH) -> str:
+    """Return a line for each fact with its name before it; further lines of a long one are indented."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for name, fact in named.items():
+        grid.add_row(Text(name, no_wrap=True), Text(fact, overflow="fold"))
+    return _text(grid, width)
+
+
+def _text(grid: "Table", width: int) -> str:
+    from rich.console import Console
+
+    console = Console(file=(stream := io.StringIO()), width=width, color_system=None, legacy_windows=False)
+    console.print(grid)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
