@@ -1,5 +1,5 @@
-"""Arms: what a lane of a round starts from. `ticket` is the finding, the others are its controls.
+"""Arms: the starts of the lanes of a round. `ticket` is the ticket itself; the others are controls.
 
-An arm is a configuration (`configs/arm/`): which connections it keeps, what their weights are, and
-what becomes of the others, each by name in a registry of this package.
+An arm is a configuration (`configs/arm/`). It names entries of this package's registries: a mask, a shuffle
+of it, a source of weights, and a treatment of pruned weights.
 """

@@ -1,4 +1,4 @@
-"""Checks of arms: that each is defined, and that its parts go together; without JAX."""
+"""Checks that each arm is defined and that its parts fit together; importable without JAX."""
 
 from ltr.arms.registry import MASKS, PRUNED, SHUFFLES, WEIGHTS, ScoreEntry
 from ltr.config import files
@@ -12,14 +12,14 @@ TICKET = Arm()
 
 
 def check(experiment: Experiment) -> None:
-    """ConfigError for an arm that is not defined, or cannot be what its definition says."""
+    """Raise ConfigError if an arm is not defined, or if its parts do not fit together."""
     require_arms(experiment.arms, experiment.arm)
     for name in experiment.arms:
         pruned, method = experiment.arm[name].pruned, METHODS[experiment.arm[name].method]
         can_decay = PRUNED[pruned].are_zero or method.trains_scores
         if not can_decay and experiment.optimizer.weight_decay:
             raise ConfigError(
-                f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0, which would move what is frozen"
+                f"arm.{name}.pruned={pruned}: needs optimizer.weight_decay=0; decay would move frozen weights"
             )
     for name, arm in experiment.arm.items():
         try:
@@ -28,7 +28,7 @@ def check(experiment: Experiment) -> None:
             in_file = files.in_arm_file(error, arm)
             if in_file is None:
                 raise
-            if name in experiment.arms:  # the file of an arm stops no run without it
+            if name in experiment.arms:  # a broken file of an unused arm stops no run
                 raise in_file from None
     if experiment.arm.get("ticket") != TICKET:
         raise ConfigError("arm.ticket: cannot be changed; define another arm")
@@ -38,11 +38,11 @@ def _check_definition(name: str, arm: Arm) -> None:
     if arm.invert and not isinstance(MASKS[arm.mask], ScoreEntry):
         scores = (mask for mask, entry in MASKS.items() if isinstance(entry, ScoreEntry))
         raise _wrong(name, "invert", f"arm.{name}.invert=true: needs a mask of {', '.join(scores)}")
-    lacking = {
+    missing = {
         knob: value for knob, value in METHODS[arm.method].needs.items() if getattr(arm, knob) != value
     }
-    if lacking:
-        needs = ", ".join(f"arm.{name}.{knob}={str(value).lower()}" for knob, value in lacking.items())
+    if missing:
+        needs = ", ".join(f"arm.{name}.{knob}={str(value).lower()}" for knob, value in missing.items())
         raise _wrong(name, "method", f"arm.{name}.method={arm.method}: needs {needs}")
     if arm.draws > 1 and not is_random(arm):
         raise _wrong(name, "draws", f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
@@ -53,7 +53,7 @@ def _wrong(arm: str, knob: str, message: str) -> KnobError:
 
 
 def is_random(arm: Arm) -> bool:
-    """Return whether chance has a part in it, so that another draw is another start."""
+    """Return whether the arm's start is random, so that draws differ."""
     weights = WEIGHTS[arm.weights]
     has_random_weights = weights.is_random and not (weights.has_random_signs_alone and arm.keep_signs)
     return (

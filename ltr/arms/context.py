@@ -1,4 +1,4 @@
-"""What a round offers its arms, and what an arm makes of it."""
+"""Interface between a round and its arms: `ArmContext` in, `Subnetwork` out."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,9 +9,9 @@ from ltr.pruning.at_init import ScoringInput
 
 
 class Subnetwork(NamedTuple):
-    """A subnetwork: a mask (see `ltr.core.masks`) and float32 weights to start from.
+    """A mask (see `ltr.core.masks`) and float32 weights to start from.
 
-    Where the mask is False the weights do not train; they are zero, but for arms that freeze them.
+    Where the mask is False weights do not train. They are zero, unless the arm freezes them at other values.
     """
 
     mask: Any
@@ -19,21 +19,22 @@ class Subnetwork(NamedTuple):
 
 
 class ArmContext(NamedTuple):
-    """What an arm may draw on, in one replicate and round.
+    """Inputs of an arm in one replicate and round.
 
     Attributes:
-        layer_types: of layers (see `ltr.models.Model`); None of those that are never pruned.
-        kernels: like the layer types; the `KernelShape` of each layer's kernel.
-        ticket: the round's ticket.
+        layer_types: layer types (see `ltr.models.model.Model`); None for layers that are never pruned.
+        kernels: like the layer types: the `KernelShape` of each kernel.
+        ticket: ticket of the round.
         initial: weights at initialisation, unmasked.
-        rewind_params: weights at the rewind step, unmasked; the initial ones if that is 0.
+        rewind_params: weights at the rewind step, unmasked; equal to `initial` if the step is 0.
         dense: () -> weights of the dense network after its training (round 0).
-        one_shot: () -> the mask of the dense network pruned at once, as the run prunes, to as many weights as
-            the ticket has: together if the scope is global, else in each layer.
-        rewind: mask, trained weights, origin -> weights to start from (see `ltr.pruning.rewinding`).
-        init: key -> fresh weights.
-        network: key -> the initial network, with a batch, to be pruned to as many weights as the
-            ticket has; layers that are never pruned are without a kind in it.
+        one_shot: () -> mask of the dense network pruned in one shot, by the run's criterion, to as many
+            weights as the ticket has: in total if the scope is global, else in each layer.
+        rewind: mask, trained weights, weights at the rewind step -> weights to start from (see
+            `ltr.pruning.rewinding`).
+        init: key -> new weights from the initialiser.
+        network: key -> input of a score at initialisation: the initial network, a batch, and the number of
+            weights of the ticket. Layers that are never pruned have no layer type in it.
     """
 
     layer_types: Any

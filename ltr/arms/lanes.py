@@ -1,4 +1,4 @@
-"""Lanes of a round: which trainings there are, and by which method each trains."""
+"""Lanes of a round, and the method of each."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from ltr.store.tables import LaneId
 
 
 def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
-    """The trainings of a round, tickets first; the dense round 0 has tickets alone."""
+    """Return the lanes of a round, tickets first; the dense round 0 has tickets only."""
     if not experiment.trains(round_number):
         return []
     names = experiment.arms if round_number else ("ticket",)
@@ -22,22 +22,22 @@ def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
 
 
 def missing(experiment: Experiment, round_number: int, finished: Collection[LaneId]) -> list[LaneId]:
-    """The trainings of a round that are still to be done."""
+    """Return the lanes of a round that are not finished."""
     return [lane for lane in lanes(experiment, round_number) if lane not in finished]
 
 
 def method(experiment: Experiment, arm: str) -> str:
-    """How an arm trains (see `ltr.methods`); the ticket may be watched, while there is a next one."""
+    """Return the name of an arm's method (see `ltr.methods.registry`); the ticket's may be a watched one."""
     return "early_bird" if arm == "ticket" and experiment.early_bird else experiment.arm[arm].method
 
 
 def methods(experiment: Experiment) -> set[str]:
-    """How the lanes of an experiment train, unwatched ones included."""
+    """Return the methods of all lanes of an experiment, the default method included."""
     return {WEIGHTS_ALONE, *(method(experiment, arm) for arm in experiment.arms)}
 
 
 def widest(experiment: Experiment) -> int:
-    """The most lanes of a round that train by one method, and so can train at once."""
+    """Return the largest number of lanes of a round that share a method, so that they can train at once."""
     return max(
         max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
         for round_number in (0, experiment.rounds)

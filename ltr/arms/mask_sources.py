@@ -1,4 +1,4 @@
-"""Which connections an arm keeps: where its mask comes from, with which weights, and how it is shuffled."""
+"""Masks of arms: their sources, with the weights that belong to them, and their shuffles."""
 
 from typing import Any
 
@@ -15,54 +15,54 @@ from ltr.pruning.at_init import AtInit, by
 
 
 def ticket(context: ArmContext) -> Subnetwork:
-    """The mask that pruning found."""
+    """Return the ticket of the round."""
     return context.ticket
 
 
 def one_shot(context: ArmContext) -> Subnetwork:
-    """The dense network pruned at once to the ticket's density (Frankle & Carbin, 2019, section 2).
+    """Prune the dense network in one shot to the ticket's density (Frankle & Carbin, 2019, section 2).
 
-    In each layer; where the run prunes globally, of the network, by one threshold of its own. A layer may
-    then end up empty, as it may in practice.
+    Each layer gets the density of the ticket's layer. If the run prunes globally, the whole network gets the
+    ticket's density by a threshold of its own; a layer may then end up empty, as in practice.
     """
     mask = context.one_shot()
     return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
 def own(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
-    """The arm's mask before any shuffle, with the weights that belong to it.
+    """Return the arm's mask before any shuffle, with the weights that belong to it.
 
-    Pruned at initialisation, the network keeps as many weights as the ticket, but not in each layer;
-    layers that are never pruned stay whole.
+    A mask drawn at initialisation keeps as many weights as the ticket in total, but not in each layer. Layers
+    that are never pruned stay whole.
     """
     entry = MASKS[arm.mask]
     if not isinstance(entry, AtInitEntry):
-        ticket: Subnetwork = entry.load()(context)
-        return ticket
-    found = pruned_at_init(entry, arm.invert)(context.network(key))
-    return Subnetwork(masks.tree_map(_or_else, context.ticket.mask, found), context.rewind_params)
+        subnetwork: Subnetwork = entry.load()(context)
+        return subnetwork
+    mask = pruned_at_init(entry, arm.invert)(context.network(key))
+    return Subnetwork(masks.tree_map(_or_default, context.ticket.mask, mask), context.rewind_params)
 
 
 def pruned_at_init(entry: AtInitEntry, invert: bool = False) -> AtInit:
-    """Return the function that finds a mask at initialisation; `invert`: which prunes the highest scores."""
+    """Return the function that prunes at initialisation; with `invert` it prunes the highest scores."""
     code: Any = entry.load()
     return by(code, entry.rounds, invert) if isinstance(entry, ScoreEntry) else code
 
 
-def _or_else(mask: Any, found: Any) -> Any:
-    return mask if found is None else found
+def _or_default(default: Any, mask: Any) -> Any:
+    return default if mask is None else mask
 
 
 def layerwise(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """Every layer's mask shuffled: layer densities stay (Frankle & Carbin, 2019, "random sparsity")."""
+    """Shuffle the mask of each layer, which keeps its density (Frankle & Carbin, 2019, "random sparsity")."""
     return jax.tree.map(lambda layer: generator.permutation(layer.ravel()).reshape(layer.shape), mask)
 
 
 def by_input(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """Every input of a layer keeps how many connections it has; to which outputs is shuffled.
+    """Shuffle each input's connections among the outputs; each input keeps its number of connections.
 
-    An input is a pixel or unit, in a convolution a channel at a place of the kernel. For scores that
-    prefer some inputs, as SNIP's do: a layerwise shuffle takes that preference away.
+    An input is a pixel or unit, in a convolution a channel at a tap of the kernel. This is a control for
+    scores that prefer some inputs, as SNIP's do; a layerwise shuffle would remove that preference.
     """
 
     def permuted(layer: np.ndarray, kernel: KernelShape) -> np.ndarray:
@@ -72,7 +72,7 @@ def by_input(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
 
 
 def globally(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """All layers' masks shuffled together: only the density of the network stays."""
+    """Shuffle the masks of all layers together, which keeps only the density of the network."""
     layers, structure = jax.tree.flatten(mask)
     drawn = generator.permutation(np.concatenate([layer.ravel() for layer in layers]))
     parts = np.split(drawn, np.cumsum([layer.size for layer in layers])[:-1])
@@ -83,12 +83,12 @@ def globally(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
 
 
 def evenly(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """As many connections at random, spread so that every layer has the same density."""
+    """Draw a random mask with as many connections and the same density in every layer."""
     return _shared(mask, kernels, generator, sharing.uniform)
 
 
 def erdos_renyi_kernel(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """As many connections at random, spread over the layers by their shapes (Evci et al., 2020, "ERK")."""
+    """Draw a random mask with as many connections and the layer densities of ERK (Evci et al., 2020)."""
     return _shared(mask, kernels, generator, sharing.erdos_renyi_kernel)
 
 
@@ -105,6 +105,6 @@ def _shared(mask: Any, kernels: Any, generator: np.random.Generator, share: shar
 
 
 def shuffled(name: str, mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
-    """The mask shuffled, but for layers that are never pruned, which `kernels` is None of."""
+    """Shuffle the mask by the entry `name`, except where `kernels` is None: layers never pruned."""
     shuffle = SHUFFLES[name].load()
-    return masks.tree_map(_or_else, mask, shuffle(masks.where(kernels, mask), kernels, generator))
+    return masks.tree_map(_or_default, mask, shuffle(masks.where(kernels, mask), kernels, generator))

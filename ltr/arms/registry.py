@@ -1,4 +1,4 @@
-"""Parts of which arms are made, by name and without JAX: masks, shuffles, weights, and what is pruned."""
+"""Registries of the parts of arms: masks, shuffles, weights, pruned weights; importable without JAX."""
 
 from dataclasses import dataclass
 
@@ -7,38 +7,38 @@ from ltr.registry import Entry, Registry
 
 @dataclass(frozen=True, kw_only=True)
 class MaskEntry(Entry):
-    """A mask that an arm may have; its code: `ArmContext` -> `Subnetwork`.
+    """A source of masks. Its code: `ArmContext` -> `Subnetwork`.
 
     Attributes:
-        is_random: whether another draw is another mask.
+        is_random: whether masks differ between draws.
     """
 
     is_random: bool = False
 
     def differs_by_draw(self, invert: bool) -> bool:
-        """Return whether another draw is another mask, of the highest scores if `invert`."""
+        """Return whether masks differ between draws; `invert`: whether the highest scores are pruned."""
         return self.is_random
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtInitEntry(MaskEntry):
-    """A mask of the untrained network; its code: `ltr.pruning.at_init.ScoringInput` -> mask."""
+    """A mask of the untrained network. Its code: `ltr.pruning.at_init.ScoringInput` -> mask."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreEntry(AtInitEntry):
-    """A score of untrained weights, the lowest of which are pruned; its code: `ltr.pruning.at_init.Score`.
+    """A score of untrained weights; the lowest are pruned. Its code: `ltr.pruning.at_init.Score`.
 
     Attributes:
-        rounds: prunings of equal rate, each by the scores of what is left.
-        is_random_inverted: whether another draw is another mask, where the highest scores are pruned.
+        rounds: number of prunings of equal rate, each by the scores of the remaining network.
+        is_random_inverted: whether masks differ between draws when the highest scores are pruned.
     """
 
     rounds: int = 1
     is_random_inverted: bool = False
 
     def differs_by_draw(self, invert: bool) -> bool:
-        """Return whether another draw is another mask, of the highest scores if `invert`."""
+        """Return whether masks differ between draws; `invert`: whether the highest scores are pruned."""
         return self.is_random_inverted if invert else self.is_random
 
 
@@ -96,11 +96,11 @@ MASKS: Registry[MaskEntry] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class Shuffle(Entry):
-    """A way to shuffle a mask; its code: mask, `ArmContext.kernels`, NumPy generator -> mask.
+    """A shuffle of a mask. Its code: mask, `ArmContext.kernels`, NumPy generator -> mask.
 
     Attributes:
-        is_random: whether it shuffles at all.
-        reads_inputs: whether it has to know which dimensions of kernels are inputs.
+        is_random: whether it changes the mask at all.
+        reads_inputs: whether it needs to know which dimensions of kernels are inputs.
     """
 
     is_random: bool = True
@@ -114,29 +114,29 @@ SHUFFLES: Registry[Shuffle] = Registry(
         Shuffle(name="none", doc="The mask as it is.", is_random=False),
         Shuffle(
             name="layerwise",
-            doc="Shuffled within each layer, whose density stays.",
+            doc="Shuffled within each layer, which keeps its density.",
             paper="Frankle & Carbin, 2019",
             code="ltr.arms.mask_sources:layerwise",
         ),
         Shuffle(
             name="by_input",
-            doc="Shuffled among the outputs of each input, whose number of connections stays.",
+            doc="Shuffled among the outputs of each input, which keeps its number of connections.",
             code="ltr.arms.mask_sources:by_input",
             reads_inputs=True,
         ),
         Shuffle(
             name="global",
-            doc="Shuffled over all layers together: the density of the network stays.",
+            doc="Shuffled over all layers together, which keeps the density of the network only.",
             code="ltr.arms.mask_sources:globally",
         ),
         Shuffle(
             name="even",
-            doc="As many random connections, every layer of the same density.",
+            doc="Random mask of as many connections, with the same density in every layer.",
             code="ltr.arms.mask_sources:evenly",
         ),
         Shuffle(
             name="erk",
-            doc="As many random connections, every layer of its Erdos-Renyi-Kernel density.",
+            doc="Random mask of as many connections, with Erdos-Renyi-Kernel densities of the layers.",
             paper="Evci et al., 2020",
             code="ltr.arms.mask_sources:erdos_renyi_kernel",
             reads_inputs=True,
@@ -147,11 +147,11 @@ SHUFFLES: Registry[Shuffle] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsEntry(Entry):
-    """Weights that an arm may start from; its code: `ArmContext`, the arm's `Subnetwork`, key -> weights.
+    """A source of weights. Its code: `ArmContext`, the arm's `Subnetwork`, key -> weights.
 
     Attributes:
-        is_random: whether another draw is other weights.
-        has_random_signs_alone: whether they are the same in every draw but for their signs.
+        is_random: whether weights differ between draws.
+        has_random_signs_alone: whether only the signs of weights differ between draws.
     """
 
     is_random: bool = False
@@ -164,7 +164,7 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
     [
         WeightsEntry(
             name="own",
-            doc="Weights that belong to the mask: those that the survivors were rewound to.",
+            doc="Weights that belong to the mask: the values that its survivors were rewound to.",
             code="ltr.arms.weights:own",
         ),
         WeightsEntry(
@@ -188,7 +188,7 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
         ),
         WeightsEntry(
             name="constant",
-            doc="Deviation of the layer's initial weights, plus or minus by a coin.",
+            doc="Standard deviation of the layer's initial weights, with a random sign.",
             paper="Zhou et al., 2019",
             code="ltr.arms.weights:constant",
             is_random=True,
@@ -200,10 +200,10 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class PrunedEntry(Entry):
-    """What becomes of pruned weights; its code: `ArmContext`, mask, weights -> weights.
+    """A treatment of pruned weights. Its code: `ArmContext`, mask, weights -> weights.
 
     Attributes:
-        are_zero: whether they are zero, so that weight decay does not move them.
+        are_zero: whether pruned weights are zero, so that weight decay does not change them.
     """
 
     are_zero: bool = False

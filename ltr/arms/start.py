@@ -1,4 +1,4 @@
-"""Start of a lane: what an arm makes of what a round offers it."""
+"""Start of a lane: the mask and weights that an arm gives it."""
 
 import jax
 import numpy as np
@@ -13,18 +13,17 @@ from ltr.core import rng
 
 
 def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
-    """What a lane of the arm starts from; `key` is its own."""
+    """Return the mask and weights that a lane of the arm starts from; `key` is the lane's key."""
     if arm == TICKET:
         return context.ticket
     generator = np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "shuffle"))))
-    found = own(arm, context, rng.fold(key, "mask"))
+    subnetwork = own(arm, context, rng.fold(key, "mask"))
     if SHUFFLES[arm.shuffle].is_random:
-        found = Subnetwork(
-            shuffled(arm.shuffle, found.mask, context.kernels, generator), context.rewind_params
-        )
-    weights = WEIGHTS[arm.weights].load()(context, found, rng.fold(key, "weights"))
+        mask = shuffled(arm.shuffle, subnetwork.mask, context.kernels, generator)
+        subnetwork = Subnetwork(mask, context.rewind_params)
+    weights = WEIGHTS[arm.weights].load()(context, subnetwork, rng.fold(key, "weights"))
     if arm.keep_signs:
-        weights = with_signs(weights, found)
+        weights = with_signs(weights, subnetwork)
     if arm.noise:
-        weights = with_noise(weights, context, found.mask, arm.noise, rng.fold(key, "noise"))
-    return Subnetwork(found.mask, PRUNED[arm.pruned].load()(context, found.mask, weights))
+        weights = with_noise(weights, context, subnetwork.mask, arm.noise, rng.fold(key, "noise"))
+    return Subnetwork(subnetwork.mask, PRUNED[arm.pruned].load()(context, subnetwork.mask, weights))

@@ -1,6 +1,7 @@
-"""What the weights of an arm are: those that train, and those that the mask leaves out.
+"""Weights of arms: sources of the weights that train, and treatments of the pruned ones.
 
-Everything is a pytree of NumPy arrays like the parameters; a layer without a mask is None in masks.
+Weights and masks are pytrees of NumPy arrays like the parameters. Masks are None for parameters that are
+never pruned.
 """
 
 from typing import Any
@@ -13,25 +14,25 @@ from ltr.core import masks, rng
 
 
 def own(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
-    """Those that belong to the mask: what the survivors were reset to."""
+    """Return the weights that belong to the mask: the values that its survivors were rewound to."""
     return start.weights
 
 
 def initial(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
-    """Those at initialisation, whatever the rewind step."""
+    """Return the weights at initialisation, whatever the rewind step."""
     return context.initial
 
 
 def reinit(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
-    """A fresh draw of the initialiser (Frankle & Carbin, 2019, "random reinit").
+    """Draw new weights from the initialiser (Frankle & Carbin, 2019, "random reinit").
 
-    Fresh weights are untrained: rewinding to a later step, the ticket is that many steps ahead.
+    They are untrained. With a rewind step k > 0 the ticket has k more steps of training.
     """
     return context.init(key)
 
 
 def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
-    """The survivors' own weights, permuted within each layer (Zhou et al., 2019, "reshuffle")."""
+    """Permute the survivors' own weights within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)
 
     def layer(kept: Any, weights: np.ndarray) -> np.ndarray:
@@ -45,7 +46,10 @@ def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
 
 
 def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
-    """Plus or minus the deviation of the layer's initial weights, by a coin (Zhou et al., 2019)."""
+    """Set weights to the standard deviation of the layer's initial weights, with random signs.
+
+    (Zhou et al., 2019.)
+    """
     generator = _generator(key)
 
     def layer(kept: Any, weights: np.ndarray, initial: np.ndarray) -> np.ndarray:
@@ -57,7 +61,7 @@ def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
 
 
 def with_signs(weights: Any, start: Subnetwork) -> Any:
-    """The weights with the signs of the arm's own (Zhou et al., 2019)."""
+    """Give weights the signs of the arm's own weights (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, own: new if kept is None else np.copysign(new, own),
         start.mask,
@@ -67,7 +71,7 @@ def with_signs(weights: Any, start: Subnetwork) -> Any:
 
 
 def with_noise(weights: Any, context: ArmContext, mask: Any, scale: float, key: jax.Array) -> Any:
-    """Plus Gaussian noise of `scale` deviations of each layer's initial weights.
+    """Add Gaussian noise of `scale` times the standard deviation of each layer's initial weights.
 
     (Frankle & Carbin, 2019, appendix: how near the initial weights a ticket has to start.)
     """
@@ -82,12 +86,12 @@ def with_noise(weights: Any, context: ArmContext, mask: Any, scale: float, key: 
 
 
 def zero(context: ArmContext, mask: Any, weights: Any) -> Any:
-    """Zero, as everywhere else."""
+    """Set pruned weights to zero."""
     return masks.apply(mask, weights)
 
 
 def frozen(context: ArmContext, mask: Any, weights: Any) -> Any:
-    """Frozen at their initial values (Zhou et al., 2019)."""
+    """Set pruned weights to their initial values, at which they stay (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, old: new if kept is None else np.where(kept, new, old),
         mask,
@@ -97,7 +101,7 @@ def frozen(context: ArmContext, mask: Any, weights: Any) -> Any:
 
 
 def frozen_if_grown(context: ArmContext, mask: Any, weights: Any) -> Any:
-    """Frozen at their initial values, but zero where the dense training made them smaller.
+    """Set pruned weights to their initial values, but to zero where dense training reduced their magnitude.
 
     (Zhou et al., 2019.)
     """

@@ -1,1 +1,1 @@
-"""What every part shares: masks, random keys, optimizers, schedules."""
+"""Core: masks, random keys, optimizers and schedules, which all other packages share."""

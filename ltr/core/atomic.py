@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all, even if the process is killed or the machine loses power."""
+"""Atomic writes: a file is replaced completely or not at all, even if the process or machine stops."""
 
 import contextlib
 import os
@@ -11,8 +11,9 @@ from typing import BinaryIO
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a new file, opened for writing, that replaces `path` when the block ends without an error.
 
-    A reader sees the old file or the new one, which is on the disk before it takes the name. Links are
-    followed; what is no regular file, as a pipe, is written to directly. OSError if it cannot be written.
+    A reader sees the old file or the new one. The new file is flushed to disk before it takes the name. Links
+    are followed. A path that is not a regular file, such as a pipe, is written to directly. OSError if it
+    cannot be written.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
@@ -33,18 +34,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file by this content."""
+    """Replace a file by this content, atomically."""
     with replacing(path) as file:
         file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file by this text in UTF-8."""
+    """Replace a file by this text in UTF-8, atomically."""
     write_bytes(path, text.encode())
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Flush the file names of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""Masks: pytrees like the parameters, a boolean array where a kernel is prunable, None elsewhere.
+"""Masks: pytrees like the parameters, with a boolean array for each prunable kernel and None elsewhere.
 
-True is a kept weight. A kernel that a lane trains packed (see `ltr.engine.packing`) holds its kept weights
-alone and needs no mask: it has None there, too. `tree_map`, `where` and `apply` work on NumPy and on JAX
-arrays, under `jax.jit` too; the others are for the host.
+True means that a weight is kept. A packed kernel (see `ltr.engine.packing`) consists of kept weights only and
+has no mask, so it has None too. `tree_map`, `where` and `apply` work on NumPy and JAX arrays, also under
+`jax.jit`; the other functions are for the host.
 """
 
 from collections.abc import Callable
@@ -17,27 +17,27 @@ Params = Any
 
 
 def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
-    """`jax.tree.map` over the leaves of a mask, its Nones included."""
+    """Apply `jax.tree.map` with the Nones of a mask as leaves."""
     return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 
 
 def where(prunable: Any, tree: Any) -> Any:
-    """The tree where `prunable`, a mask or kinds, is not None, and None elsewhere."""
-    return tree_map(lambda kind, leaf: None if kind is None else leaf, prunable, tree)
+    """Return the tree with None where `prunable`, a mask or layer types, is None."""
+    return tree_map(lambda entry, leaf: None if entry is None else leaf, prunable, tree)
 
 
 def layer_names(mask: Mask) -> Any:
-    """The name of the layer in place of each mask."""
+    """Return a tree like the mask, with the name of its layer for each kernel."""
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
 
 
 def ones(params: Params, layer_types: Any) -> Mask:
-    """The dense network's mask: every weight of a layer with a kind (see `Model.layer_types`) is kept."""
-    return tree_map(lambda kind, p: None if kind is None else np.ones(p.shape, bool), layer_types, params)
+    """Return the dense network's mask, which keeps every weight of a kernel with a layer type."""
+    return tree_map(lambda name, p: None if name is None else np.ones(p.shape, bool), layer_types, params)
 
 
 def apply(mask: Mask, tree: Params) -> Params:
-    """The tree (weights, gradients) with exact zeros where the mask is False; NumPy stays NumPy."""
+    """Return the tree (weights, gradients) with zeros where the mask is False; NumPy arrays stay NumPy."""
     return tree_map(_masked, mask, tree)
 
 
@@ -48,10 +48,10 @@ def _masked(mask: Any, x: Any) -> Any:
 
 
 def count(mask: Mask) -> int:
-    """Kept weights."""
+    """Return the number of kept weights."""
     return sum(int(np.count_nonzero(m)) for m in jax.tree.leaves(mask))
 
 
 def density(mask: Mask) -> float:
-    """Kept prunable weights over all prunable weights, 0 to 1."""
+    """Return kept prunable weights divided by all prunable weights, 0 to 1."""
     return count(mask) / sum(m.size for m in jax.tree.leaves(mask))

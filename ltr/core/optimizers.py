@@ -1,7 +1,7 @@
-"""Optimizers: optax's update directions, and a learning rate that follows the step of the training.
+"""Optimizers: update directions of optax, and a learning rate that depends on the step of the training.
 
-The learning rate is a function of the step, not of a count inside the optimizer's state: a lane
-that rewinds to step k starts with fresh moments in the middle of the schedule.
+The learning rate is a function of the step, not of a count in the optimizer's state. So a lane that rewinds
+to step k starts in the middle of the schedule with new moments.
 """
 
 from collections.abc import Callable
@@ -16,19 +16,19 @@ from ltr.core.registry import OPTIMIZERS, SCHEDULES, AdamOptions
 
 
 def adam(config: Config, options: AdamOptions) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay, which a term of `config.weight_decay` times the weights adds.
+    """Return Adam with decoupled weight decay (AdamW, Loshchilov & Hutter, 2019).
 
-    It is AdamW (Loshchilov & Hutter, 2019).
+    The decay adds `config.weight_decay` times the weights to the direction.
     """
     return optax.chain(scale_by_adam(options), weight_decay(config))
 
 
 def scale_by_adam(options: AdamOptions) -> optax.GradientTransformation:
-    """`optax.scale_by_adam`, its state included, in the order of computation that the paper recommends.
+    """Return `optax.scale_by_adam` with the same state, computed in the order that the paper recommends.
 
-    The bias corrections become two scalars, so that a weight costs one division and one root (Kingma &
-    Ba, 2015, end of section 2; their epsilon is kept as it stands in algorithm 1). On a CPU those are
-    a fifth of a step.
+    The bias corrections become two scalars, so a weight costs one division and one square root (Kingma & Ba,
+    2015, end of section 2). Epsilon has the meaning of algorithm 1. On a CPU divisions and roots are a fifth
+    of a step.
     """
     b1, b2 = options.b1, options.b2
 
@@ -51,41 +51,42 @@ def weight_decay(config: Config) -> optax.GradientTransformation:
 
 
 def are_kernels(params: Any) -> Any:
-    """Return whether each parameter is the kernel of a layer, by its name: a packed one has one dimension."""
+    """Return whether each parameter is a kernel, by its name: a packed kernel has only one dimension."""
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
 
 
 def sgd(config: Config) -> optax.GradientTransformation:
-    """Stochastic gradient descent; `config.weight_decay` times the weights is part of the gradient."""
+    """Return stochastic gradient descent; `config.weight_decay` times the weights is part of the gradient."""
     return weight_decay(config)
 
 
 def momentum(config: Config) -> optax.GradientTransformation:
-    """The same with a velocity that decays by `config.momentum`."""
+    """Return stochastic gradient descent with a velocity that decays by `config.momentum`."""
     return optax.chain(sgd(config), optax.trace(config.momentum))
 
 
 def constant(config: Config, steps: int, steps_per_epoch: int) -> optax.Schedule:
-    """The same at every step."""
+    """Return a constant schedule."""
     return optax.constant_schedule(config.learning_rate)
 
 
 def step(config: Config, steps: int, steps_per_epoch: int) -> optax.Schedule:
-    """Multiplied by `config.drop_factor` at each of `config.drops`."""
+    """Return a schedule that is multiplied by `config.drop_factor` at each of `config.drops`."""
     drops = {drop.in_steps(steps_per_epoch): config.drop_factor for drop in config.drops}
     return optax.piecewise_constant_schedule(config.learning_rate, drops)
 
 
 def cosine(config: Config, steps: int, steps_per_epoch: int) -> optax.Schedule:
-    """Half a cosine, to 0 at the last of `steps`."""
+    """Return a schedule of half a cosine, which reaches 0 after `steps` steps."""
     return optax.cosine_decay_schedule(config.learning_rate, steps)
 
 
 class Optimizer(NamedTuple):
-    """What to subtract from the weights.
+    """Update of the weights: they decrease by the learning rate times the direction.
 
     Attributes:
-        direction: optax transformation from gradients to directions; zero gradients and weights give zeros.
+        direction: optax transformation from gradients to directions. Where gradients and weights are always
+            zero, directions are zero.
         learning_rate: int32 step -> float32 multiple of the direction.
     """
 
@@ -94,13 +95,13 @@ class Optimizer(NamedTuple):
 
 
 def build(config: Config, steps: int, steps_per_epoch: int) -> Optimizer:
-    """The optimizer of a training of `steps` steps."""
+    """Return the optimizer of a training of `steps` steps."""
     warmup = config.warmup.in_steps(steps_per_epoch)
     schedule: optax.Schedule = SCHEDULES[config.schedule].load()(config, steps, steps_per_epoch)
 
     def learning_rate(step: jax.Array) -> jax.Array:
-        risen = jnp.minimum(1.0, step / warmup) if warmup else 1.0
-        return jnp.asarray(schedule(step) * risen, jnp.float32)
+        factor = jnp.minimum(1.0, step / warmup) if warmup else 1.0
+        return jnp.asarray(schedule(step) * factor, jnp.float32)
 
     direction: optax.GradientTransformation = OPTIMIZERS[config.name].call(config, options=config.options)
     if config.clip is not None:

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules, by name; their code is in `ltr.core.optimizers`."""
+"""Registries of optimizers and learning-rate schedules; importable without JAX."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,11 +12,13 @@ from ltr.registry import Entry, Registry
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class AdamOptions:
-    """Options of Adam; the defaults are those of its authors and of optax."""
+    """Options of Adam; the defaults are those of the paper and of optax."""
 
-    b1: Annotated[float, Field(ge=0, lt=1, description="decay of the mean of gradients")] = 0.9
-    b2: Annotated[float, Field(ge=0, lt=1, description="decay of the mean of squared gradients")] = 0.999
-    epsilon: Annotated[float, Field(gt=0, description="added to the root of that mean")] = 1e-8
+    b1: Annotated[float, Field(ge=0, lt=1, description="decay rate of the mean of gradients")] = 0.9
+    b2: Annotated[float, Field(ge=0, lt=1, description="decay rate of the mean of squared gradients")] = 0.999
+    epsilon: Annotated[
+        float, Field(gt=0, description="added to the square root of the mean of squared gradients")
+    ] = 1e-8
 
 
 OPTIMIZERS: Registry[Entry] = Registry(
@@ -43,7 +45,7 @@ OPTIMIZERS: Registry[Entry] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRate(Entry):
-    """A schedule of the learning rate.
+    """A learning-rate schedule.
 
     Attributes:
         ends_at_zero: whether the learning rate of the last step is 0.
@@ -56,7 +58,7 @@ SCHEDULES: Registry[LearningRate] = Registry(
     "optimizer.schedule",
     "schedule",
     [
-        LearningRate(name="constant", doc="The same at every step.", code="ltr.core.optimizers:constant"),
+        LearningRate(name="constant", doc="Constant learning rate.", code="ltr.core.optimizers:constant"),
         LearningRate(
             name="step",
             doc="Multiplied by optimizer.drop_factor at each of optimizer.drops.",
@@ -64,7 +66,7 @@ SCHEDULES: Registry[LearningRate] = Registry(
         ),
         LearningRate(
             name="cosine",
-            doc="Half a cosine, from its highest to 0.",
+            doc="Half a cosine, from optimizer.learning_rate to 0.",
             paper="Loshchilov & Hutter, 2017",
             code="ltr.core.optimizers:cosine",
             ends_at_zero=True,

@@ -1,4 +1,4 @@
-"""Randomness: one root key per replicate; every use folds in its named purpose and indices."""
+"""Random keys: one root key per replicate, into which each use folds its named purpose and indices."""
 
 import zlib
 
@@ -9,12 +9,15 @@ from ltr import kernels
 
 
 def root(seed: int, replicate: int) -> jax.Array:
-    """The key from which everything random in a replicate comes."""
+    """Return the root key, from which everything random in a replicate is derived."""
     return jax.random.fold_in(jax.random.key(seed), replicate)
 
 
 def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
-    """The key of a purpose (`"init"`, `"data order"`, ...) and its indices: adding a use changes no other."""
+    """Return the key of a purpose (`"init"`, `"data order"`, ...) and indices.
+
+    Adding a purpose changes no other key.
+    """
     key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
     for index in indices:
         key = jax.random.fold_in(key, index)
@@ -22,15 +25,15 @@ def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
 
 
 def permutation(key: jax.Array, count: int) -> jax.Array:
-    """The integers below `count` in random order, int32; on the CPU many times as fast as `jax.random`'s.
+    """Return the integers below `count` in random order, int32 [count].
 
-    Words of random bits above the place of an item are sorted, which is done much faster than pairs of
-    key and item are; again and again, as a radix sort goes from digit to digit, until each item was sorted
-    by 32 random bits or more.
+    On the CPU it is many times as fast as `jax.random.permutation`. Each pass sorts words of random high bits
+    and the index of an item in the low bits, which is much faster than sorting pairs. Passes are repeated, as
+    in a radix sort, until each item was sorted by at least 32 random bits.
     """
-    places = max(1, (count - 1).bit_length())
+    index_bits = max(1, (count - 1).bit_length())
     order = jnp.arange(count, dtype=jnp.int32)
-    for bits in jax.random.bits(key, (-(-32 // (32 - places)), count)):
-        words = kernels.sort(bits << places | jnp.arange(count, dtype=jnp.uint32))
-        order = order[words & (1 << places) - 1]
+    for bits in jax.random.bits(key, (-(-32 // (32 - index_bits)), count)):
+        words = kernels.sort(bits << index_bits | jnp.arange(count, dtype=jnp.uint32))
+        order = order[words & (1 << index_bits) - 1]
     return order

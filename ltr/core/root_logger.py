@@ -1,4 +1,4 @@
-"""The root logger, which belongs to the program that uses ltr."""
+"""Protection of the root logger, which belongs to the program that uses ltr."""
 
 import contextlib
 import logging
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def left_alone() -> Iterator[None]:
-    """Take away the handler that absl gives to a root logger without any.
+    """Remove the handler that absl adds to a root logger without handlers.
 
-    Orbax and TFDS log by absl, the former at its import, and `logging.basicConfig` does nothing afterwards.
+    Orbax (at import) and TFDS log through absl, which adds it. `logging.basicConfig` would then do nothing.
     """
     had_handlers = bool(logging.root.handlers)
     try:

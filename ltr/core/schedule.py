@@ -1,4 +1,4 @@
-"""When a training starts, is evaluated, and ends, in optimizer steps."""
+"""Schedule of a run: first, evaluated and last steps of its trainings, in optimizer steps."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_STEPS = 2**31 - 1
-"""Steps are counted in int32."""
+"""Largest number of steps: they are counted in int32."""
 
 
 class Schedule(NamedTuple):
     """Durations of a run in steps.
 
     Attributes:
-        steps: of the dense training.
+        steps: steps of the dense training.
         eval_every, rewind_step: see `ltr.config.schema`.
-        steps_per_epoch: counts whole batches.
-        later: first and last step of the trainings after the dense one.
+        steps_per_epoch: number of whole batches in the training set.
+        later: first and last step of trainings after the dense one.
     """
 
     steps: int
@@ -30,16 +30,16 @@ class Schedule(NamedTuple):
     later: tuple[int, int]
 
     def span(self, round_number: int) -> tuple[int, int]:
-        """First and last step of the trainings of a round."""
+        """Return the first and last step of the trainings of a round."""
         return self.later if round_number else (0, self.steps)
 
     def length(self, round_number: int) -> int:
-        """Steps that each training of a round takes."""
+        """Return the number of steps of each training of a round."""
         first, last = self.span(round_number)
         return last - first
 
     def evaluate_at(self, round_number: int) -> "np.ndarray":
-        """Steps evaluated in a round, int32: its first, every `eval_every`-th, and its last."""
+        """Return the evaluated steps of a round, int32: first, multiples of `eval_every`, and last."""
         import numpy as np
 
         first, last = self.span(round_number)
@@ -50,9 +50,16 @@ class Schedule(NamedTuple):
 def resolve(
     experiment: Experiment, train_examples: int, span: Callable[[int, int], tuple[int, int]]
 ) -> Schedule:
-    """The schedule for a training set of that size; ConfigError if batch or rewind step do not fit.
+    """Return the schedule of a run in steps.
 
-    `span`: see `ltr.pruning.registry.Rewinding`.
+    Args:
+        experiment: durations, in steps or epochs, and the batch size.
+        train_examples: size of the training set.
+        span: steps of the dense training, rewind step -> first and last step of later trainings (see
+            `ltr.pruning.registry.Rewinding`).
+
+    Raises:
+        ConfigError: if the batch size, the steps or the rewind step are too large.
     """
     if experiment.batch_size > train_examples:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""Lanes through compiled programs, on the devices that there are."""
+"""Engine: trains lanes with compiled programs on the available devices."""

@@ -1,4 +1,7 @@
-"""Break-even densities: up to which a layer trains faster packed, measured once on a machine."""
+"""Break-even densities: the density below which a layer trains faster packed.
+
+They are measured once on each machine.
+"""
 
 import math
 import os
@@ -30,45 +33,50 @@ from ltr.models.layers import Conv, Dense
 from ltr.models.packed import NO_PATTERNS, sparse_products
 
 DENSITIES = (0.45, 0.1)
-"""Where a packed layer is timed; its cost is close to a straight line in its density, up to `DENSEST`."""
+"""Densities at which a packed layer is timed. Its cost is nearly linear in the density, up to `DENSEST`."""
 
 MARGIN = 0.9
-"""What packed may cost at most, of what dense costs: what is measured is never all."""
+"""A packed step must take at most this fraction of a dense step; the benchmark misses some overhead."""
 
 REPEATS = 5
-"""Times that each is measured, of which the shortest counts: what else goes on only makes them longer."""
+"""Timings per step. The shortest counts, because other load can only make a timing longer."""
 
 SECONDS = 0.06
-"""About how long each of them takes."""
+"""Approximate duration of each timing."""
 
 LARGEST_SPREAD = 0.25
-"""Of a measurement that is sure: on a quiet machine the median is within a few percent of the shortest."""
+"""Largest relative spread of a reliable measurement.
+
+On a quiet machine the median time is within a few percent of the shortest.
+"""
 
 TOLERANCE = 0.1
-"""How much longer, as a fraction, a layer of fewer weights may take: where overhead is all, noise decides."""
-
+"""Fraction by which a layer of fewer weights may take longer: where overhead dominates, noise decides."""
 
 IDLE = 1.0
-"""Load below which what is in doubt is measured again, whatever the load was."""
+"""Load below which a doubtful measurement is repeated, whatever the load was before."""
 
 LESS_BUSY = 0.8
-"""Share of the load of a measurement in doubt below which it is worth another."""
+"""Fraction of the load of a doubtful measurement below which it is repeated."""
 
 
 class Probe:
-    """Measures steps of layers, each alone, on every device of a placement at once."""
+    """Microbenchmark of training steps of single layers, on all devices of a placement at once."""
 
     def __init__(self, batch_size: int, optimizer: Optimizer, placement: Placement) -> None:
         self._batch_size, self._optimizer, self._placement = batch_size, optimizer, placement
 
     def measure(self, layer: LayerShape) -> Measurement:
-        """The density, 0 to `DENSEST`, up to which a step is clearly faster packed than masked and dense."""
+        """Measure the density, 0 to `DENSEST`, below which a packed step is clearly faster than a dense one.
+
+        The dense step multiplies its gradients by a mask.
+        """
         began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
-        steps = [self.timed(layer, density) for density in (None, *DENSITIES)]
-        turns = [[seconds() for seconds in steps] for _ in range(REPEATS)]
-        times = [*zip(*turns, strict=True)]
+        timers = [self.timed(layer, density) for density in (None, *DENSITIES)]
+        repeats = [[seconds() for seconds in timers] for _ in range(REPEATS)]
+        times = [*zip(*repeats, strict=True)]
         dense, more, less = map(min, times)
-        spread = max(statistics.median(one) / min(one) - 1 for one in times)
+        spread = max(statistics.median(seconds) / min(seconds) - 1 for seconds in times)
         return Measurement(
             density=break_even(dense, more, less),
             date=date,
@@ -79,7 +87,7 @@ class Probe:
         )
 
     def timed(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
-        """Measures seconds a step; packed at a density, or dense (None)."""
+        """Return a function that measures seconds per step: packed at a density, or dense if it is None."""
         generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
         kernel = generator.normal(0, kept[..., 0].size ** -0.5, layer.kernel).astype(np.float32)
@@ -119,7 +127,7 @@ class Probe:
         *carry, mask, patterns = lane
 
         def loss(params: Any, x: Any) -> jax.Array:
-            """Of a batch as the layer before leaves it: laid out by example, or by unit."""
+            """Sum of squared outputs of a batch in the memory layout of the layer before."""
             by_unit = _is_by_unit(layer, patterns)
             batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
             with sparse_products(patterns, by_unit):
@@ -131,35 +139,38 @@ class Probe:
             if layer.is_first:
                 gradients = jax.grad(loss)(params, x)
             else:
-                gradients, of_x = jax.grad(loss, (0, 1))(params, x)
-                x = x - 1e-3 * of_x
+                gradients, input_gradient = jax.grad(loss, (0, 1))(params, x)
+                x = x - 1e-3 * input_gradient
             if mask is not None:
                 gradients["kernel"] = jnp.where(mask, gradients["kernel"], 0)
             direction, opt_state = self._optimizer.direction.update(gradients, opt_state, params)
-            params = jax.tree.map(lambda weight, along: weight - 1e-3 * along, params, direction)
+            params = jax.tree.map(lambda weight, delta: weight - 1e-3 * delta, params, direction)
             return params, opt_state, x
 
         return lax.fori_loop(0, count, step, tuple(carry))
 
 
 def _module(layer: LayerShape) -> nn.Module:
-    """A layer of that kernel."""
+    """Return a layer with a kernel of that shape."""
     *size, _, features = layer.kernel
     return Conv(features, size[0]) if size else Dense(features)
 
 
 def _is_by_unit(layer: LayerShape, packed: Any) -> bool:
-    """Whether the layer before, if packed too, leaves what it takes in unit by unit; attention never does."""
+    """Return whether a packed layer gets its inputs unit by unit in memory.
+
+    A packed dense layer before it leaves its results so; attention never does.
+    """
     return bool(packed) and not layer.has_tokens
 
 
 def break_even(dense: float, more: float, less: float) -> float:
-    """The density, 0 to `DENSEST`, at which a packed step takes `MARGIN` of a dense one.
+    """Return the density, 0 to `DENSEST`, at which a packed step takes `MARGIN` of a dense one.
 
-    What keeps more has the room of all. Nor are layouts then mixed for little: a convolution that is
-    packed leaves its images in another one than the next, which is not, takes them in.
+    Above `DENSEST` the capacity is that of all weights, so packing would gain little. It would also mix
+    memory layouts: a packed convolution writes its images in another layout than a dense one reads.
 
-    Where noise has the denser of two packed layers faster, no further than that is known.
+    If noise makes the denser of two packed layers the faster one, nothing is known beyond its density.
 
     Args:
         dense: seconds of a dense step.
@@ -174,7 +185,7 @@ def break_even(dense: float, more: float, less: float) -> float:
 
 
 def doubt(spread: float, more: float, less: float) -> str:
-    """Why a measurement cannot be right, or is not precise enough; empty if it may be."""
+    """Return why a measurement is wrong or too imprecise; the empty string if it is neither."""
     if less > (1 + TOLERANCE) * more:
         return f"slower packed at {DENSITIES[1]:.0%} of the weights than at {DENSITIES[0]:.0%}"
     return f"times spread by {spread:.0%}" if spread > LARGEST_SPREAD else ""
@@ -188,14 +199,22 @@ def measured(
     file: Path,
     on_status: Callable[[str], None],
 ) -> dict[str, float]:
-    """The break-even density of each layer, by its name.
+    """Return the break-even density of each layer, by its name.
 
-    What `file` does not know is measured and written to it; so is what is in doubt, unless the machine is
-    as busy as it was. `on_status` hears what is measured, and at the end of that the empty string.
+    Layers that `file` lacks are measured and written to it. Doubtful measurements are repeated, unless the
+    machine is as busy as it was.
+
+    Args:
+        layers: layers by name.
+        batch_size: examples per step.
+        optimizer: its configuration.
+        placement: devices that are timed at once.
+        file: measurements of earlier runs.
+        on_status: called with a message before a layer is measured, and with the empty string after it.
     """
     known = measurements.read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
-    found = {}
+    densities = {}
     for name, layer in layers.items():
         case = Case.here(layer, batch_size, optimizer.name, placement)
         if case not in known or is_due(known[case], load()):
@@ -203,12 +222,15 @@ def measured(
             known[case] = surer(known.get(case), probe.measure(layer))
             measurements.write(file, known)
             on_status("")
-        found[name] = known[case].density
-    return found
+        densities[name] = known[case].density
+    return densities
 
 
 def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], None]) -> None:
-    """Measure cases of this machine anew, whatever `file` knows of them, and write that to it."""
+    """Measure cases of this machine again and write the results to `file`.
+
+    `on_status` is called with a message before each case, and with the empty string at the end.
+    """
     known = measurements.read(file)
     for case in cases:
         on_status(f"measuring {case.layer}, {case.optimizer}, batch {case.batch_size}")
@@ -221,19 +243,19 @@ def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], 
 
 
 def is_due(before: Measurement, load: float | None) -> bool:
-    """Whether to measure again: what is in doubt, once the machine is nearly idle or less busy than then."""
+    """Return whether to repeat a measurement: a doubtful one, once the machine is idle or less busy."""
     if not before.doubt or load is None or before.load is None:
         return bool(before.doubt)
     return load < max(IDLE, LESS_BUSY * before.load)
 
 
 def surer(before: Measurement | None, now: Measurement) -> Measurement:
-    """The measurement to keep: of two in doubt, the one of less spread."""
+    """Return the measurement to keep: the new one, or the one of less spread if the new one is doubtful."""
     return before if before and now.doubt and before.spread < now.spread else now
 
 
 def load() -> float | None:
-    """Processes that ran or waited to run in the last minute, on average; None where nobody counts."""
+    """Return the load average of the last minute (running and waiting processes); None if unknown."""
     try:
         return round(os.getloadavg()[0], 1)
     except (AttributeError, OSError):

@@ -1,8 +1,8 @@
-"""Lanes on devices: the one place that knows `jax.pmap`.
+"""Placement of lanes on devices: the only module that uses `jax.pmap`.
 
-Devices come first: each takes `lanes_per_device` lanes. On a CPU every core is a device and
-trains one lane at a time, since side by side their weights fall out of its cache; an accelerator
-trains as many side by side (`jax.vmap`) as its memory takes.
+Each device takes `lanes_per_device` lanes. On a CPU every core is a device and trains one lane at a time,
+because the weights of several lanes would not fit into its cache. An accelerator trains as many lanes as its
+memory holds, in parallel (`jax.vmap`).
 """
 
 import functools
@@ -19,13 +19,13 @@ from ltr.errors import ConfigError
 from ltr.machine import cores
 
 CACHED_FROM = 0.3
-"""Seconds of compilation from which a program is kept for later processes."""
+"""Least seconds of compilation for which a program is cached for later processes."""
 
 _AXIS = "devices"
 
 
 class Placement(NamedTuple):
-    """Where lanes go: `capacity` of them train at once."""
+    """Devices, and lanes on each; `capacity` lanes train at once."""
 
     devices: tuple[jax.Device, ...]
     lanes_per_device: int
@@ -37,15 +37,15 @@ class Placement(NamedTuple):
 
     @property
     def sharding(self) -> NamedSharding:
-        """The leading axis of every array split over the devices, as `jax.pmap` leaves its results."""
+        """Sharding that splits the leading axis of an array over the devices, as `jax.pmap` does."""
         return NamedSharding(Mesh(np.array(self.devices), (_AXIS,)), PartitionSpec(_AXIS))
 
 
 def start(cache: Path | None) -> None:
     """Make each CPU core a device and keep compiled programs in `cache`.
 
-    Where JAX is in use already, as in a program that calls ltr, its devices stay as they are: UserWarning
-    if they leave cores idle. A cache that JAX already has is kept.
+    If JAX is already in use, as in a program that calls ltr, its devices stay as they are; UserWarning if
+    they leave cores idle. A cache that JAX already has is kept.
     """
     try:
         jax.config.update("jax_num_cpu_devices", len(cores()))
@@ -58,12 +58,12 @@ def start(cache: Path | None) -> None:
 
 @functools.cache
 def _warn_of_idle_cores() -> None:
-    found, wanted = jax.devices(), len(cores())
-    if found[0].platform == "cpu" and len(found) < wanted:
+    devices, num_cores = jax.devices(), len(cores())
+    if devices[0].platform == "cpu" and len(devices) < num_cores:
         warnings.warn(
-            f"JAX was in use before ltr and has {len(found)} of {wanted} cores as devices, so fewer networks "
-            f"train at once; to use all, call jax.config.update('jax_num_cpu_devices', {wanted}) right after "
-            "importing jax",
+            f"JAX was in use before ltr and has {len(devices)} of {num_cores} cores as devices, so fewer "
+            f"networks train at once; to use all, call jax.config.update('jax_num_cpu_devices', {num_cores}) "
+            "right after importing jax",
             stacklevel=2,
         )
 
@@ -71,18 +71,19 @@ def _warn_of_idle_cores() -> None:
 def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:
     """Choose devices and lanes per device for up to `lanes` lanes of `lane_bytes` bytes each.
 
-    `devices=None` takes as many as there are lanes for; ConfigError if fewer are found than asked for.
+    With `devices=None` it takes all devices, but no more than lanes. ConfigError if this machine has fewer
+    devices than requested.
     """
-    found = jax.devices()
-    if devices is not None and devices > len(found):
-        raise ConfigError(f"devices={devices}: this machine has {len(found)} ({found[0].platform})")
-    chosen = tuple(found[: min(devices or len(found), lanes)])
+    available = jax.devices()
+    if devices is not None and devices > len(available):
+        raise ConfigError(f"devices={devices}: this machine has {len(available)} ({available[0].platform})")
+    chosen = tuple(available[: min(devices or len(available), lanes)])
     share = -(-lanes // len(chosen))
     return Placement(chosen, min(share, lanes_per_device or _fitting(chosen[0], lane_bytes)))
 
 
 def _fitting(device: jax.Device, lane_bytes: int) -> int:
-    """Lanes to train side by side: half of an accelerator's memory is left to data and activations."""
+    """Return how many lanes fit on a device; half of an accelerator's memory is for data and activations."""
     if device.platform == "cpu":
         return 1
     memory = (device.memory_stats() or {}).get("bytes_limit", 0)
@@ -90,7 +91,7 @@ def _fitting(device: jax.Device, lane_bytes: int) -> int:
 
 
 def describe(placement: Placement) -> dict[str, str | int]:
-    """The placement as run.json records it: it decides how lanes are batched, hence their last bits."""
+    """Return the placement for run.json: it decides how lanes are batched, hence their last bits."""
     first = placement.devices[0]
     return {
         "platform": first.platform,
@@ -103,24 +104,27 @@ def describe(placement: Placement) -> dict[str, str | int]:
 def parallel(
     function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()
 ) -> Callable[..., Any]:
-    """`function(lane, *shared)` of one lane, compiled for `capacity` scattered lanes.
+    """Compile `function(lane, *shared)` of one lane for `capacity` scattered lanes.
 
-    `donate` lists the arguments whose memory the results may take over.
+    `donate` lists the arguments whose memory the results may reuse.
     """
     if placement.lanes_per_device > 1:
-        function = _side_by_side(function)
+        function = _vectorised(function)
     return jax.pmap(function, _AXIS, donate_argnums=donate, devices=placement.devices)
 
 
-def _side_by_side(function: Callable[..., Any]) -> Callable[..., Any]:
+def _vectorised(function: Callable[..., Any]) -> Callable[..., Any]:
     def lanes(lane: Any, *shared: Any) -> Any:
-        return jax.vmap(lambda one: function(one, *shared))(lane)
+        return jax.vmap(lambda single: function(single, *shared))(lane)
 
     return lanes
 
 
 def scatter(lanes: Sequence[Any], placement: Placement) -> Any:
-    """Stack up to `capacity` pytrees of NumPy arrays and spread them; the last one fills empty places."""
+    """Stack up to `capacity` pytrees of NumPy arrays and split them over the devices.
+
+    Copies of the last one are the padding.
+    """
     padded = [*lanes, *[lanes[-1]] * (placement.capacity - len(lanes))]
     shape = (len(placement.devices), placement.lanes_per_device)
     leading = shape if placement.lanes_per_device > 1 else shape[:1]
@@ -133,7 +137,7 @@ def scatter(lanes: Sequence[Any], placement: Placement) -> Any:
 
 
 def gather(scattered: Any, count: int, placement: Placement) -> list[Any]:
-    """The first `count` lanes of a scattered pytree, as NumPy arrays."""
+    """Return the first `count` lanes of a scattered pytree, as NumPy arrays."""
     skip = 2 if placement.lanes_per_device > 1 else 1
     host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
     return [_lane(host, number) for number in range(count)]
@@ -144,7 +148,7 @@ def _lane(stacked: Any, number: int) -> Any:
 
 
 def replicate(tree: Any, placement: Placement) -> Any:
-    """A copy of a pytree on every device."""
+    """Copy a pytree to every device."""
     count = len(placement.devices)
     return jax.tree.map(
         lambda leaf: jax.device_put(np.broadcast_to(leaf, (count, *np.shape(leaf))), placement.sharding), tree

@@ -1,4 +1,4 @@
-"""Break-even densities as they were measured on a machine: of which layer, when, and how sure they are."""
+"""Measured break-even densities: their layer, machine, date and reliability, kept in a JSON file."""
 
 import contextlib
 import json
@@ -14,18 +14,18 @@ from ltr.core import atomic
 from ltr.engine.devices import Placement
 
 EDITION = 2
-"""Of how packed lanes train: when that gets faster it is raised, and everything is measured again."""
+"""Version of the packed training code; raised when it gets faster, so that layers are measured again."""
 
 
 class LayerShape(NamedTuple):
-    """A layer as far as its speed depends on it.
+    """Properties of a layer that decide its speed.
 
     Attributes:
-        kernel: [in, out], or of a convolution [size, size, in, out].
-        num_positions: how many positions of an image it is used at; of a convolution, pixels of its result,
-            which is taken for a square.
-        is_first: whether nobody asks for the gradient of its inputs.
-        reads_pixels: whether, packed, it takes images as `ltr.kernels.Pixels`.
+        kernel: [in, out]; for a convolution [size, size, in, out].
+        num_positions: positions of an image at which the kernel is used; for a convolution the pixels of its
+            result, which is taken to be square.
+        is_first: whether it is the first layer, which needs no gradient of its inputs.
+        reads_pixels: whether it reads images as `ltr.kernels.Pixels` when it is packed.
     """
 
     kernel: tuple[int, ...]
@@ -35,7 +35,7 @@ class LayerShape(NamedTuple):
 
     @property
     def has_tokens(self) -> bool:
-        """Whether it is a dense layer of tokens."""
+        """Whether it is a dense layer that reads tokens."""
         return len(self.kernel) == 2 and self.num_positions > 1
 
     def __str__(self) -> str:
@@ -44,16 +44,16 @@ class LayerShape(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A layer, and all else that decides how fast it trains.
+    """A layer, and everything else that decides how fast it trains.
 
     Attributes:
         layer: the layer.
-        batch_size: examples a step.
-        optimizer: its name.
+        batch_size: examples per step.
+        optimizer: name of the optimizer.
         cores: processor cores that train at once.
-        machine: the host and the vectors of its kernels: machines may share a home folder.
-        jax: version.
-        edition: `EDITION`.
+        machine: host name and vector instructions; machines may share a home folder.
+        jax: version of JAX.
+        edition: `EDITION` at the time.
     """
 
     layer: LayerShape
@@ -66,30 +66,29 @@ class Case(NamedTuple):
 
     @classmethod
     def here(cls, layer: LayerShape, batch_size: int, optimizer: str, placement: Placement) -> Self:
-        """The case of a layer on this machine."""
+        """Return the case of a layer on this machine."""
         machine = f"{platform.node()} ({kernels.instruction_set()})"
         cores = len(placement.devices)
         return cls(layer, batch_size, optimizer, cores, machine, jax.__version__, EDITION)
 
     @property
     def is_here(self) -> bool:
-        """Whether this machine, with this version of JAX and of ltr, would measure the same."""
+        """Whether it describes this machine with its versions of JAX and of the packed training code."""
         machine, version, edition = self[-3:]
         here = f"{platform.node()} ({kernels.instruction_set()})", jax.__version__, EDITION
         return (machine, version, edition) == here
 
 
 class Measurement(NamedTuple):
-    """A break-even density as it was measured.
+    """A measured break-even density.
 
     Attributes:
-        density: 0 to 1, up to which the layer trains faster packed.
-        date: when, ISO 8601, UTC.
-        spread: how much longer the median time was than the shortest, as a fraction of it; of the dense and
-            packed steps that were timed, the largest.
-        load: processes that ran or waited to (the average of a minute) when it began; None if unknown.
-        seconds: how long it took.
-        doubt: why it is to be measured again; empty if it is sure.
+        density: density up to which the layer trains faster packed, 0 to 1.
+        date: time of the measurement, ISO 8601, UTC.
+        spread: (median - shortest) / shortest time of a step, the largest over all timed steps.
+        load: load average of the minute before; None if unknown.
+        seconds: duration of the measurement.
+        doubt: why it should be repeated; empty if it is reliable.
     """
 
     density: float
@@ -101,7 +100,7 @@ class Measurement(NamedTuple):
 
 
 def read(file: Path) -> dict[Case, Measurement]:
-    """What was measured before; nothing where the file is not there, damaged, or of another format."""
+    """Read earlier measurements; an empty dict if the file is missing, damaged or of another format."""
     try:
         return {_case(entry["case"]): Measurement(**entry["measurement"]) for entry in _entries(file)}
     except (OSError, ValueError, TypeError, KeyError):
@@ -109,7 +108,7 @@ def read(file: Path) -> dict[Case, Measurement]:
 
 
 def write(file: Path, known: Mapping[Case, Measurement]) -> None:
-    """Replace the file, whole or not at all; where nothing can be written it is measured again next time."""
+    """Replace the file atomically. If it cannot be written, layers are measured again next time."""
     entries = [
         {"case": {**case._asdict(), "layer": case.layer._asdict()}, "measurement": measurement._asdict()}
         for case, measurement in known.items()

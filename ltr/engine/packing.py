@@ -1,7 +1,7 @@
-"""Packed lanes: where a kernel is sparse enough, a lane trains the weights that it keeps and no others.
+"""Packed lanes: a sparse kernel trains as the vector of its kept weights.
 
-A lane is packed on its way to the devices and unpacked on its way back: masks, rewinding, checkpoints
-and tables know nothing of it.
+A lane is packed on its way to the devices and unpacked on its way back, so masks, rewinding, checkpoints and
+tables never see packed weights.
 """
 
 import math
@@ -20,32 +20,32 @@ from ltr.methods.method import Lane
 from ltr.models.packed import NO_PATTERNS
 
 Layers = Mapping[str, float]
-"""By the name of a layer, the density up to which its kernel trains packed."""
+"""Layer name -> density up to which its kernel trains packed."""
 
 NO_LAYER: Layers = MappingProxyType({})
 
-
 THREE_ROUNDS = 0.8**3
-"""What is left of the weights after three rounds at a prune rate of 0.2."""
+"""Density after three rounds at a prune rate of 0.2."""
 
 DENSEST = round(1.05 * THREE_ROUNDS, 4)
-"""The density up to which a packed layer has less room than for all its weights, if it is not tiny.
+"""Largest density at which the capacity of a packed layer is below its number of weights, unless it is tiny.
 
-The twentieth is for the rounding of what is pruned, which keeps more from round to round.
+The extra 5 % covers rounding: each round prunes floor(rate x survivors), so it keeps slightly more.
 """
 
 MULTIPLE = 64
-"""Of which the room of packed weights is one: whole vectors, or XLA updates weights one by one."""
+"""Capacities are rounded up to a multiple of this; otherwise XLA does not vectorise the update."""
 
 
 @dataclass(frozen=True, eq=False)
 class PackSpec:
-    """A kernel in a packed lane: the values of its connections, in room for `capacity`.
+    """Conversion between a kernel and the vector of its kept weights, padded with zeros to `capacity`.
 
     Dense layers and convolutions alone are packed (see `ltr.models.packed.has_sparse_products`).
 
     Attributes:
-        kept: its mask, boolean [..., in, out]; it is flattened to [in, out].
+        kept: mask of the kernel, boolean [..., in, out]; leading axes are merged into `in`.
+        capacity: length of the vector, at least the number of kept weights.
     """
 
     kept: np.ndarray
@@ -56,35 +56,38 @@ class PackSpec:
         return kernels.pattern(_flat(self.kept), self.capacity)
 
     def pack(self, kernel: np.ndarray) -> np.ndarray:
-        """Kernel [..., in, out] -> values [capacity], in the order of the pattern."""
+        """Return the kept values of a kernel [..., in, out] as [capacity], in the order of the pattern."""
         values = _flat(kernel).T[_flat(self.kept).T]
         return np.pad(values, (0, self.capacity - len(values)))
 
     def unpack(self, values: np.ndarray) -> np.ndarray:
-        """Values [capacity] -> kernel [..., in, out], zero where nothing is kept."""
+        """Return the kernel [..., in, out] of values [capacity]; pruned weights are zero."""
         kernel = np.zeros(self.kept.shape, values.dtype)
         _flat(kernel).T[_flat(self.kept).T] = values[: np.count_nonzero(self.kept)]
         return kernel
 
 
 def _flat(kernel: np.ndarray) -> np.ndarray:
-    """A view of a kernel [..., in, out] as [..., out]."""
+    """Return a view of a kernel [..., in, out] as [... x in, out]."""
     return kernel.reshape(-1, kernel.shape[-1])
 
 
 class Packing(NamedTuple):
-    """How the lanes of a run are packed.
+    """Packing of the lanes of a run.
 
     Attributes:
-        layers: which kernels may be; those that it does not name never are.
-        direction: the optimizer's, whose state is packed with the weights.
+        layers: layers that may be packed, and up to which density; others never are.
+        direction: transformation of the optimizer, whose state is packed like the weights.
     """
 
     layers: Layers
     direction: optax.GradientTransformation
 
     def packed(self, mask: Any, params: Any) -> tuple[str, ...]:
-        """The layers of a lane that train packed: none that holds a weight beside those it keeps."""
+        """Return the names of the layers that a lane trains packed.
+
+        A layer is not packed if pruned weights are not zero, as in arms that freeze them.
+        """
 
         def packed(kept: Any, name: Any, kernel: np.ndarray) -> str | None:
             if name not in self.layers or kept.mean() > self.layers[name] or kernel[~kept].any():
@@ -94,25 +97,28 @@ class Packing(NamedTuple):
         return tuple(jax.tree.leaves(masks.tree_map(packed, mask, masks.layer_names(mask), params)))
 
     def pack_specs(self, lanes: Sequence[Lane]) -> list[Any]:
-        """How to pack lanes that train together: the layers that all of them pack, in room for the fullest.
+        """Return the pack specs of lanes that train together.
 
-        Like the mask: a `PackSpec` of a kernel that is packed, None elsewhere.
+        A layer is packed if all lanes can pack it. Its capacity is that of the densest lane.
+
+        Returns:
+            for each lane a pytree like its mask: a `PackSpec` for a packed kernel, None elsewhere.
         """
         packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
 
-        def fullest(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
-            most = max(int(one.sum()) for one in (kept, *others))
+        def largest(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
+            most = max(int(mask.sum()) for mask in (kept, *others))
             return capacity(most, kept.size) if name in packed else None
 
         first, *others = (lane.mask for lane in lanes)
-        capacities = jax.tree.map(fullest, first, masks.layer_names(first), *others)
+        capacities = jax.tree.map(largest, first, masks.layer_names(first), *others)
         return [
             jax.tree.map(lambda kept, count: PackSpec(kept, count) if count else None, lane.mask, capacities)
             for lane in lanes
         ]
 
     def pack(self, lane: Lane, pack_specs: Any) -> Lane:
-        """The lane as the devices train it: without the masks of packed kernels, with their patterns."""
+        """Return the lane as the devices train it: packed kernels have patterns in place of masks."""
         mask = jax.tree.map(lambda kept, pack_spec: None if pack_spec else kept, lane.mask, pack_specs)
         names = jax.tree.leaves(masks.layer_names(pack_specs))
         patterns = {
@@ -123,7 +129,7 @@ class Packing(NamedTuple):
         return self._each(lane._replace(mask=mask, patterns=patterns), pack_specs, PackSpec.pack)
 
     def unpack(self, lane: Lane, pack_specs: Any) -> Lane:
-        """The lane as everything else knows it."""
+        """Return the lane with whole kernels and masks."""
         mask = masks.tree_map(
             lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs
         )
@@ -141,12 +147,12 @@ class Packing(NamedTuple):
 
 
 def capacity(count: int, size: int) -> int:
-    """Room for `count` of `size` weights: for all of them, or for what is left after 3, 6, 9, ... rounds.
+    """Return the capacity for `count` of `size` weights.
 
-    Of the usual prune rate, and a little more. Shapes decide what has to be compiled: rounds of similar
-    density share a program.
+    Capacities are `size`, and slightly more than what is left after 3, 6, 9, ... rounds at a prune rate of
+    0.2. Each capacity is another shape, which needs another program, so rounds of similar density share one.
     """
-    bucket, share = size, DENSEST
-    while count <= (smaller := MULTIPLE * math.ceil(share * size / MULTIPLE)) < bucket:
-        bucket, share = smaller, share * THREE_ROUNDS
+    bucket, density = size, DENSEST
+    while count <= (smaller := MULTIPLE * math.ceil(density * size / MULTIPLE)) < bucket:
+        bucket, density = smaller, density * THREE_ROUNDS
     return bucket

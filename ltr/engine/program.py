@@ -1,8 +1,8 @@
-"""Training as pure functions: the loop over steps of a method, and the evaluation.
+"""Training as pure functions: the loop over the steps of a method, and the evaluation.
 
-Everything here is about one lane. `ltr.engine.devices` puts many of them on many devices, and masks
-and weights are arguments, so that one compiled program serves every lane of every round
-(of packed lanes, every round of the same class of density).
+Functions here handle one lane; `ltr.engine.devices` maps them over many lanes and devices. Masks and weights
+are arguments, so one compiled program serves every lane of every round. Packed lanes need one program for
+each combination of capacities.
 """
 
 from collections.abc import Callable
@@ -25,23 +25,23 @@ from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
 
 MAX_SEGMENTS = 64
-"""Most stretches of training between two visits of the host."""
+"""Most segments of a chunk."""
 
 EVALUATION_BATCH = 128
-"""Most examples evaluated at once: few enough that their activations stay in a core's cache.
+"""Most examples evaluated at once, so that their activations stay in a core's cache.
 
-No more than fill four cache lines of `ltr.kernels.Pixels`.
+They fill four cache lines of `ltr.kernels.Pixels`.
 """
 
 
 class Examples(NamedTuple):
-    """A data set as it sits on a device.
+    """A data set in the layout of a device.
 
     Attributes:
         images: training images, uint8 [examples, height, width, channels].
-        labels: int32 [examples].
+        labels: training labels, int32 [examples].
         validation, test: uint8 images [batches, batch, height, width, channels] and int32 labels
-            [batches, batch], the last batch filled up with labels of -1.
+            [batches, batch]; the padding of the last batch has labels of -1.
         mean, std: float32 [channels], for normalisation.
     """
 
@@ -54,15 +54,17 @@ class Examples(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What the host asks of the program: train from `step` by way of `stops[0]` ... `stops[legs - 1]`.
+    """Part of a training that the program runs before it returns to the host.
+
+    It consists of segments, which end at `stops[0]`, ..., `stops[segments - 1]`.
 
     Attributes:
         step: int32, steps taken so far.
-        last_evaluation: int32, the step of the last evaluation.
-        stops: int32 [LEGS], ascending from `step`; entries from `segments` on are ignored.
-        evaluate: bool [LEGS], whether to evaluate at a stop.
-        segments: int32.
-        last: int32, the step at which the training ends.
+        last_evaluation: int32, step of the last evaluation.
+        stops: int32 [MAX_SEGMENTS], ascending from `step`; entries from `segments` on are ignored.
+        evaluate: bool [MAX_SEGMENTS], whether to evaluate at a stop.
+        segments: int32, number of segments.
+        last: int32, step at which the training ends.
     """
 
     step: Array
@@ -74,14 +76,15 @@ class Chunk(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """Float32, one value per evaluation or leg; losses are means in nats, accuracies fractions.
+    """Metrics of a lane, float32 [evaluations], or [segments] from the program.
 
-    `train_loss` is the mean over the steps since the evaluation before, NaN where there were none;
-    of a leg without evaluation all are NaN, and those of the test set where it was not asked.
+    Losses are means in nats, accuracies fractions. `train_loss` is the mean over the steps since the last
+    evaluation, NaN if there were none. A segment without evaluation has NaN in all fields. The test fields
+    are NaN where the test set was not evaluated.
     """
 
     def with_test(self, number: int, loss: float, accuracy: float) -> Self:
-        """Those of one evaluation filled in, NumPy arrays."""
+        """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
         losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
         losses[number], accuracies[number] = loss, accuracy
         return self._replace(test_loss=losses, test_accuracy=accuracies)
@@ -94,10 +97,12 @@ class Metrics(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Trains and evaluates a lane by its method, as far as a visit asks: `run`, a function to be compiled.
+    """Training and evaluation of a lane by one method.
 
-    It returns the lane, its metrics by leg, and, where the visit sees the end, test loss and accuracy at
-    the early stop, float32 [2], which may be long ago; NaN elsewhere.
+    Attributes:
+        method: the method.
+        run: function to compile: lane, data set, chunk -> the lane after the chunk, its metrics by segment,
+            and test loss and accuracy at the early stop, float32 [2], NaN unless the training ends.
     """
 
     method: Method
@@ -105,7 +110,7 @@ class Program(NamedTuple):
 
 
 def examples(dataset: Dataset) -> Examples:
-    """A data set laid out for the device; every example of every split is in it."""
+    """Lay out a data set for a device; no example of any split is dropped."""
     return Examples(
         *dataset.train, _batches(dataset.validation), _batches(dataset.test), dataset.mean, dataset.std
     )
@@ -114,52 +119,56 @@ def examples(dataset: Dataset) -> Examples:
 def _batches(split: Split) -> tuple[np.ndarray, np.ndarray]:
     count = -(-len(split.labels) // EVALUATION_BATCH)
     size = -(-len(split.labels) // count)
-    missing = count * size - len(split.labels)
-    images = np.pad(split.images, [(0, missing), *[(0, 0)] * 3])
-    labels = np.pad(split.labels, (0, missing), constant_values=-1)
+    padding = count * size - len(split.labels)
+    images = np.pad(split.images, [(0, padding), *[(0, 0)] * 3])
+    labels = np.pad(split.labels, (0, padding), constant_values=-1)
     return images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size)
 
 
-def normalise(images: Array, of: Examples) -> jax.Array:
-    """uint8 images as float32 of zero mean and unit deviation over the training set."""
-    return (jnp.asarray(images, jnp.float32) - of.mean) / of.std
+def normalise(images: Array, data: Examples) -> jax.Array:
+    """Scale uint8 images to float32 of zero mean and unit standard deviation over the training set."""
+    return (jnp.asarray(images, jnp.float32) - data.mean) / data.std
 
 
 def prepare_inputs(
     images: Array,
-    of: Examples,
+    data: Examples,
     as_pixels: bool = False,
     chosen: Array | None = None,
     coming: Array | None = None,
 ) -> Images:
-    """Uint8 images, or the `chosen` ones of them, as a network takes them: normalised.
+    """Normalise images for a network.
 
     Args:
-        images: [count, height, width, channels].
-        of: the data set whose images they are.
-        as_pixels: as the pixels that a packed layer normalises itself (see `Model.input_layer`).
-        chosen: int32 [batch].
-        coming: a guess at what will be chosen next, int32 [batch].
+        images: uint8 [count, height, width, channels].
+        data: data set of the images; its mean and standard deviation are used.
+        as_pixels: whether to return `ltr.kernels.Pixels`, which a packed layer normalises itself (see
+            `Model.input_layer`).
+        chosen: indices of the images to take, int32 [batch]; all by default.
+        coming: guess at the indices of the next call, int32 [batch], to prefetch them.
     """
     if as_pixels:
         which = jnp.arange(len(images)) if chosen is None else chosen
-        return kernels.pixels(images, which, of.mean, of.std, coming)
-    return normalise(images if chosen is None else images[chosen], of)
+        return kernels.pixels(images, which, data.mean, data.std, coming)
+    return normalise(images if chosen is None else images[chosen], data)
 
 
 def evaluate(
     model: Model,
     params: Any,
     split: tuple[Array, Array],
-    of: Examples,
+    data: Examples,
     patterns: Patterns = NO_PATTERNS,
 ) -> jax.Array:
-    """Mean loss and accuracy over every example of a split, float32 [2]; `patterns` of packed kernels."""
+    """Return mean loss and accuracy over all examples of a split, float32 [2].
+
+    `patterns` are those of the packed kernels in `params`.
+    """
 
     def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, prepare_inputs(images, of, model.input_layer in patterns), patterns)
+        logits = model.apply(params, prepare_inputs(images, data, model.input_layer in patterns), patterns)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -176,12 +185,13 @@ def program(
     augment: Augmentation = none,
     test_curves: bool = False,
 ) -> Program:
-    """The program of a method.
+    """Return the program of a method.
 
-    The training set is shuffled anew every epoch, by the lane's key and the epoch alone; examples
-    that do not fill a last batch wait for the next epoch. The test set, which no decision rests on, is
-    asked at the end alone, about the weights of then and those of the early stop, which a lane keeps;
-    with `test_curves` at every evaluation.
+    The training set is shuffled in every epoch. The order depends on the lane's key and the epoch only.
+    Examples that do not fill a last batch are left out of that epoch.
+
+    No decision depends on the test set. It is evaluated at the end only, with the last weights and those of
+    the early stop, which the lane keeps. With `test_curves` it is evaluated at every evaluation.
     """
 
     def run(lane: Lane, data: Examples, chunk: Chunk) -> tuple[Lane, Metrics, jax.Array]:
@@ -201,16 +211,19 @@ def program(
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
-            place = number % steps_per_epoch
-            is_new = (place == 0) & (number > chunk.step)
+            position = number % steps_per_epoch
+            is_new = (position == 0) & (number > chunk.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
-            chosen, coming = (  # the last batch of an epoch guesses wrong at the next
-                lax.dynamic_slice_in_dim(shuffled, at * batch_size, batch_size) for at in (place, place + 1)
+            chosen, coming = (  # after the last batch of an epoch the guess is wrong
+                lax.dynamic_slice_in_dim(shuffled, index * batch_size, batch_size)
+                for index in (position, position + 1)
             )
             lane, loss = method.step(lane, batch(lane, chosen, coming, number), data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
-        def score(lane: Lane, at: Array, since: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
+        def score(
+            lane: Lane, stop: Array, last_evaluation: Array
+        ) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             _, params = method.network(lane)
 
             def measured(split: tuple[Array, Array], params: Any) -> jax.Array:
@@ -221,11 +234,11 @@ def program(
             best_params = jax.tree.map(
                 lambda new, old: jnp.where(is_best, new, old), params, lane.best_params
             )
-            ends = at == chunk.last
+            ends = stop == chunk.last
             test = lax.cond(ends | test_curves, lambda: measured(data.test, params), lambda: blank[:2])
             early = lax.cond(ends, lambda: measured(data.test, best_params), lambda: blank[:2])
-            found = jnp.stack([lane.loss / (at - since), loss, accuracy, *test])
-            return jnp.zeros(()), jnp.minimum(lane.best_val_loss, loss), best_params, found, early
+            metrics = jnp.stack([lane.loss / (stop - last_evaluation), loss, accuracy, *test])
+            return jnp.zeros(()), jnp.minimum(lane.best_val_loss, loss), best_params, metrics, early
 
         def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             return lane.loss, lane.best_val_loss, lane.best_params, blank, blank[:2]

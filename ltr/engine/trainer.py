@@ -1,4 +1,4 @@
-"""Training of any number of lanes, in batches of as many as the devices hold.
+"""Training of any number of lanes, in batches that fit on the devices.
 
 The compiled program trains a chunk of about a second at a time. Between two chunks the host collects the
 metrics and calls the observer, which may stop the training. Where a chunk ends changes no number.
@@ -23,14 +23,14 @@ from ltr.methods.method import Lane, Method
 from ltr.methods.registry import WEIGHTS_ALONE
 
 CHUNK_SECONDS = 1.0
-"""Duration of a chunk that is aimed at."""
+"""Target duration of a chunk."""
 
 MAX_GROWTH = 8.0
 """Largest growth factor of the chunk length: the first chunk includes compilation, so its pace is too low."""
 
 
 class InitialState(NamedTuple):
-    """Initial state of a lane, and the method that trains it; NumPy arrays (see `ltr.methods.Lane`)."""
+    """Initial state of a lane (see `ltr.methods.method.Lane`) and its method; NumPy arrays."""
 
     params: Any
     mask: Any
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
         density: density of its network after the last step, 0 to 1.
         metrics: a value per evaluation, NumPy float32.
         seconds: device time.
-        notes: columns that its method adds (see `ltr.methods.Method`).
+        notes: columns that its method adds (see `ltr.methods.method.Method`).
     """
 
     params: Any
@@ -88,7 +88,7 @@ class Progress(NamedTuple):
         names: lanes in training.
         steps: steps of the chunk, summed over the lanes.
         accuracy: mean validation accuracy of their latest evaluation, a fraction.
-        snapshot: copies the state of the training from the devices.
+        snapshot: function that copies the state of the training from the devices.
     """
 
     names: Sequence[Any]
@@ -101,11 +101,15 @@ class Trainer:
     """Compiled programs and the data set, on the devices of a placement.
 
     Args:
-        programs: a program per method.
+        programs: program of each method, by the method's name.
+        optimizer: initialises the optimizer state of each lane.
+        data: the data set.
+        placement: devices, and lanes on each.
+        packed: layers that may train packed.
 
     Attributes:
         placement: devices, and lanes on each.
-        packed: layers that train packed, with methods that can pack (see `ltr.engine.packing`).
+        packed: layers that may train packed, by methods that can (see `ltr.engine.packing`).
         data: the data set, copied to every device.
     """
 
@@ -148,24 +152,25 @@ class Trainer:
 
         Args:
             starts: initial states by lane name (any hashable).
-            evaluate_at: int32 steps, ascending, at which lanes are evaluated; the first and the last are the
-                ends of the training.
-            on_chunk: called about once a second; an exception that it raises ends the training.
-            resume: a snapshot of an earlier call; lanes that `starts` does not name are ignored.
+            evaluate_at: int32 steps, ascending, at which lanes are evaluated. Training starts at the first
+                and ends at the last.
+            on_chunk: callback, called about once a second. An exception in it ends the training.
+            resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
 
         Raises:
-            LtrError: a lane's loss is no longer finite; the message names lane and step.
+            LtrError: if a lane's loss is no longer finite; the message names lane and step.
         """
-        outcomes = {name: done for name, done in resume.outcomes.items() if name in starts} if resume else {}
-        batch = resume.batch if resume and resume.batch and self._takes(resume.batch, starts) else None
+        finished = resume.outcomes if resume else {}
+        outcomes = {name: outcome for name, outcome in finished.items() if name in starts}
+        batch = resume.batch if resume and resume.batch and self._fits(resume.batch, starts) else None
         program_keys = {name: self._program_key(start) for name, start in starts.items()}
         steps = 1
         while pending := [name for name in starts if name not in outcomes]:
             if batch is None:
                 batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
             method = starts[batch.names[0]].method
-            engine = _Compiled(self._programs[method], self._packings[method], self.data, self.placement)
-            running, batch = _RunningBatch(engine, batch, evaluate_at), None
+            compiled = _Compiled(self._programs[method], self._packings[method], self.data, self.placement)
+            running, batch = _RunningBatch(compiled, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
@@ -185,7 +190,7 @@ class Trainer:
         _, weights = self._programs[start.method].method.network(lane)
         return lane._replace(best_params=jax.tree.map(np.asarray, weights))
 
-    def _takes(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
+    def _fits(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
         return set(batch.names) <= set(starts) and len(batch.names) <= self.placement.capacity
 
     def _first_batch(
@@ -200,7 +205,7 @@ class Trainer:
 
 
 class _Compiled(NamedTuple):
-    """Program, packing, data and placement that train a batch."""
+    """Compiled program of a batch, with its packing, data and placement."""
 
     program: Program
     packing: Packing
@@ -211,11 +216,11 @@ class _Compiled(NamedTuple):
 class _RunningBatch:
     """A batch on the devices, and its metrics on the host."""
 
-    def __init__(self, engine: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
-        self._program, self._packing, self._data, self._placement = engine
+    def __init__(self, compiled: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
+        self._program, self._packing, self._data, self._placement = compiled
         self._step, self._evaluate_at = batch.step, evaluate_at
         self._pack_specs = self._packing.pack_specs(batch.lanes)
-        packed = [self._packing.pack(*one) for one in zip(batch.lanes, self._pack_specs, strict=True)]
+        packed = [self._packing.pack(*pair) for pair in zip(batch.lanes, self._pack_specs, strict=True)]
         self._lanes = devices.scatter(packed, self._placement)
         self._metrics, self._seconds = batch.metrics, batch.seconds
         self.names = batch.names
@@ -226,7 +231,7 @@ class _RunningBatch:
 
     @property
     def accuracy(self) -> float:
-        """Mean validation accuracy of the latest evaluation, the first of which is at the first step."""
+        """Mean validation accuracy over the lanes at the latest evaluation."""
         return float(np.mean([lane.val_accuracy[-1] for lane in self._metrics]))
 
     @property
@@ -234,7 +239,7 @@ class _RunningBatch:
         return len(self._metrics[0].val_loss) if self._metrics else 0
 
     def advance(self, steps: int) -> int:
-        """Train up to so many steps further; returns the steps taken, summed over the lanes."""
+        """Train for up to `steps` more steps; return the steps taken, summed over the lanes."""
         began, step, done = time.monotonic(), self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
         chunk = Chunk(
@@ -245,10 +250,10 @@ class _RunningBatch:
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
-        self._lanes, *found = self._program.run(
+        self._lanes, *results = self._program.run(
             self._lanes, self._data, devices.replicate(chunk, self._placement)
         )
-        new, early = (devices.gather(one, len(self.names), self._placement) for one in found)
+        new, early = (devices.gather(result, len(self.names), self._placement) for result in results)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
         if self.is_over:
             self._metrics = [
@@ -261,20 +266,20 @@ class _RunningBatch:
         return len(self.names) * (self._step - step)
 
     def batch(self) -> LaneBatch:
-        """A copy on the host."""
+        """Copy the batch to the host."""
         return LaneBatch(self.names, self._gathered(), self._step, self._metrics, self._seconds)
 
     def outcomes(self) -> dict[Any, Outcome]:
-        """Outcomes of its lanes, by name."""
+        """Return the outcomes of its lanes, by name."""
         return {
             name: self._outcome(lane, metrics)
             for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
         }
 
     def _gathered(self) -> list[Lane]:
-        """The lanes on the host, unpacked."""
+        """Copy the lanes to the host and unpack them."""
         lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return [self._packing.unpack(*one) for one in zip(lanes, self._pack_specs, strict=True)]
+        return [self._packing.unpack(*pair) for pair in zip(lanes, self._pack_specs, strict=True)]
 
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
@@ -284,14 +289,14 @@ class _RunningBatch:
 
 
 def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
-    """Return the lanes that can train with the first: those with its program key, then others.
+    """Return the lanes that can train with the first: those with its program key come before others.
 
-    Others fill the batch, which then packs only the layers that all of its lanes pack. That is faster than
-    one more batch.
+    Others fill up the batch. It then packs only the layers that all of its lanes pack, which is still faster
+    than another batch.
     """
     first = program_keys[pending[0]]
-    able = [name for name in pending if program_keys[name].method == first.method]
-    return sorted(able, key=lambda name: program_keys[name] != first)
+    same_method = [name for name in pending if program_keys[name].method == first.method]
+    return sorted(same_method, key=lambda name: program_keys[name] != first)
 
 
 def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -308,8 +313,8 @@ def _snapshot(outcomes: Mapping[Any, Outcome], running: _RunningBatch) -> Snapsh
     return Snapshot(dict(outcomes), running.batch())
 
 
-def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[Metrics]:
-    new = [Metrics(*(values[:count] for values in lane)) for lane in found]
+def _extended(metrics: list[Metrics], results: list[Metrics], count: int) -> list[Metrics]:
+    new = [Metrics(*(values[:count] for values in lane)) for lane in results]
     if not metrics:
         return new
     return [
@@ -320,9 +325,9 @@ def _extended(metrics: list[Metrics], found: list[Metrics], count: int) -> list[
 
 def _require_finite(names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: np.ndarray) -> None:
     for name, lane in zip(names, metrics, strict=True):
-        bad = np.flatnonzero(~np.isfinite(lane.val_loss))
-        if bad.size:
+        diverged = np.flatnonzero(~np.isfinite(lane.val_loss))
+        if diverged.size:
             raise LtrError(
-                f"{name}: the loss is no longer finite at step {evaluate_at[bad[0]]}; "
+                f"{name}: the loss is no longer finite at step {evaluate_at[diverged[0]]}; "
                 "lower optimizer.learning_rate"
             )

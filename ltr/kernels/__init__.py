@@ -1,7 +1,7 @@
-"""Sparse training on the CPU: products that cost what their weights weigh, in C++ behind `jax.ffi`.
+"""Sparse training on the CPU: products whose cost is proportional to the kept weights, in C++ by `jax.ffi`.
 
-They are built with the package where there is a C++ compiler, and are optional at run time: without
-them everything trains as it does on an accelerator, by masked dense products.
+They are built with the package if there is a C++ compiler, and are optional at run time. Without them lanes
+train by masked dense products, as on an accelerator.
 """
 
 from ltr.kernels.library import instruction_set

@@ -1,4 +1,4 @@
-"""The compiled library: found, loaded and made known to XLA, once."""
+"""Compiled library: loaded and registered with XLA, once."""
 
 import ctypes
 import functools
@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 
 LIBRARY = Path(__file__).with_name("products.so")
-"""Where `hatch_build.py` puts it."""
+"""Path of the library, to which `hatch_build.py` writes it."""
 
 HANDLERS = (
     *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose"),
@@ -19,9 +19,9 @@ HANDLERS = (
 
 @functools.cache
 def instruction_set() -> str | None:
-    """What the kernels use of this processor; None if they are not built, or of another version.
+    """Register the kernels with XLA, and return the vector instructions that they use.
 
-    That is, another version of ltr, or of the interface of jaxlib.
+    None if they are not built, or built for another version of ltr or of jaxlib's interface.
     """
     try:
         library = ctypes.CDLL(str(LIBRARY))

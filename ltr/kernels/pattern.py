@@ -1,4 +1,4 @@
-"""Which weights of a kernel exist, as the sparse products read it, and the weights beside it."""
+"""Sparsity patterns of kernels in the format of the sparse products, and sparse kernels."""
 
 from typing import Any, NamedTuple
 
@@ -9,17 +9,17 @@ Array = jax.Array | np.ndarray
 
 
 class SparsityPattern(NamedTuple):
-    """The connections of a kernel [in, out], by output and by input; int32 arrays.
+    """Kept weights (connections) of a kernel [in, out], by output and by input; int32 arrays.
 
-    Weights are kept in the order of their outputs, and in that of their inputs for each. Arrays of
-    `capacity` may be longer than there are connections: what is beyond is zero, and takes no part.
+    Connections are ordered by output, then by input, as in a compressed sparse column matrix. Arrays of
+    length `capacity` are padded with zeros, which take no part in products.
 
     Attributes:
-        starts: [out + 1], where each output's connections start; the last is how many there are.
-        inputs: [capacity], of each connection.
-        by_input: [in + 1], where each input's connections start, in the order of inputs.
-        outputs: [capacity], of each connection, in that order.
-        places: [capacity], which connection each of them is in the order of outputs.
+        starts: [out + 1], index of the first connection of each output; the last entry is their number.
+        inputs: [capacity], input of each connection.
+        by_input: [in + 1], index of the first connection of each input in the order by input.
+        outputs: [capacity], output of each connection in the order by input.
+        places: [capacity], for each connection in the order by input, its index in the order by output.
     """
 
     starts: Array
@@ -30,20 +30,20 @@ class SparsityPattern(NamedTuple):
 
 
 class SparseKernel(NamedTuple):
-    """A sparse kernel: the float32 values [capacity] of its connections, and which those are."""
+    """A sparse kernel: float32 values [capacity] of its connections, and their pattern."""
 
     values: Any
     pattern: SparsityPattern
 
 
 def pattern(kept: np.ndarray, capacity: int) -> SparsityPattern:
-    """The pattern of a mask, boolean [in, out]; ValueError if it keeps more than `capacity` weights."""
+    """Return the pattern of a mask, boolean [in, out]; ValueError if it keeps more than `capacity`."""
     count = int(np.count_nonzero(kept))
     if count > capacity:
-        raise ValueError(f"{count} connections in room for {capacity}")
+        raise ValueError(f"{count} connections exceed the capacity of {capacity}")
     _, inputs = np.nonzero(kept.T)
     _, outputs = np.nonzero(kept)
-    places = np.argsort(inputs, kind="stable")  # by input, and by output for each
+    places = np.argsort(inputs, kind="stable")  # by input, then by output
 
     def starts(counts: np.ndarray) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

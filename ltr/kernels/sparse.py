@@ -1,4 +1,4 @@
-"""Layers with a sparse kernel, and their gradients, through the library."""
+"""Layers with a sparse kernel, and their gradients, computed by the library."""
 
 import math
 from functools import partial
@@ -13,15 +13,17 @@ from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern
 from ltr.kernels.pixels import Pixels
 
 _BY_UNIT = {1: (0,), 2: (1, 0), 4: (1, 2, 3, 0)}
-"""How arrays of so many dimensions lie in memory, slowest first, as the library reads and writes them: a
-batch [batch, units] unit by unit, images [batch, height, width, channels] pixel by pixel."""
+"""Number of dimensions -> memory layout that the library uses, slowest axis first.
+
+A batch [batch, units] lies unit by unit, images [batch, height, width, channels] pixel by pixel.
+"""
 
 
 @jax.custom_vjp
 def dense(x: jax.Array | Pixels, kernel: SparseKernel, bias: jax.Array) -> jax.Array:
-    """Multiplies x [batch, in] by a sparse kernel [in, out] and adds bias [out] -> [batch, out]; float32.
+    """Multiply x [batch, in] by a sparse kernel [in, out] and add bias [out] -> [batch, out]; float32.
 
-    Its gradients are those of the values and not of a pruned weight, nor of pixels.
+    Gradients are those of x, of the kernel's values and of bias. Pruned weights and `Pixels` have none.
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
@@ -39,31 +41,32 @@ def _dense_forward(x: jax.Array | Pixels, kernel: SparseKernel, bias: jax.Array)
 
 
 def _dense_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, SparseKernel, jax.Array]:
-    """Two calls, so that the gradient of x, where nobody asks for it, is not computed."""
+    """Return the gradients, by two calls: XLA drops that of x if it is not used."""
     x, (values, pattern), bias = saved
-    connections, of_x = (pattern.starts, pattern.inputs), None
+    by_output, input_gradient = (pattern.starts, pattern.inputs), None
     if isinstance(x, Pixels):
         pixels = x.words, x.mean, x.std
-        found = _call("ltr_of_weights_pixels", (values, bias), *pixels, gradient, *connections)
+        weights = _call("ltr_of_weights_pixels", (values, bias), *pixels, gradient, *by_output)
     else:
         by_input = pattern.by_input, pattern.outputs, pattern.places
-        of_x = _call("ltr_of_inputs", x, gradient, values, *by_input)
-        found = _call("ltr_of_weights", (values, bias), x, gradient, *connections)
-    return of_x, SparseKernel(found[0], NO_GRADIENT), found[1]
+        input_gradient = _call("ltr_of_inputs", x, gradient, values, *by_input)
+        weights = _call("ltr_of_weights", (values, bias), x, gradient, *by_output)
+    return input_gradient, SparseKernel(weights[0], NO_GRADIENT), weights[1]
 
 
 dense.defvjp(_dense_forward, _dense_backward)
 
 NO_GRADIENT: Any = SparsityPattern(*[None] * len(SparsityPattern._fields))  # type: ignore[arg-type]
+"""Gradient of a pattern, which has none."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def conv(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: int) -> jax.Array:
-    """Convolves x [batch, height, width, in] with a sparse kernel [odd, odd, in, out], square; float32.
+    """Convolve x [batch, height, width, in] with a sparse kernel [size, size, in, out] and add bias [out].
 
-    Adds bias [out]. Zero padding that keeps the size, of which every `stride`-th row and column is computed:
-    -> [batch, ceil(height / stride), ceil(width / stride), out]. The kernel's pattern is that of
-    [odd x odd x in, out].
+    All are float32; the size is odd. Zero padding keeps the shape; every `stride`-th row and column is
+    computed: -> [batch, ceil(height / stride), ceil(width / stride), out]. The kernel's pattern is that of a
+    matrix [size x size x in, out].
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
@@ -83,9 +86,9 @@ def _conv_forward(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: i
 def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Array, SparseKernel, jax.Array]:
     x, (values, pattern), bias = saved
     taps, by_input = _taps(x, pattern, stride), (pattern.by_input, pattern.outputs, pattern.places)
-    of_x = _call("ltr_of_images", x, gradient, values, *by_input, **taps)
-    found = _call("ltr_of_kernel", (values, bias), x, gradient, pattern.starts, pattern.inputs, **taps)
-    return of_x, SparseKernel(found[0], NO_GRADIENT), found[1]
+    input_gradient = _call("ltr_of_images", x, gradient, values, *by_input, **taps)
+    weights = _call("ltr_of_kernel", (values, bias), x, gradient, pattern.starts, pattern.inputs, **taps)
+    return input_gradient, SparseKernel(weights[0], NO_GRADIENT), weights[1]
 
 
 conv.defvjp(_conv_forward, _conv_backward)
@@ -97,7 +100,7 @@ def _taps(x: jax.Array, pattern: SparsityPattern, stride: int) -> dict[str, int]
 
 @jax.custom_vjp
 def by_unit(x: jax.Array) -> jax.Array:
-    """Lays x [batch, units], float32, out unit by unit in memory, for `dense`: faster than XLA does."""
+    """Copy x, float32 [batch, units], to a memory layout unit by unit for `dense`, faster than XLA does."""
     return _transpose(x).T
 
 
@@ -105,14 +108,14 @@ by_unit.defvjp(lambda x: (by_unit(x), None), lambda _, gradient: (_transpose(gra
 
 
 def _transpose(x: jax.Array) -> jax.Array:
-    instruction_set()  # which makes the library known
+    instruction_set()  # registers the library
     shape = jax.ShapeDtypeStruct(x.shape[::-1], jnp.float32)
     return jax.ffi.ffi_call("ltr_transpose", shape, vmap_method="sequential")(x)
 
 
 def _call(name: str, results: Any, *operands: Array, **attributes: int) -> Any:
-    """Results are shaped like `results`; lanes side by side are called for one after the other."""
-    instruction_set()  # which makes the library known
+    """Call a function of the library; results have the shapes of `results`. Under `vmap` it is sequential."""
+    instruction_set()  # registers the library
     call = jax.ffi.ffi_call(
         name,
         jax.tree.map(lambda like: jax.ShapeDtypeStruct(like.shape, like.dtype), results),

@@ -1,4 +1,4 @@
-"""Random words in order, faster than XLA's CPU backend sorts them."""
+"""Sorting of random words, faster than by XLA's CPU backend."""
 
 import jax
 from jax import lax
@@ -7,7 +7,7 @@ from ltr.kernels.library import instruction_set
 
 
 def sort(words: jax.Array) -> jax.Array:
-    """Words, uint32 [count], in ascending order; on an accelerator, or without the library, by XLA."""
+    """Sort words, uint32 [count], in ascending order; on an accelerator, or without the library, by XLA."""
     if instruction_set() is None:
         return lax.sort(words)
     return lax.platform_dependent(words, cpu=_sorted, default=lax.sort)

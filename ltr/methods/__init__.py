@@ -1,1 +1,1 @@
-"""Methods: how the lanes of an arm train, each a step on a lane that knows nothing of the loop."""
+"""Methods: ways to train the lanes of an arm, each a pure step on a lane."""

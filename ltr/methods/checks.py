@@ -8,7 +8,7 @@ from ltr.registry import load
 
 
 def check(experiment: Experiment, times: Schedule) -> None:
-    """ConfigError for a method that does not fit the rest."""
+    """Raise ConfigError if a method does not fit the rest of the experiment."""
     pruning = experiment.pruning
     if experiment.early_bird and (pruning.criterion, pruning.sign) != ("magnitude", "any"):
         raise ConfigError("early_bird=true: needs pruning.criterion=magnitude and pruning.sign=any")

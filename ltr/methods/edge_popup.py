@@ -14,14 +14,14 @@ from ltr.models.kernel_shape import KernelShape
 
 
 def build(context: MethodContext) -> Method:
-    """In every step the weights of largest |score| are used, in each layer as many as the mask keeps.
+    """Use the weights of largest |score| in every step, in each layer as many as the mask keeps.
 
-    The gradient of a |score| is that of the loss with respect to its weight, times the weight.
+    The gradient of a |score| is the gradient of the loss with respect to its weight, times the weight.
     """
 
     def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
-        chosen, sizes = choose(lane, params)
-        return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), sizes)
+        chosen, magnitudes = choose(lane, params)
+        return jax.tree.map(scores.straight_through, jax.tree.map(jnp.float32, chosen), magnitudes)
 
     def network(lane: Lane) -> tuple[Any, Any]:
         return scores.network(choose(lane, lane.params)[0], lane)
@@ -29,21 +29,21 @@ def build(context: MethodContext) -> Method:
     return Method(partial(begin, context.model.kernels), scores.step(context, gate), network, no_notes)
 
 
-def begin(kernels: Any, of: MethodInput) -> tuple[Any, Any]:
-    """Scores drawn evenly from -1/sqrt(fan_in) to 1/sqrt(fan_in), as the authors' code does.
+def begin(kernels: Any, inputs: MethodInput) -> tuple[Any, Any]:
+    """Draw scores uniformly from -1/sqrt(fan_in) to 1/sqrt(fan_in), as the authors' code does.
 
     `kernels`: see `ltr.models.model.Model`.
     """
-    generator = np.random.default_rng(np.asarray(jax.random.key_data(of.key)))
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(inputs.key)))
 
     def drawn(kept: np.ndarray, weight: np.ndarray, kernel: KernelShape) -> np.ndarray:
         bound = 1 / np.sqrt(kernel.fan_in)
         return generator.uniform(-bound, bound, weight.shape).astype(np.float32)
 
-    return scores.begin(of, drawn, kernels)
+    return scores.begin(inputs, drawn, kernels)
 
 
 def choose(lane: Lane, params: Any) -> tuple[Any, Any]:
-    """The mask of the weights that a lane with these scores uses, and the |score| of each."""
-    sizes = jax.tree.map(jnp.abs, masks.where(lane.mask, params))
-    return scores.highest(lane.mask, sizes, tie_key(lane, "edge-popup")), sizes
+    """Return the mask of the weights that a lane with these scores uses, and the |score| of each weight."""
+    magnitudes = jax.tree.map(jnp.abs, masks.where(lane.mask, params))
+    return scores.highest(lane.mask, magnitudes, tie_key(lane, "edge-popup")), magnitudes

@@ -1,4 +1,4 @@
-"""What a way to train is to the rest of ltr: pure functions on one lane, and what they share."""
+"""Interface of methods: pure functions on one lane, and the helpers that they share."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,23 +16,23 @@ from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
 
 Array = jax.Array | np.ndarray
-"""An array on a device, or on its way there or back."""
+"""Array on a device or on the host."""
 
 
 class Lane(NamedTuple):
-    """One training under way.
+    """State of one training.
 
     Attributes:
-        params: float32, what the optimizer moves, in the shape of weights and biases; of packed kernels
-            the kept weights alone.
-        opt_state: the optimizer's state.
-        mask: the connections of the subnetwork (see `ltr.core.masks`); None of kernels that are packed.
-        key: uint32 [2], the key data of what is random in it: data order, augmentation, dropout.
-        loss: float32, the sum of the batches' mean losses since the last evaluation.
-        method_state: whatever else its method carries from step to step.
-        best_val_loss: float32, the least validation loss so far.
-        best_params: float32, like the weights of its network, those that had it.
-        patterns: the connections of each packed kernel, by the name of its layer (see `ltr.models.packed`).
+        params: float32, updated by the optimizer, in the shape of weights and biases; for packed kernels only
+            the kept weights.
+        opt_state: state of the optimizer.
+        mask: mask of the subnetwork (see `ltr.core.masks`); None for packed kernels.
+        key: uint32 [2], key data of everything random in it: data order, augmentation, dropout.
+        loss: float32, sum of the mean losses of the batches since the last evaluation.
+        method_state: other state of its method.
+        best_val_loss: float32, lowest validation loss so far.
+        best_params: float32, weights of its network at the lowest validation loss.
+        patterns: sparsity pattern of each packed kernel, by the name of its layer (see `ltr.models.packed`).
     """
 
     params: Any
@@ -47,12 +47,13 @@ class Lane(NamedTuple):
 
 
 class MethodInput(NamedTuple):
-    """What a method makes a lane of: NumPy arrays.
+    """Input from which a method makes a lane; NumPy arrays.
 
     Attributes:
-        mask, weights: the subnetwork that the arm starts from.
-        key: for what is drawn.
-        target: how many weights the next round keeps (see `ltr.pruning.targets`), None of no next.
+        mask, weights: subnetwork that the arm starts from.
+        key: for random draws.
+        target: number of weights that the next round keeps (see `ltr.pruning.targets`); None if there is no
+            next round.
     """
 
     mask: Any
@@ -62,18 +63,18 @@ class MethodInput(NamedTuple):
 
 
 Step = Callable[[Lane, Images, jax.Array, jax.Array], tuple[Lane, jax.Array]]
-"""Lane, a batch as a network takes it, int32 labels, int32 step -> the lane after it, and the mean loss."""
+"""Lane, batch of inputs, int32 labels, int32 step -> the lane after the step, and the mean loss."""
 
 
 class Method(NamedTuple):
-    """A way to train.
+    """A method of training.
 
     Attributes:
-        begin: beginning -> a lane's `params` and `method_state`, NumPy arrays.
-        step: a step of the training.
-        network: lane -> the mask and the weights of the network that it stands for.
-        notes: a lane at its end, on the host -> the columns that its entry of the registry declares.
-        packs: whether it trains packed lanes too: it asks nothing of weights that are not kept.
+        begin: input -> `params` and `method_state` of a lane, NumPy arrays.
+        step: step of the training.
+        network: lane -> mask and weights of its network.
+        notes: lane on the host after its training -> columns that the method's registry entry declares.
+        packs: whether it can train packed lanes, because it never reads pruned weights.
     """
 
     begin: Callable[[MethodInput], tuple[Any, Any]]
@@ -84,12 +85,14 @@ class Method(NamedTuple):
 
 
 class MethodContext(NamedTuple):
-    """What methods are made of.
+    """Context from which methods are built.
 
     Attributes:
-        steps: of the dense training.
+        model: network.
+        optimizer: optimizer.
+        steps: steps of the dense training.
         steps_per_epoch: see `ltr.core.schedule.Schedule`.
-        pruning: how a round is pruned.
+        pruning: configuration of pruning.
     """
 
     model: Model
@@ -102,7 +105,10 @@ class MethodContext(NamedTuple):
 def loss_of(
     model: Model, lane: Lane, images: Images, labels: jax.Array, step: jax.Array
 ) -> Callable[[Any], tuple[jax.Array, Any]]:
-    """Weights -> the batch's mean cross-entropy, and the statistics after it; dropout by lane and step."""
+    """Return a function: weights -> mean cross-entropy of a batch, and the running statistics after it.
+
+    Dropout is drawn from the lane's key and the step.
+    """
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
     def loss(params: Any) -> tuple[jax.Array, Any]:
@@ -113,20 +119,20 @@ def loss_of(
 
 
 def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
-    """Return the key that draws which of a lane's equal scores are kept."""
+    """Return the key that breaks ties among the scores of a lane."""
     return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
 
 
 def apply_update(
     optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0
 ) -> Lane:
-    """The lane after a step of the optimizer, `multiple` times as long as its learning rate has it."""
+    """Return the lane after a step of the optimizer, with `multiple` times its learning rate."""
     direction, opt_state = optimizer.direction.update(gradients, lane.opt_state, lane.params)
     rate = multiple * optimizer.learning_rate(step)
-    params = jax.tree.map(lambda weight, along: weight - rate * along, lane.params, direction)
+    params = jax.tree.map(lambda weight, delta: weight - rate * delta, lane.params, direction)
     return lane._replace(params=params, opt_state=opt_state)
 
 
 def no_notes(lane: Lane) -> dict[str, Any]:
-    """Nothing."""
+    """Return no columns."""
     return {}

@@ -1,4 +1,4 @@
-"""Methods of training, by name and without JAX; the code of each is in a module of its own."""
+"""Registry of the methods of training; importable without JAX. Each method's code has its own module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ class Note(NamedTuple):
     """A column that a method adds to the results table; null for lanes that other methods train.
 
     Attributes:
-        name: of the column.
-        type: of its values.
-        doc: one line on what they are, with the unit.
+        name: name of the column.
+        type: type of its values.
+        doc: one line that describes them, with the unit.
     """
 
     name: str
@@ -23,16 +23,17 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodEntry(Entry):
-    """A method of training; its code: `ltr.methods.method.MethodContext` -> `Method`.
+    """A method of training. Its code: `ltr.methods.method.MethodContext` -> `Method`.
 
     Attributes:
-        trains_scores: whether scores decide which of the weights are used, and the weights stay as they are.
-        reads_inputs: whether it has to know which dimensions of kernels are inputs.
-        needs: knobs of an arm without which the method has no meaning, and their values.
-        all_gradients: "module:function" of steps (an array) and the steps of the dense training that says in
-            which of them the gradients of all weights are computed; empty if in none.
-        check: "module:function" that is called with the name of the arm, and the steps of the dense and of
-            later trainings, and raises ConfigError if the method would do nothing; imports no JAX.
+        trains_scores: whether it trains scores, which choose among weights that stay fixed.
+        reads_inputs: whether it needs to know which dimensions of kernels are inputs.
+        needs: knobs of an arm, with the values that the method requires.
+        all_gradients: "module:function": steps (an array), steps of the dense training -> whether a step
+            computes the gradients of all weights; empty if none does.
+        check: "module:function" that is called with the name of the arm, the steps of the dense training, and
+            the first and last step of later trainings. It raises ConfigError if the method would do nothing,
+            and imports no JAX.
         notes: columns that it adds to the results table.
     """
 
@@ -54,7 +55,7 @@ _ALL_INITIAL = {
     "noise": 0.0,
     "pruned": "frozen",
 }
-"""An arm that starts from all of the initial weights."""
+"""Knobs of an arm that starts from all initial weights."""
 
 METHODS: Registry[MethodEntry] = Registry(
     "arm.NAME.method",
@@ -76,7 +77,7 @@ METHODS: Registry[MethodEntry] = Registry(
         ),
         MethodEntry(
             name="supermask",
-            doc="Trains the odds with which each of the frozen initial weights is used.",
+            doc="Trains the probability that each frozen initial weight is used.",
             paper="Zhou et al., 2019",
             code="ltr.methods.supermask:build",
             trains_scores=True,
@@ -84,7 +85,7 @@ METHODS: Registry[MethodEntry] = Registry(
         ),
         MethodEntry(
             name="edge_popup",
-            doc="Trains scores, by which the best of the frozen initial weights are used.",
+            doc="Trains a score for each frozen initial weight; those of the highest scores are used.",
             paper="Ramanujan et al., 2020",
             code="ltr.methods.edge_popup:build",
             trains_scores=True,
@@ -100,7 +101,7 @@ WATCHED: Registry[MethodEntry] = Registry(
     [
         MethodEntry(
             name="early_bird",
-            doc="Trains weights, and looks when the next mask could have been drawn.",
+            doc="Trains weights, and notes when the next mask could have been drawn.",
             paper="You et al., 2020",
             code="ltr.methods.early_bird:build",
             notes=(
@@ -113,9 +114,9 @@ WATCHED: Registry[MethodEntry] = Registry(
         ),
     ],
 )
-"""Methods of the ticket that a run asks for by a knob of its own; they train like `WEIGHTS_ALONE`."""
+"""Methods of the ticket that have their own knob; they train like `WEIGHTS_ALONE`."""
 
 
 def method(name: str) -> MethodEntry:
-    """Return the method, watched or not; ConfigError if there is none."""
+    """Return the method of that name, watched or not; ConfigError if there is none."""
     return WATCHED[name] if name in WATCHED else METHODS[name]

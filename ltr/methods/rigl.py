@@ -16,24 +16,26 @@ from ltr.models.model import with_statistics
 from ltr.pruning import compiled, ties
 
 FRACTION = 0.3
-"""Fraction of a layer's connections that a move at step 0 drops; later ones less, along a cosine to 0."""
+"""Fraction of a layer's connections that are dropped at step 0; it decays to 0 along a cosine."""
 
 
 def build(context: MethodContext) -> Method:
-    """Trains the weights; now and then connections of small weight give way to those of large gradient.
+    """Train the weights, and regularly replace connections of small weight by those of large gradient.
 
-    Every layer keeps its density: the smallest |weight| are dropped, and as many are grown of the largest
-    |gradient| among all that are not kept, those just dropped included, so that any density leaves
-    enough to choose from. What is new has weight and moments zero; what comes back keeps them. In the
-    step of a move the optimizer does not move.
+    Every layer keeps its density. Connections of smallest |weight| are dropped. As many of largest |gradient|
+    are grown among all connections that are not kept. These include the ones just dropped, so that there are
+    enough to choose from at any density. A new connection has zero weight and zero optimizer moments; one
+    that is dropped and grown again at once keeps both. In a step that moves connections the optimizer does
+    not step.
 
-    As algorithm 1 of the paper, connections move in each step t with t mod `EVERY` = 0 and t < `UNTIL` of
-    the training, step 0 included: initial weights of small magnitude give way at once. So does the authors'
-    TensorFlow code (`SparseSETOptimizerBase`). A PyTorch version in wide use (rigl-torch) counts steps
-    from 1, and first moves after `EVERY` steps. Both grow among all that are not kept, as here. The
-    authors add noise of deviation 1e-5 to |weight|; here equal weights and gradients alone are drawn by lot.
+    As in algorithm 1 of the paper, connections move in each step t with t mod `EVERY` = 0 and t < `UNTIL` of
+    the training. That includes step 0, which replaces initial weights of small magnitude. The authors'
+    TensorFlow code (`SparseSETOptimizerBase`) does the same. A widely used PyTorch version (rigl-torch)
+    counts steps from 1 and first moves connections after `EVERY` steps. Both grow among all that are not
+    kept, as here. The authors add noise of standard deviation 1e-5 to |weight|; here only ties are broken at
+    random.
     """
-    last = rigl_schedule.UNTIL * context.steps
+    end = rigl_schedule.UNTIL * context.steps
 
     def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
         loss = loss_of(context.model, lane, images, labels, step)
@@ -43,9 +45,9 @@ def build(context: MethodContext) -> Method:
             return apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
 
         def move() -> Lane:
-            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * step / last))
-            draws = (tie_key(lane, purpose, step) for purpose in ("drop", "grow"))
-            mask = moved_mask(lane.mask, lane.params, gradients, fraction, *draws)
+            fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * step / end))
+            keys = (tie_key(lane, purpose, step) for purpose in ("drop", "grow"))
+            mask = moved_mask(lane.mask, lane.params, gradients, fraction, *keys)
             return with_mask(context.optimizer.direction, lane, mask)
 
         after = lax.cond(rigl_schedule.is_move(step, context.steps), move, train)
@@ -57,25 +59,25 @@ def build(context: MethodContext) -> Method:
 def moved_mask(
     mask: Any, params: Any, gradients: Any, fraction: jax.Array, drop: jax.Array, grow: jax.Array
 ) -> Any:
-    """The mask with `fraction` of each layer's connections, rounded down, dropped and as many grown.
+    """Return the mask after dropping and growing floor(`fraction` x connections) in each layer.
 
-    The keys `drop` and `grow` draw among equal weights and equal gradients.
+    The keys `drop` and `grow` break ties among equal weights and equal gradients.
     """
 
-    def layer(kept: Any, weight: jax.Array, gradient: jax.Array, dropped: Any, grown: Any) -> Any:
+    def layer(kept: Any, weight: jax.Array, gradient: jax.Array, drop_key: Any, grow_key: Any) -> Any:
         if kept is None:
             return None
         count = kept.sum()
-        going = jnp.int32(fraction * count)
-        staying = compiled.keep_highest(jnp.abs(weight), kept, count - going, dropped)
-        return staying | compiled.keep_highest(jnp.abs(gradient), ~staying, going, grown)
+        num_moved = jnp.int32(fraction * count)
+        remaining = compiled.keep_highest(jnp.abs(weight), kept, count - num_moved, drop_key)
+        return remaining | compiled.keep_highest(jnp.abs(gradient), ~remaining, num_moved, grow_key)
 
-    draws = (ties.of_layers(key, mask) for key in (drop, grow))
-    return masks.tree_map(layer, mask, params, gradients, *draws)
+    keys = (ties.of_layers(key, mask) for key in (drop, grow))
+    return masks.tree_map(layer, mask, params, gradients, *keys)
 
 
 def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) -> Lane:
-    """The lane with another mask; weights and moments that it prunes are zero."""
+    """Return the lane with another mask, and with zero weights and moments where it prunes."""
     everywhere = masks.tree_map(
         lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
     )

@@ -1,7 +1,7 @@
-"""What trainings of scores share: weights stay as they are, and a score decides which of them are used.
+"""Training of scores: weights stay fixed, and their scores decide which of them the network uses.
 
-Their lanes have scores in the place of prunable kernels in `params`; the weights that these stand for
-are in `method_state`, as "weights".
+In these lanes `params` holds scores in place of prunable kernels. The weights of these kernels are in
+`method_state["weights"]`.
 """
 
 from collections.abc import Callable
@@ -18,26 +18,31 @@ from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 
 
-def begin(of: MethodInput, draw: Callable[..., Any], *trees: Any) -> tuple[Any, Any]:
-    """The beginning of a lane: a layer's mask, its weights and what `trees` have of it -> its scores."""
+def begin(inputs: MethodInput, draw: Callable[..., Any], *trees: Any) -> tuple[Any, Any]:
+    """Return `params` and `method_state` of a lane.
+
+    Args:
+        inputs: the subnetwork that the arm starts from.
+        draw: mask and weights of a layer, and its leaves of `trees` -> its scores.
+        trees: further pytrees like the mask.
+    """
     params = masks.tree_map(
         lambda kept, weight, *others: weight if kept is None else draw(kept, weight, *others),
-        of.mask,
-        of.weights,
+        inputs.mask,
+        inputs.weights,
         *trees,
     )
-    return params, {"weights": masks.where(of.mask, of.weights)}
+    return params, {"weights": masks.where(inputs.mask, inputs.weights)}
 
 
 def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
-    """A step on the scores of a lane.
+    """Return a training step on the scores of a lane.
 
-    Every weight is multiplied by its gate, which is 0 or 1, and whose gradient with respect to the
-    score is not (a straight-through estimator). Nothing but the scores moves, apart from running
-    statistics.
+    Every weight is multiplied by its gate, 0 or 1. A straight-through estimator gives the gate a gradient
+    with respect to its score. Only scores and running statistics change.
 
     Args:
-        context: see `ltr.methods.MethodContext`.
+        context: network and optimizer.
         gate: lane, its params, int32 step -> float32 gates, like the mask.
         multiple: see `apply_update`.
     """
@@ -50,12 +55,12 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
         (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
-        of_scores = masks.tree_map(
+        score_gradients = masks.tree_map(
             lambda kept, gradient: jnp.zeros_like(gradient) if kept is None else gradient,
             lane.mask,
             gradients,
         )
-        after = apply_update(context.optimizer, lane, of_scores, step, multiple)
+        after = apply_update(context.optimizer, lane, score_gradients, step, multiple)
         params = masks.tree_map(
             lambda kept, new, old: old if kept is None else new, lane.mask, after.params, lane.params
         )
@@ -68,19 +73,19 @@ def _gated(kept: Any, param: jax.Array, gate: jax.Array, weight: jax.Array) -> j
     return param if kept is None else gate * weight
 
 
-def straight_through(value: jax.Array, as_if: jax.Array) -> jax.Array:
-    """Exactly `value`, with the gradient of `as_if`."""
-    return value + (as_if - lax.stop_gradient(as_if))
+def straight_through(value: jax.Array, surrogate: jax.Array) -> jax.Array:
+    """Return exactly `value`, with the gradient of `surrogate` (a straight-through estimator)."""
+    return value + (surrogate - lax.stop_gradient(surrogate))
 
 
 def highest(mask: Any, scores: Any, key: jax.Array) -> Any:
-    """The mask of the highest scores, in each layer as many as `mask` keeps; `key` draws among equal ones."""
+    """Return the mask of the highest scores, in each layer as many as `mask` keeps; `key` breaks ties."""
     everywhere = jax.tree.map(jnp.ones_like, mask)
     return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask), key)
 
 
 def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
-    """The lane's weights under a mask."""
+    """Return the mask, and the lane's weights with zeros where it is False."""
     weights = masks.tree_map(
         lambda kept, param, weight: param if kept is None else weight,
         mask,

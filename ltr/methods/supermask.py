@@ -1,4 +1,4 @@
-"""Supermasks: a subnetwork of untrained weights, found by training its odds (Zhou et al., 2019)."""
+"""Supermasks: a subnetwork of untrained weights, found by training probabilities (Zhou et al., 2019)."""
 
 from typing import Any
 
@@ -11,48 +11,47 @@ from ltr.methods import scores
 from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes
 
 MULTIPLE = 50.0
-"""Scores are log-odds, of the order of 1 where weights are of the order of 0.02: so much longer are steps."""
+"""Factor of the learning rate: scores are log-odds of order 1, while weights are of order 0.02."""
 
 CERTAIN = 30.0
-"""Log-odds of what is always used."""
+"""Log-odds of weights that are always used."""
 
 
 def build(context: MethodContext) -> Method:
-    """In every step each weight is used or not by a coin of odds exp(score), drawn anew.
+    """Draw in every step which weights are used, each with probability sigmoid(score).
 
-    The gradient passes through the coin to its probability. What is evaluated is one more draw, the
-    same every time. So the density is what training makes it; the mask that the lane starts from says
-    with which odds it begins.
+    The gradient passes through the draw to the probability. Evaluation uses one more draw, the same every
+    time. Training therefore decides the density; the mask of the start only sets the first probabilities.
     """
 
     def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
-        odds = masks.where(lane.mask, params)
-        coins = jax.tree.map(jnp.float32, toss(lane, odds, "step", step))
-        return jax.tree.map(scores.straight_through, coins, jax.tree.map(jax.nn.sigmoid, odds))
+        log_odds = masks.where(lane.mask, params)
+        gates = jax.tree.map(jnp.float32, draw_mask(lane, log_odds, "step", step))
+        return jax.tree.map(scores.straight_through, gates, jax.tree.map(jax.nn.sigmoid, log_odds))
 
     def network(lane: Lane) -> tuple[Any, Any]:
-        return scores.network(toss(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
+        return scores.network(draw_mask(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
     return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes)
 
 
-def begin(of: MethodInput) -> tuple[Any, Any]:
-    """Scores of the odds that a connection of its layer is in the mask; a whole layer stays whole."""
+def begin(inputs: MethodInput) -> tuple[Any, Any]:
+    """Return scores that are the log-odds of their layer's density; dense layers stay dense."""
 
-    def alike(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def constant(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
         return np.full_like(weight, CERTAIN if kept.all() else np.log(odds))
 
-    params, method_state = scores.begin(of, alike)
-    return params, method_state | {"key": np.asarray(jax.random.key_data(of.key))}
+    params, method_state = scores.begin(inputs, constant)
+    return params, method_state | {"key": np.asarray(jax.random.key_data(inputs.key))}
 
 
-def toss(lane: Lane, odds: Any, purpose: str, *indices: jax.Array) -> Any:
-    """A mask drawn with these log-odds, by the lane's own key and the purpose."""
+def draw_mask(lane: Lane, log_odds: Any, purpose: str, *indices: jax.Array) -> Any:
+    """Draw a mask with these log-odds from the lane's key, the purpose and indices."""
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.method_state["key"])), purpose, *indices)
-    layers, structure = jax.tree.flatten(odds)
-    coins = [
-        jax.random.bernoulli(jax.random.fold_in(key, place), jax.nn.sigmoid(score))
-        for place, score in enumerate(layers)
+    layers, structure = jax.tree.flatten(log_odds)
+    drawn = [
+        jax.random.bernoulli(jax.random.fold_in(key, index), jax.nn.sigmoid(score))
+        for index, score in enumerate(layers)
     ]
-    return jax.tree.unflatten(structure, coins)
+    return jax.tree.unflatten(structure, drawn)

@@ -1,4 +1,4 @@
-"""Training the weights of a subnetwork, as everybody does."""
+"""Default method: trains the weights of a subnetwork."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from ltr.models.model import with_statistics
 
 
 def build(context: MethodContext) -> Method:
-    """The optimizer moves the weights that the mask keeps.
+    """Train the weights that the mask keeps.
 
-    The gradients are masked, so weights and moments of pruned connections stay exactly zero.
+    Gradients are masked, so pruned weights and their optimizer moments stay exactly zero.
     """
 
     def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
@@ -25,11 +25,11 @@ def build(context: MethodContext) -> Method:
     return Method(begin, step, network, no_notes, packs=True)
 
 
-def begin(of: MethodInput) -> tuple[Any, Any]:
-    """The arm's weights, and nothing else."""
-    return of.weights, ()
+def begin(inputs: MethodInput) -> tuple[Any, Any]:
+    """Return the arm's weights, and no method state."""
+    return inputs.weights, ()
 
 
 def network(lane: Lane) -> tuple[Any, Any]:
-    """What is trained is the network itself."""
+    """Return the mask and weights of the lane, which are the network itself."""
     return lane.mask, lane.params

@@ -1,1 +1,1 @@
-"""Networks, by the name that `model=...` takes."""
+"""Networks that `model=...` names, and their layers."""

@@ -15,7 +15,7 @@ from ltr.models.registry import INITIALIZERS
 class ConvNet(nn.Module):
     """Blocks of two 3x3 convolutions and a 2x2 max pooling, then dense layers, then the output.
 
-    `dropout` of what goes into each of the dense layers and the output.
+    Dropout applies to the inputs of each dense layer and of the output.
     """
 
     blocks: tuple[int, ...]
@@ -57,7 +57,7 @@ def conv6(config: Config, image_shape: tuple[int, int, int], classes: int) -> Mo
 def _conv_net(
     config: Config, blocks: tuple[int, ...], image_shape: tuple[int, int, int], classes: int
 ) -> Model:
-    """ConfigError for images too small to be pooled once a block."""
+    """Return a network of convolutional blocks with these channels, all widths scaled by `config.width`."""
     net = ConvNet(
         tuple(scaled(channels, config.width) for channels in blocks),
         tuple(scaled(width, config.width) for width in (256, 256)),

@@ -9,20 +9,20 @@ from jax import lax
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 _IMAGES = 4
-"""Images of which the CPU computes a kernel's gradient at once: few enough to stay in a core's cache."""
+"""Images per step of the CPU's kernel gradient, so that they stay in a core's cache."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """Convolves x [batch, height, width, in], kernel [odd, odd, in, out].
+    """Convolve x [batch, height, width, in] with a kernel [odd, odd, in, out].
 
-    Zero padding that keeps the size, of which every `stride`-th row and column is computed:
+    Zero padding keeps the size; every `stride`-th row and column is computed:
     -> [batch, ceil(height / stride), ceil(width / stride), out].
 
-    Autodiff writes the gradients as convolutions in layouts that XLA's CPU backend runs naively once
-    their operands come from outside a loop (jax issue 12868: 100 times slower in a scan). Here the one
-    of x is a plain channels-last convolution and, on the CPU, the one of the kernel a sum of matrix
-    products: the same values, up to the order of summation.
+    Autodiff writes the gradients as convolutions in layouts that XLA's CPU backend runs naively if their
+    operands come from outside a loop (jax issue 12868: 100 times slower in a scan). Here the gradient of x is
+    a plain channels-last convolution. On the CPU the gradient of the kernel is a sum of matrix products. The
+    values are the same, up to the order of summation.
     """
     return _convolve(x, kernel, stride)
 
@@ -34,11 +34,14 @@ def _forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, t
 def _backward(
     stride: int, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    of_x = _of_x(stride, *saved, gradient)
-    of_kernel = lax.platform_dependent(
-        *saved, gradient, cpu=partial(_of_kernel, stride), default=partial(_of_kernel_by_autodiff, stride)
+    input_gradient = _input_gradient(stride, *saved, gradient)
+    kernel_gradient = lax.platform_dependent(
+        *saved,
+        gradient,
+        cpu=partial(_kernel_gradient, stride),
+        default=partial(_kernel_gradient_by_autodiff, stride),
     )
-    return of_x, of_kernel
+    return input_gradient, kernel_gradient
 
 
 conv.defvjp(_forward, _backward)
@@ -49,44 +52,46 @@ def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     return lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
 
 
-def _of_x(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
-    """The gradient, spread out by the stride, convolved with the kernel turned round."""
+def _input_gradient(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Convolve the gradient, dilated by the stride, with the flipped kernel."""
     sizes = zip(_halves(kernel), x.shape[1:3], _spans(gradient, stride), strict=True)
     padding = [(half, half + size - span) for half, size, span in sizes]
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
+    flipped = kernel[::-1, ::-1].swapaxes(2, 3)
     return lax.conv_general_dilated(
-        gradient, turned, (1, 1), padding, lhs_dilation=(stride, stride), dimension_numbers=_LAYOUT
+        gradient, flipped, (1, 1), padding, lhs_dilation=(stride, stride), dimension_numbers=_LAYOUT
     )
 
 
-def _of_kernel(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
-    """For each place in the kernel, the pixels that it saw times the gradient of what it made of them."""
+def _kernel_gradient(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Sum over the images, for each tap of the kernel, the outer products of its inputs and the gradient."""
     padding = [(0, 0), *((half, half) for half in _halves(kernel)), (0, 0)]
     height, width = _spans(gradient, stride)
 
     def add(total: jax.Array, images: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         x, gradient = jnp.pad(images[0], padding), _pixels(images[1])
 
-        def at(row: int, column: int) -> jax.Array:
-            seen = _pixels(x[:, row : row + height : stride, column : column + width : stride])
-            return lax.dot_general(seen, gradient, (((0,), (0,)), ((), ())))
+        def tap(row: int, column: int) -> jax.Array:
+            inputs = _pixels(x[:, row : row + height : stride, column : column + width : stride])
+            return lax.dot_general(inputs, gradient, (((0,), (0,)), ((), ())))
 
         rows, columns, *_ = kernel.shape
-        num_positions = [[at(row, column) for column in range(columns)] for row in range(rows)]
-        return total + jnp.stack([jnp.stack(row) for row in num_positions]), None
+        taps = [[tap(row, column) for column in range(columns)] for row in range(rows)]
+        return total + jnp.stack([jnp.stack(row) for row in taps]), None
 
     count = next(count for count in range(_IMAGES, 0, -1) if len(x) % count == 0)
     batches = [array.reshape(-1, count, *array.shape[1:]) for array in (x, gradient)]
     return lax.scan(add, jnp.zeros_like(kernel), tuple(batches))[0]
 
 
-def _of_kernel_by_autodiff(stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array) -> jax.Array:
-    """What an accelerator's compiler knows by sight."""
+def _kernel_gradient_by_autodiff(
+    stride: int, x: jax.Array, kernel: jax.Array, gradient: jax.Array
+) -> jax.Array:
+    """Differentiate the convolution by autodiff, which compilers for accelerators recognise."""
     return jax.vjp(lambda kernel: _convolve(x, kernel, stride), kernel)[1](gradient)[0]
 
 
 def _pixels(x: jax.Array) -> jax.Array:
-    """[batch, height, width, channels] -> [pixels, channels]."""
+    """Reshape [batch, height, width, channels] to [pixels, channels]."""
     return x.reshape(-1, x.shape[-1])
 
 
@@ -95,5 +100,5 @@ def _halves(kernel: jax.Array) -> list[int]:
 
 
 def _spans(gradient: jax.Array, stride: int) -> list[int]:
-    """The rows and columns of x from the first that the stride computes to the last."""
+    """Return the rows and columns of x from the first to the last that the stride computes."""
     return [1 + (size - 1) * stride for size in gradient.shape[1:3]]

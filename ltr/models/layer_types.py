@@ -1,8 +1,9 @@
-"""Layer types: which parameters are pruned, and which of `pruning.rates` each follows.
+"""Layer types: which parameters are pruned, and by which of `pruning.rates`.
 
-The default prunes the kernels of layers: of Flax's own dense layers, convolutions and attention, and of all
-others that name them so. What else there is, is trained and left whole: biases, normalisation, embeddings,
-positions, class tokens. A network with another rule hands a function of its own to `from_linen`.
+By default every parameter named `kernel` with two or more dimensions is pruned: the kernels of Flax's dense
+layers, convolutions and attention, and of other layers that use this name. All other parameters are trained
+but never pruned: biases, normalisation, embeddings, positions, class tokens. A network with another rule
+passes its own function to `from_linen`.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 from ltr.models.layers import Conv
 
 LAYER_TYPES = ("conv", "dense", "output", "shortcut")
-"""The layer types, each pruned at its own rate."""
+"""Layer types; each has its own prune rate."""
 
 CONVOLUTIONS = (Conv, nn.Conv, nn.ConvLocal, nn.ConvTranspose)
 
@@ -44,13 +45,13 @@ def kernel_roles(layer: nn.Module, ndim: int) -> str:
 
 
 class Parameter(NamedTuple):
-    """A parameter, as far as its layer type depends on it.
+    """Properties of a parameter that decide its layer type.
 
     Attributes:
-        path: names of the modules that it is in, and its own, as in ("block_1", "mlp", "Dense_0", "kernel").
+        path: names of its modules and its own, as in ("block_1", "mlp", "Dense_0", "kernel").
         shape: its shape.
-        layer: the module that owns it, if the network calls that and it holds a kernel.
-        is_last: whether it is the kernel that the network uses last.
+        layer: module that owns it; None if the network does not call that module, or if it has no kernel.
+        is_last: whether it belongs to the layer with a kernel that the network calls last.
     """
 
     path: tuple[str, ...]
@@ -60,22 +61,22 @@ class Parameter(NamedTuple):
 
 
 LayerType = Callable[[Parameter], str | None]
-"""Parameter -> its layer type, one of `LAYER_TYPES`; None of a parameter that is never pruned."""
+"""Parameter -> its layer type, one of `LAYER_TYPES`; None for a parameter that is never pruned."""
 
 
-def by_module(of: Parameter) -> str | None:
-    """Return `output` of the last kernel, `conv` of other convolutions, `dense` of what else has a kernel.
+def by_module(parameter: Parameter) -> str | None:
+    """Return `output` for the last kernel, `conv` for other convolutions, `dense` for all other kernels.
 
     The kernel of a layer has two or more dimensions. Attention has four: three [features, heads, head size],
     one [heads, head size, features].
     """
-    if of.path[-1] != "kernel" or len(of.shape) < 2:
+    if parameter.path[-1] != "kernel" or len(parameter.shape) < 2:
         return None
-    if of.is_last:
+    if parameter.is_last:
         return "output"
-    return "conv" if isinstance(of.layer, CONVOLUTIONS) else "dense"
+    return "conv" if isinstance(parameter.layer, CONVOLUTIONS) else "dense"
 
 
-def by_module_or_shortcut(of: Parameter) -> str | None:
-    """Return `shortcut` of the kernels of layers of that name, and for the others as `by_module`."""
-    return "shortcut" if of.path[-2:] == ("shortcut", "kernel") else by_module(of)
+def by_module_or_shortcut(parameter: Parameter) -> str | None:
+    """Return `shortcut` for kernels of layers named so, and the result of `by_module` for all others."""
+    return "shortcut" if parameter.path[-2:] == ("shortcut", "kernel") else by_module(parameter)

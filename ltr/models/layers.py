@@ -1,4 +1,4 @@
-"""The layers that networks share."""
+"""Layers that networks share."""
 
 from functools import partial, reduce
 from typing import Any
@@ -19,16 +19,17 @@ KAIMING = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 Dense = partial(nn.Dense, kernel_init=GLOROT)
-"""Dense layer of Flax: x [..., in] -> [..., features], of each token where there are tokens.
+"""Dense layer of Flax: x [..., in] -> [..., features], applied to each token if there are tokens.
 
-Images go through `flatten` first.
+Images must go through `flatten` first.
 """
 
 
 class Conv(nn.Module):
     """Convolution: x [batch, height, width, in] -> [batch, ceil(height / stride), ..., features].
 
-    `use_bias=False` where batch normalisation follows, whose shift takes its place.
+    Zero padding keeps the size before striding. Use `use_bias=False` before batch normalisation, whose shift
+    replaces the bias.
     """
 
     features: int
@@ -44,16 +45,16 @@ class Conv(nn.Module):
         return y + self.param("bias", nn.initializers.zeros_init(), shape[-1:]) if self.use_bias else y
 
     def products(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return, for an input of `shape`, the products of an image that a weight of each tap is in.
+        """Return how many products of an image a weight of each tap takes part in: int64 [size, size, 1, 1].
 
-        A tap takes part where it falls on the image, not on the padding: int64 [size, size, 1, 1].
+        Positions at which the tap falls on padding do not count. `shape` is that of the input.
         """
         rows, columns = (_taps_inside(length, self.size, self.stride) for length in shape[1:3])
         return np.multiply.outer(rows, columns)[..., None, None]
 
 
 def _taps_inside(length: int, size: int, stride: int) -> np.ndarray:
-    """Return how often each of the `size` taps of a row falls on its `length` pixels: int64 [size]."""
+    """Return how often each of the `size` taps in a row falls on one of `length` pixels: int64 [size]."""
     pixels = np.arange(0, length, stride)[:, None] + np.arange(size) - size // 2
     return np.count_nonzero((pixels >= 0) & (pixels < length), axis=0)
 
@@ -63,30 +64,30 @@ BatchNorm = partial(nn.BatchNorm, momentum=0.9)
 
 
 def flatten(x: Images) -> Any:
-    """Lay each example out in a row, as a dense layer takes it: x [batch, ...] -> [batch, features]."""
+    """Reshape x [batch, ...] to [batch, features], the input of a dense layer."""
     return x.reshape(x.shape[0], -1)
 
 
 def max_pool(x: jax.Array) -> jax.Array:
-    """2x2 max pooling, x [batch, height, width, channels]; an odd last row or column is dropped.
+    """Apply 2x2 max pooling to x [batch, height, width, channels]; an odd last row or column is dropped.
 
-    Its gradient goes to the largest of a square, to equal parts where several are.
+    The gradient goes to the largest pixel of each square, and in equal parts to several equal ones.
     """
     height, width = (size // 2 * 2 for size in x.shape[1:3])
     return _max_pool(x[:, :height, :width])
 
 
 def _largest(x: jax.Array) -> jax.Array:
-    """By strided slices, and its gradient by indices.
+    """Return the largest pixel of each square by strided slices; its gradient is computed by indices.
 
-    Where the batch lies innermost, as sparse kernels leave it, the CPU compiler lays whatever is
-    reshaped out anew: with reshapes a step of conv2 at a density of 0.1 took a third longer.
+    Sparse kernels leave the batch innermost in memory. There the CPU compiler copies every array that is
+    reshaped: with reshapes a step of conv2 at a density of 0.1 took a third longer.
     """
     return reduce(jnp.maximum, _corners(x))
 
 
 def _corners(x: jax.Array) -> list[jax.Array]:
-    """The four pixels of each square, each [batch, height / 2, width / 2, channels]."""
+    """Return the four pixels of each square, each [batch, height / 2, width / 2, channels]."""
     return [x[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
@@ -113,10 +114,10 @@ _max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def global_average_pool(x: jax.Array) -> jax.Array:
-    """Each channel's mean over the image: x [batch, height, width, channels] -> [batch, channels]."""
+    """Average each channel over the image: x [batch, height, width, channels] -> [batch, channels]."""
     return x.mean((1, 2))
 
 
-def scaled(width: int, by: float) -> int:
-    """Units or channels of a layer, a multiple of what the paper has, at least 1."""
-    return max(1, round(width * by))
+def scaled(width: int, factor: float) -> int:
+    """Return the units or channels of a layer: `factor` times those of the paper, rounded, at least 1."""
+    return max(1, round(width * factor))

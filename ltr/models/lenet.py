@@ -13,7 +13,7 @@ from ltr.models.registry import INITIALIZERS
 
 
 class LeNet(nn.Module):
-    """Hidden ReLU layers of the given widths, each with dropout, and an output layer."""
+    """Hidden ReLU layers of the given widths, each followed by dropout, and an output layer."""
 
     hidden: tuple[int, ...]
     classes: int

@@ -1,4 +1,4 @@
-"""What a network is to the rest of ltr: pure functions, and what may be pruned."""
+"""Interface of networks: pure functions on a pytree of parameters, and the layer types of these."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,28 +22,30 @@ STATISTICS = "batch_stats"
 class Model(NamedTuple):
     """A network as pure functions on a pytree of float32 parameters.
 
-    The running statistics of batch normalisation are parameters too, beside the scale and bias of
-    their layer: they are saved, rewound and kept per lane with the weights. No gradient moves them;
-    training replaces them.
+    The running statistics of batch normalisation are parameters too, next to the scale and bias of their
+    layer. They are saved, rewound and kept per lane like the weights. They have no gradient; each training
+    step replaces them.
 
     Attributes:
         init: key -> parameters.
-        apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes].
-        train: parameters, images, key (of dropout) -> logits, and the statistics after this batch,
-            for `with_statistics`. Both take the patterns of packed kernels, too (see `ltr.models.packed`),
-            which by default are none.
-        statistics: parameters, images, key (of dropout) -> the statistics of this batch alone, for
-            `with_statistics`; None of a network without running statistics.
-        layer_types: like the parameters; the type of a prunable kernel, one of `LAYER_TYPES`, None elsewhere.
-        num_positions: like the layer types; at how many positions of an image a kernel is used, None of
-            one that cannot train packed (see `ltr.models.packed`).
-        uses: like the layer types; of how many products of an image, forward, each weight is a factor:
-            int64 that broadcasts to the kernel, [height, width, 1, 1] of a convolution, [1, 1] of a dense
-            layer. Taps that fall on padding count for nothing.
-        kernels: like the layer types; the `KernelShape` of a kernel: which of its dimensions are inputs.
-        first: the name of the layer that is used first; no one asks for the gradient of its inputs.
-        input_layer: name of the dense layer that alone reads the images, if there is one and they have one
-            channel. Where it is packed, it may read them as `ltr.kernels.Pixels`.
+        apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes]. A
+            further argument, by default empty, gives the patterns of packed kernels (see
+            `ltr.models.packed`).
+        train: parameters, images, key of dropout -> logits, and the running statistics after this batch for
+            `with_statistics`. It takes patterns like `apply`.
+        statistics: parameters, images, key of dropout -> statistics of this batch alone, for
+            `with_statistics`; None if the network has no running statistics.
+        layer_types: like the parameters: layer type of each prunable kernel, one of `LAYER_TYPES`, None
+            elsewhere.
+        num_positions: like the layer types: positions of an image at which each kernel is used; None for a
+            kernel that cannot train packed (see `ltr.models.packed`).
+        uses: like the layer types: number of products of an image, in the forward pass, that each weight
+            takes part in. Taps that fall on padding do not count. An int64 array that broadcasts to the
+            kernel: [height, width, 1, 1] for a convolution, [1, 1] for a dense layer.
+        kernels: like the layer types: the `KernelShape` of each kernel, with the roles of its dimensions.
+        first: name of the layer that is called first; it needs no gradient of its inputs.
+        input_layer: name of the dense layer that alone reads the images, if there is one and images have one
+            channel. When packed it may read them as `ltr.kernels.Pixels`.
     """
 
     init: Callable[[jax.Array], Any]
@@ -59,7 +61,7 @@ class Model(NamedTuple):
 
 
 def with_statistics(params: Any, statistics: Any) -> Any:
-    """The parameters with these statistics in place of theirs."""
+    """Return the parameters with their running statistics replaced."""
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
 
@@ -69,19 +71,23 @@ def from_linen(
     input_layer: str | None = None,
     layer_type: LayerType = by_module,
 ) -> Model:
-    """A `Model` of a Linen module that is called with images and whether it trains.
+    """Return the `Model` of a Linen module whose arguments are images and `train`.
 
     Args:
-        module: of any layers; `nn.Dense` and those of `ltr.models.layers` can train packed.
-        image_shape: [height, width, channels].
-        input_layer: the dense layer that alone is given the images, where there is one.
-        layer_type: which parameters are pruned, and at which rate (see `ltr.models.layer_types`).
+        module: module of any layers; `nn.Dense` and `ltr.models.layers.Conv` can train packed.
+        image_shape: (height, width, channels).
+        input_layer: name of the dense layer that alone reads the images, if there is one.
+        layer_type: rule for which parameters are pruned, and at which rate (see `ltr.models.layer_types`).
+
+    Raises:
+        ValueError: if another layer than `input_layer` reads the images first, or if `layer_type` gives a
+            type that does not exist, or a type to a parameter that is not a kernel.
     """
 
     def collections(key: jax.Array) -> Any:
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
-    moving = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
+    running = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
 
     def init(key: jax.Array) -> Any:
         drawn = collections(key)
@@ -90,7 +96,7 @@ def from_linen(
     def variables(params: Any) -> dict[str, Any]:
         split: dict[str, Any] = {"params": {}, STATISTICS: {}}
         for path, leaf in flatten_dict(params).items():
-            split[STATISTICS if path in moving else "params"][path] = leaf
+            split[STATISTICS if path in running else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
     def apply(params: Any, images: Images, patterns: Patterns = NO_PATTERNS) -> jax.Array:
@@ -101,29 +107,29 @@ def from_linen(
         params: Any, images: Images, key: jax.Array, patterns: Patterns = NO_PATTERNS
     ) -> tuple[jax.Array, Any]:
         with sparse_products(patterns):
-            logits, moved = module.apply(
+            logits, updated = module.apply(
                 variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
             )
-        return logits, moved.get(STATISTICS, {})
+        return logits, updated.get(STATISTICS, {})
 
     def statistics(params: Any, images: Images, key: jax.Array) -> Any:
-        """Return what a batch adds to statistics of zero, over the share that it is taken in with."""
-        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in moving}
-        _, added = train(with_statistics(params, unflatten_dict(zero)), images, key)
-        taken = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(added).items()}
-        return unflatten_dict(taken)
+        """Return the statistics of a batch: the update of zero statistics, divided by 1 - momentum."""
+        zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in running}
+        _, updated = train(with_statistics(params, unflatten_dict(zero)), images, key)
+        batch = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(updated).items()}
+        return unflatten_dict(batch)
 
     shapes = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
     used, momenta = uses(collections), _momenta(collections)
-    layer_types = {path: _kind(path, leaf, used, layer_type) for path, leaf in shapes.items()}
-    head, *_ = used
-    if input_layer and (head != (input_layer,) or used[head].num_positions is None):
-        raise ValueError(f"input_layer={input_layer}: it is {'/'.join(head)} that is given the images")
+    layer_types = {path: _layer_type(path, leaf, used, layer_type) for path, leaf in shapes.items()}
+    first, *_ = used
+    if input_layer and (first != (input_layer,) or used[first].num_positions is None):
+        raise ValueError(f"input_layer={input_layer}: {'/'.join(first)} reads the images")
 
     def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
-        """Like the parameters: a value of the use and the shape of each prunable kernel."""
+        """Map the use and the shape of each prunable kernel to a value, in a tree like the parameters."""
         return unflatten_dict(
-            {path: kind and value(used[path[:-1]], shapes[path]) for path, kind in layer_types.items()}
+            {path: name and value(used[path[:-1]], shapes[path]) for path, name in layer_types.items()}
         )
 
     def kernel_shape(path: Path) -> KernelShape:
@@ -135,48 +141,51 @@ def from_linen(
         init,
         apply,
         train,
-        statistics if moving else None,
+        statistics if running else None,
         unflatten_dict(layer_types),
-        of_kernels(_places),
+        of_kernels(_num_positions),
         of_kernels(_products),
-        unflatten_dict({path: kind and kernel_shape(path) for path, kind in layer_types.items()}),
-        "/".join(head),
+        unflatten_dict({path: name and kernel_shape(path) for path, name in layer_types.items()}),
+        "/".join(first),
         input_layer if image_shape[-1] == 1 else None,
     )
 
 
-def _kind(path: Path, leaf: Any, used: Mapping[Path, Use], layer_type: LayerType) -> str | None:
-    """The layer type of a parameter; ValueError for one that there is not, or of what is no kernel."""
+def _layer_type(path: Path, leaf: Any, used: Mapping[Path, Use], rule: LayerType) -> str | None:
+    """Return the layer type of a parameter by a rule; ValueError if it is unknown or not of a kernel."""
     *owner, name = path
     use, last = used.get(tuple(owner)), [*used][-1]
-    kind = layer_type(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
-    if kind is not None and (kind not in LAYER_TYPES or name != "kernel" or use is None):
+    layer_type = rule(Parameter(path, leaf.shape, use and use.layer, tuple(owner) == last))
+    if layer_type is not None and (layer_type not in LAYER_TYPES or name != "kernel" or use is None):
         raise ValueError(
-            f"{'/'.join(path)}: layer type {kind}; must be one of {LAYER_TYPES} for the kernel of a layer "
-            "that the network calls, and None for any other parameter"
+            f"{'/'.join(path)}: layer type {layer_type}; must be one of {LAYER_TYPES} for the kernel of a "
+            "layer that the network calls, and None for any other parameter"
         )
-    return kind
+    return layer_type
 
 
-def _places(use: Use, kernel: Any) -> int | None:
-    """None of a kernel that several layers hold together, as in `nn.scan`: it cannot be packed."""
+def _num_positions(use: Use, kernel: Any) -> int | None:
+    """Return the positions at which a kernel is used; None if several layers stack theirs, as in `nn.scan`.
+
+    Such a kernel cannot be packed.
+    """
     return use.num_positions if use.products.ndim == len(kernel.shape) else None
 
 
 def _products(use: Use, kernel: Any) -> np.ndarray:
-    """With as many dimensions as the kernel."""
+    """Return the products with as many dimensions as the kernel."""
     return use.products.reshape((1,) * (len(kernel.shape) - use.products.ndim) + use.products.shape)
 
 
 def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
-    """Return, by the path of each batch normalisation, what share of its statistics outlives a batch."""
-    found = {}
+    """Return the momentum of each batch normalisation, by its path."""
+    momenta = {}
 
-    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+    def record(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         if isinstance(context.module, nn.BatchNorm):
-            found[context.module.path] = context.module.momentum
+            momenta[context.module.path] = context.module.momentum
         return call(*args, **kwargs)
 
-    with nn.intercept_methods(note):
-        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
-    return found
+    with nn.intercept_methods(record):
+        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a new function, so that JAX traces it
+    return momenta

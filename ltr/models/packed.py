@@ -1,7 +1,8 @@
-"""Packed kernels: how a network computes with the weights of a kernel that are kept, and no others.
+"""Packed kernels: lets a network compute with only the kept weights of a kernel.
 
-The layers themselves know nothing of it. A layer that `patterns` names holds the values of its kept weights
-in place of its kernel, and its call is intercepted: the sparse products of `ltr.kernels` answer it.
+A layer that `patterns` names holds the vector of its kept weights in place of its kernel. Its call is
+intercepted, and the sparse products of `ltr.kernels` compute the result. The layers' own code is unaware of
+it.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,26 +18,30 @@ from ltr.kernels import Pixels, SparseKernel, SparsityPattern
 from ltr.models.layers import Conv
 
 Patterns = Mapping[str, SparsityPattern]
-"""The connections of packed kernels, by the name of their layer."""
+"""Sparsity pattern of each packed kernel, by the name of its layer."""
 
 NO_PATTERNS: Patterns = {}
 """No kernel is packed."""
 
 
 def has_sparse_products(layer: nn.Module) -> bool:
-    """Return whether a layer can compute with a packed kernel: `nn.Dense` in float32, and `Conv`."""
+    """Return whether a layer can use a packed kernel: `nn.Dense` in float32, and `Conv`."""
     if type(layer) is nn.Dense:
         return layer.dtype is None and layer.dot_general is None and layer.dot_general_cls is None
     return type(layer) is Conv
 
 
 def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContextManager[None]:
-    """Within it, the layers that `patterns` names compute with packed kernels, in one pass of a network.
+    """Return a context in which the layers that `patterns` names compute with packed kernels.
 
-    `by_unit`: whether its inputs lie in memory unit by unit, as a packed dense layer leaves its results.
+    It is for one pass through a network.
+
+    Args:
+        patterns: sparsity patterns by the names of layers.
+        by_unit: whether the inputs lie in memory unit by unit, as a packed dense layer leaves its results.
     """
 
-    def answer(
+    def intercept(
         call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
     ) -> Any:
         nonlocal by_unit
@@ -49,11 +54,11 @@ def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContex
         by_unit = isinstance(layer, nn.Dense)
         return result
 
-    return nn.intercept_methods(answer)
+    return nn.intercept_methods(intercept)
 
 
 def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:
-    """Return the result of a layer that `has_sparse_products`; x lies in memory by unit, or by example."""
+    """Return the result of a packed layer; `is_by_unit`: whether x lies in memory unit by unit."""
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):

@@ -1,4 +1,4 @@
-"""Networks and initialisers, by name, without JAX; the code of each is in a module of its own."""
+"""Registry of networks and initialisers; importable without JAX. Each family's code has its own module."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,9 +22,9 @@ class Network(Entry):
     Its code: configuration, image shape [height, width, channels], classes (and options) -> `Model`.
 
     Attributes:
-        title: name as papers write it, at `model.width=1`.
-        min_size: least height and width of an image, which its layers halve to one.
-        takes_dropout: whether it has a place for dropout.
+        title: name in papers, at `model.width=1`.
+        min_size: smallest height and width of an image, so that the pooling layers can halve it.
+        takes_dropout: whether it has dropout layers.
     """
 
     title: str
@@ -32,9 +32,9 @@ class Network(Entry):
     takes_dropout: bool = False
 
     def check(self, config: Config, image_shape: tuple[int, int, int]) -> None:
-        """ConfigError if the network does not fit images [height, width, channels], or has no dropout."""
+        """Raise ConfigError if images (height, width, channels) are too small, or dropout has no effect."""
         if config.dropout and not self.takes_dropout:
-            raise ConfigError(f"model.dropout={config.dropout}: {self.name} has none; must be 0")
+            raise ConfigError(f"model.dropout={config.dropout}: must be 0; {self.name} has no dropout")
         if min(image_shape[:2]) < self.min_size:
             raise ConfigError(
                 f"model.name={self.name}: needs images of at least {self.min_size}x{self.min_size}, "
@@ -47,7 +47,10 @@ class WideResNetOptions:
     """Options of a wide residual network."""
 
     blocks: Annotated[
-        int, Field(ge=1, description="residual blocks in each of the three groups, of 6 blocks + 4 layers")
+        int,
+        Field(
+            ge=1, description="residual blocks in each of three groups; the network has 6 x blocks + 4 layers"
+        ),
     ] = 4
 
 
@@ -56,13 +59,13 @@ class ViTOptions:
     """Options of a vision transformer."""
 
     patch: Annotated[
-        int, Field(ge=1, description="rows and columns of a patch; must divide those of images")
+        int, Field(ge=1, description="height and width of a patch in pixels; must divide those of images")
     ] = 4
-    depth: Annotated[int, Field(ge=1, description="blocks")] = 12
+    depth: Annotated[int, Field(ge=1, description="number of blocks")] = 12
     heads: Annotated[int, Field(ge=1, description="attention heads, of 64 features each at width 1")] = 3
     pool: Annotated[
         Literal["token", "mean"],
-        Field(description="what the output reads: a class token, or the mean of all"),
+        Field(description="input of the output layer: a class token, or the mean of all tokens"),
     ] = "token"
 
 
@@ -149,7 +152,7 @@ NETWORKS: Registry[Network] = Registry(
         ),
         Network(
             name="vit_tiny",
-            doc="Vision transformer of 12 blocks of attention, 192 features wide, of patches of 4x4.",
+            doc="Vision transformer of 12 attention blocks, 192 features and 4x4 patches.",
             paper="Dosovitskiy et al., 2021",
             code="ltr.models.vit:vit_tiny",
             title="ViT-Ti/4",
@@ -177,11 +180,11 @@ INITIALIZERS: Registry[Entry] = Registry(
         ),
     ],
 )
-"""Code: Flax initialiser, a Gaussian of mean 0 that is not truncated."""
+"""Code: Flax initialiser; a Gaussian of mean 0, not truncated."""
 
 
 def build(config: Config, image_shape: tuple[int, int, int], classes: int) -> "Model":
-    """Return the network for images [height, width, channels]; ConfigError if unknown or if it cannot fit."""
+    """Return the network for images (height, width, channels); ConfigError if unknown or unsuitable."""
     network = NETWORKS[config.name]
     network.check(config, image_shape)
     model: Model = network.call(config, image_shape, classes, options=config.options)
@@ -189,9 +192,9 @@ def build(config: Config, image_shape: tuple[int, int, int], classes: int) -> "M
 
 
 def title(config: Config) -> str:
-    """Return the network as papers write it, with the width and options that differ; its name if unknown."""
+    """Return a network's name in papers, with width and options that differ; `config.name` if unknown."""
     network = NETWORKS.get(config.name)
-    differing = [] if config.width == 1 else [f"width {config.width:g}"]
-    differing += [f"{name} {value}" for name, value in config.options.items()]
-    of_network = config.name if network is None else network.title
-    return f"{of_network} ({', '.join(differing)})" if differing else of_network
+    changes = [] if config.width == 1 else [f"width {config.width:g}"]
+    changes += [f"{name} {value}" for name, value in config.options.items()]
+    title = config.name if network is None else network.title
+    return f"{title} ({', '.join(changes)})" if changes else title

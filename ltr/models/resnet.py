@@ -14,9 +14,9 @@ from ltr.models.registry import INITIALIZERS
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, added to what came in.
+    """Residual block: two 3x3 convolutions, added to the input.
 
-    Where the shape changes, to a 1x1 convolution of what came in (option B of the paper).
+    If the shape changes, they are added to a 1x1 convolution of the input (option B of the paper).
     """
 
     channels: int
@@ -35,9 +35,9 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A 3x3 convolution, groups of residual blocks, global average pooling, the output.
+    """A 3x3 convolution, groups of residual blocks, global average pooling, and the output.
 
-    The stem has the channels of the first group; each further group starts by halving the image.
+    The first convolution has as many channels as the first group. Each further group first halves the image.
     """
 
     groups: tuple[int, ...]
@@ -70,7 +70,7 @@ def resnet18(config: Config, image_shape: tuple[int, int, int], classes: int) ->
 def _resnet(
     config: Config, groups: tuple[int, ...], blocks: int, image_shape: tuple[int, int, int], classes: int
 ) -> Model:
-    """ConfigError for dropout, and for images too small to be halved between groups."""
+    """Return a network of groups with these channels, scaled by `config.width`, of `blocks` blocks each."""
     channels = tuple(scaled(width, config.width) for width in groups)
     net = ResNet(channels, blocks, classes, INITIALIZERS[config.init].load())
     return from_linen(net, image_shape, layer_type=by_module_or_shortcut)

@@ -1,4 +1,4 @@
-"""Uses of kernels: by which layers, in which order, and in how many products of an example each weight is."""
+"""Uses of kernels: the layers that use them, in order, and the products that each weight takes part in."""
 
 import math
 from collections.abc import Callable
@@ -16,14 +16,14 @@ Path = tuple[str, ...]
 
 
 class Use(NamedTuple):
-    """What a network does with the kernel of a layer.
+    """Use of the kernel of a layer by a network.
 
     Attributes:
-        layer: a copy of the module.
-        num_positions: at how many positions of an example it is used: pixels of a convolution's result, or
-            tokens; None of a layer that has no sparse products (see `ltr.models.packed`).
-        products: of how many products of an example, forward, each weight is a factor: int64 that
-            broadcasts to the kernel.
+        layer: copy of the module.
+        num_positions: positions of an example at which it is used: pixels of a convolution's result, or
+            tokens; None for a layer that has no sparse products (see `ltr.models.packed`).
+        products: number of products of an example, in the forward pass, that each weight takes part in; an
+            int64 array that broadcasts to the kernel.
     """
 
     layer: nn.Module
@@ -32,12 +32,12 @@ class Use(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call of a layer; shapes and dtypes stand for arrays.
+    """A call of a layer, with `jax.ShapeDtypeStruct` in place of arrays.
 
     Attributes:
         layer: the module.
-        inputs: arguments, and those by keyword.
-        result: what it returns.
+        inputs: positional and keyword arguments.
+        result: result of the call.
     """
 
     layer: nn.Module
@@ -46,24 +46,25 @@ class _Call(NamedTuple):
 
 
 def uses(init: Callable[[jax.Array], Any]) -> dict[Path, Use]:
-    """Return the use of each kernel by the path of its layer, in the order in which they are first used.
+    """Return the use of each kernel, by the path of its layer, in the order of first use.
 
     Args:
-        init: key -> the variables of a network, drawn by running it on one example.
+        init: key -> variables of a network, initialised by running it on one example.
     """
     calls: dict[Path, list[_Call]] = {}
 
-    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+    def record(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result, layer = call(*args, **kwargs), context.module
         if context.method_name == "__call__" and layer.has_variable("params", "kernel"):
             shapes = jax.tree.map(_shape, ((args, kwargs), result))
-            before = [one for one in calls.get(layer.path, []) if one.layer is layer]  # else: traced anew
-            calls[layer.path] = [*before, _Call(layer, *shapes)]
+            # Flax may trace a layer again as a new module; only the calls of the last trace count.
+            earlier = [known for known in calls.get(layer.path, []) if known.layer is layer]
+            calls[layer.path] = [*earlier, _Call(layer, *shapes)]
         return result
 
-    with nn.intercept_methods(note):
-        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a function that is not traced yet
-    return {path: _together([_use(call) for call in found]) for path, found in calls.items()}
+    with nn.intercept_methods(record):
+        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a new function, so that JAX traces it
+    return {path: _combined([_use(call) for call in recorded]) for path, recorded in calls.items()}
 
 
 def _shape(x: Any) -> Any:
@@ -82,18 +83,19 @@ def _use(call: _Call) -> Use:
     return Use(layer, num_positions, products)
 
 
-def _together(of: list[Use]) -> Use:
-    """The use of a layer that is called several times."""
-    num_positions = [use.num_positions for use in of if use.num_positions is not None]
+def _combined(calls: list[Use]) -> Use:
+    """Return the use of a layer that is called several times."""
+    first, *others = calls
+    num_positions = [use.num_positions for use in calls if use.num_positions is not None]
     return Use(
-        of[0].layer,
+        first.layer,
         sum(num_positions) if num_positions else None,
-        sum((use.products for use in of[1:]), of[0].products),
+        sum((use.products for use in others), first.products),
     )
 
 
 def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> np.ndarray:
-    """Count the products of any linear layer: the gradient of the sum of its results, of inputs of ones."""
+    """Count the products of any linear layer: the gradient of the sum of its results for inputs of ones."""
 
     def filled(value: float, shapes: Any) -> Any:
         return jax.tree.map(
@@ -111,8 +113,8 @@ def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -
 
 
 def _narrowed(counts: np.ndarray) -> np.ndarray:
-    """One of each dimension along which all counts are equal."""
+    """Reduce each axis along which all counts are equal to length 1."""
     for axis in range(counts.ndim):
-        one = counts.take([0], axis)
-        counts = one if (counts == one).all() else counts
+        first = counts.take([0], axis)
+        counts = first if (counts == first).all() else counts
     return counts

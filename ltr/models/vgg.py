@@ -1,6 +1,6 @@
-"""The deep convolutional networks of Simonyan & Zisserman (2015), for small images.
+"""Deep convolutional networks of Simonyan & Zisserman (2015), for small images.
 
-With batch normalisation, and one layer in place of three at the end, as usual for CIFAR-10.
+As usual for CIFAR-10 they have batch normalisation, and one dense layer in place of three at the end.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from ltr.models.registry import INITIALIZERS
 
 
 class VGG(nn.Module):
-    """Blocks of 3x3 convolutions with 2x2 max pooling between, global average pooling, the output."""
+    """Blocks of 3x3 convolutions with 2x2 max pooling between, global average pooling, and the output."""
 
     blocks: tuple[tuple[int, ...], ...]
     classes: int
@@ -45,7 +45,7 @@ def vgg19(config: Config, image_shape: tuple[int, int, int], classes: int) -> Mo
 
 
 def _vgg(config: Config, depths: tuple[int, ...], image_shape: tuple[int, int, int], classes: int) -> Model:
-    """ConfigError for dropout, and for images too small to be pooled between blocks."""
+    """Return a network with these numbers of convolutions in its blocks, scaled by `config.width`."""
     channels = (scaled(width, config.width) for width in (64, 128, 256, 512, 512))
     blocks = tuple((width,) * depth for width, depth in zip(channels, depths, strict=True))
     return from_linen(VGG(blocks, classes, INITIALIZERS[config.init].load()), image_shape)

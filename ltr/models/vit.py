@@ -1,4 +1,4 @@
-"""Small vision transformers (Dosovitskiy et al., 2021), of Flax's own layers."""
+"""Small vision transformers (Dosovitskiy et al., 2021), built from Flax's own layers."""
 
 from functools import partial
 from typing import Any
@@ -17,11 +17,11 @@ HEAD_SIZE = 64
 """Features of an attention head, at `model.width=1`."""
 
 MLP_RATIO = 4
-"""Hidden units of a block for each of its features."""
+"""Hidden units of a block per feature."""
 
 
 class Block(nn.Module):
-    """Self-attention and a perceptron of one hidden layer: each normalises its input and adds to it."""
+    """Self-attention and a perceptron of one hidden layer, each on the normalised input and added to it."""
 
     heads: int
     dropout: float
@@ -43,8 +43,8 @@ class Block(nn.Module):
 class ViT(nn.Module):
     """Square patches as tokens, learned positions, blocks, normalisation, and the output.
 
-    The output reads a class token (`pool="token"`) or the mean of all tokens (`pool="mean"`), of which there
-    is then none for the class.
+    The output reads a class token (`pool="token"`), or the mean of all tokens without a class token
+    (`pool="mean"`).
     """
 
     patch: int
@@ -74,7 +74,7 @@ class ViT(nn.Module):
 def patches(images: jax.Array, size: int) -> jax.Array:
     """Cut images [batch, height, width, channels] into patches [batch, patches, size * size * channels].
 
-    A dense layer of these is the convolution of stride `size` of the paper.
+    A dense layer on these equals the paper's convolution of stride `size`.
     """
     batch, height, width, channels = images.shape
     rows, columns = height // size, width // size
@@ -83,9 +83,9 @@ def patches(images: jax.Array, size: int) -> jax.Array:
 
 
 def vit_tiny(config: Config, image_shape: tuple[int, int, int], classes: int, options: ViTOptions) -> Model:
-    """ViT-Ti/4 (its width, depth and heads by Touvron et al., 2021): 5,319,552 weights on CIFAR-10.
+    """ViT-Ti/4 (width, depth and heads from Touvron et al., 2021): 5,319,552 weights on CIFAR-10.
 
-    ConfigError if images are no multiple of a patch.
+    ConfigError if the height or width of images is not a multiple of the patch size.
     """
     if any(size % options.patch for size in image_shape[:2]):
         raise ConfigError(

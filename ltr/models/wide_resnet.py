@@ -1,4 +1,4 @@
-"""Wide residual networks of Zagoruyko & Komodakis (2016)."""
+"""Wide residual networks (Zagoruyko & Komodakis, 2016)."""
 
 from functools import partial
 from typing import Any
@@ -13,13 +13,14 @@ from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS, WideResNetOptions
 
 STEM = 16
-"""Channels of the first convolution, whatever the width."""
+"""Channels of the first convolution, at any width."""
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, each after normalisation and ReLU, added to what came in; dropout between.
+    """Pre-activated residual block: two 3x3 convolutions with dropout between, added to the input.
 
-    Where the shape changes, added to a 1x1 convolution of what came in, normalised.
+    Each convolution follows normalisation and ReLU. If the shape changes, they are added to a 1x1 convolution
+    of the normalised input.
     """
 
     channels: int
@@ -40,7 +41,7 @@ class Block(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """A 3x3 convolution, groups of pre-activated blocks, global average pooling, the output."""
+    """A 3x3 convolution, groups of pre-activated blocks, global average pooling, and the output."""
 
     groups: tuple[int, ...]
     blocks: int

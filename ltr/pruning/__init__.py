@@ -1,1 +1,1 @@
-"""Pruning: a criterion scores the weights, a target says how many stay, a selection keeps the highest."""
+"""Pruning: a criterion scores weights, a target sets how many to keep, a selection keeps the highest."""

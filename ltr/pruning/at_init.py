@@ -1,7 +1,7 @@
-"""Pruning at initialisation: masks of untrained networks, the rivals of lottery tickets.
+"""Pruning at initialisation: masks of untrained networks, to compare lottery tickets with.
 
-As Frankle et al. (2021), Pruning Neural Networks at Initialization: Why Are We Missing the Mark?,
-compare them. All but `random_at_init` compare the weights of all layers together; a layer may end up empty.
+The methods are those that Frankle et al. (2021) compare in Pruning Neural Networks at Initialization: Why Are
+We Missing the Mark? All but `random_at_init` compare weights of all layers, so a layer may end up empty.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from ltr.models.model import Model
 from ltr.pruning import selection, sharing
 
 GRASP_TEMPERATURE = 200.0
-"""What GraSP divides the logits by."""
+"""Divisor of the logits in GraSP."""
 
 
 class ScoringInput(NamedTuple):
-    """What pruning at initialisation may look at.
+    """Input of pruning at initialisation.
 
     Attributes:
-        model: its layers without a kind are never pruned.
+        model: network; layers without a layer type are never pruned.
         params: initial weights, NumPy float32.
-        images: a batch, normalised, float32 [batch, height, width, channels]; about ten of each class.
-        labels: int32 [batch].
-        key: for what is drawn.
-        keep: weights to keep, of all prunable layers together.
+        images: batch of normalised images, float32 [batch, height, width, channels]; about ten of each class.
+        labels: labels of the images, int32 [batch].
+        key: for random draws.
+        keep: number of weights to keep in all prunable layers together.
     """
 
     model: Model
@@ -42,14 +42,14 @@ class ScoringInput(NamedTuple):
 
 
 AtInit = Callable[[ScoringInput], Any]
-"""Network -> a mask that keeps exactly `keep` weights."""
+"""Input -> mask that keeps exactly `keep` weights."""
 
 Score = Callable[[ScoringInput, Any], Any]
-"""Network, its mask so far -> scores like the mask; the lowest are pruned."""
+"""Input, current mask -> scores like the mask; the lowest are pruned."""
 
 
 def snip(network: ScoringInput, mask: Any) -> Any:
-    """|g theta|, how much the loss changes as a weight goes (Lee et al., 2019, SNIP)."""
+    """Score weights by |g theta|, the change of the loss without the weight (SNIP, Lee et al., 2019)."""
     model, params, images, labels, key, _ = network
     kernels = _kernels(model, params)
     gradient = _gradient(model.train, kernels, params, images, labels, key)
@@ -57,10 +57,10 @@ def snip(network: ScoringInput, mask: Any) -> Any:
 
 
 def grasp(network: ScoringInput, mask: Any) -> Any:
-    """Theta (H g), with logits divided by 200 (Wang et al., 2020, GraSP).
+    """Score weights by theta (H g), with logits divided by 200 (GraSP, Wang et al., 2020).
 
-    Removed is what hinders the flow of gradients most: where -theta (H g) is highest. H and g are
-    those of the prunable kernels alone.
+    Weights with the highest -theta (H g) are removed, because they hinder the gradient flow most. H and g are
+    taken with respect to the prunable kernels only.
     """
     model, params, images, labels, key, _ = network
     kernels = _kernels(model, params)
@@ -69,10 +69,10 @@ def grasp(network: ScoringInput, mask: Any) -> Any:
 
 
 def synflow(network: ScoringInput, mask: Any) -> Any:
-    """|dR/dtheta theta|, a weight's share of the synaptic flow R (Tanaka et al., 2020, SynFlow).
+    """Score weights by |dR/dtheta theta|, their share of the synaptic flow R (SynFlow, Tanaka et al., 2020).
 
-    R is the sum of outputs for an image of ones, of the pruned network with the absolute values of
-    its weights, without biases, and with the statistics that batch normalisation begins with.
+    R is the sum of the outputs for an image of ones. The network is the one pruned so far, with the absolute
+    values of its weights, without biases, and with the initial statistics of batch normalisation.
     """
     model, params = network.model, network.params
     positive = jax.tree.map(np.abs, jax.tree.map_with_path(_unbiased, masks.apply(mask, params)))
@@ -83,14 +83,15 @@ def synflow(network: ScoringInput, mask: Any) -> Any:
 
 
 def magnitude_at_init(network: ScoringInput, mask: Any) -> Any:
-    """|theta_0|."""
+    """Score weights by |theta_0|."""
     return jax.tree.map(np.abs, _kernels(network.model, network.params))
 
 
 def random_at_init(network: ScoringInput) -> Any:
-    """A mask drawn evenly in each layer, all of the same density.
+    """Draw a uniformly random mask with the same density in every layer.
 
-    Frankle et al. draw over all layers together, which leaves about that density in each; here it is exact.
+    Frankle et al. draw over all layers together, so layer densities are equal on average only; here they are
+    exact.
     """
     dense = masks.ones(network.params, network.model.layer_types)
     leaves, structure = jax.tree.flatten(dense)
@@ -104,25 +105,26 @@ def random_at_init(network: ScoringInput) -> Any:
 
 
 def by(score: Score, rounds: int = 1, invert: bool = False) -> AtInit:
-    """Prune the lowest scores, in `rounds` steps of equal rate: to density rho^(i/rounds) in the i-th.
+    """Return the function that prunes the lowest scores in `rounds` steps of equal rate.
 
-    With `invert` prune the highest (Frankle et al., 2021): if that does as well, the scores say nothing.
+    For a final density rho the density after step i is rho^(i/rounds). With `invert` it prunes the highest
+    scores (Frankle et al., 2021): if that works as well, the scores carry no information.
     """
     sign = -1 if invert else 1
 
-    def mask(network: ScoringInput) -> Any:
-        found = masks.ones(network.params, network.model.layer_types)
-        weights = masks.count(found)
+    def prune(network: ScoringInput) -> Any:
+        mask = masks.ones(network.params, network.model.layer_types)
+        weights = masks.count(mask)
         for step in range(1, rounds + 1):
-            scores = jax.tree.map(lambda leaf: sign * np.asarray(leaf), score(network, found))
+            scores = jax.tree.map(lambda leaf: sign * np.asarray(leaf), score(network, mask))
             if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(scores)):
                 raise LtrError(f"{score.__name__}: a score is not a finite number")
             density = (network.keep / weights) ** (step / rounds)
             key = rng.fold(network.key, "ties", step)
-            found = selection.globally(scores, found, round(weights * density), key)
-        return found
+            mask = selection.globally(scores, mask, round(weights * density), key)
+        return mask
 
-    return mask
+    return prune
 
 
 def _kernels(model: Model, params: Any) -> Any:
@@ -138,7 +140,7 @@ def _unbiased(path: tuple[Any, ...], leaf: np.ndarray) -> np.ndarray:
 
 
 def _loss(train: Any, temperature: float, batch: tuple[Any, ...]) -> Callable[[Any], jax.Array]:
-    """Kernels -> mean cross-entropy as in training: batch statistics by the batch, dropout by the key."""
+    """Return a function: kernels -> mean cross-entropy, with batch statistics and dropout as in training."""
     params, images, labels, key = batch
 
     def loss(kernels: Any) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Checks that pruning and rewinding fit the rest of an experiment; without JAX."""
+"""Checks that pruning and rewinding fit the rest of an experiment; importable without JAX."""
 
 from ltr.config.parse import KnobError, literal
 from ltr.config.schema import Experiment
@@ -8,7 +8,7 @@ from ltr.pruning.registry import REWINDINGS, SCOPES
 
 
 def check(experiment: Experiment) -> None:
-    """ConfigError for densities or a rewinding that do not fit the rest."""
+    """Raise ConfigError if densities or the rewinding do not fit the rest of the experiment."""
     densities, scope = experiment.pruning.densities, experiment.pruning.scope
     if densities and not SCOPES[scope].has_total:
         others = [name for name, entry in SCOPES.items() if entry.has_total]

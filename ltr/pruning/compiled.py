@@ -1,7 +1,7 @@
-"""Selection inside compiled programs: as `ltr.pruning.selection`, for arrays on a device.
+"""Selection inside compiled programs: `ltr.pruning.selection` for arrays on a device.
 
-How many are kept may be an array too, so nothing is sorted: the lowest kept score is found by
-bisection over the 2^32 values that a float32 can have, each a comparison and a sum.
+The number of weights to keep may be an array. So scores are not sorted: the lowest kept score is found by
+bisection over the 2^32 values of a float32, in 32 steps of a comparison and a sum.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ from ltr.pruning import ties
 
 
 def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
-    """Keep the `counts` highest scores of each layer's survivors; arguments as in `selection.layerwise`."""
+    """Keep the `counts` highest scores of each layer's survivors; arguments as for `selection.layerwise`."""
     return masks.tree_map(
-        lambda kept, score, count, own: None if kept is None else keep_highest(score, kept, count, own),
+        lambda kept, score, count, key: None if kept is None else keep_highest(score, kept, count, key),
         mask,
         scores,
         counts,
@@ -27,7 +27,7 @@ def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
 
 
 def globally(scores: Any, mask: Any, total: Any, key: jax.Array) -> Any:
-    """Keep the `total` highest scores over all layers together; arguments as in `selection.globally`."""
+    """Keep the `total` highest scores over all layers together; arguments as for `selection.globally`."""
     layers, structure = jax.tree.flatten(mask)
     scored = jax.tree.leaves(masks.where(mask, scores))
     score, survivors = (jnp.concatenate([layer.ravel() for layer in tree]) for tree in (scored, layers))
@@ -38,27 +38,27 @@ def globally(scores: Any, mask: Any, total: Any, key: jax.Array) -> Any:
 
 
 def keep_highest(score: jax.Array, kept: jax.Array, count: Any, key: jax.Array) -> jax.Array:
-    """Return the mask of the `count` highest scores among the survivors; `key` draws among equal ones.
+    """Return the mask of the `count` highest scores among the survivors.
 
     Args:
         score: float32, of any shape, not NaN.
-        kept: bool of that shape.
-        count: int32, at most the survivors.
-        key: see `ltr.pruning.ties`.
+        kept: mask of the survivors, bool of that shape.
+        count: int32, at most the number of survivors.
+        key: breaks ties (see `ltr.pruning.ties`).
     """
-    higher, tied = _around(_ordered(score), kept, count)
-    wanted = count - higher.sum()
+    higher, tied = _compare_with_lowest(_ordered(score), kept, count)
+    remaining = count - higher.sum()
 
     def drawn() -> jax.Array:
-        chosen, same = _around(ties.priorities(key, kept.shape), tied, wanted)
-        from_the_end = jnp.cumsum(same.ravel()[::-1])[::-1].reshape(same.shape)
-        return chosen | (same & (from_the_end <= wanted - chosen.sum()))
+        chosen, same = _compare_with_lowest(ties.priorities(key, kept.shape), tied, remaining)
+        count_from_end = jnp.cumsum(same.ravel()[::-1])[::-1].reshape(same.shape)
+        return chosen | (same & (count_from_end <= remaining - chosen.sum()))
 
-    return higher | lax.cond(tied.sum() == wanted, lambda: tied, drawn)
+    return higher | lax.cond(tied.sum() == remaining, lambda: tied, drawn)
 
 
-def _around(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[jax.Array, jax.Array]:
-    """Return where the int32 rank of a survivor is above the `count`-th highest, and where it equals that."""
+def _compare_with_lowest(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[jax.Array, jax.Array]:
+    """Return where the int32 rank of a survivor is above the `count`-th highest, and where it is equal."""
 
     def at_least(value: jax.Array) -> jax.Array:
         return kept & (rank >= value)
@@ -75,6 +75,6 @@ def _around(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[jax.Array, ja
 
 
 def _ordered(score: jax.Array) -> jax.Array:
-    """Int32 in the order of the scores; both zeros are one."""
+    """Map float32 scores to int32 of the same order; +0 and -0 are equal."""
     bits = lax.bitcast_convert_type(jnp.where(score == 0, 0.0, score), jnp.int32)
     return bits ^ ((bits >> 31) & jnp.int32(0x7FFFFFFF))

@@ -1,4 +1,4 @@
-"""Pruning of a round: a criterion scores the weights, and those of highest score are kept."""
+"""Pruning of a round: a criterion scores the weights, and the weights of highest score are kept."""
 
 from typing import Any
 
@@ -12,48 +12,49 @@ from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import CRITERIA, SCOPES, SIGNS
 
 
-def scores(config: Pruning, evidence: PruningInput) -> Any:
-    """What each weight is worth: the configured criterion, and nothing at all where the signs are wrong."""
-    worth, right = CRITERIA[config.criterion].load()(evidence), SIGNS[config.sign].load()
+def scores(config: Pruning, inputs: PruningInput) -> Any:
+    """Return the scores of the configured criterion, -inf for weights that the sign condition rejects."""
+    by_criterion, has_sign = CRITERIA[config.criterion].load()(inputs), SIGNS[config.sign].load()
 
     def layer(kept: Any, score: Any, initial: Any, trained: Any) -> Any:
-        return None if kept is None else np.where(right(initial, trained), score, -np.inf)
+        return None if kept is None else np.where(has_sign(initial, trained), score, -np.inf)
 
-    return masks.tree_map(layer, evidence.mask, worth, evidence.initial, evidence.trained)
+    return masks.tree_map(layer, inputs.mask, by_criterion, inputs.initial, inputs.trained)
 
 
-def prune(config: Pruning, layer_types: Any, evidence: PruningInput, target: Any) -> Any:
+def prune(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any) -> Any:
     """Return the next round's mask; LtrError if a layer would be emptied. Arguments as for `select`."""
-    pruned = select(config, layer_types, evidence, target)
+    pruned = select(config, layer_types, inputs, target)
     selection.require_alive(pruned)
     return pruned
 
 
-def select(config: Pruning, layer_types: Any, evidence: PruningInput, target: Any) -> Any:
-    """Return the subset of the evidence's mask that scores highest, in which a layer may be empty.
+def select(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any) -> Any:
+    """Return the mask of the survivors of highest score; a layer may be empty in it.
 
     Args:
-        config: criterion, signs and scope, and which kinds of layers are never pruned.
-        layer_types: see `ltr.models.Model`; a layer with a mask but no kind is not pruned (scope global).
-        evidence: the round before.
-        target: how many weights are kept (see `ltr.pruning.targets`).
+        config: criterion, sign condition, scope, and layer types that are never pruned (rate 0).
+        layer_types: see `ltr.models.model.Model`; with scope global a layer that has a mask but no layer type
+            is not pruned.
+        inputs: weights and mask of the round before.
+        target: number of weights to keep (see `ltr.pruning.targets`).
     """
-    worth, key = scores(config, evidence), rng.fold(evidence.key, "ties")
+    scored, key = scores(config, inputs), rng.fold(inputs.key, "ties")
     if SCOPES[config.scope].compares_layers:
-        return selection.globally(spare(worth, layer_types, config.rates), evidence.mask, target, key)
-    return selection.layerwise(worth, evidence.mask, target, key)
+        return selection.globally(spare(scored, layer_types, config.rates), inputs.mask, target, key)
+    return selection.layerwise(scored, inputs.mask, target, key)
 
 
 def pruned(layer_types: Any, rates: LayerRates) -> Any:
-    """The kinds, None of layers that are never pruned."""
-    return jax.tree.map(lambda kind: kind if getattr(rates, kind) else None, layer_types)
+    """Return the layer types, with None for layers of rate 0, which are never pruned."""
+    return jax.tree.map(lambda name: name if getattr(rates, name) else None, layer_types)
 
 
-def spare(worth: Any, layer_types: Any, rates: LayerRates) -> Any:
-    """The scores, infinite in layers that are never pruned: without a kind, or of rate 0."""
+def spare(scores: Any, layer_types: Any, rates: LayerRates) -> Any:
+    """Return the scores, infinite in layers that are never pruned: without a layer type, or of rate 0."""
 
-    def layer(kind: str | None, score: Any) -> Any:
-        is_spared = score is not None and (kind is None or not getattr(rates, kind))
+    def layer(layer_type: str | None, score: Any) -> Any:
+        is_spared = score is not None and (layer_type is None or not getattr(rates, layer_type))
         return np.full(score.shape, np.inf, np.float32) if is_spared else score
 
-    return masks.tree_map(layer, layer_types, worth)
+    return masks.tree_map(layer, layer_types, scores)

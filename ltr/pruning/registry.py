@@ -1,4 +1,4 @@
-"""What prunes and rewinds, by name and without JAX: criteria, signs, scopes and rewindings."""
+"""Registries of criteria, sign conditions, scopes and rewindings; importable without JAX."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,31 +76,31 @@ SIGNS: Registry[Entry] = Registry(
         Entry(name="any", doc="Any signs.", code="ltr.pruning.criteria:any_sign"),
         Entry(
             name="same",
-            doc="Trained weights of the initial sign are kept first.",
+            doc="Weights whose sign changed in training are pruned first.",
             paper=ZHOU,
             code="ltr.pruning.criteria:same_sign",
         ),
         Entry(
             name="different",
-            doc="Trained weights of the other sign are kept first.",
+            doc="Weights whose sign did not change in training are pruned first.",
             paper=ZHOU,
             code="ltr.pruning.criteria:different_sign",
         ),
     ],
 )
-"""Code: theta_0, theta_T, NumPy arrays of one shape -> boolean, where a weight may be worth anything."""
+"""Code: theta_0, theta_T, NumPy arrays of one shape -> boolean; False for weights that are pruned first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope(Entry):
-    """The weights that compete, and how many of them are kept.
+    """Scope of pruning: weights whose scores are compared, and how many of them are kept.
 
-    Its code, where it has any, divides what is kept among the layers (see `ltr.pruning.sharing`).
+    Its code, if any, divides the kept weights among the layers (see `ltr.pruning.sharing`).
 
     Attributes:
-        has_total: whether the number of weights of the whole network is fixed, not that of each layer.
-        compares_layers: whether weights of different layers compete.
-        reads_inputs: whether it has to know which dimensions of kernels are inputs.
+        has_total: whether the target is a number for the whole network, not for each layer.
+        compares_layers: whether scores of different layers are compared.
+        reads_inputs: whether it needs to know which dimensions of kernels are inputs.
     """
 
     has_total: bool = True
@@ -114,7 +114,7 @@ SCOPES: Registry[Scope] = Registry(
     [
         Scope(
             name="layerwise",
-            doc="Each layer by its own rate.",
+            doc="Each layer at its own rate.",
             paper="Frankle & Carbin, 2019",
             has_total=False,
         ),
@@ -143,16 +143,16 @@ SCOPES: Registry[Scope] = Registry(
 
 @dataclass(frozen=True, kw_only=True)
 class Rewinding(Entry):
-    """How a round starts from the one before.
+    """Rewinding: start of a round from the weights of the round before.
 
     Its code: mask, trained weights, weights at the rewind step -> weights to start from.
 
     Attributes:
-        span: steps of the dense training, rewind step -> first and last step of later trainings; the
-            learning rate follows the step, and stays as it is after the dense training's last.
-        needs_rewind_step_zero: whether a rewind step has no meaning.
-        trains_at_last_rate: whether later trainings begin where the schedule of the learning rate ends.
-        restores_weights: whether weights go back to earlier values; the claims are about such tickets alone.
+        span: steps of the dense training, rewind step -> first and last step of later trainings. The learning
+            rate follows the step; after the last step of the dense training it is constant.
+        needs_rewind_step_zero: whether `rewind_step` must be 0 because it would have no effect.
+        trains_at_last_rate: whether later trainings start where the learning-rate schedule ends.
+        restores_weights: whether weights go back to earlier values; claims apply to such tickets only.
     """
 
     span: Callable[[int, int], tuple[int, int]]

@@ -1,4 +1,4 @@
-"""Rewinding: what a pruned network starts from."""
+"""Rewinding: weights from which a pruned network starts."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from ltr.core import masks
 
 
 def at_the_rewind_step(mask: Any, trained: Any, rewind_params: Any) -> Any:
-    """The weights at the rewind step, masked."""
+    """Return the weights at the rewind step, masked."""
     return masks.apply(mask, rewind_params)
 
 
 def as_trained(mask: Any, trained: Any, rewind_params: Any) -> Any:
-    """The weights after training, masked."""
+    """Return the trained weights, masked."""
     return masks.apply(mask, trained)

@@ -1,7 +1,7 @@
-"""Selection: which weights are kept, given their scores. Exact counts; ties are drawn.
+"""Selection: keeps exactly as many weights of highest score as a target says.
 
-Masks and scores are pytrees of NumPy arrays, layers in the tree's order; `None` is a parameter
-that is never pruned. How ties are drawn: see `ltr.pruning.ties`.
+Masks and scores are pytrees of NumPy arrays; None stands for a parameter that is never pruned. Ties are
+broken at random (see `ltr.pruning.ties`).
 """
 
 from typing import Any
@@ -19,13 +19,13 @@ def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
 
     Args:
         scores: float arrays.
-        mask: boolean arrays of the same shapes; only survivors (True) are kept.
-        counts: how many each layer keeps, at most its survivors; None elsewhere.
-        key: draws which of equal scores are kept.
+        mask: boolean arrays of the same shapes; only survivors (True) can be kept.
+        counts: number of weights to keep in each layer, at most its survivors; None elsewhere.
+        key: breaks ties.
     """
 
-    def layer(kept: np.ndarray | None, score: np.ndarray, count: int, own: jax.Array) -> np.ndarray | None:
-        return None if kept is None else keep_highest(score, kept, count, own)
+    def layer(kept: np.ndarray | None, score: np.ndarray, count: int, key: jax.Array) -> np.ndarray | None:
+        return None if kept is None else keep_highest(score, kept, count, key)
 
     return masks.tree_map(layer, mask, scores, counts, ties.of_layers(key, mask))
 
@@ -45,23 +45,23 @@ def globally(scores: Any, mask: Any, total: int, key: jax.Array) -> Any:
 
 
 def keep_highest(score: np.ndarray, kept: np.ndarray, count: int, key: jax.Array) -> np.ndarray:
-    """Return the mask of the `count` highest scores among the survivors; `key` draws among equal ones."""
+    """Return the mask of the `count` highest scores among the survivors; `key` breaks ties."""
     mask = np.zeros(kept.size, bool)
     if count:
         survivors = np.flatnonzero(kept)
         values = score.ravel()[survivors]
         lowest = np.partition(values, len(values) - count)[len(values) - count]
         mask[survivors[values > lowest]] = True
-        tied, wanted = survivors[values == lowest], count - np.count_nonzero(mask)
-        if wanted < len(tied):
+        tied, remaining = survivors[values == lowest], count - np.count_nonzero(mask)
+        if remaining < len(tied):
             priority = np.asarray(ties.priorities(key, kept.shape)).ravel()[tied]
-            tied = tied[np.argsort(priority, kind="stable")[len(tied) - wanted :]]
+            tied = tied[np.argsort(priority, kind="stable")[len(tied) - remaining :]]
         mask[tied] = True
     return mask.reshape(kept.shape)
 
 
 def require_alive(mask: Any) -> None:
-    """LtrError naming the first layer in which nothing is left."""
+    """Raise LtrError if a layer is empty; the message names the first."""
     names = jax.tree.leaves(masks.layer_names(mask))
     for name, layer in zip(names, jax.tree.leaves(mask), strict=True):
         if not layer.any():

@@ -1,4 +1,4 @@
-"""Sharing: how a number of kept weights is divided among layers. Integers, and the sum is exact."""
+"""Sharing: divides a number of kept weights among layers, as integers of exactly that sum."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -6,20 +6,23 @@ from fractions import Fraction
 from ltr.models.kernel_shape import KernelShape
 
 Share = Callable[[Sequence[KernelShape], int], list[Fraction]]
-"""Kernels of layers, and the weights they keep together -> those that each keeps."""
+"""Kernels of layers, total number of kept weights -> number of kept weights of each layer."""
 
 
 def uniform(kernels: Sequence[KernelShape], total: int) -> list[Fraction]:
-    """The same density in every layer; at most its weights together."""
+    """Return shares of the same density in every layer; `total` is at most the number of weights."""
     sizes = [kernel.size for kernel in kernels]
     return [Fraction(total * size, sum(sizes)) for size in sizes]
 
 
 def erdos_renyi_kernel(kernels: Sequence[KernelShape], total: int) -> list[Fraction]:
-    """Density epsilon (n_in + n_out + k_h + k_w) / (n_in n_out k_h k_w), at most 1 (Evci et al., 2020).
+    """Return shares of density epsilon (n_in + n_out + k_h + k_w) / (n_in n_out k_h k_w), at most 1.
 
-    Epsilon is such that the layers have `total` weights together. Where a layer would get more than
-    it has, it stays dense, and the others share the rest. LtrError if a layer's inputs are not known.
+    Epsilon is chosen so that the layers keep `total` weights together. A layer that would get more weights
+    than it has stays dense, and the other layers share the rest (Evci et al., 2020).
+
+    Raises:
+        LtrError: the inputs of a layer are unknown.
     """
     sizes, sums = [kernel.size for kernel in kernels], [kernel.erk_sum for kernel in kernels]
     dense: set[int] = set()
@@ -33,16 +36,18 @@ def erdos_renyi_kernel(kernels: Sequence[KernelShape], total: int) -> list[Fract
 
 
 def whole(shares: Sequence[Fraction], total: int, most: Sequence[int]) -> list[int]:
-    """Shares made whole: the floor of each, and what is missing goes, one by one, where most is lacking.
+    """Round shares to integers by the method of largest remainder.
+
+    Each count is the floor of its share; units that remain go one by one to the largest remainder.
 
     Args:
-        shares: their sum is `total`.
-        total: what the counts add up to.
-        most: what each count may be at most, no less than the floor of its share: the count of the
-            round before, so that masks can nest.
+        shares: shares, of sum `total`.
+        total: sum of the counts.
+        most: upper bound of each count, at least the floor of its share. It is the count of the round before,
+            so that masks nest.
     """
     counts = [int(share) for share in shares]
     for _ in range(total - sum(counts)):
-        open_ = (n for n in range(len(counts)) if counts[n] < most[n])
-        counts[max(open_, key=lambda n: shares[n] - counts[n])] += 1
+        candidates = (n for n in range(len(counts)) if counts[n] < most[n])
+        counts[max(candidates, key=lambda n: shares[n] - counts[n])] += 1
     return counts

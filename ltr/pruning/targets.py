@@ -1,7 +1,7 @@
-"""Targets: how many weights each round keeps, exact and known before any weight is trained.
+"""Targets: exact numbers of weights that each round keeps, known before training.
 
-A target is a number over all prunable layers together, whose scores then compete (scope global),
-or a number for each layer: a pytree like the mask (every other scope).
+With scope global a target is one number for all prunable layers together. With every other scope it is a
+number for each layer, in a pytree like the mask.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,17 @@ from ltr.pruning.registry import SCOPES
 
 
 def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, kernels: Any) -> list[Any]:
-    """The targets of rounds 0 to `rounds`.
+    """Return the targets of rounds 0 to `rounds`.
 
     Args:
-        config: a layer whose kind has rate 0 is never pruned.
-        prune_rate: see `ltr.config.schema.Experiment`; not looked at where there are `config.densities`.
-        rounds: prunings, at most as many as there are `config.densities`.
-        layer_types: see `ltr.models.Model`.
-        kernels: see `ltr.models.Model`.
+        config: scope, rates and densities; layers of rate 0 are never pruned.
+        prune_rate: see `ltr.config.schema.Experiment`; ignored if there are `config.densities`.
+        rounds: number of prunings, at most the number of `config.densities` if there are any.
+        layer_types: see `ltr.models.model.Model`.
+        kernels: see `ltr.models.model.Model`.
+
+    Raises:
+        ConfigError: for rates or densities that cannot be met, or a layer that would be emptied.
     """
     rates = jax.tree.leaves(layer_rates(config, prune_rate, layer_types))
     names, structure = jax.tree.flatten(masks.layer_names(layer_types))
@@ -40,11 +43,11 @@ def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, k
         if SCOPES[config.scope].compares_layers:
             return totals
         counts = _shared(config, prunable, rates, totals, names)
-    return [jax.tree.unflatten(structure, of_round) for of_round in counts]
+    return [jax.tree.unflatten(structure, round_counts) for round_counts in counts]
 
 
 def kept(target: Any) -> int:
-    """The weights that a target keeps, over all layers."""
+    """Return the number of weights that a target keeps in all layers together."""
     return sum(jax.tree.leaves(target))
 
 
@@ -54,27 +57,27 @@ def met_by(config: Pruning, mask: Any) -> Any:
 
 
 def layer_rates(config: Pruning, prune_rate: float, layer_types: Any) -> Any:
-    """The `Fraction` to prune of each layer in a round, by its kind (see `ltr.models.LAYER_TYPES`).
+    """Return the `Fraction` of each layer to prune per round, by its layer type.
 
-    ConfigError if a rate is 1 or more, or if rates are unequal where layers are pruned together.
+    ConfigError if a rate is 1 or more, or if rates differ although the scope has one target for all layers.
     """
     rates = {}
-    for kind, multiple in vars(config.rates).items():
-        rates[kind] = Fraction(str(multiple)) * Fraction(str(prune_rate))
-        if rates[kind] >= 1:
+    for name, multiple in vars(config.rates).items():
+        rates[name] = Fraction(str(multiple)) * Fraction(str(prune_rate))
+        if rates[name] >= 1:
             raise ConfigError(
-                f"pruning.rates.{kind}={multiple}: times prune_rate={prune_rate} must be less than 1"
+                f"pruning.rates.{name}={multiple}: times prune_rate={prune_rate} must be less than 1"
             )
-    used = {kind for kind in jax.tree.leaves(layer_types) if rates[kind]}
-    if SCOPES[config.scope].has_total and len({rates[kind] for kind in used}) > 1:
+    used = {name for name in jax.tree.leaves(layer_types) if rates[name]}
+    if SCOPES[config.scope].has_total and len({rates[name] for name in used}) > 1:
         raise ConfigError(
             f"pruning.scope={config.scope}: pruning.rates must be equal, or 0 for layers never pruned"
         )
-    return masks.tree_map(lambda kind: None if kind is None else rates[kind], layer_types)
+    return masks.tree_map(lambda name: None if name is None else rates[name], layer_types)
 
 
 def fraction_of(rate: Fraction, count: int) -> int:
-    """floor(rate x count), exactly."""
+    """Return floor(rate x count), computed exactly."""
     return int(rate * count)
 
 
@@ -96,12 +99,12 @@ def _totals(config: Pruning, sizes: Sequence[int], rates: Sequence[Fraction], ro
     if not config.densities:
         return [spared + count for count in _by_rate(weights - spared, max(rates), rounds)]
     totals = [weights]
-    for wanted in config.densities[:rounds]:
-        totals.append(round(Fraction(str(wanted)) * weights))
+    for density in config.densities[:rounds]:
+        totals.append(round(Fraction(str(density)) * weights))
         if totals[-1] <= spared:
             raise ConfigError(
-                f"pruning.densities: {wanted} must be more than {spared / weights:.4g}, "
-                "which layers that are never pruned make up"
+                f"pruning.densities: {density} must be more than {spared / weights:.4g}, "
+                "the share of layers that are never pruned"
             )
     return totals
 
@@ -116,7 +119,7 @@ def _shared(
     counts: Sequence[int] = [kernel.size for kernel in kernels]
     pruned = [n for n, rate in enumerate(rates) if rate]
     spared = sum(counts[n] for n in range(len(counts)) if n not in pruned)
-    found: list[Sequence[int]] = []
+    by_round: list[Sequence[int]] = []
     for round_number, total in enumerate(totals):
         shares = SCOPES[config.scope].load()([kernels[n] for n in pruned], total - spared)
         kept = sharing.whole(shares, total - spared, [counts[n] for n in pruned])
@@ -125,7 +128,7 @@ def _shared(
                 f"pruning.scope={config.scope}: round {round_number} would empty layer "
                 f"{names[pruned[kept.index(0)]]}; prune less, or in fewer rounds"
             )
-        of_layer = dict(zip(pruned, kept, strict=True))
-        counts = [of_layer.get(n, count) for n, count in enumerate(counts)]
-        found.append(counts)
-    return found
+        kept_by_index = dict(zip(pruned, kept, strict=True))
+        counts = [kept_by_index.get(n, count) for n, count in enumerate(counts)]
+        by_round.append(counts)
+    return by_round

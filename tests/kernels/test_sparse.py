@@ -201,5 +201,5 @@ class TestWrongCalls:
             call(**{name: wrong})
 
     def test_more_connections_than_there_is_room_for(self) -> None:
-        with pytest.raises(ValueError, match="4 connections in room for 3"):
+        with pytest.raises(ValueError, match="4 connections exceed the capacity of 3"):
             kernels.pattern(np.ones((2, 2), bool), 3)

@@ -107,7 +107,7 @@ def test_a_step_replaces_them_and_neither_gradient_nor_weight_decay_moves_them(
     """The optimizer's moments, as if there had been many steps before, do not either."""
     images, labels = batch(1)
     _, expected = jax.jit(model.train)(lane.params, images, KEY)
-    moving = lane._replace(moments=jax.tree.map(np.ones_like, lane.moments))
+    moving = lane._replace(opt_state=jax.tree.map(np.ones_like, lane.opt_state))
     found = flatten_dict(step(moving, images, labels).params)
     for path, leaf in flatten_dict(expected).items():
         np.testing.assert_allclose(found[path], leaf, rtol=1e-5, atol=1e-6)
@@ -141,7 +141,7 @@ def test_pruned_weights_stay_exactly_zero(lane: Lane, step: Callable[..., Lane])
     after = lane
     for seed in range(3):
         after = step(after, *batch(seed))
-    velocity = after.moments[1].trace
+    velocity = after.opt_state[1].trace
 
     def check(kept: Any, start: Any, *trees: Any) -> None:
         if kept is not None:

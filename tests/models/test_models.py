@@ -250,7 +250,7 @@ class TestDropout:
 
 @pytest.mark.parametrize("name", WITHOUT_DROPOUT)
 def test_a_network_without_dropout_says_so(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^model\.dropout=0\.5: {name} has none; must be 0$"):
+    with pytest.raises(ConfigError, match=rf"^model\.dropout=0\.5: must be 0; {name} has no dropout$"):
         build(name, dropout=0.5)
 
 
@@ -286,7 +286,7 @@ class TestWhatReadsTheImages:
 
     @pytest.mark.parametrize("name", ["dense_2", "dense_3", "output"])
     def test_is_the_first_layer_or_an_error(self, name: str) -> None:
-        with pytest.raises(ValueError, match=f"input_layer={name}: it is dense_1 that is given the images"):
+        with pytest.raises(ValueError, match=f"input_layer={name}: dense_1 reads the images"):
             from_linen(LeNet((3, 2), 2), (2, 2, 1), input_layer=name)
 
 
