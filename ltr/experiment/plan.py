@@ -17,7 +17,7 @@ from ltr.report.html import facts_table
 from ltr.report.progress import duration
 from ltr.report.text_table import facts
 from ltr.store.identity import canonical, folder_name, run_id
-from ltr.store.settings import only_asked_arms, settings
+from ltr.store.settings import settings, with_requested_arms
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,7 +99,7 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         folder=f"{experiment.output_root}/{folder_name(experiment)}",
         beyond_defaults=canonical(experiment),
         settings=settings(experiment),
-        configuration=to_dict(only_asked_arms(experiment)),
+        configuration=to_dict(with_requested_arms(experiment)),
         looks=[look for look in experiment.claims.looks if look >= experiment.replicates],
         weights=weights,
         rounds=trained,

@@ -81,8 +81,8 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
 
 def _keep_first_look(folder: RunFolder) -> None:
     """Write down the look at a run that was finished before looks were kept."""
-    if not folder.looks and folder.asked and folder.facts.get("status") == FINISHED:
-        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.asked)))
+    if not folder.looks and folder.requested and folder.facts.get("status") == FINISHED:
+        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.requested)))
 
 
 def _looks(experiment: Experiment, folder: RunFolder, output: Output) -> Iterator[Experiment]:
