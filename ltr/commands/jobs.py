@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ltr.config.overrides import as_a_person_types
 from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment.signals import Stop, ask
+from ltr.experiment.signals import Stop, request_stop
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Journal(NamedTuple):
 
     @property
     def stop_file(self) -> Path:
-        """File that requests all jobs to stop (see `ltr.experiment.signals.ask`)."""
+        """File that requests all jobs to stop (see `ltr.experiment.signals.request_stop`)."""
         return self.folder / "stop"
 
     def write(self, job: Job) -> None:
@@ -93,7 +93,7 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
     except StoppedError as error:
         job = job._replace(error=str(error), exit_code=error.exit_code)
         if not journal.is_remote:
-            ask(journal.stop_file, error.signal)
+            request_stop(journal.stop_file, error.signal)
     except LtrError as error:
         print(f"ltr run: {error}", file=sys.stderr, flush=True)
         job = job._replace(error=str(error), exit_code=error.exit_code)

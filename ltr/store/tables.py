@@ -72,8 +72,8 @@ RESULTS = pa.schema(
 )
 """Schema with a row per lane. Accuracies are test accuracies, and `density` is that at the end of training.
 
-`flops` are those of the whole training: 2 for each product with a kept weight and nothing else, whether or
-not they saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
+`flops` are those of the whole training: 2 for each product of its weights and nothing else, whether or not
+sparsity saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
 reached (see `ltr.methods.early_bird`). Methods may add further columns (see `ltr.methods.registry.Note`).
 """
 
