@@ -95,14 +95,14 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
         spec = RunSpec.from_experiment(experiment)
         statistics = connectivity.statistics(spec.model)
         _name_statistics(folder, statistics[-1])
-        lacking = [
+        unmeasured = [
             round_number
             for round_number in rounds
             if not _is_measured(folder, round_number, experiment, statistics)
         ]
-        if lacking:
-            _require_trained(folder, lacking, experiment)
-            _train(open_session(spec, folder), lacking)
+        if unmeasured:
+            _require_trained(folder, unmeasured, experiment)
+            _train(open_session(spec, folder), unmeasured)
 
 
 def _train(session: "Session", rounds: list[int]) -> None:

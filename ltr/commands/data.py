@@ -150,5 +150,5 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"name": entry.name, "good": True, "problem": None}))
     else:
-        print(f"{entry.name}: all {examples} examples in {entry.folder(root)} are as they should be")
+        print(f"{entry.name}: all {examples} examples in {entry.folder(root)} match their checksums")
     return 0

@@ -171,6 +171,6 @@ def _break_even_text(measured: list[dict[str, Any]]) -> str:
         for name, entry in zip(names, measured, strict=True)
         if entry["doubt"]
     ]
-    again = ["a run measures again what is unsure, when less is going on"] if doubts else []
+    again = ["a later run repeats unsure measurements when the machine is less busy"] if doubts else []
     lines = (textwrap.fill(line, WIDTH) for line in (*doubts, *again))
     return "\n\n" + "\n".join([table(columns, rows), *lines])

@@ -56,16 +56,16 @@ def condition(
     match = re.fullmatch(r"\s*([\w.]+)\s*(!=|<=|>=|=|<|>)\s*([^=<>].*?)\s*", text)
     if match is None:
         raise ConfigError(f"{typed}: must be a comparison, as in dataset=mnist or kept<0.1")
-    name, sign, value = match.groups()
+    name, comparison, value = match.groups()
     if name not in (*words, *numbers):
         check_knob(typed, name)
-        return Condition(name, COMPARISONS[sign], value)
+        return Condition(name, COMPARISONS[comparison], value)
     if name in words:
-        return Condition(name, COMPARISONS[sign], value)
+        return Condition(name, COMPARISONS[comparison], value)
     number = _fraction(value) if name in fractions else _number(value)
     if number is None:
         raise ConfigError(f"{typed}: {name} is a number, {value} is not")
-    return Condition(name, COMPARISONS[sign], number)
+    return Condition(name, COMPARISONS[comparison], number)
 
 
 def _fraction(text: str) -> float | None:

@@ -81,7 +81,7 @@ def _output(path: Path, requested: Path | None) -> Path:
     if output.suffix != ".npz":
         raise ConfigError(f"--output {output}: must end in .npz")
     if output.exists():
-        raise ConfigError(f"--output {output}: is there already; remove it, or name another")
+        raise ConfigError(f"--output {output}: exists already; remove it, or choose another name")
     return output
 
 

@@ -107,7 +107,7 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
 def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:
     """Return the combinations of a sweep that have no outcome, as failed jobs."""
     known = {job.number for job in ended}
-    error = "left no word: it never began, was killed, or still runs"
+    error = "recorded no outcome: it never began, was killed, or still runs"
     return [
         Job(number, [as_a_person_types(word) for word in words], error=error, exit_code=LtrError.exit_code)
         for number, words in enumerate(combinations)

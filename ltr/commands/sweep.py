@@ -81,9 +81,9 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
         with joined(added):
             jobs.conduct(composed, journal, train)
 
-    place = f"hydra.sweep.dir={as_text(str(journal.folder))}"
-    chosen = any(word.startswith("hydra.sweep.dir=") for word in words)
-    sys.argv = ["ltr", "-m", *words, *([] if chosen else [place])]
+    sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
+    has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
+    sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
     try:
         with StopAll(journal.stop_file):
             hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()

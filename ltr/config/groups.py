@@ -49,7 +49,7 @@ def file_of(group: str, choice: str) -> Path:
     """Return the YAML file of a choice; ConfigError if several folders have one."""
     files = [file for file in _candidates(group, f"{choice}.yaml") if file.is_file()]
     if len(files) > 1:
-        raise ConfigError(f"{files[1]}: {group}={choice} is there already, in {files[0]}; rename this file")
+        raise ConfigError(f"{files[1]}: {group}={choice} is already defined in {files[0]}; rename this file")
     return files[0] if files else config_dir() / group / f"{choice}.yaml"
 
 

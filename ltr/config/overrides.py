@@ -34,12 +34,12 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
         ConfigError: a word is wrong; the message says what to type.
     """
     words = split_words(texts)
-    found = [_override(word, sweep) for word in words]
-    choices = _choices_made(words, found)
+    parsed = [_override(word, sweep) for word in words]
+    choices = _choices_made(words, parsed)
     arms = {*_arms_of_files(choices), *_arms_of_words(words)}
-    for word, override in zip(words, found, strict=True):
+    for word, override in zip(words, parsed, strict=True):
         _check_value(word, override, texts, sweep, arms)
-    return [str(override.input_line) for override in found]
+    return [str(override.input_line) for override in parsed]
 
 
 def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:

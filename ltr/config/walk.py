@@ -32,18 +32,18 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 
 @functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
+def _hints(node_class: Any) -> dict[str, Any]:
+    return get_type_hints(node_class, include_extras=True)
 
 
-def marker(hint: Any, kind: type[M]) -> M | None:
+def marker(hint: Any, marker_class: type[M]) -> M | None:
     """Return the marker of this class on an annotated type (see `ltr.config.schema`); None without one."""
-    return next((extra for extra in get_args(hint) if isinstance(extra, kind)), None)
+    return next((extra for extra in get_args(hint) if isinstance(extra, marker_class)), None)
 
 
-def is_marked(hint: Any, kind: type) -> bool:
+def is_marked(hint: Any, marker_class: type) -> bool:
     """Return whether an annotated type has a marker of this class."""
-    return marker(hint, kind) is not None
+    return marker(hint, marker_class) is not None
 
 
 @functools.cache

@@ -109,8 +109,8 @@ def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
         return f"type {text}={following}"
     if before and before[-1].endswith(","):
         return f"to put a space after a comma, quote the whole: type {shlex.quote(f'{before[-1]} {text}')}"
-    key, sign, value = text.partition(":")
-    if sign and key in _names():
+    key, colon, value = text.partition(":")
+    if colon and key in _names():
         return f"type {key}={value}"
     if text in choice_names("experiment"):
         return f"type experiment={text}"
@@ -145,7 +145,7 @@ def _check_name(word: Word) -> None:
     adds = word.text.startswith("+") and not word.text.startswith("++")
     if adds and _is_there(word.key):
         meant = f"{word.key}={word.value}"
-        raise ConfigError(f"{word.text}: + adds what is not there, and {word.key} is; type {meant}")
+        raise ConfigError(f"{word.text}: + adds a new knob, but {word.key} exists; type {meant}")
 
 
 def _is_there(key: str) -> bool:

@@ -13,8 +13,8 @@ import yaml
 from ltr.errors import ConfigError
 
 PROBLEMS = {
-    "\\t": "indented with a tab; YAML takes spaces alone",
-    "expected <block end>": "indented otherwise than the lines above it",
+    "\\t": "indented with a tab; YAML allows only spaces",
+    "expected <block end>": "indented unlike the lines above it",
     "mapping values are not allowed": "a second ': ', or indented more than the line above it",
     "could not find expected ':'": "has no ': ' between a knob and its value",
 }

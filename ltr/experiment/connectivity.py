@@ -94,7 +94,7 @@ def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Arr
 
     def errors(ends: Any, data: Examples) -> jax.Array:
         def error(alpha: jax.Array) -> jax.Array:
-            params = jax.tree.map(lambda one, other: (1 - alpha) * one + alpha * other, *ends)
+            params = jax.tree.map(lambda first, second: (1 - alpha) * first + alpha * second, *ends)
             if kind == RE_ESTIMATED:
                 params = re_estimated(model, params, data)
             return 1 - program.evaluate(model, params, data.test, data)[1]

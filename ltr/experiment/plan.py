@@ -120,4 +120,4 @@ def _looks(looks: list[int]) -> str:
     if not looks:
         return ""
     after = ", ".join(map(str, looks))
-    return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
+    return f"after {after} replicates, until the claims are decided; the other figures are for {looks[0]}"

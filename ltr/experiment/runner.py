@@ -175,8 +175,8 @@ def _warn_of_older(folder: RunFolder) -> None:
     """Warn if a run that an older release began is continued with changed definitions."""
     if folder.finished and folder.schema_version < SCHEMA_VERSION:
         log.warning(
-            "%s: begun by an older release, whose flops count an overhead, and whose RigL, one_shot under "
-            "pruning=global and ties of scores were others; to have all alike, choose another output_root",
+            "%s: begun by an older release, whose flops include an overhead, and whose RigL, one_shot with "
+            "pruning=global and ties of scores differ; to train all lanes alike, choose another output_root",
             folder.path,
         )
 
@@ -186,7 +186,8 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
     for name, version in plugins.items():
         if before := sorted(folder.plugins.get(name, {version}) - {version}):
             log.warning(
-                "%s: trained before with %s %s, now with %s; to have all alike, choose another output_root",
+                "%s: trained before with %s %s, now with %s; to train all lanes alike, choose another "
+                "output_root",
                 folder.path,
                 name,
                 " and ".join(before),
@@ -288,7 +289,7 @@ def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> st
     """Describe how many trainings are left."""
     if not missing_lanes:
         everything = extent(folder.recorded(spec.experiment))
-        more = "" if covers(spec.experiment, everything) else "; ltr show has more than is asked for here"
+        more = "" if covers(spec.experiment, everything) else "; ltr show has more than this command requests"
         return f"finished before, nothing to train{more}"
     trainings = "training" if len(missing_lanes) == 1 else "trainings"
     amount = f"{len(missing_lanes)} {trainings} of {spec.schedule.steps} steps"

@@ -74,7 +74,7 @@ class Run:
         """Raise LtrError, with a remedy, if `run.json` is damaged or of a later version of ltr."""
         path = self.folder / INFO
         if self.status == DAMAGED:
-            raise LtrError(f"{path}: damaged; the command of the run, typed again, writes it anew")
+            raise LtrError(f"{path}: damaged; repeat the command of the run to rewrite it")
         version = self.info.get("schema_version", SCHEMA_VERSION)
         if not isinstance(version, int):
             raise LtrError(
@@ -133,8 +133,8 @@ class Run:
         except (OSError, ValueError, yaml.YAMLError):
             config = None
         if not isinstance(config, dict):
-            remedy = "the command of the run, typed again, writes it anew"
-            raise LtrError(f"{path}: not there, or not a configuration; {remedy}")
+            remedy = "repeat the command of the run to rewrite it"
+            raise LtrError(f"{path}: missing, or not a configuration; {remedy}")
         return config
 
 
@@ -171,19 +171,19 @@ def find(output_root: Path, name: str) -> Run:
         return Run(path)
     folders = _folders(output_root)
     if name == "last":
-        found = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
+        matches = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
     else:
         exact = [folder for folder in folders if folder.name == name]
         by_id = [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
-        found = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
-    if not found and not output_root.is_dir():
+        matches = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
+    if not matches and not output_root.is_dir():
         raise ConfigError(f"{name}: no such run; there is no folder {output_root}")
-    if not found:
+    if not matches:
         raise ConfigError(f"{name}: no run of that name in {output_root}; ltr ls lists them")
-    if len(found) > 1:
-        names = ", ".join(sorted(folder.name for folder in found))
+    if len(matches) > 1:
+        names = ", ".join(sorted(folder.name for folder in matches))
         raise ConfigError(f"{name}: the beginning of more than one run in {output_root}: {names}")
-    return Run(found[0])
+    return Run(matches[0])
 
 
 def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:

@@ -54,7 +54,7 @@ class Groups:
         """Raise LtrError for the first damaged checkpoint."""
         for path in sorted(self._root.glob("*/*-*")):
             if not checkpoints.is_whole(path):
-                raise LtrError(f"{path}: damaged; the command of its run makes it again")
+                raise LtrError(f"{path}: damaged; repeat the command of the run to recreate it")
 
     def members(self, name: str) -> set[int]:
         """Return the replicates that have a pytree under a name."""

@@ -39,7 +39,7 @@ def read(folder: Path) -> list[Look]:
         return [_look(entry) for entry in json.loads(path.read_text())]
     except (ValueError, TypeError, KeyError):
         raise LtrError(
-            f"{path}: damaged; restore it from a copy, or remove it, and verdicts allow for no look before"
+            f"{path}: damaged; restore it from a copy, or remove it and lose the correction for earlier looks"
         ) from None
 
 

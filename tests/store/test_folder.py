@@ -142,7 +142,7 @@ def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> No
 
 def test_a_session_says_what_was_typed_where_and_on_what(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES, {}, Request(["rounds=1", "arms=[ticket]"]))
+        folder.begin(experiment, DEVICES, {}, Request(["rounds=1", "arms=[ticket]"], {}))
         session, said = folder.facts["sessions"][0], folder.facts
     assert session["command"] == "ltr run rounds=1 'arms=[ticket]'"
     assert session["asked"] == extent(experiment)
