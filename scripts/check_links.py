@@ -1,4 +1,4 @@
-"""Checks the built documentation site: links lead to files and anchors, and no page loads from another host.
+"""Check the built documentation site: links lead to files and anchors, and no page loads from other hosts.
 
 python scripts/check_links.py [SITE]
 
@@ -15,12 +15,12 @@ SITE = Path(__file__).parents[1] / "site"
 
 
 class Page(HTMLParser):
-    """What a page refers to.
+    """Links and anchors of a page.
 
     Attributes:
-        anchors: what a link to this page may name after `#`.
+        anchors: names that a link to this page may have after `#`.
         links: targets of its links, images, scripts and style sheets.
-        loaded: those of them that a browser fetches with the page.
+        loaded: the targets that a browser fetches with the page.
     """
 
     def __init__(self, html: str) -> None:
@@ -34,17 +34,16 @@ class Page(HTMLParser):
         """Collect the tag's anchors and links."""
         given = dict(attributes)
         self.anchors |= {name for name in (given.get("id"), given.get("name")) if name}
-        found = [link for link in (given.get("href"), given.get("src")) if link is not None]
-        self.links += found
+        targets = [link for link in (given.get("href"), given.get("src")) if link is not None]
+        self.links += targets
         if tag != "a" and given.get("rel") != "canonical":
-            self.loaded += found
+            self.loaded += targets
 
 
 def problems(site: Path) -> Iterator[str]:
     """Yield a line for each broken link of a built site, and each file loaded from another host."""
-    files = set(site.rglob("*.html")) - {
-        site / "404.html"
-    }  # whose links are absolute: it has no place of its own
+    error_page = site / "404.html"  # its links are absolute, as it is served for any address
+    files = set(site.rglob("*.html")) - {error_page}
     pages = {path: Page(path.read_text()) for path in sorted(files)}
     for path, page in pages.items():
         for link in dict.fromkeys(page.links):
@@ -53,7 +52,7 @@ def problems(site: Path) -> Iterator[str]:
 
 
 def _problem(pages: dict[Path, Page], path: Path, link: str, is_loaded: bool) -> str | None:
-    """Say what is wrong with a link of a page; None if nothing is."""
+    """Return what is wrong with a link of a page; None if it is sound."""
     address, anchor = urldefrag(link)
     if (parts := urlsplit(address)).scheme or parts.netloc:
         is_remote = parts.scheme in ("", "http", "https")
@@ -72,11 +71,11 @@ def main(words: list[str]) -> int:
     """Print the problems of a site; return 1 if it has any, or no page."""
     site = Path(words[0] if words else SITE).resolve()
     if not (site / "index.html").exists():
-        print(f"{site}: no site here; make docs builds it", file=sys.stderr)
+        print(f"{site}: not a built site; make docs builds it", file=sys.stderr)
         return 1
-    found = list(problems(site))
-    print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
-    return bool(found)
+    lines = list(problems(site))
+    print(*lines, sep="\n", end="\n" if lines else "", file=sys.stderr)
+    return bool(lines)
 
 
 if __name__ == "__main__":

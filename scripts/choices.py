@@ -1,4 +1,4 @@
-"""Writes docs/choices.md: everything that can be chosen, a line each, from the YAML files and docstrings.
+"""Write docs/choices.md: every choice and every knob in one line, from YAML files, registries and the schema.
 
 python scripts/choices.py
 """
@@ -11,18 +11,18 @@ from ltr.config.parse import knobs
 from ltr.registry import Entry
 
 BAR = r"\|"
-"""A bar inside a cell of a table."""
+"""A vertical bar inside a table cell."""
 
 PAGE = Path(__file__).parents[1] / "docs" / "choices.md"
 HEAD = """\
-# What can be chosen
+# Choices and knobs
 
 Written by `scripts/choices.py`. `ltr run --help` lists the choices too, and the knobs with their defaults.
 """
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([HEAD, *_groups(), *_arms(), *_names(), *_knobs()])
 
 
@@ -36,7 +36,7 @@ def _arms() -> Iterator[str]:
 
 
 def _names() -> Iterator[str]:
-    """Everything that knobs name, by knob; what is left out of a config group's own table."""
+    """Yield a table of the registry entries of each knob."""
     for knob in knobs():
         if knob.registry is not None:
             lines = {f"{knob.name}={name}": _line(entry) for name, entry in knob.registry.items()}
@@ -44,7 +44,7 @@ def _names() -> Iterator[str]:
 
 
 def _line(entry: Entry) -> str:
-    """An entry in words, with those of its traits that are numbers or true or false."""
+    """Return an entry's line with its traits that are numbers or booleans."""
     plain = {name: value for name, value in entry.traits.items() if isinstance(value, int)}
     traits = (f"`{name}={str(value).lower()}`" for name, value in plain.items())
     return " ".join((str(entry), *traits))

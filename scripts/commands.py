@@ -1,4 +1,4 @@
-"""Writes docs/commands.md: every command, as its --help has it.
+"""Write docs/commands.md: the --help text of every command.
 
 python scripts/commands.py
 """
@@ -23,7 +23,7 @@ are in [choices.md](choices.md).
 
 
 def page() -> str:
-    """The whole page, Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([HEAD, *_sections()])
 
 
@@ -33,13 +33,13 @@ def _sections() -> Iterator[str]:
 
 
 def _help(command: str) -> str:
-    """Without the list of knobs."""
-    said = io.StringIO()
+    """Return the help text of a command, without its list of knobs."""
+    output = io.StringIO()
     narrow = mock.patch.dict(os.environ, COLUMNS="80")
-    with narrow, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+    with narrow, contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         main([command, "--help"])
-    usage, _, more = said.getvalue().partition("\nknobs (key=default):")[0].strip().partition("\n\n")
-    return f"{' '.join(usage.split())}\n\n{more}"  # Pythons differ in where they break lines of usage
+    usage, _, more = output.getvalue().partition("\nknobs (key=default):")[0].strip().partition("\n\n")
+    return f"{' '.join(usage.split())}\n\n{more}"  # Python versions break usage lines differently
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Holds the numbers of a small run of the digits against those of an earlier version.
+"""Compare the numbers of a small run on digits with those of an earlier version.
 
-python scripts/golden.py          print what moved
-python scripts/golden.py --write  write the numbers anew, and print what moved
+python scripts/golden.py          print what changed
+python scripts/golden.py --write  print what changed, and write the new numbers
 """
 
 import argparse
@@ -19,7 +19,7 @@ WORDS = ("rounds=2", "replicates=2", "steps=100", "eval_every=50", "sparse=never
 """The default experiment: LeNet-300-100 on digits, its four arms, Adam, batches of 60."""
 
 EXACT = ("replicate", "arm", "draw", "round", "step", "density", "censored", "steps", "flops")
-"""Columns that no rounding error reaches."""
+"""Columns that must agree exactly (density and flops to 1e-8)."""
 
 TOLERANCES = {
     "train_loss": 1e-4,
@@ -30,7 +30,7 @@ TOLERANCES = {
     "accuracy_at_early_stop": 1.5 / 360,
     "final_accuracy": 1.5 / 360,
 }
-"""Largest difference of each measured column: losses relative, accuracies absolute (one example)."""
+"""Largest difference of each measured column: relative for losses, absolute (one example) for accuracies."""
 
 Tables = dict[str, pd.DataFrame]
 
@@ -50,23 +50,23 @@ def run(root: Path, *words: str) -> Tables:
     if code:
         raise SystemExit(f"ltr run ended with exit code {code}: {quiet.getvalue()}")
     (folder,) = root.iterdir()
-    return {name: _held(tables.read(folder, name)) for name in ("metrics", "results")}
+    return {name: _compared(tables.read(folder, name)) for name in ("metrics", "results")}
 
 
 def read(folder: Path = FILES) -> Tables:
-    """Return the tables of the golden run as they were written."""
+    """Return the stored tables of the golden run."""
     return {name: pd.read_csv(folder / f"{name}.csv") for name in ("metrics", "results")}
 
 
 def write(tables: Tables, folder: Path = FILES) -> None:
-    """Write the tables as CSV, floats to nine digits, which is every bit of float32."""
+    """Write the tables as CSV. Floats have nine digits, which is exact for float32."""
     folder.mkdir(exist_ok=True)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
 
 
 def moved(old: Tables, new: Tables) -> list[str]:
-    """Return a line for each column that differs by more than its tolerance; none if all hold."""
+    """Return a line for each column that differs by more than its tolerance."""
     return [line for name in old for line in _moved(name, old[name], new[name])]
 
 
@@ -80,7 +80,7 @@ def spread(old: Tables, new: Tables) -> dict[str, float]:
     }
 
 
-def _held(table: pd.DataFrame) -> pd.DataFrame:
+def _compared(table: pd.DataFrame) -> pd.DataFrame:
     return table[[column for column in table if column in {*EXACT, *TOLERANCES}]]
 
 
@@ -108,16 +108,16 @@ def _moved(name: str, old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
 
 
 def _difference(column: str, old: pd.DataFrame, new: pd.DataFrame) -> np.ndarray:
-    """Differences by row, relative for losses; 0 where both are missing."""
-    one, other = (table[column].to_numpy(np.float64) for table in (old, new))
-    scale = np.abs(one) if column.endswith("loss") else 1.0
-    return np.nan_to_num(np.abs(one - other) / scale)
+    """Return the difference of each row, relative for losses; 0 where both are missing."""
+    before, after = (table[column].to_numpy(np.float64) for table in (old, new))
+    scale = np.abs(before) if column.endswith("loss") else 1.0
+    return np.nan_to_num(np.abs(before - after) / scale)
 
 
 def main() -> None:
-    """Train the golden run and say what moved."""
+    """Train the golden run and print what changed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the numbers anew")
+    parser.add_argument("--write", action="store_true", help="write the new numbers")
     parser.add_argument("words", nargs="*", help="further overrides, such as devices=1")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:

@@ -1,7 +1,7 @@
-"""MkDocs hooks: root files as pages of the documentation site, patterns in its navigation, and links.
+"""MkDocs hooks: pages from root files, patterns in the navigation, and links.
 
-Links are written as they work in the repository. In the site, a link to a file that is a page leads to that
-page; a link to another file of the repository, such as a source file, keeps its text alone.
+Links are written as they work in the repository. On the site, a link to a file that is a page leads to that
+page. A link to another file of the repository, such as a source file, becomes plain text.
 """
 
 import posixpath
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-"""Pages of the site by their files in the repository's root."""
+"""Pages of the site by files in the repository's root."""
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 _NOTEBOOK_LINK = re.compile(r'(?<=href=")(?P<page>[^":]+)\.(?:md|ipynb)(?=[#"])')
 
 
 def on_config(config: "MkDocsConfig") -> "MkDocsConfig":
-    """Write out the patterns of the navigation."""
+    """Expand the patterns of the navigation."""
     config.nav = expanded(config.nav, Path(config.docs_dir))
     return config
 
 
 def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
-    """Add the pages that lie outside docs/."""
+    """Add the pages whose files are outside docs/."""
     from mkdocs.structure.files import File
 
     for source, page in PAGES.items():
@@ -45,7 +45,7 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
 
 
 def on_page_content(html: str, page: "Page", config: "MkDocsConfig", files: "Files") -> str:
-    """Rewrite the links of a notebook, which MkDocs leaves as they are."""
+    """Rewrite the links of a notebook, which MkDocs does not."""
     return _NOTEBOOK_LINK.sub(r"\g<page>.html", html) if page.file.src_uri.endswith(".ipynb") else html
 
 
@@ -67,11 +67,11 @@ def _matching(pattern: str, docs: Path) -> list[str]:
 
 
 def for_site(markdown: str, source: str) -> str:
-    """Return the Markdown of a file of the repository with its links as the site needs them.
+    """Return the Markdown of a file with its links rewritten for the site.
 
     Args:
-        markdown: its text.
-        source: its path, from the root of the repository.
+        markdown: text of the file.
+        source: path of the file, relative to the repository's root.
     """
     folder = posixpath.dirname(source)
     page_folder = folder.removeprefix("docs").removeprefix("/")

@@ -13,11 +13,11 @@ shift
 bin=.venv-oldest/bin
 if [ ! -e .venv-oldest/installed ] || [ constraints-oldest.txt -nt .venv-oldest/installed ]; then
     "$python" -m venv --clear .venv-oldest
-    # antlr4, of which there is no wheel, is built with the setuptools that is installed first.
+    # antlr4 has no wheel. It is built with the setuptools that is installed first.
     pip=("$bin/python" -m pip --disable-pip-version-check install --quiet)
     "${pip[@]}" --constraint constraints-oldest.txt setuptools wheel
     "${pip[@]}" --no-build-isolation --requirement constraints-oldest.txt
     touch .venv-oldest/installed
 fi
-# Old versions warn of what newer ones of their own requirements deprecate.
+# Old versions use what newer versions of their requirements deprecate, so warnings are no errors.
 "$bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider -W default "${TESTS[@]}" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a wheel or source distribution into a fresh environment, outside the clone, and runs a small experiment.
+# Install a wheel or source distribution into a fresh environment outside the clone, and run a small experiment.
 #
 # scripts/try_distribution.sh dist/ltr-VERSION.tar.gz
 set -euo pipefail

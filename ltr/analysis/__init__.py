@@ -1,1 +1,1 @@
-"""Early stop, statistics, claims: reads tables, knows nothing of JAX."""
+"""Early stop, statistics, claims: functions of tables, without JAX."""

@@ -1,4 +1,4 @@
-"""Checks of what is asked of claims, before pandas is imported."""
+"""Checks of the knobs of claims, before pandas is imported."""
 
 from ltr.analysis.registry import CLAIMS
 from ltr.config.schema import Experiment
@@ -7,18 +7,18 @@ from ltr.pruning.registry import REWINDINGS
 
 
 def check(experiment: Experiment) -> None:
-    """ConfigError if replicates are to be added until claims are decided that cannot be."""
-    asked = experiment.claims
-    if asked.most is None:
+    """Raise ConfigError if replicates=auto waits for claims that this experiment cannot decide."""
+    knobs = experiment.claims
+    if knobs.most is None:
         return
-    if experiment.replicates > asked.most:
-        raise ConfigError(f"claims.most={asked.most}: must be at least replicates={experiment.replicates}")
+    if experiment.replicates > knobs.most:
+        raise ConfigError(f"claims.most={knobs.most}: must be at least replicates={experiment.replicates}")
     if experiment.ticket:
-        raise ConfigError("replicates=auto: needs ticket=null; of another run's tickets there are no more")
+        raise ConfigError("replicates=auto: needs ticket=null; another run's tickets are limited in number")
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(
             f"replicates=auto: needs rewind=weights, not {experiment.rewind.name}, which no claim is about"
         )
-    for name in asked.decide:
+    for name in knobs.decide:
         if CLAIMS[name].arm not in experiment.arms:
             raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")

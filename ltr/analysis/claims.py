@@ -1,9 +1,9 @@
-"""The claims of Frankle & Carbin (2019), each a typed check of a results table in a round.
+"""Evidence for the claims of Frankle & Carbin (2019): one function for each kind of claim.
 
-All compare two lanes of the same replicate, which, but for fresh weights, start from the same ones, and in
-the same round see the data in the same order: what they share cancels. Draws of a control are averaged
-first. What bears on a claim is the mean over replicates of that difference, against a bound. How verdicts
-are drawn from it is in `ltr.analysis.verdicts`.
+A claim compares two lanes of the same replicate. They start from the same initial weights (except an arm
+with fresh weights) and, in the same round, see the data in the same order, so shared effects cancel. Draws
+of a control are averaged first. The evidence is this difference in each replicate; its mean is compared
+with a bound. `ltr.analysis.verdicts` draws the verdicts.
 """
 
 import math
@@ -19,17 +19,18 @@ MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 
 MATCHING_TOLERANCE = 0.002
-"""A matching ticket is at most so much less accurate than the dense network (Frankle et al., 2020)."""
+"""Largest loss of accuracy, as a fraction, of a matching ticket (Frankle et al., 2020)."""
 
 
 class Evidence(NamedTuple):
-    """What bears on a claim in a round.
+    """Evidence for or against a claim in a round.
 
     Attributes:
-        values: the difference that the claim is about, of each replicate; above the bound speaks for it.
-        bound: what their mean has to exceed.
+        values: float64 [replicates]: the difference that the claim is about, in each replicate.
+        bound: the mean has to exceed it for the claim to hold.
         unit: "fraction", of the test images, or "log2 steps".
-        can_support, can_refute: false where censoring hides how far the values reach against it, or for it.
+        can_support: false if censoring hides values that could be further below.
+        can_refute: false if censoring hides values that could be further above.
     """
 
     values: np.ndarray
@@ -44,74 +45,74 @@ class Evidence(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Which it can become, if it is sure enough."""
+        """Verdict if the mean is significant."""
         if self.effect > self.bound:
             return SUPPORTED if self.can_support else UNDECIDED
         return REFUTED if self.can_refute else UNDECIDED
 
     @property
     def p(self) -> float:
-        """Of the test against the bound; 1 where censoring forbids a verdict."""
+        """P-value of the test against the bound; 1 if censoring forbids a verdict."""
         return 1.0 if self.verdict == UNDECIDED else p_value(self.values, self.bound)
 
 
 def matches(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
-    """Its accuracy is not lower than that of the dense network by `MATCHING_TOLERANCE` or more."""
+    """Test that the ticket is less than `MATCHING_TOLERANCE` less accurate than the dense network."""
     return [Evidence(_gain(lanes, round_number, arm, 0), -MATCHING_TOLERANCE)]
 
 
 def faster(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
-    """It stops earlier than the dense network."""
+    """Test that the ticket stops earlier than the dense network."""
     return [_speed(lanes, round_number, arm, 0)]
 
 
 def wins(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
-    """Both: it is more accurate than the dense network, and stops earlier."""
+    """Test that the ticket is more accurate than the dense network, and that it stops earlier."""
     return [Evidence(_gain(lanes, round_number, arm, 0)), *faster(lanes, round_number, arm)]
 
 
 def better_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
-    """Its accuracy is higher than that of another arm in the same round."""
+    """Test that the ticket is more accurate than another arm in the same round."""
     return [Evidence(_gain(lanes, round_number, arm, round_number))]
 
 
 def faster_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
-    """It stops earlier than another arm in the same round."""
+    """Test that the ticket stops earlier than another arm in the same round."""
     return [_speed(lanes, round_number, arm, round_number)]
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Means over draws, of `MEASURES`: a row per replicate, a column per (measure, arm, round)."""
+    """Average `MEASURES` over draws: a row for each replicate, a column for each (measure, arm, round)."""
     lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
     return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
 
 
-def _of(lanes: pd.DataFrame, measure: str, arm: str, round_number: int) -> pd.Series:
-    """By replicate; empty where there are none."""
+def _column(lanes: pd.DataFrame, measure: str, arm: str, round_number: int) -> pd.Series:
+    """Return a measure of an arm in a round, by replicate; empty if it was not trained."""
     column = (measure, arm, round_number)
     return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
 
 
-def _gain(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> np.ndarray:
-    """The ticket's accuracy in a round less that of an arm in its, of the replicates that have both."""
-    gained = _of(lanes, ACCURACY, "ticket", round_number) - _of(lanes, ACCURACY, arm, at)
-    return gained.dropna().to_numpy(np.float64)
+def _gain(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> np.ndarray:
+    """Accuracy of the ticket in a round minus that of an arm in `arm_round`, in replicates that have both."""
+    gains = _column(lanes, ACCURACY, "ticket", round_number) - _column(lanes, ACCURACY, arm, arm_round)
+    return gains.dropna().to_numpy(np.float64)
 
 
-def _speed(lanes: pd.DataFrame, round_number: int, arm: str, at: int) -> Evidence:
-    """How much earlier the ticket stops in a round than an arm in its: log2 of the ratio of their steps.
+def _speed(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> Evidence:
+    """Log2 of the early-stop step of an arm in `arm_round` divided by that of the ticket in its round.
 
-    A lane that had not turned by its last step stops there or later. So if a ticket's is censored, its
-    true ratio may be any worse: nothing is supported; if one of the other's is, it may be any better:
-    nothing is refuted. Otherwise the ratio counts as seen, which speaks less for what is decided.
+    A censored lane stops at its last step or later. If a lane of the ticket is censored, its true ratio may
+    be lower, so the claim cannot be supported. If a lane of the arm is censored, the true ratio may be
+    higher, so the claim cannot be refuted. Otherwise the ratio enters as observed, which is conservative.
     """
-    sides = (("ticket", round_number), (arm, at))
-    steps, others = (_of(lanes, STEP, *side).clip(lower=1) for side in sides)
-    ratios = (others / steps).dropna().map(math.log2)
-    hidden, hidden_others = (bool(_of(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)
+    sides = (("ticket", round_number), (arm, arm_round))
+    steps, arm_steps = (_column(lanes, STEP, *side).clip(lower=1) for side in sides)
+    ratios = (arm_steps / steps).dropna().map(math.log2)
+    censored, arm_censored = (bool(_column(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)
     return Evidence(
         ratios.to_numpy(np.float64),
         unit="log2 steps",
-        can_support=not hidden,
-        can_refute=not hidden_others,
+        can_support=not censored,
+        can_refute=not arm_censored,
     )

@@ -1,6 +1,6 @@
-"""Early stop of a lane: the evaluated step of minimum validation loss, found afterwards.
+"""Early stop of a lane: the evaluated step of minimum validation loss, found after training.
 
-Frankle & Carbin 2019, section 1: a proxy for how fast a network learns.
+It measures the speed of learning (Frankle & Carbin, 2019, section 1).
 """
 
 import pandas as pd
@@ -11,18 +11,19 @@ _COLUMNS = [name for name in RESULTS.names if name not in ("flops", "early_bird_
 
 
 def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The early stop of every lane.
+    """Find the early stop of every lane.
 
     Args:
-        metrics: rows of the metrics table, a row per evaluation, in any order; the test set was asked
-            at the first step of minimum validation loss and at the last (see `ltr.engine.program.program`).
+        metrics: rows of the metrics table, one for each evaluation, in any order. The test set was
+            evaluated at the first step of minimum validation loss and at the last step (see
+            `ltr.engine.program.program`).
 
     Returns:
-        A row per lane, in the order of `LANE`, with the columns of the results table but `flops`
-        and `early_bird_step`: `early_stop_step`, the first step of minimum validation loss (a NaN
-        is never the minimum); the test accuracy there, and at the last evaluated step, `steps`;
-        `censored`, true where these two steps are one: the loss had not turned yet, so the early
-        stop is there or later.
+        One row for each lane, in the order of `LANE`, with the columns of the results table except `flops`
+        and `early_bird_step`. `early_stop_step` is the first step of minimum validation loss (a NaN is
+        never the minimum) and `steps` the last evaluated step; both have their test accuracy. `censored`
+        is true if the two steps are equal: the loss was still falling, so the early stop is there or
+        later.
     """
     by_step = metrics.sort_values("step", kind="stable")
     last = _by_lane(by_step[::-1])
@@ -41,5 +42,5 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_lane(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """The first evaluation of each lane, indexed by lane."""
+    """Return the first evaluation of each lane, indexed by lane."""
     return evaluations.drop_duplicates(list(LANE)).set_index(list(LANE)).sort_index()

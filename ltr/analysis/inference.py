@@ -1,7 +1,7 @@
-"""Whether a mean lies above a bound: tests, intervals, and how many replicates would tell.
+"""Tests of a mean against a bound, confidence intervals, power and the number of replicates needed.
 
-Values are independent and about normal. With the three to ten replicates of a run, Student's t is as
-much as can be asked of them; the bootstrap is there to be seen beside it.
+Values are assumed independent and approximately normal. A run has three to ten replicates, too few for
+more than Student's t; the bootstrap interval is only shown beside it.
 
 Whatever `ltr` calls decided or clear was decided here, by `p_value` or `p_value_unpaired`.
 """
@@ -16,29 +16,29 @@ from scipy import special
 from ltr.analysis.statistics import ROUNDING, estimate
 
 LEVEL = 0.05
-"""How often at most a family of tests may decide something that is not so."""
+"""Familywise error rate."""
 
 FEWEST = 3
-"""Fewer values than this decide nothing, however clear they look."""
+"""Smallest number of values that a test decides on."""
 
 POWER = 0.8
-"""How likely a decision should be, for as many replicates as are asked for."""
+"""Power that a suggested number of replicates should have."""
 
 MOST = 1000
-"""More replicates than this are not asked for."""
+"""Largest number of replicates that is suggested."""
 
 RESAMPLES = 2000
 """Resamples of the bootstrap."""
 
 CERTAIN = 30.0
-"""A shift of the mean, in standard errors, beyond which every test that can decide does."""
+"""Excess of the shift over the critical value, in standard errors, above which the power counts as 1."""
 
 
 def p_value(values: np.ndarray, bound: float) -> float:
-    """Of Student's two-sided test that the mean is `bound`; 1 for fewer than `FEWEST` values.
+    """P-value of Student's two-sided test that the mean is `bound`; 1 for fewer than `FEWEST` values.
 
-    Accuracies lie on a grid, that of the test images, so few values are often equal. That is no proof:
-    without spread, but for rounding, it is the sign test's.
+    Accuracies are multiples of one over the number of test images, so a few values are often equal by
+    chance. Values without any spread beyond rounding get the p-value of the sign test.
     """
     if len(values) < FEWEST:
         return 1.0
@@ -51,10 +51,10 @@ def p_value(values: np.ndarray, bound: float) -> float:
 
 
 def p_value_unpaired(ones: np.ndarray, others: np.ndarray) -> float:
-    """Of Welch's (1947) two-sided test that two means are equal; 1 if either has fewer than `FEWEST` values.
+    """P-value of Welch's (1947) two-sided test that two means are equal.
 
-    Without spread in either it is that of the permutation test: of all ways to divide the values between
-    the two, as many are as far apart as these.
+    It is 1 if either sample has fewer than `FEWEST` values. Samples without any spread get the p-value of
+    the permutation test: the share of all divisions of the values that separate them as far.
     """
     if min(len(ones), len(others)) < FEWEST:
         return 1.0
@@ -68,7 +68,7 @@ def p_value_unpaired(ones: np.ndarray, others: np.ndarray) -> float:
 
 
 def welch(ones: np.ndarray, others: np.ndarray) -> tuple[float, float]:
-    """The standard error of a difference of independent means, and its degrees of freedom (Welch, 1947)."""
+    """Return the standard error of a difference of independent means and its degrees of freedom (Welch)."""
     one, other = (values.var(ddof=1) / len(values) for values in (ones, others))
     if one + other <= ROUNDING**2:
         return 0.0, math.inf
@@ -77,7 +77,7 @@ def welch(ones: np.ndarray, others: np.ndarray) -> tuple[float, float]:
 
 
 def sign_test(n: int) -> float:
-    """The two-sided p of `n` values that all lie on one side."""
+    """Two-sided p-value of the sign test for `n` values on the same side."""
     return 2.0 ** (1 - n)
 
 
@@ -86,7 +86,7 @@ def _t_test(distance: float, error: float, freedom: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted so that, compared with a level, they err in all together as often at most (Holm, 1979)."""
+    """Adjust p-values to control the familywise error rate (Holm, 1979); in the given order."""
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
@@ -95,16 +95,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """Student's 95 % confidence interval of the mean; NaN where there is none (`ltr.analysis.statistics`)."""
+    """Student's 95 % confidence interval of the mean; NaN as in `ltr.analysis.statistics.ci95`."""
     mean, reach, _ = estimate(pd.Series(values))
     return mean - reach, mean + reach
 
 
 def bootstrap(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean, the same every time; NaN where there is none.
+    """95 % percentile bootstrap interval of the mean, from a fixed seed; NaN if the values have no spread.
 
-    Of fewer than about ten values it is too narrow: of three it is their range, and holds the mean in
-    three of four cases.
+    It is too narrow for fewer than about ten values: for three it is their range, which contains the mean
+    in three of four cases.
     """
     if len(values) < 2 or values.std(ddof=1) <= ROUNDING:
         return math.nan, math.nan
@@ -114,9 +114,12 @@ def bootstrap(values: np.ndarray) -> tuple[float, float]:
 
 
 def power(distance: float, n: int, level: float) -> float:
-    """How likely Student's two-sided test of at least two values decides at a level.
+    """Power of Student's two-sided test.
 
-    `distance`: of the mean from the bound, in standard deviations of a value.
+    Args:
+        distance: distance of the mean from the bound, in standard deviations of a value.
+        n: number of values, at fewest 2.
+        level: significance level.
     """
     shift, critical = abs(distance) * math.sqrt(n), float(special.stdtrit(n - 1, 1 - level / 2))
     if shift > CERTAIN + critical:
@@ -125,22 +128,25 @@ def power(distance: float, n: int, level: float) -> float:
 
 
 def replicates_needed(values: np.ndarray, bound: float, level: float) -> int | None:
-    """As many as would decide with a probability of `POWER`, if mean and spread are as they look.
+    """Return the number of replicates for a power of `POWER`, if mean and spread are as estimated.
 
-    More than there are, and at least `FEWEST`; None for fewer than two values, and where it is more than
-    `MOST`. Values without spread are taken for what the sign test takes them for.
+    Values without any spread are assumed to be tested by the sign test.
+
+    Returns:
+        More than there are values, and at fewest `FEWEST`. None for fewer than two values, for a mean at
+        the bound, and if more than `MOST` are needed.
     """
     if len(values) < 2:
         return None
     distance, spread = float(values.mean()) - bound, float(values.std(ddof=1))
     if abs(distance) <= ROUNDING:
         return None
-    least = max(len(values) + 1, FEWEST)
+    fewest = max(len(values) + 1, FEWEST)
     if spread <= ROUNDING:
-        return next((n for n in range(least, MOST) if sign_test(n) < level), None)
+        return next((n for n in range(fewest, MOST) if sign_test(n) < level), None)
     if power(distance / spread, MOST, level) < POWER:
         return None
-    low, high = least, MOST
+    low, high = fewest, MOST
     while low < high:
         middle = (low + high) // 2
         enough = power(distance / spread, middle, level) >= POWER

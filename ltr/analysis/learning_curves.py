@@ -1,4 +1,4 @@
-"""How an arm learns: its validation accuracy by step."""
+"""Learning curves: validation accuracy by step."""
 
 import numpy as np
 import pandas as pd
@@ -7,10 +7,11 @@ from ltr.analysis.statistics import ci95
 
 
 def learning_curve(metrics: pd.DataFrame, round_number: int, arm: str) -> pd.DataFrame:
-    """The validation accuracy of an arm in a round, over draws and then over replicates.
+    """Average the validation accuracy of an arm in a round over draws and then over replicates.
 
     Returns:
-        A row per evaluated `step`: the mean `accuracy`, a fraction, and `accuracy_ci95`.
+        One row for each evaluated `step`: the mean `accuracy`, a fraction, and the half-width of its 95 %
+        confidence interval, `accuracy_ci95`.
     """
     lanes = metrics[(metrics["round"] == round_number) & (metrics["arm"] == arm)]
     lanes = lanes.astype({"val_accuracy": np.float64})

@@ -1,4 +1,4 @@
-"""Where the weights are that a ticket keeps. Masks and weights are nested dictionaries of NumPy arrays."""
+"""Structure of a ticket's mask. Masks and weights are nested dictionaries of NumPy arrays."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,8 +10,8 @@ class TicketLayer(NamedTuple):
     """A layer of a ticket.
 
     Attributes:
-        kept: its mask, boolean [..., in, out].
-        initial: its weights before any training, of the same shape.
+        kept: mask, boolean [..., in, out].
+        initial: weights before any training, of the same shape.
     """
 
     kept: np.ndarray
@@ -19,17 +19,17 @@ class TicketLayer(NamedTuple):
 
 
 TicketLayers = Sequence[Mapping[str, TicketLayer]]
-"""The ticket of a round in each replicate, by the name of the layer."""
+"""Ticket of a round in each replicate, by layer name."""
 
 
 def layers(mask: Any, initial: Any) -> dict[str, TicketLayer]:
-    """The pruned layers of a ticket, by name, in the order in which it holds them."""
-    found = dict(_kernels(initial))
-    return {name: TicketLayer(kept, found[name]) for name, kept in _kernels(mask)}
+    """Return the pruned layers of a ticket by name, in the order of its mask."""
+    weights = dict(_kernels(initial))
+    return {name: TicketLayer(kept, weights[name]) for name, kept in _kernels(mask)}
 
 
 def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays called `kernel` below a tree, by the path to their layer."""
+    """Yield the path of each layer in a tree with its array named `kernel`."""
     for key, node in tree.items():
         if isinstance(node, Mapping):
             yield from _kernels(node, f"{name}/{key}" if name else key)
@@ -38,7 +38,7 @@ def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
 
 
 def counted(ticket: Mapping[str, TicketLayer], round_number: int, replicate: int) -> list[dict[str, Any]]:
-    """A row per `layer` of a ticket: weights `kept` and `of` how many, and their `density`."""
+    """Return one row for each `layer` of a ticket: `kept` weights, `of` all weights, and `density`."""
     return [
         {
             "round": round_number,
@@ -53,12 +53,13 @@ def counted(ticket: Mapping[str, TicketLayer], round_number: int, replicate: int
 
 
 def initial_weights(tickets: TicketLayers, layer: str) -> tuple[np.ndarray, np.ndarray]:
-    """Initial values of the weights of a layer that tickets keep, and of the others, of all replicates."""
-    found = [ticket[layer] for ticket in tickets]
-    kept, pruned = ([one.initial[one.kept] for one in found], [one.initial[~one.kept] for one in found])
+    """Return the initial values of the kept and of the pruned weights of a layer, over all replicates."""
+    layers = [ticket[layer] for ticket in tickets]
+    kept = [layer.initial[layer.kept] for layer in layers]
+    pruned = [layer.initial[~layer.kept] for layer in layers]
     return np.concatenate(kept), np.concatenate(pruned)
 
 
 def of_inputs(tickets: TicketLayers, layer: str) -> np.ndarray:
-    """Connections that each input of a dense layer keeps, the mean over replicates: float [in]."""
+    """Mean number over replicates of connections that each input of a dense layer keeps: float64 [in]."""
     return np.mean([ticket[layer].kept.sum(-1) for ticket in tickets], 0)

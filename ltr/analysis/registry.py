@@ -16,14 +16,15 @@ _PAPER = "Frankle & Carbin, 2019"
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Entry):
-    """A claim about the ticket, which its line of documentation says whole.
+    """A claim about the ticket; `doc` states it in full.
 
-    Its code: lanes (see `ltr.analysis.claims.by_replicate`), round, arm -> what bears on it there.
+    `code` is a function from lanes (see `ltr.analysis.claims.by_replicate`), round and arm to the evidence
+    for the claim in that round.
 
     Attributes:
-        short: the same in a few words, of "the ticket", for a headline.
-        arm: control that the ticket is compared with; `ticket`: with the dense network.
-        first_round: first round in which it says anything.
+        short: the claim in a few words for a headline; its subject is "the ticket".
+        arm: control that the ticket is compared with; `ticket` means the dense network.
+        first_round: first round in which the claim is tested.
     """
 
     short: str
@@ -32,11 +33,11 @@ class Claim(Entry):
 
     @property
     def says(self) -> str:
-        """The claim in words, of "the ticket"."""
+        """Predicate of the claim; its subject is "the ticket"."""
         return self.doc.removeprefix("The ticket ").removesuffix(".")
 
     def tests(self, lanes: "pd.DataFrame", round_number: int) -> "Sequence[Evidence]":
-        """Return what bears on it in a round; of several all have to hold, and of none it says nothing."""
+        """Return the tests of the claim in a round, all of which have to hold; none before `first_round`."""
         evidence: Sequence[Evidence] = (
             self.load()(lanes, round_number, self.arm) if round_number >= self.first_round else ()
         )
@@ -56,7 +57,7 @@ CLAIMS: Registry[Claim] = Registry(
         ),
         Claim(
             name="wins",
-            doc="The ticket wins: is more accurate than the dense network, and learns faster.",
+            doc="The ticket wins: it is more accurate than the dense network and learns faster.",
             paper=_PAPER,
             code="ltr.analysis.claims:wins",
             short="wins over the dense network",
@@ -86,10 +87,10 @@ CLAIMS: Registry[Claim] = Registry(
         ),
         Claim(
             name="iterating",
-            doc="The ticket is found by iterating: pruning at once is worse.",
+            doc="The ticket is found by iterating: one-shot pruning is worse.",
             paper=_PAPER,
             code="ltr.analysis.claims:better_than",
-            short="is more accurate than pruned at once",
+            short="is more accurate than one-shot pruning",
             arm="one_shot",
             first_round=2,
         ),
@@ -111,13 +112,13 @@ CLAIMS: Registry[Claim] = Registry(
         ),
         Claim(
             name="iterating_speed",
-            doc="The ticket learns faster than what is pruned at once.",
+            doc="The ticket learns faster than one-shot pruning.",
             paper=_PAPER,
             code="ltr.analysis.claims:faster_than",
-            short="learns faster than pruned at once",
+            short="learns faster than one-shot pruning",
             arm="one_shot",
             first_round=2,
         ),
     ],
 )
-"""The paper's controls are slower as well as worse; that they are slower takes fewer replicates."""
+"""The paper's controls also learn more slowly; testing speed takes fewer replicates than accuracy."""

@@ -1,4 +1,4 @@
-"""Means over replicates and how far they can be trusted.
+"""Means over replicates and their confidence intervals.
 
 Replicates are the independent repetitions. The draws of an arm inside one replicate share its
 initial weights and data: they are averaged first, and only replicates are counted in n.
@@ -12,11 +12,11 @@ import pandas as pd
 from scipy.special import stdtrit
 
 ROUNDING = 1e-6
-"""Of float32: what differs by less is equal."""
+"""Tolerance for float32 rounding: values that differ by less count as equal."""
 
 
 class Estimate(NamedTuple):
-    """A mean over n replicates and the half-width of its 95 % confidence interval (NaN if there is none)."""
+    """Mean over n replicates and the half-width of its 95 % confidence interval (NaN if there is none)."""
 
     mean: float
     half_width: float
@@ -26,8 +26,8 @@ class Estimate(NamedTuple):
 def ci95(values: pd.Series) -> float:
     """Half-width of Student's 95 % confidence interval of the mean of independent values.
 
-    NaN for fewer than two values, and for equal ones. Accuracies and steps lie on a grid, so a few values
-    are often equal by chance: their spread is then not 0 but unknown.
+    NaN for fewer than two values, and for equal values. Accuracies and steps lie on a grid, so a few
+    values are often equal by chance: their spread is then unknown, not 0.
     """
     n = len(values)
     if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
@@ -36,22 +36,22 @@ def ci95(values: pd.Series) -> float:
 
 
 def estimate(values: pd.Series) -> Estimate:
-    """The mean of independent values, NaN where there are none."""
+    """Mean of independent values with its confidence interval; NaN if there are no values."""
     return Estimate(float(values.mean()), ci95(values), len(values))
 
 
 def paired_difference(results: pd.DataFrame, arm: str, other: str, round_number: int) -> Estimate:
     """Accuracy at early stop of `arm` minus that of `other` in a round, as a fraction.
 
-    Paired by replicate: both arms of a replicate see the data in the same order and, but for
-    fresh weights, start from the same ones, so what they share cancels. Replicates that lack
-    either arm are left out.
+    Values are paired by replicate. Both arms of a replicate see the data in the same order and start from
+    the same initial weights (except an arm with fresh weights), so shared effects cancel. Replicates that
+    lack either arm are left out.
     """
     return _difference(results, (arm, round_number), (other, round_number))
 
 
 def difference_from_dense(results: pd.DataFrame, arm: str, round_number: int) -> Estimate:
-    """Accuracy at early stop of `arm` in a round minus that of the dense network, as a fraction, paired."""
+    """Accuracy at early stop of `arm` in a round minus that of the dense network, paired, as a fraction."""
     return _difference(results, (arm, round_number), ("ticket", 0))
 
 

@@ -1,4 +1,4 @@
-"""What a run found, from its results table: by round and arm, and in one line."""
+"""Summaries of a run's results table: by round and arm, by replicate, and in one line."""
 
 import numpy as np
 import pandas as pd
@@ -11,34 +11,33 @@ MEASURES = {
     "final_accuracy": "final_accuracy",
     "early_stop_step": "early_stop_step",
 }
-"""The measures of a summary, and the column of the results table that each averages."""
+"""Measures of a summary, each with the column of the results table that it averages."""
 
 
 def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """The rows of a table that an experiment asks for: a run's folder may hold more.
+    """Select the rows of a table that an experiment requests; a run's folder may hold more.
 
     Args:
-        table: any table with a lane's columns.
-        experiment: says how many rounds, replicates and draws there are, and which arms.
+        table: any table with the columns of a lane.
+        experiment: gives the arms and the numbers of rounds, replicates and draws.
     """
     draws = table["arm"].map({arm: experiment.draws(arm) for arm in experiment.arms}).astype(np.float64)
-    asked = (
+    requested = (
         (table["round"] <= experiment.rounds)
         & (table["replicate"] < experiment.replicates)
         & (table["draw"] < draws)
     )
-    return table[asked].reset_index(drop=True)
+    return table[requested].reset_index(drop=True)
 
 
 def by_round(results: pd.DataFrame) -> pd.DataFrame:
-    """Every round and arm, averaged over draws and then over replicates.
+    """Average every round and arm over draws and then over replicates.
 
     Returns:
-        A row per (`round_number`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its
-        mean and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one
-        replicate); how many of its `lanes` are `censored`: where any is, the mean early stop
-        is only a lower bound; the mean `early_bird_step` of those lanes that have one.
-        Accuracies are fractions.
+        One row for each (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its mean
+        and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one replicate); the
+        number of `lanes` and of `censored` lanes (if any is censored, the mean early stop is only a lower
+        bound); the mean `early_bird_step` of the lanes that have one. Accuracies are fractions.
     """
     cell = ["round", "arm"]
     lanes = results.astype({"early_bird_step": np.float64})
@@ -54,25 +53,25 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Every round, arm and replicate, averaged over draws: mean `density`, and `MEASURES` by name."""
+    """Average every round, arm and replicate over draws: mean `density`, and `MEASURES` by name."""
     lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
     lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
     return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
 
 
 def density(round_number: pd.DataFrame) -> float:
-    """Of the rows of a round: its ticket's, since an arm may come to one of its own."""
+    """Density of a round: its ticket's, as other arms may differ; the mean of all rows without a ticket."""
     tickets = round_number[round_number["arm"] == "ticket"]
     return float((tickets if len(tickets) else round_number)["density"].mean())
 
 
 def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
-    """A run in one line, for lists of runs: plain numbers, null where nothing has been trained.
+    """Summarise a run in one line, for lists of runs; None for what has not been trained.
 
     Returns:
-        `rounds_done`, prunings whose results are in; `replicates` and `lanes`; `density` and
-        `ticket_accuracy` of the last ticket; `dense_accuracy`. Accuracies are mean test
-        accuracies at early stop, as fractions.
+        `rounds_done`, the last round with results; the numbers of `replicates` and `lanes`; `density` and
+        `ticket_accuracy` of the last ticket; `dense_accuracy`. Accuracies are mean test accuracies at
+        early stop, as fractions.
     """
     tickets = by_round(results[results["arm"] == "ticket"])
     dense = tickets[tickets["round"] == 0]

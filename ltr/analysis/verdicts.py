@@ -1,26 +1,30 @@
-"""Verdicts: what the looks at a run decide of its claims, round by round.
+"""Verdicts on the claims of a run, for each round, from all looks at it.
 
-The mean of what bears on a claim (`ltr.analysis.claims`) is tested by Student's t against its bound, both
-ways at once, and corrected over the rounds where the claim is tested (Holm, 1979). A claim is
+The mean of a claim's evidence (`ltr.analysis.claims`) is tested against the claim's bound by Student's
+two-sided t-test. P-values are corrected over the rounds where the claim is tested (Holm, 1979). A claim is
 
-    supported  where the mean lies above the bound, beyond chance;
-    refuted    where it lies below, beyond chance;
+    supported  if the mean lies significantly above the bound;
+    refuted    if it lies significantly below the bound;
     undecided  otherwise.
 
-Whoever looks again after more replicates, or in more rounds, has another chance to be wrong. So every look
-at a claim spends a part of the 5 % that the claim may err with: p counts 2 times at the first look, 5 times
-at the second, then 10, 20, 50, 100 times and so on. What a look has decided stays decided: a verdict is
-that of the look whose corrected p is least. Where the mean is the bound in every round, a claim is then
-wrongly supported or refuted in some round, at some look, in at most 5 runs of 100, half of them each,
-whatever made people look again; in 2 or 3 of them if they look once. What is not spent, a ninth, is there
-for those who choose the number of replicates by what they saw, which makes a t-test err more often.
-Claims are not corrected for one another: where nothing differs at all, one run in six decides something of
-one of the nine. Rounds are chosen before the first look: the fewer, the more power each has. A look is
-corrected over every round that it or an earlier look tests: whoever tests fewer after a look has seen in
-which of them effects are large.
+Sequential testing. Each further look, after more replicates or in more rounds, is another chance of a wrong
+verdict. So every look at a claim spends a part of the claim's error rate of 5 %: p-values are multiplied by
+2 at the first look, by 5 at the second, then by 10, 20, 50, 100 and so on. A decision is final: the verdict
+is that of the look with the smallest corrected p-value.
 
-An effect as large as one deviation between replicates is seen at the first look in a single round with a
-probability of 0.26 by 5 replicates and of 0.68 by 10, one of two deviations with 0.78 by 5.
+Error rate. If the mean equals the bound in every round, a claim is wrongly decided in some round, at some
+look, in at most 5 runs of 100: supported in half of them, refuted in the other half. This holds for any
+rule of when to look again. With a single look it is 2 or 3 runs of 100. A ninth of the error rate is never
+spent. It is a reserve for users who choose the number of replicates by the results, which makes a t-test
+err more often. Claims are not corrected for one another: if nothing differs at all, about one run in six
+decides at least one of the nine claims.
+
+Rounds are chosen before the first look: the fewer, the more power each has. A look is corrected over every
+round that it or an earlier look tests. Otherwise one could test fewer rounds after a look that has shown
+where the effects are large.
+
+Power. An effect of one standard deviation between replicates is detected at the first look, in a single
+round, with probability 0.26 by 5 replicates and 0.68 by 10; an effect of two with 0.78 by 5.
 """
 
 import math
@@ -38,24 +42,25 @@ from ltr.pruning.registry import REWINDINGS
 from ltr.store.looks import Look
 
 NEAR = 1.25
-"""A round is tested for a density that it is within such a factor of."""
+"""Largest factor between a round's density and the requested density that it is tested for."""
 
 
 class Verdict(NamedTuple):
-    """What is found of a claim in a round.
+    """Verdict on a claim in a round.
 
     Attributes:
-        round, density: of the ticket.
+        round: round of the ticket.
+        density: density of the ticket, 0 to 1.
         verdict: "supported", "refuted" or "undecided".
-        effect, unit: the mean difference at the last look; of a claim with several tests, of the one that
-            least holds.
-        low, high: its 95 % confidence interval by Student's t, not corrected.
-        bootstrap_low, bootstrap_high: the same by bootstrap.
-        p: of the test, corrected over rounds and looks; the least of any look.
-        n: replicates.
-        needed: replicates that would probably decide it at the next look (see `replicates_needed`); None
-            where it is decided, where censoring forbids the verdict, or nobody knows.
-        hidden: whether censoring forbids the verdict, however many replicates there are.
+        effect: mean difference at the last look; for a claim with several tests, that of the weakest.
+        unit: unit of the effect, "fraction" or "log2 steps".
+        low, high: 95 % confidence interval of the effect by Student's t, not corrected.
+        bootstrap_low, bootstrap_high: 95 % bootstrap interval of the effect.
+        p: smallest p-value of any look, corrected over rounds and looks.
+        n: number of replicates.
+        needed: number of replicates that would probably decide the claim at the next look (see
+            `replicates_needed`); None if it is decided, if censoring forbids the verdict, or if unknown.
+        hidden: whether censoring forbids the verdict, whatever the number of replicates.
     """
 
     round: int
@@ -74,28 +79,29 @@ class Verdict(NamedTuple):
 
 
 def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
-    """What there is to be looked at in a run that is finished; None where nothing is claimed of it.
+    """Return the look that a finished run allows, or None if no claim can be tested.
 
-    Nothing is claimed of tickets that do not start again from early weights, as the paper's do.
+    Claims are about tickets that start again from early weights, as the paper's do. With any other
+    rewinding no claim is tested.
 
     Args:
-        results: of all replicates that were trained, even if fewer were asked for now: else people might
-            choose their number by the verdict that it gives.
-        experiment: says at which densities claims are tested, up to which round, and which arms there are.
+        results: results table of all trained replicates, even if the experiment requests fewer. Otherwise
+            users could choose the number of replicates by its verdict.
+        experiment: the densities at which claims are tested, the last round, and the arms.
     """
     rounds = tested_rounds(results, experiment)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms}
-    found = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
-    lanes = by_replicate(_seen(results, found))
+    candidate = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
+    lanes = by_replicate(_seen(results, candidate))
     claims = [name for name in CLAIMS if _evidence(lanes, name, rounds)]
     rewinding = REWINDINGS.get(experiment.rewind.name)
     if not claims or rewinding is None or not rewinding.restores_weights:
         return None
-    return found._replace(claims=claims)
+    return candidate._replace(claims=claims)
 
 
 def with_look(before: Sequence[Look], new: Look | None) -> list[Look]:
-    """The looks, with a new one for those claims that it tells more of than any before."""
+    """Append a new look, for the claims of which it sees more than every look before it."""
     if new is None:
         return [*before]
     claims = [name for name in new.claims if not any(_covers(old, new, name) for old in before)]
@@ -103,75 +109,87 @@ def with_look(before: Sequence[Look], new: Look | None) -> list[Look]:
 
 
 def verdicts(results: pd.DataFrame, looks: Sequence[Look]) -> dict[str, list[Verdict]]:
-    """What the looks at a run decide of every claim, by round; nothing of those that none was at."""
+    """Return the verdicts on each claim by round; claims without a look are left out."""
     densities = results[results["arm"] == "ticket"].groupby("round")["density"].mean()
-    lanes = [by_replicate(_seen(results, one)) for one in looks]
-    found = {}
+    lanes = [by_replicate(_seen(results, look)) for look in looks]
+    by_claim = {}
     for name in CLAIMS:
-        of_claim = [
-            _evidence(table, name, one.rounds)
-            for table, one in zip(lanes, looks, strict=True)
-            if name in one.claims
+        evidence = [
+            _evidence(table, name, look.rounds)
+            for table, look in zip(lanes, looks, strict=True)
+            if name in look.claims
         ]
-        if any(of_claim):
-            found[name] = _verdicts(of_claim, densities)
-    return found
+        if any(evidence):
+            by_claim[name] = _verdicts(evidence, densities)
+    return by_claim
 
 
 def tested_rounds(results: pd.DataFrame, experiment: schema.Experiment) -> list[int]:
-    """The rounds of a run, as far as they are asked for, in which claims are to be tested."""
+    """Return the requested rounds in which claims are tested."""
     tickets = results[(results["arm"] == "ticket") & results["round"].between(1, experiment.rounds)]
     return tested(tickets.groupby("round")["density"].mean(), experiment.claims.densities)
 
 
-def tested(densities: pd.Series, wanted: Sequence[float]) -> list[int]:
-    """The rounds nearest to the densities wanted, of those that are near; if there are none, every round."""
-    apart = [np.abs(np.log(densities.to_numpy(np.float64) / one)) for one in wanted if len(densities)]
-    near = {int(factors.argmin()) for factors in apart if factors.min() <= math.log(NEAR)}
-    return [int(densities.index[place]) for place in sorted(near) or range(len(densities))]
+def tested(densities: pd.Series, requested: Sequence[float]) -> list[int]:
+    """Return the nearest round to each requested density, within `NEAR`; every round if there is none.
+
+    Args:
+        densities: density of each round, indexed by round.
+        requested: densities, 0 to 1.
+    """
+    distances = [
+        np.abs(np.log(densities.to_numpy(np.float64) / density)) for density in requested if len(densities)
+    ]
+    near = {int(distance.argmin()) for distance in distances if distance.min() <= math.log(NEAR)}
+    return [int(densities.index[position]) for position in sorted(near) or range(len(densities))]
 
 
 def cost(looks: int) -> int:
-    """How many times p counts at a look, after so many before it."""
+    """Factor of the p-values of a look, given the number of looks before it."""
     return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
 
 
-def within(rounds: Container[int], found: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
-    """The verdicts of some rounds."""
-    shown = {name: [one for one in of if one.round in rounds] for name, of in found.items()}
-    return {name: of for name, of in shown.items() if of}
+def within(rounds: Container[int], by_claim: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
+    """Select the verdicts of some rounds."""
+    selected = {
+        name: [verdict for verdict in verdicts if verdict.round in rounds]
+        for name, verdicts in by_claim.items()
+    }
+    return {name: verdicts for name, verdicts in selected.items() if verdicts}
 
 
 def asked_for(
-    experiment: schema.Experiment, found: Mapping[str, Sequence[Verdict]]
+    experiment: schema.Experiment, by_claim: Mapping[str, Sequence[Verdict]]
 ) -> dict[str, list[Verdict]]:
-    """The verdicts that are of the rounds and arms of an experiment."""
-    of_arms = {name: of for name, of in found.items() if CLAIMS[name].arm in experiment.arms}
+    """Select the verdicts on the rounds and arms of an experiment."""
+    of_arms = {name: verdicts for name, verdicts in by_claim.items() if CLAIMS[name].arm in experiment.arms}
     return within(range(experiment.rounds + 1), of_arms)
 
 
-def undecided(found: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
-    """Those claims of `decide` that are not decided in every round where they are tested."""
-    return [name for name in decide if any(one.verdict == UNDECIDED for one in found.get(name, []))]
+def undecided(by_claim: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
+    """Return the claims of `decide` that are undecided in some round where they are tested."""
+    return [
+        name for name in decide if any(verdict.verdict == UNDECIDED for verdict in by_claim.get(name, []))
+    ]
 
 
-def sparsest(of_matching: Sequence[Verdict]) -> Verdict | None:
-    """The smallest density at which tickets are known to match, of the verdicts on `matches`."""
-    supported = [one for one in of_matching if one.verdict == SUPPORTED]
-    return min(supported, key=lambda one: one.density, default=None)
+def sparsest(matching: Sequence[Verdict]) -> Verdict | None:
+    """Return the verdict of smallest density that supports `matches`; None if there is none."""
+    supported = [verdict for verdict in matching if verdict.verdict == SUPPORTED]
+    return min(supported, key=lambda verdict: verdict.density, default=None)
 
 
 def _complete(results: pd.DataFrame, rounds: Sequence[int], draws: Mapping[str, int]) -> int:
-    """How many replicates, from the first on, have every lane of the dense network and of these rounds."""
-    asked = results[_drawn(results, draws) & results["round"].isin([0, *rounds])]
-    lanes = asked.groupby("replicate").size()
-    wanted = 1 + len(rounds) * sum(draws.values())
-    whole = set(lanes.index[lanes >= wanted])
-    return next(n for n in range(len(whole) + 1) if n not in whole)
+    """Count the replicates, from the first on, that have all lanes of round 0 and of the given rounds."""
+    requested = results[_is_drawn(results, draws) & results["round"].isin([0, *rounds])]
+    lanes = requested.groupby("replicate").size()
+    lanes_per_replicate = 1 + len(rounds) * sum(draws.values())
+    complete = set(lanes.index[lanes >= lanes_per_replicate])
+    return next(n for n in range(len(complete) + 1) if n not in complete)
 
 
 def _covers(old: Look, new: Look, claim: str) -> bool:
-    """Whether the old look saw all that the new one sees of a claim."""
+    """Return whether the old look saw all data on a claim that the new look sees."""
     arms = {"ticket", CLAIMS[claim].arm}
     return (
         claim in old.claims
@@ -181,38 +199,39 @@ def _covers(old: Look, new: Look, claim: str) -> bool:
     )
 
 
-def _seen(results: pd.DataFrame, one: Look) -> pd.DataFrame:
-    """The rows of a results table that were looked at."""
-    return results[_drawn(results, one.draws) & (results["replicate"] < one.replicates)]
+def _seen(results: pd.DataFrame, look: Look) -> pd.DataFrame:
+    """Select the rows of a results table that a look used."""
+    return results[_is_drawn(results, look.draws) & (results["replicate"] < look.replicates)]
 
 
-def _drawn(results: pd.DataFrame, draws: Mapping[str, int]) -> pd.Series:
-    """Which rows are of the first so many draws of an arm."""
+def _is_drawn(results: pd.DataFrame, draws: Mapping[str, int]) -> pd.Series:
+    """Return for each row whether it belongs to the first `draws[arm]` draws of its arm."""
     return results["draw"] < results["arm"].map(draws).astype(np.float64)
 
 
 def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[int, Sequence[Evidence]]:
-    """What bears on a claim, by round, where there is anything."""
-    found = {round_number: CLAIMS[claim].tests(lanes, round_number) for round_number in rounds}
+    """Return the evidence for a claim by round; rounds without any are left out."""
+    by_round = {round_number: CLAIMS[claim].tests(lanes, round_number) for round_number in rounds}
     return {
         round_number: tests
-        for round_number, tests in found.items()
+        for round_number, tests in by_round.items()
         if tests and all(len(test.values) for test in tests)
     }
 
 
-def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
-    """The verdicts on a claim of the looks at it, by round."""
+def _verdicts(looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
+    """Return the verdicts on a claim by round, given its evidence by look and round."""
     weakest = [
-        {round_number: min(tests, key=_strength) for round_number, tests in seen.items()} for seen in of_looks
+        {round_number: min(tests, key=_strength) for round_number, tests in evidence.items()}
+        for evidence in looks
     ]
     families = [
-        {round_number for seen in of_looks[: place + 1] for round_number in seen}
-        for place in range(len(of_looks))
+        {round_number for evidence in looks[: number + 1] for round_number in evidence}
+        for number in range(len(looks))
     ]
     corrected = [
-        _corrected(seen, tests, len(family), place)
-        for place, (seen, tests, family) in enumerate(zip(of_looks, weakest, families, strict=True))
+        _corrected(evidence, tests, len(family), number)
+        for number, (evidence, tests, family) in enumerate(zip(looks, weakest, families, strict=True))
     ]
     return [
         _verdict(
@@ -223,45 +242,54 @@ def _verdicts(of_looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: p
                 for p, tests in zip(corrected, weakest, strict=True)
                 if round_number in p
             ],
-            LEVEL / len(families[-1]) / cost(len(of_looks)),
+            LEVEL / len(families[-1]) / cost(len(looks)),
         )
         for round_number in sorted(families[-1])
     ]
 
 
 def _corrected(
-    seen: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
+    evidence: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
 ) -> dict[int, float]:
-    """By round, p of a look after so many before it: of the weakest of the tests, corrected.
+    """Return the corrected p-value of a look for each round that it tests.
 
-    `family`: the rounds that it and those before it test; those that it does not test tell nothing, so p = 1.
+    Args:
+        evidence: all tests of each round.
+        weakest: the weakest test of each round.
+        family: number of rounds that this look or an earlier one tests. A round that this look does not
+            test enters the correction with a p-value of 1.
+        before: number of earlier looks.
     """
-    p = [_p(test, len(seen[round_number])) for round_number, test in weakest.items()]
-    adjusted = holm([*p, *[1.0] * (family - len(p))])[: len(p)]
+    p_values = [_p_value(test, len(evidence[round_number])) for round_number, test in weakest.items()]
+    adjusted = holm([*p_values, *[1.0] * (family - len(p_values))])[: len(p_values)]
     return {
         round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)
     }
 
 
 def _strength(test: Evidence) -> float:
-    """From -1, surely not, to 1, surely so: several tests hold as surely as the weakest of them does."""
+    """Return a number from -1 (surely refuted) to 1 (surely supported); the weakest test has the least."""
     return {SUPPORTED: 1, REFUTED: -1, UNDECIDED: 0}[test.verdict] * (1 - test.p)
 
 
-def _p(weakest: Evidence, tests: int) -> float:
-    """Of several tests: each of them may refute, all have to support."""
+def _p_value(weakest: Evidence, tests: int) -> float:
+    """P-value of a claim with several tests: any of them may refute it (Bonferroni), all must support it."""
     return min(1.0, tests * weakest.p) if weakest.verdict == REFUTED else weakest.p
 
 
 def _verdict(
-    round_number: int, density: float, of_looks: Sequence[tuple[float, Evidence]], next_level: float
+    round_number: int, density: float, looks: Sequence[tuple[float, Evidence]], next_level: float
 ) -> Verdict:
-    """The verdict of the look whose corrected p is least, beside what the last look shows.
+    """Return the verdict of the look with the smallest corrected p-value, and the effect at the last look.
 
-    `next_level`: what p has to be below at the next look, if it is not corrected.
+    Args:
+        round_number: round of the ticket.
+        density: density of the ticket.
+        looks: corrected p-value and weakest test of each look.
+        next_level: significance level of the next look, for a p-value that is not corrected.
     """
-    p, decisive = min(of_looks, key=lambda one: one[0])
-    _, latest = of_looks[-1]
+    p, decisive = min(looks, key=lambda look: look[0])
+    _, latest = looks[-1]
     is_decided, hidden = p < LEVEL, latest.verdict == UNDECIDED
     return Verdict(
         round_number,

@@ -25,7 +25,7 @@ def check(experiment: Experiment) -> None:
         try:
             _check_definition(name, arm)
         except KnobError as error:
-            in_file = files.in_arm_file(error, getattr(arm, error.path[-1]))
+            in_file = files.in_arm_file(error, arm)
             if in_file is None:
                 raise
             if name in experiment.arms:  # the file of an arm stops no run without it

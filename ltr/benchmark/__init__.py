@@ -1,4 +1,4 @@
-"""How fast ltr trains, beside itself without sparse kernels, plain PyTorch and bare matrix products."""
+"""Benchmark of ltr's training speed: packed and dense, beside plain PyTorch and bare matrix products."""
 
 from ltr.benchmark.comparison import Row, compare
 

@@ -1,6 +1,6 @@
-"""The contest: everybody in turn, again and again, and the medians.
+"""The benchmark: all baselines measured in turn, repeatedly, and their medians.
 
-A slow minute of the machine strikes all of them alike.
+Taking turns makes a slow phase of the machine affect all baselines alike.
 """
 
 import statistics
@@ -19,14 +19,14 @@ from ltr.experiment.spec import RunSpec
 
 
 class Row(NamedTuple):
-    """Training steps per second at a density, all cores together; None where not measured.
+    """Training steps per second at a density, all cores together; None if not measured.
 
     Attributes:
-        density: of every layer.
-        dense: ltr, by masked dense products.
-        packed: ltr as it is asked to (`sparse`): packed where that is faster.
-        torch: masked training in plain PyTorch, the data in memory, a process of one thread a core.
-        ceiling: what the machine would do of the products alone, with all weights, in XLA.
+        density: density of every layer.
+        dense: ltr with masked dense products.
+        packed: ltr with the layers packed that the knob `sparse` selects, by default those that are faster.
+        torch: masked training in plain PyTorch with the data in memory, one process of one thread per core.
+        ceiling: bound from the matrix products of all weights alone, in XLA.
     """
 
     density: float
@@ -44,19 +44,19 @@ def compare(
     break_even_file: Path,
     on_status: Callable[[str], None],
 ) -> list[Row]:
-    """A row for each density.
+    """Measure training speeds and return a row for each density.
 
     Args:
-        experiment: what is trained and how; on noise in the shape of its data set.
+        experiment: network and training; it is trained on noise in the shape of its data set.
         densities: 0 to 1.
-        repeats: turns.
-        seconds: length of a measurement.
-        break_even_file: the file of this machine's break-even densities.
-        on_status: hears what is measured.
+        repeats: number of turns.
+        seconds: duration of a measurement.
+        break_even_file: file of this machine's break-even densities.
+        on_status: callback with a line on the current measurement.
     """
     spec = RunSpec.from_experiment(experiment)
-    packed = packed_layers(spec, break_even_file, on_status)
-    dense, ours = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed)
+    packed_names = packed_layers(spec, break_even_file, on_status)
+    dense, packed = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed_names)
     ceiling = estimate.flops_meter(dense.placement)
     whole = flops.dense(spec.model, spec.shapes)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
@@ -69,7 +69,7 @@ def compare(
                 row = Row(
                     density,
                     dense.steps_per_second(density, seconds),
-                    ours.steps_per_second(density, seconds),
+                    packed.steps_per_second(density, seconds),
                     torch_baseline.steps_per_second(density, seconds),
                     ceiling() / operations,
                 )
@@ -79,7 +79,7 @@ def compare(
 
 
 def medians(rows: Sequence[Row]) -> Row:
-    """Of the same density."""
+    """Return the median speeds of rows of the same density."""
     torch = [row.torch for row in rows if row.torch is not None]
     return Row(
         rows[0].density,

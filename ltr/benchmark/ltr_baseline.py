@@ -1,6 +1,6 @@
-"""ltr's own training loop, on noise: its shuffling, normalisation and visits of the host included.
+"""Speed of ltr's own training loop on noise, with shuffling, normalisation and returns to the host.
 
-Evaluation is left out (there is one example a split), as it is in what it is compared with.
+Evaluation is left out (each evaluated split has one example), as in the other baselines.
 """
 
 import time
@@ -21,17 +21,18 @@ from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 
 WARM_UP = 0.05
-"""The part of a measurement that does not count: the first visits of the host are close together.
+"""Fraction of a measurement that is not counted, because its first chunks are short.
 
-Each goes up to `ltr.engine.trainer.MAX_GROWTH` times as far as the last: past this part, most of it is left.
+Each chunk is up to `ltr.engine.trainer.MAX_GROWTH` times as long as the last, so most of the measurement is
+left after this fraction.
 """
 
 
 class LtrBaseline:
-    """Trains the network of a run on every device at once.
+    """ltr's training of a run's network, on all devices in parallel.
 
     Attributes:
-        placement: where.
+        placement: devices and lanes on each.
     """
 
     def __init__(self, spec: RunSpec, packed: Layers) -> None:
@@ -46,32 +47,39 @@ class LtrBaseline:
         self._pace: dict[float, float] = {}
 
     def steps_per_second(self, density: float, seconds: float) -> float:
-        """Of all lanes together, whose layers keep `density` of their weights, measured for about so long."""
+        """Measure the training speed of all lanes together, for about `seconds`.
+
+        Args:
+            density: density of every layer, 0 to 1.
+            seconds: approximate duration of the measurement.
+        """
         starts = {lane: self._pruned(lane, density) for lane in range(self.placement.capacity)}
         if density not in self._pace:
             self._timed(starts, 2)  # compiles
             self._pace[density] = self._timed(starts, 4)
         steps, taken = 0, 0.0
-        while taken < 0.7 * seconds:  # the pace of few steps, or of a slow moment, says too little
+        while taken < 0.7 * seconds:  # a few steps, or a slow moment, give a poor estimate of the pace
             steps = max(4, 2 * steps, round(self._pace[density] * seconds))
             self._pace[density] = self._timed(starts, steps)
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]
 
     def _timed(self, starts: dict[int, InitialState], steps: int) -> float:
-        """Steps a second of each lane."""
-        seen = [(time.perf_counter(), 0)]
+        """Train for some steps and return the steps per second of each lane."""
+        chunks = [(time.perf_counter(), 0)]  # time and steps so far at the end of each chunk
 
         def on_chunk(progress: Progress) -> None:
-            seen.append((time.perf_counter(), seen[-1][1] + progress.steps // len(starts)))
+            chunks.append((time.perf_counter(), chunks[-1][1] + progress.steps // len(starts)))
 
         self._trainer.train(starts, np.array([0, steps], np.int32), on_chunk)
-        began, first = next(one for one in seen if one[1] >= WARM_UP * steps or one[1] == seen[-2][1])
-        ended, last = seen[-1]
+        began, first = next(
+            (at, done) for at, done in chunks if done >= WARM_UP * steps or done == chunks[-2][1]
+        )
+        ended, last = chunks[-1]
         return (last - first) / (ended - began)
 
     def _pruned(self, lane: int, density: float) -> InitialState:
-        """Noise for weights, of which each layer keeps `density`."""
+        """Return random weights with a random mask of the given density in each layer."""
         generator = np.random.default_rng(lane)
         params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), self._spec.shapes)
         mask = masks.tree_map(
@@ -82,18 +90,18 @@ class LtrBaseline:
 
 
 def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Kernels of a size at which training stays finite; ones for what is no kernel."""
+    """Draw a kernel with a scale at which training stays finite; ones for parameters of one dimension."""
     if len(shape) == 1:
         return np.ones(shape, np.float32)
     return generator.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
 
 
 def noise(config: DatasetConfig) -> Dataset:
-    """Random images and labels in the shape of a data set; of validation and test one example."""
+    """Draw random images and labels in the shape of a data set, with one validation and test example."""
     facts, generator = dataset.describe(config), np.random.default_rng(0)
     count = dataset.training_examples(config)
     images = generator.integers(256, size=(count, *facts.shape), dtype=np.uint8)
     labels = generator.integers(facts.classes, size=count, dtype=np.int32)
-    one = Split(images[:1], labels[:1])
+    single = Split(images[:1], labels[:1])
     mean, std = (np.full(facts.shape[-1], value, np.float32) for value in (127.5, 73.9))
-    return Dataset("noise", Split(images, labels), one, one, facts.classes, mean, std)
+    return Dataset("noise", Split(images, labels), single, single, facts.classes, mean, std)

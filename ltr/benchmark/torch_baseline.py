@@ -1,4 +1,4 @@
-"""Plain PyTorch as a rival: a process of one thread on each core, all measured at once."""
+"""Baseline in plain PyTorch: one process of one thread on each core, all measured in parallel."""
 
 import contextlib
 import importlib.util
@@ -16,11 +16,11 @@ from ltr.machine import cores
 LOOP = Path(__file__).with_name("torch_loop.py")
 
 NETWORKS = ("lenet_300_100", "conv2", "conv4", "conv6")
-"""Those that `torch_loop.py` knows."""
+"""Networks that `torch_loop.py` implements."""
 
 
 class TorchBaseline:
-    """The processes, while it is entered; none without PyTorch, or of a network it does not know."""
+    """Context manager of the PyTorch processes; there are none without PyTorch or for other networks."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
@@ -38,13 +38,21 @@ class TorchBaseline:
             process.communicate()
 
     def steps_per_second(self, density: float, seconds: float) -> float | None:
-        """Of all processes together, measured for about that long; LtrError if one has died."""
+        """Measure the training speed of all processes together; None if there are none.
+
+        Args:
+            density: density of every layer, 0 to 1.
+            seconds: approximate duration of the measurement.
+
+        Raises:
+            LtrError: a process has died.
+        """
         for process in self._processes:
             _ask(process, f"{density} {seconds}\n")
         return sum(map(_answer, self._processes)) if self._processes else None
 
     def _started(self, core: int) -> subprocess.Popen[str]:
-        """Bound to a core."""
+        """Start a process that is bound to a core."""
         facts = dataset.describe(self._experiment.dataset)
         task: dict[str, Any] = {
             "network": self._experiment.model.name,
@@ -62,7 +70,7 @@ class TorchBaseline:
 
 def _ask(process: subprocess.Popen[str], text: str) -> None:
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # one that has died is heard of by its answer
+    with contextlib.suppress(BrokenPipeError):  # _answer reports a process that has died
         process.stdin.write(text)
         process.stdin.flush()
 
@@ -71,5 +79,5 @@ def _answer(process: subprocess.Popen[str]) -> float:
     assert process.stdout is not None
     answer = process.stdout.readline()
     if not answer:
-        raise LtrError(f"PyTorch's process ended with status {process.wait()}; its own words are above")
+        raise LtrError(f"PyTorch's process ended with status {process.wait()}; its output is above")
     return float(answer)

@@ -1,8 +1,8 @@
-"""The loop that most people would write: masked training in plain PyTorch, on one thread.
+"""Masked training in plain PyTorch on one thread, written as most users would write it.
 
-A process of its own (see `torch_baseline.py`): reads lines of density and seconds, answers each with the
-steps a second that it trained. Nothing is held back that a plain loop can have: the images are float32 in
-memory, batches are taken by index, and nothing is logged.
+This script runs in a process of its own (see `torch_baseline.py`). It reads lines of density and seconds and
+answers each with its training steps per second. The loop has every advantage that a plain loop can have: the
+images are float32 in memory, batches are taken by index, and nothing is logged.
 """
 
 import itertools
@@ -26,7 +26,7 @@ WARM_UP = 5
 
 
 def main() -> None:
-    """Answers until nothing more is asked."""
+    """Answer requests until the standard input ends."""
     task = json.loads(sys.argv[1])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {task["core"]})
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Iterator[None]:
-    """Trains for ever; each item is a step done."""
+    """Train without end; yield after each step."""
     model = network(task["network"], tuple(images.shape[1:]), task["classes"])
     masks = prune_at_random(model, density)
     update = OPTIMIZERS[task["optimizer"]](model.parameters(), task["learning_rate"])
@@ -62,7 +62,7 @@ def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Ite
 
 
 def network(name: str, image: tuple[int, int, int], classes: int) -> nn.Sequential:
-    """LeNet-300-100 or a Conv of Frankle & Carbin."""
+    """Build LeNet-300-100 or Conv-2, Conv-4 or Conv-6 of Frankle & Carbin (2019)."""
     channels, height, width = image
     layers: list[Any] = []
     for block, features in enumerate(BLOCKS.get(name, ())):
@@ -76,7 +76,7 @@ def network(name: str, image: tuple[int, int, int], classes: int) -> nn.Sequenti
 
 
 def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[Any, torch.Tensor]]:
-    """Sets all but `density` of each kernel to zero; the kernels, each with its mask."""
+    """Set all but a fraction `density` of each kernel to zero; return the kernels with their masks."""
     weights: list[Any] = [layer.weight for layer in model if hasattr(layer, "weight")]
     masks = [(torch.rand_like(weight) < density).float() for weight in weights]
     for weight, mask in zip(weights, masks, strict=True):

@@ -58,12 +58,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Import, and print a summary; return 0, or raise an LtrError with its exit code."""
     from ltr.data import importing
-    from ltr.data.importing.base import Asked
+    from ltr.data.importing.base import ImportOptions
     from ltr.data.npz import write_npz
 
     path = args.path.expanduser()
     output = _output(path, args.output)
-    imported = importing.read(path, Asked(args.label, args.shape, args.size, args.layout, args.test))
+    imported = importing.read(path, ImportOptions(args.label, args.shape, args.size, args.layout, args.test))
     try:
         write_npz(output, imported.content)
     except OSError as error:

@@ -11,7 +11,8 @@ import yaml
 from ltr.config import groups
 from ltr.config.groups import ARM, choice_names, file_of, group_names
 from ltr.config.names import checked
-from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
+from ltr.config.schema import Arm
 from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
 from ltr.suggestions import nearest
@@ -38,13 +39,13 @@ def check(group: str, choice: str) -> set[str]:
     return _check(group, choice, ())
 
 
-def in_arm_file(error: KnobError, value: Any) -> ConfigError | None:
-    """Return an arm's error with file and line if the arm's file sets this value; None otherwise."""
-    _, arm, knob = error.path
-    if arm not in choice_names(ARM):
+def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
+    """Return an arm's error with file and line if the arm is as its file defines it; None otherwise."""
+    _, name, knob = error.path
+    if name not in choice_names(ARM):
         return None
-    file = _read(ARM, arm)
-    if file.values().get(knob) != value:
+    file = _read(ARM, name)
+    if validated({ARM: {name: file.values()}}).arm[name] != arm:
         return None
     return file.error(file.line([knob]), str(error))
 

@@ -1,1 +1,1 @@
-"""Data sets: a registry of what there is, and loading one into memory."""
+"""Data sets: their registry, preparation, splits and augmentation."""

@@ -1,7 +1,7 @@
-"""The array cache: a prepared data set in one file that is read at the speed of the disk.
+"""Array cache: a prepared data set in one file, read at the speed of the disk.
 
-The file is a SHA-256 and then what it is of: the training and test labels (little-endian
-int32), the training and test images (uint8).
+The file holds a SHA-256 digest and then the bytes that were hashed: training labels, test labels
+(little-endian int32), training images, test images (uint8).
 """
 
 import hashlib
@@ -19,12 +19,12 @@ _HEADER = hashlib.sha256().digest_size
 
 
 def cache_path(entry: DatasetEntry, root: Path) -> Path:
-    """The cache lies beside the prepared data, and goes when that is removed."""
+    """Return the path of the cache, which is in the folder of the prepared data and is removed with it."""
     return entry.folder(root) / "ltr_arrays.bin"
 
 
 def fingerprint(arrays: Arrays) -> str:
-    """SHA-256 of every label and every pixel in the order of the examples, hexadecimal."""
+    """Return the hexadecimal SHA-256 of all labels and pixels, in the order of the examples."""
     digest = hashlib.sha256()
     for part in _parts(arrays):
         digest.update(part)
@@ -32,25 +32,25 @@ def fingerprint(arrays: Arrays) -> str:
 
 
 def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
-    """The cached arrays, read-only; None if they are absent, truncated or altered in any bit."""
+    """Return the cached arrays, read-only; None if the cache is missing, truncated or altered."""
     try:
         content = memoryview(cache_path(entry, root).read_bytes())
     except OSError:
         return None
     body = content[_HEADER:]
-    sound = hashlib.sha256(body).digest() == content[:_HEADER] and len(body) == _body_size(entry)
-    return _split(body, entry) if sound else None
+    is_intact = hashlib.sha256(body).digest() == content[:_HEADER] and len(body) == _body_size(entry)
+    return _split(body, entry) if is_intact else None
 
 
 def write_cache(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
-    """Replaces the cache whole: a reader sees the old file or the new one. For one process at a time."""
+    """Write the cache atomically. Only one process may write it at a time."""
     with atomic.replacing(cache_path(entry, root)) as file:
         file.write(bytes.fromhex(fingerprint(arrays)))
         file.writelines(_parts(arrays))
 
 
 def _parts(arrays: Arrays) -> Iterator[memoryview]:
-    """Labels first: images of an odd size before them would leave them unaligned."""
+    """Yield labels, then images. After images of odd size the labels would be unaligned."""
     for split in arrays:
         yield np.ascontiguousarray(split.labels, dtype="<i4").data
     for split in arrays:

@@ -1,4 +1,4 @@
-"""Augmentation on the device: what training images go through before they are normalised."""
+"""Augmentation of training images, on the device and before normalisation."""
 
 from collections.abc import Callable
 
@@ -10,27 +10,27 @@ from ltr.config.schema import Dataset
 from ltr.data.registry import AUGMENTATIONS
 
 PADDING = 4
-"""Black pixels around an image, of which a crop can take as many in."""
+"""Width in pixels of the black border that is added on each side before cropping."""
 
 Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
-"""Images, uint8 [batch, height, width, channels], and a key -> as many images of that shape."""
+"""Maps uint8 images [batch, height, width, channels] and a key to images of the same shape."""
 
 
 def augmentation(config: Dataset) -> Augmentation:
-    """The augmentation a configuration names; ConfigError if there is none."""
+    """Return the augmentation of a configuration; ConfigError if the name is unknown."""
     augment: Augmentation = AUGMENTATIONS[config.augmentation].load()
     return augment
 
 
 def none(images: jax.Array, key: jax.Array) -> jax.Array:
-    """The images as they are."""
+    """Return the images unchanged."""
     return images
 
 
 def crop_flip(images: jax.Array, key: jax.Array) -> jax.Array:
-    """Each image padded, cropped at random to its size, and mirrored left to right half the time.
+    """Pad each image, crop it at random to its own size, and mirror it left to right half the time.
 
-    As in He et al., *Deep Residual Learning for Image Recognition*, 2016, section 4.2.
+    He et al., *Deep Residual Learning for Image Recognition*, 2016, section 4.2.
     """
     crop_key, flip_key = jax.random.split(key)
     corners = jax.random.randint(crop_key, (len(images), 2), 0, 2 * PADDING + 1)
@@ -39,14 +39,19 @@ def crop_flip(images: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def one_by_one(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.Array:
-    """Crops from row and column `corners` [batch, 2] of the padded images, mirrored where `flips` [batch].
+    """Crop the padded images one after the other. The fast way on a CPU.
 
-    On a CPU copying a block at a time is 20 times as fast as picking pixels.
+    Copying blocks is 20 times as fast there as gathering pixels.
+
+    Args:
+        images: uint8 [batch, height, width, channels].
+        corners: int32 [batch, 2]; row and column of each crop in the padded image.
+        flips: bool [batch]; which crops are mirrored.
     """
     _, height, width, channels = images.shape
 
-    def crop(canvas: jax.Array, one: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        image, corner, flip = one
+    def crop(canvas: jax.Array, example: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        image, corner, flip = example
         canvas = lax.dynamic_update_slice(canvas, image, (PADDING, PADDING, 0))
         cropped = lax.dynamic_slice(canvas, (*corner, 0), image.shape)
         return canvas, lax.cond(flip, lambda: cropped[:, ::-1], lambda: cropped)
@@ -56,7 +61,7 @@ def one_by_one(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.A
 
 
 def at_once(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.Array:
-    """The same as `one_by_one`, pixel by pixel and all together."""
+    """Do the same as `one_by_one` with one gather of all pixels. The fast way on an accelerator."""
     batch, height, width, _ = images.shape
     rows = corners[:, :1] - PADDING + jnp.arange(height)
     columns = corners[:, 1:] - PADDING + jnp.arange(width)

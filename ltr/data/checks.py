@@ -1,4 +1,4 @@
-"""Checks of the knobs of a data set that need none of its data; without NumPy."""
+"""Checks of the knobs of a data set that read no data and import no NumPy."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from ltr.errors import ConfigError, DataNotFoundError
 
 
 def check(config: Dataset) -> None:
-    """Refuse knobs of data of one's own that another data set is given, or that name no data.
+    """Refuse custom-data knobs on a built-in data set, and custom data without a path.
 
     Raises:
-        ConfigError: a knob does not go with the data set.
-        DataNotFoundError: nothing is at `config.path`.
+        ConfigError: a knob does not apply to the data set.
+        DataNotFoundError: `config.path` does not exist.
     """
     if DATASETS[config.name] is CUSTOM:
         require_path(config)
@@ -25,7 +25,7 @@ def check(config: Dataset) -> None:
 
 
 def require_path(config: Dataset) -> Path:
-    """Return where data of one's own lie; raises as `check` does if they are nowhere."""
+    """Return the path of custom data; raises as `check` does if there is none."""
     if config.path is None:
         raise ConfigError("dataset.path=null: must name an .npz file or a folder of prepared TFDS data")
     path = Path(config.path).expanduser()
@@ -35,7 +35,7 @@ def require_path(config: Dataset) -> Path:
 
 
 def require_fewer(config: Dataset, examples: int) -> None:
-    """ConfigError if no example is left to train on."""
+    """Raise ConfigError if the validation split leaves no training example."""
     if config.validation >= examples:
         raise ConfigError(
             f"dataset.validation={config.validation}: must be smaller than "

@@ -1,4 +1,4 @@
-"""CIFAR-10 in each form that people have it in, and the records that it shares with CIFAR-100."""
+"""CIFAR-10 in its three distributed forms, and the record format that it shares with CIFAR-100."""
 
 import io
 import pickle
@@ -18,22 +18,23 @@ _BINARY = [f"{name}.bin" for name in _BATCHES]
 
 
 def from_records(content: bytes, label_bytes: int = 1) -> Split:
-    """The examples of a binary file; of several label bytes the last one counts.
+    """Return the examples of a binary file.
 
-    A record: the labels, then the red, the green and the blue plane of 32x32 pixels.
+    A record is the label bytes, then the red, green and blue planes of 32x32 pixels. The last label byte
+    is the label.
     """
     records = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3072)
     return _split(records[:, label_bytes:], records[:, label_bytes - 1])
 
 
 def members(archive: bytes, names: Iterable[str]) -> list[bytes]:
-    """The content of files in a tar archive, by their paths in it."""
+    """Return the contents of the named files of a tar archive."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return [tar.extractfile(name).read() for name in names]  # type: ignore[union-attr]
 
 
 def identifier(split: str, index: int, label: int) -> dict[str, Any]:
-    """What TFDS calls an example."""
+    """Return the `id` feature that TFDS gives an example."""
     return {"id": f"{split}_{index:05d}"}
 
 
@@ -52,7 +53,7 @@ def _from_binary(files: Mapping[str, bytes]) -> Arrays:
 
 
 def _from_python(files: Mapping[str, bytes]) -> Arrays:
-    """Unpickling runs whatever a file asks for: these were verified."""
+    """Unpickle batches. Unpickling can run code, so the checksums of these files were verified first."""
     batches = [pickle.loads(files[name], encoding="bytes") for name in _BATCHES]
     return _joined([_split(batch[b"data"], np.array(batch[b"labels"])) for batch in batches])
 

@@ -1,4 +1,4 @@
-"""CIFAR-100 with its 100 fine labels; TFDS keeps the 20 coarse ones beside them."""
+"""CIFAR-100 with its 100 fine labels. Prepared TFDS data also hold the 20 coarse labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _COARSE = (
 
 
 def _read(files: Mapping[str, bytes]) -> Arrays:
-    """A record has the coarse label first, then the fine one."""
+    """Read the splits. A record has two label bytes, coarse and fine."""
     names = ("cifar-100-binary/train.bin", "cifar-100-binary/test.bin")
     return Arrays(*(from_records(content, label_bytes=2) for content in members(files[_ARCHIVE], names)))
 

@@ -1,7 +1,7 @@
-"""Data of one's own: an .npz file or a folder of prepared TFDS data, wherever it lies.
+"""Custom data: an .npz file or a folder of prepared TFDS data.
 
-What is in it, and how it is split, is part of what a run is, and where it lies is not: `pinned` makes a
-checksum of the content and the rule of the split part of the configuration.
+A run's id depends on the content and the split of its data, but not on their path. `pinned` therefore adds
+a checksum of the content and the split rule to the configuration.
 """
 
 import dataclasses
@@ -27,17 +27,17 @@ from ltr.errors import ConfigError
 NAME = CUSTOM.name
 Rule = Literal["last", "stratified", "file"]
 
-_IN_WORDS = {"last": "the last", "stratified": "a share of each class", "file": "its own split"}
+_IN_WORDS = {"last": "the last", "stratified": "a share of each class", "file": "the split of the data"}
 
 
 class Custom(NamedTuple):
-    """What `dataset.path` holds."""
+    """Content of `dataset.path`."""
 
     content: Content
     rule: Rule
-    """of the validation examples"""
+    """how validation examples are chosen"""
     sha256: str
-    """of all that a run uses, hexadecimal; the same wherever it lies and however it is compressed"""
+    """hexadecimal digest of the data that a run uses, independent of path and compression"""
 
     @property
     def facts(self) -> Facts:
@@ -51,19 +51,19 @@ class Custom(NamedTuple):
 
     @property
     def validation(self) -> Split | None:
-        """The validation split that the data bring, if a run uses it."""
+        """The validation split in the data, if the run uses it."""
         return self.content.validation if self.rule == "file" else None
 
 
 def pinned(config: Dataset) -> Dataset:
-    """The configuration with what is at `path` in it: checksum, rule of the split, validation examples.
+    """Return the configuration with checksum, split rule and number of validation examples filled in.
 
-    Of data of the registry, `auto` becomes `last`: TFDS has shuffled them.
+    For a data set of the registry, `auto` becomes `last`, because TFDS has shuffled the examples.
 
     Raises:
-        ConfigError: it is pinned to other content, the content is no data set, a class has no training
+        ConfigError: `sha256` is that of other content, the content is not a data set, a class has no training
             or no validation example, or a knob of custom data is given for a data set of the registry.
-        DataNotFoundError: nothing is there.
+        DataNotFoundError: `path` does not exist.
     """
     if config.name == NAME:
         return config if config.path is None else _pinned(config)
@@ -84,12 +84,12 @@ def _pinned(config: Dataset) -> Dataset:
 
 
 def _require_every_class(custom: Custom, config: Dataset) -> None:
-    """ValueError for a class without training or validation examples, once they are split."""
+    """Raise ValueError if a class has no training or no validation example after the split."""
     labels, names = custom.content.train.labels, custom.content.class_names
     require_every_class(labels, "training", names)
     if custom.validation is not None:
         return require_every_class(custom.validation.labels, "validation", names)
-    require_every_class(labels, "training", names, least=2)  # one of them to validate on
+    require_every_class(labels, "training", names, least=2)  # one is for validation
     train, validation = divide(labels, config)
     try:
         require_every_class(labels[train], "training", names)
@@ -101,7 +101,7 @@ def _require_every_class(custom: Custom, config: Dataset) -> None:
 
 
 def read(config: Dataset) -> Custom:
-    """What is at `config.path`, read once while it stays as it is; raises as `pinned` does."""
+    """Return the content of `config.path`, cached until a file changes; raises as `pinned` does."""
     path = checks.require_path(config)
     try:
         content, digests = _read(path, config.layout, _state(path))
@@ -111,7 +111,8 @@ def read(config: Dataset) -> Custom:
     custom = Custom(content, rule, digests[rule == "file"])
     if config.sha256 not in (None, custom.sha256):
         raise ConfigError(
-            f"dataset.sha256={config.sha256}: must be null or what {config.path} has now, {custom.sha256}"
+            f"dataset.sha256={config.sha256}: must be null or that of {config.path}, "
+            f"which is now {custom.sha256}"
         )
     return custom
 
@@ -121,43 +122,43 @@ def _rule(config: Dataset, content: Content) -> Rule:
         return "stratified" if content.validation is None else "file"
     if config.split == "file" and content.validation is None:
         raise ConfigError(
-            f"dataset.split=file: {config.path} brings no validation split (val_images and val_labels)"
+            f"dataset.split=file: {config.path} has no validation split (val_images and val_labels)"
         )
     return config.split
 
 
 def status_lines(config: Dataset) -> Iterator[str]:
-    """What a run says of its own data before it starts: how many, of what shape, what is odd about them.
+    """Yield the lines that a run prints about custom data at its start: sizes, image shape, warnings.
 
-    Nothing of data of the registry.
+    Yield nothing for data sets of the registry.
     """
     if config.name != NAME:
         return
     custom = read(config)
-    content, own = custom.content, custom.validation
-    held_out = config.validation if own is None else len(own.labels)
-    train = len(content.train.labels) - (held_out if own is None else 0)
+    content, validation = custom.content, custom.validation
+    held_out = config.validation if validation is None else len(validation.labels)
+    train = len(content.train.labels) - (held_out if validation is None else 0)
     yield (
         f"data: {train:,} train, {held_out:,} validation ({_IN_WORDS[custom.rule]}), "
         f"{len(content.test.labels):,} test images of {described(content.shape)}; "
         f"{len(content.class_names)} classes"
     )
     if held_out > train:
-        yield f"warning: more images to validate than to train on (dataset.validation={held_out})"
-    if content.validation is not own:
-        yield f"warning: its own validation split is not used (dataset.split={custom.rule})"
+        yield f"warning: more validation images than training images (dataset.validation={held_out})"
+    if content.validation is not validation:
+        yield f"warning: the validation split of the data is not used (dataset.split={custom.rule})"
     yield from (f"warning: {odd}" for odd in oddities(content))
 
 
 def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:
-    """Changes when a file, or one of those in a folder, does."""
+    """Return paths, sizes and modification times, which change when a file does."""
     files = (path, *sorted(path.glob("*")))
     return tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
 @functools.lru_cache(maxsize=1)
 def _read(path: Path, layout: Layout | None, state: Any) -> tuple[Content, dict[bool, str]]:
-    """The content, and its checksums without and, if there is one, with its own validation split."""
+    """Return the content and its checksums, by whether they include the validation split."""
     if path.is_dir() and layout == "channels_first":
         raise ValueError("a folder of prepared TFDS data is channels last; dataset.layout must be null")
     content = _read_folder(path) if path.is_dir() else read_npz(path, layout)
@@ -166,12 +167,12 @@ def _read(path: Path, layout: Layout | None, state: Any) -> tuple[Content, dict[
 
 
 def _read_folder(folder: Path) -> Content:
-    """What is in a folder of prepared TFDS data."""
+    """Read a folder of prepared TFDS data."""
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(folder)
-    except Exception as error:  # whatever the parser that meets it raises
+    except Exception as error:  # parsers raise errors of any type
         raise ValueError(f"not a folder of prepared TFDS data ({_first_line(error)})") from error
     features, splits = dict(builder.info.features.items()), builder.info.splits
     image, label = features.get("image"), features.get("label")
@@ -184,7 +185,7 @@ def _read_folder(folder: Path) -> Content:
     known = [name for name in ("train", "validation", "test") if name in splits]
     try:
         read = {name: read_split(builder, name, image.shape) for name in known}
-    except Exception as error:  # whatever the decoder that meets it raises
+    except Exception as error:  # decoders raise errors of any type
         raise ValueError(f"damaged, or in a format that needs TensorFlow ({_first_line(error)})") from error
     for name, split in read.items():
         require_below(label.num_classes, name, split.labels)

@@ -1,4 +1,4 @@
-"""A data set as training takes it: three splits in memory."""
+"""Data set for training: three splits in memory."""
 
 import dataclasses
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _CHUNK = 1000
 
 
 class Dataset(NamedTuple):
-    """Images and labels, and how to normalise them; nobody alters the arrays."""
+    """Images and labels with the statistics that normalise them. The arrays must not be modified."""
 
     name: str
     train: Split
@@ -26,23 +26,23 @@ class Dataset(NamedTuple):
     test: Split
     classes: int
     mean: NDArray[np.float32]
-    """[channels], of the pixels of `train`, on the scale of `images`"""
+    """[channels]; mean pixel of `train`, in units of `images` (0 to 255)"""
     std: NDArray[np.float32]
-    """[channels], likewise; 1 for a channel that never varies"""
+    """[channels]; standard deviation in the same units, 1 for a constant channel"""
 
 
 def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
-    """The data set a run trains on; prepared first where it can be, if it is not.
+    """Load the data set of a run, and prepare it first if necessary.
 
-    The validation split is `config.validation` examples of the training set, whatever the seed: the
-    last in the order of TFDS or a share of each class; or it is what `config.path` brings (see
-    `ltr.config.schema.Dataset.split`).
+    The validation split is `config.validation` training examples, the last in the order of TFDS or a share
+    of each class, or the validation split of `config.path` (see `ltr.config.schema.Dataset.split`). It does
+    not depend on the seed.
 
     Raises:
-        ConfigError: no such data set, too many validation examples, `data_dir` cannot be written, or
-            `config.path` holds no data set.
-        DataNotFoundError: the data is not on this machine and cannot be fetched.
-        LtrError: the data is damaged.
+        ConfigError: the data set is unknown, there are too many validation examples, `data_dir` cannot be
+            written, or `config.path` holds no data set.
+        DataNotFoundError: the data are not on this machine and cannot be downloaded.
+        LtrError: the data are damaged.
     """
     train, validation, test = _splits(config, data_dir)
     mean, std = moments(train.images)
@@ -58,17 +58,17 @@ def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
 
 
 def describe(config: schema.Dataset) -> Facts:
-    """What a run has to know of its data; reads them only if they are its own.
+    """Return shape and sizes of a data set. Only custom data are read for it.
 
     Raises:
-        ConfigError: no such data set, or `config.path` holds none.
-        DataNotFoundError: nothing is at `config.path`.
+        ConfigError: the data set is unknown, or `config.path` holds none.
+        DataNotFoundError: `config.path` does not exist.
     """
     return custom.read(config).facts if config.name == custom.NAME else find(config.name)
 
 
 def training_examples(config: schema.Dataset) -> int:
-    """How many examples are left to train on; ConfigError if there are none, or no such data set."""
+    """Return the number of training examples; ConfigError if it is zero or the data set is unknown."""
     examples = describe(config).train_examples
     if config.name == custom.NAME and custom.read(config).validation is not None:
         return examples
@@ -77,16 +77,16 @@ def training_examples(config: schema.Dataset) -> int:
 
 
 def _splits(config: schema.Dataset, data_dir: str | None) -> tuple[Split, Split, Split]:
-    """Training, validation and test examples."""
+    """Return training, validation and test examples."""
     training_examples(config)
     if config.name != custom.NAME:
         train, test = prepare(find(config.name), data_root(data_dir))
         return *_divided(train, config), test
-    own = custom.read(config)
-    (train, test), validation = own.content.arrays, own.validation
+    source = custom.read(config)
+    (train, test), validation = source.content.arrays, source.validation
     if validation is not None:
         return train, validation, test
-    return *_divided(train, dataclasses.replace(config, split=own.rule)), test
+    return *_divided(train, dataclasses.replace(config, split=source.rule)), test
 
 
 def _divided(train: Split, config: schema.Dataset) -> tuple[Split, Split]:
@@ -95,16 +95,16 @@ def _divided(train: Split, config: schema.Dataset) -> tuple[Split, Split]:
 
 
 def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:
-    """Where `count` examples of each class are, or all where there are fewer; drawn, sorted by class."""
+    """Return rows of `count` random examples of each class (all if there are fewer), sorted by class."""
     drawn = generator.permutation(len(labels))
     return np.concatenate([drawn[labels[drawn] == label][:count] for label in np.unique(labels)])
 
 
 def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each channel of images [N, height, width, channels].
+    """Return mean and standard deviation [channels] of images [N, height, width, channels].
 
-    Sums are exact integers, so the result does not depend on their order; a chunk at a time
-    stays in the processor's cache.
+    Sums are exact integers, so the result does not depend on their order. Chunks are small enough to stay
+    in the processor's cache.
     """
     channels = images.shape[-1]
     total, squares = np.zeros(channels, np.uint64), np.zeros(channels, np.uint64)

@@ -1,4 +1,4 @@
-"""The 8x8 handwritten digits that come with scikit-learn: nothing to download, ever."""
+"""The 8x8 handwritten digits that come with scikit-learn, without a download."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ _TEST_EXAMPLES = 360
 
 
 def _read(_: Mapping[str, bytes]) -> Arrays:
-    """All 1,797 images, pixels 0 to 16, split once and for all with every class in proportion."""
+    """Return all 1,797 images, pixels 0 to 16, in a fixed stratified split."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,6 +1,6 @@
-"""The balanced split of EMNIST: digits and letters, those that look alike in both cases merged.
+"""Balanced split of EMNIST: digits and letters; letters whose cases look alike are one class.
 
-As in TFDS, the images lie on their side, just as its authors distribute them.
+The images are transposed, as in the original files and in TFDS.
 """
 
 import gzip

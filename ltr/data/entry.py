@@ -1,4 +1,4 @@
-"""Forms in which data sets are distributed, and arrays of what is read from them."""
+"""Distributed forms of data sets, and the arrays that are read from them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Split(NamedTuple):
     """[N]"""
 
     def take(self, rows: slice | NDArray[np.intp]) -> "Split":
-        """Some of the examples."""
+        """Return the examples at `rows`."""
         return Split(self.images[rows], self.labels[rows])
 
 
@@ -32,7 +32,7 @@ class Original(NamedTuple):
 
     name: str
     checksum: str
-    """SHA-256 or MD5, hexadecimal, of the file or of what is in it once it is decompressed"""
+    """hexadecimal SHA-256 or MD5 of the file, or of its decompressed content"""
 
 
 class Distribution(NamedTuple):
@@ -40,18 +40,18 @@ class Distribution(NamedTuple):
 
     files: tuple[Original, ...]
     read: Callable[[Mapping[str, bytes]], Arrays]
-    """files by name, already verified and decompressed, to arrays"""
+    """maps file contents by name, verified and decompressed, to arrays"""
 
 
 def no_more(split: str, index: int, label: int) -> dict[str, Any]:
-    """TFDS keeps an image and a label of each example, no more."""
+    """Return no features beyond image and label."""
     return {}
 
 
 class Files(NamedTuple):
-    """How a data set is distributed, and what TFDS keeps of it."""
+    """Distributed forms of a data set, and its further TFDS features."""
 
     distributions: tuple[Distribution, ...]
-    """the first is fetched where there is none on this machine"""
+    """the first is downloaded if none is on this machine"""
     features: Callable[[str, int, int], dict[str, Any]] = no_more
-    """split, index and label of an example -> what else the builder of TFDS keeps of it"""
+    """maps split, index and label of an example to its TFDS features beyond image and label"""

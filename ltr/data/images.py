@@ -1,4 +1,4 @@
-"""Images as people have them, made uint8 [N, height, width, channels] without a change of any pixel."""
+"""Conversion of images to uint8 [N, height, width, channels] without loss."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 
 Layout = Literal["channels_first", "channels_last"]
 Images = Mapping[str, NDArray[Any]]
-"""Arrays by the names that messages call them."""
+"""Arrays by the names that error messages use."""
 
 CHANNELS = (1, 3, 4)
-"""Numbers of channels that images usually have: grey, RGB, RGB with transparency."""
+"""Usual numbers of channels: grey, RGB, RGB with transparency."""
 
 _CHUNK = 1000
 
 
 def to_uint8(images: Images) -> dict[str, NDArray[np.uint8]]:
-    """Return the arrays as uint8, converted by one rule for all of them, where that loses nothing.
+    """Return the arrays as uint8, converted without loss and all by the same rule.
 
-    Whole numbers from 0 to 255 stay what they are, in integers and in floats. Floats from 0 to 1 are
-    multiplied by 255 if all of them are multiples of 1/255 to their precision, uint16 divided by 257
-    if all of them are multiples of it, and booleans are 0 and 255.
+    Whole numbers from 0 to 255, integers or floats, keep their values. Floats from 0 to 1 are multiplied by
+    255 if all of them are multiples of 1/255 to their precision. uint16 values are divided by 257 if all of
+    them are multiples of it. Booleans become 0 and 255.
 
     Raises:
-        ValueError: the types differ, or no rule fits; says which line of NumPy would decide it.
+        ValueError: the types differ, or no rule applies; the message has the NumPy line that converts them.
     """
     first, *others = images
     dtype = images[first].dtype
@@ -40,7 +40,7 @@ def to_uint8(images: Images) -> dict[str, NDArray[np.uint8]]:
 
 
 def _scale(images: Images, dtype: np.dtype[Any]) -> float:
-    """Factor that makes the pixels whole numbers from 0 to 255."""
+    """Return the factor that maps the pixels to whole numbers from 0 to 255."""
     if dtype.kind == "b":
         return 255.0
     filled = [array for array in images.values() if array.size]
@@ -63,12 +63,12 @@ def _applies(dtype: np.dtype[Any], scale: float) -> bool:
 
 
 def _is_unit(dtype: np.dtype[Any], high: float) -> bool:
-    """Whether the pixels are floats from 0 to 1, of which 1 is white."""
+    """Return whether the pixels are floats from 0 (black) to 1 (white)."""
     return dtype.kind == "f" and high <= 1
 
 
 def _is_exact(array: NDArray[Any], scale: float) -> bool:
-    """Whether scaled values are whole numbers, but for the rounding of a division by 255 in their type."""
+    """Return whether scaled values are whole numbers, within the rounding error of a division by 255."""
     precision = 1.5 * float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" and scale != 1 else 1e-12
     for chunk in _chunks(array):
         scaled = chunk.astype(np.float64) * scale
@@ -94,7 +94,7 @@ def _refusal(name: str, dtype: np.dtype[Any], low: float, high: float) -> str:
     shifted = f"({name} + {-black:.9g})" if black < 0 else name
     factor = "255" if white - black == 1 else f"(255 / {white - black:.9g})"
     return (
-        f"{name} is {dtype} from {low:.9g} to {high:.9g}, which no uint8 holds exactly; type: "
+        f"{name} is {dtype} from {low:.9g} to {high:.9g}, which uint8 cannot hold exactly; type: "
         f"{name} = np.round({shifted} * {factor}).astype(np.uint8), and the same for the other images"
     )
 
@@ -105,13 +105,13 @@ def with_channels(
     """Return the arrays as [N, height, width, channels].
 
     Args:
-        images: [N, height, width], [N, height, width, channels], or, with that layout,
-            [N, channels, height, width].
-        layout: order of the dimensions; None for channels last, if that is not improbable.
-        knob: how `layout` is given, as in `dataset.layout=`.
+        images: [N, height, width], [N, height, width, channels], or [N, channels, height, width] with
+            `layout` channels_first.
+        layout: order of the dimensions; None means channels last, and refuses a shape that is probably not.
+        knob: option that sets the layout, for error messages, such as `dataset.layout=`.
 
     Raises:
-        ValueError: another shape, or, without a layout, one that is probably channels first.
+        ValueError: the shape is another, or is probably channels first and no layout is given.
     """
     return {name: _with_channels(name, array, layout, knob) for name, array in images.items()}
 
@@ -137,16 +137,16 @@ def _with_channels(
 
 
 def is_channels_first(shape: tuple[int, ...]) -> bool:
-    """Whether a shape [N, ...] of four dimensions is more probably channels first than channels last."""
+    """Return whether a shape of four dimensions [N, ...] is probably channels first."""
     return len(shape) == 4 and shape[1] in CHANNELS and shape[-1] not in CHANNELS
 
 
 def described(shape: tuple[int, ...]) -> str:
-    """Height, width and channels in words: `32x32, 3 channels`."""
+    """Return height, width and channels as text, such as `32x32, 3 channels`."""
     height, width, channels = shape
     return f"{height}x{width}, {channels} channel{'s' if channels > 1 else ''}"
 
 
 def constant(images: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Rows of the images [N, height, width, channels] whose pixels are all the same."""
+    """Return the rows of images [N, height, width, channels] whose pixels are all equal."""
     return np.flatnonzero((images == images[:, :1, :1]).all((1, 2, 3)))

@@ -1,4 +1,4 @@
-"""Kuzushiji-MNIST: cursive Japanese characters in the files of MNIST."""
+"""Kuzushiji-MNIST: cursive Japanese characters in MNIST's file format."""
 
 from ltr.data.mnist import like_mnist
 

@@ -1,4 +1,4 @@
-"""Labels as people have them, made one whole number for each image."""
+"""Conversion of labels to one integer per image."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ def one_each(name: str, labels: NDArray[Any], images: int) -> NDArray[Any]:
     """Return labels of shape [N] or [N, 1] as [N].
 
     Raises:
-        ValueError: another shape than that of `images` images, named with what to type for one-hot labels.
+        ValueError: the shape does not fit `images` images; for one-hot labels the message has the conversion.
     """
     if labels.ndim == 2 and labels.shape[1] > 1 and len(labels) == images:
         raise ValueError(f"{name} has shape {labels.shape}, {_several(name, labels)}")
     if labels.shape not in ((images,), (images, 1)):
-        raise ValueError(f"{name} has shape {labels.shape}, must have {(images,)} as the images")
+        raise ValueError(f"{name} has shape {labels.shape}, must have {(images,)}, a label for each image")
     return labels.reshape(-1)
 
 
@@ -25,14 +25,14 @@ def _several(name: str, labels: NDArray[Any]) -> str:
 
 
 def integers(name: str, labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels as they are; ValueError if they are no integers."""
+    """Return the labels unchanged; ValueError if they are not integers."""
     if labels.dtype.kind not in "iu":
         raise ValueError(f"{name} is {labels.dtype}, must be integers")
     return labels
 
 
 def require_below(classes: int, split: str, labels: NDArray[Any]) -> None:
-    """ValueError for a label that is no class."""
+    """Raise ValueError if a label is not in 0 to classes - 1."""
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         raise ValueError(f"a {split} label is {outside[0]}, must be 0 to {classes - 1}")

@@ -1,4 +1,4 @@
-"""MNIST and the data sets that share its four IDX files, their names and their sizes."""
+"""MNIST, and the data sets that share the names, format and sizes of its four IDX files."""
 
 import math
 import struct
@@ -19,9 +19,9 @@ _UNSIGNED_BYTES = b"\x00\x00\x08"
 
 
 def parse_idx(content: bytes) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes, of any rank; ValueError for anything else.
+    """Return the array of an IDX file of unsigned bytes, of any rank; ValueError for anything else.
 
-    The format: two zero bytes, the type, the rank, a big-endian uint32 a dimension, the values.
+    The format is two zero bytes, the type, the rank, a big-endian uint32 for each dimension, the values.
     """
     try:
         kind, rank = struct.unpack_from("3sB", content)
@@ -37,7 +37,7 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
 
 
 def from_idx(files: Iterable[bytes]) -> Arrays:
-    """The arrays in four IDX files: training images and labels, test images and labels."""
+    """Return the arrays of four IDX files: training images and labels, test images and labels."""
     train_images, train_labels, test_images, test_labels = map(parse_idx, files)
     return Arrays(
         Split(train_images[..., np.newaxis], train_labels.astype(np.int32)),
@@ -46,8 +46,8 @@ def from_idx(files: Iterable[bytes]) -> Arrays:
 
 
 def like_mnist(*checksums: str) -> Files:
-    """Return the files of a data set that shares the names, the format and the sizes of MNIST's, in order."""
-    files = tuple(Original(*one) for one in zip(_NAMES, checksums, strict=True))
+    """Return the files of a data set in MNIST's format, from their checksums in the order of `_NAMES`."""
+    files = tuple(Original(name, checksum) for name, checksum in zip(_NAMES, checksums, strict=True))
     return Files((Distribution(files, _read),))
 
 

@@ -1,4 +1,4 @@
-"""Arrays from an .npz file, with everything that can be wrong with it said in one line."""
+"""Reading and writing of .npz data files, with one-line errors for whatever is wrong in them."""
 
 import zipfile
 import zlib
@@ -23,12 +23,16 @@ _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def read_npz(path: Path, layout: Layout | None = None) -> Content:
-    """The data in a file; ValueError says what is wrong with it.
+    """Read the data in a file.
 
-    It has `train_images` and `test_images`, [N, height, width] or [N, height, width, channels], uint8 or
-    what becomes uint8 without a loss (see `ltr.data.images`), and `train_labels` and `test_labels`,
-    integers [N] or [N, 1]. Every label from 0 to the highest has a training example. It may have
-    `val_images` and `val_labels`, the names of MedMNIST (Yang et al., 2023), and `class_names`.
+    Required arrays: `train_images` and `test_images`, [N, height, width] or [N, height, width, channels],
+    uint8 or convertible to it without loss (see `ltr.data.images`); `train_labels` and `test_labels`,
+    integers [N] or [N, 1]. Every label from 0 to the highest must have a training example. Optional arrays:
+    `val_images` and `val_labels`, and `class_names`, words [classes]. The names of images and labels are
+    those of MedMNIST (Yang et al., 2023).
+
+    Raises:
+        ValueError: an array is missing or invalid.
     """
     arrays = read_members(path)
     if missing := [name for name in NEEDED if name not in arrays]:
@@ -41,7 +45,7 @@ def read_npz(path: Path, layout: Layout | None = None) -> Content:
 
 
 def write_npz(path: Path, content: Content) -> None:
-    """Write what `read_npz` reads, whole or not at all; OSError if it cannot."""
+    """Write data for `read_npz` atomically; OSError if the file cannot be written."""
     arrays: dict[str, Any] = {_NAMES: np.array(content.class_names)}
     for short, name in _SPLITS.items():
         if split := content.splits.get(name):
@@ -51,7 +55,7 @@ def write_npz(path: Path, content: Content) -> None:
 
 
 def read_members(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of an .npz file, by name; ValueError if one cannot be read."""
+    """Return the arrays of an .npz file by name; ValueError if one cannot be read."""
     if not zipfile.is_zipfile(path):
         raise ValueError("not an .npz file, nor a folder of prepared TFDS data")
     with np.load(path) as file:
@@ -86,17 +90,17 @@ def _class_names(labels: NDArray[Any], names: NDArray[Any] | None) -> tuple[str,
         if names.ndim != 1 or names.dtype.kind not in "US" or len(names) < 2:
             raise ValueError(f"class_names has shape {names.shape} of {names.dtype}, must be words [classes]")
         return tuple(map(str, names.astype(str)))
-    found = np.unique(labels)
-    strays = found[found != np.arange(len(found))]
+    present = np.unique(labels)
+    strays = present[present != np.arange(len(present))]
     if len(strays):
-        raise ValueError(_gap(int(strays[0]), set(found.tolist())))
-    if len(found) < 2:
+        raise ValueError(_gap(int(strays[0]), set(present.tolist())))
+    if len(present) < 2:
         raise ValueError("train_labels holds a single class, must hold two or more")
-    return tuple(map(str, found))
+    return tuple(map(str, present))
 
 
-def _gap(stray: int, found: set[int]) -> str:
+def _gap(stray: int, present: set[int]) -> str:
     if stray < 0:
         return f"train_labels holds {stray}, must hold 0, 1, 2, ... without a gap"
-    missing = next(label for label in range(stray) if label not in found)
+    missing = next(label for label in range(stray) if label not in present)
     return f"train_labels holds {stray}, must hold 0, 1, 2, ... without a gap: class {missing} has no example"

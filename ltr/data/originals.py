@@ -1,4 +1,4 @@
-"""The original files of a data set: found in a local folder or fetched, and verified."""
+"""Original files of a data set: read from a local folder or downloaded, and verified."""
 
 import contextlib
 import gzip
@@ -24,56 +24,56 @@ _PROBE_SECONDS = 3.0
 _SILENCE_SECONDS = 30.0
 
 
-class _Found(NamedTuple):
+class _File(NamedTuple):
     place: str
     content: bytes
 
 
 def read(entry: DatasetEntry, source: Path | None) -> Arrays:
-    """The arrays of a data set, from its original files.
+    """Return the arrays of a data set, read from its original files.
 
-    They come from `source` if given, else from `$LTR_DATA_SOURCE/<name>` if there is such a
-    folder, else from the addresses that TFDS knows.
+    The files come from `source` if given, else from the folder `$LTR_DATA_SOURCE/<name>` if it exists,
+    else from the URLs that TFDS registers.
 
     Raises:
-        DataNotFoundError: a file is missing, or cannot be fetched.
-        LtrError: a file is not what its authors distribute.
+        DataNotFoundError: a file is missing or cannot be downloaded.
+        LtrError: a file differs from the one that the authors distribute.
     """
     distribution, files = fetch(entry, source)
     return distribution.read(files)
 
 
 def fetch(entry: DatasetEntry, source: Path | None) -> tuple[Distribution, dict[str, bytes]]:
-    """A distribution of a data set and the decompressed content of its files, by name; see `read`."""
-    folder = source or _standing_source(entry)
+    """Return a distribution of a data set and the decompressed contents of its files by name; see `read`."""
+    folder = source or _default_source(entry)
     if not entry.distributions[0].files:
         return entry.distributions[0], {}
     if folder is None:
         distribution = entry.distributions[0]
-        found = _downloaded(entry, distribution)
+        files = _downloaded(entry, distribution)
     else:
         distribution = _in_folder(entry, folder)
-        found = {file.name: _local(folder, file) for file in distribution.files}
-    with ThreadPoolExecutor() as pool:  # decompressing and hashing leave the interpreter to others
-        contents = pool.map(lambda file: _verified(entry, file, found[file.name]), distribution.files)
+        files = {file.name: _local(folder, file) for file in distribution.files}
+    with ThreadPoolExecutor() as pool:  # decompression and hashing release the interpreter lock
+        verified = pool.map(lambda file: _verified(entry, file, files[file.name]), distribution.files)
         return distribution, {
-            file.name: content for file, content in zip(distribution.files, contents, strict=True)
+            file.name: content for file, content in zip(distribution.files, verified, strict=True)
         }
 
 
-def _standing_source(entry: DatasetEntry) -> Path | None:
+def _default_source(entry: DatasetEntry) -> Path | None:
     parent = os.environ.get("LTR_DATA_SOURCE")
     folder = Path(parent).expanduser() / entry.name if parent else None
     return folder if folder is not None and folder.is_dir() else None
 
 
 def _in_folder(entry: DatasetEntry, folder: Path) -> Distribution:
-    """The distribution that is whole in a folder."""
+    """Return the distribution that is complete in a folder; DataNotFoundError if there is none."""
 
     def missing(distribution: Distribution) -> list[str]:
         return [file.name for file in distribution.files if _path(folder, file) is None]
 
-    best = min(entry.distributions, key=lambda one: len(missing(one)) / len(one.files))
+    best = min(entry.distributions, key=lambda candidate: len(missing(candidate)) / len(candidate.files))
     if missing(best):
         needed = ", or ".join(_listing(distribution) for distribution in entry.distributions)
         raise DataNotFoundError(
@@ -92,38 +92,38 @@ def _path(folder: Path, file: Original) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _local(folder: Path, file: Original) -> _Found:
+def _local(folder: Path, file: Original) -> _File:
     path = _path(folder, file) or folder / file.name
-    return _Found(str(path), path.read_bytes())
+    return _File(str(path), path.read_bytes())
 
 
-def _verified(entry: DatasetEntry, file: Original, found: _Found) -> bytes:
-    """The decompressed content; it does not matter who compressed it, where its own checksum is known."""
-    content = _decompressed(found)
+def _verified(entry: DatasetEntry, file: Original, stored: _File) -> bytes:
+    """Return the decompressed content; LtrError unless its checksum or that of the file is the known one."""
+    content = _decompressed(stored)
     algorithm = _ALGORITHMS[len(file.checksum)]
-    if file.checksum not in (_digest(algorithm, found.content), _digest(algorithm, content)):
+    if file.checksum not in (_digest(algorithm, stored.content), _digest(algorithm, content)):
         raise LtrError(
-            f"{found.place}: not the original file of {entry.name}: "
-            f"neither it nor what is in it has {algorithm} {file.checksum}"
+            f"{stored.place}: not the original file of {entry.name}: "
+            f"neither it nor its content has {algorithm} {file.checksum}"
         )
     return content
 
 
-def _decompressed(found: _Found) -> bytes:
+def _decompressed(stored: _File) -> bytes:
     for magic, opener in _OPENERS.items():
-        if found.content.startswith(magic):
+        if stored.content.startswith(magic):
             try:
-                return opener(found.content)
+                return opener(stored.content)
             except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-                raise LtrError(f"{found.place}: damaged, cannot be decompressed ({error})") from None
-    return found.content
+                raise LtrError(f"{stored.place}: damaged, cannot be decompressed ({error})") from None
+    return stored.content
 
 
 def _digest(algorithm: str, content: bytes) -> str:
     return hashlib.new(algorithm.replace("-", ""), content, usedforsecurity=False).hexdigest()
 
 
-def _downloaded(entry: DatasetEntry, distribution: Distribution) -> dict[str, _Found]:
+def _downloaded(entry: DatasetEntry, distribution: Distribution) -> dict[str, _File]:
     import requests
 
     urls = _registered_urls(entry, distribution) if entry.stock else {}
@@ -131,7 +131,7 @@ def _downloaded(entry: DatasetEntry, distribution: Distribution) -> dict[str, _F
     if not urls or not reachable(next(iter(urls.values()))):
         raise DataNotFoundError(f"{entry.name} is not on this machine and cannot be fetched; {advice}")
     try:
-        return {name: _Found(url, _get(url)) for name, url in urls.items()}
+        return {name: _File(url, _get(url)) for name, url in urls.items()}
     except requests.RequestException as error:
         raise DataNotFoundError(f"{entry.name} cannot be fetched ({error}); {advice}") from error
 
@@ -146,7 +146,7 @@ def _get(url: str) -> bytes:
 
 
 def _registered_urls(entry: DatasetEntry, distribution: Distribution) -> dict[str, str]:
-    """Where TFDS fetches each file of a distribution, by name."""
+    """Return the URLs from which TFDS downloads the files of a distribution, by file name."""
     import tensorflow_datasets as tfds
 
     urls = {PurePosixPath(url).name: url for url in tfds.builder_cls(entry.name).url_infos}
@@ -154,16 +154,16 @@ def _registered_urls(entry: DatasetEntry, distribution: Distribution) -> dict[st
 
 
 def reachable(url: str) -> bool:
-    """Whether a file can be fetched, known within seconds."""
+    """Return within a few seconds whether a file can be downloaded."""
     import requests
 
     answers: list[bool] = []
 
-    def ask() -> None:
+    def send_request() -> None:
         with contextlib.suppress(requests.RequestException):
             answers.append(requests.head(url, timeout=_PROBE_SECONDS, allow_redirects=True).ok)
 
-    thread = threading.Thread(target=ask, daemon=True)  # looking up a name obeys no timeout
+    thread = threading.Thread(target=send_request, daemon=True)  # a name lookup ignores the timeout
     thread.start()
     thread.join(_PROBE_SECONDS)
     return any(answers)

@@ -1,4 +1,4 @@
-"""Makes a data set ready to load: once on a machine, by one process at a time."""
+"""Preparation of a data set: once on a machine, by one process at a time."""
 
 import contextlib
 import logging
@@ -15,37 +15,37 @@ _log = logging.getLogger(__name__)
 
 
 def data_root(data_dir: str | None) -> Path:
-    """The folder of all prepared data: the one given, else where TFDS puts it."""
+    """Return the folder of all prepared data: `data_dir` if given, else that of TFDS."""
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def prepare(entry: DatasetEntry, root: Path, source: Path | None = None) -> Arrays:
-    """The arrays of a data set, in the order of TFDS, prepared and cached first if they are not.
+    """Return the arrays of a data set in the order of TFDS, and prepare and cache them first if necessary.
 
     Args:
         entry: the data set.
         root: the folder of all prepared data.
-        source: a folder with the original files, to be used before anything else.
+        source: a folder with the original files, preferred to all other sources.
 
     Raises:
         ConfigError: `root` cannot be written.
-        DataNotFoundError: the original files are not here and cannot be fetched.
-        LtrError: an original file or the prepared data is damaged.
+        DataNotFoundError: the original files are not on this machine and cannot be downloaded.
+        LtrError: an original file or the prepared data are damaged.
     """
     cached = arrays.read_cache(entry, root)
     if cached is not None:
         return cached
     with _alone(entry, root):
-        cached = arrays.read_cache(entry, root)  # by whoever held the lock before
+        cached = arrays.read_cache(entry, root)  # another process may have written it meanwhile
         return _build(entry, root, source) if cached is None else cached
 
 
 def verify(entry: DatasetEntry, root: Path) -> None:
-    """Reads prepared data in full and compares it, and its cache if there is one, with what is known of it.
+    """Read prepared data in full and compare them, and their cache if it exists, with their known facts.
 
     Raises:
-        DataNotFoundError: it is not prepared.
-        LtrError: it is damaged, or its cache is.
+        DataNotFoundError: the data are not prepared.
+        LtrError: the data or their cache are damaged.
     """
     if not entry.folder(root).exists():
         raise DataNotFoundError(
@@ -73,7 +73,7 @@ def _build(entry: DatasetEntry, root: Path, source: Path | None) -> Arrays:
 
 @contextlib.contextmanager
 def _alone(entry: DatasetEntry, root: Path) -> Iterator[None]:
-    """Keeps other processes from preparing the same data set meanwhile."""
+    """Hold the lock that keeps other processes from preparing the same data set."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(root / f".{entry.name}.lock")

@@ -1,4 +1,4 @@
-"""Data sets and augmentations, by name; looking one up reads no data and imports neither NumPy nor TFDS."""
+"""Registries of data sets and augmentations. A lookup reads no data and imports neither NumPy nor TFDS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,51 +15,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a run has to know of its data before they are read."""
+    """Facts about a data set that a run needs before its data are read."""
 
     name: str
     shape: tuple[int, int, int]
-    """of an image: height, width, channels"""
+    """height, width and channels of an image"""
     classes: int
     train_examples: int
-    """before the validation examples are split off"""
+    """including the validation examples"""
     test_examples: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetEntry(Entry, Facts):
-    """A data set that its authors distribute; its code is its `Files`."""
+    """Data set that its authors distribute. The entry's code is a `Files`."""
 
     title: str
-    """as papers write it"""
+    """name as papers write it"""
     version: str
-    """of the TFDS builder"""
+    """version of the TFDS builder"""
     stock: bool = True
     """whether TFDS has a builder of this name"""
     config: str = ""
-    """of that builder, where it has several"""
+    """configuration of that builder, if it has several"""
     sha256: str | None = None
-    """`arrays.fingerprint` of the prepared arrays, hexadecimal; None if nobody here has seen them yet"""
+    """`arrays.fingerprint` of the prepared arrays; None if it is not known yet"""
 
     @property
     def description(self) -> str:
-        """Its line of documentation as part of a sentence."""
+        """Its line of documentation as part of a sentence, without capital and full stop."""
         return f"{self.doc[0].lower()}{self.doc[1:-1]}"
 
     @property
     def distributions(self) -> "tuple[Distribution, ...]":
-        """The forms in which it is distributed; the first is fetched where there is none on this machine."""
+        """Its distributed forms; the first is downloaded if none is on this machine."""
         files: Files = self.load()
         return files.distributions
 
     @property
     def features(self) -> Callable[[str, int, int], dict[str, Any]]:
-        """What TFDS keeps of an example beside image and label: of its split, index and label."""
+        """Function from split, index and label of an example to its TFDS features beyond image and label."""
         files: Files = self.load()
         return files.features
 
     def folder(self, root: Path) -> Path:
-        """Where TFDS keeps it below a data folder; it appears there only when it is complete."""
+        """Return the folder of the prepared data, which exists only once preparation is complete."""
         return root / self.name / self.config / self.version
 
 
@@ -191,24 +191,24 @@ AUGMENTATIONS: Registry[Entry] = Registry(
         ),
     ],
 )
-"""Code: see `ltr.data.augmentation.Augmentation`."""
+"""An entry's code is an `ltr.data.augmentation.Augmentation`."""
 
 
 def distributed() -> dict[str, DatasetEntry]:
-    """Return the data sets that are distributed, by name: all but data of one's own."""
+    """Return all data sets but custom data, by name."""
     return {name: entry for name, entry in DATASETS.items() if isinstance(entry, DatasetEntry)}
 
 
 def find(name: str) -> DatasetEntry:
-    """Return the distributed data set of that name; ConfigError suggests what may have been meant."""
+    """Return the distributed data set of that name; ConfigError suggests the nearest name."""
     entry = DATASETS[name]
     if not isinstance(entry, DatasetEntry):
-        raise ConfigError(f"dataset.name={name}: lies where dataset.path says, and is never prepared")
+        raise ConfigError(f"dataset.name={name}: is read from dataset.path and needs no preparation")
     return entry
 
 
 def title(config: schema.Dataset) -> str:
-    """Return the data set as papers write it: its name if unknown, the name of the file of one's own data."""
+    """Return the title of a data set: the file's stem for custom data, the name itself if it is unknown."""
     entry = DATASETS.get(config.name)
     if entry is CUSTOM and config.path:
         return Path(config.path).stem

@@ -1,4 +1,4 @@
-"""Choice of the validation examples: the last ones, or a fixed share of each class."""
+"""Choice of validation examples: the last ones, or a fixed share of each class."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ Rows = slice | NDArray[np.intp]
 
 
 def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to validate on, each in the order of the data.
+    """Return the training rows and the validation rows, each in the order of the data.
 
     Raises:
-        ConfigError: `config.validation` leaves nothing to train on or, where `config.split` is
-            stratified, a class without an example in one of the parts.
+        ConfigError: `config.validation` leaves no training example or, with a stratified split, a class
+            without an example in one of the parts.
     """
     require_fewer(config, len(labels))
     if config.split != "stratified":
@@ -29,12 +29,12 @@ def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
 
 
 def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
-    """Sorted rows of `count` examples, in which each class has its share of all examples.
+    """Return `count` sorted rows, in which each class has its share of all examples.
 
-    A pure function of its arguments, and the same for ever: run ids rely on it. Shares are rounded by
-    largest remainder. A class of two or more examples has one in each part at least, a class of one
-    example keeps it. Which examples of a class are chosen is random, by the raw stream of PCG64(0),
-    which NumPy does not change (NEP 19).
+    Run ids rely on this choice, so the function is pure and its result must never change. Shares are rounded
+    by largest remainder. A class of two or more examples has at least one in each part. A class of a single
+    example gives none. The examples of a class are chosen at random by the raw stream of PCG64(0), which
+    NumPy guarantees not to change (NEP 19).
 
     Args:
         labels: integers from 0 on, [N].
@@ -50,7 +50,10 @@ def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
 
 
 def _shares(sizes: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Number of examples that each class gives, by largest remainder within its bounds, ties by label."""
+    """Return the number of examples that each class gives.
+
+    Shares are rounded by largest remainder within the bounds of each class; ties go to the lower label.
+    """
     highest = np.maximum(sizes - 1, 0)
     lowest = np.minimum(highest, 1)
     if not lowest.sum() <= count <= highest.sum():

@@ -1,4 +1,4 @@
-"""SVHN, cropped to single digits; its third split, `extra`, is left out."""
+"""SVHN cropped to single digits, without its third split `extra`."""
 
 import io
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def _read(files: Mapping[str, bytes]) -> Arrays:
 
 
 def _split(content: bytes) -> Split:
-    """Images are in X [32, 32, 3, N]; labels in y [N, 1] are 1 to 10, and 10 is the digit 0."""
+    """Read images X [32, 32, 3, N] and labels y [N, 1], which are 1 to 10; 10 is the digit 0."""
     from scipy.io import loadmat
 
     arrays = loadmat(io.BytesIO(content))  # type: ignore[arg-type]

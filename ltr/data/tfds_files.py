@@ -1,4 +1,4 @@
-"""Data sets in the files of TFDS, written and read without TensorFlow."""
+"""Prepared TFDS files, written and read without TensorFlow."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ from ltr.errors import LtrError
 
 
 def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
-    """Writes a data set where and as TFDS keeps it: all of it or nothing. OSError if it cannot."""
+    """Write a data set where and as TFDS does, whole or not at all; OSError if it cannot be written."""
     import tensorflow_datasets as tfds
 
     config = tfds.download.DownloadConfig(try_download_gcs=False)
@@ -25,19 +25,19 @@ def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     builder = builder_class(data_dir=root, config=variant, file_format="array_record")
     print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
     tfds.display_progress_bar(False)
-    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints its messages among the data
+    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
         builder.download_and_prepare(download_config=config)
 
 
 def read(entry: DatasetEntry, root: Path) -> Arrays:
-    """The prepared arrays, in the order of TFDS; LtrError if they are damaged."""
+    """Return the prepared arrays in the order of TFDS; LtrError if they are damaged."""
     import tensorflow_datasets as tfds
 
     folder = entry.folder(root)
     try:
         builder = tfds.builder_from_directory(folder)
         arrays = read_splits(builder, entry.shape)
-    except Exception as error:  # damage shows as whatever the decoder that meets it raises
+    except Exception as error:  # decoders raise errors of any type
         raise LtrError(_damaged(entry, folder, str(error).partition("\n")[0])) from error
     problem = mismatch(entry, arrays)
     if problem:
@@ -46,7 +46,7 @@ def read(entry: DatasetEntry, root: Path) -> Arrays:
 
 
 def mismatch(entry: DatasetEntry, arrays: Arrays) -> str | None:
-    """What is wrong with prepared arrays, or None."""
+    """Return how prepared arrays differ from their known facts; None if they do not."""
     for name, split, expected in zip(
         Arrays._fields, arrays, (entry.train_examples, entry.test_examples), strict=True
     ):
@@ -54,8 +54,8 @@ def mismatch(entry: DatasetEntry, arrays: Arrays) -> str | None:
             return f"{len(split.labels)} {name} examples, expected {expected}"
         if split.labels.min() < 0 or split.labels.max() >= entry.classes:
             return f"a {name} label outside 0 to {entry.classes - 1}"
-    if entry.sha256 is not None and (found := fingerprint(arrays)) != entry.sha256:
-        return f"SHA-256 of its arrays is {found}, expected {entry.sha256}"
+    if entry.sha256 is not None and (digest := fingerprint(arrays)) != entry.sha256:
+        return f"SHA-256 of its arrays is {digest}, expected {entry.sha256}"
     return None
 
 
@@ -67,15 +67,20 @@ def _damaged(entry: DatasetEntry, folder: Path, problem: str) -> str:
 
 
 def read_splits(builder: Any, shape: tuple[int, int, int]) -> Arrays:
-    """The arrays that a TFDS builder has prepared, of images of that shape; raises whatever it meets."""
+    """Return the arrays of a prepared TFDS builder; raises whatever its decoders raise.
+
+    Args:
+        builder: a TFDS builder whose data are prepared.
+        shape: height, width and channels of an image.
+    """
     return Arrays(*(read_split(builder, name, shape) for name in Arrays._fields))
 
 
 def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
-    """The arrays of one split, as `read_splits` reads them."""
+    """Return the arrays of one split; see `read_splits`."""
     import tensorflow_datasets as tfds
 
-    # TFDS decodes images half as fast, and asks for OpenCV on every machine.
+    # The decoder of TFDS is half as fast and requires OpenCV.
     source = builder.as_data_source(name, decoders={"image": tfds.decode.SkipDecoding()})
     is_encoded = isinstance(builder.info.features["image"], tfds.features.Image)
     images = np.empty((len(source), *shape), np.uint8)
@@ -87,7 +92,7 @@ def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
 
 
 def _builder_class(entry: DatasetEntry, arrays: Arrays) -> Any:
-    """A TFDS builder of `arrays`; where TFDS has one of its own, that one with other input."""
+    """Return a TFDS builder class that writes `arrays`: a subclass of TFDS's own builder if there is one."""
     import tensorflow_datasets as tfds
 
     class Embedded(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg, misc]
@@ -123,7 +128,7 @@ def _builder_class(entry: DatasetEntry, arrays: Arrays) -> Any:
 
 
 def _as_pil(image: NDArray[np.uint8]) -> Any:
-    """TFDS encodes arrays as PNG with TensorFlow, but PIL images with PIL."""
+    """Return an image as a PIL image. TFDS encodes these with PIL, but arrays with TensorFlow."""
     from PIL import Image
 
     return Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)

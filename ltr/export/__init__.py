@@ -1,4 +1,4 @@
-"""A ticket for others: in a file of safetensors, with a card that says what it is."""
+"""Export of a ticket: a safetensors or ONNX file, and a card that describes it."""
 
 from ltr.export.card import card
 from ltr.export.compact import compact, proven

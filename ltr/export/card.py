@@ -1,33 +1,33 @@
-"""The card of an exported ticket: what it is, how good, how it was found and how to use it."""
+"""Model card of an exported ticket: its origin, its accuracy and its format."""
 
 from collections.abc import Mapping, Sequence
 
 TENSORS = """\
 ## Tensors
 
-Kernels are [in, out], of convolutions [height, width, in, out]; images are [count, height,
-width, channels] of bytes, less `input.mean`, divided by `input.std`.
+Dense kernels are [in, out], convolution kernels [height, width, in, out]. The input is images
+[count, height, width, channels] of bytes, minus `input.mean`, divided by `input.std`.
 
 """
 
 ONNX = """\
 ## Model
 
-ONNX, of one input, images as bytes in float32 [batch, height, width, channels], not normalised
-(the model does), and one output, their logits.
+ONNX with one input, images [batch, height, width, channels] as float32 from 0 to 255 (the model
+normalises them), and one output, the logits.
 """
 
 
 def card(facts: Mapping[str, str], tensors: Sequence[str], command: str) -> str:
-    """Markdown.
+    """Return the card as Markdown.
 
     Args:
-        facts: what is known of the ticket, by what it is called: model, data, density, accuracy, ...
-        tensors: the names in the file; none of an ONNX model.
-        command: what to type to have the run again.
+        facts: facts about the ticket by name: model, data, density, accuracy, ...
+        tensors: names of the tensors in the file; empty for an ONNX model.
+        command: command that repeats the run.
     """
     head = f"# A lottery ticket: {facts['model']} on {facts['data']}\n\n"
-    how = "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).\n\n"
+    method = "Found by `ltr` (iterative pruning and rewinding; Frankle & Carbin, 2019).\n\n"
     known = "".join(f"- {name}: {value}\n" for name, value in {**facts, "found by": f"`{command}`"}.items())
     names = "".join(f"- `{name}`\n" for name in tensors)
-    return f"{head}{how}{known}\n{TENSORS + names if tensors else ONNX}"
+    return f"{head}{method}{known}\n{TENSORS + names if tensors else ONNX}"

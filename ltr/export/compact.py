@@ -1,4 +1,4 @@
-"""Networks without the units that nothing reaches, or that reach nothing: smaller, and the same function."""
+"""Removal of dead units: a smaller network that computes the same function."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -9,17 +9,21 @@ import numpy as np
 from ltr.errors import ConfigError, LtrError
 
 SAME = 1e-4
-"""By how much logits of the narrower network may differ, of the largest of them: rounding."""
+"""Largest difference of logits from rounding, as a fraction of the largest logit."""
 
 Dense = dict[str, np.ndarray]
 """A dense layer: `kernel` [in, out] and `bias` [out], float32."""
 
 
 def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
-    """The same network of dense ReLU layers, in the order of their names, the output last, narrower.
+    """Remove dead units from a network of dense ReLU layers.
 
-    A unit without weights into it says the same of every image: what it says is added to the next
-    layer's bias. A unit without weights out of it is left out. Inputs and outputs all stay.
+    A unit without incoming weights has the same activation for every image: its contribution is added to the
+    next layer's bias. A unit without outgoing weights is removed. All inputs and outputs stay.
+
+    Args:
+        params: a `kernel` [in, out] and `bias` [out] for each layer. Layers are applied in the order of
+            their names, `output` last.
 
     Raises:
         ConfigError: the network has other layers.
@@ -28,7 +32,7 @@ def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
     for name in names:
         layer = params[name]
         if not isinstance(layer, Mapping) or set(layer) != {"kernel", "bias"} or layer["kernel"].ndim != 2:
-            raise ConfigError(f"--compact: needs a network of dense layers, and {name} is none")
+            raise ConfigError(f"--compact: needs a network of dense layers, and {name} is not dense")
     layers = [{part: np.array(array) for part, array in params[name].items()} for name in names]
     while any(_drop_constant(*pair) | _drop_unused(*pair) for pair in itertools.pairwise(layers)):
         pass
@@ -38,28 +42,28 @@ def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
 def proven(
     params: Mapping[str, Any], network: Callable[[np.ndarray], np.ndarray], images: np.ndarray
 ) -> dict[str, Dense]:
-    """`compact`, of a network that is known to be one of dense ReLU layers.
+    """Return `compact(params)` after a check that it gives the same logits as the network.
 
     Args:
-        params: its parameters.
-        network: from normalised images to logits.
-        images: float32 [count, ...], of which both have to make the same.
+        params: parameters of the network.
+        network: function from normalised images to logits.
+        images: float32 [count, ...], for the check.
 
     Raises:
         ConfigError: the network has other layers.
-        LtrError: it makes something else of its layers.
+        LtrError: the logits differ, so the network is not a chain of dense ReLU layers.
     """
-    narrower, whole = compact(params), network(images)
-    apart = float(np.abs(logits(narrower, images) - whole).max())
-    if apart > SAME * np.abs(whole).max():
+    narrower, original = compact(params), network(images)
+    difference = float(np.abs(logits(narrower, images) - original).max())
+    if difference > SAME * np.abs(original).max():
         raise LtrError(
-            f"--compact: logits would differ by up to {apart:.2g}; this network needs all its units"
+            f"--compact: logits would differ by up to {difference:.2g}; this network needs all its units"
         )
     return narrower
 
 
 def logits(layers: Mapping[str, Dense], images: np.ndarray) -> np.ndarray:
-    """What a network of dense ReLU layers makes of normalised images [count, ...]: [count, classes]."""
+    """Logits [count, classes] of a network of dense ReLU layers for normalised images [count, ...]."""
     x = images.reshape(len(images), -1)
     for name, layer in layers.items():
         x = x @ layer["kernel"] + layer["bias"]
@@ -68,14 +72,14 @@ def logits(layers: Mapping[str, Dense], images: np.ndarray) -> np.ndarray:
 
 
 def _drop_constant(layer: Dense, following: Dense) -> bool:
-    """Leave out units that no weight goes into; whether there were any."""
+    """Remove units without incoming weights; return whether there were any."""
     constant = ~(layer["kernel"] != 0).any(0)
     following["bias"] += np.maximum(layer["bias"][constant], 0) @ following["kernel"][constant]
     return _keep(layer, following, ~constant)
 
 
 def _drop_unused(layer: Dense, following: Dense) -> bool:
-    """Leave out units that no weight comes out of; whether there were any."""
+    """Remove units without outgoing weights; return whether there were any."""
     return _keep(layer, following, (following["kernel"] != 0).any(1))
 
 

@@ -1,4 +1,4 @@
-"""A network as ONNX, by jax2onnx."""
+"""Conversion of a network to ONNX by jax2onnx."""
 
 import logging
 from collections.abc import Callable
@@ -11,12 +11,18 @@ from ltr.extras import install_command
 
 
 def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, int, int]) -> bytes:
-    """A model of one input, images float32 [batch, height, width, channels], and one output, their logits.
+    """Return a serialised model with one input, images, and one output, logits.
+
+    Images are float32 [batch, height, width, channels], logits [batch, classes].
+
+    Args:
+        network: function from images to logits.
+        image_shape: height, width and channels.
 
     Raises:
         ConfigError: jax2onnx is not installed.
     """
-    logging.getLogger("jax2onnx").setLevel(logging.CRITICAL)  # it says what of JAX it does not know
+    logging.getLogger("jax2onnx").setLevel(logging.CRITICAL)  # it logs JAX features without support
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     try:
         import jax2onnx
@@ -24,5 +30,5 @@ def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, i
         raise ConfigError(f"--onnx: needs jax2onnx; type: {install_command('onnx')}") from None
     shape: list[Any] = ["batch", *image_shape]
     model = jax2onnx.to_onnx(network, [tuple(shape)])
-    model.graph.ClearField("value_info")  # shapes of what is between, wrong after convolutions
+    model.graph.ClearField("value_info")  # shapes of intermediate values, wrong after convolutions
     return bytes(model.SerializeToString())

@@ -1,4 +1,4 @@
-"""What a network weighs in a file, and what it costs to use."""
+"""Size of a network in a file, and operations of a forward pass."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,14 +9,15 @@ from ltr.export.tensors import as_sparse
 
 
 class Sizes(NamedTuple):
-    """Bytes of the parameters in float32, and operations of a forward pass of one image.
+    """Bytes of the float32 parameters, and floating-point operations of a forward pass of one image.
 
     Attributes:
-        dense: with all weights.
-        compact: without dead units; None where that is not known how to do.
-        sparse: with kernels in compressed rows.
-        operations, operations_dense: floating-point operations of the products with the weights that are
-            kept, and with all; None if it is not known of a layer how often it is used.
+        dense: bytes with all weights.
+        compact: bytes without dead units; None if the network cannot be compacted.
+        sparse: bytes with kernels in compressed sparse rows.
+        operations: operations of the products with the kept weights; None if the uses of a layer are
+            unknown.
+        operations_dense: operations of the products with all weights; None likewise.
     """
 
     dense: int
@@ -32,13 +33,14 @@ def sizes(
     uses: Mapping[str, np.ndarray],
     narrower: Mapping[str, np.ndarray] | None,
 ) -> Sizes:
-    """What a network weighs.
+    """Compute the sizes of a network.
 
     Args:
-        tensors: its parameters, by name.
-        kept: the masks of its kernels, by the same names.
-        uses: of how many products of an image their weights are factors, where known (see `ltr.models`).
-        narrower: the parameters of the same network without dead units, if there is one.
+        tensors: parameters by name.
+        kept: masks of the kernels, by the same names.
+        uses: number of products per image that each weight enters, by the same names, if known (see
+            `ltr.models`).
+        narrower: parameters of the same network without dead units, if it can be compacted.
     """
     is_known = set(kept) <= set(uses)
     return Sizes(

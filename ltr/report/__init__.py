@@ -1,1 +1,1 @@
-"""Tables, sentences and figures of a run: reads tables and analysis, knows nothing of JAX."""
+"""Tables, sentences and figures of a run, from its tables and their analysis, without JAX."""

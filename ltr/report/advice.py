@@ -1,4 +1,4 @@
-"""What to do next with a run: which verdicts are open, what would decide them, and what that costs."""
+"""Advice on a run: its open verdicts, the replicates that would decide them, and their cost."""
 
 import shlex
 import textwrap
@@ -10,71 +10,79 @@ from ltr.analysis.claims import UNDECIDED
 from ltr.analysis.verdicts import Verdict, cost
 from ltr.config.schema import Experiment
 from ltr.report.progress import duration
-from ltr.report.summary_text import Found
+from ltr.report.summary_text import Verdicts
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
 AFFORDABLE = 100
-"""More replicates than this are not advised: the effect is too small to be worth telling."""
+"""Largest number of replicates that is advised; an effect that needs more is too small to matter."""
 
 
 def caveats(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
-    """What makes a run say less than it seems to, each in a line that names the knob."""
+    """Yield a sentence for each limitation of a run's results, with the knob that removes it."""
     if len(results) and results["censored"].all():
         steps, every = experiment.steps, experiment.eval_every
         rare = steps.unit == every.unit and every.amount >= steps.amount
         knob = f"lower eval_every={every}" if rare else f"raise steps={steps}"
         yield (
-            "Every training ended before its validation loss had turned: early stops are lower bounds, and "
-            f"no replicates can tell which is faster; {knob}."
+            "In every training the validation loss was still falling at the last step: early stops are lower "
+            f"bounds, and more replicates cannot show which is faster; {knob}."
         )
 
 
-def advice(found: Found, looks: Sequence[Look], words: Sequence[str], seconds: float) -> str:
-    """What would probably decide the verdicts that are open, and the command for it, with its time.
+def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seconds: float) -> str:
+    """Return the number of replicates that would probably decide the open verdicts, and its command.
 
-    Empty where all are decided, or nothing is claimed.
+    Empty if all verdicts are decided, or no claim was tested.
 
     Args:
-        found: what the looks decide.
-        looks: those that were taken at the run.
-        words: `key=value`, by which the run was asked for.
-        seconds: that a replicate takes on this machine.
+        by_claim: verdicts of the looks at the run.
+        looks: all looks at the run.
+        words: `key=value` arguments of the command.
+        seconds: duration of a replicate on this machine.
     """
-    verdicts = [one for of_claim in found.values() for one in of_claim]
-    still_open = [one for one in verdicts if one.verdict == UNDECIDED]
+    verdicts = [verdict for of_claim in by_claim.values() for verdict in of_claim]
+    still_open = [verdict for verdict in verdicts if verdict.verdict == UNDECIDED]
     if not still_open:
         return ""
-    needed = [one.needed for one in still_open if one.needed is not None and one.needed <= AFFORDABLE]
-    said = f"{len(still_open)} of {len(verdicts)} verdicts are open."
+    needed = [
+        verdict.needed
+        for verdict in still_open
+        if verdict.needed is not None and verdict.needed <= AFFORDABLE
+    ]
+    text = f"{len(still_open)} of {len(verdicts)} verdicts are open."
     if not needed:
-        return textwrap.fill(f"{said} {_hopeless(still_open)}", WIDTH)
-    replicates, taken = max(needed), _looks_at_open_claims(found, looks)
-    said += (
+        return textwrap.fill(f"{text} {_reason_for_none(still_open)}", WIDTH)
+    replicates, taken = max(needed), _looks_at_open_claims(by_claim, looks)
+    text += (
         f" {replicates} replicates would probably decide {len(needed)} of them. Looking again has its price: "
-        f"p then counts {cost(taken)} times instead of {cost(taken - 1)}."
+        f"p-values are then multiplied by {cost(taken)} instead of {cost(taken - 1)}."
     )
     if tickets := [word for word in words if word.startswith("ticket=")]:
-        said += f" The run that the tickets are of ({', '.join(tickets)}) has to have as many first."
-    more = replicates - max(one.n for one in verdicts)
+        text += f" The run that the tickets come from ({', '.join(tickets)}) needs as many replicates first."
+    more = replicates - max(verdict.n for verdict in verdicts)
     again = _command(words, replicates)
-    return f"{textwrap.fill(said, WIDTH)}\n{again}  # about {duration(more * seconds)}"
+    return f"{textwrap.fill(text, WIDTH)}\n{again}  # about {duration(more * seconds)}"
 
 
-def _looks_at_open_claims(found: Found, looks: Sequence[Look]) -> int:
-    """The most looks at any claim that is open: claims of arms that came later have fewer."""
-    still_open = [name for name, of in found.items() if any(one.verdict == UNDECIDED for one in of)]
+def _looks_at_open_claims(by_claim: Verdicts, looks: Sequence[Look]) -> int:
+    """Count the looks at the open claim with the most; a claim of an arm that was added later has fewer."""
+    still_open = [
+        name
+        for name, of_claim in by_claim.items()
+        if any(verdict.verdict == UNDECIDED for verdict in of_claim)
+    ]
     return max(sum(name in look.claims for look in looks) for name in still_open)
 
 
-def _hopeless(still_open: Sequence[Verdict]) -> str:
-    """Why no number of replicates is advised."""
-    if all(one.n < 2 for one in still_open):
-        return "One replicate says nothing of chance; type replicates=8."
-    return f"Even {AFFORDABLE} replicates would probably leave them so."
+def _reason_for_none(still_open: Sequence[Verdict]) -> str:
+    """Say why no number of replicates is advised."""
+    if all(verdict.n < 2 for verdict in still_open):
+        return "One replicate says nothing about chance; type replicates=8."
+    return f"Even {AFFORDABLE} replicates would probably not decide them."
 
 
 def _command(words: Sequence[str], replicates: int) -> str:
-    """The command that was typed, with so many replicates."""
+    """Return the command that was typed, with another number of replicates."""
     others = [word for word in words if not word.startswith(("replicates=", "claims.most="))]
     return shlex.join(["ltr", "run", *others, f"replicates={replicates}"])

@@ -1,4 +1,4 @@
-"""How each arm is named and drawn, the same in every table, figure and sentence."""
+"""Names, colours and markers of arms, shared by all tables, figures and sentences."""
 
 import itertools
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """An arm's name in a figure and in a sentence, and its colour and marker (of matplotlib)."""
+    """Style of an arm: its name in a figure and in a sentence, its colour and its matplotlib marker."""
 
     label: str
     phrase: str
@@ -20,9 +20,9 @@ ARMS = {
     "random_mask": Style("random mask", "a random mask", "#009E73", "^"),
     "one_shot": Style("one-shot", "one-shot pruning", "#B0508F", "D"),
 }
-"""The arms with a look of their own, in the order in which they are shown.
+"""Arms with a style of their own, in the order in which they are shown.
 
-Colours are after Okabe & Ito 2008: the colour-blind can tell them apart.
+The colours follow Okabe & Ito (2008), a palette that colour-blind readers can distinguish.
 """
 
 DENSE = Style("dense", "the dense network", "#555555", "")
@@ -30,21 +30,21 @@ DENSE = Style("dense", "the dense network", "#555555", "")
 
 _COLOURS, _MARKERS = ("#E69F00", "#56B4E9", "#7F6A00", "#000000"), ("v", "P", "X", "p")
 _SPARE = [
-    (colour, _MARKERS[(place + turn) % len(_MARKERS)])
+    (colour, _MARKERS[(position + turn) % len(_MARKERS)])
     for turn in range(len(_MARKERS))
-    for place, colour in enumerate(_COLOURS)
+    for position, colour in enumerate(_COLOURS)
 ]
-"""First each colour with a marker of its own, then with another one."""
+"""Styles of other arms: all colours with different markers, then again with other markers."""
 
 
 def in_order(arms: Iterable[str]) -> list[str]:
-    """Each arm once: those of `ARMS` first, then the others by name."""
+    """Return each arm once: the arms of `ARMS` first, then the others by name."""
     known = list(ARMS)
     return sorted(set(arms), key=lambda arm: (known.index(arm) if arm in ARMS else len(known), arm))
 
 
 def styles(arms: Iterable[str]) -> dict[str, Style]:
-    """The look of each arm, in order; arms without one of their own take spare ones in turn."""
+    """Return the style of each arm, in order; arms that are not in `ARMS` take the spare styles in turn."""
     spare = itertools.cycle(_SPARE)
     return {
         arm: ARMS[arm] if arm in ARMS else Style(arm.replace("_", " "), arm, *next(spare))

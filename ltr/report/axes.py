@@ -1,4 +1,4 @@
-"""Axes of the figures: from dense to sparse, high enough, and labelled at the curves."""
+"""Axes of the figures: density ticks, limits and labels of curves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Limits(NamedTuple):
-    """Least and greatest value that is possible."""
+    """Smallest and largest possible value."""
 
     low: float
     high: float
@@ -24,14 +24,14 @@ class Limits(NamedTuple):
 
 MOST_TICKS = 7
 PADDING = 0.05
-"""Free at either end of the axis of densities, as a fraction of what they span."""
+"""Margin at both ends of the density axis, as a fraction of its span."""
 
 LABEL_GAP = 0.08
-"""Least distance of two labels, as a fraction of the height of the axes."""
+"""Smallest distance of two labels, as a fraction of the height of the axes."""
 
 
 def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
-    """Make x logarithmic, from dense at the left to sparse, with ticks in % at evenly chosen rounds."""
+    """Make the x axis logarithmic, dense at the left, with ticks in % at evenly spaced rounds."""
     rounds = np.sort(densities.unique())[::-1]
     ticks = rounds[:: -(-len(rounds) // MOST_TICKS)]
     axes.set_xscale("log")
@@ -45,33 +45,37 @@ def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
 def fit_heights(
     axes: Axes, means: pd.Series, bars: pd.Series, possible: Limits, from_zero: bool = False
 ) -> None:
-    """Show every mean, half of the intervals whole at least, and nothing impossible.
+    """Set the limits of the y axis: every mean, the shorter half of the intervals, possible values only.
 
-    The longer intervals are shown up to half of what the means span: one of two replicates can be so long
-    that nothing else could be seen.
+    Longer intervals are shown up to half the span of the means, because an interval of two replicates can
+    be so long that it would hide everything else.
     """
     bars = bars.fillna(0)
     span = means.max() - means.min() or 2 * bars.max()
-    seen = bars.clip(upper=max(0.5 * span, bars.quantile(0.5, "lower")))
-    low, high = (means - seen).min(), (means + seen).max()
+    visible = bars.clip(upper=max(0.5 * span, bars.quantile(0.5, "lower")))
+    low, high = (means - visible).min(), (means + visible).max()
     margin = 0.05 * (high - low) or 1.0
     axes.set_ylim(0 if from_zero else max(low - margin, possible.low), min(high + margin, possible.high))
 
 
 def label_ends(axes: Axes, ends: Mapping[Style, float]) -> None:
-    """Name each curve beside its end, in its colour; names that would touch are moved apart."""
+    """Label each curve beside its end, in its colour; labels that would overlap are moved apart."""
     x = axes.get_xlim()[0]
-    wanted = (axes.transScale + axes.transLimits).transform([(x, y) for y in ends.values()])[:, 1]
-    heights = apart(wanted, min(LABEL_GAP, 1 / len(ends)))
+    end_heights = (axes.transScale + axes.transLimits).transform([(x, y) for y in ends.values()])[:, 1]
+    heights = apart(end_heights, min(LABEL_GAP, 1 / len(ends)))
     for style, height in zip(ends, heights, strict=True):
         axes.text(1.03, height, style.label, color=style.colour, va="center", transform=axes.transAxes)
 
 
 def apart(heights: np.ndarray, gap: float) -> np.ndarray:
-    """The nearest heights (least squares) in the same order, no two closer than `gap`.
+    """Return the nearest heights (least squares) in the same order, no two closer than `gap`.
 
-    From 0 to half a gap below 1, above which titles stand. There has to be room for them: `gap` is at most
-    1 / (heights - 1/2).
+    Args:
+        heights: float [labels], as fractions of the height of the axes.
+        gap: at most 1 / (labels - 1/2), which leaves room for all labels.
+
+    Returns:
+        Float [labels], from 0 to half a gap below 1; the title is above.
     """
     from scipy.optimize import isotonic_regression
 

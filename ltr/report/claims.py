@@ -10,44 +10,48 @@ from ltr.analysis.inference import FEWEST
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.report.formatting import listed, percent, replicates, without_nan
-from ltr.report.summary_text import Found
+from ltr.report.summary_text import Verdicts
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
 
-def claims(found: Found) -> list[dict[str, Any]]:
-    """Of each claim: `claim`, `says`, and `rounds` with the fields of `Verdict`, None for NaN."""
+def claims(verdicts: Verdicts) -> list[dict[str, Any]]:
+    """Return for each claim `claim`, `says`, and `rounds` with the fields of `Verdict`, None for NaN."""
     return [
-        {"claim": name, "says": CLAIMS[name].says, "rounds": [without_nan(one._asdict()) for one in of_claim]}
-        for name, of_claim in found.items()
+        {
+            "claim": name,
+            "says": CLAIMS[name].says,
+            "rounds": [without_nan(verdict._asdict()) for verdict in of_claim],
+        }
+        for name, of_claim in verdicts.items()
     ]
 
 
-def claims_text(found: Found, looks: Sequence[Look]) -> str:
-    """Every claim, and at which densities it is what; empty where nothing is claimed."""
-    counts = [one.n for of_claim in found.values() for one in of_claim]
+def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
+    """Return every claim with its verdicts and their densities; empty if no claim was tested."""
+    counts = [verdict.n for of_claim in verdicts.values() for verdict in of_claim]
     if not counts:
         return ""
     lines = [f"Claims ({replicates(counts)}, paired; {how_tested(looks)}): the ticket"]
-    for name, of_claim in found.items():
-        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim, _is_chosen(found)))}"]
-    match = sparsest(found.get("matches", []))
+    for name, of_claim in verdicts.items():
+        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim, _is_chosen(verdicts)))}"]
+    match = sparsest(verdicts.get("matches", []))
     if match:
-        lines.append(f"The sparsest that surely matches keeps {percent(match.density)} % of the weights.")
+        lines.append(f"The sparsest ticket known to match keeps {percent(match.density)} % of the weights.")
     wrapped = (textwrap.fill(line, WIDTH, subsequent_indent=_indent(line)) for line in lines)
     return "\n".join(wrapped)
 
 
 def how_tested(looks: Sequence[Look]) -> str:
-    """How claims are tested, and how often the run was looked at."""
+    """Describe the tests of the claims, the correction and the number of looks."""
     times = listed(str(look.replicates) for look in looks)
     after = f"{len(looks)} looks, after {times} replicates" if len(looks) > 1 else "1 look"
     return f"t-tests at 5 %, corrected over densities and {after}"
 
 
-def _is_chosen(found: Found) -> bool:
-    """Whether the rounds that are tested were chosen, and so are not all there are."""
-    rounds = {one.round for of_claim in found.values() for one in of_claim}
+def _is_chosen(verdicts: Verdicts) -> bool:
+    """Return whether only some rounds, chosen by `claims.densities`, are tested."""
+    rounds = {verdict.round for of_claim in verdicts.values() for verdict in of_claim}
     return rounds != set(range(1, max(rounds) + 1))
 
 
@@ -56,32 +60,32 @@ def _indent(line: str) -> str:
 
 
 def _spans(of_claim: Sequence[Verdict], is_chosen: bool) -> Iterator[str]:
-    """Where it is supported and where refuted, by density; and what would tell the rest.
+    """Yield the densities at which a claim is supported, refuted and undecided.
 
-    Rounds that were chosen are named one by one, since nothing is said of those between.
+    Chosen rounds are listed one by one, because the rounds between them are not tested.
     """
     key = (lambda one: (one.verdict, one.round)) if is_chosen else (lambda one: (one.verdict, 0))
     for verdict in (SUPPORTED, REFUTED):
         groups = itertools.groupby(of_claim, key)
-        if spans := [_span(list(rounds)) for (found, _), rounds in groups if found == verdict]:
+        if spans := [_span(list(rounds)) for (common, _), rounds in groups if common == verdict]:
             yield f"{verdict} at {', '.join(spans)} %"
-    undecided = [one for one in of_claim if one.verdict == UNDECIDED]
+    undecided = [verdict for verdict in of_claim if verdict.verdict == UNDECIDED]
     if undecided:
         where = "throughout" if len(undecided) == len(of_claim) else "elsewhere"
-        yield f"{UNDECIDED} {where}{_wanted(undecided)}"
+        yield f"{UNDECIDED} {where}{_missing(undecided)}"
 
 
 def _span(rounds: Sequence[Verdict]) -> str:
-    return " to ".join(dict.fromkeys(percent(one.density) for one in (rounds[0], rounds[-1])))
+    return " to ".join(dict.fromkeys(percent(verdict.density) for verdict in (rounds[0], rounds[-1])))
 
 
-def _wanted(undecided: Sequence[Verdict]) -> str:
-    """What would probably decide the first of these rounds."""
-    needed = [one.needed for one in undecided if one.needed is not None]
-    if all(one.n < FEWEST for one in undecided):
+def _missing(undecided: Sequence[Verdict]) -> str:
+    """Say in brackets what the verdicts lack: replicates or training steps."""
+    needed = [verdict.needed for verdict in undecided if verdict.needed is not None]
+    if all(verdict.n < FEWEST for verdict in undecided):
         return f" (fewer than {FEWEST} replicates decide nothing)"
     if needed:
-        return f" ({min(needed)} replicates might tell{' some of it' if len(undecided) > 1 else ''})"
-    if all(one.hidden for one in undecided):
-        return " (trainings ended before their loss turned: steps are too few)"
+        return f" ({min(needed)} replicates might decide {'some' if len(undecided) > 1 else 'it'})"
+    if all(verdict.hidden for verdict in undecided):
+        return " (the validation loss was still falling at the last step: too few steps)"
     return ""

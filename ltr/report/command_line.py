@@ -1,4 +1,4 @@
-"""What to type to have something again."""
+"""The command that repeats a run."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING, Any
 from ltr.config.groups import ARM, is_built_in
 
 if TYPE_CHECKING:
-    from ltr.config.schema import Dataset  # and with it pydantic
+    from ltr.config.schema import Dataset  # imports pydantic
 
 
 def command(settings: Mapping[str, Any], data: "Dataset") -> str:
-    """The `ltr run` of knobs by dotted name, as a shell takes it.
+    """Return the `ltr run` command with the given knobs, quoted for a shell.
 
-    It defines arms that are not ltr's. Where data of one's own lie is another matter on another machine, so
-    of their path the name is said alone, and how it is read. Whether they are the same data their checksum
-    tells, which is a setting.
+    The command defines arms that are not built in. For data of the user's own it has the layout but only
+    the file name of the path, since the folder differs between machines; the checksum among the settings
+    identifies the data.
     """
-    named = dict(settings)
+    knobs = dict(settings)
     if data.path:
-        named["dataset.path"] = Path(data.path).name
+        knobs["dataset.path"] = Path(data.path).name
     if data.layout:
-        named["dataset.layout"] = data.layout
-    return shlex.join(["ltr", "run", *(f"{_key(name)}={word(value)}" for name, value in named.items())])
+        knobs["dataset.layout"] = data.layout
+    return shlex.join(["ltr", "run", *(f"{_key(name)}={word(value)}" for name, value in knobs.items())])
 
 
 def _key(name: str) -> str:
-    """The name of a knob; with ++ before it, which defines what is not there, of an arm that is not ltr's."""
+    """Return the name of a knob; with Hydra's `++`, which adds a key, for an arm that is not built in."""
     group, _, rest = name.partition(".")
     is_added = group == ARM and not is_built_in(ARM, rest.partition(".")[0])
     return f"++{name}" if is_added else name
 
 
 def word(value: Any) -> str:
-    """A value as it is typed."""
+    """Format a value as it is typed on the command line."""
     if isinstance(value, list):
         return f"[{','.join(map(word, value))}]"
     if value is None:

@@ -1,4 +1,4 @@
-"""Runs side by side, as text and as Markdown."""
+"""Comparison of runs, as text and as Markdown."""
 
 import math
 import string
@@ -21,26 +21,25 @@ COLUMNS = ("density", "run", "accuracy", "early stop", "difference from A", "at 
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The knobs, by dotted name, in which runs differ; None where one has its default."""
-    names = sorted({name for one in settings for name in one})
-    apart = [name for name in names if any(one.get(name) != settings[0].get(name) for one in settings)]
-    return [{name: one.get(name) for name in apart} for one in settings]
+    """Return for each run the knobs in which the runs differ, by dotted name; None for a default."""
+    names = sorted({name for run in settings for name in run})
+    different = [name for name in names if any(run.get(name) != settings[0].get(name) for run in settings)]
+    return [{name: run.get(name) for name in different} for run in settings]
 
 
 def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
-    """A line a run with the knobs in which they differ, and a table, at most 80 columns wide.
+    """Return the runs with the knobs in which they differ, and a table, at most 80 characters wide.
 
     Args:
-        runs: `run`, its folder; whether it is `paired`; and what `differing` gave.
-        rows: what `ltr.analysis.comparison.compare` gave.
-        arm: whose.
-        shared: which replicates are left out, if any are.
+        runs: for each run `run`, its folder; `paired`; and its knobs from `differing`.
+        rows: table from `ltr.analysis.comparison.compare`.
+        arm: the compared arm.
+        shared: text from `shared_replicates`.
     """
     lines = [
         _title(arm),
-        "(* beyond chance, all taken together; > a lower bound; at A's: the density of",
-        "A that is nearest; n: replicates of the mean, in brackets of the difference if",
-        "fewer)",
+        "(* significant, corrected over rounds; > a lower bound; at A's: nearest density",
+        "of A; n: replicates of the mean, in brackets those of the difference if fewer)",
         *([shared] if shared else []),
         table([Column(name, is_number=True) for name in COLUMNS], map(_cells, rows.to_dict("records"))),
     ]
@@ -48,16 +47,16 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
 
 
 def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
-    """The same in Markdown."""
+    """Return the same as `text` in Markdown."""
     title = f"{_title(arm)}; {shared}:" if shared else f"{_title(arm)}:"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
-    return "\n".join([*(f"- {one}" for one in _runs(runs, 10**6)), "", title, "", *lines])
+    return "\n".join([*(f"- {run}" for run in _runs(runs, 10**6)), "", title, "", *lines])
 
 
-def letter(place: int) -> str:
-    """A, B, ..., Z, then numbers."""
-    return LETTERS[place] if place < len(LETTERS) else str(place + 1)
+def letter(run: int) -> str:
+    """Letter of a run: A, B, ..., Z, then numbers."""
+    return LETTERS[run] if run < len(LETTERS) else str(run + 1)
 
 
 def _title(arm: str) -> str:
@@ -65,16 +64,16 @@ def _title(arm: str) -> str:
 
 
 def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
-    return [_run(place, **one, width=width) for place, one in enumerate(runs)]
+    return [_run(number, **run, width=width) for number, run in enumerate(runs)]
 
 
-def _run(place: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
-    said = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
-    how = [] if place == 0 else ["paired with A" if paired else "not paired with A"]
-    more = textwrap.wrap(
-        "  ".join([*how, *said]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN
+def _run(number: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
+    values = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
+    pairing = [] if number == 0 else ["paired with A" if paired else "not paired with A"]
+    details = textwrap.wrap(
+        "  ".join([*pairing, *values]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN
     )
-    return "\n".join([f"{letter(place)}  {run}", *more])
+    return "\n".join([f"{letter(number)}  {run}", *details])
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:
@@ -91,22 +90,22 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
 
 
 def _n(row: Mapping[Any, Any]) -> str:
-    """Of the mean; of the difference too, where that is of fewer."""
+    """Format the number of replicates of the mean, and of the difference if it has fewer."""
     is_whole = math.isnan(row["difference"]) or row["difference_n"] == row["n"]
     return str(row["n"]) if is_whole else f"{row['n']} ({row['difference_n']})"
 
 
 def shared_replicates(counts: Sequence[int], compared: Sequence[int]) -> str:
-    """Says that runs have more replicates than are compared; nothing where all of them are.
+    """Say which runs have more replicates than are compared; empty if all replicates are compared.
 
     Args:
-        counts: the replicates of each run.
-        compared: those of them that are compared.
+        counts: number of replicates of each run.
+        compared: number of replicates of each run that are compared.
     """
     left_out = [
-        f"{letter(place)} has {count}"
-        for place, (count, of_them) in enumerate(zip(counts, compared, strict=True))
-        if of_them < count
+        f"{letter(run)} has {count}"
+        for run, (count, used) in enumerate(zip(counts, compared, strict=True))
+        if used < count
     ]
     if not left_out:
         return ""

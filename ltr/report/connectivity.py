@@ -1,4 +1,4 @@
-"""What `ltr connect` shows: barriers by round as a table, a sentence and a figure."""
+"""Results of `ltr connect`: error barriers by round as a table, a sentence and a figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltr.report.figures import curve, empty, in_style, save
 from ltr.report.formatting import percent, plus_minus, spread
 
 POSSIBLE = Limits(0, 100)
-"""Barriers in pp: a line is at its ends no better than they are on average."""
+"""Possible barriers in pp. The maximum over the line includes its ends, so no barrier is negative."""
 
 STYLES = {
     "orders": Style("data orders", "two data orders", "#0072B2", "o"),
@@ -24,7 +24,7 @@ THRESHOLD = Style("stable below", "the threshold of stability", DENSE.colour, ""
 
 
 def table(summary: pd.DataFrame) -> str:
-    """Error barriers in pp by round, from `analysis.connectivity.by_round`."""
+    """Return a table of error barriers in pp by round, from `analysis.connectivity.by_round`."""
     rows = summary.to_dict("records")
     cells = {
         (row["round"], row["kind"]): plus_minus(100 * row["barrier"], 100 * row["barrier_ci95"])
@@ -52,29 +52,30 @@ def table(summary: pd.DataFrame) -> str:
 
 
 def _between(summary: pd.DataFrame) -> str:
-    """What the statistics between the ends are, where there are any."""
+    """Name the batch-norm statistics of the networks between the ends, if there are any."""
     (statistics,) = set(summary["statistics"])
     return "" if statistics == "none" else f",\nbatch-norm statistics {statistics}"
 
 
 def sentence(summary: pd.DataFrame) -> str:
-    """Which tickets are stable to the order of the data."""
+    """Say which tickets are stable to the order of the data."""
     orders = summary[summary["kind"] == "orders"]
     unstable = orders.loc[~orders["stable"], "density"]
     rewind_step = int(orders["rewind_step"].iloc[0])
-    at = f"Trained from step {rewind_step}"
+    start = f"Trained from step {rewind_step}"
     if unstable.empty:
-        return f"{at}, every ticket is stable to the order of the data, by the means."
+        return f"{start}, every ticket is stable to the order of the data, by the means."
     if len(unstable) == len(orders):
-        return f"{at}, no ticket is stable to the order of the data, by the means."
+        return f"{start}, no ticket is stable to the order of the data, by the means."
     kept = ", ".join(percent(density) for density in unstable)
     return (
-        f"{at}, the tickets of {kept} % of the weights are not stable to the order of the data, by the means."
+        f"{start}, the tickets of {kept} % of the weights are not stable to the order of the data, "
+        "by the means."
     )
 
 
 def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
-    """Draw the barriers against density into `folder`, as PNG and SVG."""
+    """Draw the barriers against density into `folder`, as PNG and SVG; return the files."""
     points = pd.DataFrame(
         {
             "kind": summary["kind"],

@@ -5,7 +5,7 @@ import sys
 
 
 def write(text: str) -> None:
-    """Print to the standard output; silently stop where its reader has gone, as `head` does."""
+    """Print to the standard output; do nothing if its reader has closed it, as `head` does."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """Figures of a run: accuracy and early stop against density, as PNG and SVG.
 
-In the manner of Frankle & Carbin 2019, figures 3 to 5. The same results give the same bytes: the
-files carry no date, and the ids of the SVG no random salt.
+The figures follow Frankle & Carbin (2019), figures 3 to 5. The same results give the same bytes: the files
+have no date, and the ids in the SVG no random salt.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 3.25, 2.5
-"""Inches; a paper's column is 3.25 wide."""
+"""Size of a figure in inches; a paper's column is 3.25 wide."""
 
 LINE = 0.18
-"""Inches for the label of a curve."""
+"""Height in inches of a curve's label."""
 
 TITLE_LENGTH = 42
-"""Characters of a title on one line."""
+"""Largest number of characters on a line of a title."""
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -54,7 +54,15 @@ STYLE = {
 
 
 class Measure(NamedTuple):
-    """A measure of a summary as a figure shows it: its column, scale, axis label and possible values."""
+    """Measure of a summary in a figure.
+
+    Attributes:
+        column: column of the summary.
+        scale: factor from the column's unit to the figure's.
+        label: label of the y axis.
+        possible: limits of the possible values, in the figure's unit.
+        from_zero: whether the y axis starts at 0.
+    """
 
     column: str
     scale: float
@@ -64,14 +72,14 @@ class Measure(NamedTuple):
 
 
 RIBBON = 0.16
-"""Opacity of a ribbon: four of them overlap legibly."""
+"""Opacity of a ribbon; four overlapping ribbons stay legible."""
 
 DODGE = 0.06
-"""Width, as a fraction of the axis, over which arms of one pruned round stand side by side."""
+"""Width, as a fraction of the x axis, over which arms with a single round are spread."""
 
 
 def measures(results: pd.DataFrame) -> dict[str, Measure]:
-    """Measures of a run, by the name of their figure; no early stop is later than the last step."""
+    """Return the measures of a run by the name of their figure; early stops are at most the last step."""
     steps = float(results["steps"].max())
     return {
         "accuracy": Measure("accuracy", 100, "test accuracy at early stop (%)", Limits(0, 100), False),
@@ -84,11 +92,11 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
 
     Args:
         results: rows of the results table; without rows nothing is drawn.
-        title: stands above each figure.
-        folder: made where it is missing.
+        title: title of each figure.
+        folder: created if missing.
 
     Returns:
-        The files written: for each of `measures` a PNG of 300 dpi and an SVG whose text is text.
+        The files written: for each of `measures` a PNG of 300 dpi and an SVG whose text can be selected.
     """
     if results.empty:
         return []
@@ -99,16 +107,20 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
 
 
 def in_style() -> AbstractContextManager[None]:
-    """The look of every figure, and of nothing outside."""
+    """Apply the style of the figures inside a context only."""
     import matplotlib.style
 
     return matplotlib.style.context(["default", STYLE])
 
 
 def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, Axes]:
-    """A figure with its titles and without a curve; `label` is that of the y axis.
+    """Return a figure with titles and without curves.
 
-    It is high enough for so many labels of curves.
+    Args:
+        label: label of the y axis.
+        title: title of the figure.
+        note: smaller title of the axes.
+        labels: number of curves that will be labelled; the figure is high enough for them.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -124,7 +136,7 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
 
 
 def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates: bool = False) -> Figure:
-    """A measure against density, a curve an arm; `with_replicates`, every replicate as a faint point."""
+    """Draw a measure against density, a curve for each arm, optionally each replicate as a faint point."""
     summary = by_round(results)
     arms, points = styles(summary["arm"]), _points(summary, measure)
     bound = "; open: lower bound" if points["is_bound"].any() else ""
@@ -141,9 +153,10 @@ def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates:
 
 
 def _points(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """Where rows of a summary, or of single replicates, are drawn: density, mean and half an interval.
+    """Return the points to draw for rows of a summary, or of single replicates.
 
-    And whether the mean is a lower bound, which has no interval.
+    Columns: `arm`; `density`; `mean`; `bar`, the half-width of the interval, NaN without one; `is_bound`,
+    whether the mean is a lower bound, which has no interval.
     """
     censored = rows["censored"] if "censored" in rows else pd.Series(0, rows.index)
     is_bound = (censored > 0) & (measure.column == "early_stop_step")
@@ -160,15 +173,15 @@ def _points(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
 
 
 def _side_by_side(rows: pd.DataFrame) -> pd.Series:
-    """Densities; those of arms of one round are moved apart, so that their intervals can be told apart."""
+    """Return densities; arms with a single round are moved apart to keep their intervals distinguishable."""
     alone = [arm for arm in styles(rows["arm"]) if rows.loc[rows["arm"] == arm, "round"].nunique() == 1]
     span, gap = rows["density"].max() / rows["density"].min(), DODGE / max(1, len(alone) - 1)
-    places = {arm: place - (len(alone) - 1) / 2 for place, arm in enumerate(alone)}
-    return rows["density"] * span ** (-gap * rows["arm"].map(places).fillna(0))
+    offsets = {arm: position - (len(alone) - 1) / 2 for position, arm in enumerate(alone)}
+    return rows["density"] * span ** (-gap * rows["arm"].map(offsets).fillna(0))
 
 
 def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Style]) -> None:
-    """Each replicate as a faint point."""
+    """Draw each replicate as a faint point."""
     for arm, style in arms.items():
         of_arm = points[points["arm"] == arm]
         axes.plot(
@@ -184,7 +197,7 @@ def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Style]) -> 
 
 
 def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Style, float]:
-    """The dense network's mean as a dashed line across, in a band of its interval; where it is, if it is."""
+    """Draw the dense network's mean as a dashed line in a band of its interval; return its height, if any."""
     for mean, bar in dense[["mean", "bar"]].fillna({"bar": 0}).itertuples(index=False):
         low, high = np.clip([mean - bar, mean + bar], *possible)
         axes.axhspan(low, high, color=DENSE.colour, alpha=0.1, linewidth=0)
@@ -193,18 +206,18 @@ def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Style, flo
 
 
 def curve(axes: Axes, points: pd.DataFrame, style: Style, name: str, possible: Limits) -> float:
-    """Draw one arm: its means joined, in a ribbon of their intervals, and open where they are lower bounds.
+    """Draw one arm: its means joined, a ribbon of their intervals, and open markers for lower bounds.
 
     Args:
-        axes: drawn into.
-        points: in the order of the curve, with `density` (or another x), `mean`, `bar` (half an interval,
-            NaN for none) and `is_bound`.
+        axes: axes to draw into.
+        points: points in the order of the curve: `density` (or another x), `mean`, `bar` (half-width of the
+            interval, NaN without one) and `is_bound`.
         style: colour and marker.
-        name: what the ids of its groups in an SVG begin with, as `<name>:ribbon`.
-        possible: where intervals are cut off.
+        name: prefix of the group ids in an SVG, as in `<name>:ribbon`.
+        possible: limits to which intervals are clipped.
 
     Returns:
-        The last mean.
+        The last mean, where the curve ends.
     """
     _intervals(axes, points, style, name, possible)
     axes.plot(points["density"], points["mean"], color=style.colour, linewidth=0.9, gid=f"{name}:line")
@@ -225,11 +238,11 @@ def curve(axes: Axes, points: pd.DataFrame, style: Style, name: str, possible: L
 
 
 def _intervals(axes: Axes, points: pd.DataFrame, style: Style, name: str, possible: Limits) -> None:
-    """A ribbon over neighbouring intervals; a line upright for one that has no neighbour."""
+    """Draw a ribbon over neighbouring intervals, and a vertical line for an interval without neighbours."""
     low, high = ((points["mean"] + sign * points["bar"]).clip(*possible) for sign in (-1, 1))
-    there = points["bar"].notna()
-    alone = there & ~there.shift(1, fill_value=False) & ~there.shift(-1, fill_value=False)
-    if (there & ~alone).any():
+    exists = points["bar"].notna()
+    alone = exists & ~exists.shift(1, fill_value=False) & ~exists.shift(-1, fill_value=False)
+    if (exists & ~alone).any():
         axes.fill_between(
             points["density"],
             low.mask(alone),
@@ -251,7 +264,7 @@ def _intervals(axes: Axes, points: pd.DataFrame, style: Style, name: str, possib
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and as SVG; the two paths."""
+    """Write a figure as PNG and as SVG; return the two paths."""
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     for path in paths:
         write(figure, path)
@@ -259,10 +272,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 
 UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""By the suffix of a file that a figure may be written to: metadata that leave out what changes."""
+"""Metadata without a date or version, by the suffix of a figure's file."""
 
 
 def write(figure: Figure, file: Path) -> None:
-    """Write a figure to a file of a suffix of `UNDATED`; pixels are 300 to the inch."""
+    """Write a figure to a file, whose suffix is a key of `UNDATED`, at 300 dpi."""
     with atomic.replacing(file) as stream:
         figure.savefig(stream, format=file.suffix[1:], dpi=300, metadata=UNDATED[file.suffix])

@@ -1,4 +1,4 @@
-"""How numbers are written, the same in every table, figure and sentence."""
+"""Formats of numbers, shared by all tables, figures and sentences."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -22,30 +22,30 @@ def plain_rows(table: "pd.DataFrame") -> list[dict[Any, Any]]:
 
 
 def percent(density: float) -> str:
-    """A density in % to two significant digits, without the sign: 0.512 is `51`, 0.0358 is `3.6`."""
+    """Format a density in % to two significant digits, without the sign: 0.512 is `51`, 0.0358 is `3.6`."""
     value = 100 * density
     return f"{value:.0f}" if value >= 9.95 else f"{value:#.2g}"
 
 
 def plus_minus(mean: float, half_width: float) -> str:
-    """A mean and its interval to two decimals, as in `98.12 ± 0.20`; the mean alone without an interval."""
+    """Format a mean with its half-width to two decimals, as in `98.12 ± 0.20`; without a NaN half-width."""
     return f"{mean:.2f}" if math.isnan(half_width) else f"{mean:.2f} ± {half_width:.2f}"
 
 
 def replicates(counts: Iterable[int]) -> str:
-    """How many replicates means were taken over: `1 replicate`, `3 replicates`, `2-3 replicates`."""
-    least, most = min(counts := list(counts)), max(counts)
-    number = str(most) if least == most else f"{least}-{most}"
+    """Format a range of numbers of replicates: `1 replicate`, `3 replicates`, `2-3 replicates`."""
+    fewest, most = min(counts := list(counts)), max(counts)
+    number = str(most) if fewest == most else f"{fewest}-{most}"
     return f"{number} replicate{'s' if most > 1 else ''}"
 
 
 def spread(counts: Iterable[int]) -> str:
-    """What the intervals beside means over so many replicates are."""
+    """Describe means over some numbers of replicates, and their intervals."""
     counts = list(counts)
     return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
 
 
 def listed(words: Iterable[str]) -> str:
-    """`51`, `51 and 21`, `51, 21 and 11`."""
+    """Join words as in `51`, `51 and 21`, `51, 21 and 11`."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""Tables as HTML, which notebooks show."""
+"""HTML tables for notebooks."""
 
 import html
 import math
@@ -12,18 +12,18 @@ from ltr.report.tables import Cell
 
 
 def facts_table(facts: Mapping[str, str]) -> str:
-    """Return a row for each fact, with its name before it."""
+    """Return a table with a row for each fact: its name and its text."""
     cells = ((html.escape(name), html.escape(fact)) for name, fact in facts.items())
     return f"<table>{''.join(f'<tr><th>{name}</th><td>{fact}</td></tr>' for name, fact in cells)}</table>"
 
 
 def rounds_table(summary: pd.DataFrame, title: str, cell: Cell) -> str:
-    """Return a row for each round and a column for each arm.
+    """Return a table with a row for each round and a column for each arm.
 
     Args:
-        summary: what `ltr.analysis.summary.by_round` gave.
-        title: what is in the cells.
-        cell: writes one (see `ltr.report.tables`).
+        summary: table from `ltr.analysis.summary.by_round`.
+        title: title above the table.
+        cell: formats a cell (see `ltr.report.tables`).
     """
     arms = in_order(summary["arm"])
     rows = []

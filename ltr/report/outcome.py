@@ -1,4 +1,4 @@
-"""What a run ends with: what is decided, what the means are, and what to do next."""
+"""Conclusion of a run: verdicts, means, and what to do next."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from ltr.config.schema import Experiment
 from ltr.report import tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
-from ltr.report.summary_text import Found, by_the_means, headline
+from ltr.report.summary_text import Verdicts, by_the_means, headline
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
@@ -21,35 +21,35 @@ def conclusion(
     folder: Path,
     results: pd.DataFrame,
     experiment: Experiment,
-    found: Found,
+    verdicts: Verdicts,
     looks: Sequence[Look],
     words: Sequence[str],
     seconds: float,
 ) -> str:
-    """Return early stops, claims, where figures are, what was found, and what to do next.
+    """Return the early stops, claims, paths of figures, findings and advice, as text.
 
     Args:
-        folder: of the run.
-        results: rows of the results table, of what was asked for.
-        experiment: what was asked for.
-        found: what the looks at the run decide.
-        looks: those that were taken.
-        words: `key=value`, by which the run was asked for.
-        seconds: that a replicate takes on this machine.
+        folder: run folder.
+        results: requested rows of the results table.
+        experiment: the requested experiment.
+        verdicts: verdicts of the looks at the run.
+        looks: all looks at the run.
+        words: `key=value` arguments of the command.
+        seconds: duration of a replicate on this machine.
     """
-    parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(found, looks)]
+    parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(verdicts, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
-    now = within(tested_rounds(results, experiment), found)  # a look before may have been at others
-    parts += [*sentences(results, experiment, found), advice(now, looks, words, seconds)]
+    current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may have tested others
+    parts += [*sentences(results, experiment, verdicts), advice(current, looks, words, seconds)]
     return "".join(f"\n{part}\n" for part in parts if part).removesuffix("\n")
 
 
-def sentences(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
+def sentences(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts) -> Iterator[str]:
     """Yield the findings, each on lines of at most 80 characters."""
-    return (textwrap.fill(one, WIDTH) for one in findings(results, experiment, found))
+    return (textwrap.fill(finding, WIDTH) for finding in findings(results, experiment, verdicts))
 
 
-def findings(results: pd.DataFrame, experiment: Experiment, found: Found) -> Iterator[str]:
-    """Yield what is decided, what the means are, and what makes them say less than they seem to."""
-    said = (headline(results, found, experiment), by_the_means(results), *caveats(results, experiment))
-    return (one for one in said if one)
+def findings(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts) -> Iterator[str]:
+    """Yield the decided claims, the means, and the caveats."""
+    texts = (headline(results, verdicts, experiment), by_the_means(results), *caveats(results, experiment))
+    return (text for text in texts if text)

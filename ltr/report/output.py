@@ -1,4 +1,4 @@
-"""Where the results, messages and progress of a run go: a command line, or a program in Python."""
+"""Output channels of a run: for the command line, and for a Python program."""
 
 import logging
 import sys
@@ -11,14 +11,14 @@ from ltr.report.status_line import show_status
 
 
 class Output(NamedTuple):
-    """Channels of a run.
+    """Output channels of a run.
 
     Attributes:
-        results: takes tables and conclusions, as text.
-        message: takes a line on what is done.
-        status: takes what goes on now, which the next text replaces (see `ltr.report.status_line`).
-        progress: returns a display of how far the run is.
-        warnings: returns a handler of what ltr logs.
+        results: prints tables and conclusions.
+        message: prints a line.
+        status: shows a status, which the next one replaces (see `ltr.report.status_line`).
+        progress: returns a display of the run's progress.
+        warnings: returns a handler for ltr's log.
     """
 
     results: Callable[[str], None]
@@ -34,11 +34,10 @@ def command_line() -> Output:
 
 
 def in_python(progress: bool | None) -> Output:
-    """Return the output of a call from Python, whose results are what it returns.
+    """Return the output of a call from Python, which returns its results and does not print them.
 
     Args:
-        progress: whether to show messages and progress; None for where somebody sees them: in a notebook
-            and on a terminal.
+        progress: whether to show messages and progress; None means in a notebook and on a terminal only.
     """
     if progress is None:
         progress = in_notebook() or sys.stderr.isatty()
@@ -48,13 +47,13 @@ def in_python(progress: bool | None) -> Output:
 
 
 class RootHandler(logging.Handler):
-    """Hands on what the program that calls ltr would have got of its log, had ltr not asked for more."""
+    """Handler that passes ltr's log to the calling program, at the level that was set before ltr ran."""
 
     def __init__(self) -> None:
         super().__init__(logging.getLogger("ltr").getEffectiveLevel())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Give a record to the root logger's handlers, or to Python's last resort."""
+        """Pass a record to the root logger's handlers, or to Python's handler of last resort."""
         logging.getLogger().callHandlers(record)
 
 
@@ -70,4 +69,4 @@ def _message(text: str) -> None:
 
 
 def _discard(text: str) -> None:
-    """Take a text and do nothing."""
+    """Ignore a text."""

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal and in a notebook, a plain line now and then elsewhere."""
+"""Progress of a run: a bar on a terminal and in a notebook, otherwise a line every ten seconds."""
 
 import html
 import sys
@@ -14,9 +14,9 @@ Clock = Callable[[], float]
 
 
 class Pace:
-    """Foretells the end of a `total` of work, in steps of equal length, from what was done of it so far.
+    """Estimate of the time left for a `total` of work, in steps of equal length.
 
-    The clock starts at the first report, so that reading data and compiling do not count.
+    The clock starts at the first report, so reading data and compiling do not count.
     """
 
     def __init__(self, total: float, clock: Clock) -> None:
@@ -25,13 +25,13 @@ class Pace:
         self._since: tuple[float, float] | None = None
 
     def advance(self, work: float) -> None:
-        """Count work that was just done."""
+        """Add finished work."""
         self.done += work
         if self._since is None:
             self._since = (self._clock(), self.done)
 
     def seconds_left(self) -> float | None:
-        """Seconds until the end at the pace so far; None while there is nothing to go by."""
+        """Return the estimated seconds left; None before the second report."""
         if self._since is None or self.done == self._since[1]:
             return None
         began, already = self._since
@@ -39,7 +39,7 @@ class Pace:
 
 
 def duration(seconds: float | None) -> str:
-    """`0:35`, `12:05`, `3:00:12`; `-:--` for None."""
+    """Format seconds as `0:35`, `12:05` or `3:00:12`; None as `-:--`."""
     if seconds is None:
         return "-:--"
     minutes, rest = divmod(round(seconds), 60)
@@ -48,7 +48,7 @@ def duration(seconds: float | None) -> str:
 
 
 class Display(Protocol):
-    """Shows how far a run is, between `__enter__` and `__exit__`."""
+    """Context manager that shows the progress of a run."""
 
     def __enter__(self) -> Self: ...
 
@@ -59,19 +59,19 @@ class Display(Protocol):
 
 
 def display(stream: TextIO, clock: Clock = time.monotonic) -> Display:
-    """Return a bar in a notebook and where `stream` is a terminal, else plain lines."""
+    """Return a bar in a notebook and if `stream` is a terminal, otherwise plain lines."""
     if in_notebook():
         return NotebookBar()
     return Bar(stream) if stream.isatty() else Lines(stream, clock)
 
 
 def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook: of Jupyter, VS Code, Colab or Databricks."""
+    """Return whether this process is a notebook kernel (Jupyter, VS Code, Colab, Databricks)."""
     return Console().is_jupyter
 
 
 class NoDisplay:
-    """Shows nothing."""
+    """Display that shows nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +84,7 @@ class NoDisplay:
 
 
 class NotebookBar:
-    """A bar below the cell of a notebook. (That of rich needs ipywidgets there.)"""
+    """Bar below the cell of a notebook, without ipywidgets, which the bar of rich needs there."""
 
     def __init__(self) -> None:
         self._shown: Any = None
@@ -110,7 +110,7 @@ class NotebookBar:
 
 
 class Bar:
-    """A bar that redraws itself; what is printed meanwhile goes above it."""
+    """Bar on a terminal; printed text appears above it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._progress = Progress(
@@ -120,7 +120,7 @@ class Bar:
             TextColumn("{task.fields[left]} left"),
             console=Console(file=stream),
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # else what is printed would go to the bar's stream
+            redirect_stdout=sys.stdout.isatty(),  # otherwise printed text would go to the bar's stream
         )
         self._task = self._progress.add_task("starting", total=None, left=duration(None))
 
@@ -138,7 +138,7 @@ class Bar:
 
 
 class Lines:
-    """A line every ten seconds."""
+    """Display that prints a line every ten seconds."""
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._stream, self._clock = stream, clock
@@ -151,7 +151,7 @@ class Lines:
         return
 
     def update(self, label: str, pace: Pace) -> None:
-        """Print a line, if it is time for one."""
+        """Print a line if ten seconds have passed since the last one."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + LINE_SECONDS

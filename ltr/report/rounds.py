@@ -1,4 +1,4 @@
-"""What a run found, as plain data for JSON."""
+"""Results of a run by round, as plain data for JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +22,11 @@ KEYS = {
     "lanes": "lanes",
     "n": "n",
 }
-"""What is said of an arm in a round, and the column of a summary by round that says it."""
+"""Keys of an arm in a round, each with its column of a summary by round."""
 
 
 def rounds(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of each round in a results table: `round`, `density`, and `arms`, with `KEYS` of each; None for NaN."""
+    """Return for each round `round`, `density`, and `arms`, each with `KEYS`; None for NaN."""
     return [_round(rows) for _, rows in by_round(results).groupby("round")]
 
 

@@ -1,4 +1,4 @@
-"""Runs as the lines of a table, with the knobs in which they differ."""
+"""List of runs as a table, with the knobs in which they differ."""
 
 import itertools
 import textwrap
@@ -13,30 +13,33 @@ from ltr.report.formatting import percent
 from ltr.store.catalog import Run
 
 LINE = text_table.WIDTH
-"""Characters in a line of a table, on a terminal that is no wider."""
+"""Width of a table, in characters, on a terminal of the usual width."""
 
 WIDEST = 16
-"""Of a column of a knob."""
+"""Largest width of the column of a knob."""
 
 GAP = 1
 """Spaces between columns."""
 
 WORDS = {"id": 10, "dataset": 13, "model": 13, "status": 8}
 NUMBERS = {"rounds": 6, "reps": 4, "ticket": 7, "kept": 5, "age": 4}
-"""The columns and their widths; with the spaces between they fit in `LINE`."""
+"""Columns and their widths; with the spaces between them they fit in `LINE`."""
 
-SAID_BY_COLUMNS = {"dataset.name", "model.name", "rounds", "replicates"}
-"""Knobs that have no column of their own."""
+FIXED_COLUMNS = {"dataset.name", "model.name", "rounds", "replicates"}
+"""Knobs that the other columns show already."""
 
 MOST_READ = 100
-"""Runs of earlier releases, whose knobs are in `config.yaml` alone, which takes time to read."""
+"""Largest number of runs whose knobs are read from `config.yaml`, which is slow.
+
+Only runs of earlier releases lack them in `run.json`.
+"""
 
 MOST_COMMANDS = 3
-"""Unfinished runs whose commands are said."""
+"""Largest number of unfinished runs whose commands are printed."""
 
 
 class Column(NamedTuple):
-    """A column: its title, its width, and the cell of each run."""
+    """Column of a table: title, width in characters, and the cell of each run."""
 
     title: str
     width: int
@@ -45,7 +48,7 @@ class Column(NamedTuple):
 
 
 def head(run: Run) -> dict[str, Any]:
-    """What a run is and how far it is, as plain data."""
+    """Return a run's identity and status, as plain data."""
     return {
         "id": run.id,
         "folder": str(run.folder),
@@ -58,7 +61,7 @@ def head(run: Run) -> dict[str, Any]:
 
 
 def entry(run: Run) -> dict[str, Any]:
-    """What a list says of a run, as plain data; `settings` only as far as `run.json` has them."""
+    """Return a run's entry in a list, as plain data; `settings` is None if `run.json` lacks them."""
     summary = run.info.get("summary") or {}
     return {
         **head(run),
@@ -72,27 +75,27 @@ def entry(run: Run) -> dict[str, Any]:
 
 
 def read_settings(runs: Sequence[Run], entries: Sequence[dict[str, Any]]) -> None:
-    """Fill in the settings that `run.json` does not have; of one that cannot be read they stay None."""
-    for run, one in zip(runs, entries, strict=True):
-        if one["settings"] is None:
+    """Fill in the settings that `run.json` lacks; they stay None for a run that cannot be read."""
+    for run, run_entry in zip(runs, entries, strict=True):
+        if run_entry["settings"] is None:
             try:
-                one["settings"] = run.settings
+                run_entry["settings"] = run.settings
             except LtrError:
                 continue
 
 
 def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[str]]:
-    """A line a run, and the knobs in which they differ for which there is no room.
+    """Return a table with a line for each run, and the differing knobs that have no room in it.
 
-    A data set or network that all of them have gives its room to such knobs.
+    A data set or network that all runs share is left out, to make room for knobs.
     """
     knobs = _differing(entries)
-    fixed = {name: [str(one[name]) for one in entries] for name in WORDS}
+    fixed = {name: [str(run[name]) for run in entries] for name in WORDS}
     shared = [name for name in ("dataset", "model") if knobs and len(set(fixed[name])) == 1]
     before = [Column(name, WORDS[name], cells) for name, cells in fixed.items() if name not in shared]
     after = _numbers(entries)
     room = width - sum(GAP + column.width for column in (*before, *after)) + GAP
-    narrowest = sorted(knobs, key=lambda name: knobs[name].width)  # so that the most of them fit
+    narrowest = sorted(knobs, key=lambda name: knobs[name].width)  # the narrowest first: most of them fit
     ends = itertools.accumulate(GAP + knobs[name].width for name in narrowest)
     left_out = [name for name, end in zip(narrowest, ends, strict=True) if end > room]
     between = [column for name, column in knobs.items() if name not in left_out]
@@ -103,35 +106,39 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
-    """What a table has no room for: further knobs, and the commands that unfinished runs go on with."""
-    said = []
+    """Return notes below a table: knobs without a column, and the commands that resume unfinished runs."""
+    notes = []
     if left_out:
-        also = f"they differ in more knobs (--json has them all): {', '.join(left_out)}"
-        said.append(textwrap.fill(also, LINE, break_on_hyphens=False, max_lines=4))
-    unfinished = [one for one in entries if one["command"]]
+        others = f"they differ in more knobs (--json has them all): {', '.join(left_out)}"
+        notes.append(textwrap.fill(others, LINE, break_on_hyphens=False, max_lines=4))
+    unfinished = [run for run in entries if run["command"]]
     if len(unfinished) > MOST_COMMANDS:
-        said.append(f"{len(unfinished)} runs are not finished; ltr show RUN says with what each goes on")
+        notes.append(
+            f"{len(unfinished)} runs are not finished; ltr show RUN prints the command that each goes on with"
+        )
     else:
-        said += [f"{one['id']} {one['status']}; it goes on with:\n{one['command']}" for one in unfinished]
-    return said
+        notes += [f"{run['id']} {run['status']}; it goes on with:\n{run['command']}" for run in unfinished]
+    return notes
 
 
 def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    """A column for each knob in which the runs differ, by its dotted name."""
-    known = [one["settings"] for one in entries if one["settings"] is not None]
-    names = {name for settings in known for name in settings} - SAID_BY_COLUMNS
-    apart = [name for name in sorted(names) if any(one.get(name) != known[0].get(name) for one in known)]
-    if not apart:
+    """Return a column for each knob in which the runs differ, by its dotted name."""
+    known = [run["settings"] for run in entries if run["settings"] is not None]
+    names = {name for settings in known for name in settings} - FIXED_COLUMNS
+    differing = [
+        name for name in sorted(names) if any(settings.get(name) != known[0].get(name) for settings in known)
+    ]
+    if not differing:
         return {}
-    from ltr.store.settings import default  # and with it pydantic
+    from ltr.store.settings import default  # imports pydantic
 
-    last_parts = [name.removesuffix(".name").rpartition(".")[2] for name in apart]
+    last_parts = [name.removesuffix(".name").rpartition(".")[2] for name in differing]
     columns = {}
-    for name, short in zip(apart, last_parts, strict=True):
+    for name, short in zip(differing, last_parts, strict=True):
         title = short if last_parts.count(short) == 1 else name
         cells = [
-            "-" if one["settings"] is None else word(one["settings"].get(name, default(name)))
-            for one in entries
+            "-" if run["settings"] is None else word(run["settings"].get(name, default(name)))
+            for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)
     return columns
@@ -141,13 +148,13 @@ def _numbers(entries: Sequence[Mapping[str, Any]]) -> list[Column]:
     now = datetime.now(UTC)
     lines = [
         (
-            "-" if one["rounds"] is None else str(one["rounds"]),
-            "-" if one["replicates"] is None else str(one["replicates"]),
-            "-" if one["ticket_accuracy"] is None else f"{100 * one['ticket_accuracy']:.2f} %",
-            "-" if one["density"] is None else f"{percent(one['density'])} %",
-            age(now - datetime.fromisoformat(one["written"])),
+            "-" if run["rounds"] is None else str(run["rounds"]),
+            "-" if run["replicates"] is None else str(run["replicates"]),
+            "-" if run["ticket_accuracy"] is None else f"{100 * run['ticket_accuracy']:.2f} %",
+            "-" if run["density"] is None else f"{percent(run['density'])} %",
+            age(now - datetime.fromisoformat(run["written"])),
         )
-        for one in entries
+        for run in entries
     ]
     return [
         Column(name, width, cells, is_number=True)
@@ -156,7 +163,7 @@ def _numbers(entries: Sequence[Mapping[str, Any]]) -> list[Column]:
 
 
 def age(age: timedelta) -> str:
-    """A time in the largest unit that fits: `45s`, `12m`, `3h`, `5d`."""
+    """Format a duration in the largest unit that fits: `45s`, `12m`, `3h`, `5d`."""
     seconds = int(age.total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:

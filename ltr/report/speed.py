@@ -1,4 +1,4 @@
-"""Training speed by density: the table of `ltr bench`, and the figure of cost."""
+"""Training speed by density: the table and the figure of `ltr bench`."""
 
 from __future__ import annotations
 
@@ -32,28 +32,29 @@ RATIOS = (("packed", "dense"), ("dense", "torch"), ("packed", "torch"), ("dense"
 """Pairs of speeds whose ratio the table has."""
 
 
-def table(title: str, found: Mapping[str, Any]) -> str:
-    """Return steps a second and their ratios, at most 80 columns wide.
+def table(title: str, benchmark: Mapping[str, Any]) -> str:
+    """Return a table of steps per second and their ratios, at most 80 characters wide.
 
     Args:
-        title: what is trained.
-        found: what `ltr bench --json` prints.
+        title: network and data set.
+        benchmark: output of `ltr bench --json`.
     """
-    facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in found["machine"].items() if fact)
+    machine = benchmark["machine"]
+    facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in machine.items() if fact)
     titles = ["density", *SPEEDS.values(), *map(_ratio_title, RATIOS)]
     columns = [text_table.Column(title, is_number=True) for title in titles]
     lines = [
         f"Training steps per second, all cores together: {title}",
         *textwrap.wrap(facts, text_table.WIDTH),
         "",
-        text_table.table(columns, map(_cells, found["rows"])),
+        text_table.table(columns, map(_cells, benchmark["rows"])),
     ]
     return "\n".join(lines)
 
 
-def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
-    """Draw the time of a step, in those of the dense network, against density."""
-    rows = pd.DataFrame(found["rows"]).sort_values("density", ascending=False)
+def draw(title: str, note: str, benchmark: Mapping[str, Any], file: Path) -> None:
+    """Draw the time of a step, relative to a step of the dense network, against density."""
+    rows = pd.DataFrame(benchmark["rows"]).sort_values("density", ascending=False)
     whole, middle = rows["dense"].iloc[0], rows["density"].iloc[len(rows) // 2]
     measured = {name: style for name, style in STYLES.items() if rows[name].notna().all()}
     with in_style():
@@ -62,7 +63,7 @@ def draw(title: str, note: str, found: Mapping[str, Any], file: Path) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.plot(rows["density"], rows["density"], color="#999999", linewidth=0.8, linestyle=":")
         axes.annotate(
-            "what the\nweights weigh",
+            "proportional\nto density",
             (middle, middle),
             xytext=(-4, -4), textcoords="offset points", ha="right", va="top", color="#666666",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is going on, said in passing: on a terminal, in a line that the next one takes over."""
+"""Status line on a terminal, which the next status or message overwrites."""
 
 import sys
 
@@ -6,6 +6,6 @@ _WIDTH = 79
 
 
 def show_status(text: str) -> None:
-    """Show it on standard error; an empty text clears the line. Nothing where that is no terminal."""
+    """Show a status on standard error if it is a terminal; an empty text clears the line."""
     if sys.stderr.isatty():
         print(f"\r{text:{_WIDTH}.{_WIDTH}}\r", end="", file=sys.stderr, flush=True)

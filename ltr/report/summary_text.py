@@ -1,4 +1,4 @@
-"""What a run found, in a few plain sentences: first what is decided, then what the means are."""
+"""Findings of a run in a few plain sentences: first the decided claims, then the means."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,32 +15,36 @@ from ltr.pruning.registry import REWINDINGS
 from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
 
-Found = Mapping[str, Sequence[Verdict]]
+Verdicts = Mapping[str, Sequence[Verdict]]
 """Verdicts by the name of their claim."""
 
 
-def headline(results: pd.DataFrame, found: Found, experiment: Experiment) -> str:
-    """What the claims have decided, and nothing that they have not.
+def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) -> str:
+    """State the decided claims, or why there are none.
 
     Args:
         results: rows of the results table.
-        found: what the looks at the run decide.
-        experiment: says why nothing is claimed, where nothing is.
+        verdicts: verdicts of the looks at the run.
+        experiment: explains why no claim was tested, if none was.
     """
     if results.empty:
         return "No dense network has been trained yet."
-    if not found:
-        return _unclaimed(results, experiment)
-    sentences = [f"At {at} % it {said}." for at, said in _decided(found, SUPPORTED)]
-    sentences[:1] = [one.replace(" % it", " % of the weights the ticket", 1) for one in sentences[:1]]
-    sentences += [f"Refuted at {at} %: that it {said}." for at, said in _decided(found, REFUTED)]
-    return " ".join([*sentences, _how_surely(found, bool(sentences))])
+    if not verdicts:
+        return _untested(results, experiment)
+    sentences = [f"At {densities} % it {claims}." for densities, claims in _decided(verdicts, SUPPORTED)]
+    sentences[:1] = [
+        sentence.replace(" % it", " % of the weights the ticket", 1) for sentence in sentences[:1]
+    ]
+    sentences += [
+        f"Refuted at {densities} %: that it {claims}." for densities, claims in _decided(verdicts, REFUTED)
+    ]
+    return " ".join([*sentences, _certainty(verdicts, bool(sentences))])
 
 
 def by_the_means(results: pd.DataFrame) -> str:
-    """How accurate the sparsest ticket is, and what the controls lose against it; nothing of it is tested.
+    """Compare the mean accuracies of the sparsest ticket, the dense network and the controls, untested.
 
-    Differences are of test accuracy at early stop, paired by replicate. Empty where nothing is pruned.
+    Differences are of test accuracy at early stop, paired by replicate. Empty if nothing is pruned.
     """
     summary = by_round(results)
     tickets = summary[summary["arm"] == "ticket"]
@@ -48,51 +52,55 @@ def by_the_means(results: pd.DataFrame) -> str:
         return ""
     dense, sparsest = tickets.iloc[0], tickets.iloc[-1]
     sentences = [_comparison(results, dense, sparsest), *_controls(results, sparsest["round"])]
-    return " ".join([*sentences, f"({spread(summary['n'])}, each taken alone; differences are paired.)"])
+    return " ".join([*sentences, f"({spread(summary['n'])}, not corrected; differences are paired.)"])
 
 
-def _unclaimed(results: pd.DataFrame, experiment: Experiment) -> str:
-    """Why nothing is claimed."""
+def _untested(results: pd.DataFrame, experiment: Experiment) -> str:
+    """Say why no claim was tested."""
     if not experiment.rounds:
         dense = by_round(results).iloc[0]
         return f"The dense network is {_accuracy(dense)} accurate; nothing is pruned."
     rewinding = REWINDINGS.get(experiment.rewind.name)
     if rewinding is None or not rewinding.restores_weights:
         return f"No claim is tested: with rewind={experiment.rewind.name} tickets keep trained weights."
-    return "No claim is tested yet: that comes when the run is finished."
+    return "No claim is tested before the run is finished."
 
 
-def _decided(found: Found, verdict: str) -> Iterator[tuple[str, str]]:
-    """Densities, and the claims that have the verdict at them."""
+def _decided(verdicts: Verdicts, outcome: str) -> Iterator[tuple[str, str]]:
+    """Yield densities, and the claims whose verdict there is `outcome`."""
     claims: dict[str, list[str]] = {}
-    for name, of in found.items():
-        if densities := [percent(one.density) for one in of if one.verdict == verdict]:
+    for name, of_claim in verdicts.items():
+        if densities := [percent(verdict.density) for verdict in of_claim if verdict.verdict == outcome]:
             claims.setdefault(listed(densities), []).append(CLAIMS[name].short)
-    return ((densities, listed(said)) for densities, said in claims.items())
+    return ((densities, listed(phrases)) for densities, phrases in claims.items())
 
 
-def _how_surely(found: Found, something: bool) -> str:
-    """By how many replicates, and how much is still open."""
-    number = replicates([one.n for of in found.values() for one in of])
-    still_open = [name for name, of in found.items() if all(one.verdict == UNDECIDED for one in of)]
-    if not something:
+def _certainty(verdicts: Verdicts, is_any_decided: bool) -> str:
+    """Say by how many replicates the claims were tested, and how many are undecided."""
+    number = replicates([verdict.n for of_claim in verdicts.values() for verdict in of_claim])
+    undecided = [
+        name
+        for name, of_claim in verdicts.items()
+        if all(verdict.verdict == UNDECIDED for verdict in of_claim)
+    ]
+    if not is_any_decided:
         return f"Nothing is decided: {number} leave{'s' if number.startswith('1 ') else ''} every claim open."
-    rest = f"; {len(still_open)} of {len(found)} claims are undecided throughout" if still_open else ""
+    rest = f"; {len(undecided)} of {len(verdicts)} claims are undecided throughout" if undecided else ""
     return f"Each claim is tested at 5 % on its own, by {number}{rest}."
 
 
 def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> str:
     change = _change(difference_from_dense(results, "ticket", ticket["round"]))
     return (
-        f"By the means, which decide nothing: at {percent(ticket['density'])} % of the weights the ticket is "
-        f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}: it {change}."
+        f"By the means, which are not tested: at {percent(ticket['density'])} % of the weights the ticket is "
+        f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}; the ticket {change}."
     )
 
 
 def _controls(results: pd.DataFrame, round_number: int) -> list[str]:
-    """A sentence on the other arms of a round against its ticket; none where there are no others."""
+    """Return a sentence that compares the other arms of a round with its ticket, if there are any."""
     changes = {
-        f"{style.phrase}{_elsewhere(results, arm, round_number)}": paired_difference(
+        f"{style.phrase}{_own_density(results, arm, round_number)}": paired_difference(
             results, arm, "ticket", round_number
         )
         for arm, style in styles(results.loc[results["round"] == round_number, "arm"]).items()
@@ -104,8 +112,8 @@ def _controls(results: pd.DataFrame, round_number: int) -> list[str]:
     return [f"Against the ticket, {', '.join(clauses)}."]
 
 
-def _elsewhere(results: pd.DataFrame, arm: str, round_number: int) -> str:
-    """The density of an arm that came to one of its own."""
+def _own_density(results: pd.DataFrame, arm: str, round_number: int) -> str:
+    """Return the density of an arm in brackets if it differs from the ticket's."""
     densities = results[results["round"] == round_number].groupby("arm")["density"].mean()
     alike = math.isclose(densities[arm], densities["ticket"], rel_tol=0.01)
     return "" if alike else f" (at {percent(densities[arm])} %)"
@@ -116,6 +124,6 @@ def _accuracy(row: pd.Series) -> str:
 
 
 def _change(difference: Estimate) -> str:
-    """A difference of accuracy in words."""
+    """Put a difference of accuracy into words."""
     verb = "loses" if difference.mean < 0 else "gains"
     return f"{verb} {plus_minus(100 * abs(difference.mean), 100 * difference.half_width)} pp"

@@ -1,6 +1,6 @@
-"""Plain tables of a run: a line per round, a column per arm, at most 80 columns wide.
+"""Text tables of a run: a line for each round, a column for each arm, at most 80 characters wide.
 
-Arms that do not fit side by side go on in a further table, or row by row on a further line.
+Arms that do not fit side by side continue in another table, or in a single row on another line.
 """
 
 import math
@@ -24,63 +24,63 @@ _CELL = 15
 
 Row = Mapping[Hashable, Any]
 Cell = Callable[[Row, float], str]
-"""Writes a column from a row of a summary and the highest accuracy of its round."""
+"""Formats a cell from a row of a summary and the highest accuracy of its round."""
 
 
 def accuracy(row: Row, highest: float) -> str:
-    """Accuracy at early stop in %, marked where it is the highest of its round."""
+    """Accuracy at early stop in %, with a `*` if it is the highest of its round."""
     mark = "*" if row["accuracy"] > highest - ROUNDING else ""
     return f"{100 * row['accuracy']:6.2f}{_interval(100 * row['accuracy_ci95'], 2)}{mark}"
 
 
 def early_stop(row: Row, highest: float) -> str:
-    """The early-stop step; `>` and no interval where some lane is censored: the mean is a lower bound."""
+    """Early-stop step; if a lane is censored, the mean is a lower bound: `>` before it and no interval."""
     if row["censored"]:
         return f"> {row['early_stop_step']:.0f}".rjust(6)
     return f"{row['early_stop_step']:6.0f}{_interval(row['early_stop_step_ci95'], 0)}"
 
 
 def accuracy_table(summary: pd.DataFrame) -> str:
-    """Accuracy at early stop of every round and arm of a summary by round."""
+    """Table of the accuracy at early stop, from a summary by round."""
     return f"{accuracy_title(summary)}\n{_table(summary, accuracy)}"
 
 
 def accuracy_title(summary: pd.DataFrame) -> str:
-    """What an accuracy table is headed with."""
+    """Title of an accuracy table."""
     return f"Test accuracy at early stop in % ({spread(summary['n'])}; * highest)"
 
 
 def early_stop_table(summary: pd.DataFrame) -> str:
-    """The early-stop step of every round and arm of a summary by round."""
+    """Table of the early-stop step, from a summary by round."""
     bound = "; > a lower bound" if summary["censored"].any() else ""
     return f"Early-stop step ({spread(summary['n'])}{bound})\n{_table(summary, early_stop)}"
 
 
 def early_bird(row: Row, highest: float) -> str:
-    """The step at which the next mask could have been drawn."""
+    """Early-bird step, or `-`."""
     return "     -" if math.isnan(row["early_bird_step"]) else f"{row['early_bird_step']:6.0f}"
 
 
-def other_tables(summary: pd.DataFrame, watched: bool) -> Iterator[str]:
-    """The tables of a summary by round, but for accuracies: early stops, and, if looked for, early birds."""
+def other_tables(summary: pd.DataFrame, with_early_bird: bool) -> Iterator[str]:
+    """Yield the tables of early stops and, on request, of early-bird steps, from a summary by round."""
     yield early_stop_table(summary)
-    if watched:
+    if with_early_bird:
         title = "Step from which the next ticket's mask hardly changes (mean; - not reached)"
         yield f"{title}\n{_table(summary[summary['arm'] == 'ticket'], early_bird)}"
 
 
 def header(arms: Sequence[str]) -> str:
-    """The heading of a table with these columns."""
+    """Heading of a table with a column for each arm."""
     return _lines([column.title for column in _BEFORE], {arm: f" {arm}" for arm in arms}, arms)
 
 
 def row(rows: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
-    """One round of a table, under `header(arms)`.
+    """Line of one round in a table under `header(arms)`.
 
     Args:
-        rows: the rows of one round of a summary by round.
-        arms: the columns; blank where the round lacks the arm.
-        cell: writes a column.
+        rows: rows of one round of a summary by round.
+        arms: columns; blank for an arm that the round lacks.
+        cell: formats a cell.
     """
     highest = rows["accuracy"].max() if len(rows) > 1 else math.nan
     cells = {record["arm"]: cell(record, highest) for record in rows.to_dict("records")}
@@ -96,7 +96,7 @@ def _table(summary: pd.DataFrame, cell: Cell) -> str:
 
 
 def _lines(before: Sequence[str], cells: Mapping[str, str], arms: Sequence[str]) -> str:
-    """Return the cells of the arms on as many lines as they need; no line but the first is blank."""
+    """Lay out the cells of the arms on as many lines as they need, without blank lines after the first."""
     first, *others = ([cells.get(arm, "") for arm in page] for page in _pages(arms))
     rows = [[*before, *first], *(["" for _ in before] + page for page in others if any(page))]
     columns = [*_BEFORE, *(Column(width=_width(arms)) for _ in first)]
@@ -104,7 +104,7 @@ def _lines(before: Sequence[str], cells: Mapping[str, str], arms: Sequence[str])
 
 
 def _pages(arms: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The arms, as many at a time as fit side by side."""
+    """Split the arms into groups that fit side by side."""
     fitting = max(1, (WIDTH - _MARGIN + _GAP) // (_width(arms) + _GAP))
     return (arms[start : start + fitting] for start in range(0, len(arms), fitting))
 

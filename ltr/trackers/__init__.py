@@ -1,1 +1,1 @@
-"""Trackers: where others look on at the curves of a run, such as TensorBoard."""
+"""Experiment tracking: the curves of a run in TensorBoard, MLflow or Weights & Biases."""

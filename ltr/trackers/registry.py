@@ -1,4 +1,4 @@
-"""Trackers, by name, without the packages that they need."""
+"""Registry of trackers; it imports none of their packages."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from ltr.registry import Entry, Registry
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerEntry(Entry):
-    """A place where others look on; its code is a `ltr.trackers.tracking.Tracker`, none where nobody does.
+    """A tracker; `code` is a `ltr.trackers.tracking.Tracker`, empty for no tracking.
 
     Attributes:
-        package: module that it imports.
+        package: module that the tracker imports.
     """
 
     package: str = ""
@@ -20,7 +20,7 @@ TRACKERS: Registry[TrackerEntry] = Registry(
     "tracker",
     "tracker",
     [
-        TrackerEntry(name="none", doc="Nowhere."),
+        TrackerEntry(name="none", doc="No tracking."),
         TrackerEntry(
             name="tensorboard",
             doc="Event files of TensorBoard, beside the run folder.",
@@ -29,7 +29,7 @@ TRACKERS: Registry[TrackerEntry] = Registry(
         ),
         TrackerEntry(
             name="mlflow",
-            doc="A tracking store of MLflow.",
+            doc="MLflow, in a local database or on a tracking server.",
             code="ltr.trackers.mlflow:MLflow",
             package="mlflow",
         ),

@@ -1,4 +1,4 @@
-"""TensorBoard: event files below `<output_root>/tensorboard/<run>`, a folder an arm: curves overlay."""
+"""TensorBoard: event files in `<output_root>/tensorboard/<run>/<arm>`; TensorBoard overlays the arms."""
 
 import time
 
@@ -8,7 +8,7 @@ from ltr.trackers.tracking import End, Scalar, Subject
 
 
 class TensorBoard:
-    """Look with: tensorboard --logdir outputs/tensorboard"""
+    """TensorBoard tracker; `tensorboard --logdir outputs/tensorboard` shows the runs."""
 
     def __init__(self, subject: Subject) -> None:
         self._folder = subject.folder.parent / "tensorboard" / subject.name
@@ -18,7 +18,7 @@ class TensorBoard:
         self._writer("ticket").add_text("knobs", knobs)
 
     def add(self, scalars: list[Scalar]) -> None:
-        """Write them, and have them seen at once."""
+        """Write scalars and flush the files."""
         for scalar in scalars:
             self._writer(scalar.arm).add_scalar(scalar.name, scalar.value, scalar.step)
         for writer in self._writers.values():
@@ -31,6 +31,6 @@ class TensorBoard:
 
     def _writer(self, arm: str) -> SummaryWriter:
         if arm not in self._writers:
-            session = f".{time.time_ns()}"  # files of one second would have one name
+            session = f".{time.time_ns()}"  # two files of the same second would have the same name
             self._writers[arm] = SummaryWriter(str(self._folder / arm), filename_suffix=session)
         return self._writers[arm]

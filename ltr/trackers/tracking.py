@@ -1,10 +1,10 @@
-"""Where others look on: a run's curves and rounds in TensorBoard, MLflow or Weights & Biases.
+"""Experiment tracking: learning curves and rounds in TensorBoard, MLflow or Weights & Biases.
 
-A tracker is a class of three methods in a file of its own. One that fails is warned of once and asked no
-more: it never stops a run.
+A tracker is a class with three methods in a file of its own. If a tracker fails, ltr logs one warning and
+continues without it: a tracker never stops a run.
 
-What a tracker shows are means over replicates and draws. So a run of more of these is shown beside
-that of fewer, under a name of its own; more rounds and arms are added to what is there.
+Trackers get means over replicates and draws. So a run with more replicates or draws gets a name of its own
+and is shown beside the one with fewer. Further rounds and arms are added to the existing run.
 """
 
 import contextlib
@@ -31,13 +31,13 @@ CURVES = ("train_loss", "val_loss", "val_accuracy")
 ROUNDS = ("accuracy_at_early_stop", "early_stop_step", "final_accuracy", "density")
 
 SHOWN = "trackers.json"
-"""The file of a run folder that says which rounds of which arms are shown already, and where."""
+"""File in a run folder that records which rounds and arms were sent to which tracker."""
 
 End = Literal["finished", "stopped", "failed"]
 
 
 class Scalar(NamedTuple):
-    """A number to be seen: of an arm, by what it is called, at a step."""
+    """Value of a named quantity of an arm at a step."""
 
     arm: str
     name: str
@@ -46,13 +46,13 @@ class Scalar(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What is tracked.
+    """Run that is tracked.
 
     Attributes:
         folder: the run folder.
-        name: the folder's name, with the replicates and draws that means are taken over.
-        knobs: those beyond their defaults, by dotted name; none of them ever changes.
-        extent: how much was asked for (`ltr.store.settings.extent`), which grows.
+        name: name of the folder, with the numbers of replicates and draws that means are taken over.
+        knobs: knobs that differ from their defaults and never change, by dotted name.
+        extent: requested rounds, replicates, draws and arms (`ltr.store.settings.extent`), which can grow.
     """
 
     folder: Path
@@ -62,31 +62,31 @@ class Subject(NamedTuple):
 
 
 class Tracker(Protocol):
-    """What a tracker does.
+    """Interface of a tracker.
 
     Attributes:
-        is_new: whether nothing of this name was shown before.
+        is_new: whether the tracker had no run of this name before.
     """
 
     is_new: bool
 
     def __init__(self, subject: Subject) -> None:
-        """Begin, or go on with, a run; files may go beside its folder."""
+        """Begin or continue a run; files go beside its folder."""
 
     def add(self, scalars: list[Scalar]) -> None:
-        """Show numbers."""
+        """Send scalars."""
 
     def close(self, end: End) -> None:
-        """End."""
+        """Finish the run."""
 
 
 class Shown:
-    """Remembers, in a file, which rounds of which arms are shown: a resumed run shows none twice.
+    """File of the rounds and arms that were sent; a resumed run sends none of them twice.
 
     Args:
-        file: where.
-        key: of the tracker and what it calls the run.
-        is_new: whether to forget what was shown under this key before.
+        file: path of the record.
+        key: names the tracker and its run.
+        is_new: whether to drop earlier entries of this key.
     """
 
     def __init__(self, file: Path, key: str, is_new: bool) -> None:
@@ -96,52 +96,52 @@ class Shown:
             self._all[key] = []
 
     def lacking(self, round_number: int, scalars: list[Scalar]) -> list[Scalar]:
-        """Those of a round whose arm was not shown in it."""
+        """Select the scalars of a round whose arm was not sent for this round."""
         before = self._all.get(self._key, [])
-        return [one for one in scalars if [round_number, one.arm] not in before]
+        return [scalar for scalar in scalars if [round_number, scalar.arm] not in before]
 
     def add(self, round_number: int, scalars: list[Scalar]) -> None:
-        """Remember that they are shown."""
-        arms = dict.fromkeys(one.arm for one in scalars)
+        """Record that scalars of a round were sent."""
+        arms = dict.fromkeys(scalar.arm for scalar in scalars)
         self._all.setdefault(self._key, []).extend([round_number, arm] for arm in arms)
         atomic.write_text(self._file, json.dumps(self._all))
 
 
 class Tracked:
-    """A tracker, or none, of which nothing can go wrong."""
+    """Wrapper of a tracker, or of none, that never raises."""
 
     def __init__(self, tracker: Tracker | None, shown: Shown | None = None) -> None:
         self._tracker, self._shown = tracker, shown
 
     def add(self, round_number: int, scalars: list[Scalar]) -> None:
-        """Show the numbers of a round, where they are not shown yet."""
+        """Send the scalars of a round that were not sent yet."""
         with self._warned():
             if self._tracker and self._shown and (new := self._shown.lacking(round_number, scalars)):
                 self._tracker.add(new)
                 self._shown.add(round_number, new)
 
     def close(self, end: End) -> None:
-        """End."""
+        """Finish the run."""
         with self._warned():
             if self._tracker:
                 self._tracker.close(end)
 
     @contextlib.contextmanager
     def _warned(self) -> Iterator[None]:
-        """Give up a tracker that fails; it is told to end, if it still can."""
+        """Drop a tracker that fails, with a warning, and try to close it."""
         try:
             yield
         except Exception as error:
-            said = " ".join(str(error).split()) or repr(error)
-            log.warning("tracker: %s; the run goes on without it", said)
-            given_up, self._tracker = self._tracker, None
-            if given_up is not None:
+            message = " ".join(str(error).split()) or repr(error)
+            log.warning("tracker: %s; the run goes on without it", message)
+            failed, self._tracker = self._tracker, None
+            if failed is not None:
                 with contextlib.suppress(Exception):
-                    given_up.close("failed")
+                    failed.close("failed")
 
 
 def require(name: str) -> None:
-    """ConfigError if the package of a tracker cannot be used."""
+    """Raise ConfigError if the package of a tracker cannot be imported."""
     tracker = TRACKERS[name]
     try:
         if tracker.package:
@@ -154,16 +154,16 @@ def require(name: str) -> None:
 
 
 def idle(name: str) -> str:
-    """What to say of a tracker where nothing is trained, so that it is shown nothing."""
+    """Return the message for a run in which nothing is left to train, so nothing is tracked."""
     return (
-        f"tracker={name}: is shown nothing, as nothing is trained; ask for more rounds or replicates, and it "
-        "is shown every round, or make a page with ltr report"
+        f"tracker={name}: gets nothing, as nothing is left to train; with more rounds or replicates it gets "
+        "every round; ltr report makes a page"
     )
 
 
 def subject(experiment: Experiment, folder: Path) -> Subject:
-    """What there is to track of an experiment in its run folder."""
-    asked = extent(experiment)
+    """Return the run that trackers show for an experiment and its run folder."""
+    requested = extent(experiment)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms if experiment.draws(arm) > 1}
     name = "-".join(
         [
@@ -172,8 +172,8 @@ def subject(experiment: Experiment, folder: Path) -> Subject:
             *(f"{arm}_{count}_draws" for arm, count in draws.items()),
         ]
     )
-    knobs = {knob: value for knob, value in settings(experiment).items() if knob not in asked}
-    return Subject(folder, name, knobs, asked)
+    knobs = {knob: value for knob, value in settings(experiment).items() if knob not in requested}
+    return Subject(folder, name, knobs, requested)
 
 
 @contextlib.contextmanager
@@ -203,20 +203,23 @@ def _begun(name: str, subject: Subject) -> Tracked:
 
 
 def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> list[Scalar]:
-    """What a finished round adds, means over replicates and draws: each arm's curves, and where they end."""
-    of_round = (table[table["round"] == round_number] for table in (metrics, results))
-    return [
-        scalar
-        for table, of in zip(of_round, (_curves, _ends), strict=True)
-        for scalar in of(table, round_number)
-    ]
+    """Return the scalars of a finished round, means over replicates and draws.
+
+    Args:
+        metrics: rows of the metrics table, which give each arm's learning curves.
+        results: rows of the results table, which give each arm's results.
+        round_number: the finished round.
+    """
+    curves = _curves(metrics[metrics["round"] == round_number], round_number)
+    ends = _ends(results[results["round"] == round_number], round_number)
+    return [*curves, *ends]
 
 
 def _curves(metrics: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
     means = metrics.groupby(["arm", "step"])[list(CURVES)].mean()
     for row in means.reset_index().to_dict("records"):
         for name in CURVES:
-            if not math.isnan(row[name]):  # before the first step there is no loss of training
+            if not math.isnan(row[name]):  # there is no training loss before the first step
                 yield Scalar(row["arm"], f"round_{round_number:02}/{name}", row["step"], row[name])
 
 

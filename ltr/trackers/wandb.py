@@ -1,7 +1,8 @@
 """Weights & Biases: a run of the project `ltr`; WANDB_MODE=offline keeps it in `<output_root>/wandb`.
 
-Runs of one folder, of more replicates or draws each, are a group. Offline W&B does not know what a run of
-that name has already, so the folder of each session holds all rounds: `wandb sync` the last alone.
+Runs of the same run folder, with different numbers of replicates or draws, form a group. Offline, W&B does
+not know which rounds a run of that name has already. So the folder of each session has all rounds: run
+`wandb sync` on the last one only.
 """
 
 import wandb
@@ -14,7 +15,7 @@ EXIT_CODES = {"finished": 0, "stopped": 130, "failed": 1}
 
 
 class WeightsAndBiases:
-    """Curves are drawn against `step`, what rounds end with against `round_number`."""
+    """Weights & Biases tracker: curves against `step`, results of rounds against `round`."""
 
     def __init__(self, subject: Subject) -> None:
         self._run = wandb.init(
@@ -27,21 +28,21 @@ class WeightsAndBiases:
         )
         self.is_new = not self._run.resumed
         knobs = {**subject.knobs, **subject.extent}
-        self._run.config.update(knobs, allow_val_change=True)  # more rounds, of a run that is resumed
+        self._run.config.update(knobs, allow_val_change=True)  # a resumed run may have more rounds
         self._run.define_metric("rounds/*", step_metric="round")
         self._run.define_metric("round_*", step_metric="step")
 
     def add(self, scalars: list[Scalar]) -> None:
-        """Log them, those of a step together, `round_<n>/<arm>/<name>` and `rounds/<arm>/<name>`."""
-        together: dict[tuple[str, int], dict[str, float]] = {}
-        for one in scalars:
-            group, _, name = one.name.rpartition("/")
+        """Log scalars by step, as `round_<n>/<arm>/<name>` and `rounds/<arm>/<name>`."""
+        rows: dict[tuple[str, int], dict[str, float]] = {}
+        for scalar in scalars:
+            group, _, name = scalar.name.rpartition("/")
             axis = "step" if group else "round"
-            row = together.setdefault((axis, one.step), {axis: one.step})
-            row[f"{group or 'rounds'}/{one.arm}/{name}"] = one.value
-        for row in together.values():
+            row = rows.setdefault((axis, scalar.step), {axis: scalar.step})
+            row[f"{group or 'rounds'}/{scalar.arm}/{name}"] = scalar.value
+        for row in rows.values():
             self._run.log(row)
 
     def close(self, end: End) -> None:
-        """Finish it."""
+        """Finish the run."""
         self._run.finish(exit_code=EXIT_CODES[end])

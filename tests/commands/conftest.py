@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from ltr.cli import main
-from ltr.experiment import runtime
+from ltr.experiment import estimate, runtime
 from tests.runtimes import Build, sharing
 
 QUICK = (
@@ -33,6 +33,12 @@ def shared_build() -> Build:
 def _compile_once(shared_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs of the same programs share them, as rounds of a run do."""
     monkeypatch.setattr(runtime, "build", shared_build)
+
+
+@pytest.fixture(autouse=True)
+def _rough_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the speed of matrix products by few of them: how long a run takes is asked by no test here."""
+    monkeypatch.setattr(estimate, "_PRODUCTS", 10)
 
 
 class Finished(NamedTuple):

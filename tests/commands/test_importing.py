@@ -83,7 +83,7 @@ def test_as_json(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
             2,
             "--output no/a.npz: cannot be written (No su",
         ),
-        (["my photos", "--label", "x"], 2, "--label: has no meaning for my photos, a folder of images"),
+        (["my photos", "--label", "x"], 2, "--label: does not apply to my photos, a folder of images"),
         (["my photos", "--test", "2"], 2, "argument --test: 2 must be more than 0 and less than 1"),
         (["my photos", "--size", "32"], 2, "argument --size: 32 must be HEIGHTxWIDTH, as in 32x32"),
         (

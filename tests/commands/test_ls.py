@@ -188,7 +188,10 @@ def test_many_unfinished_runs_are_counted(root: Path, capsys: pytest.CaptureFixt
         info = {"status": "stopped", "sessions": [{"command": "ltr run"}]}
         make(root, f"digits-lenet-{i:010}", info, i)
     run(root)
-    assert "5 runs are not finished; ltr show RUN says with what each goes on" in capsys.readouterr().err
+    assert (
+        "5 runs are not finished; ltr show RUN prints the command that each goes on with"
+        in capsys.readouterr().err
+    )
 
 
 def test_no_such_run_is_a_message(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

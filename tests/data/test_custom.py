@@ -133,7 +133,7 @@ def test_what_changed_since_is_not_taken_for_what_it_was(npz: Callable[..., Conf
     with pytest.raises(ConfigError) as caught:
         load(before, None)
     assert str(caught.value) == (
-        f"dataset.sha256={before.sha256}: must be null or what {after.path} has now, {after.sha256}"
+        f"dataset.sha256={before.sha256}: must be null or that of {after.path}, which is now {after.sha256}"
     )
     assert load(after, None).test.labels.tolist() == [0] * 4
 
@@ -226,7 +226,9 @@ def test_the_validation_split_of_a_file_is_used(npz: Callable[..., Config]) -> N
     np.testing.assert_array_equal(dataset.validation.images[..., 0], OWN["val_images"])
     assert dataset.validation.labels.tolist() == [2, 1, 0, 0, 1]
     np.testing.assert_array_equal(dataset.train.images[..., 0], good()["train_images"])
-    assert next(status_lines(config)).startswith("data: 9 train, 5 validation (its own split), 4 test")
+    assert next(status_lines(config)).startswith(
+        "data: 9 train, 5 validation (the split of the data), 4 test"
+    )
     assert pinned(config) == config
 
 
@@ -238,7 +240,9 @@ def test_the_validation_split_of_a_file_is_part_of_what_a_run_is_if_it_is_used(
     unused = dataclasses.replace(npz(**OWN), split="stratified")
     plain = dataclasses.replace(npz("plain.npz"), split="stratified")
     assert pinned(unused).sha256 == pinned(plain).sha256
-    assert "warning: its own validation split is not used (dataset.split=stratified)" in status_lines(unused)
+    assert "warning: the validation split of the data is not used (dataset.split=stratified)" in status_lines(
+        unused
+    )
 
 
 def test_a_validation_split_without_a_class_is_refused(npz: Callable[..., Config]) -> None:
@@ -247,7 +251,7 @@ def test_a_validation_split_without_a_class_is_refused(npz: Callable[..., Config
 
 
 def test_a_validation_split_that_is_not_there_is_refused(npz: Callable[..., Config]) -> None:
-    with pytest.raises(ConfigError, match=r"^dataset\.split=file: .* brings no validation split"):
+    with pytest.raises(ConfigError, match=r"^dataset\.split=file: .* has no validation split"):
         pinned(dataclasses.replace(npz(), split="file"))
     with pytest.raises(
         ConfigError, match=r"^dataset\.split=file: must be last or stratified unless dataset=c"
@@ -282,7 +286,7 @@ def test_a_run_says_what_its_data_are(npz: Callable[..., Config]) -> None:
     assert list(status_lines(config)) == [expected]
     assert list(status_lines(Config())) == []
     most = pinned(dataclasses.replace(npz(), validation=5))
-    warning = "warning: more images to validate than to train on (dataset.validation=5)"
+    warning = "warning: more validation images than training images (dataset.validation=5)"
     assert list(status_lines(most))[1:] == [warning]
 
 
@@ -349,7 +353,7 @@ def test_what_ltr_data_import_reads_is_answered_with_it(npz: Callable[..., Confi
         with pytest.raises(ConfigError) as caught:
             describe(Config("custom", path=str(path)))
         assert str(caught.value) == (
-            f"dataset.path={path}: holds {kind}; for what a run reads, type: ltr data import {quoted}"
+            f"dataset.path={path}: holds {kind}; to convert it for runs, type: ltr data import {quoted}"
         )
 
 
@@ -390,7 +394,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"test_images": IMAGES[:0]}, rf"test_images has shape \(0, 5, 4\), {SHAPE}"),
     ({"train_labels": LABELS * 1.0}, "train_labels is float64, must be integers"),
     ({"train_labels": LABELS > 0}, "train_labels is bool, must be integers"),
-    ({"train_labels": LABELS[:8]}, r"train_labels has shape \(8,\), must have \(9,\) as the images"),
+    (
+        {"train_labels": LABELS[:8]},
+        r"train_labels has shape \(8,\), must have \(9,\), a label for each image",
+    ),
     (
         {"train_labels": np.eye(3, dtype=int)[LABELS]},
         r"train_labels has shape \(9, 3\), one-hot labels; type: tra",
@@ -416,7 +423,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"test_labels": np.array([0, 1, 2, 2**32])}, "a test label is 4294967296, must be 0 to 2"),
     (
         {"test_images": np.zeros((4, 4, 5), np.uint8)},
-        r"an image of test_images has shape \(4, 5, 1\), of train_images \(5, 4, 1\)",
+        r"an image of test_images has shape \(4, 5, 1\), one of train_images \(5, 4, 1\)",
     ),
     ({"train_labels": np.array([None] * 9)}, r"train_labels cannot be read \(Object arrays cannot be loaded"),
 ]

@@ -47,7 +47,7 @@ def test_more_images_than_a_chunk() -> None:
     np.testing.assert_array_equal(convert(images / 255), images)
     altered = images / 255
     altered[2400, 1, 1] = 0.5
-    with pytest.raises(ValueError, match="no uint8 holds exactly"):
+    with pytest.raises(ValueError, match="uint8 cannot hold exactly"):
         convert(altered)
 
 
@@ -64,7 +64,7 @@ def test_one_rule_converts_all_arrays() -> None:
     [
         (
             [[[0.5, 1.0]]],
-            "images is float64 from 0.5 to 1, which no uint8 holds exactly; type: images = np.round(",
+            "images is float64 from 0.5 to 1, which uint8 cannot hold exactly; type: images = np.round(",
         ),
         (
             [[[-1.0, 1.0]]],

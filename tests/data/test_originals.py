@@ -73,7 +73,7 @@ def test_a_wrong_file_is_named_with_its_checksum(
     with pytest.raises(LtrError) as caught:
         originals.fetch(tiny, tiny_source)
     assert str(caught.value) == (
-        f"{wrong}: not the original file of mnist: neither it nor what is in it has "
+        f"{wrong}: not the original file of mnist: neither it nor its content has "
         f"SHA-256 {tiny.distributions[0].files[1].checksum}"
     )
 
@@ -96,7 +96,7 @@ def test_an_archive_may_be_known_by_its_own_checksum(
     zipped = registered(DATASETS, tiny, Files((tiny.distributions[0]._replace(files=known),)))
     assert content_of(zipped, tiny_source) == tiny_files
     (tiny_source / known[0].name).write_bytes(gzip.compress(tiny_files[known[0].name], 1))
-    with pytest.raises(LtrError, match=f"neither it nor what is in it has MD5 {known[0].checksum}$"):
+    with pytest.raises(LtrError, match=f"neither it nor its content has MD5 {known[0].checksum}$"):
         originals.fetch(zipped, tiny_source)
 
 

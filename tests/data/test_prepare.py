@@ -17,7 +17,8 @@ from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
 DIGITS = distributed()["digits"]
 
-LOAD = "import sys, ltr.config.schema, ltr.data; ltr.data.load(ltr.config.schema.Dataset(), sys.argv[1]); "
+LOAD = "import sys, ltr.config.schema, ltr.data.dataset; "
+LOAD += "ltr.data.dataset.load(ltr.config.schema.Dataset(), sys.argv[1]); "
 SAY_TFDS = "print('tensorflow_datasets' in sys.modules, 'tensorflow' in sys.modules)"
 
 

@@ -63,7 +63,7 @@ class TestPackedLanes:
             following = [
                 pruning.prune(
                     Pruning(),
-                    network.program_keys,
+                    network.layer_types,
                     PruningInput(starts[lane].params, outcome.params, starts[lane].mask, jax.random.key(0)),
                     jax.tree.map(lambda kept: int(kept.sum()) // 2, starts[lane].mask),
                 )
@@ -88,7 +88,7 @@ class TestPackedLanes:
         self, packing: Trainer, starts: Any, network: Model, params: Any
     ) -> None:
         lane = LANES[0]
-        whole = InitialState(params, masks.ones(params, network.program_keys), starts[lane].key)
+        whole = InitialState(params, masks.ones(params, network.layer_types), starts[lane].key)
         assert all(
             packing_module.capacity(int(kept.sum()), kept.size) < kept.size
             for kept in jax.tree.leaves(starts[lane].mask)
@@ -143,7 +143,7 @@ class TestPackedLanes:
         for density in (0.5, 0.4, 0.33, 0.25, 0.2):
             mask = jax.tree.map(
                 lambda kept, density=density: np.arange(kept.size).reshape(kept.shape) < density * kept.size,
-                masks.ones(params, network.program_keys),
+                masks.ones(params, network.layer_types),
             )
             start = InitialState(
                 jax.tree.map(np.asarray, masks.apply(mask, params)), mask, np.array([0, 1], np.uint32)

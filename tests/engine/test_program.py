@@ -105,16 +105,14 @@ def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -
 class TestWhatANetworkIsGiven:
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
     def test_pixels_where_asked(self, data: Examples) -> None:
-        prepare_inputs = program.prepare_inputs(
-            data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32)
-        )
-        assert isinstance(prepare_inputs, kernels.Pixels)
-        assert prepare_inputs.shape == (2, 4, 4, 1)
-        assert prepare_inputs.reshape(2, -1).shape == (2, 16)
+        inputs = program.prepare_inputs(data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32))
+        assert isinstance(inputs, kernels.Pixels)
+        assert inputs.shape == (2, 4, 4, 1)
+        assert inputs.reshape(2, -1).shape == (2, 16)
 
     def test_normalised_floats_elsewhere(self, data: Examples) -> None:
-        prepare_inputs = program.prepare_inputs(data.images, data, chosen=np.array([3, 1], np.int32))
-        np.testing.assert_array_equal(prepare_inputs, program.normalise(data.images[[3, 1]], data))
+        inputs = program.prepare_inputs(data.images, data, chosen=np.array([3, 1], np.int32))
+        np.testing.assert_array_equal(inputs, program.normalise(data.images[[3, 1]], data))
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])

@@ -24,8 +24,8 @@ def test_the_program_is_traced_once_for_all_rounds(
 ) -> None:
     traces: list[Any] = []
     trainer = make(wrap=counted(traces))
-    mask, weights = masks.ones(params, network.program_keys), params
-    counts = targets(Pruning(), 0.3, 4, network.program_keys, params)
+    mask, weights = masks.ones(params, network.layer_types), params
+    counts = targets(Pruning(), 0.3, 4, network.layer_types, params)
     for round_number in range(4):
         at = AT[2:] if round_number else AT
         lanes = {
@@ -37,7 +37,7 @@ def test_the_program_is_traced_once_for_all_rounds(
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
         evidence = PruningInput(params, weights, mask, jax.random.key(0))
-        mask = pruning.prune(Pruning(), network.program_keys, evidence, counts[round_number + 1])
+        mask = pruning.prune(Pruning(), network.layer_types, evidence, counts[round_number + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 

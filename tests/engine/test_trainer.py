@@ -11,7 +11,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
 from ltr.engine.program import MAX_SEGMENTS
 from ltr.engine.trainer import InitialState, Trainer
-from ltr.methods import rigl
+from ltr.methods import rigl_schedule
 from ltr.methods.registry import METHODS, WATCHED
 from ltr.models.model import Model
 from tests.engine.lanes import AT, LANES, begin, identical, ignore
@@ -69,7 +69,7 @@ def test_more_evaluations_than_fit_into_a_visit(
 def test_side_by_side_on_a_device_lanes_train_alike(
     name: str, make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rigl, "EVERY", 4)
+    monkeypatch.setattr(rigl_schedule, "EVERY", 4)
     trainer, other = make(method=name), make(method=name, lanes_per_device=2)
     begun = {lane: begin(trainer.methods[name], name, start) for lane, start in starts.items()}
     one_by_one, side_by_side = (each.train(begun, AT, ignore) for each in (trainer, other))
@@ -85,7 +85,7 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
 ) -> None:
     """From step 6 on: the same learning rates, the same data. SGD has no moments to lose."""
     sgd = make(Optimizer(name="sgd", learning_rate=0.1, schedule="cosine", warmup=Duration(10)))
-    start = InitialState(params, masks.ones(params, network.program_keys), np.array([0, 9], np.uint32))
+    start = InitialState(params, masks.ones(params, network.layer_types), np.array([0, 9], np.uint32))
     whole = sgd.train({"lane": start}, AT, ignore)["lane"]
     origin = sgd.train({"lane": start}, AT[:3], ignore)["lane"].params
     rewound = sgd.train({"lane": start._replace(params=origin)}, AT[2:], ignore)["lane"]

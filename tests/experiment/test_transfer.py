@@ -20,7 +20,7 @@ from ltr.models import registry as models
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
 
-SMALL = ["steps=40", "eval_every=20", "replicates=2", "arms=[ticket,random_reinit]"]
+SMALL = ["steps=40", "eval_every=20", "replicates=2", "arms=[ticket,random_reinit]", "sparse=never"]
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +49,27 @@ def same(one: Any, other: Any) -> bool:
 
 
 def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFolder) -> None:
-    apply_update = run(root, source.path.name, "rounds=2")
+    transferred = run(root, source.path.name, "rounds=2")
     for replicate in (0, 1):
         rewind_params = source.groups.load("initial", replicate)["origin"]
-        dense = apply_update.groups.load("round_00", replicate)
+        dense = transferred.groups.load("round_00", replicate)
         assert same(dense["start"], rewind_params)
         for round_number in (1, 2):
             theirs = source.groups.load(round_name(round_number), replicate)
-            ours = apply_update.groups.load(round_name(round_number), replicate)
+            ours = transferred.groups.load(round_name(round_number), replicate)
             assert same(ours["mask"], theirs["mask"])
             assert same(ours["start"], masks.apply(theirs["mask"], rewind_params))
             assert not same(ours["trained"], theirs["trained"])
-    results = tables.read(apply_update.path, "results")
+    results = tables.read(transferred.path, "results")
     assert sorted(set(results["round"])) == [0, 1, 2]
     assert set(results["arm"]) == {"ticket", "random_reinit"}
 
 
 def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source: RunFolder) -> None:
-    apply_update = run(root, f"{source.path.name}@2", "replicates=1")
-    assert sorted(set(tables.read(apply_update.path, "results")["round"])) == [0, 2]
+    transferred = run(root, f"{source.path.name}@2", "replicates=1")
+    assert sorted(set(tables.read(transferred.path, "results")["round"])) == [0, 2]
     theirs = source.groups.load("round_02", 0)
-    assert same(apply_update.groups.load("round_02", 0)["mask"], theirs["mask"])
+    assert same(transferred.groups.load("round_02", 0)["mask"], theirs["mask"])
 
 
 def test_there_are_no_more_rounds_than_the_other_run_has_densities(

@@ -79,11 +79,11 @@ def test_the_network_that_is_given_stays_as_it_is() -> None:
 def test_other_networks_are_refused() -> None:
     params = network(0.5)
     params["dense_1"]["kernel"] = np.zeros((3, 3, 1, 9), np.float32)
-    with pytest.raises(ConfigError, match="needs a network of dense layers, and dense_1 is none"):
+    with pytest.raises(ConfigError, match="needs a network of dense layers, and dense_1 is not dense"):
         compact(params)
 
 
 def test_networks_with_parameters_of_their_own_are_refused() -> None:
     """The positions of a transformer, say."""
-    with pytest.raises(ConfigError, match="needs a network of dense layers, and positions is none"):
+    with pytest.raises(ConfigError, match="needs a network of dense layers, and positions is not dense"):
         compact(network(0.5) | {"positions": np.zeros((1, 4, 9), np.float32)})

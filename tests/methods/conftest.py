@@ -49,13 +49,13 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         key: int = 0,
         first: int = 0,
     ) -> Trained:
-        method, init, step = compiled(name, config, pruning)
+        method, init, advance = compiled(name, config, pruning)
         weights = params if find_method(name).trains_scores else masks.apply(mask, params)
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
         started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
         lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
         for step in range(first, first + steps):
-            lanes.append(step(lanes[-1], images, labels, jnp.int32(step))[0])
+            lanes.append(advance(lanes[-1], images, labels, jnp.int32(step))[0])
         return Trained(method, lanes)
 
     return train

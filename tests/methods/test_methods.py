@@ -20,12 +20,14 @@ DRAWN = ("supermask",)
 """Methods whose network is drawn, as many weights as it happens."""
 
 
+@pytest.fixture(scope="class")
+def trained(name: str, train: Callable[..., Any]) -> Any:
+    """A lane that each method trained, which its tests share."""
+    return train(name, STEPS)
+
+
 @pytest.mark.parametrize("name", [*METHODS, *WATCHED], scope="class")
 class TestEveryMethod:
-    @pytest.fixture(scope="class")
-    def trained(self, name: str, train: Callable[..., Any]) -> Any:
-        return train(name, STEPS)
-
     def test_its_network_keeps_as_many_weights_in_each_layer_and_the_others_are_zero(
         self, name: str, trained: Any, mask: Any
     ) -> None:

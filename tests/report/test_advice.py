@@ -28,7 +28,7 @@ def test_the_last_line_is_a_command_that_decides_more_with_its_time(results: Res
     needed = [one.needed for of in found.values() for one in of if one.needed and one.needed <= AFFORDABLE]
     assert replicates == max(needed)
     assert f"{replicates} replicates would probably decide {len(needed)} of them." in " ".join(prose)
-    assert "p then counts 5 times instead of 2" in " ".join(prose)
+    assert "p-values are then multiplied by 5 instead of 2" in " ".join(prose)
     assert max(map(len, prose)) <= 80
 
 
@@ -48,7 +48,7 @@ def test_the_price_is_that_of_the_looks_at_claims_that_are_open(results: Results
     found, (taken, *_) = judged(results(rounds=1, replicates=3))
     both = [taken._replace(claims=["matches"]), taken._replace(claims=["structure"])]
     near = [one._replace(verdict="undecided", needed=9) for one in found["structure"]]
-    assert "p then counts 5 times instead of 2" in " ".join(
+    assert "p-values are then multiplied by 5 instead of 2" in " ".join(
         advice({"structure": near}, both, [], 1.0).split()
     )
 
@@ -63,16 +63,16 @@ def test_nothing_is_advised_where_all_is_decided_or_nothing_claimed(results: Res
 def test_nobody_is_sent_for_replicates_that_cannot_help(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=8, censored_from=0))
     said = advice({"faster": found["faster"]}, looks, [], 1.0)
-    assert "Even 100 replicates would probably leave them so." in said
+    assert "Even 100 replicates would probably not decide them." in said
     assert "ltr run" not in said
     found, looks = judged(results(replicates=1))
-    assert "One replicate says nothing of chance" in " ".join(advice(found, looks, [], 1.0).split())
+    assert "One replicate says nothing about chance" in " ".join(advice(found, looks, [], 1.0).split())
 
 
 def test_a_transfer_needs_as_many_tickets_first(results: Results, judged: Judge) -> None:
     found, looks = judged(results(rounds=2, replicates=5))
     said = advice(found, looks, ["ticket=mnist-lenet-3f2a91bc07"], 1.0)
-    assert "tickets are of (ticket=mnist-lenet-3f2a91bc07) has to have as many first" in " ".join(
+    assert "tickets come from (ticket=mnist-lenet-3f2a91bc07) needs as many replicates first" in " ".join(
         said.split()
     )
 

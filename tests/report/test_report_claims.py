@@ -42,13 +42,13 @@ def test_text_asks_for_replicates(results: Results, judged: Judge) -> None:
     for few in (1, 2):
         said = claims_text(*judged(results(rounds=1, replicates=few)))
         assert "fewer than 3 replicates decide nothing" in " ".join(said.split())
-    assert "replicates might tell" in claims_text(*judged(results(rounds=1)))
+    assert "replicates might decide" in claims_text(*judged(results(rounds=1)))
 
 
 def test_text_asks_for_steps_where_replicates_cannot_help(results: Results, judged: Judge) -> None:
     said = claims_text(*judged(results(rounds=2, replicates=5, censored_from=0))).splitlines()
     speed = said[said.index(CLAIMS["faster"].says) + 1]
-    assert speed == "  undecided throughout (trainings ended before their loss turned: steps are too"
+    assert speed == "  undecided throughout (the validation loss was still falling at the last step:"
 
 
 def test_nothing_pruned_claims_nothing(results: Results, judged: Judge) -> None:

@@ -47,9 +47,9 @@ def test_a_mean_over_censored_lanes_is_only_a_lower_bound() -> None:
 
 def test_early_birds_have_a_table_where_they_were_looked_for(results: Results) -> None:
     none, some = (by_round(results(rounds=1, early_birds=found)) for found in (False, True))
-    assert list(other_tables(none, watched=False)) == [early_stop_table(none)]
+    assert list(other_tables(none, with_early_bird=False)) == [early_stop_table(none)]
     for summary, steps in ((none, ("  -", "  -")), (some, ("100", "101"))):
-        assert list(other_tables(summary, watched=True))[1].splitlines() == [
+        assert list(other_tables(summary, with_early_bird=True))[1].splitlines() == [
             "Step from which the next ticket's mask hardly changes (mean; - not reached)",
             "round  density  ticket",
             f"    0 100.00 %    {steps[0]}",

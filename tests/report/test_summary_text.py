@@ -31,7 +31,7 @@ def test_the_headline_says_what_claims_decided(results: Results, judged: Judge) 
     assert headline(run, found, Experiment()) == (
         "At 60 % of the weights the ticket matches the dense network. At 60 and 36 % it is more accurate "
         "than with fresh weights and is more accurate than a random mask. At 36 % it is more accurate than "
-        "pruned at once. Refuted at 60 and 36 %: that it wins over the dense network and learns faster "
+        "one-shot pruning. Refuted at 60 and 36 %: that it wins over the dense network and learns faster "
         "than the dense network. Each claim is tested at 5 % on its own, by 8 replicates; 3 of 9 claims are "
         "undecided throughout."
     )
@@ -78,7 +78,7 @@ def test_one_replicate_decides_nothing(results: Results, judged: Judge) -> None:
     ("rounds", "knobs", "said"),
     [
         (0, {"rounds": 0}, "The dense network is 97.98"),
-        (2, {}, "No claim is tested yet: that comes when the run is finished."),
+        (2, {}, "No claim is tested before the run is finished."),
         (2, {"rewind": {"name": "fine_tune"}}, "No claim is tested: with rewind=fine_tune tickets keep"),
     ],
 )
@@ -102,10 +102,10 @@ def test_means_are_said_to_be_means() -> None:
         (1, 0, "one_shot", 0.92, 300), (1, 1, "one_shot", 0.90, 300),
     )  # fmt: skip
     assert by_the_means(run) == (
-        "By the means, which decide nothing: at 50 % of the weights the ticket is 92.00 ± 12.71 % accurate, "
-        "the dense network 90.50 ± 6.35 %: it gains 1.50 ± 6.35 pp. "
+        "By the means, which are not tested: at 50 % of the weights the ticket is 92.00 ± 12.71 % accurate, "
+        "the dense network 90.50 ± 6.35 %; the ticket gains 1.50 ± 6.35 pp. "
         "Against the ticket, a random mask loses 5.00 pp, one-shot pruning loses 1.00 ± 25.41 pp. "
-        "(mean ± 95 % CI, 2 replicates, each taken alone; differences are paired.)"
+        "(mean ± 95 % CI, 2 replicates, not corrected; differences are paired.)"
     )
 
 

@@ -183,10 +183,10 @@ def test_that_a_finished_run_is_not_tracked_is_said(
     assert "tracker" not in capsys.readouterr().err
     assert main([*words, "tracker=tensorboard"]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("ltr: tracker=tensorboard: is shown nothing, as nothing is trained; ")
+    assert last.startswith("ltr: tracker=tensorboard: gets nothing, as nothing is left to train; ")
     assert not (tmp_path / "tensorboard").exists()
     assert main([*words, "tracker=tensorboard", "rounds=2"]) == 0
-    assert "is shown nothing" not in capsys.readouterr().err
+    assert "gets nothing" not in capsys.readouterr().err
     (events,) = tmp_path.glob("tensorboard/*/ticket/events*")
     assert all(b"round_0%d/" % round_number in events.read_bytes() for round_number in range(3))
 

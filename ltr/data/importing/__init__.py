@@ -1,6 +1,6 @@
-"""Files that people have, turned into the .npz file that `dataset.path` reads.
+"""Import of common file formats, for the .npz file that `dataset.path` reads.
 
-A format is a file of this folder with a `Format`, named in `FORMATS`.
+Each format is a module of this package with a `Format`, listed in `FORMATS`.
 """
 
 import shlex
@@ -9,28 +9,29 @@ from typing import NamedTuple
 
 from ltr.data.content import Content
 from ltr.data.importing import arrays, cifar, csv_table, idx, image_folder, parquet
-from ltr.data.importing.base import Asked, Format
+from ltr.data.importing.base import Format, ImportOptions
 from ltr.data.importing.finish import finish
 from ltr.errors import ConfigError, DataNotFoundError
 
 FORMATS = (cifar.FORMAT, idx.FORMAT, parquet.FORMAT, image_folder.FORMAT, csv_table.FORMAT, arrays.FORMAT)
-"""In the order in which they are tried: a folder of images may hold a CSV file, too."""
+"""Formats in the order of detection. A folder of images may also hold a CSV file, so images come first."""
 
 
 class Imported(NamedTuple):
-    """What was read, from which format, and notes on what was done to it, a line each."""
+    """Imported data, the name of their format, and a note for each conversion."""
 
     content: Content
     format: str
     notes: list[str]
 
 
-def read(path: Path, asked: Asked) -> Imported:
-    """The data in a file or folder.
+def read(path: Path, options: ImportOptions) -> Imported:
+    """Read the data in a file or folder.
 
     Raises:
-        ConfigError: it is of no known format, is damaged, or needs an option; says which.
-        DataNotFoundError: nothing is there.
+        ConfigError: the format is unknown, the data are damaged, or an option is missing; the message says
+            which.
+        DataNotFoundError: `path` does not exist.
     """
     if not path.exists():
         raise DataNotFoundError(f"{path}: no such file or folder")
@@ -38,27 +39,27 @@ def read(path: Path, asked: Asked) -> Imported:
         raise ConfigError(f"{path}: prepared TFDS data, which dataset.path={path} reads without an import")
     detected = detect(path)
     if detected is None:
-        known = ", ".join(one.name for one in FORMATS)
-        raise ConfigError(f"{path}: of no format that is known here ({known})")
+        known = ", ".join(known_format.name for known_format in FORMATS)
+        raise ConfigError(f"{path}: unknown format; known are {known}")
     for option in ("label", "shape", "size"):
-        if getattr(asked, option) is not None and option not in detected.takes:
-            raise ConfigError(f"--{option}: has no meaning for {path}, {detected.name}")
+        if getattr(options, option) is not None and option not in detected.takes:
+            raise ConfigError(f"--{option}: does not apply to {path}, {detected.name}")
     try:
-        content, notes = finish(detected.read(path, asked), asked)
+        content, notes = finish(detected.read(path, options), options)
     except (ValueError, OSError) as error:
-        said = str(error).removeprefix(f"{path.name}: ")  # a format names the file if it reads several
-        raise ConfigError(f"{path}: {said}") from error
+        message = str(error).removeprefix(f"{path.name}: ")  # formats name the file if they read several
+        raise ConfigError(f"{path}: {message}") from error
     return Imported(content, detected.name, notes)
 
 
 def detect(path: Path) -> Format | None:
-    """The format of a file or folder; None if it is of none."""
+    """Return the format of a file or folder; None if it is unknown."""
     return next((known for known in FORMATS if known.recognises(path)), None)
 
 
 def advice(path: Path) -> str | None:
-    """What to type so that a run can read a file or folder; None if `ltr data import` does not know it."""
+    """Return the import command for a file or folder; None if its format is unknown or needs no import."""
     detected = detect(path)
     if detected is None or (detected is arrays.FORMAT and not arrays.is_only_named_otherwise(path)):
         return None
-    return f"holds {detected.name}; for what a run reads, type: ltr data import {shlex.quote(str(path))}"
+    return f"holds {detected.name}; to convert it for runs, type: ltr data import {shlex.quote(str(path))}"

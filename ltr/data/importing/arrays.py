@@ -1,4 +1,4 @@
-"""NumPy arrays by other names: an .npz file, or a folder of .npy files, as in x_train, y_train, X, y."""
+"""NumPy arrays with other names, such as x_train, y_train, X, y: an .npz file or a folder of .npy files."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.importing.base import SPLITS, Asked, Format, Found, split_of
+from ltr.data.importing.base import SPLITS, Format, ImportOptions, RawData, split_of
 from ltr.data.npz import NEEDED, read_members
 
 _KINDS = {
@@ -18,33 +18,33 @@ _KINDS = {
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is an .npz file or a folder of .npy files."""
+    """Return whether a path is an .npz file or a folder of .npy files."""
     return path.suffix == ".npz" if path.is_file() else any(path.glob("*.npy"))
 
 
-def read(path: Path, asked: Asked) -> Found:
-    """Arrays by what their names say: `x` or `images`, `y` or `labels`, and their split, if any."""
+def read(path: Path, options: ImportOptions) -> RawData:
+    """Read the arrays. A name says whether they are images (`x`) or labels (`y`), and of which split."""
     arrays = read_members(path) if path.is_file() else _read_folder(path)
     names = arrays.pop("class_names", None)
-    found: dict[str, dict[str, NDArray[Any]]] = {"images": {}, "labels": {}}
+    sorted_arrays: dict[str, dict[str, NDArray[Any]]] = {"images": {}, "labels": {}}
     for name, array in arrays.items():
         if kind := _kind(name):
             split = split_of(name) or "train"
-            if split in found[kind]:
+            if split in sorted_arrays[kind]:
                 raise ValueError(f"{name} is a second array of {split} {kind}")
-            found[kind][split] = array
-    images, labels = found["images"], found["labels"]
+            sorted_arrays[kind][split] = array
+    images, labels = sorted_arrays["images"], sorted_arrays["labels"]
     if not images or images.keys() != labels.keys():
         raise ValueError(f"has the arrays {', '.join(arrays)}; {_needed(images, labels)}")
     unused = [name for name in arrays if not _kind(name)]
     notes = [f"not used: {', '.join(unused)}"] if unused else []
-    return Found(images, labels, None if names is None else [str(name) for name in names], notes)
+    return RawData(images, labels, None if names is None else [str(name) for name in names], notes)
 
 
 def is_only_named_otherwise(path: Path) -> bool:
-    """Whether images and labels are there, but not by all the names that a run reads."""
+    """Return whether a path has images and labels, but not under the names that a run reads."""
     try:
-        read(path, Asked())
+        read(path, ImportOptions())
         return path.is_dir() or not set(NEEDED) <= set(read_members(path))
     except (ValueError, OSError):
         return False

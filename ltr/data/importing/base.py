@@ -1,4 +1,4 @@
-"""What a format of files brings, and what one may ask of it."""
+"""Interface of file formats, and the options and results of an import."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -24,63 +24,63 @@ _SPLITS = {
 SPLITS = ("train", "validation", "test")
 
 
-class Asked(NamedTuple):
-    """The options of `ltr data import`; None where one is not given."""
+class ImportOptions(NamedTuple):
+    """Options of `ltr data import`; None where an option is not given."""
 
     label: str | None = None
-    """name, or position from 0, of the column of labels"""
+    """name or position (from 0) of the label column"""
     shape: tuple[int, ...] | None = None
-    """of an image: height and width, or all three dimensions in their order"""
+    """shape of an image: height and width, or all three dimensions in their order"""
     size: tuple[int, int] | None = None
-    """height and width that images are resized to"""
+    """height and width to which images are resized"""
     layout: Layout | None = None
     test: float | None = None
     """fraction of the training images that becomes the test split"""
 
 
-class Found(NamedTuple):
-    """What is in files, as it is there: images and labels of any type."""
+class RawData(NamedTuple):
+    """Content of files before conversion: images and labels of any type."""
 
     images: Mapping[str, NDArray[Any]]
-    """by split: train, validation, test"""
+    """arrays by split: train, validation, test"""
     labels: Mapping[str, NDArray[Any]]
-    """by the same splits; words, or numbers"""
+    """arrays by the same splits; words or numbers"""
     class_names: Sequence[str] | None = None
-    """of labels 0, 1, 2, ..., if the files say so"""
+    """names of labels 0, 1, 2, ..., if the files have them"""
     notes: Sequence[str] = ()
-    """what was done to the images, or left out, a line each"""
+    """one line for each conversion or omission of images"""
 
 
 class Format(NamedTuple):
-    """A format of files."""
+    """File format."""
 
     name: str
     recognises: Callable[[Path], bool]
-    """whether a file or folder is probably of this format; quick, and raises nothing but OSError"""
-    read: Callable[[Path, Asked], Found]
-    """raises ValueError, in one line, if something is wrong"""
+    """returns quickly whether a path probably has this format; raises only OSError"""
+    read: Callable[[Path, ImportOptions], RawData]
+    """reads the data; raises ValueError with a one-line message"""
     takes: frozenset[str] = frozenset()
-    """the options of `Asked`, beside `layout` and `test`, that it heeds"""
+    """names of the options that apply to it, besides `layout` and `test`"""
 
 
 def split_of(name: str) -> str | None:
-    """The split that a name of a file, folder or array speaks of; None if of none."""
+    """Return the split in the name of a file, folder or array; None if there is none."""
     words = re.split(r"[^a-z0-9]+", name.lower())
     return next((_SPLITS[word] for word in words if word in _SPLITS), None)
 
 
 def by_split(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Files by the split that their names speak of; a single file of none is all there is to train on.
+    """Group files by the split in their names. A single file without a split is the training data.
 
     Raises:
-        ValueError: several files, of which one speaks of no split.
+        ValueError: there are several files, and one has no split in its name.
     """
     if len(paths) == 1:
         return {split_of(paths[0].stem) or "train": list(paths)}
-    found: dict[str, list[Path]] = {}
+    groups: dict[str, list[Path]] = {}
     for path in paths:
         split = split_of(path.name)
         if split is None:
             raise ValueError(f"{path.name}: must have train, validation or test in its name")
-        found.setdefault(split, []).append(path)
-    return {split: found[split] for split in SPLITS if split in found}
+        groups.setdefault(split, []).append(path)
+    return {split: groups[split] for split in SPLITS if split in groups}

@@ -1,4 +1,4 @@
-"""CIFAR's Python version: pickled batches in a folder or in its .tar.gz, read without running them."""
+"""CIFAR's Python version: pickled batches in a folder or .tar.gz, unpickled without running their code."""
 
 import io
 import pickle
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.importing.base import Asked, Format, Found, split_of
+from ltr.data.importing.base import Format, ImportOptions, RawData, split_of
 
 _META = ("batches.meta", "meta")
 _LABELS = (b"labels", b"fine_labels")
@@ -19,7 +19,7 @@ _NAMES = (b"label_names", b"fine_label_names")
 
 
 class _Type:
-    """A type of numbers, while it is unpickled."""
+    """Stand-in for a NumPy dtype during unpickling."""
 
     def __init__(self, code: str | bytes, *_: Any) -> None:
         self._code, self._order = _text(code), "|"
@@ -29,28 +29,28 @@ class _Type:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """UnpicklingError for a type that is none of numbers: an object's bytes would be an address."""
+        """The dtype; UnpicklingError if it is not numeric, as the bytes of an object would be an address."""
         dtype = np.dtype(f"{self._order}{self._code}")
         if dtype.kind not in "biuf":
-            raise pickle.UnpicklingError(f"holds {dtype}, no numbers")
+            raise pickle.UnpicklingError(f"holds {dtype}, not numbers")
         return dtype
 
 
 class _Array:
-    """An array, while it is unpickled."""
+    """Stand-in for a NumPy array during unpickling."""
 
     def __init__(self, *_: Any) -> None:
         self.numbers: NDArray[Any] = np.empty(0)
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        _, shape, of, is_fortran, content = state
-        self.numbers = np.frombuffer(content, of.dtype).reshape(shape, order="F" if is_fortran else "C")
+        _, shape, kind, is_fortran, content = state
+        self.numbers = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if is_fortran else "C")
 
 
-def _from_buffer(content: Any, of: _Type, shape: tuple[int, ...], order: Literal["C", "F"]) -> _Array:
-    """What newer pickles of arrays call."""
+def _from_buffer(content: Any, kind: _Type, shape: tuple[int, ...], order: Literal["C", "F"]) -> _Array:
+    """Return the array that `numpy._core.numeric._frombuffer` would, which newer pickles call."""
     array = _Array()
-    array.__setstate__((1, shape, of, order == "F", content))
+    array.__setstate__((1, shape, kind, order == "F", content))
     return array
 
 
@@ -66,29 +66,29 @@ _ALLOWED = {
     ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("_codecs", "encode"): str.encode,
 }
-"""Stand-ins for what a pickle names. NumPy's own would believe whatever state a pickle gives a type."""
+"""Stand-ins for the names that a pickle may use. NumPy's own would trust any state that a pickle holds."""
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles numbers, words, lists, dictionaries and arrays; a pickle could name any code to run."""
+    """Unpickler of numbers, strings, lists, dictionaries and arrays, which refuses all other code."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}, no array") from None
+            raise pickle.UnpicklingError(f"asks for {module}.{name}, which is not an array") from None
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a folder of batches, or a tar archive that is named after CIFAR."""
+    """Return whether a path is a folder of batches, or a tar archive with cifar in its name."""
     if path.is_file():
         return "cifar" in path.name.lower() and path.name.endswith((".tar.gz", ".tgz", ".tar"))
     names = {file.name for file in path.iterdir() if file.is_file()}
     return any(map(_is_batch, names)) and (bool(names & set(_META)) or "test_batch" in names)
 
 
-def read(path: Path, asked: Asked) -> Found:
-    """The batches `data_batch_1` to `5` and `test_batch`, or `train` and `test`, 3x32x32 a row."""
+def read(path: Path, options: ImportOptions) -> RawData:
+    """Read batches `data_batch_1` to `5` and `test_batch`, or `train` and `test`; a row is 3x32x32 values."""
     images: dict[str, list[Any]] = {}
     labels: dict[str, list[Any]] = {}
     class_names = None
@@ -102,7 +102,7 @@ def read(path: Path, asked: Asked) -> Found:
         labels.setdefault(split, []).append(np.asarray(_first(name, loaded, _LABELS)))
     if not images:
         raise ValueError("has no batch; needs data_batch_1 and test_batch, or train and test")
-    return Found(_joined(images), _joined(labels), class_names)
+    return RawData(_joined(images), _joined(labels), class_names)
 
 
 def _joined(batches: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
@@ -114,7 +114,7 @@ def _is_batch(name: str) -> bool:
 
 
 def _contents(path: Path) -> dict[str, bytes]:
-    """Batches and the file of names, by name."""
+    """Return the contents of the batches and of the file of class names, by file name."""
     if path.is_dir():
         files = (file for file in path.iterdir() if file.is_file())
         return {file.name: file.read_bytes() for file in files if _is_batch(file.name) or file.name in _META}
@@ -133,10 +133,10 @@ def _contents(path: Path) -> dict[str, bytes]:
 def _loaded(name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
         loaded = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # damage shows as anything
-        raise ValueError(f"{name}: no batch of CIFAR ({error})") from None
+    except Exception as error:  # damaged pickles raise errors of any type
+        raise ValueError(f"{name}: not a batch of CIFAR ({error})") from None
     if not isinstance(loaded, dict):
-        raise ValueError(f"{name}: no batch of CIFAR (holds a {type(loaded).__name__})")
+        raise ValueError(f"{name}: not a batch of CIFAR (holds a {type(loaded).__name__})")
     return {
         key.encode() if isinstance(key, str) else key: value.numbers if isinstance(value, _Array) else value
         for key, value in loaded.items()

@@ -1,4 +1,4 @@
-"""CSV files: a row for each image, a column for its label and one for each pixel."""
+"""CSV files: one row per image, with a column for the label and one for each pixel."""
 
 import csv
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.importing.base import Asked, Format, Found, by_split
+from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
 
 LABELS = ("label", "labels", "class", "target", "y")
-"""Columns that are taken for labels where none is named."""
+"""Names of label columns that are recognised without `--label`."""
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a CSV file or a folder of some."""
+    """Return whether a path is a CSV file or a folder with CSV files."""
     return bool(_files(path))
 
 
-def read(path: Path, asked: Asked) -> Found:
-    """The rows of a file, or of files with train, validation or test in their names."""
+def read(path: Path, options: ImportOptions) -> RawData:
+    """Read the rows of a file, or of files with train, validation or test in their names."""
     images, labels = {}, {}
     for split, files in by_split(_files(path)).items():
-        parts = [_read(file, asked.label) for file in files]
+        parts = [_read(file, options.label) for file in files]
         images[split], labels[split] = map(np.concatenate, zip(*parts, strict=True))
-    return Found(images, labels)
+    return RawData(images, labels)
 
 
 def _files(path: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(file: Path, label: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Pixels [N, columns] and labels [N]."""
+    """Return pixels [N, columns] and labels [N]."""
     import pandas as pd
 
     try:
@@ -70,15 +70,17 @@ def _label_column(file: Path, columns: list[str], label: str | None, has_header:
             f"{file.name}: has no header; type --label with the position of the label's column, "
             f"0 to {len(columns) - 1} (0 for the first)"
         )
-    asked = "" if label is None else f"has no column {label}; "
+    problem = "" if label is None else f"has no column {label}; "
     shown = ", ".join([*columns[:5], *(["..."] if len(columns) > 5 else [])])
-    raise ValueError(f"{file.name}: {asked}type --label with the column of labels, one of {shown}")
+    raise ValueError(f"{file.name}: {problem}type --label with the column of labels, one of {shown}")
 
 
 def _require_numbers(file: Path, pixels: Any) -> None:
     for name, column in pixels.items():
         if column.dtype.kind not in "biuf":
-            raise ValueError(f"{file.name}: column {name} must hold numbers, as all but the label's")
+            raise ValueError(
+                f"{file.name}: column {name} must hold numbers, like every column but the label's"
+            )
         if column.isna().any():
             raise ValueError(f"{file.name}: column {name} has no number in row {column.isna().argmax()}")
 

@@ -1,4 +1,4 @@
-"""Encoded images (PNG, JPEG, ...) to arrays of one shape."""
+"""Decoding of images (PNG, JPEG, ...) to arrays of one shape."""
 
 import contextlib
 import io
@@ -19,17 +19,17 @@ _ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
 class Encoded(NamedTuple):
-    """An image that is not decoded yet."""
+    """Encoded image."""
 
     name: str
-    """what messages call it"""
+    """name in messages"""
     content: Path | bytes
 
 
 class _Header(NamedTuple):
     name: str
     size: tuple[int, int]
-    """height and width, as it is shown"""
+    """height and width after the EXIF rotation"""
     mode: str
     is_transparent: bool
 
@@ -37,17 +37,17 @@ class _Header(NamedTuple):
 def decode(
     images: Mapping[str, Sequence[Encoded]], size: tuple[int, int] | None
 ) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
-    """Return the images of each split as [N, height, width, channels], and notes on what was done to them.
+    """Return the images of each split as [N, height, width, channels], and notes on their conversion.
 
-    They are turned as their EXIF says. They are grey if all of them are, else RGB; where some are
-    transparent, they are laid on white.
+    Images are rotated according to EXIF. They become grey if all of them are grey, else RGB. Transparent
+    images are composited on white.
 
     Args:
         images: encoded images by split.
-        size: height and width to resize them to, bilinearly, whatever their proportions.
+        size: height and width to which images are resized, bilinearly and without keeping proportions.
 
     Raises:
-        ValueError: one cannot be read or has more than 8 bits a pixel, or two differ in size.
+        ValueError: an image cannot be read or has more than 8 bits a pixel, or sizes differ without `size`.
     """
     headers = [_header(image) for part in images.values() for image in part]
     if size is None:
@@ -80,7 +80,7 @@ def _require_one_size(headers: Sequence[_Header]) -> None:
     first = headers[0]
     other = next((header for header in headers if header.size != first.size), None)
     if other is not None:
-        sizes = (f"{one.name} is {one.size[0]}x{one.size[1]}" for one in (first, other))
+        sizes = (f"{header.name} is {header.size[0]}x{header.size[1]}" for header in (first, other))
         height, width = first.size
         raise ValueError(f"{' and '.join(sizes)}; type --size {height}x{width} to resize all to that")
 
@@ -102,18 +102,18 @@ def _pixels(image: Encoded, mode: str, size: tuple[int, int]) -> NDArray[np.uint
 
 @contextlib.contextmanager
 def _opened(image: Encoded) -> Iterator[Any]:
-    """The image, whose damage is a ValueError that names it."""
+    """Open an image; errors become a ValueError that names it."""
     from PIL import Image, UnidentifiedImageError
 
     source = io.BytesIO(image.content) if isinstance(image.content, bytes) else image.content
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, on metadata that nobody reads here
+            warnings.simplefilter("ignore")  # Pillow warns about metadata that is not read here
             with Image.open(source) as opened:
                 yield opened
     except UnidentifiedImageError:
         raise ValueError(f"{image.name}: cannot be read as an image (of no known format)") from None
-    except Exception as error:  # whatever the decoder that meets damage raises
+    except Exception as error:  # decoders raise errors of any type
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{image.name}: cannot be read as an image ({reason})") from error
 
@@ -125,9 +125,9 @@ def _notes(headers: Sequence[_Header], mode: str, size: tuple[int, int] | None) 
     resized = sum(header.size != size for header in headers) if size else 0
     notes = []
     if mode == "RGB" and grey:
-        notes.append(f"{grey:,} of {total:,} images are grey and became RGB as the others")
+        notes.append(f"{grey:,} of {total:,} images are grey and were converted to RGB like the others")
     if transparent:
-        notes.append(f"{transparent:,} of {total:,} images are transparent and were laid on white")
+        notes.append(f"{transparent:,} of {total:,} images are transparent and were composited on white")
     if size and resized:
         notes.append(f"{resized:,} of {total:,} images were resized to {size[0]}x{size[1]}")
     return notes

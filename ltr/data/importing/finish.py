@@ -1,4 +1,4 @@
-"""What files bring, made the data of a run: uint8 images of one shape, classes from 0 on, a test split."""
+"""Conversion of file contents to a run's data: uint8 images of one shape, integer labels, a test split."""
 
 import math
 from collections.abc import Mapping
@@ -10,66 +10,68 @@ from numpy.typing import NDArray
 from ltr.data.content import Content, require_every_class, require_one_shape
 from ltr.data.entry import Split
 from ltr.data.images import described, is_channels_first, to_uint8, with_channels
-from ltr.data.importing.base import Asked, Found
+from ltr.data.importing.base import ImportOptions, RawData
 from ltr.data.labels import integers, one_each, require_below
 from ltr.data.splitting import stratified
 
 
-def finish(found: Found, asked: Asked) -> tuple[Content, list[str]]:
-    """Return the data, and notes on what was done to them, a line each.
+def finish(raw: RawData, options: ImportOptions) -> tuple[Content, list[str]]:
+    """Return the data and a note for each conversion.
 
     Raises:
-        ValueError: they have no training split, no test split and `asked.test` makes none, or images or
-            labels that cannot be converted without a loss.
+        ValueError: there is no training split, there is no test split and `options.test` is None, or images
+            or labels cannot be converted without loss.
     """
-    if "train" not in found.images:
-        raise ValueError(f"has no training split; it has {', '.join(found.images)}")
-    images, notes = _images(found, asked)
-    labels, class_names = _classes(_labels(found), found.class_names)
+    if "train" not in raw.images:
+        raise ValueError(f"has no training split; it has {', '.join(raw.images)}")
+    images, notes = _images(raw, options)
+    labels, class_names = _classes(_labels(raw), raw.class_names)
     splits = {name: Split(images[name], labels[name]) for name in images}
     require_every_class(labels["train"], "training", class_names)
     if "test" not in splits:
-        splits["train"], splits["test"] = _cut(splits["train"], asked.test)
-    elif asked.test is not None:
-        raise ValueError(f"--test {asked.test:g}: there is a test split already")
+        splits["train"], splits["test"] = _cut(splits["train"], options.test)
+    elif options.test is not None:
+        raise ValueError(f"--test {options.test:g}: there is a test split already")
     content = Content(splits["train"], splits.get("validation"), splits["test"], class_names)
-    return content, [*found.notes, *notes]
+    return content, [*raw.notes, *notes]
 
 
-def _images(found: Found, asked: Asked) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
-    """Images [N, height, width, channels] by split."""
-    named = {f"{split}_images": _unflattened(array, asked) for split, array in found.images.items()}
-    pixels, layout, notes = to_uint8(named), asked.layout, []
+def _images(raw: RawData, options: ImportOptions) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
+    """Return images [N, height, width, channels] by split, and notes."""
+    named = {f"{split}_images": _unflattened(array, options) for split, array in raw.images.items()}
+    pixels, layout, notes = to_uint8(named), options.layout, []
     if layout is None and any(is_channels_first(array.shape) for array in pixels.values()):
         layout = "channels_first"
     images = with_channels(pixels, layout, "--layout ")
     require_one_shape(images)
-    if layout != asked.layout:
+    if layout != options.layout:
         shape = next(iter(images.values())).shape[1:]
-        notes.append(f"read as channels first: {described(shape)}; --layout channels_last reads otherwise")
+        notes.append(
+            f"read as channels first: {described(shape)}; if that is wrong, type --layout channels_last"
+        )
     return {name.removesuffix("_images"): array for name, array in images.items()}, notes
 
 
-def _unflattened(images: NDArray[Any], asked: Asked) -> NDArray[Any]:
+def _unflattened(images: NDArray[Any], options: ImportOptions) -> NDArray[Any]:
     if images.ndim != 2:
         return images
     pixels = images.shape[1]
     side = math.isqrt(pixels)
-    shape = asked.shape or (side, side)
+    shape = options.shape or (side, side)
     if math.prod(shape) != pixels:
-        given = f"--shape {'x'.join(map(str, shape))}" if asked.shape else "a square"
+        given = f"--shape {'x'.join(map(str, shape))}" if options.shape else "a square"
         raise ValueError(
-            f"an image has {pixels} pixels, which {given} has not; type --shape HEIGHTxWIDTH or, of "
+            f"an image has {pixels} pixels, which do not fit {given}; type --shape HEIGHTxWIDTH or, for "
             "several channels, --shape HEIGHTxWIDTHxCHANNELS (--layout channels_first: CHANNELSxHEIGHTxWIDTH)"
         )
     return images.reshape(-1, *shape)
 
 
-def _labels(found: Found) -> dict[str, NDArray[Any]]:
-    """Labels [N] by split: words or integers."""
+def _labels(raw: RawData) -> dict[str, NDArray[Any]]:
+    """Return labels [N] by split, words or integers."""
     labels = {}
-    for split, array in found.labels.items():
-        labels[split] = _plain(split, one_each(f"{split}_labels", array, len(found.images[split])))
+    for split, array in raw.labels.items():
+        labels[split] = _plain(split, one_each(f"{split}_labels", array, len(raw.images[split])))
     if any(array.dtype.kind == "U" for array in labels.values()):
         return {split: array.astype(str) for split, array in labels.items()}
     return labels
@@ -89,10 +91,10 @@ def _plain(split: str, labels: NDArray[Any]) -> NDArray[Any]:
 def _classes(
     labels: Mapping[str, NDArray[Any]], names: Any
 ) -> tuple[dict[str, NDArray[np.int32]], tuple[str, ...]]:
-    """Labels from 0 on by split, and the names of the classes."""
+    """Return labels 0, 1, 2, ... by split, and the class names."""
     known = np.unique(labels["train"])
     if len(known) < 2:
-        raise ValueError("its training images are of a single class; must be of two or more")
+        raise ValueError("all training images have the same class; needs two classes or more")
     if names is not None:
         for split, array in labels.items():
             require_below(len(names), split, integers(f"{split}_labels", array))
@@ -100,13 +102,13 @@ def _classes(
     for split, array in labels.items():
         strays = array[~np.isin(array, known)]
         if len(strays):
-            raise ValueError(f"a {split} image is of class {strays[0]}, of which no training image is")
+            raise ValueError(f"a {split} image has class {strays[0]}, which no training image has")
     numbered = {split: np.searchsorted(known, array).astype(np.int32) for split, array in labels.items()}
     return numbered, tuple(map(str, known))
 
 
 def _cut(train: Split, fraction: float | None) -> tuple[Split, Split]:
-    """A share of each class as the test split."""
+    """Return the training examples and a test split with a share of each class."""
     if fraction is None:
         raise ValueError("has no test split; type --test 0.2 to make one of a fifth of each class")
     count = round(fraction * len(train.labels))

@@ -1,4 +1,4 @@
-"""Folders of IDX files, the format of MNIST, by names such as train-images-idx3-ubyte, gzipped or not."""
+"""Folders of IDX files, MNIST's format, with names such as train-images-idx3-ubyte, gzipped or not."""
 
 import gzip
 import zlib
@@ -7,32 +7,32 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ltr.data.importing.base import Asked, Format, Found, split_of
+from ltr.data.importing.base import Format, ImportOptions, RawData, split_of
 from ltr.data.mnist import parse_idx
 
 _KINDS = ("images-idx", "labels-idx")
-"""What the names of files of images and of labels hold."""
+"""Parts of the file names of images and of labels."""
 
 
 def recognises(path: Path) -> bool:
-    """Whether a folder has IDX files of images."""
+    """Return whether a path is a folder with IDX files of images."""
     return path.is_dir() and bool(_files(path, "images-idx"))
 
 
-def read(path: Path, asked: Asked) -> Found:
-    """The images and the labels of each split that a file's name speaks of."""
+def read(path: Path, options: ImportOptions) -> RawData:
+    """Read images and labels; the names of the files say their split."""
     images, labels = ({split: _parse(file) for split, file in _by_split(path, kind)} for kind in _KINDS)
     if images.keys() != labels.keys():
         raise ValueError(f"has images of {', '.join(images)} and labels of {', '.join(labels) or 'none'}")
-    return Found(images, labels)
+    return RawData(images, labels)
 
 
 def _by_split(path: Path, kind: str) -> list[tuple[str, Path]]:
-    found = [(split_of(file.name) or "train", file) for file in _files(path, kind)]
-    for index, (split, file) in enumerate(found):
-        if split in dict(found[:index]):
+    files = [(split_of(file.name) or "train", file) for file in _files(path, kind)]
+    for index, (split, file) in enumerate(files):
+        if split in dict(files[:index]):
             raise ValueError(f"{file.name} is a second file of {split}")
-    return found
+    return files
 
 
 def _files(path: Path, kind: str) -> list[Path]:

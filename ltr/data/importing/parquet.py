@@ -1,4 +1,4 @@
-"""Parquet files of encoded images, as Hugging Face data sets write them: {bytes, path} and a label."""
+"""Parquet files of encoded images as Hugging Face data sets write them: {bytes, path} and a label."""
 
 import json
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ltr.data.importing.base import Asked, Format, Found, by_split
+from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
 from ltr.data.importing.encoded import Encoded, decode
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
-"""Columns that are taken for labels where none is named."""
+"""Names of label columns that are recognised without `--label`."""
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a Parquet file or a folder with some, in it or in a folder of it."""
+    """Return whether a path is a Parquet file, or a folder with Parquet files in it or one level down."""
     return bool(_files(path))
 
 
-def read(path: Path, asked: Asked) -> Found:
-    """The rows of a file, or of files with train, validation or test in their names."""
+def read(path: Path, options: ImportOptions) -> RawData:
+    """Read the rows of a file, or of files with train, validation or test in their names."""
     paths = _files(path)
     if len(folders := sorted({file.parent.name for file in paths})) > 1:
         raise ValueError(f"has Parquet files in {', '.join(folders)}; must be a single one of these folders")
@@ -29,7 +29,7 @@ def read(path: Path, asked: Asked) -> Found:
     class_names: list[str] | None = None
     for split, files in by_split(paths).items():
         tables = [_read(file) for file in files]
-        image, label = _columns(files[0], tables[0].schema, asked.label)
+        image, label = _columns(files[0], tables[0].schema, options.label)
         _require_columns(files, tables, (image, label))
         encoded[split] = [
             Encoded(f"{file.name}, row {row}", _content(file, row, value))
@@ -38,8 +38,8 @@ def read(path: Path, asked: Asked) -> Found:
         ]
         labels[split] = np.concatenate([np.array(table[label].to_pylist()) for table in tables])
         class_names = class_names or _class_names(tables[0].schema, label)
-    images, notes = decode(encoded, asked.size)
-    return Found(images, labels, class_names, notes)
+    images, notes = decode(encoded, options.size)
+    return RawData(images, labels, class_names, notes)
 
 
 def _files(path: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def _read(file: Path) -> Any:
 
 
 def _columns(file: Path, schema: Any, label: str | None) -> tuple[str, str]:
-    """Names of the columns of images and of labels."""
+    """Return the names of the image column and the label column."""
     images = [field.name for field in schema if _is_encoded(field.type)]
     if len(images) != 1:
         raise ValueError(
@@ -98,7 +98,7 @@ def _content(file: Path, row: int, value: Any) -> bytes:
 
 
 def _class_names(schema: Any, label: str) -> list[str] | None:
-    """The names that Hugging Face keeps of a class label."""
+    """Return the class names in Hugging Face's metadata; None if there are none."""
     metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
         names = json.loads(metadata)["info"]["features"][label]["names"]

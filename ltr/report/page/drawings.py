@@ -1,4 +1,4 @@
-"""What a page shows of a run in figures, each with words for who cannot see it."""
+"""Figures of a page, each with a text alternative."""
 
 from __future__ import annotations
 
@@ -23,37 +23,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEQUENCE = ("#555555", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#B0508F")
-"""Colours of things in order, as densities and layers are."""
+"""Colours of ordered things, such as densities and layers."""
 
 PERCENT = Limits(0, 100)
 
 
 class Drawing(NamedTuple):
-    """A figure of a page.
+    """Figure of a page.
 
     Attributes:
-        name: its id.
-        title, caption: above and below it.
-        says: what it shows, for who cannot see it.
-        tooltips: by the id of a group of markers in the SVG, what each of them says, in their order.
-        choices: what of it may be hidden: by the class of its parts in the SVG, its name.
+        name: id in the page.
+        title: text above the figure.
+        caption: text below the figure.
+        alt: text alternative for readers who cannot see the figure.
+        tooltips: texts of the markers in their order, by the id of their group in the SVG.
+        choices: labels of the parts that a reader may hide, by their class in the SVG.
     """
 
     name: str
     title: str
     caption: str
-    says: str
+    alt: str
     figure: Figure
     tooltips: dict[str, list[str]]
     choices: Mapping[str, str] = MappingProxyType({})
 
 
 def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
-    """Accuracy and early stop of every arm, with every replicate."""
+    """Draw accuracy and early stop of every arm against density, with every replicate."""
     summary = by_round(results)
     texts = {
-        "accuracy": ("Accuracy", "of the test set, where the validation loss is least"),
-        "early_stop": ("Speed of learning", "the step of the least validation loss"),
+        "accuracy": ("Accuracy", "of the test set, at the step of minimum validation loss"),
+        "early_stop": ("Speed of learning", "the step of minimum validation loss"),
     }
     for name, measure in measures(results).items():
         title, meaning = texts[name]
@@ -61,14 +62,15 @@ def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
             name,
             title,
             f"{meaning[0].upper()}{meaning[1:]}. Ribbons are 95 % intervals, faint points single replicates.",
-            f"{title}, {meaning}, against the weights remaining: a curve an arm. The table has the numbers.",
+            f"{title}, {meaning}, against the weights remaining, a curve for each arm. The table below has "
+            "the numbers.",
             figure(results, measure, "", with_replicates=True),
             _tooltips(summary, measure),
         )
 
 
 def _tooltips(summary: pd.DataFrame, measure: Measure) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    tooltips: dict[str, list[str]] = {}
     for row in summary.to_dict("records"):
         label = styles([row["arm"]])[row["arm"]].label
         is_bound = measure.column == "early_stop_step" and row["censored"] > 0
@@ -79,33 +81,39 @@ def _tooltips(summary: pd.DataFrame, measure: Measure) -> dict[str, list[str]]:
             value = f"step {mean:.0f}" + ("" if np.isnan(half) else f" ± {half:.0f}")
         else:
             value = f"{plus_minus(mean, half)} %"
-        said = f"{label}, {percent(row['density'])} % of the weights: {value}"
-        found.setdefault(f"{row['arm']}:{'bounds' if is_bound else 'means'}", []).append(said)
-    return found
+        text = f"{label}, {percent(row['density'])} % of the weights: {value}"
+        tooltips.setdefault(f"{row['arm']}:{'bounds' if is_bound else 'means'}", []).append(text)
+    return tooltips
 
 
 def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Drawing:
-    """Validation accuracy by step, of tickets of several densities, and of the fresh weights beside them."""
+    """Draw the learning curves of tickets and of fresh weights (`random_reinit`) in several rounds.
+
+    Args:
+        metrics: rows of the metrics table.
+        rounds: the rounds to draw.
+        meaning: how the rounds were chosen, for the caption.
+    """
     tickets = metrics[metrics["arm"] == "ticket"]
     densities = tickets.groupby("round")["density"].mean()
     note = "solid: ticket; dotted: fresh weights" if "random_reinit" in set(metrics["arm"]) else ""
     drawn, axes = empty("validation accuracy (%)", "", note, labels=len(rounds))
     ends, choices = {}, {}
-    for place, round_number in enumerate(rounds):
-        colour = SEQUENCE[place % len(SEQUENCE)]
+    for position, round_number in enumerate(rounds):
+        colour = SEQUENCE[position % len(SEQUENCE)]
         label = "dense" if round_number == 0 else f"{percent(densities[round_number])} %"
         choices[f"round-{round_number}"] = label
         for arm, dashes in (("ticket", "-"), ("random_reinit", ":")):
-            found = learning_curve(metrics, round_number, arm)
-            found = found[found["step"] > 0]
-            if len(found):
+            means = learning_curve(metrics, round_number, arm)
+            means = means[means["step"] > 0]
+            if len(means):
                 gid = f"{arm}:round:{round_number}"
                 axes.plot(
-                    found["step"], 100 * found["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
+                    means["step"], 100 * means["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
                 )
                 if arm == "ticket":
                     ends[styles([label])[label]._replace(label=label, colour=colour)] = float(
-                        100 * found["accuracy"].iloc[-1]
+                        100 * means["accuracy"].iloc[-1]
                     )
     _fit_curves(axes)
     axes.set_xlabel("step")
@@ -114,7 +122,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
         "learning",
         "Learning curves",
         f"Means over replicates, {meaning}. Where a curve bends first, it learns fastest.",
-        "Validation accuracy against training steps, a curve a density.",
+        "Validation accuracy against training steps, a curve for each density.",
         drawn,
         {},
         choices,
@@ -122,7 +130,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
 
 
 def _fit_curves(axes: Axes) -> None:
-    """Leave the first, steep steps below the frame, so that the ends can be told apart."""
+    """Set the limits of the axes; the steep first steps are cut off to separate the ends of the curves."""
     heights = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     low, high = np.quantile(heights, 0.1), heights.max()
     margin = 0.06 * (high - low) or 1.0
@@ -131,7 +139,7 @@ def _fit_curves(axes: Axes) -> None:
 
 
 def by_cost(results: pd.DataFrame) -> Drawing:
-    """Accuracy against the operations that finding the ticket took."""
+    """Draw accuracy against the operations that finding the ticket took."""
     costs, arms = search_cost(results), styles(["ticket", "one_shot"])
     power = int(np.log10(costs["flops"].max()))
     unit = 10.0**power
@@ -154,9 +162,9 @@ def by_cost(results: pd.DataFrame) -> Drawing:
     label_ends(axes, ends)
     return Drawing(
         "cost",
-        "What the search costs",
-        "A ticket of a round took the trainings of all rounds before it; pruned at once, two.",
-        "Accuracy against the operations of all trainings up to a network's own.",
+        "Cost of the search",
+        "A ticket needs the trainings of all rounds up to its own; one-shot pruning needs two.",
+        "Accuracy against the operations of all trainings that a network needs.",
         drawn,
         tooltips,
     )
@@ -165,7 +173,7 @@ def by_cost(results: pd.DataFrame) -> Drawing:
 def connections(
     layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None
 ) -> Iterator[Drawing]:
-    """Where the surviving weights are: by layer, by initial value and, in a LeNet, by pixel."""
+    """Draw the structure of the ticket: kept weights by layer, initial value and, in a LeNet, pixel."""
     round_number = int(layers["round"].max())
     yield _layers(layers)
     largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
@@ -182,10 +190,11 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     overall = layers.groupby("round")[["kept", "of"]].sum()
     densities = overall["kept"] / overall["of"]
     ends, tooltips = {}, {}
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
         means = means[means > 0]  # the axis is logarithmic
-        style = styles([name])[name]._replace(label=name, colour=SEQUENCE[1:][place % (len(SEQUENCE) - 1)])
+        colour = SEQUENCE[1:][position % (len(SEQUENCE) - 1)]
+        style = styles([name])[name]._replace(label=name, colour=colour)
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
         ends[style] = curve(axes, points.assign(bar=np.nan), style, name, PERCENT)
         tooltips[f"{name}:means"] = [
@@ -198,9 +207,9 @@ def _layers(layers: pd.DataFrame) -> Drawing:
     label_ends(axes, ends)
     return Drawing(
         "layers",
-        "Which layers keep their weights",
-        "Against the weights that the whole network keeps.",
-        "The density of each layer against that of the network.",
+        "Density of each layer",
+        "Against the density of the whole network.",
+        "The density of each layer against the density of the whole network, a curve for each layer.",
         drawn,
         tooltips,
     )
@@ -215,15 +224,15 @@ def _initial(last: TicketLayers, round_number: int, layer: str) -> Drawing:
         heights, _ = np.histogram(values, bins)
         axes.stairs(heights / max(1, len(values)), bins, fill=True, alpha=0.35, color=colour, linewidth=0)
         axes.stairs(heights / max(1, len(values)), bins, color=colour, linewidth=0.9)
-        at = 0.94 if label == "kept" else 0.86
-        axes.text(0.98, at, label, color=colour, ha="right", transform=axes.transAxes)
+        height = 0.94 if label == "kept" else 0.86
+        axes.text(0.98, height, label, color=colour, ha="right", transform=axes.transAxes)
     axes.set_xlabel("initial value of a weight")
     axes.set_ylim(bottom=0)
     return Drawing(
         "initial",
-        "What survivors started from",
-        f"Initial values of the weights that round {round_number} keeps, and of all that are gone by then.",
-        "Two histograms of initial weights, of those kept and of those pruned.",
+        "Initial values of kept weights",
+        f"Initial values of the weights that are kept in round {round_number}, and of the pruned weights.",
+        "Two histograms of initial weights: kept and pruned.",
         drawn,
         {},
     )
@@ -241,20 +250,25 @@ def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int,
     bar.outline.set_visible(False)
     return Drawing(
         "pixels",
-        "Where the ticket looks",
+        "Connections of the input pixels",
         f"Connections from each input pixel to the first layer, in round {round_number}.",
-        "A picture of the input, each pixel as bright as it has connections.",
+        "An image of the input; the brightness of a pixel is its number of connections.",
         drawn,
         {},
     )
 
 
 def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
-    """The tickets of several runs, from what `ltr.analysis.comparison.compare` gave."""
+    """Draw the tickets of several runs against density.
+
+    Args:
+        compared: table from `ltr.analysis.comparison.compare`.
+        letters: names of the runs in the figure.
+    """
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
     arms, ends, tooltips = styles(letters), {}, {}
-    for place in sorted(compared["run"].unique()):
-        letter, rows = letters[place], compared[compared["run"] == place]
+    for run in sorted(compared["run"].unique()):
+        letter, rows = letters[run], compared[compared["run"] == run]
         points = pd.DataFrame({"density": rows["density"], "mean": 100 * rows["accuracy"]})
         points = points.assign(bar=100 * rows["accuracy_ci95"], is_bound=False)
         ends[arms[letter]] = curve(axes, points, arms[letter], letter, PERCENT)
@@ -270,7 +284,7 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
         "side_by_side",
         "Tickets side by side",
         "The ticket of each run against its own density.",
-        "Accuracy against the weights remaining, a curve a run.",
+        "Accuracy against the weights remaining, a curve for each run.",
         drawn,
         tooltips,
     )

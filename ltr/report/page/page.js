@@ -1,6 +1,6 @@
-// What the page adds for a reader with a pointer or a keyboard: parts to choose, and words beside markers.
+// Interaction: checkboxes that show and hide parts of figures, and tooltips at markers.
 (() => {
-  // Parts are those of the figure that a choice stands in, or else of its run.
+  // A checkbox applies to the figure that contains it, or otherwise to its run.
   const choose = () => {
     for (const part of document.querySelectorAll(".off")) part.classList.remove("off");
     for (const choice of document.querySelectorAll("input[data-part]:not(:checked)")) {

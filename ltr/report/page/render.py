@@ -1,4 +1,4 @@
-"""From what is known of runs to the page: templates in, no number made up."""
+"""Rendering of the page: data of runs to HTML, by templates."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,26 +28,29 @@ from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
-from ltr.report.summary_text import Found, by_the_means, headline
+from ltr.report.summary_text import Verdicts, by_the_means, headline
 from ltr.store.looks import Look
 
 MOST_CURVES = 5
-"""Densities whose learning curves are shown: the dense network's and four more."""
+"""Largest number of densities whose learning curves are shown, the dense network's included."""
 
 
 class Subject(NamedTuple):
-    """What is known of a run.
+    """Data of a run for its page.
 
     Attributes:
-        name: of its folder.
+        name: name of the run folder.
         title: network and data set as papers write them.
-        info: `run.json`.
-        experiment, settings: what was asked for, and its knobs beyond the defaults by dotted name.
-        results, metrics, timings: its tables, of what was asked for.
-        found, looks: what is decided of its claims, and the looks that were taken for it.
-        layers: how many weights each layer of each ticket keeps (`ltr.analysis.mask_structure.counted`).
-        last: the last ticket of each replicate; these two are empty where checkpoints are lost.
-        image: height, width and channels of its data; None where they are not known any more.
+        info: contents of `run.json`.
+        experiment: the requested experiment.
+        settings: knobs that differ from their defaults, by dotted name.
+        results, metrics, timings: requested rows of the run's tables.
+        verdicts: verdicts on the claims.
+        looks: all looks at the run.
+        layers: kept weights of each layer of each ticket (`ltr.analysis.mask_structure.counted`); empty if
+            checkpoints are lost.
+        last: last ticket of each replicate; empty if checkpoints are lost.
+        image: height, width and channels of the images; None if the data set is no longer available.
     """
 
     name: str
@@ -58,7 +61,7 @@ class Subject(NamedTuple):
     results: pd.DataFrame
     metrics: pd.DataFrame
     timings: pd.DataFrame
-    found: Found
+    verdicts: Verdicts
     looks: Sequence[Look]
     layers: pd.DataFrame
     last: TicketLayers
@@ -66,8 +69,13 @@ class Subject(NamedTuple):
 
 
 def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> str:
-    """The page of runs; `compared` is what `ltr.analysis.comparison.compare` gave of several."""
-    runs = [_run(subject, f"r{place}") for place, subject in enumerate(subjects)]
+    """Return the page of one or several runs, as HTML.
+
+    Args:
+        subjects: the runs.
+        compared: table from `ltr.analysis.comparison.compare`, for several runs.
+    """
+    runs = [_run(subject, f"r{number}") for number, subject in enumerate(subjects)]
     return _template("page.html").render(
         title=subjects[0].title if len(subjects) == 1 else f"{len(subjects)} runs",
         runs=runs,
@@ -89,24 +97,24 @@ def _asset(name: str) -> str:
 
 
 def _number(value: float | None, shown: str) -> Markup:
-    """A number as it is read, and whole as it is in the tables; nothing for none."""
+    """Return a `<data>` element with the exact value and its formatted text; empty for None and NaN."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Markup("")
     return Markup('<data value="{}">{}</data>').format(repr(value), shown)
 
 
 def _run(subject: Subject, run_id: str) -> dict[str, Any]:
-    results, experiment, found = subject.results, subject.experiment, subject.found
+    results, experiment, verdicts = subject.results, subject.experiment, subject.verdicts
     summary = by_round(results)
     return {
         "id": run_id,
         "name": subject.name,
-        "answer": headline(results, found, experiment),
+        "answer": headline(results, verdicts, experiment),
         "means": [by_the_means(results), *caveats(results, experiment)],
         "title": subject.title,
         "status": subject.info.get("status"),
-        "claims": [_claim(name, rounds) for name, rounds in found.items() if rounds],
-        "matching": sparsest(found.get("matches", [])),
+        "claims": [_claim(name, rounds) for name, rounds in verdicts.items() if rounds],
+        "matching": sparsest(verdicts.get("matches", [])),
         "tested": how_tested(subject.looks),
         "spread": spread(summary["n"]) if len(summary) else "",
         "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
@@ -120,39 +128,40 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
 
 
 def _claim(name: str, rounds: Sequence[Verdict]) -> dict[str, Any]:
-    counts = sorted({one.n for one in rounds})
+    counts = sorted({verdict.n for verdict in rounds})
     return {
         "says": CLAIMS[name].says,
         "in_short": CLAIMS[name].short,
         "n": "-".join(map(str, dict.fromkeys([counts[0], counts[-1]]))),
-        "rounds": [_tested(one) for one in rounds],
+        "rounds": [_verdict(verdict) for verdict in rounds],
     }
 
 
-def _tested(one: Verdict) -> dict[str, Any]:
-    """A claim at one density: each number, and how it is read."""
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict with each number and its formatted text."""
+    effect, unit, p = verdict.effect, verdict.unit, verdict.p
     return {
-        "density": (one.density, f"{percent(one.density)} %"),
-        "verdict": one.verdict,
-        "effect": (one.effect, _effect(one.effect, one.unit)),
-        "in_short": _effect(one.effect, one.unit) if one.unit == "fraction" else f"×{2**one.effect:.2f}",
-        "unit": "pp" if one.unit == "fraction" else "log₂",
-        "has_interval": not math.isnan(one.low),
-        "low": (one.low, _effect(one.low, one.unit)),
-        "high": (one.high, _effect(one.high, one.unit)),
-        "p": (one.p, "< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
-        "n": (one.n, str(one.n)),
-        "needed": (one.needed, f"{one.needed} might tell"),
+        "density": (verdict.density, f"{percent(verdict.density)} %"),
+        "verdict": verdict.verdict,
+        "effect": (effect, _effect(effect, unit)),
+        "in_short": _effect(effect, unit) if unit == "fraction" else f"×{2**effect:.2f}",
+        "unit": "pp" if unit == "fraction" else "log₂",
+        "has_interval": not math.isnan(verdict.low),
+        "low": (verdict.low, _effect(verdict.low, unit)),
+        "high": (verdict.high, _effect(verdict.high, unit)),
+        "p": (p, "< 0.001" if p < 0.001 else f"{p:.3f}"),
+        "n": (verdict.n, str(verdict.n)),
+        "needed": (verdict.needed, f"n ≈ {verdict.needed} needed"),
     }
 
 
 def _effect(value: float, unit: str) -> str:
-    """With a sign, the minus as long as the plus."""
+    """Format an effect with its sign; U+2212 as the minus, which is as wide as the plus."""
     return f"{100 * value if unit == 'fraction' else value:+.2f}".replace("-", "−")
 
 
 def _rounds(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row per round, a cell per arm."""
+    """Return a row for each round with a cell for each arm."""
     rows = []
     for round_number, of_round in summary.groupby("round"):
         highest = of_round["accuracy"].max()
@@ -181,7 +190,7 @@ def _drawings(subject: Subject, run_id: str) -> Iterator[dict[str, Any]]:
                 "caption": drawing.caption,
                 "choices": drawing.choices,
                 "svg": Markup(
-                    inline(drawing.figure, f"{run_id}-{drawing.name}", drawing.says, drawing.tooltips)
+                    inline(drawing.figure, f"{run_id}-{drawing.name}", drawing.alt, drawing.tooltips)
                 ),
             }
 
@@ -191,26 +200,26 @@ def _drawn(subject: Subject) -> Iterator[Drawing]:
     if results.empty:
         return
     last = int(results["round"].max())
-    tested = sorted({one.round for rounds in subject.found.values() for one in rounds})
+    tested = sorted({verdict.round for rounds in subject.verdicts.values() for verdict in rounds})
     meaning = (
         "at densities where claims are tested, and at the last" if tested else "at the first and last density"
     )
     yield from drawings.against_density(results)
     yield drawings.learning(subject.metrics, _thinned(sorted({0, last, *tested})), meaning)
-    if last and not subject.experiment.ticket:  # which another run had to be trained for
+    if last and not subject.experiment.ticket:  # the cost of another run's tickets is not in this run
         yield drawings.by_cost(results)
     if len(subject.last) and last:
         yield from drawings.connections(subject.layers, subject.last, subject.image)
 
 
 def _thinned(rounds: Sequence[int]) -> list[int]:
-    """As many of them as there may be curves, evenly, with the first and the last."""
-    places = np.linspace(0, len(rounds) - 1, min(MOST_CURVES, len(rounds)))
-    return [rounds[place] for place in places.round().astype(int)]
+    """Select at most `MOST_CURVES` rounds, evenly spaced, with the first and the last."""
+    positions = np.linspace(0, len(rounds) - 1, min(MOST_CURVES, len(rounds)))
+    return [rounds[position] for position in positions.round().astype(int)]
 
 
 def _facts(subject: Subject) -> dict[str, str]:
-    """What else there is to say of how it was run."""
+    """Return facts about how the run was trained, by name."""
     info = subject.info
     session = (info.get("sessions") or [{}])[-1]
     versions, devices = session.get("versions", {}), session.get("devices", {})
@@ -228,32 +237,32 @@ def _facts(subject: Subject) -> dict[str, str]:
 
 
 def _pace(subject: Subject) -> str:
-    """How long a training took at first and at last: pruned layers may cost less."""
+    """Return the duration of a training in the first and the last round; pruned layers may cost less."""
     seconds = subject.timings.groupby("round")["seconds"].median()
     densities = subject.results.groupby("round")["density"].mean()
-    said = [
+    times = [
         f"{seconds[round_number]:.3g} s at {percent(densities[round_number])} %"
         for round_number in sorted({*seconds.index[:1], *seconds.index[-1:]} & set(densities.index))
     ]
-    return f"a training took {', '.join(said)} of the weights" if said else ""
+    return f"a training took {', '.join(times)} of the weights" if times else ""
 
 
 def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]:
-    """The runs of a sweep side by side."""
-    apart = comparison.differing([subject.settings for subject in subjects])
+    """Return the comparison of several runs."""
+    knobs = comparison.differing([subject.settings for subject in subjects])
     with in_style():
         drawing = drawings.side_by_side(rows, [comparison.letter(n) for n in range(len(subjects))])
-        svg = Markup(inline(drawing.figure, drawing.name, drawing.says, drawing.tooltips))
+        svg = Markup(inline(drawing.figure, drawing.name, drawing.alt, drawing.tooltips))
     return {
-        "knobs": list(apart[0]),
+        "knobs": list(knobs[0]),
         "runs": [
             {
-                "letter": comparison.letter(place),
+                "letter": comparison.letter(number),
                 "name": subject.name,
-                "id": f"r{place}",
-                "values": ["default" if value is None else word(value) for value in apart[place].values()],
+                "id": f"r{number}",
+                "values": ["default" if value is None else word(value) for value in knobs[number].values()],
             }
-            for place, subject in enumerate(subjects)
+            for number, subject in enumerate(subjects)
         ],
         "drawing": {
             "name": drawing.name,

@@ -1,4 +1,4 @@
-"""A figure as SVG inside a page: of its colours and its type face, with its markers' words."""
+"""Figures as inline SVG, with the page's colours and typeface, and tooltips at the markers."""
 
 import io
 import re
@@ -10,19 +10,20 @@ from matplotlib.figure import Figure
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 THEMED = re.compile(r"#[0-9a-f]{6}")
-"""A colour; a page may give it another value by the custom property `--c-<its digits>`."""
+"""A colour; a page can override it with the custom property `--c-<its digits>`."""
 
 
-def inline(figure: Figure, name: str, says: str, tooltips: Mapping[str, Sequence[str]]) -> str:
-    """An `<svg>` element.
+def inline(figure: Figure, name: str, alt: str, tooltips: Mapping[str, Sequence[str]]) -> str:
+    """Return a figure as an `<svg>` element with a transparent background.
+
+    A group with gid `<arm>:...` gets the classes `arm` and `arm-<arm>`; one with gid `<arm>:round:<n>` also
+    the class `round-<n>`.
 
     Args:
-        figure: drawn; it is transparent on the page.
-        name: makes the ids of the figure unique on a page.
-        says: what it shows, for who cannot see it.
-        tooltips: what each marker says, by the gid of its group and in the order of drawing.
-
-    Groups of gid `arm:...` get the classes `arm` and `arm-<arm>`, those of `arm:round:<n>` also `round-<n>`.
+        figure: the figure.
+        name: prefix that makes the figure's ids unique on a page.
+        alt: text alternative for readers who cannot see the figure.
+        tooltips: text of each marker, by the gid of its group, in the order of drawing.
     """
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", LINK)
@@ -36,13 +37,13 @@ def inline(figure: Figure, name: str, says: str, tooltips: Mapping[str, Sequence
         if ":" in gid:
             _classify(group, gid)
         if gid in tooltips:
-            for marker, said in zip(_markers(group), tooltips[gid], strict=True):
-                ET.SubElement(marker, f"{{{SVG}}}title").text = said
+            for marker, tooltip in zip(_markers(group), tooltips[gid], strict=True):
+                ET.SubElement(marker, f"{{{SVG}}}title").text = tooltip
                 marker.set("class", "marker")
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     root.set("role", "img")
-    root.set("aria-label", says)
+    root.set("aria-label", alt)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -53,7 +54,7 @@ def _written(figure: Figure) -> str:
 
 
 def _adapt(element: ET.Element, name: str) -> None:
-    """Ids and references of its own, colours that the page may change, the page's type face."""
+    """Make ids and references unique, and let the page set colours and typeface."""
     for attribute, value in list(element.attrib.items()):
         if attribute == "id":
             changed = f"{name}-{value}"
@@ -62,7 +63,7 @@ def _adapt(element: ET.Element, name: str) -> None:
             if attribute.endswith("href"):
                 changed = re.sub(r"^#", f"#{name}-", changed)
             if attribute == "style":
-                changed = THEMED.sub(lambda found: f"var(--c-{found[0][1:]}, {found[0]})", changed)
+                changed = THEMED.sub(lambda match: f"var(--c-{match[0][1:]}, {match[0]})", changed)
                 changed = re.sub(r"(font(?:-family)?: [^;']*)'[^;]*", r"\1var(--face)", changed)
         element.set(attribute, changed)
 

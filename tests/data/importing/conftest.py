@@ -13,7 +13,7 @@ from ltr.data import importing
 from ltr.data.content import Content
 from ltr.data.custom import pinned
 from ltr.data.dataset import load
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.data.npz import write_npz
 
 
@@ -31,8 +31,8 @@ def pictures() -> Callable[..., np.ndarray]:
 def imported(tmp_path: Path) -> Callable[..., Content]:
     """What is imported from a path, with options, once a run has read it from the file that was written."""
 
-    def read(path: Path, **asked: Any) -> Content:
-        content = importing.read(path, Asked(**asked)).content
+    def read(path: Path, **options: Any) -> Content:
+        content = importing.read(path, ImportOptions(**options)).content
         write_npz(tmp_path / "imported.npz", content)
         count = len(content.class_names)
         config = pinned(Config("custom", count, path=str(tmp_path / "imported.npz"), split="auto"))

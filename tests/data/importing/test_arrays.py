@@ -7,7 +7,7 @@ import pytest
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError, DataNotFoundError
 
 LABELS = np.arange(12) % 3
@@ -102,10 +102,10 @@ def test_channels_first_is_turned_and_said(
 ) -> None:
     images = {"x_train": pictures(12, *shape), "x_test": pictures(6, *shape)}
     path = save(tmp_path / "first.npz", keras | images)
-    content, _, notes = importing.read(path, Asked())
+    content, _, notes = importing.read(path, ImportOptions())
     np.testing.assert_array_equal(content.train.images, np.moveaxis(images["x_train"], 1, -1))
     assert notes[0].startswith(f"read as channels first: 6x5, {shape[0]} channel")
-    content, _, notes = importing.read(path, Asked(layout="channels_last"))
+    content, _, notes = importing.read(path, ImportOptions(layout="channels_last"))
     np.testing.assert_array_equal(content.train.images, images["x_train"])
     assert notes == []
 
@@ -127,19 +127,19 @@ def test_rows_of_pixels_are_square_or_of_the_shape_that_is_asked(
     images = {"x_train": pictures(12, 24), "x_test": pictures(6, 24)}
     path = save(tmp_path / "flat.npz", keras | images)
     with pytest.raises(
-        ConfigError, match="an image has 24 pixels, which a square has not; type --shape HEIGHTxWIDTH"
+        ConfigError, match="an image has 24 pixels, which do not fit a square; type --shape HEIGHTxWIDTH"
     ):
         imported(path)
     assert imported(path, shape=(4, 6)).shape == (4, 6, 1)
     content = imported(path, shape=(3, 4, 2), layout="channels_first")
     np.testing.assert_array_equal(content.train.images[0, :, :, 1].ravel(), images["x_train"][0, 8:16])
-    with pytest.raises(ConfigError, match="an image has 24 pixels, which --shape 5x5 has not"):
+    with pytest.raises(ConfigError, match="an image has 24 pixels, which do not fit --shape 5x5"):
         imported(path, shape=(5, 5))
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"y_test": LABELS[:6] + 1}, "a test image is of class 3, of which no training image is"),
-    ({"y_train": LABELS * 0}, "its training images are of a single class; must be of two or more"),
+    ({"y_test": LABELS[:6] + 1}, "a test image has class 3, which no training image has"),
+    ({"y_train": LABELS * 0}, "all training images have the same class; needs two classes or more"),
     ({"y_train": LABELS + 0.5}, "train_labels is float64, must be integers"),
     (
         {"y_train": np.eye(3)[LABELS]},
@@ -158,28 +158,26 @@ def test_wrong_arrays_are_one_line(
     arrays = {name: array for name, array in (keras | replaced).items() if array is not None}
     path = save(tmp_path / "wrong.npz", arrays)
     with pytest.raises(ConfigError, match=f"^{path}: {message}") as caught:
-        importing.read(path, Asked())
+        importing.read(path, ImportOptions())
     assert "\n" not in str(caught.value)
 
 
 def test_nothing_and_nonsense(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r": no such file or folder$"):
-        importing.read(tmp_path / "none", Asked())
+        importing.read(tmp_path / "none", ImportOptions())
     (tmp_path / "tfds").mkdir()
     (tmp_path / "tfds" / "dataset_info.json").write_text("{}")
     with pytest.raises(
         ConfigError, match=r"prepared TFDS data, which dataset\.path=.*tfds reads without an import$"
     ):
-        importing.read(tmp_path / "tfds", Asked())
+        importing.read(tmp_path / "tfds", ImportOptions())
     (tmp_path / "notes.txt").write_text("hello")
     for path in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(
-            ConfigError, match=rf"^{path}: of no format that is known here \(batches of CIFAR, "
-        ):
-            importing.read(path, Asked())
+        with pytest.raises(ConfigError, match=rf"^{path}: unknown format; known are batches of CIFAR, "):
+            importing.read(path, ImportOptions())
     path = tmp_path / "a.npz"
     path.write_bytes(b"PK")
-    with pytest.raises(ConfigError, match=r"--size: has no meaning for .*a\.npz, NumPy arrays$"):
-        importing.read(path, Asked(size=(2, 2)))
+    with pytest.raises(ConfigError, match=r"--size: does not apply to .*a\.npz, NumPy arrays$"):
+        importing.read(path, ImportOptions(size=(2, 2)))
     with pytest.raises(ConfigError, match=r"a\.npz: not an \.npz file"):
-        importing.read(path, Asked())
+        importing.read(path, ImportOptions())

@@ -10,7 +10,7 @@ import pytest
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError
 
 NAMES = ["plane", "ship"]
@@ -82,9 +82,10 @@ def test_a_pickle_that_is_code_is_not_run(folder: Path) -> None:
     content = pickle.dumps({b"data": Malicious(made), b"labels": [0]})
     (folder / "data_batch_1").write_bytes(content)
     with pytest.raises(
-        ConfigError, match=r"data_batch_1: no batch of CIFAR \(asks for \w+\.mkdir, no array\)"
+        ConfigError,
+        match=r"data_batch_1: not a batch of CIFAR \(asks for \w+\.mkdir, which is not an array\)",
     ):
-        importing.read(folder, Asked())
+        importing.read(folder, ImportOptions())
     assert not made.exists()
     pickle.loads(content)
     assert made.exists(), "the pickle was harmless, and the test proves nothing"
@@ -110,15 +111,15 @@ def test_bytes_of_a_pickle_are_numbers_alone(array: tuple[Any, ...], folder: Pat
             return (*np.zeros(0).__reduce__()[:2], array)
 
     (folder / "data_batch_1").write_bytes(pickle.dumps({b"labels": [0], b"data": Planes()}))
-    with pytest.raises(ConfigError, match=r"data_batch_1: no batch of CIFAR \(holds \S+, no numbers\)"):
-        importing.read(folder, Asked())
+    with pytest.raises(ConfigError, match=r"data_batch_1: not a batch of CIFAR \(holds \S+, not numbers\)"):
+        importing.read(folder, ImportOptions())
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no pickle", r"no batch of CIFAR \("),
-        (pickle.dumps([1]), r"no batch of CIFAR \(holds a list\)"),
+        (b"no pickle", r"not a batch of CIFAR \("),
+        (pickle.dumps([1]), r"not a batch of CIFAR \(holds a list\)"),
         (pickle.dumps({b"data": np.zeros((1, 3072))}), "has no labels or fine_labels"),
         (pickle.dumps({b"labels": [1]}), "has no data"),
         (
@@ -130,5 +131,5 @@ def test_bytes_of_a_pickle_are_numbers_alone(array: tuple[Any, ...], folder: Pat
 def test_what_is_wrong_is_one_line(content: bytes, message: str, folder: Path) -> None:
     (folder / "data_batch_2").write_bytes(content)
     with pytest.raises(ConfigError, match=f"^{folder}: data_batch_2: {message}") as caught:
-        importing.read(folder, Asked())
+        importing.read(folder, ImportOptions())
     assert "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError
 
 LABELS = np.arange(8) % 2
@@ -75,10 +75,10 @@ def test_without_a_header_the_label_is_a_position(
             "kind",
             "has no column kind; type --label with the column of labels, one of label, pixel0, ",
         ),
-        (HEADER, "seven", None, "column pixel8 must hold numbers, as all but the label's"),
+        (HEADER, "seven", None, "column pixel8 must hold numbers, like every column but the label's"),
         (HEADER, "", None, "column pixel8 has no number in row 0"),
         (HEADER, '7,"8', None, "cannot be read as CSV"),
-        (HEADER, 700, None, "no uint8 holds exactly"),
+        (HEADER, 700, None, "uint8 cannot hold exactly"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -89,18 +89,18 @@ def test_what_is_wrong_is_one_line(
     lines[1] = f"{lines[1].rpartition(',')[0]},{cell}"
     path.write_text("\n".join(lines))
     with pytest.raises(ConfigError, match=message) as caught:
-        importing.read(path, Asked(label=label, test=0.25))
+        importing.read(path, ImportOptions(label=label, test=0.25))
     assert "\n" not in str(caught.value)
 
 
 def test_labels_that_are_missing_are_named(rows: np.ndarray, tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [["", *rows[0, 1:]], *rows[1:]], HEADER)
     with pytest.raises(ConfigError, match=r"t\.csv: train_labels has no label in row 0"):
-        importing.read(path, Asked(test=0.25))
+        importing.read(path, ImportOptions(test=0.25))
 
 
 def test_several_tables_of_no_split(rows: np.ndarray, tmp_path: Path) -> None:
     for name in ("one", "train"):
         write(tmp_path / "both" / f"{name}.csv", rows, HEADER)
     with pytest.raises(ConfigError, match=r"one\.csv: must have train, validation or test in its name"):
-        importing.read(tmp_path / "both", Asked())
+        importing.read(tmp_path / "both", ImportOptions())

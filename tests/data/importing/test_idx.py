@@ -7,7 +7,7 @@ import pytest
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError
 
 LABELS = np.array([1, 2] * 4, np.uint8)
@@ -41,7 +41,7 @@ def test_what_is_wrong_is_one_line(folder: Path) -> None:
     for damaged, message in ((content[:50], "Compressed file ended"), (b"abcd", "not an IDX file")):
         images.write_bytes(damaged)
         with pytest.raises(ConfigError, match=rf"^{folder}: t10k-images-idx3-ubyte\.gz: {message}"):
-            importing.read(folder, Asked())
+            importing.read(folder, ImportOptions())
     images.unlink()
     with pytest.raises(ConfigError, match="has images of train and labels of train, test"):
-        importing.read(folder, Asked())
+        importing.read(folder, ImportOptions())

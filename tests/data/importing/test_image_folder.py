@@ -7,7 +7,7 @@ from PIL import Image
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError
 
 
@@ -61,8 +61,8 @@ def test_sizes_that_differ_name_two_files_and_what_to_type(folder: Path) -> None
     write(folder / "test" / "cat" / "odd.png", Image.new("RGB", (5, 9)))
     message = r"train/cat/0\.png is 4x6 and test/cat/odd\.png is 9x5; type --size 4x6 to resize all to that$"
     with pytest.raises(ConfigError, match=f"^{folder}: {message}"):
-        importing.read(folder, Asked())
-    content, _, notes = importing.read(folder, Asked(size=(4, 6)))
+        importing.read(folder, ImportOptions())
+    content, _, notes = importing.read(folder, ImportOptions(size=(4, 6)))
     assert content.shape == (4, 6, 3)
     assert notes == ["1 of 13 images were resized to 4x6"]
 
@@ -70,12 +70,12 @@ def test_sizes_that_differ_name_two_files_and_what_to_type(folder: Path) -> None
 def test_grey_among_colours_and_transparency_are_said(folder: Path) -> None:
     write(folder / "test" / "cat" / "8.png", Image.new("L", (6, 4), 77))
     write(folder / "test" / "cat" / "9.png", Image.new("RGBA", (6, 4), (255, 0, 0, 0)))
-    content, _, notes = importing.read(folder, Asked())
+    content, _, notes = importing.read(folder, ImportOptions())
     assert content.test.images[2].tolist() == [[[77] * 3] * 6] * 4
     assert content.test.images[3].tolist() == [[[255] * 3] * 6] * 4
     assert notes == [
-        "1 of 14 images are grey and became RGB as the others",
-        "1 of 14 images are transparent and were laid on white",
+        "1 of 14 images are grey and were converted to RGB like the others",
+        "1 of 14 images are transparent and were composited on white",
     ]
 
 
@@ -100,7 +100,7 @@ def test_images_on_their_side_are_turned(folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     image.save(folder / "test" / "dog" / "side.png", exif=exif)
-    content, _, _ = importing.read(folder, Asked())
+    content, _, _ = importing.read(folder, ImportOptions())
     np.testing.assert_array_equal(content.test.images[-1], np.rot90(np.asarray(image), -1))
 
 
@@ -108,11 +108,11 @@ def test_what_is_no_image_is_left_out_and_said(folder: Path) -> None:
     (folder / "train" / "cat" / "notes.txt").write_text("hello")
     (folder / "train" / "cat" / ".DS_Store").write_text("")
     write(folder / "stray.png", Image.new("RGB", (6, 4)))
-    content, _, notes = importing.read(folder, Asked())
+    content, _, notes = importing.read(folder, ImportOptions())
     assert len(content.train.labels) == 8
     assert notes == [
-        "1 files are no images, the first train/cat/notes.txt",
-        "1 images lie in no folder of a class and were left out",
+        "1 files are not images, the first train/cat/notes.txt",
+        "1 images are in no class folder and were left out",
     ]
 
 
@@ -124,21 +124,21 @@ def test_a_damaged_image_is_one_line(folder: Path) -> None:
         with pytest.raises(
             ConfigError, match=rf"^{folder}: test/dog/1\.png: cannot be read as an image "
         ) as caught:
-            importing.read(folder, Asked())
+            importing.read(folder, ImportOptions())
         assert "\n" not in str(caught.value)
 
 
 def test_images_of_16_bits_are_refused(folder: Path) -> None:
     write(folder / "train" / "cat" / "deep.png", Image.fromarray(np.full((4, 6), 4095, np.uint16)))
     with pytest.raises(ConfigError, match=r"train/cat/deep\.png: has more than 8 bits a pixel"):
-        importing.read(folder, Asked())
+        importing.read(folder, ImportOptions())
 
 
 def test_folders_that_are_no_classes_or_splits_are_named(folder: Path) -> None:
     (folder / "train" / "fish").mkdir()
-    with pytest.raises(ConfigError, match="train/fish: a class without an image"):
-        importing.read(folder, Asked())
+    with pytest.raises(ConfigError, match="train/fish: a class folder without images"):
+        importing.read(folder, ImportOptions())
     (folder / "train" / "fish").rmdir()
     (folder / "test").rename(folder / "more")
     with pytest.raises(ConfigError, match="more: must be one folder each for train, validation and test"):
-        importing.read(folder, Asked())
+        importing.read(folder, ImportOptions())

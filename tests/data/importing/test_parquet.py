@@ -12,7 +12,7 @@ from PIL import Image
 
 from ltr.data import importing
 from ltr.data.content import Content
-from ltr.data.importing.base import Asked
+from ltr.data.importing.base import ImportOptions
 from ltr.errors import ConfigError
 
 
@@ -79,8 +79,8 @@ def test_other_sizes_are_named_and_resized(images: np.ndarray, tmp_path: Path) -
     with pytest.raises(
         ConfigError, match=r"all\.parquet, row 0 is 3x4 and all\.parquet, row 10 is 2x4; type --size"
     ):
-        importing.read(path, Asked(test=0.2))
-    assert importing.read(path, Asked(test=0.2, size=(2, 2))).content.shape == (2, 2, 3)
+        importing.read(path, ImportOptions(test=0.2))
+    assert importing.read(path, ImportOptions(test=0.2, size=(2, 2))).content.shape == (2, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_other_sizes_are_named_and_resized(images: np.ndarray, tmp_path: Path) -
 def test_what_is_wrong_is_one_line(table: dict[str, Any], message: str, tmp_path: Path) -> None:
     pq.write_table(pa.table(table), tmp_path / "all.parquet")
     with pytest.raises(ConfigError, match=message) as caught:
-        importing.read(tmp_path / "all.parquet", Asked(test=0.5))
+        importing.read(tmp_path / "all.parquet", ImportOptions(test=0.5))
     assert "\n" not in str(caught.value)
 
 
@@ -103,7 +103,7 @@ def test_files_in_several_folders_are_not_mixed(images: np.ndarray, tmp_path: Pa
     for name in ("plain", "augmented"):
         write(tmp_path / name / "train.parquet", images)
     with pytest.raises(ConfigError, match="has Parquet files in augmented, plain; must be a single one"):
-        importing.read(tmp_path, Asked(test=0.2))
+        importing.read(tmp_path, ImportOptions(test=0.2))
 
 
 def test_labels_that_nobody_may_know_are_refused(images: np.ndarray, tmp_path: Path) -> None:
@@ -112,14 +112,14 @@ def test_labels_that_nobody_may_know_are_refused(images: np.ndarray, tmp_path: P
     table = pq.read_table(write(tmp_path / "test.parquet", images[6:], ["cat", "dog"]))
     pq.write_table(table.set_column(1, "label", [[-1] * 4]), tmp_path / "test.parquet")
     with pytest.raises(ConfigError, match="a test label is -1, must be 0 to 1"):
-        importing.read(tmp_path, Asked())
+        importing.read(tmp_path, ImportOptions())
 
 
 def test_a_damaged_file_is_one_line(images: np.ndarray, tmp_path: Path) -> None:
     path = write(tmp_path / "all.parquet", images)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ConfigError, match=r"all\.parquet: cannot be read as Parquet ") as caught:
-        importing.read(path, Asked())
+        importing.read(path, ImportOptions())
     assert "\n" not in str(caught.value)
 
 
@@ -127,4 +127,4 @@ def test_files_of_a_split_have_the_same_columns(images: np.ndarray, tmp_path: Pa
     write(tmp_path / "train-0.parquet", images[:4])
     write(tmp_path / "train-1.parquet", images[4:], label="kind")
     with pytest.raises(ConfigError, match=r"train-1\.parquet: has no column label, as train-0\.parquet has$"):
-        importing.read(tmp_path, Asked())
+        importing.read(tmp_path, ImportOptions())

@@ -78,7 +78,7 @@ def test_on_a_phone_verdict_effect_and_n_are_on_the_screen(opened: Any) -> None:
     window = opened(viewport={"width": 360, "height": 740})
     table = window.locator("#r0 .claims")
     assert table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth") <= 0
-    for text in ("pp", "might tell", "3"):
+    for text in ("pp", "needed", "3"):
         box = table.get_by_text(text).last.bounding_box()
         assert 0 <= box["x"] < box["x"] + box["width"] <= 360
     badges = [badge.bounding_box() for badge in window.locator("#r0 .glance .badge").all()]

@@ -61,7 +61,7 @@ def lanes(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> pd.Data
 @pytest.fixture(scope="module")
 def stored(subject: Subject, lanes: pd.DataFrame) -> Subject:
     """The run as it is read from its tables."""
-    return subject._replace(results=lanes, found=verdicts(lanes, subject.looks))
+    return subject._replace(results=lanes, verdicts=verdicts(lanes, subject.looks))
 
 
 @pytest.fixture(scope="module")
