@@ -39,8 +39,8 @@ def test_it_says_which_kernels_there_are(
     monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9" if built else None)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert ("kernels  AVX9\n" in said) == built
-    assert ("kernels  not built" in said) != built
+    assert ("kernels   AVX9\n" in said) == built
+    assert ("kernels   not built" in said) != built
     assert [line for line in said.splitlines() if len(line) > 80] == []
 
 
