@@ -1,4 +1,4 @@
-"""Finds lottery tickets in neural networks, and says how sure it is of them."""
+"""Search for lottery tickets in neural networks, with a statistical test of every claim."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Return a public name, imported when it is asked for: `ltr --help` should not wait for pandas."""
+    """Return a public name; its module is imported on first use, so `ltr --help` does not load pandas."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

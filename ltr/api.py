@@ -1,4 +1,4 @@
-"""Runs from Python: `ltr.run`, `ltr.plan` and `ltr.compare`, with the knobs of the command line."""
+"""Python interface: `ltr.run`, `ltr.plan` and `ltr.compare`, with the knobs of the command line."""
 
 import threading
 import warnings
@@ -23,16 +23,16 @@ from ltr.store.identity import folder_name
 if TYPE_CHECKING:
     from ltr.experiment.plan import Plan
 
-_TURN = threading.Lock()
-"""Held by the run that trains: it has all devices."""
+_TRAINING = threading.Lock()
+"""Lock of the run that trains; it uses all devices."""
 
 
 def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
-    """Find lottery tickets, as `ltr run` does: train what the run lacks, and return all of it.
+    """Find lottery tickets, as `ltr run` does: train the missing lanes and return the whole run.
 
-    A run that was stopped goes on, one that is finished trains nothing, and more rounds, replicates, draws
-    or arms train only what is missing. On the same devices results are those of the command line, bit for
-    bit. Runs of several threads take turns.
+    A stopped run is resumed and a finished run trains nothing. More rounds, replicates, draws or arms
+    train only the lanes that are missing. On the same devices the results are bit for bit those of the
+    command line. Runs in several threads train one after the other.
 
     Example:
         ```python
@@ -42,30 +42,30 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
 
     Args:
         *words: `key=value`, as after `ltr run`.
-        progress: whether messages and a bar are shown; None for in a notebook and on a terminal alone.
-        **knobs: knobs and choices by name. A dictionary holds the knobs below a name, so that
-            `optimizer={"momentum": 0.8}` is `optimizer.momentum=0.8`. None is `null`; text is taken as
-            it is. They count after the words, in their order. (See `ltr.config.keywords.words`.)
+        progress: whether to show messages and a progress bar; None shows them in a notebook or a terminal.
+        **knobs: knobs and choices by name. A dictionary holds the knobs of a group:
+            `optimizer={"momentum": 0.8}` is `optimizer.momentum=0.8`. None is `null`; text is taken
+            literally. Knobs are applied after the words, in order (see `ltr.config.keywords.words`).
 
     Returns:
-        The run, with all rounds, replicates, draws and arms that it was ever asked for.
+        The run, with all rounds, replicates, draws and arms ever requested for it.
 
     Raises:
         ConfigError: a word, a knob or the whole configuration is wrong; nothing was trained.
         DataNotFoundError: the data set is not on this machine and cannot be fetched.
         LtrError: the run failed.
-        KeyboardInterrupt: Ctrl-C, or the stop button of a notebook, ended the run; it left a checkpoint, and
-            the same call goes on from there. In another thread than the main one no signal is seen.
-        SystemExit: so did SIGTERM, as batch systems send it.
+        KeyboardInterrupt: Ctrl-C, or the stop button of a notebook, stopped the run after a checkpoint; the
+            same call resumes it. Signals are handled in the main thread only.
+        SystemExit: SIGTERM, which batch systems send, stopped the run after a checkpoint.
     """
     checked = _checked(words, knobs)
     composed = compose.composed(checked)
     experiment = compose.experiment_of(composed)
-    from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
+    from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
 
     typed = compose.repeatable(checked, composed.ticket, experiment)
     try:
-        with _TURN, Stop() as stop:
+        with _TRAINING, Stop() as stop:
             conduct(experiment, typed, stop, in_python(progress))
     except StoppedError as stopped:
         raise stopped.as_signal() from None
@@ -73,7 +73,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
 
 
 def plan(*words: str, **knobs: Any) -> "Plan":
-    """Say what `ltr.run` with the same words and knobs would do, without doing it.
+    """Return what `ltr.run` with the same words and knobs would do, without training.
 
     Example:
         ```python
@@ -85,20 +85,20 @@ def plan(*words: str, **knobs: Any) -> "Plan":
         **knobs: see `ltr.run`.
 
     Returns:
-        Its id, folder, configuration, densities, number of trainings, time and memory.
+        The id, folder, configuration, densities, number of trainings, time and memory of the run.
 
     Raises:
         ConfigError: a word, a knob or the whole configuration is wrong.
     """
     experiment = compose.from_overrides(_checked(words, knobs))
-    from ltr.experiment import plan as planning  # which imports JAX: what is wrong is said before
+    from ltr.experiment import plan as planning  # imports JAX; errors of the configuration come first
     from ltr.report.status_line import show_status
 
     return planning.plan(experiment, show_status)
 
 
 def _checked(words: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
-    """Return Hydra's overrides; warn of plug-ins that are left out, which may be what was meant."""
+    """Return Hydra's overrides; warn of plug-ins that failed to load, as a knob may name one of theirs."""
     for plugin in installed():
         if plugin.problem:
             warnings.warn(plugin.warning, stacklevel=3)
@@ -108,7 +108,7 @@ def _checked(words: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
 def compare(
     runs: Sequence[LoadedRun | str | Path], arm: str = "ticket", output_root: str | Path = "outputs"
 ) -> pd.DataFrame:
-    """Compare an arm of runs with that of the first of them, as `ltr compare` does.
+    """Compare an arm of several runs with the same arm of the first run, as `ltr compare` does.
 
     Example:
         ```python
@@ -116,14 +116,14 @@ def compare(
         ```
 
     Args:
-        runs: two or more; of those that are not loaded the folder, the id or the beginning of it.
-        arm: whose rounds are compared.
+        runs: two or more runs, each loaded or given by its folder, its id or the beginning of either.
+        arm: name of the arm to compare.
         output_root: folder of the run folders.
 
     Returns:
-        A row per round of a run, with the columns of `ltr compare --csv` (see
-        `ltr.analysis.comparison.compare`). Its `attrs["runs"]` says of each run its folder, whether it is
-        paired with the first, and the knobs in which they differ, None where one has its default.
+        A row per run and round, with the columns of `ltr compare --csv` (see
+        `ltr.analysis.comparison.compare`). `attrs["runs"]` holds, for each run, its folder, whether it is
+        paired with the first run, and the knobs in which the runs differ (None: the default).
 
     Raises:
         ConfigError: fewer than two runs, the same run twice, no such run, or a run without the arm.
@@ -131,6 +131,6 @@ def compare(
     """
     loaded = [run if isinstance(run, LoadedRun) else load(run, output_root) for run in runs]
     require_different([str(run) for run in runs], [run.folder for run in loaded])
-    found = compared(loaded, arm)
-    found.rows.attrs["runs"] = found.runs
-    return found.rows
+    comparison = compared(loaded, arm)
+    comparison.rows.attrs["runs"] = comparison.runs
+    return comparison.rows

@@ -1,4 +1,4 @@
-"""`ltr`: words to commands. Imports nothing heavy, so that help comes at once."""
+"""Entry point of the command `ltr`. Imports nothing heavy, as help must not be slow."""
 
 import argparse
 import importlib
@@ -17,7 +17,7 @@ from ltr.version import __version__
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that `words` (by default the command line) name; returns its exit code."""
+    """Run the command that `words` (default: the command line) name, and return its exit code."""
     words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
     if not words:
@@ -48,13 +48,13 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a full disk, say
+    except OSError as error:  # such as a full disk
         print(f"ltr {arguments.command}: {error}", file=sys.stderr)
         return 1
 
 
 def _check_command(parser: argparse.ArgumentParser, word: str) -> None:
-    """Say what was meant by a first word that is no command."""
+    """Exit with a suggestion if the first word is not a command."""
     if word in (*commands.NAMES, "help", "-h", "--help", "--version"):
         return
     if word.startswith("-"):
@@ -65,21 +65,21 @@ def _check_command(parser: argparse.ArgumentParser, word: str) -> None:
 
 
 def _warn_of_plugins() -> None:
-    """Say which plug-ins are left out: of a command that takes knobs, it may be they that were meant."""
+    """Print the plug-ins that failed to load, as a knob may name one of their entries."""
     for plugin in installed():
         if plugin.problem:
             print(f"ltr: {plugin.warning}", file=sys.stderr)
 
 
 def _as_knob(option: str, words: Sequence[str]) -> str:
-    """Say what to type instead of an option that there is not."""
+    """Return a message that suggests what to type instead of an unknown option."""
     from ltr.config.words import option_as_word
 
     return option_as_word(option, words[words.index(option) + 1 :])
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong on one line."""
+    """Parser that reports an error on one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

@@ -1,4 +1,4 @@
-"""Runs side by side: what differs between them, and an arm at nearly the same densities."""
+"""Comparison of runs: the knobs that differ, and an arm at nearly equal densities."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,13 +13,13 @@ from ltr.store.settings import paired, settings
 
 
 class Comparison(NamedTuple):
-    """Runs, compared with the first of them.
+    """Several runs, compared with the first.
 
     Attributes:
-        runs: of each its folder as `run`, whether its replicates are `paired` with the first run's, and the
-            knobs in which they differ, None where one has its default.
-        rows: what `ltr.analysis.comparison.compare` gives.
-        shared: says which replicates are left out, if any are.
+        runs: for each run its folder as `run`, whether its replicates are `paired` with those of the first
+            run, and the knobs in which the runs differ (None: the default).
+        rows: result of `ltr.analysis.comparison.compare`.
+        shared: sentence about replicates that are left out; empty if none are.
     """
 
     runs: list[dict[str, Any]]
@@ -28,7 +28,7 @@ class Comparison(NamedTuple):
 
 
 def compared(runs: Sequence[LoadedRun], arm: str) -> Comparison:
-    """Compare an arm of runs; ConfigError if there are fewer than two, or one lacks the arm."""
+    """Compare an arm of several runs; ConfigError for fewer than two runs, or a run without the arm."""
     if len(runs) < 2:
         named = f"{runs[0].folder}: is one run" if runs else "no run"
         raise ConfigError(f"{named}; name two or more to compare (ltr show shows one)")
@@ -38,13 +38,13 @@ def compared(runs: Sequence[LoadedRun], arm: str) -> Comparison:
             known = ", ".join(sorted(set(table["arm"]))) or "none yet"
             raise ConfigError(f"arm {arm}: {run.folder} has {known}")
     are_paired = paired(experiments)
-    knobs = differing([settings(one) for one in experiments])
+    knobs = differing([settings(experiment) for experiment in experiments])
     tables = results, comparison.in_common(results, arm, are_paired)
-    counts = ([table["replicate"].nunique() for table in which] for which in tables)
+    counts = ([table["replicate"].nunique() for table in group] for group in tables)
     return Comparison(
         [
-            {"run": str(run.folder), "paired": is_paired, **of_run}
-            for run, is_paired, of_run in zip(runs, are_paired, knobs, strict=True)
+            {"run": str(run.folder), "paired": is_paired, **differences}
+            for run, is_paired, differences in zip(runs, are_paired, knobs, strict=True)
         ],
         comparison.compare(results, arm, are_paired),
         shared_replicates(*counts),

@@ -1,4 +1,4 @@
-"""What can go wrong, each with the exit code that it leaves with and one clear line to print."""
+"""Errors of ltr: each has an exit code and a message of one line."""
 
 from collections.abc import Mapping
 from signal import SIGINT
@@ -8,8 +8,8 @@ from typing import Any
 class LtrError(Exception):
     """The run failed.
 
-    Errors pickle, whatever arguments the constructor of a subclass takes: launchers send them from
-    process to process.
+    Errors can be pickled, whatever arguments the constructor of a subclass takes, because launchers
+    send them between processes.
     """
 
     exit_code = 1
@@ -39,12 +39,12 @@ class StoppedError(LtrError):
         self.exit_code = 128 + signal
 
     def as_signal(self) -> BaseException:
-        """Return what the signal means to a Python program: KeyboardInterrupt, or the end of the process."""
+        """Return the exception that the signal raises in Python: KeyboardInterrupt, else SystemExit."""
         return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
 
 
 def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:
-    """The error with these `args` and attributes, made without its constructor."""
+    """Return an error with these `args` and attributes, without calling its constructor."""
     error = kind.__new__(kind, *args)
     vars(error).update(attributes)
     return error

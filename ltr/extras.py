@@ -1,6 +1,7 @@
 """Extras: the optional parts of ltr, and the command that installs them.
 
-On the Python package index the name ltr is another project's, so the command names where ours came from.
+The name ltr belongs to another project on the Python package index, so the command names the source of
+this installation.
 """
 
 import json
@@ -21,12 +22,12 @@ def install_command(extra: str) -> str:
 
 
 def _origin() -> str:
-    """Return the URL that ltr was installed from, as pip noted it; PATH-OR-URL where it did not."""
+    """Return the URL that ltr was installed from, as recorded by pip; PATH-OR-URL if there is no record."""
     try:
         text = metadata.distribution("ltr").read_text("direct_url.json")
     except metadata.PackageNotFoundError:
         text = None
-    noted: dict[str, Any] = json.loads(text) if text else {"url": "PATH-OR-URL"}
-    if vcs := noted.get("vcs_info"):
-        return f"{vcs['vcs']}+{noted['url']}@{vcs['commit_id']}"
-    return str(noted["url"])
+    record: dict[str, Any] = json.loads(text) if text else {"url": "PATH-OR-URL"}
+    if vcs := record.get("vcs_info"):
+        return f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}"
+    return str(record["url"])

@@ -1,4 +1,4 @@
-"""A run as data: its tables as data frames, its tickets as pytrees (`ltr.load`)."""
+"""Loaded runs: tables as data frames and tickets as pytrees (`ltr.load`)."""
 
 from functools import cached_property
 from pathlib import Path
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Ticket(NamedTuple):
-    """A ticket of a round; nested dictionaries of NumPy arrays, by layer.
+    """Ticket of a round: nested dictionaries of NumPy arrays, by layer.
 
     Attributes:
-        mask: boolean, like the kernels; None for what is never pruned.
-        start: weights that the round trained from, zero where the mask is False.
-        trained: weights after its last step.
-        initial: the whole network's weights, before any training.
+        mask: boolean arrays, shaped like the kernels; None for parameters that are never pruned.
+        start: weights at the start of the round, zero where the mask is False.
+        trained: weights after the last step of the round.
+        initial: unpruned weights of the whole network before any training.
     """
 
     mask: Any
@@ -37,9 +37,9 @@ class Ticket(NamedTuple):
 
 
 class LoadedRun:
-    """What a run found, of all the rounds, replicates, draws and arms that it was ever asked for.
+    """Results of a run: all rounds, replicates, draws and arms ever requested for it.
 
-    Tables are documented in `ltr.store.tables`; reading one that is damaged raises LtrError.
+    `ltr.store.tables` documents the tables. Reading a damaged table raises LtrError.
     """
 
     def __init__(self, run: Run) -> None:
@@ -51,14 +51,14 @@ class LoadedRun:
         return f"<ltr run {self.folder}, {self.run.status}>"
 
     def require_plugins(self) -> None:
-        """LtrError if the run names entries, of its network or data say, that no plug-in here adds."""
+        """Raise LtrError if the run names an entry, such as a network, that no installed plug-in adds."""
         try:
             names.require_known(self.experiment)
         except ConfigError as error:
             raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: accuracies by round and arm, and what is decided."""
+        """Return the HTML for a notebook: accuracies by round and arm, and the verdicts."""
         from ltr.report import html, tables
         from ltr.report.outcome import findings
 
@@ -71,50 +71,55 @@ class LoadedRun:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        """A row per training."""
+        """Table with a row per training."""
         return self._table("results")
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """A row per evaluation."""
+        """Table with a row per evaluation."""
         return self._table("metrics")
 
     @cached_property
     def timings(self) -> pd.DataFrame:
-        """Seconds of each training."""
+        """Table of the seconds that each training took."""
         return self._table("timings")
 
     @property
     def rounds(self) -> pd.DataFrame:
-        """A row per round and arm: means over replicates with 95 % intervals (`ltr.analysis.summary`)."""
+        """Table with a row per round and arm: means and 95 % intervals (see `ltr.analysis.summary`)."""
         return by_round(self.results)
 
     @property
     def claims(self) -> pd.DataFrame:
-        """A row per claim and round where it is tested: its verdict (`ltr.analysis.verdicts.Verdict`)."""
-        rows = [{"claim": name, **one._asdict()} for name, of in self.verdicts.items() for one in of]
-        return pd.DataFrame(rows)
+        """Table with a row per claim and tested round (see `ltr.analysis.verdicts.Verdict`)."""
+        return pd.DataFrame(
+            [
+                {"claim": name, **verdict._asdict()}
+                for name, verdicts in self.verdicts.items()
+                for verdict in verdicts
+            ]
+        )
 
     @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
-        """What the looks at the run decide of each claim, in the rounds and of the arms that it has."""
+        """Verdicts of each claim by the looks at the run, for its rounds and arms."""
         return asked_for(self.experiment, verdicts(self._whole("results"), self.looks))
 
     @cached_property
     def looks(self) -> list[Look]:
-        """The looks that were taken at the run; of one that was finished before they were kept, its one."""
+        """Looks taken at the run; a run that was finished before looks were recorded has one."""
         taken = looks.read(self.folder)
         if taken or self.run.info["status"] != FINISHED:
             return taken
         return with_look([], look(self._whole("results"), self.experiment))
 
     def ticket(self, round_number: int, replicate: int = 0) -> Ticket:
-        """The ticket of a round; ConfigError if it is not there, LtrError if it is damaged."""
+        """Return the ticket of a round; ConfigError if there is none, LtrError if it is damaged."""
         from ltr.store.folder import round_name
 
         lanes = self.results[self.results["arm"] == "ticket"]
-        is_asked = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
-        if not is_asked or replicate not in self._groups.members(round_name(round_number)):
+        is_trained = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
+        if not is_trained or replicate not in self._groups.members(round_name(round_number)):
             known = sorted(lanes["round"].unique())
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
@@ -126,7 +131,7 @@ class LoadedRun:
 
     @cached_property
     def _groups(self) -> "Groups":
-        from ltr.store.groups import Groups  # and with it JAX, which tables can do without
+        from ltr.store.groups import Groups  # imports JAX, which tables do not need
 
         groups = Groups(self.folder / "checkpoints")
         groups.require_whole()
@@ -148,11 +153,11 @@ def load(run: str | Path = "last", output_root: str | Path = "outputs") -> Loade
         ```
 
     Args:
-        run: its folder, id or the beginning of it, or "last".
+        run: folder of the run, its id, the beginning of either, or "last".
         output_root: folder of the run folders.
 
     Raises:
         ConfigError: no run has that name, or more than one.
-        LtrError: its `run.json` or configuration is damaged, or of another version of ltr.
+        LtrError: `run.json` or the configuration is damaged, or was written by another version of ltr.
     """
     return LoadedRun(find(Path(output_root), str(run)))

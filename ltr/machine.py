@@ -1,4 +1,4 @@
-"""The machine: its processor, its devices, and what is installed on it."""
+"""Facts about the machine: processor, devices and installed packages."""
 
 import functools
 import importlib.util
@@ -17,7 +17,7 @@ PACKAGES = ("jax", "jaxlib", "numpy", "torch")
 
 
 def machine() -> dict[str, str | int | None]:
-    """What decides how fast it trains, as plain data; None for what is not there."""
+    """Return the facts that decide training speed, as plain data; None for a missing package."""
     return {
         "processor": processor(),
         "cores": len(cores()),
@@ -29,29 +29,29 @@ def machine() -> dict[str, str | int | None]:
 
 
 def cores() -> list[int]:
-    """The processor cores that this process may use, by number."""
+    """Return the numbers of the processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
 def processor() -> str:
-    """Its model."""
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
+    """Return the processor's model name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor() or platform.machine())
 
 
 @functools.cache
 def commit() -> str:
-    """The git commit of ltr's source, `-dirty` if it was edited since; its version where it is no clone."""
+    """Return the git commit of ltr's source, with `-dirty` if edited; ltr's version outside a clone."""
     source = Path(__file__).parents[1]
     if not (source / ".git").exists():
         return __version__
     describe = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(describe, check=True, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the clone
+        completed = subprocess.run(describe, check=True, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):  # git is missing, or refuses the clone's owner
         return __version__
-    return found.stdout.strip()
+    return completed.stdout.strip()

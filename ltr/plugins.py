@@ -1,6 +1,6 @@
-"""Packages that add to ltr, each by an entry point in the group `ltr.plugins`.
+"""Plug-ins: packages that extend ltr by an entry point in the group `ltr.plugins`.
 
-The entry point names a `Plugin`. Only packages that are installed are looked at, never the current folder.
+The entry point names a `Plugin`. Only installed packages are searched, never the current folder.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ GROUP = "ltr.plugins"
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """Additions of a package.
+    """Registry entries and YAML files that a package adds.
 
     Attributes:
-        entries: pairs of a registry and an entry that joins it, as in `(NETWORKS, Network(...))`.
-        configs: folder of YAML files that join the config groups; None if there are none.
+        entries: pairs of a registry and an entry to add to it, as in `(NETWORKS, Network(...))`.
+        configs: folder of YAML files to add to the config groups; None if there are none.
     """
 
     entries: Sequence[tuple[Any, Any]] = ()
@@ -31,14 +31,14 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Installed:
-    """A plug-in that is installed.
+    """Plug-in of an installed package.
 
     Attributes:
         name: name of its entry point.
-        distribution: name of its package, as pip has it.
-        version: version of that package.
-        configs: folder of its YAML files; None if it has none, or is left out.
-        problem: why it is left out; empty if it is not.
+        distribution: name of its package, as pip shows it.
+        version: version of its package.
+        configs: folder of its YAML files; None if it has none or failed to load.
+        problem: reason why it failed to load; empty if it is in use.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Installed:
 
     @property
     def warning(self) -> str:
-        """The line that says that it is left out."""
+        """Warning that the plug-in is left out, on one line."""
         return f"plug-in {self.name} of {self} is left out: {self.problem}"
 
 
@@ -60,34 +60,34 @@ _installed: list[Installed] | None = None
 
 
 def installed() -> Sequence[Installed]:
-    """Return every plug-in, its entries added to the registries; the first call imports them all.
+    """Return every plug-in; the first call imports them and adds their entries to the registries.
 
-    One that cannot be imported, or adds what is there already, is left out as a whole.
+    A plug-in that cannot be imported, or adds an entry that already exists, is left out as a whole.
     """
     global _installed
     if _installed is None:
-        _installed = []  # which a plug-in sees that looks a name up while it is imported
+        _installed = []  # for a plug-in that looks up a name during its own import
         _installed += map(_join, sorted(_entry_points(), key=_package))
     return _installed
 
 
 def lacking(used: Mapping[str, Collection[str]]) -> str:
-    """Return why the first of some plug-ins that is not there is not; empty if all of them are.
+    """Return why the first missing plug-in is missing; empty if none is.
 
     Args:
-        used: versions by package.
+        used: versions of the plug-ins that a run used, by package.
     """
-    found = {one.distribution: one for one in installed()}
+    present = {plugin.distribution: plugin for plugin in installed()}
     for name, versions in used.items():
-        if name not in found:
+        if name not in present:
             return f"plug-in {name} {' and '.join(sorted(versions))} is not installed"
-        if found[name].problem:
-            return found[name].warning
+        if present[name].problem:
+            return present[name].warning
     return ""
 
 
 def _entry_points() -> Iterator[metadata.EntryPoint]:
-    """The entry points of the group, of each package the one that Python would import."""
+    """Yield the entry points of the group; of several copies of a package, only the one Python imports."""
     here, seen = Path.cwd(), set()
     folders = [folder for folder in sys.path if folder and Path(folder).resolve() != here]
     for distribution in metadata.distributions(path=folders):
@@ -101,17 +101,20 @@ def _package(point: metadata.EntryPoint) -> str:
 
 
 def _join(point: metadata.EntryPoint) -> Installed:
-    """Import a plug-in and add its entries, all or none."""
+    """Import a plug-in and add either all of its entries or none."""
     package = point.dist
     assert package is not None
-    found = Installed(point.name, package.name, package.version)
+    installation = Installed(point.name, package.name, package.version)
     try:
         plugin = point.load()
         if not isinstance(plugin, Plugin):
             raise ConfigError(f"{point.value} is no ltr.plugins.Plugin")
         if plugin.configs is not None and not plugin.configs.is_dir():
             raise ConfigError(f"{plugin.configs}: no such folder")
-        entries = [(of, dataclasses.replace(entry, distribution=str(found))) for of, entry in plugin.entries]
+        entries = [
+            (registry, dataclasses.replace(entry, distribution=str(installation)))
+            for registry, entry in plugin.entries
+        ]
         for registry, entry in entries:
             registry.require_new(entry)
             registry.require_kind(entry)
@@ -119,7 +122,7 @@ def _join(point: metadata.EntryPoint) -> Installed:
             raise ConfigError("adds two entries of the same name")
         for registry, entry in entries:
             registry.add(entry)
-    except (Exception, SystemExit) as error:  # whatever the code of other people raises
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
         name = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
-        return dataclasses.replace(found, problem=name + " ".join(str(error).split()))
-    return dataclasses.replace(found, configs=plugin.configs)
+        return dataclasses.replace(installation, problem=name + " ".join(str(error).split()))
+    return dataclasses.replace(installation, configs=plugin.configs)

@@ -1,4 +1,4 @@
-"""Registries: the names that a knob takes, and what is known of each before its code is imported."""
+"""Registries: the names that a knob accepts, described without importing their code."""
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,22 +11,22 @@ from ltr.suggestions import nearest
 
 
 def load(reference: str) -> Any:
-    """Return the object that "module:object" names; imports its module."""
+    """Import and return the object that "module:object" names."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A choice that a knob names. Its traits are the fields of a subclass.
+    """Named choice of a knob. A subclass adds traits as fields.
 
     Attributes:
         name: value of the knob.
-        doc: one line that says what it is or does.
-        code: "module:object", imported when it is used; empty if there is nothing to import.
-        paper: publication that proposes it; empty if there is none.
-        options: dataclass of the options that it alone takes; None if it takes none.
-        distribution: name and version of the installed package that adds it; empty for ltr's own.
+        doc: description of one line.
+        code: "module:object", imported on first use; empty if there is nothing to import.
+        paper: publication that proposed it; empty if there is none.
+        options: dataclass of the options specific to this entry; None if there are none.
+        distribution: name and version of the plug-in package that adds it; empty for ltr's own entries.
     """
 
     name: str
@@ -37,17 +37,17 @@ class Entry:
     distribution: str = ""
 
     def load(self) -> Any:
-        """Return the object that `code` names; imports its module."""
+        """Import and return the object that `code` names."""
         return load(self.code)
 
     def call(self, *arguments: Any, options: Mapping[str, Any]) -> Any:
-        """Call its code, with its options as the last argument where it has a schema of them."""
+        """Call the entry's code; an entry with options passes them as the last argument."""
         own = () if self.options is None else (self.options(**options),)
         return self.load()(*arguments, *own)
 
     @property
     def traits(self) -> dict[str, Any]:
-        """The fields that a subclass adds and that are beyond their defaults, by name."""
+        """Fields added by a subclass whose values differ from their defaults, by name."""
         common = {field.name for field in fields(Entry)}
         return {
             field.name: value
@@ -58,7 +58,7 @@ class Entry:
         }
 
     def __str__(self) -> str:
-        """Its line of documentation, and the publication where the line does not name it."""
+        """Return the description, followed by the publication unless the description names it."""
         return self.doc if not self.paper or self.paper in self.doc else f"{self.doc[:-1]} ({self.paper})."
 
 
@@ -66,22 +66,20 @@ E = TypeVar("E", bound=Entry)
 
 
 class UnknownNameError(ConfigError, KeyError):
-    """A knob names an entry that its registry does not have."""
+    """The value of a knob is not in its registry."""
 
     __str__ = ConfigError.__str__
 
 
 class Registry(Mapping[str, E], Generic[E]):
-    """The entries that a knob may name, by name, in the order in which they were added.
+    """Entries that a knob may name, by name, in the order of addition, with those of plug-ins.
 
-    Those of plug-ins are among them.
-
-    A name that is not there raises `UnknownNameError`, which names the knob and suggests the nearest.
+    An unknown name raises `UnknownNameError`, which names the knob and suggests the nearest entry.
 
     Args:
         knob: dotted name of the knob, as in `model.name`; `arm.NAME.mask` for a knob of every arm.
-        noun: what an entry is, in messages.
-        entries: those to begin with.
+        noun: word for an entry in messages, such as "network".
+        entries: initial entries.
     """
 
     def __init__(self, knob: str, noun: str, entries: Iterable[E] = ()) -> None:
@@ -91,18 +89,18 @@ class Registry(Mapping[str, E], Generic[E]):
             self.add(entry)
 
     def add(self, entry: E) -> None:
-        """Add an entry; ConfigError if there is one of its name."""
+        """Add an entry; ConfigError if its name is taken."""
         self.require_new(entry)
         self._entries[entry.name] = entry
 
     def require_new(self, entry: E) -> None:
-        """ConfigError if there is an entry of its name."""
+        """Raise ConfigError if the entry's name is taken."""
         if (other := self._entries.get(entry.name)) is not None:
             raise ConfigError(f"{self._addition(entry)}, which {other.distribution or 'ltr'} has already")
 
     def require_kind(self, entry: E) -> None:
-        """ConfigError if no entry that is there is of its kind, whose traits those that use it ask for."""
-        kinds = {type(one) for one in self._entries.values()}
+        """Raise ConfigError if the entry's class is not one of those present, whose traits are needed."""
+        kinds = {type(present) for present in self._entries.values()}
         if not isinstance(entry, tuple(kinds)):
             names = " or ".join(sorted(kind.__name__ for kind in kinds))
             raise ConfigError(f"{self._addition(entry)} as {type(entry).__name__}; must be {names}")
@@ -111,7 +109,7 @@ class Registry(Mapping[str, E], Generic[E]):
         return f"{self.knob}={entry.name}: {entry.distribution or 'ltr'} adds this {self.noun}"
 
     def unknown(self, name: str, knob: str | None = None) -> str:
-        """Say that the name is unknown, and which is nearest; `knob`: that of one arm."""
+        """Return a message for an unknown name, with the nearest entry; `knob` replaces the registry's."""
         return f"{knob or self.knob}={name}: unknown {self.noun}; {nearest(name, self)}"
 
     def __getitem__(self, name: str) -> E:

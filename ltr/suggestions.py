@@ -1,4 +1,4 @@
-"""Text that a person probably meant, for messages that say what to type instead."""
+"""Suggestions of what to type instead, for error messages."""
 
 import difflib
 import re
@@ -14,31 +14,33 @@ _LOOKALIKES = str.maketrans(
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which of the known names was probably begun or mistyped; else list them all."""
+    """Return a message that suggests the nearest known name, or else lists all of them."""
     known = sorted(known)
     return did_you_mean(near(word, known)) or "known: " + ", ".join(known)
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """The question, empty of no name."""
+    """Return the question "did you mean ...?"; empty without names."""
     if len(names) < 2:
         return f"did you mean {names[0]}?" if names else ""
     return f"did you mean one of {', '.join(names)}?"
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:
-    """The names that were probably begun or mistyped.
+    """Return the known names that a word abbreviates or misspells.
 
-    They are compared without case, dashes and underscores, as a whole and by their last dotted part.
+    Case, dashes and underscores are ignored. A name matches as a whole or by its last dotted part.
     """
     names: dict[str, set[str]] = {}
     for name in known:
         for spelling in (_squeezed(name), _squeezed(name.rpartition(".")[2])):
             names.setdefault(spelling, set()).add(name)
     squeezed = _squeezed(word)
-    begun = [name for name in names if squeezed and name.startswith(squeezed)]
-    begun = [name for name in begun if len(name) <= len(squeezed) + 2] or begun
-    close = [squeezed] if squeezed in names else begun or difflib.get_close_matches(squeezed, names, 1, 0.6)
+    prefixed = [name for name in names if squeezed and name.startswith(squeezed)]
+    prefixed = [name for name in prefixed if len(name) <= len(squeezed) + 2] or prefixed
+    close = (
+        [squeezed] if squeezed in names else prefixed or difflib.get_close_matches(squeezed, names, 1, 0.6)
+    )
     return sorted({name for spelling in close for name in names[spelling]})
 
 
@@ -47,14 +49,14 @@ def _squeezed(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text with ASCII for typographic dashes, quotes and spaces, as pages and PDFs put into commands."""
+    """Return text with ASCII dashes, quotes and spaces, as commands pasted from web pages may have others."""
     return "".join(
-        " " if unicodedata.category(sign) == "Zs" else sign for sign in text.translate(_LOOKALIKES)
+        " " if unicodedata.category(char) == "Zs" else char for char in text.translate(_LOOKALIKES)
     )
 
 
 def spellings(value: str) -> Iterator[str]:
-    """Other ways to write a value, the likeliest first: a knob takes one of them, perhaps."""
+    """Yield other ways to write a value, the likeliest first, for a knob that rejected it."""
     value = plain(value).strip().strip("'\"").rstrip(",")
     yield value
     yield value.casefold().replace("-", "_")

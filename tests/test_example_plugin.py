@@ -85,5 +85,5 @@ def test_another_version_goes_on_with_a_warning(
     warned = [line for line in capsys.readouterr().err.splitlines() if "trained before" in line]
     assert warned == [
         f"ltr: {run.folder}: trained before with {NAME} 0.1.0, now with 0.2.0; "
-        "to have all alike, choose another output_root"
+        "to train all lanes alike, choose another output_root"
     ]

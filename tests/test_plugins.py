@@ -86,7 +86,7 @@ def test_its_yaml_files_are_choices(write: Write) -> None:
     (folder / "conv2.yaml").write_text("name: small\n")
     with joined(folder.parents[1]):
         assert groups.choices("model")["small"] == "A small one."
-        with pytest.raises(ConfigError, match=r"ltr_good/model/conv2\.yaml: model=conv2 is there already"):
+        with pytest.raises(ConfigError, match=r"ltr_good/model/conv2\.yaml: model=conv2 is already defined"):
             groups.file_of("model", "conv2")
     assert "small" not in groups.choices("model")
 

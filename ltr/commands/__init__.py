@@ -1,10 +1,10 @@
-"""The commands of `ltr`, one file each: `arguments` says what it takes, `execute` does it.
+"""Commands of `ltr`, one file each: `arguments` declares its options, `execute` runs it.
 
-What a command needs is imported when it runs.
+The modules that a command needs are imported when it runs.
 """
 
 NAMES = (
     *("run", "plan", "ls", "show", "compare", "report", "export", "connect"),
     *("data", "bench", "doctor", "completion"),
 )
-"""In the order in which they are listed."""
+"""Names of the commands, in the order of the help."""

@@ -1,14 +1,14 @@
 """Measure how fast this machine trains, dense and packed, beside PyTorch.
 
-Trains on noise in the shape of a data set (MNIST, unless said otherwise), with
-every core busy, at several densities: by masked dense products, packed (where
-that is faster, or as `sparse` says), and in plain PyTorch if it is installed
-(in a clone: pip install -e '.[bench]' -c constraints.txt). The ceiling is what
-the machine would do of the dense products alone. All are measured in turn; what
-is printed are medians, in training steps per second of all cores together.
+Trains on noise in the shape of a data set (default: MNIST) on every core, at
+several densities: with masked dense products, packed (where that is faster, or
+as `sparse` requires), and in plain PyTorch if it is installed (in a clone:
+pip install -e '.[bench]' -c constraints.txt). The ceiling is the speed of the
+dense products alone. All are measured in turn. Medians are printed, in training
+steps per second of all cores together.
 
 With --json one object: {"machine": {...}, "rows": [{"density", "dense",
-"packed", "torch", "ceiling"}, ...]}, null where not measured.
+"packed", "torch", "ceiling"}, ...]}, null if not measured.
 
 Examples:
   ltr bench
@@ -29,9 +29,11 @@ FIGURES = (".png", ".svg", ".pdf")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `ltr bench` takes."""
-    parser.add_argument("--densities", default="1,0.5,0.2,0.1,0.036,0.012", help="of each layer, 0 to 1")
-    parser.add_argument("--repeats", type=int, default=3, help="turns, of which the medians are taken")
+    """Declare the options of `ltr bench`."""
+    parser.add_argument(
+        "--densities", default="1,0.5,0.2,0.1,0.036,0.012", help="densities of each layer, 0 to 1"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="number of measurements of each median")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--figure", type=Path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
@@ -39,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Measure and print."""
+    """Measure training speed, and print it."""
     densities = _densities(args.densities)
     for name, value in (("repeats", args.repeats), ("seconds", args.seconds)):
         if value <= 0:
@@ -64,19 +66,19 @@ def execute(args: argparse.Namespace) -> int:
         experiment, densities, args.repeats, args.seconds, cache_paths.break_even_file(), show_status
     )
     show_status("")
-    found: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
-    what, how = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
-    console.write(json.dumps(found, indent=2) if args.json else table(f"{what}, {how}", found))
+    measured: dict[str, Any] = {"machine": machine(), "rows": [row._asdict() for row in rows]}
+    subject, setting = title(experiment), f"batch {experiment.batch_size}, {experiment.optimizer.name}"
+    console.write(json.dumps(measured, indent=2) if args.json else table(f"{subject}, {setting}", measured))
     if args.figure:
-        draw(what, how, found, args.figure)
+        draw(subject, setting, measured, args.figure)
     return 0
 
 
 def _densities(text: str) -> list[float]:
     try:
-        found = [float(word) for word in text.split(",")]
+        densities = [float(word) for word in text.split(",")]
     except ValueError:
-        found = []
-    if not found or not all(0 < density <= 1 for density in found):
+        densities = []
+    if not densities or not all(0 < density <= 1 for density in densities):
         raise ConfigError(f"--densities={text}: must be numbers above 0 and up to 1, as in 1,0.1")
-    return found
+    return densities

@@ -1,19 +1,20 @@
 """Compare runs: the knobs that differ, and an arm's accuracy at each density.
 
-The first run is what the others are compared with. Where another has its
-data, network, seed, tickets and batch size, differences are paired by
-replicate, and means are over the replicates that all such runs have; otherwise
-those of both are independent (Welch's interval). Where rounds come to other
-densities, as 51.6 and 50.5 %, each is beside the nearest of the first run that
-is within a tenth of it; both are shown.
+The first run is the baseline. Differences from a run with the same data,
+network, seed, tickets and batch size are paired by replicate, and means are
+over the replicates that all such runs have. Other runs are independent (Welch's
+interval). Rounds of unequal density, such as 51.6 and 50.5 %, are compared with
+the nearest round of the first run if its density is within a tenth; both
+densities are shown.
 
 With --json one object: runs, each with run (its folder), paired and the
 knobs that differ (null at the default), and rows, each with run (its place in
 runs), round, density, n, accuracy, accuracy_ci95, early_stop_step,
-early_stop_step_ci95, censored, difference, difference_ci95, difference_n (how
-many pairs; of independent runs the fewer replicates), p (that there is no
-difference, corrected over the run's rounds) and beside_density (of the first
-run), fractions, null where there is none. --csv has the same rows.
+early_stop_step_ci95, censored, difference, difference_ci95, difference_n
+(number of pairs, or the smaller number of replicates of independent runs), p
+(p-value of no difference, corrected over the run's rounds) and beside_density
+(density of the first run). Accuracies and densities are fractions; missing
+values are null. --csv prints the same rows.
 
 Examples:
   ltr compare 3f2a91bc07 last
@@ -27,9 +28,9 @@ from ltr.commands.options import add_output_root, load_different
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr compare`."""
     parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
-    parser.add_argument("--arm", default="ticket", help="whose rounds are compared (default: ticket)")
+    parser.add_argument("--arm", default="ticket", help="arm to compare (default: ticket)")
     add_output_root(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object: runs, rows")
@@ -43,13 +44,13 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import comparison, console
     from ltr.report.formatting import plain_rows
 
-    found = compared(load_different(args.run, args.output_root), args.arm)
+    result = compared(load_different(args.run, args.output_root), args.arm)
     if args.json:
-        rows = plain_rows(found.rows)
-        console.write(json.dumps({"runs": found.runs, "rows": rows}, indent=2))
+        rows = plain_rows(result.rows)
+        console.write(json.dumps({"runs": result.runs, "rows": rows}, indent=2))
     elif args.csv:
-        console.write(found.rows.to_csv(index=False).rstrip("\n"))
+        console.write(result.rows.to_csv(index=False).rstrip("\n"))
     else:
         write = comparison.markdown if args.md else comparison.text
-        console.write(write(found.runs, found.rows, args.arm, found.shared))
+        console.write(write(result.runs, result.rows, args.arm, result.shared))
     return 0

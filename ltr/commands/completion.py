@@ -1,4 +1,4 @@
-"""Print the script by which a shell completes commands, options and knobs.
+"""Print the script that lets a shell complete commands, options and knobs.
 
 Examples:
   eval "$(ltr completion bash)"        # in ~/.bashrc
@@ -46,30 +46,31 @@ compdef _ltr ltr""",
 complete -c ltr -f -a '(ltr completion words -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'""",
 }
 
-OF_RUNS = {"show", "compare", "report", "export", "connect"}
-"""Commands that take RUN."""
+TAKE_RUNS = {"show", "compare", "report", "export", "connect"}
+"""Commands that take the names of runs."""
 
-OF_KNOBS = {"run", "plan", "bench"}
+TAKE_KNOBS = {"run", "plan", "bench"}
+"""Commands that take `key=value` words."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr completion`."""
     parser.add_argument("shell", choices=[*SCRIPTS, "words"], help="the shell; words: for its script")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print a script, or what the last of some words may become."""
+    """Print a script, or the completions of the last word."""
     if args.shell in SCRIPTS:
         console.write(SCRIPTS[args.shell])
         return 0
-    if found := sorted(set(candidates(args.words))):
-        console.write("\n".join(found))
+    if completions := sorted(set(candidates(args.words))):
+        console.write("\n".join(completions))
     return 0
 
 
 def candidates(words: Sequence[str]) -> Iterator[str]:
-    """What the last of the words after `ltr` may become."""
+    """Yield the completions of the last of the words after `ltr`."""
     *before, current = words or [""]
     if not before:
         known: Iterator[str] = iter(commands.NAMES)
@@ -77,9 +78,9 @@ def candidates(words: Sequence[str]) -> Iterator[str]:
         return
     elif current.startswith("-"):
         known = _options(before[0])
-    elif before[0] in OF_KNOBS:
+    elif before[0] in TAKE_KNOBS:
         known = iter(_knobs(before, current))
-    elif before[0] in OF_RUNS:
+    elif before[0] in TAKE_RUNS:
         known = _runs(before)
     else:
         known = _choices(before[0])
@@ -87,7 +88,7 @@ def candidates(words: Sequence[str]) -> Iterator[str]:
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=command not in OF_KNOBS)
+    parser = argparse.ArgumentParser(add_help=command not in TAKE_KNOBS)
     importlib.import_module(f"ltr.commands.{command}").arguments(parser)
     return parser
 
@@ -104,15 +105,15 @@ def _choices(command: str) -> Iterator[str]:
 
 
 def _knobs(before: Sequence[str], current: str) -> list[str]:
-    """Knobs and groups up to their `=`, and their values, where those can be listed."""
+    """Return knobs and groups up to their `=`, or the values of a knob that can be listed."""
     from ltr.config.folders import joined
 
     with joined(_parser(before[0]).parse_known_args(before[1:])[0].config_dir):
-        return [*_of_key(current)]
+        return [*_knob_completions(current)]
 
 
-def _of_key(current: str) -> Iterator[str]:
-    """See `_knobs`."""
+def _knob_completions(current: str) -> Iterator[str]:
+    """Yield the completions of a `key=value` word."""
     from ltr.config.groups import choices, group_names
     from ltr.config.parse import knobs
 

@@ -1,12 +1,11 @@
 """Measure how stable a run's tickets are to the order of the data.
 
 Trains two copies of each ticket in different data orders, from the rewind
-step, and measures the error along the line between them; and along the line
-from each round's trained ticket to the next one's (linear mode connectivity,
-Frankle et al., 2020). At each point of a line the statistics of batch
-normalisation are estimated anew on training images (Jordan et al., 2022).
-What is measured stays in the run's folder; the same command goes on where it
-was stopped.
+step, and measures the error along the line between them, and along the line
+from each round's trained ticket to that of the next round (linear mode
+connectivity, Frankle et al., 2020). At each point of a line the statistics of
+batch normalisation are re-estimated on training images (Jordan et al., 2022).
+The measurements are kept in the run's folder; the same command resumes them.
 
 Example:
   ltr connect last --rounds 0,5,10
@@ -32,22 +31,22 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr connect`."""
     add_run(parser)
     parser.add_argument("--rounds", metavar="N,N,...", help="rounds to measure (default: all of them)")
     parser.add_argument(
         "--statistics",
         choices=("re-estimated", "interpolated"),
         default="re-estimated",
-        help="whose barriers to show: of networks whose statistics of batch normalisation are estimated "
-        "anew between the ends (default), or interpolated as the weights are",
+        help="show barriers with batch-normalisation statistics that are re-estimated between the ends "
+        "(default), or interpolated like the weights",
     )
     add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Measure what is missing, and show it."""
+    """Measure the missing rounds, and show all."""
     run = load(args.run, args.output_root)
     run.require_plugins()
     from ltr.analysis.connectivity import by_round
@@ -70,20 +69,20 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rounds(said: str | None, experiment: "Experiment") -> list[int]:
+def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
     trained = [
         round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)
     ]
-    if said is None:
+    if text is None:
         return trained
-    words = said.split(",")
+    words = text.split(",")
     if not all(word.isdecimal() and int(word) in trained for word in words):
-        raise ConfigError(f"--rounds={said}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
+        raise ConfigError(f"--rounds={text}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
     return sorted(set(map(int, words)))
 
 
 def _measure(experiment: "Experiment", rounds: list[int]) -> None:
-    """Train and measure the rounds that the run's table lacks, each written when it is done."""
+    """Train and measure the rounds that the table lacks, and write each when it is done."""
     from ltr.core import cache_paths
     from ltr.engine import devices
     from ltr.experiment import connectivity
@@ -96,14 +95,14 @@ def _measure(experiment: "Experiment", rounds: list[int]) -> None:
         spec = RunSpec.from_experiment(experiment)
         statistics = connectivity.statistics(spec.model)
         _name_statistics(folder, statistics[-1])
-        lacking = [
+        unmeasured = [
             round_number
             for round_number in rounds
             if not _is_measured(folder, round_number, experiment, statistics)
         ]
-        if lacking:
-            _require_trained(folder, lacking, experiment)
-            _train(open_session(spec, folder), lacking)
+        if unmeasured:
+            _require_trained(folder, unmeasured, experiment)
+            _train(open_session(spec, folder), unmeasured)
 
 
 def _train(session: "Session", rounds: list[int]) -> None:
@@ -122,25 +121,25 @@ def _train(session: "Session", rounds: list[int]) -> None:
                 if error := stop.error():
                     raise error
 
-            found = [connectivity.data_orders(session, round_number, on_chunk)]
+            measured = [connectivity.data_orders(session, round_number, on_chunk)]
             if _has_next(session.folder, round_number, session.experiment):
-                found.append(connectivity.next_round(session, round_number))
-            _add(session.folder, found)
+                measured.append(connectivity.next_round(session, round_number))
+            _replace_rows(session.folder, measured)
 
 
-def _add(folder: "RunFolder", found: "list[pd.DataFrame]") -> None:
-    """Rows of a round replace those that the table had of it."""
+def _replace_rows(folder: "RunFolder", measured: "list[pd.DataFrame]") -> None:
+    """Replace a round's rows of the connectivity table."""
     import pandas as pd
 
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")
-    kept = table[~table["round"].isin(found[0]["round"])]
-    tables.write(folder.path, "connectivity", pd.concat([frame for frame in (kept, *found) if len(frame)]))
+    kept = table[~table["round"].isin(measured[0]["round"])]
+    tables.write(folder.path, "connectivity", pd.concat([frame for frame in (kept, *measured) if len(frame)]))
 
 
 def _name_statistics(folder: "RunFolder", before: str) -> None:
-    """Write what the statistics of rows are that older versions wrote, which did not say."""
+    """Fill in the column `statistics`, which tables of older versions lack."""
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")
@@ -155,10 +154,10 @@ def _is_measured(
 
     table = tables.read(folder.path, "connectivity")
     kinds = ["orders", "rounds"] if _has_next(folder, round_number, experiment) else ["orders"]
-    found = set(
+    measured = set(
         table.loc[table["round"] == round_number, ["kind", "statistics", "replicate"]].itertuples(index=False)
     )
-    return found >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
+    return measured >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
 
 
 def _has_next(folder: "RunFolder", round_number: int, experiment: "Experiment") -> bool:

@@ -1,8 +1,7 @@
 """List, prepare and verify data sets, and import images of your own.
 
-A data set is prepared once on a machine, where TFDS keeps it: in
-$TFDS_DATA_DIR, else in ~/tensorflow_datasets. `ltr run` prepares what it can
-by itself.
+A data set is prepared once on a machine, in TFDS's folder: $TFDS_DATA_DIR, else
+~/tensorflow_datasets. `ltr run` prepares missing data by itself if it can.
 
 Examples:
   ltr data prepare mnist
@@ -19,10 +18,10 @@ from ltr.commands import importing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds list, prepare, verify and import to the parser of `ltr data`."""
+    """Declare the actions of `ltr data`: list, prepare, verify and import."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    listing = _action(actions, "list", "what data sets there are, and where they are", "ltr data list")
+    listing = _action(actions, "list", "list the data sets and their folders", "ltr data list")
     _json(listing)
 
     preparing = _action(
@@ -47,9 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verifying.add_argument("name", metavar="NAME", help="the data set")
     _json(verifying)
     for action in (listing, preparing, verifying):
-        action.add_argument(
-            "--data-dir", metavar="DIR", help="folder of prepared data (default: where TFDS puts it)"
-        )
+        action.add_argument("--data-dir", metavar="DIR", help="folder of prepared data (default: TFDS's)")
     importing.arguments(
         _action(
             actions,
@@ -61,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Runs one of the four; returns 0, or raises LtrError with its exit code."""
+    """Run an action; return 0, or raise an LtrError with its exit code."""
     actions = {"list": _list, "prepare": _prepare, "verify": _verify, "import": importing.execute}
     return actions[args.action](args)
 
@@ -153,5 +150,5 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"name": entry.name, "good": True, "problem": None}))
     else:
-        print(f"{entry.name}: all {examples} examples in {entry.folder(root)} are as they should be")
+        print(f"{entry.name}: all {examples} examples in {entry.folder(root)} match their checksums")
     return 0

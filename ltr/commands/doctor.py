@@ -1,17 +1,16 @@
-"""Say what this installation has: versions, devices, sparse kernels, data, plug-ins.
+"""Show this installation: versions, devices, sparse kernels, data, plug-ins.
 
-Then the break-even densities of this machine: up to which a layer trains faster
-packed, of each layer that was trained here, with the date on which that was
-measured and the spread of the times. Where the spread is large, or fewer
-weights took longer, it is marked unsure, and measured again by the next run
-that needs it while the machine is less busy. --measure measures all of them
-again, which takes some seconds a layer: let nothing else run meanwhile. A run
-that is begun keeps to the densities that it was begun with.
+It lists the break-even density of each layer trained on this machine: below
+this density the layer trains faster packed. The table shows the date of the
+measurement and the spread of the times. A measurement of large spread, or in
+which fewer weights took longer, is marked unsure; the next run that needs it
+repeats it when the machine is less busy. --measure repeats all of them, some
+seconds per layer; run nothing else meanwhile. A run keeps the densities that it
+began with.
 
-The sparse kernels, with which pruned layers train on the CPU at the cost of
-the weights they keep, are built when ltr is installed beside a C++ compiler
-(GCC 12 or later; Clang builds slower ones);
-without them results come from dense products.
+The sparse kernels train pruned layers on the CPU at the cost of their kept
+weights. They are built when ltr is installed beside a C++ compiler (GCC 12 or
+later; Clang builds slower ones). Without them dense products are used.
 
 Examples:
   ltr doctor
@@ -36,26 +35,26 @@ WITHOUT_KERNELS = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `ltr doctor` takes."""
+    """Declare the options of `ltr doctor`."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--measure", action="store_true", help="measure break-even densities again")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Look round and print."""
+    """Print the facts of this installation."""
     from ltr.engine import devices
     from ltr.report import console
 
     devices.start(None)
     if args.measure:
         _measure()
-    found = _found()
-    console.write(json.dumps(found, indent=2) if args.json else _text(found))
+    state = _facts()
+    console.write(json.dumps(state, indent=2) if args.json else _text(state))
     return 0
 
 
 def _measure() -> None:
-    """Measure again what this machine measured before, and say how long that takes."""
+    """Repeat the measurements of this machine, after printing how long that takes."""
     from ltr.core import cache_paths
     from ltr.engine.break_even import measure_again
     from ltr.report.progress import duration
@@ -73,7 +72,7 @@ def _measure() -> None:
 
 
 def _break_even() -> "dict[Case, Measurement]":
-    """The break-even densities that were measured on this machine."""
+    """Return the break-even densities that were measured on this machine."""
     import jax
 
     from ltr.core import cache_paths
@@ -83,7 +82,7 @@ def _break_even() -> "dict[Case, Measurement]":
     return {case: known[case] for case in known if case.is_here and case.cores <= jax.device_count()}
 
 
-def _found() -> dict[str, Any]:
+def _facts() -> dict[str, Any]:
     from ltr import plugins
     from ltr.config import folders
     from ltr.core import cache_paths
@@ -99,8 +98,13 @@ def _found() -> dict[str, Any]:
         "data_folder": str(root),
         "data_prepared": [entry.name for entry in distributed().values() if entry.folder(root).exists()],
         "plugins": [
-            {"name": one.name, "package": one.distribution, "version": one.version, "problem": one.problem}
-            for one in plugins.installed()
+            {
+                "name": plugin.name,
+                "package": plugin.distribution,
+                "version": plugin.version,
+                "problem": plugin.problem,
+            }
+            for plugin in plugins.installed()
         ],
         "config_folders": [str(folder) for folder in folders.own()],
         "cache_folder": str(cache_paths.folder()),
@@ -118,31 +122,31 @@ def _found() -> dict[str, Any]:
     }
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(state: dict[str, Any]) -> str:
     from ltr.report.text_table import facts
 
-    packages = [f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if found[name]]
-    said = {
-        "ltr": f"{found['ltr']}, on Python {found['python']}, {', '.join(packages)}",
-        "machine": f"{found['processor']}, {found['cores']} cores; devices: {found['devices']}",
-        "kernels": found["sparse_kernels"] or WITHOUT_KERNELS,
-        "data": f"{', '.join(found['data_prepared']) or 'none prepared'}; in {found['data_folder']}",
-        "plug-ins": "; ".join(map(_plugin, found["plugins"])) or "none",
-        "configs": ", ".join(found["config_folders"]),
-        "cache": found["cache_folder"],
-        "disk": f"{found['free_bytes'] / 2**30:.0f} GiB free here",
+    packages = [f"{name} {state[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if state[name]]
+    lines = {
+        "ltr": f"{state['ltr']}, on Python {state['python']}, {', '.join(packages)}",
+        "machine": f"{state['processor']}, {state['cores']} cores; devices: {state['devices']}",
+        "kernels": state["sparse_kernels"] or WITHOUT_KERNELS,
+        "data": f"{', '.join(state['data_prepared']) or 'none prepared'}; in {state['data_folder']}",
+        "plug-ins": "; ".join(map(_plugin, state["plugins"])) or "none",
+        "configs": ", ".join(state["config_folders"]),
+        "cache": state["cache_folder"],
+        "disk": f"{state['free_bytes'] / 2**30:.0f} GiB free here",
     }
-    written = facts({name: fact for name, fact in said.items() if fact})
-    return f"{written}{_break_even_text(found['break_even'])}"
+    written = facts({name: fact for name, fact in lines.items() if fact})
+    return f"{written}{_break_even_text(state['break_even'])}"
 
 
-def _plugin(found: dict[str, str]) -> str:
-    problem = f" is left out: {found['problem']}" if found["problem"] else ""
-    return f"{found['package']} {found['version']}{problem}"
+def _plugin(plugin: dict[str, str]) -> str:
+    problem = f" is left out: {plugin['problem']}" if plugin["problem"] else ""
+    return f"{plugin['package']} {plugin['version']}{problem}"
 
 
 def _break_even_text(measured: list[dict[str, Any]]) -> str:
-    """A table of the break-even densities, and why some are unsure; nothing where there are none."""
+    """Return a table of break-even densities and the reasons why some are unsure; empty without any."""
     from ltr.report.text_table import WIDTH, Column, table
 
     if not measured:
@@ -151,20 +155,22 @@ def _break_even_text(measured: list[dict[str, Any]]) -> str:
         Column("layer that trains faster packed"),
         *(Column(title, is_number=True) for title in ("up to", "measured", "spread", "load")),
     ]
-    names = [f"{one['layer']}, {one['optimizer']} {one['batch_size']}" for one in measured]
+    names = [f"{entry['layer']}, {entry['optimizer']} {entry['batch_size']}" for entry in measured]
     rows = (
         [
             name,
-            f"{one['density']:.1%}",
-            one["date"][:10],
-            f"{one['spread']:.0%}",
-            "-" if one["load"] is None else f"{one['load']:g}",
+            f"{entry['density']:.1%}",
+            entry["date"][:10],
+            f"{entry['spread']:.0%}",
+            "-" if entry["load"] is None else f"{entry['load']:g}",
         ]
-        for name, one in zip(names, measured, strict=True)
+        for name, entry in zip(names, measured, strict=True)
     )
     doubts = [
-        f"unsure: {name}: {one['doubt']}" for name, one in zip(names, measured, strict=True) if one["doubt"]
+        f"unsure: {name}: {entry['doubt']}"
+        for name, entry in zip(names, measured, strict=True)
+        if entry["doubt"]
     ]
-    again = ["a run measures again what is unsure, when less is going on"] if doubts else []
+    again = ["a later run repeats unsure measurements when the machine is less busy"] if doubts else []
     lines = (textwrap.fill(line, WIDTH) for line in (*doubts, *again))
     return "\n\n" + "\n".join([table(columns, rows), *lines])

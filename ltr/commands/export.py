@@ -1,17 +1,18 @@
 """Write a ticket to a file that other tools read: safetensors, and a card.
 
-The file holds the trained weights of a round, zero where they are pruned
-(<layer>.kernel), its masks (<layer>.kernel.mask), the weights that it started
-from (<layer>.kernel.start), and how to normalise images (input.mean,
-input.std). The card, a Markdown file beside it and in its metadata, says what
-it is, how accurate, and how it was found.
+The file holds the trained weights of a round, zero where pruned
+(<layer>.kernel), the masks (<layer>.kernel.mask), the weights at the start of
+the round (<layer>.kernel.start), and the normalisation of images (input.mean,
+input.std). The card is a Markdown file beside it and in its metadata. It
+describes the ticket, its accuracy and the command that found it.
 
---compact leaves out units that nothing reaches, or that reach nothing (of
-networks of dense layers), and proves that the logits of the test images stay
-what they are. --sparse stores kernels in compressed rows, one an output (in
-attention, a feature of a head): <layer>.kernel.values, .columns, .rows and
-.shape. Both leave out masks and starting weights. --onnx writes a model of ONNX instead: from images as bytes
-in float32 [batch, height, width, channels] to logits.
+--compact removes units without incoming or without outgoing weights (networks
+of dense layers only), and checks that the logits of the test images do not
+change. --sparse stores kernels as compressed sparse rows, one per output
+(in attention, a feature of a head): <layer>.kernel.values, .columns, .rows and
+.shape. Both leave out masks and starting weights. --onnx writes an ONNX model
+instead: from images, 0 to 255 in float32 [batch, height, width, channels], to
+logits.
 
 Examples:
   ltr export last --round 15
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr export`."""
     add_run(parser)
-    parser.add_argument("--round", type=int, required=True, metavar="N", help="whose ticket")
-    parser.add_argument("--replicate", type=int, default=0, metavar="N", help="of which (default: 0)")
-    parser.add_argument("--compact", action="store_true", help="leave dead units out")
-    parser.add_argument("--sparse", action="store_true", help="store kernels in compressed rows")
+    parser.add_argument("--round", type=int, required=True, metavar="N", help="round of the ticket")
+    parser.add_argument(
+        "--replicate", type=int, default=0, metavar="N", help="replicate of the ticket (default: 0)"
+    )
+    parser.add_argument("--compact", action="store_true", help="remove dead units")
+    parser.add_argument("--sparse", action="store_true", help="store kernels as compressed sparse rows")
     parser.add_argument("--onnx", action="store_true", help="write an ONNX model (needs the extra onnx)")
     parser.add_argument(
         "--output", type=Path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
@@ -51,9 +54,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the file and its card, and print where they are."""
+    """Write the file and its card, and print their paths."""
     if args.onnx and (args.compact or args.sparse):
-        raise ConfigError("--onnx: is of the whole network; cannot be combined with --compact or --sparse")
+        raise ConfigError("--onnx: writes the whole network; cannot be combined with --compact or --sparse")
     run = load(args.run, args.output_root)
     from safetensors.numpy import save
 
@@ -71,19 +74,19 @@ def execute(args: argparse.Namespace) -> int:
     kernels = dict(export.leaves(_model(run, dataset).kernels))
     tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
-    said = export.card(
+    card = export.card(
         facts,
         {} if args.onnx else _dimensions(tensors, kernels),
         command(settings(run.experiment), run.experiment.dataset),
     )
-    content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": said, **facts})
+    content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": card, **facts})
     output = args.output or run.folder / "export"
     output = output / _name(args) if args.output is None or output.is_dir() else output
     beside = output.with_name(f"{output.name}.md")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(output, content)
-        atomic.write_text(beside, said)
+        atomic.write_text(beside, card)
     except OSError as error:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
     console.write(f"{output}\n{beside}")
@@ -133,7 +136,7 @@ def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
 
 
 def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[Any], Any]":
-    """From images as bytes, in float32, to the logits of the trained ticket."""
+    """Return the function from images, 0 to 255 in float32, to the logits of the trained ticket."""
     model = _model(run, dataset)
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
@@ -149,8 +152,10 @@ def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool
     from ltr.report.formatting import percent
 
     experiment, lanes = run.experiment, run.results
-    is_it = (lanes["arm"] == "ticket") & (lanes["round"] == round_number) & (lanes["replicate"] == replicate)
-    lane = lanes[is_it].iloc[0]
+    is_lane = (
+        (lanes["arm"] == "ticket") & (lanes["round"] == round_number) & (lanes["replicate"] == replicate)
+    )
+    lane = lanes[is_lane].iloc[0]
     return {
         "model": experiment.model.name,
         "data": experiment.dataset.name,

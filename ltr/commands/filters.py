@@ -1,4 +1,4 @@
-"""Conditions on runs, as in `--where 'dataset=mnist' --where 'kept<0.1' --where 'seed=1'`."""
+"""Conditions on runs, such as `--where 'dataset=mnist' --where 'kept<0.1' --where 'seed=1'`."""
 
 import operator
 import re
@@ -19,21 +19,21 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Condition(NamedTuple):
-    """That what a run says under `name` compares like this with `value`."""
+    """Comparison of a run's column or knob `name` with `value`."""
 
     name: str
     compares: Callable[[Any, Any], bool]
     value: str | float
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Numbers compare as numbers, all else as words; what a run does not say never holds."""
-        said = entry[self.name]
-        if said is None:
+        """Return whether the condition holds; False for a missing value. Only numbers compare as numbers."""
+        actual = entry[self.name]
+        if actual is None:
             return False
-        if isinstance(said, bool) or not isinstance(said, int | float):
-            return self.compares(word(said), str(self.value))
+        if isinstance(actual, bool) or not isinstance(actual, int | float):
+            return self.compares(word(actual), str(self.value))
         number = _number(self.value)
-        return self.compares is operator.ne if number is None else self.compares(said, number)
+        return self.compares is operator.ne if number is None else self.compares(actual, number)
 
 
 def condition(
@@ -43,33 +43,33 @@ def condition(
     fractions: Collection[str],
     check_knob: Callable[[str, str], None],
 ) -> Condition:
-    """A condition on a column or a knob, from text; ConfigError where it is none.
+    """Parse a condition on a column or a knob; ConfigError if it is malformed.
 
     Args:
-        text: as it was typed.
-        words: names of columns of words.
-        numbers: names of columns of numbers.
-        fractions: those of the numbers that are shown in %: more than 1 means %, and so does `97%`.
-        check_knob: raises ConfigError for what is no knob either, named after what was typed.
+        text: condition as typed.
+        words: columns of words.
+        numbers: columns of numbers.
+        fractions: columns of `numbers` that are shown in %; a value above 1, or such as `97%`, is in %.
+        check_knob: called with the option as typed and a name; raises ConfigError for an unknown knob.
     """
     typed = f"--where={text}"
-    found = re.fullmatch(r"\s*([\w.]+)\s*(!=|<=|>=|=|<|>)\s*([^=<>].*?)\s*", text)
-    if found is None:
+    match = re.fullmatch(r"\s*([\w.]+)\s*(!=|<=|>=|=|<|>)\s*([^=<>].*?)\s*", text)
+    if match is None:
         raise ConfigError(f"{typed}: must be a comparison, as in dataset=mnist or kept<0.1")
-    name, sign, value = found.groups()
+    name, comparison, value = match.groups()
     if name not in (*words, *numbers):
         check_knob(typed, name)
-        return Condition(name, COMPARISONS[sign], value)
+        return Condition(name, COMPARISONS[comparison], value)
     if name in words:
-        return Condition(name, COMPARISONS[sign], value)
+        return Condition(name, COMPARISONS[comparison], value)
     number = _fraction(value) if name in fractions else _number(value)
     if number is None:
         raise ConfigError(f"{typed}: {name} is a number, {value} is not")
-    return Condition(name, COMPARISONS[sign], number)
+    return Condition(name, COMPARISONS[comparison], number)
 
 
 def _fraction(text: str) -> float | None:
-    """0.97, 97 and 97% are all 97 %; 1 is everything, 1% a hundredth."""
+    """Return a fraction: 0.97, 97 and 97% are all 0.97; 1 is 1.0 and 1% is 0.01."""
     number = _number(text.removesuffix("%").strip())
     if number is None:
         return None

@@ -1,4 +1,4 @@
-"""`ltr data import`: what a person has, made the file that a run reads, and what to type next."""
+"""Command `ltr data import`: convert the user's images to an .npz file, and print the next command."""
 
 import argparse
 import json
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ltr.data.importing import Imported
 
 _VALIDATION = 0.1
-"""Fraction of the training images that the command to type next holds out for validation."""
+"""Fraction of the training images that the printed command holds out for validation."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `ltr data import` takes."""
+    """Declare the options of `ltr data import`."""
     parser.add_argument(
         "path",
         metavar="PATH",
@@ -50,13 +50,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layout",
         choices=["channels_first", "channels_last"],
-        help="order of the dimensions of arrays (default: what is probable)",
+        help="order of the dimensions of arrays (default: guessed)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Import, and print what was found; returns 0, or raises LtrError with its exit code."""
+    """Import, and print a summary; return 0, or raise an LtrError with its exit code."""
     from ltr.data import importing
     from ltr.data.importing.base import ImportOptions
     from ltr.data.npz import write_npz
@@ -72,16 +72,16 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _output(path: Path, asked: Path | None) -> Path:
-    """The file to write, which must not be there yet."""
+def _output(path: Path, requested: Path | None) -> Path:
+    """Return the file to write; ConfigError if it exists already."""
     name = path.resolve().name.split(".")[0] or "data"
-    output = asked.expanduser() if asked else Path(f"{name}.npz")
-    if asked is None and path.is_file() and output.exists() and output.samefile(path):
+    output = requested.expanduser() if requested else Path(f"{name}.npz")
+    if requested is None and path.is_file() and output.exists() and output.samefile(path):
         output = Path(f"{name}_imported.npz")
     if output.suffix != ".npz":
         raise ConfigError(f"--output {output}: must end in .npz")
     if output.exists():
-        raise ConfigError(f"--output {output}: is there already; remove it, or name another")
+        raise ConfigError(f"--output {output}: exists already; remove it, or choose another name")
     return output
 
 
@@ -124,7 +124,7 @@ def _notes(imported: "Imported") -> list[str]:
 
 
 def _counts(content: "Content") -> dict[str, list[int]]:
-    """How many examples of each class are in each split."""
+    """Return the number of examples of each class in each split."""
     import numpy as np
 
     classes = len(content.class_names)
@@ -138,7 +138,7 @@ def _table(class_names: tuple[str, ...], counts: dict[str, list[int]]) -> str:
 
     columns = [Column("class"), *(Column(split, is_number=True) for split in counts)]
     rows = zip(class_names, *counts.values(), strict=True)
-    return table(columns, ([name, *(f"{count:,}" for count in of_class)] for name, *of_class in rows))
+    return table(columns, ([name, *(f"{count:,}" for count in split_counts)] for name, *split_counts in rows))
 
 
 def _command(content: "Content", output: Path) -> str:

@@ -1,7 +1,7 @@
-"""Jobs of a sweep: each writes to a file what it came to.
+"""Jobs of a sweep: each writes its outcome to a file.
 
-A launcher may run jobs in other processes or on other machines, where it loses their errors, or pickles
-them; a job that is killed has no error at all. The files are where all of them are found again.
+A launcher may run jobs in other processes or on other machines, and lose or pickle their errors. A killed
+job has no error at all. The files record every outcome.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ltr.config.overrides import as_a_person_types
 from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment.signals import Stop, ask
+from ltr.experiment.signals import Stop, request_stop
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from ltr.config.schema import Experiment
 
 Conduct = Callable[["Experiment", str | None, Stop], None]
-"""Trains an experiment, of which this `ticket` was asked for."""
+"""Function that trains an experiment, given its `ticket` as typed."""
 
 
 class Job(NamedTuple):
-    """A job that ended.
+    """Job that ended.
 
     Attributes:
-        number: its place in the sweep, from 0 on.
-        words: its combination, as a person types it.
-        folder: its run folder; empty where it has none.
-        error: why it did not finish, on one line; empty if it finished.
-        exit_code: that of the error; 0 if it finished.
+        number: index in the sweep, from 0.
+        words: combination of values, as typed.
+        folder: run folder; empty if there is none.
+        error: message of one line; empty if the job finished.
+        exit_code: exit code of the error; 0 if the job finished.
     """
 
     number: int
@@ -45,16 +45,16 @@ class Job(NamedTuple):
 
     @property
     def was_stopped(self) -> bool:
-        """Whether a signal stopped it, or kept it from beginning."""
+        """Whether a signal stopped the job, or prevented its start."""
         return self.exit_code > 128
 
 
 class Journal(NamedTuple):
-    """What the jobs of a sweep came to, in its folder; every process of the sweep knows where.
+    """Outcomes of a sweep's jobs, in a folder that every process of the sweep knows.
 
     Attributes:
-        folder: absolute.
-        is_remote: whether jobs run in other processes, so that a signal to one stops no other.
+        folder: absolute path.
+        is_remote: whether jobs run in other processes, where a signal to one job stops no other.
     """
 
     folder: Path
@@ -62,21 +62,21 @@ class Journal(NamedTuple):
 
     @property
     def stop_file(self) -> Path:
-        """The file that asks all of them to stop (see `ltr.experiment.signals.ask`)."""
+        """File that requests all jobs to stop (see `ltr.experiment.signals.request_stop`)."""
         return self.folder / "stop"
 
     def write(self, job: Job) -> None:
-        """Keep what a job came to."""
+        """Write the outcome of a job."""
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self.folder / f"job_{job.number}.json", json.dumps(job._asdict(), indent=2) + "\n")
 
     def read(self) -> list[Job]:
-        """The jobs that ended, in order."""
+        """Return the jobs that ended, in order."""
         return sorted(Job(**json.loads(file.read_text())) for file in self.folder.glob("job_*.json"))
 
 
 def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
-    """Conduct a job and write what it came to; its failure stops no other."""
+    """Run a job and write its outcome; a failure stops no other job."""
     from hydra.core.hydra_config import HydraConfig
 
     from ltr.experiment import compose
@@ -93,21 +93,21 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
     except StoppedError as error:
         job = job._replace(error=str(error), exit_code=error.exit_code)
         if not journal.is_remote:
-            ask(journal.stop_file, error.signal)
+            request_stop(journal.stop_file, error.signal)
     except LtrError as error:
         print(f"ltr run: {error}", file=sys.stderr, flush=True)
         job = job._replace(error=str(error), exit_code=error.exit_code)
     except Exception as error:
         traceback.print_exc()
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        job = job._replace(error=said, exit_code=LtrError.exit_code)
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        job = job._replace(error=message, exit_code=LtrError.exit_code)
     journal.write(job)
 
 
 def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:
-    """The jobs of a sweep's combinations that left no word."""
+    """Return the combinations of a sweep that have no outcome, as failed jobs."""
     known = {job.number for job in ended}
-    error = "left no word: it never began, was killed, or still runs"
+    error = "recorded no outcome: it never began, was killed, or still runs"
     return [
         Job(number, [as_a_person_types(word) for word in words], error=error, exit_code=LtrError.exit_code)
         for number, words in enumerate(combinations)
@@ -116,7 +116,7 @@ def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Jo
 
 
 def failures(jobs: Sequence[Job]) -> list[str]:
-    """A line for each job that failed, with its number and the words in which it differs from others."""
+    """Return a line for each failed job, with its number and the words that differ between jobs."""
     shared = set.intersection(*(set(job.words) for job in jobs)) if len(jobs) > 1 else set()
     return [
         f"job {job.number} ({' '.join(word for word in job.words if word not in shared)}): {job.error}"

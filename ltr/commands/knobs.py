@@ -1,4 +1,4 @@
-"""The `key=value` words that `ltr run` and `ltr plan` take, and the help that lists them."""
+"""Words `key=value` of `ltr run`, `ltr plan` and `ltr bench`, and the help that lists them."""
 
 import argparse
 import textwrap
@@ -12,7 +12,7 @@ from ltr.report.text_table import WIDTH
 
 
 def add_knobs(parser: argparse.ArgumentParser) -> None:
-    """Take `key=value` words; `--help` of a parser made with `add_help=False` lists them all."""
+    """Declare `key=value` words and a `--help` that lists them, on a parser made with `add_help=False`."""
     parser.add_argument("knobs", nargs="*", metavar="key=value", help="a knob or a choice, listed below")
     parser.add_argument(
         OPTION,
@@ -20,8 +20,8 @@ def add_knobs(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=folder,
         metavar="DIR",
-        help="a folder of YAML files of your own, which join the choices (repeatable; LTR_CONFIG_DIR names "
-        "folders for every command)",
+        help="a folder of your own YAML files, which are added to the choices (repeatable; LTR_CONFIG_DIR "
+        "names folders for every command)",
     )
     parser.add_argument(
         *("-h", "--help"),
@@ -40,7 +40,7 @@ def show_help(parser: argparse.ArgumentParser) -> NoReturn:
 
 
 def listing() -> Iterator[str]:
-    """Every knob with its default, meaning and bounds, and every choice of every group."""
+    """Yield the lines of the help: every knob, and every choice of every group."""
     from ltr.config.groups import ARM, choices, group_names
     from ltr.config.parse import knobs
 
@@ -61,7 +61,7 @@ def listing() -> Iterator[str]:
 
 
 def _described(group: str, choice: str, meaning: str) -> str:
-    """What a choice is, or what is wrong with its file."""
+    """Return the description of a choice, or the error of its file."""
     from ltr.config.files import problem
 
     wrong = problem(group, choice)

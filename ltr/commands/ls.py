@@ -1,4 +1,4 @@
-"""List the runs below an output root, or some of them, the most recent first."""
+"""List the runs below an output root, or some of them, most recent first."""
 
 import argparse
 import difflib
@@ -22,31 +22,30 @@ examples:
   ltr ls --where dataset=mnist --where 'kept<0.1' --sort ticket
   ltr ls --where 'optimizer.learning_rate>0.001' --sort seed
 
-`reps` are replicates; `ticket` is the mean test accuracy at early stop of the
-sparsest ticket, `kept` the weights that it keeps, and `age` the time since the
-run was last written. The knobs in which the listed runs differ have columns
-too, as many as there is room for.
+`reps` is the number of replicates, `ticket` the mean test accuracy at early
+stop of the sparsest ticket, `kept` its density, and `age` the time since the
+run was last written. Knobs in which the listed runs differ have columns too, as
+many as fit the width.
 
-status: running; finished; stopped by a signal; failed; crashed, where no
-process writes it that says that it is running; damaged, where run.json cannot
-be read. Of runs that are not finished it is said what each goes on with.
+status: running; finished; stopped by a signal; failed; crashed: marked as
+running, but no process writes it; damaged: run.json cannot be read. For each
+run that is not finished, the command that resumes it is printed.
 
 --where compares (=, !=, <, <=, >, >=) a column, or a knob by its dotted name,
-with a value; given more than once, all have to hold. Accuracies and densities
-are fractions up to 1 and more than that in %: 0.97, 97 and 97% are the same
-(1 is everything, 1% a hundredth). --sort orders by a column or a knob: words
-by the alphabet, numbers from the highest down, runs that have none last.
-Knobs of the machine (output_root, devices, ...) are none that a run is known
-by.
+with a value; if it is repeated, all conditions must hold. Accuracies and
+densities up to 1 are fractions, above 1 they are in %: 0.97, 97 and 97% are the
+same (1 is 100 %, 1% is 0.01). --sort orders by a column or a knob: words
+alphabetically, numbers in descending order, runs without a value last. Knobs of
+the machine (output_root, devices, ...) cannot be used.
 
 With --json a list of objects with the keys id, folder, dataset, model, status,
-command (that it goes on with, null if it needs none), written, rounds,
-replicates, density, dense_accuracy, ticket_accuracy, and settings (the knobs
-that are not at their default, by dotted name), null where a run has no such
-thing yet; accuracies and densities are fractions."""
+command (that resumes it, null if it needs none), written, rounds, replicates,
+density, dense_accuracy, ticket_accuracy, and settings (knobs that are not at
+their default, by dotted name). Values that a run does not have yet are null;
+accuracies and densities are fractions."""
 
 KEYS = {"reps": "replicates", "ticket": "ticket_accuracy", "kept": "density"}
-"""Those of the numbers that JSON has another name for."""
+"""Names in JSON of columns that have another name there."""
 
 FRACTIONS = ("ticket", "kept")
 
@@ -54,27 +53,31 @@ COMPARED = [name for name in NUMBERS if name != "age"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr ls`."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_output_root(parser)
     parser.add_argument(
-        "--where", action="append", default=[], metavar="CONDITION", help="list only runs of which this holds"
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="list only runs that meet this condition",
     )
-    parser.add_argument("--sort", metavar="COLUMN", help="the column or knob to order by")
+    parser.add_argument("--sort", metavar="COLUMN", help="column or knob to sort by")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print the list."""
+    """Print the list of runs."""
     conditions = [condition(text, WORDS, COMPARED, FRACTIONS, _check_knob) for text in args.where]
     if args.sort and args.sort not in (*WORDS, *COMPARED):
         _check_knob(f"--sort={args.sort}", args.sort)
-    found = all_runs(args.output_root)
-    entries = [runs.entry(run) for run in found]
-    asked = [*(condition.name for condition in conditions), *([args.sort] if args.sort else [])]
-    if {*asked} - {*WORDS, *COMPARED} or len(found) <= runs.MOST_READ:
-        runs.read_settings(found, entries)
+    every_run = all_runs(args.output_root)
+    entries = [runs.entry(run) for run in every_run]
+    requested = [*(condition.name for condition in conditions), *([args.sort] if args.sort else [])]
+    if {*requested} - {*WORDS, *COMPARED} or len(every_run) <= runs.MOST_READ:
+        runs.read_settings(every_run, entries)
     entries = _chosen(entries, conditions, args.sort)
     if args.json:
         console.write(json.dumps(entries, indent=2))
@@ -93,17 +96,17 @@ def execute(args: argparse.Namespace) -> int:
 def _chosen(
     entries: Sequence[dict[str, Any]], conditions: Sequence[Condition], sort: str | None
 ) -> list[dict[str, Any]]:
-    """Those of which the conditions hold, in order."""
+    """Return the entries that meet all conditions, sorted if `sort` is given."""
     chosen = [
-        one
-        for one in entries
-        if all(condition.holds({condition.name: _said(one, condition.name)}) for condition in conditions)
+        entry
+        for entry in entries
+        if all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
     ]
     return sorted(chosen, key=_order(sort)) if sort else chosen
 
 
-def _said(entry: dict[str, Any], name: str) -> Any:
-    """What a run says under the name of a column or a knob; None where it is not known."""
+def _value(entry: dict[str, Any], name: str) -> Any:
+    """Return a run's value of a column or a knob; None if it is unknown."""
     if name in WORDS or name in COMPARED:
         return entry[KEYS.get(name, name)]
     if entry["settings"] is None:
@@ -116,20 +119,20 @@ def _said(entry: dict[str, Any], name: str) -> Any:
 
 
 def _order(name: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
-    """Numbers first, the highest first; then words; last what there is not."""
+    """Return a sort key: numbers in descending order, then words, then runs without a value."""
 
     def key(entry: dict[str, Any]) -> tuple[int, float, str]:
-        said = _said(entry, name)
-        if said is None:
+        value = _value(entry, name)
+        if value is None:
             return (2, 0, "")
-        is_number = isinstance(said, int | float) and not isinstance(said, bool)
-        return (0, -said, "") if is_number else (1, 0, word(said))
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return (0, -value, "") if is_number else (1, 0, word(value))
 
     return key
 
 
 def _check_knob(typed: str, name: str) -> None:
-    """ConfigError, which begins with what was typed, where no run is known by such a knob."""
+    """Raise ConfigError, which begins with the option as typed, if runs have no such knob."""
     from ltr.store.settings import default, listed
 
     try:

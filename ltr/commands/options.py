@@ -1,4 +1,4 @@
-"""What commands that look for runs take alike."""
+"""Options shared by the commands that read runs."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Take RUN, for `ltr.store.catalog.find`."""
+    """Declare RUN, for `ltr.store.catalog.find`."""
     meaning = "a run's folder, its id or the beginning of either, or last"
     parser.add_argument("run", metavar="RUN", help=meaning)
 
 
 def load(name: str, output_root: Path) -> "LoadedRun":
-    """`ltr.load`, which says that there is no such run before it imports what reads one."""
+    """Load a run as `ltr.load` does; a missing run raises ConfigError before pandas is imported."""
     run = find(output_root, name)
     from ltr.loaded import LoadedRun
 
@@ -26,7 +26,7 @@ def load(name: str, output_root: Path) -> "LoadedRun":
 
 
 def folder(text: str) -> Path:
-    """A folder that is there, as a type of argparse."""
+    """Return an existing folder, as a type of argparse."""
     path = Path(text).expanduser()
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such folder")
@@ -34,7 +34,7 @@ def folder(text: str) -> Path:
 
 
 def add_output_root(parser: argparse.ArgumentParser) -> None:
-    """Take --output-root, where to look."""
+    """Declare --output-root."""
     parser.add_argument(
         "--output-root",
         type=folder,
@@ -44,7 +44,7 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
 
 
 def load_different(names: Sequence[str], output_root: Path) -> "list[LoadedRun]":
-    """The runs of these names; ConfigError where two names are of one run."""
+    """Load several runs by name; ConfigError if two names are of the same run."""
     runs = [load(name, output_root) for name in names]
     require_different(names, [run.folder for run in runs])
     return runs

@@ -1,8 +1,7 @@
-"""Say what `ltr run` with the same words would do, without doing it.
+"""Show what `ltr run` with the same words would do, without training.
 
-Prints the configuration beyond the defaults, the run's folder, the density of
-each round, how many trainings and steps are to go, and about how long they
-take in how much memory.
+Prints the knobs that are not at their default, the run's folder, the density of
+each round, the number of trainings and steps, and estimates of time and memory.
 
 Example:
   ltr plan experiment=mnist_lenet replicates=3
@@ -19,7 +18,7 @@ LISTS_KNOBS = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `ltr plan` takes."""
+    """Declare the options of `ltr plan`."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_knobs(parser)
 
@@ -29,7 +28,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.compose import from_words
 
     experiment = from_words(args.knobs)
-    from ltr.data.custom import status_lines  # what imports JAX, after what is wrong is said
+    from ltr.data.custom import status_lines  # imports JAX; errors of the configuration come first
     from ltr.experiment.plan import plan
     from ltr.report.console import write
     from ltr.report.status_line import show_status

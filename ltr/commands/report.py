@@ -1,8 +1,8 @@
-"""Write a page on one run or several: the answer, claims, figures.
+"""Write a page about one run or several: conclusions, claims, figures.
 
-The page is one HTML file that needs no network: it opens from disk, on a
-phone too, and can be printed. Of several runs it shows the tickets side by
-side, and each run after that.
+The page is one HTML file that needs no network: it opens from disk, also on a
+phone, and can be printed. For several runs it compares the tickets first, and
+shows each run after that.
 
 Examples:
   ltr report last
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from ltr.report.page import Subject
 
 MOST_TICKETS = 8
-"""Replicates whose masks are read: their means hardly change with more."""
+"""Largest number of replicates whose masks are read; more would hardly change the means."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr report`."""
     parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
     parser.add_argument(
         "--output",
         type=Path,
-        help="the file to write (default: report.html in the run's folder, of several in the output root)",
+        help="the file to write (default: report.html in the run's folder; for several, in the output root)",
     )
     add_output_root(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the page, and print where it is."""
+    """Write the page, and print its path."""
     from ltr.analysis.comparison import compare
     from ltr.core import atomic
     from ltr.report import console
@@ -69,7 +69,7 @@ def _subject(run: "LoadedRun") -> "Subject":
 
     try:
         image = describe(run.experiment.dataset).shape
-    except LtrError:  # data of one's own that has been moved away
+    except LtrError:  # the user's own data was moved
         image = None
     rows, last = _tickets(run)
     return Subject(
@@ -90,7 +90,7 @@ def _subject(run: "LoadedRun") -> "Subject":
 
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
-    """Weights by layer of every ticket, and the last tickets whole; none where they are lost or damaged."""
+    """Return the weights by layer of every ticket, and the last tickets; empty if a ticket is lost."""
     from ltr.analysis.mask_structure import counted, layers
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
@@ -101,7 +101,7 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
             ticket = run.ticket(round_number, replicate)
         except LtrError:
             return [], []
-        of_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(of_layers, round_number, replicate)
-        last += [of_layers] if round_number == lanes["round"].max() else []
+        ticket_layers = layers(ticket.mask, ticket.initial)
+        rows += counted(ticket_layers, round_number, replicate)
+        last += [ticket_layers] if round_number == lanes["round"].max() else []
     return rows, last

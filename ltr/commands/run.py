@@ -1,19 +1,19 @@
 """Find lottery tickets: train, prune, rewind, repeat, beside the controls.
 
-The same command resumes a run that was stopped, and does nothing to one that
-is finished; more rounds, replicates, arms or draws extend it, fewer show a
-part of it. Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 no data, 130
-and 143 stopped by SIGINT and SIGTERM after a checkpoint.
+The same command resumes a stopped run, and trains nothing if the run is
+finished. More rounds, replicates, arms or draws extend it; fewer show a part of
+it. Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 no data, 130 and 143
+stopped by SIGINT and SIGTERM after a checkpoint.
 
-With -m every combination is checked before the first trains. A job that fails
-stops no other, a signal stops them all after a checkpoint, wherever the
-launcher runs them. A table of the runs and the knobs in which they differ ends
-the sweep, and the jobs that failed, each with its number and error; the exit
-code is that of the first. OUTPUT_ROOT/sweeps/DATE/job_N.json keeps the same.
+With -m every combination is checked before the first trains. A failed job stops
+no other. A signal stops all jobs after a checkpoint, wherever the launcher runs
+them. The sweep ends with a table of the runs and of the knobs in which they
+differ, and with the number and error of each failed job; the exit code is that
+of the first. OUTPUT_ROOT/sweeps/DATE/job_N.json records each job.
 
-ticket=last is the run written last that did not start from the tickets of
-another one itself, so the same command finds the same tickets until there is
-a newer run to take them from. What it stands for is printed and kept.
+ticket=last is the newest run that did not itself start from the tickets of
+another run. So the same command takes the same tickets until a newer run of its
+own tickets exists. The name of that run is printed and recorded.
 
 Examples:
   ltr run prune_rate=0.2 rounds=15
@@ -41,26 +41,26 @@ LISTS_KNOBS = True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `ltr run` takes."""
+    """Declare the options of `ltr run`."""
     parser.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
     parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
     add_knobs(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Compose with Hydra, then conduct one experiment or, with -m, several."""
+    """Compose the configuration with Hydra, then run one experiment or, with -m, several."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     from ltr.config.overrides import overrides
 
     words = overrides(args.knobs, sweep=args.multirun)
-    from ltr.experiment import compose  # and with it Hydra, after what is said of the words
+    from ltr.experiment import compose  # imports Hydra; errors of the words come first
 
     compose.register()
     if not args.multirun or args.cfg:
         _execute_one(words, [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])])
         return 0
     from ltr.core import cache_paths
-    from ltr.engine import devices  # which imports JAX: what is wrong with a word is said before
+    from ltr.engine import devices  # imports JAX; errors of the words come first
 
     devices.start(cache_paths.compiled())
     from ltr.commands import sweep
@@ -69,7 +69,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _execute_one(words: "Sequence[str]", flags: "Sequence[str]") -> None:
-    """Conduct one experiment, or print what Hydra's flags ask for."""
+    """Run one experiment, or print what Hydra's flags request."""
     import hydra
 
     from ltr.config import groups
@@ -96,11 +96,11 @@ def _execute_one(words: "Sequence[str]", flags: "Sequence[str]") -> None:
 
 
 def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:
-    """Conduct an experiment of which `ticket` was asked for; say, and note, which run that is."""
+    """Run an experiment; print and record the run that the typed `ticket` resolves to."""
     from hydra.core.hydra_config import HydraConfig
 
     from ltr.experiment.compose import repeatable
-    from ltr.experiment.runner import conduct  # which imports JAX: what is wrong is said before
+    from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
 
     if experiment.ticket != ticket:
         print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Show what a run found: settings, accuracy and early stop by round, claims."""
+"""Show the results of a run: settings, accuracy and early stop by round, claims."""
 
 import argparse
 import json
@@ -19,67 +19,73 @@ examples:
   ltr show last
   ltr show last --round 15
 
-Of a run that was asked for more and then for less, everything is shown: a
-command that asks for less trains nothing and changes nothing.
+Everything that the run holds is shown, also if a later command requested fewer
+rounds, replicates, arms or draws.
 
-With --round, what that ticket weighs in a file: with all its weights,
-without the units that nothing reaches or that reach nothing, and with kernels
-in compressed rows; and the operations of a forward pass. Its --json has round,
-replicate, dense, compact, sparse (bytes), operations and operations_dense.
+With --round, the size of that ticket in a file is shown: with all weights,
+without units that have no incoming or no outgoing weights, and with kernels as
+compressed sparse rows; and the operations of a forward pass. Its --json has
+round, replicate, dense, compact, sparse (bytes), operations and
+operations_dense.
 
 With --json one object:
-  run      id, folder, dataset, model, status, command (that it goes on
-           with; null if it needs none), written (when last), settings
-           (those that are not at their default, by dotted name), plugins
-           (versions that it was trained with, by package), figures (paths)
+  run      id, folder, dataset, model, status, command (that resumes it; null if
+           it needs none), written (time of the last change), settings (knobs
+           that are not at their default, by dotted name), plugins (versions
+           that it was trained with, by package), figures (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
-           early_bird_step (of tickets), censored (lanes whose early stop is
+           early_bird_step (tickets only), censored (lanes whose early stop is
            only a lower bound), lanes, n (replicates)
-  finding  what the claims have decided, in sentences
-  means    the means of the sparsest ticket and its controls, in sentences;
-           nothing of them is tested
-  claims   a list, each with claim (its name), says, and rounds: for each
-           that is tested (claims.densities) round, density, verdict
+  finding  the verdicts of the claims, in sentences
+  means    the means of the sparsest ticket and its controls, in sentences,
+           without a test
+  claims   a list, each with claim (its name), says (its sentence), and rounds:
+           for each tested round (claims.densities) round, density, verdict
            (supported, refuted, undecided), effect (a mean difference over
            replicates) and unit (fraction, log2 steps), low, high and
            bootstrap_low, bootstrap_high (95 % intervals), p (corrected over
            rounds and looks), n, needed (replicates that would probably decide
-           it), hidden (whether censoring forbids a verdict); none where trained
-           weights are kept (rewind=fine_tune, say), or before the run is
-           finished for the first time
-  looks    a list, each with replicates, draws (by arm), rounds and claims: each
-           time verdicts were given, for which later ones allow
-Accuracies are of the test set, those without a name at early stop; like
-densities they are fractions. A number that there is not, as the interval of
-one replicate, is null."""
+           it), hidden (whether censoring forbids a verdict); empty if trained
+           weights are kept (such as with rewind=fine_tune), or before the run
+           is finished for the first time
+  looks    a list of the occasions on which verdicts were given, each with
+           replicates, draws (by arm), rounds and claims; later p-values are
+           corrected for them
+Accuracies are test accuracies, at early stop unless the name says final. Like
+densities they are fractions. A missing number, such as the interval of one
+replicate, is null."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the options of `ltr show`."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_run(parser)
     add_output_root(parser)
-    parser.add_argument("--round", type=int, metavar="N", help="say what its ticket weighs and costs to use")
-    parser.add_argument("--replicate", type=int, default=0, metavar="N", help="of which (default: 0)")
+    parser.add_argument(
+        "--round", type=int, metavar="N", help="show the size and the operations of its ticket"
+    )
+    parser.add_argument(
+        "--replicate", type=int, default=0, metavar="N", help="replicate of the ticket (default: 0)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print what the run found, of all that it was ever asked for."""
+    """Print the results of everything ever requested for the run."""
     run = load(args.run, args.output_root)
     if args.round is not None:
-        said = _ticket(run, args.round, args.replicate)
-        console.write(json.dumps(said, indent=2) if args.json else _ticket_text(said))
+        sizes = _ticket(run, args.round, args.replicate)
+        console.write(json.dumps(sizes, indent=2) if args.json else _ticket_text(sizes))
         return 0
     console.write((_json if args.json else _text)(_describe(run), run))
     return 0
 
 
 def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, Any]:
-    """What a ticket weighs in a file, and what it costs to use."""
+    """Return a ticket's sizes in a file, in bytes, and the operations of a forward pass."""
     import numpy as np
 
     from ltr import export
@@ -98,76 +104,76 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
 
     try:
         narrower = export.named(export.proven(ticket.trained, network, images))
-    except LtrError:  # not a network of which it is known how to make it narrower
+    except LtrError:  # compaction does not support this network
         narrower = None
-    found = export.sizes(
+    sizes = export.sizes(
         export.named(ticket.trained),
         export.named(ticket.mask),
         export.named(model.uses),
         dict(export.leaves(model.kernels)),
         narrower,
     )
-    return {"round": round_number, "replicate": replicate, **found._asdict()}
+    return {"round": round_number, "replicate": replicate, **sizes._asdict()}
 
 
-def _ticket_text(said: Mapping[str, Any]) -> str:
+def _ticket_text(sizes: Mapping[str, Any]) -> str:
     from ltr.report.text_table import facts
 
     size = {
-        form: "unknown" if said[form] is None else f"{said[form]:,} bytes"
+        form: "unknown" if sizes[form] is None else f"{sizes[form]:,} bytes"
         for form in ("dense", "compact", "sparse")
     }
     operations = "unknown"
-    if said["operations"] is not None:
-        share = said["operations"] / said["operations_dense"]
-        operations = f"{said['operations']:,} operations of {said['operations_dense']:,} ({share:.1%})"
+    if sizes["operations"] is not None:
+        share = sizes["operations"] / sizes["operations_dense"]
+        operations = f"{sizes['operations']:,} operations of {sizes['operations_dense']:,} ({share:.1%})"
     rows = {
         "all weights": size["dense"],
         "without dead units": size["compact"],
         "rows of kept weights": size["sparse"],
         "an image costs": operations,
     }
-    title = f"Ticket of round {said['round']}, replicate {said['replicate']}, in float32:"
+    title = f"Ticket of round {sizes['round']}, replicate {sizes['replicate']}, in float32:"
     return f"{title}\n{textwrap.indent(facts(rows), '  ')}"
 
 
-def _describe(of: "LoadedRun") -> dict[str, Any]:
-    """The `run` of the JSON."""
+def _describe(run: "LoadedRun") -> dict[str, Any]:
+    """Return `run` of the JSON."""
     from ltr.report.runs import head
     from ltr.store.settings import settings
 
     return {
-        **head(of.run),
-        "settings": settings(of.experiment),
-        "plugins": {name: sorted(versions) for name, versions in of.run.plugins.items()},
-        "figures": [str(path) for path in sorted((of.folder / "figures").glob("*.*"))],
+        **head(run.run),
+        "settings": settings(run.experiment),
+        "plugins": {name: sorted(versions) for name, versions in run.run.plugins.items()},
+        "figures": [str(path) for path in sorted((run.folder / "figures").glob("*.*"))],
     }
 
 
-def _text(run: Mapping[str, Any], of: "LoadedRun") -> str:
+def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
     from ltr.report.claims import claims_text
     from ltr.report.command_line import word
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
 
-    settings = [f"{name}={word(value)}" for name, value in run["settings"].items()] or [
+    settings = [f"{name}={word(value)}" for name, value in description["settings"].items()] or [
         "every setting at its default"
     ]
-    status = f"{run['folder']}  {run['status']}"
-    if run["command"]:
-        status += f"; it goes on with:\n{run['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(run["plugins"])]
-    if len(of.results):
-        summary = by_round(of.results)
-        parts += [accuracy_table(summary), *other_tables(summary, of.experiment.early_bird)]
-        parts += [claims_text(of.verdicts, of.looks)]
-    parts += [*sentences(of.results, of.experiment, of.verdicts), "\n".join(run["figures"])]
+    status = f"{description['folder']}  {description['status']}"
+    if description["command"]:
+        status += f"; it goes on with:\n{description['command']}"
+    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"])]
+    if len(run.results):
+        summary = by_round(run.results)
+        parts += [accuracy_table(summary), *other_tables(summary, run.experiment.early_bird)]
+        parts += [claims_text(run.verdicts, run.looks)]
+    parts += [*sentences(run.results, run.experiment, run.verdicts), "\n".join(description["figures"])]
     return "\n\n".join(part for part in parts if part)
 
 
 def _plugins(used: Mapping[str, list[str]]) -> str:
-    """The plug-ins that a run was trained with, and whether one of them is not there."""
+    """Return the plug-ins that a run was trained with, and a warning if one is missing."""
     if not used:
         return ""
     named = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
@@ -175,16 +181,17 @@ def _plugins(used: Mapping[str, list[str]]) -> str:
     return f"trained with {named}" + (f"\n{problem}" if problem else "")
 
 
-def _json(run: Mapping[str, Any], of: "LoadedRun") -> str:
+def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.report.claims import claims
     from ltr.report.rounds import rounds
     from ltr.report.summary_text import by_the_means, headline
 
-    found = {
-        "rounds": rounds(of.results),
-        "finding": headline(of.results, of.verdicts, of.experiment),
-        "means": by_the_means(of.results),
-        "claims": claims(of.verdicts),
-        "looks": [look._asdict() for look in of.looks],
+    content = {
+        "run": description,
+        "rounds": rounds(run.results),
+        "finding": headline(run.results, run.verdicts, run.experiment),
+        "means": by_the_means(run.results),
+        "claims": claims(run.verdicts),
+        "looks": [look._asdict() for look in run.looks],
     }
-    return json.dumps({"run": run, **found}, indent=2)
+    return json.dumps(content, indent=2)

@@ -1,4 +1,4 @@
-"""A sweep: every combination is checked before the first trains, and a table of the runs ends it."""
+"""Sweeps: check every combination before the first trains, run the jobs, and print a table of the runs."""
 
 import itertools
 import sys
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 class Sweep(NamedTuple):
-    """A sweep whose combinations can be run.
+    """Sweep whose combinations were checked.
 
     Attributes:
-        words: overrides for Hydra, in which tickets are named in full.
-        combinations: the words of each job, in order; empty where a sweeper chooses as it goes.
-        folders: the run folders that they have or will have.
-        output_root: the folder of run folders.
+        words: overrides for Hydra, with tickets named in full.
+        combinations: words of each job, in order; empty if a sweeper chooses while it runs.
+        folders: run folders of the combinations, which may not exist yet.
+        output_root: folder of the run folders.
     """
 
     words: list[str]
@@ -50,14 +50,15 @@ class Sweep(NamedTuple):
 
 
 def execute(words: Sequence[str], train: Conduct) -> int:
-    """Check a sweep, run its jobs and say what they came to.
+    """Check a sweep, run its jobs and print their outcomes.
 
     Args:
-        words: what was typed, as overrides for Hydra.
-        train: trains an experiment, in whichever process the launcher calls it.
+        words: the typed words as overrides for Hydra.
+        train: function that trains an experiment, called in the process of each job.
 
     Returns:
-        0 if every job finished, 128 + the signal that stopped them, else the first error's exit code.
+        0 if every job finished, 128 plus the number of a signal that stopped them, else the exit code of
+        the first error.
 
     Raises:
         ConfigError, DataNotFoundError: a combination cannot be run; nothing was trained.
@@ -73,28 +74,28 @@ def execute(words: Sequence[str], train: Conduct) -> int:
 
 
 def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
-    """Launch the jobs and wait for them; returns why that failed, empty if it did not."""
-    added = own()  # which the environment of a job's process may lack
+    """Launch the jobs and wait for them; return the launcher's error, empty if there was none."""
+    added = own()  # the environment of a job's process may lack them
 
     def job(composed: "DictConfig") -> None:
         with joined(added):
             jobs.conduct(composed, journal, train)
 
-    place = f"hydra.sweep.dir={as_text(str(journal.folder))}"
-    chosen = any(word.startswith("hydra.sweep.dir=") for word in words)
-    sys.argv = ["ltr", "-m", *words, *([] if chosen else [place])]
+    sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
+    has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
+    sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
     try:
         with StopAll(journal.stop_file):
             hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
     except compose.ERRORS as error:
         raise ConfigError(compose.one_line(error)) from None
-    except Exception as error:  # of a launcher, some of whose jobs may have finished
+    except Exception as error:  # from the launcher; some jobs may have finished
         return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
     return ""
 
 
 def _exit_code(ended: Sequence[Job], launched: str) -> int:
-    """Say which jobs failed or were stopped; returns the exit code of the sweep."""
+    """Print the jobs that failed or were stopped; return the exit code of the sweep."""
     if launched:
         print(f"ltr run: the launcher failed: {launched}", file=sys.stderr)
     lines = jobs.failures(ended)
@@ -110,15 +111,15 @@ def _exit_code(ended: Sequence[Job], launched: str) -> int:
 
 
 def checked(words: Sequence[str]) -> Sweep:
-    """Compose and validate every combination of a sweep; print and refuse those that cannot be run.
+    """Compose and validate every combination of a sweep, and print the errors of invalid ones.
 
-    A sweeper other than Hydra's basic one chooses combinations as it goes: of it nothing is known before.
+    Sweepers other than Hydra's basic one choose combinations while they run, so nothing is checked then.
 
     Args:
-        words: what was typed, as in `seed=0,1`, as overrides for Hydra.
+        words: the typed words, such as `seed=0,1`, as overrides for Hydra.
 
     Returns:
-        The sweep; tickets are named in full because `last` may be another one later.
+        The sweep. Tickets are named in full, because `last` may be another run later.
 
     Raises:
         LtrError: a combination cannot be run; nothing was trained.
@@ -145,18 +146,18 @@ def checked(words: Sequence[str]) -> Sweep:
         print(
             f"{as_a_person_types(word)}: {experiments[0].output_root}/{ticket}", file=sys.stderr, flush=True
         )
-    folders = [Path(one.output_root) / folder_name(one) for one in experiments]
+    folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
     named = [_named(word, choices, tickets) for word in words]
     return Sweep(named, combinations, folders, Path(experiments[0].output_root))
 
 
 def is_remote(words: Sequence[str]) -> bool:
-    """Whether jobs run in other processes, or on other machines."""
+    """Return whether jobs run in other processes, or on other machines."""
     return any(word.startswith("hydra/launcher=") and word != "hydra/launcher=basic" for word in words)
 
 
 def conclude(folders: Iterable[Path]) -> None:
-    """Print a table of the runs that began."""
+    """Print a table of the runs that began training."""
     began = [folder for folder in dict.fromkeys(folders) if (folder / "run.json").exists()]
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
@@ -167,48 +168,50 @@ def conclude(folders: Iterable[Path]) -> None:
 
 
 def _kind(error: LtrError) -> type[LtrError]:
-    """The error of the same exit code that takes a message alone."""
+    """Return the class of the same exit code whose constructor takes only a message."""
     return next(kind for kind in (DataNotFoundError, ConfigError, LtrError) if isinstance(error, kind))
 
 
 def _choices(words: Sequence[str]) -> dict[str, list[str]]:
-    """The words that each knob takes in turn, by what is before their `=`; the last of a knob counts.
+    """Return the words of each swept knob by its key, the part before `=`; the last word of a knob counts.
 
-    A YAML file may name values too, as `hydra.sweeper.params`.
+    YAML files may also name values, in `hydra.sweeper.params`.
     """
     choices = {}
     compose.register()
     with initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         try:
-            asked = [word for word in words if not Word.split(word).is_for_hydra]
-            composed = loader.load_configuration("config", asked, run_mode=RunMode.MULTIRUN)
-            of_files = [f"{key}={values}" for key, values in (composed.hydra.sweeper.params or {}).items()]
-            for override in OverridesParser.create(config_loader=loader).parse_overrides([*of_files, *asked]):
+            requested = [word for word in words if not Word.split(word).is_for_hydra]
+            composed = loader.load_configuration("config", requested, run_mode=RunMode.MULTIRUN)
+            from_files = [f"{key}={values}" for key, values in (composed.hydra.sweeper.params or {}).items()]
+            for override in OverridesParser.create(config_loader=loader).parse_overrides(
+                [*from_files, *requested]
+            ):
                 key = override.get_key_element()
                 swept = override.is_sweep_override()
                 if swept and not override.is_discrete_sweep():
                     raise ConfigError(f"{override.input_line}: this sweeper takes lists and ranges only")
-                found = [f"{key}={value}" for value in override.sweep_string_iterator()] if swept else []
-                choices[key] = found or [str(override.input_line)]
+                values = [f"{key}={value}" for value in override.sweep_string_iterator()] if swept else []
+                choices[key] = values or [str(override.input_line)]
         except HydraException as error:
             raise ConfigError(compose.one_line(error)) from None
     return choices
 
 
 def _validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
-    """The experiment of a job; ConfigError where it cannot be run here, or wherever jobs run."""
+    """Return the experiment of a job; ConfigError if it cannot be run."""
     from ltr.experiment.placement import place
     from ltr.experiment.spec import RunSpec
 
     experiment = compose.from_overrides(words)
-    if not is_elsewhere:  # the devices here may not be those there, and asking takes hold of them
+    if not is_elsewhere:  # remote devices may differ, and a look at the local ones would occupy them
         place(RunSpec.from_experiment(experiment))
     return experiment
 
 
 def _tickets(combinations: Sequence[Sequence[str]], experiments: Sequence[Experiment]) -> dict[str, str]:
-    """What `ticket=...` stands for in full, where it is not typed so."""
+    """Return the full name of each typed `ticket=...` that is not in full, by word."""
     return {
         word: str(experiment.ticket)
         for combination, experiment in zip(combinations, experiments, strict=True)
@@ -220,7 +223,7 @@ def _tickets(combinations: Sequence[Sequence[str]], experiments: Sequence[Experi
 
 
 def _named(word: str, choices: dict[str, list[str]], tickets: dict[str, str]) -> str:
-    """A word as it was typed, but with tickets in full."""
+    """Return a word as it was typed, with tickets named in full."""
     if not word.startswith("ticket="):
         return word
-    return "ticket=" + ",".join(tickets.get(one, one.partition("=")[2]) for one in choices["ticket"])
+    return "ticket=" + ",".join(tickets.get(choice, choice.partition("=")[2]) for choice in choices["ticket"])

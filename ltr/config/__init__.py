@@ -1,1 +1,1 @@
-"""Configurations: the schema of every knob, YAML files, and words of a command line."""
+"""Configuration: the schema of every knob, YAML files, and words of the command line."""

@@ -1,4 +1,4 @@
-"""Checks of the YAML files of the config groups, whose errors name file and line."""
+"""Checks of the YAML files of the config groups. Errors name file and line."""
 
 import contextlib
 import re
@@ -18,11 +18,11 @@ from ltr.errors import ConfigError
 from ltr.suggestions import nearest
 
 GLOBAL = "_global_"
-"""The package of files that set any knob, not those of their group alone."""
+"""Hydra package of a file that may set any knob, not only those of its group."""
 
 
 def problem(group: str, choice: str) -> str:
-    """What is wrong with a choice's file, if anything is."""
+    """Return the error of a choice's file; empty if it is valid."""
     try:
         check(group, choice)
     except ConfigError as error:
@@ -31,15 +31,16 @@ def problem(group: str, choice: str) -> str:
 
 
 def check(group: str, choice: str) -> set[str]:
-    """The arms that the file of a choice, or one it is made of, defines.
+    """Check the file of a choice and the files of its defaults; return the arms that they define.
 
-    ConfigError, which names file and line, if one of them is wrong.
+    Raises:
+        ConfigError: a file is wrong; the message names file and line.
     """
     return _check(group, choice, ())
 
 
 def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
-    """The error of an arm's knob with file and line, if the arm is what its file says; else None."""
+    """Return an arm's error with file and line if the arm is as its file defines it; None otherwise."""
     _, name, knob = error.path
     if name not in choice_names(ARM):
         return None
@@ -50,16 +51,16 @@ def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
 
 
 def sources(group: str, choice: str) -> Iterator[Path]:
-    """The file of a choice, and those that its defaults name; ConfigError if one of them is wrong."""
+    """Yield the file of a choice and the files of its defaults; ConfigError if one is wrong."""
     file = _read(group, choice)
     yield file.path
     for default in _defaults(file) if group != ARM else ():
-        if named := _named(file, default):
-            yield from sources(named, default.choice)
+        if chosen := _group_of(file, default):
+            yield from sources(chosen, default.choice)
 
 
 def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
-    """ConfigError if the file of an arm is wrong; KnobError if it has none and is not among those defined."""
+    """Raise ConfigError if the file of an arm is wrong, KnobError if an arm is not defined at all."""
     if not arms:
         return
     files = set(choice_names(ARM))
@@ -69,34 +70,34 @@ def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
 
 
 def arms() -> dict[str, dict[str, Any]]:
-    """Return what the file of each arm sets, by the arm's name, without arms whose file is wrong."""
-    found = {}
+    """Return the values that the file of each arm sets, by arm, without arms whose file is wrong."""
+    values = {}
     for arm in choice_names(ARM):
         with contextlib.suppress(ConfigError):
             file = _read(ARM, arm)
             _check_knobs(file, (ARM, arm))
-            found[arm] = file.values()
-    return found
+            values[arm] = file.values()
+    return values
 
 
 def base_choices() -> dict[str, str]:
-    """The choice that config.yaml makes of each group; ConfigError if config.yaml is wrong."""
+    """Return the choice of each group in config.yaml; ConfigError if config.yaml is wrong."""
     base = read(groups.config_dir() / "config.yaml")
     chosen = {default.key: default.choice for default in _defaults(base)}
     return {group: chosen[group] for group in group_names() if chosen.get(group, "null") != "null"}
 
 
-def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[str]:
+def _check(group: str, choice: str, parents: tuple[tuple[str, str], ...]) -> set[str]:
     file = _read(group, choice)
     if group == ARM:
         _check_knobs(file, (ARM, choice))
         return {choice}
-    if (group, choice) in begun:
+    if (group, choice) in parents:
         raise file.error(1, "is one of its own defaults")
     arms = set()
     for default in _defaults(file):
-        if named := _named(file, default):
-            arms |= _check(named, default.choice, (*begun, (group, choice)))
+        if chosen := _group_of(file, default):
+            arms |= _check(chosen, default.choice, (*parents, (group, choice)))
     values = _check_knobs(file, _package(file))
     arms |= set(values.get(ARM, {}))
     try:
@@ -107,7 +108,7 @@ def _check(group: str, choice: str, begun: tuple[tuple[str, str], ...]) -> set[s
 
 
 def _read(group: str, choice: str) -> ConfigFile:
-    """Return the file of a choice; ConfigError where it is no YAML, or refers to a knob that is not there."""
+    """Return the file of a choice; ConfigError if it is not YAML or refers to an unknown knob."""
     file = read(file_of(group, choice), group)
     if "${" in file.text:
         _check_references(file, file.root)
@@ -116,7 +117,7 @@ def _read(group: str, choice: str) -> ConfigFile:
 
 
 def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
-    """`${name}` names a knob, or a group of them."""
+    """Require that each `${name}` names a knob or a group of knobs."""
     if isinstance(node, yaml.ScalarNode):
         for name in re.findall(r"(?<!\\)\$\{\s*([A-Za-z_][\w.]*)\s*\}", node.value):
             if not _is_referable(name):
@@ -125,8 +126,8 @@ def _check_references(file: ConfigFile, node: yaml.Node | None) -> None:
                 raise file.error(node.start_mark.line + 1, message)
     elif isinstance(node, yaml.CollectionNode):
         for item in node.value:
-            for one in item if isinstance(item, tuple) else [item]:
-                _check_references(file, one)
+            for child in item if isinstance(item, tuple) else [item]:
+                _check_references(file, child)
 
 
 def _is_referable(name: str) -> bool:
@@ -136,28 +137,28 @@ def _is_referable(name: str) -> bool:
 
 
 def _package(file: ConfigFile) -> tuple[str, ...]:
-    """The keys under which Hydra puts what is in a file; ConfigError if Hydra would not see which."""
+    """Return the keys under which Hydra puts a file's content; ConfigError if Hydra cannot read them."""
     lines = file.text.splitlines()
-    found = [number for number, line in enumerate(lines, 1) if re.match(r"\s*#\s*@\s*package\b", line)]
-    wanted = f"# @package {GLOBAL}"
-    if not found:
+    numbers = [number for number, line in enumerate(lines, 1) if re.match(r"\s*#\s*@\s*package\b", line)]
+    expected = f"# @package {GLOBAL}"
+    if not numbers:
         if file.group == "experiment":
             raise file.error(
-                1, f"the first line must be '{wanted}', as an experiment sets knobs of all groups"
+                1, f"the first line must be '{expected}', as an experiment sets knobs of all groups"
             )
         return (file.group,)
-    (line, *_) = found
+    (line, *_) = numbers
     match = re.fullmatch(r"\s*#\s*@package\s+([\w.]+)\s*", lines[line - 1])
     if match is None or (file.group == "experiment" and match[1] != GLOBAL):
-        raise file.error(line, f"{lines[line - 1].strip()}: must be '{wanted}'")
+        raise file.error(line, f"{lines[line - 1].strip()}: must be '{expected}'")
     if any(before.strip() for before in lines[: line - 1]):
         raise file.error(line, f"'{lines[line - 1].strip()}' must be the first line of the file")
     return {GLOBAL: (), "_group_": (file.group,)}.get(match[1], tuple(match[1].split(".")))
 
 
 def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
-    """What the file sets, below the keys of its package; ConfigError if it may not."""
-    values = _known(file.values())
+    """Return a file's values below the keys of its package; ConfigError if a value is wrong."""
+    values = _without_references(file.values())
     if file.group != ARM:
         values.pop("defaults", None)
     if not package:
@@ -173,7 +174,7 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _check_grammar(file: ConfigFile) -> None:
-    """Require that OmegaConf can read what stands between ${ and }."""
+    """Require that OmegaConf can parse the references between ${ and }."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -184,7 +185,7 @@ def _check_grammar(file: ConfigFile) -> None:
 
 
 def _check_groups(file: ConfigFile, values: Mapping[str, Any]) -> None:
-    """A choice is made in `defaults`, not like a knob."""
+    """Require that choices are made in `defaults`, not like values of knobs."""
     for group in group_names():
         if isinstance(choice := values.get(group), str):
             line = file.line([group])
@@ -194,23 +195,24 @@ def _check_groups(file: ConfigFile, values: Mapping[str, Any]) -> None:
             )
 
 
-def _known(values: Any) -> Any:
+def _without_references(values: Any) -> Any:
     if not isinstance(values, Mapping):
         return values
-    return {key: _known(value) for key, value in values.items() if not _is_open(value)}
+    return {key: _without_references(value) for key, value in values.items() if not _is_reference(value)}
 
 
-def _is_open(value: Any) -> bool:
+def _is_reference(value: Any) -> bool:
+    """Return whether OmegaConf decides the value later: it holds `${...}` or is `???`."""
     parts = value if isinstance(value, list) else [value]
     return any(isinstance(part, str) and ("${" in part or part == "???") for part in parts)
 
 
 class Default(NamedTuple):
-    """One of the `defaults` of a file: the choice of a group, or of another file of its own group."""
+    """Entry of a file's `defaults`: a choice of a group, or another file of the same group."""
 
     line: int
     key: str
-    """the group as the file has it, with `override` and `/`; empty: its own"""
+    """group as written in the file, with `override` and `/`; empty for the file's own group"""
     choice: str
 
 
@@ -224,16 +226,20 @@ def _defaults(file: ConfigFile) -> Iterator[Default]:
         line, key, choice = entry.start_mark.line + 1, "", entry
         if isinstance(entry, yaml.MappingNode) and len(entry.value) == 1:
             (key, choice) = entry.value[0][0].value, entry.value[0][1]
-        for one in choice.value if isinstance(choice, yaml.SequenceNode) else [choice]:
-            if not isinstance(one, yaml.ScalarNode):
+        for node in choice.value if isinstance(choice, yaml.SequenceNode) else [choice]:
+            if not isinstance(node, yaml.ScalarNode):
                 raise file.error(
                     line, "defaults: each must be a file of this group or one 'override /group: choice'"
                 )
-            yield Default(line, " ".join(key.replace("optional ", "").split()), one.value)
+            yield Default(line, " ".join(key.replace("optional ", "").split()), node.value)
 
 
-def _named(file: ConfigFile, default: Default) -> str | None:
-    """The group whose file one of the defaults is, None if it is not one of ltr's; ConfigError if none is."""
+def _group_of(file: ConfigFile, default: Default) -> str | None:
+    """Return the group of a default, None if the default names no file of ltr's groups.
+
+    Raises:
+        ConfigError: the group or the choice is unknown.
+    """
     line, key, choice = default
     group = key.removeprefix("override ").lstrip("/") or file.group
     if choice == "_self_" or choice.startswith("/") or group.startswith("hydra/") or "${" in choice:

@@ -1,7 +1,7 @@
-"""Folders of YAML files of one's own, which join the config groups beside ltr's.
+"""The user's folders of YAML files, which are added to ltr's config groups.
 
 `LTR_CONFIG_DIR` names them. `--config-dir` sets it for one command and the processes that the command
-starts, so that the jobs of a sweep find the same files.
+starts, because the jobs of a sweep need the same files.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ OPTION, VARIABLE = "--config-dir", "LTR_CONFIG_DIR"
 
 
 def own() -> list[Path]:
-    """The folders of one's own, absolute, each once; ConfigError if one of them is not there."""
-    named = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
-    folders = [Path(name).expanduser().resolve() for name in named]
-    for name, folder in zip(named, folders, strict=True):
+    """Return the user's folders as absolute paths without repeats; ConfigError if one does not exist."""
+    names = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    folders = [Path(name).expanduser().resolve() for name in names]
+    for name, folder in zip(names, folders, strict=True):
         if not folder.is_dir():
             raise ConfigError(f"{VARIABLE}={name}: no such folder")
     return list(dict.fromkeys(folders))
@@ -26,10 +26,10 @@ def own() -> list[Path]:
 
 @contextlib.contextmanager
 def joined(folders: Sequence[Path]) -> Iterator[None]:
-    """Let folders join those of `LTR_CONFIG_DIR`, here and in processes that are started meanwhile.
+    """Add folders to `LTR_CONFIG_DIR`, for this process and those that it starts meanwhile.
 
     Raises:
-        ConfigError: the name of a folder holds the sign that parts folders in `LTR_CONFIG_DIR`.
+        ConfigError: a folder's name holds the separator of `LTR_CONFIG_DIR`.
     """
     for folder in folders:
         if os.pathsep in str(folder):
@@ -38,8 +38,8 @@ def joined(folders: Sequence[Path]) -> Iterator[None]:
         yield
         return
     before = os.environ.get(VARIABLE)
-    named = [str(folder.expanduser().resolve()) for folder in folders]
-    os.environ[VARIABLE] = os.pathsep.join([*named, *([before] if before else [])])
+    names = [str(folder.expanduser().resolve()) for folder in folders]
+    os.environ[VARIABLE] = os.pathsep.join([*names, *([before] if before else [])])
     try:
         yield
     finally:
@@ -50,6 +50,6 @@ def joined(folders: Sequence[Path]) -> Iterator[None]:
 
 
 def options(used: Iterable[Path]) -> list[str]:
-    """The options by which a command finds the files of one's own among those it uses."""
+    """Return the options that let a command find those of its files that are in the user's folders."""
     files = list(used)
     return [f"{OPTION}={folder}" for folder in own() if any(file.is_relative_to(folder) for file in files)]

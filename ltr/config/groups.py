@@ -1,4 +1,4 @@
-"""The config groups: folders of YAML files, each file a choice. Opens the files as text alone."""
+"""Config groups: folders of YAML files, one file per choice. The files are not parsed here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,33 +9,34 @@ from ltr.errors import ConfigError
 from ltr.suggestions import did_you_mean, near
 
 ARM = "arm"
-"""The folder that defines arms. They are all there in every run, which chooses with `arms`."""
+"""Folder that defines arms. Every run knows all of them, and `arms` chooses."""
 
 HYDRA = "hydra"
-"""The folder of Hydra's own settings, such as launchers."""
+"""Folder of settings for Hydra itself, such as launchers."""
 
 
 def config_dir() -> Path:
-    """The folder of ltr's YAML files: inside the installed package, or beside it in a clone."""
+    """Return the folder of ltr's YAML files: inside the installed package, or beside it in a clone."""
     package = Path(__file__).parents[1]
     shipped = package / "configs"
     return shipped if shipped.is_dir() else package.parent / "configs"
 
 
 def added_dirs() -> list[Path]:
-    """The folders of plug-ins and of one's own, which join `config_dir`.
+    """Return the folders of plug-ins and of the user, which are searched after `config_dir`.
 
-    ConfigError if one of one's own is not there, or holds no group.
+    Raises:
+        ConfigError: a folder of the user does not exist, or holds no group.
     """
-    of_plugins = [one.configs for one in plugins.installed() if one.configs is not None]
-    of_ones_own = [folder for folder in own() if folder != config_dir().resolve()]
-    for folder in of_ones_own:
+    of_plugins = [plugin.configs for plugin in plugins.installed() if plugin.configs is not None]
+    of_user = [folder for folder in own() if folder != config_dir().resolve()]
+    for folder in of_user:
         _check_folder(folder)
-    return [*of_plugins, *of_ones_own]
+    return [*of_plugins, *of_user]
 
 
 def group_names() -> list[str]:
-    """The config groups of which a run chooses one."""
+    """Return the config groups from which a run makes a choice."""
     return sorted(_folder_names(config_dir()) - {HYDRA, ARM})
 
 
@@ -45,37 +46,37 @@ def is_built_in(group: str, choice: str) -> bool:
 
 
 def file_of(group: str, choice: str) -> Path:
-    """The YAML file of a choice; ConfigError if several folders have one."""
-    found = [file for file in _places(group, f"{choice}.yaml") if file.is_file()]
-    if len(found) > 1:
-        raise ConfigError(f"{found[1]}: {group}={choice} is there already, in {found[0]}; rename this file")
-    return found[0] if found else config_dir() / group / f"{choice}.yaml"
+    """Return the YAML file of a choice; ConfigError if several folders have one."""
+    files = [file for file in _candidates(group, f"{choice}.yaml") if file.is_file()]
+    if len(files) > 1:
+        raise ConfigError(f"{files[1]}: {group}={choice} is already defined in {files[0]}; rename this file")
+    return files[0] if files else config_dir() / group / f"{choice}.yaml"
 
 
 def misnamed(group: str, choice: str) -> Path | None:
-    """A file of a choice that is not read, because its name ends in .yml."""
-    return next((file for file in _places(group, f"{choice}.yml") if file.is_file()), None)
+    """Return a file that is ignored because its name ends in .yml; None if there is none."""
+    return next((file for file in _candidates(group, f"{choice}.yml") if file.is_file()), None)
 
 
 def choices(group: str) -> dict[str, str]:
-    """The choices of a config group, each with the first comment of its YAML file, if it has one."""
+    """Return the choices of a config group, each with the first comment of its YAML file or an empty text."""
     files = _files(group)
     return {name: _first_comment(files[name]) for name in sorted(files)}
 
 
 def choice_names(group: str) -> list[str]:
-    """Return the names of the choices of a config group; their files are not opened."""
+    """Return the names of the choices of a config group, without opening their files."""
     return sorted(_files(group))
 
 
 def _files(group: str) -> dict[str, Path]:
     """Return the first file of each choice of a group."""
-    files = [file for folder in _places(group) for file in folder.glob("[!.]*.yaml") if file.is_file()]
+    files = [file for folder in _candidates(group) for file in folder.glob("[!.]*.yaml") if file.is_file()]
     return {file.stem: file for file in reversed(files)}
 
 
-def _places(*parts: str) -> Iterator[Path]:
-    """Where a path may lie: in the folder of ltr, and in those that join it."""
+def _candidates(*parts: str) -> Iterator[Path]:
+    """Yield a relative path below the folder of ltr and below each added folder."""
     yield from (folder.joinpath(*parts) for folder in (config_dir(), *added_dirs()))
 
 
@@ -84,7 +85,7 @@ def _folder_names(folder: Path) -> set[str]:
 
 
 def _check_folder(folder: Path) -> None:
-    """ConfigError if what a folder holds would not be read."""
+    """Raise ConfigError if the files of a folder would not be read."""
     groups = sorted(_folder_names(config_dir()))
     if (base := folder / "config.yaml").exists():
         raise ConfigError(f"{base}: not read, as runs begin with ltr's own; set its knobs in an experiment")

@@ -1,4 +1,4 @@
-"""Knobs given in Python, as keywords and their values, written as words of the command line."""
+"""Conversion of knobs given as Python keywords to words of the command line."""
 
 import os
 import re
@@ -9,19 +9,19 @@ from ltr.config.overrides import as_text
 from ltr.errors import ConfigError
 
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_][\w.-]*|\d+ep", re.ASCII | re.IGNORECASE)
-"""Text that Hydra's grammar reads as itself, without quotes."""
+"""Text that Hydra's grammar reads literally without quotes."""
 
 
 def words(texts: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
-    """Return words as they are, and after them a word for each knob.
+    """Return the words unchanged, followed by a word for each knob.
 
-    A keyword is what stands before the `=` of a word; it may be dotted, as in `{"pruning.scope": "global"}`.
-    A dictionary holds the knobs below it: `optimizer={"momentum": 0.8}` is `optimizer.momentum=0.8`.
-    `None` is `null`, a list or tuple is a list, a path is text. Text is always taken as it is: no sign in it
-    has a meaning. Scalars and arrays of NumPy are numbers and lists.
+    A keyword is the part of a word before `=`; it may be dotted, as in `{"pruning.scope": "global"}`.
+    A dictionary holds the knobs of a group: `optimizer={"momentum": 0.8}` is `optimizer.momentum=0.8`.
+    `None` becomes `null`, a list or tuple a list, a path text. Text is literal: no character has a special
+    meaning. NumPy scalars and arrays become numbers and lists.
 
     Raises:
-        ConfigError: a word is not text, or a knob has a name or a value that no word can hold.
+        ConfigError: a word is not text, or a word cannot express the name or the value of a knob.
     """
     for text in texts:
         if not isinstance(text, str):
@@ -55,5 +55,5 @@ def _value(name: str, value: Any) -> str:
         case str():
             return value if _PLAIN.fullmatch(value) else as_text(value)
         case list() | tuple() | range():
-            return f"[{','.join(_value(name, one) for one in value)}]"
+            return f"[{','.join(_value(name, item) for item in value)}]"
     raise ConfigError(f"{name}={value!r}: must be a number, text, True, False, None, or a list of these")

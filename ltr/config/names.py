@@ -1,4 +1,4 @@
-"""Names that knobs take from registries, and the options of what they name: checked without JAX."""
+"""Checks of names from registries and of the options of the named entries, without JAX."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from ltr.suggestions import nearest
 
 
 def checked(values: Mapping[str, Any]) -> Experiment:
-    """Return the experiment, each of whose knobs is valid and names what there is; KnobError otherwise."""
+    """Return the experiment; KnobError if a knob is invalid or names an unknown entry."""
     experiment = validated(values)
     require_known(experiment)
     return experiment
 
 
 def require_known(experiment: Experiment) -> None:
-    """KnobError for the first knob that names what its registry does not have."""
+    """Raise KnobError for the first knob that names an unknown entry of its registry."""
     for knob, value, hint in by_name(experiment):
         if (registry := registry_of(hint)) is None:
             continue
@@ -31,9 +31,10 @@ def require_known(experiment: Experiment) -> None:
 
 
 def with_options(experiment: Experiment) -> Experiment:
-    """Return the experiment with options as their schemas read them, without those that are at their default.
+    """Return the experiment with options parsed by their schemas, without options at their defaults.
 
-    KnobError for an option that the entry which is named does not have, or that is out of bounds.
+    Raises:
+        KnobError: the chosen entry has no such option, or a value is out of bounds.
     """
     groups = {
         name: _group(name, group)
@@ -55,7 +56,7 @@ def _group(name: str, group: Any) -> Any:
 
 
 def _read(entry: Entry, given: Mapping[str, Any], prefix: str, choice: str) -> dict[str, Any]:
-    """The given options that differ from their defaults, as plain data."""
+    """Return the given options that differ from their defaults, as plain data."""
     if entry.options is None:
         raise KnobError(prefix.split("."), f"{prefix}.{next(iter(given))}: {choice} has no options")
     known = {knob.name: knob for knob in knobs(entry.options, f"{prefix}.")}

@@ -1,4 +1,4 @@
-"""Where what an experiment is made of comes from: plug-ins, and folders of one's own."""
+"""Origins of an experiment's parts: plug-ins and the user's folders."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from ltr.config.walk import by_name, registry_of
 
 
 class Request(NamedTuple):
-    """The command that asks for an experiment, and the packages that it needs.
+    """Command that runs an experiment, and the packages that it needs.
 
     Attributes:
-        words: what to type after `ltr run`, with the folders of one's own whose files it uses.
-        plugins: versions of the plug-ins that it uses, by package.
+        words: words after `ltr run`, with options for the user's folders whose files are used.
+        plugins: versions of the plug-ins that are used, by package.
     """
 
     words: Sequence[str]
@@ -24,31 +24,32 @@ class Request(NamedTuple):
 
 
 UNKNOWN = Request((), {})
-"""Of a run that no command asked for."""
+"""Request of a run that no command started."""
 
 
 def request(experiment: Experiment, words: Sequence[str]) -> Request:
-    """Return how an experiment is asked for by `key=value` words."""
+    """Return the request of an experiment that is given by `key=value` words."""
     files = sources(words, experiment.arms)
     return Request([*folders.options(files), *words], _plugins_used(experiment, files))
 
 
 def _plugins_used(experiment: Experiment, files: Collection[Path]) -> dict[str, str]:
-    """The versions of the plug-ins whose entries an experiment names, or whose YAML files it is made of."""
+    """Return the versions of the plug-ins whose entries or YAML files an experiment uses, by package."""
     named = _distributions(experiment)
     return {
-        one.distribution: one.version
-        for one in plugins.installed()
-        if str(one) in named or (one.configs and any(file.is_relative_to(one.configs) for file in files))
+        plugin.distribution: plugin.version
+        for plugin in plugins.installed()
+        if str(plugin) in named
+        or (plugin.configs and any(file.is_relative_to(plugin.configs) for file in files))
     }
 
 
 def _distributions(experiment: Experiment) -> set[str]:
-    """The packages whose entries an experiment names; of its arms, those that are asked for."""
-    found = set()
+    """Return the packages whose entries an experiment names, in its requested arms only."""
+    distributions = set()
     for knob, value, hint in by_name(experiment):
-        is_asked = not knob.startswith("arm.") or knob.split(".")[1] in experiment.arms
-        if is_asked and (registry := registry_of(hint)) is not None:
+        is_requested = not knob.startswith("arm.") or knob.split(".")[1] in experiment.arms
+        if is_requested and (registry := registry_of(hint)) is not None:
             names = value if isinstance(value, list) else [value]
-            found |= {registry[name].distribution for name in names}
-    return found
+            distributions |= {registry[name].distribution for name in names}
+    return distributions

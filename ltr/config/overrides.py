@@ -1,6 +1,6 @@
-"""Words of a command line as Hydra's overrides: read by Hydra's own parser, and their values checked.
+"""Overrides for Hydra from words of the command line: parsed by Hydra's parser, with checked values.
 
-A wrong word is answered in terms of what to type instead, before Hydra composes anything.
+The error of a wrong word says what to type instead, before Hydra composes anything.
 """
 
 import functools
@@ -25,23 +25,25 @@ if TYPE_CHECKING:
 
 
 def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
-    """Return the words as Hydra's overrides; ConfigError, saying what to type, where one is wrong.
+    """Return the words as Hydra's overrides.
 
-    The values of knobs that are marked `AsTyped` are quoted, unless they are quoted already. In a
-    sweep, commas part the values of other knobs; of a path they do if each part is there, and the
-    whole is not.
+    Values of knobs marked `AsTyped` are quoted, unless they are already. In a sweep, commas separate the
+    values of a knob. They separate paths only if each part exists and the whole does not.
+
+    Raises:
+        ConfigError: a word is wrong; the message says what to type.
     """
     words = split_words(texts)
-    found = [_override(word, sweep) for word in words]
-    choices = _choices_made(words, found)
+    parsed = [_override(word, sweep) for word in words]
+    choices = _choices_made(words, parsed)
     arms = {*_arms_of_files(choices), *_arms_of_words(words)}
-    for word, override in zip(words, found, strict=True):
+    for word, override in zip(words, parsed, strict=True):
         _check_value(word, override, texts, sweep, arms)
-    return [str(override.input_line) for override in found]
+    return [str(override.input_line) for override in parsed]
 
 
 def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:
-    """Return the YAML files that an experiment is made of: files that words choose, and files of its arms."""
+    """Return the YAML files that an experiment uses: the files chosen by words, and those of its arms."""
     words = [Word.split(text) for text in texts]
     made = _choices_made(words, [_override(word, sweep=False) for word in words])
     chosen = [(group, choice) for group, choices in made.items() for choice in choices]
@@ -55,7 +57,7 @@ def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:
 
 
 def as_a_person_types(override: str) -> str:
-    """Return a word that `overrides` has quoted, without the quotes."""
+    """Return a word without the quotes that `overrides` added."""
     word = Word.split(override)
     if word.key in _options():
         return override.lstrip("+")
@@ -72,7 +74,7 @@ def _parser() -> "OverridesParser":
 
 
 def _override(word: Word, sweep: bool) -> "Override":
-    """Return the override that Hydra reads; ConfigError where it can read none."""
+    """Return a word as parsed by Hydra; ConfigError if Hydra cannot parse it."""
     from hydra.errors import HydraException
 
     names_file = word.names_group and word.value in choice_names(word.key)
@@ -88,7 +90,7 @@ def _override(word: Word, sweep: bool) -> "Override":
 
 
 def _unreadable(word: Word) -> ConfigError:
-    """Return the error of a word that is not in Hydra's grammar."""
+    """Return the error for a word outside Hydra's grammar."""
     if not word.names_group and not word.is_for_hydra:
         try:
             checked(_nested(word.key, word.value))
@@ -99,11 +101,11 @@ def _unreadable(word: Word) -> ConfigError:
 
 
 def _options() -> set[str]:
-    """The knobs that one entry of a registry alone takes: Hydra is told of them by words."""
+    """Return the knobs specific to one registry entry; Hydra learns of them from words only."""
     return {knob.name for knob in knobs() if knob.entry}
 
 
-# Quotes, without which Hydra's grammar gives signs a meaning
+# Quotes, as Hydra's grammar gives unquoted characters a meaning
 
 
 def _text_quoted(word: Word, sweep: bool) -> str:
@@ -119,7 +121,7 @@ def _text_quoted(word: Word, sweep: bool) -> str:
 
 
 def as_text(text: str) -> str:
-    """Return the text in quotes, with no reference to another knob in it."""
+    """Return the text in quotes, with references to other knobs escaped."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     literal = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)  # OmegaConf's escapes
@@ -139,7 +141,7 @@ def _with_quotes(word: Word) -> str:
 
 
 def _choices_made(words: Sequence[Word], overrides: Sequence["Override"]) -> dict[str, list[str]]:
-    """Return the choices of each group that words make, or else config.yaml; ConfigError for unknown ones."""
+    """Return the choices of each group by words, else by config.yaml; ConfigError for an unknown choice."""
     choices = {group: [choice] for group, choice in files.base_choices().items()}
     for word, override in zip(words, overrides, strict=True):
         if word.names_group:
@@ -148,7 +150,7 @@ def _choices_made(words: Sequence[Word], overrides: Sequence["Override"]) -> dic
 
 
 def _checked_choices(word: Word, override: "Override") -> list[str]:
-    """Return the choices that a word makes of its group; ConfigError where one is not there."""
+    """Return the choices that a word makes of its group; ConfigError for an unknown choice."""
     value = override.value()
     if isinstance(value, list) and word.key != "experiment":
         sweep = f"ltr run -m {word.key}={word.value.strip('[]')}"
@@ -161,7 +163,7 @@ def _checked_choices(word: Word, override: "Override") -> list[str]:
 
 
 def _choices(override: "Override") -> Iterator[str]:
-    """Yield the choices that an override makes, without those that a reference to a knob makes."""
+    """Yield the choices of an override, without references to knobs."""
     from hydra.core.override_parser.types import ChoiceSweep, QuotedString, Sweep
 
     value: Any = override.value()
@@ -184,12 +186,12 @@ def _nearest_choice(group: str, choice: str) -> str:
 
 
 def _arms_of_words(words: Sequence[Word]) -> set[str]:
-    """Return the arms that words add, as `+arm.NAME={noise:2}` and `++arm.NAME.noise=2` do."""
+    """Return the arms that words add, as in `+arm.NAME={noise:2}` or `++arm.NAME.noise=2`."""
     return {word.key.split(".")[1] for word in words if word.text.startswith((f"+{ARM}.", f"++{ARM}."))}
 
 
 def _arms_of_files(chosen: dict[str, list[str]]) -> Iterator[str]:
-    """Yield the arms that the chosen files define; ConfigError, with file and line, where one is wrong."""
+    """Yield the arms that the chosen files define; ConfigError with file and line if a file is wrong."""
     for group, choices in chosen.items():
         for choice in choices:
             if choice not in ("", "null"):
@@ -202,14 +204,14 @@ def _arms_of_files(chosen: dict[str, list[str]]) -> Iterator[str]:
 def _check_value(
     word: Word, override: "Override", texts: Sequence[str], sweep: bool, defined: Collection[str]
 ) -> None:
-    """Raise ConfigError for a sweep in a single run, an unknown arm, or a value that a knob does not take.
+    """Raise ConfigError for a sweep in a single run, an unknown arm, or a value that its knob refuses.
 
     Args:
-        word: as it was typed.
-        override: the word, as Hydra reads it.
-        texts: all words, to say how to sweep.
+        word: word as it was typed.
+        override: the same word as parsed by Hydra.
+        texts: all words, for the suggestion of a sweep.
         sweep: whether words may have several values.
-        defined: arms that words and files define, beside those of the group of arms.
+        defined: arms defined by words and files, beside those of the group `arm`.
     """
     if override.is_sweep_override():
         _check_sweep(word, texts, sweep)
@@ -235,7 +237,7 @@ def _is_list(key: str) -> bool:
 
 
 def _check_taken(word: Word, value: Any) -> None:
-    """Raise ConfigError if a knob does not take a value that no other knob decides; numbers are as typed."""
+    """Raise ConfigError if a knob refuses its value; numbers are tried as typed, references are skipped."""
     if "${" in word.value:
         return
     try:

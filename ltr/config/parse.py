@@ -1,4 +1,4 @@
-"""Knobs in words: made an `Experiment`, listed for help, and named where they are wrong."""
+"""Parsing of values into an `Experiment`, the list of knobs, and messages for wrong values."""
 
 import dataclasses
 import itertools
@@ -18,11 +18,11 @@ from ltr.suggestions import did_you_mean, near, nearest, spellings
 AUTO = "auto"
 
 MOST_REPLICATES = 30
-"""That `replicates=auto` ends with, if `claims.most` does not say otherwise."""
+"""Maximum number of replicates of `replicates=auto`, unless `claims.most` sets another."""
 
 
 class KnobError(ConfigError):
-    """A knob is wrong; `path` are the keys that lead to it."""
+    """A knob is wrong; `path` holds the keys that lead to it."""
 
     def __init__(self, path: Sequence[str], message: str) -> None:
         super().__init__(message)
@@ -30,12 +30,12 @@ class KnobError(ConfigError):
 
 
 def parse(values: Mapping[str, Any]) -> Experiment:
-    """The validated experiment; KnobError names the first knob that is wrong and what is allowed."""
+    """Return the validated experiment; KnobError names the first wrong knob and the allowed values."""
     return by_densities(validated(values))
 
 
 def validated(values: Mapping[str, Any]) -> Experiment:
-    """The experiment, each of whose knobs is valid, if not all of them together; KnobError otherwise."""
+    """Return the experiment with each knob validated separately; KnobError if one is invalid."""
     try:
         experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
     except ValidationError as error:
@@ -57,7 +57,7 @@ def validated(values: Mapping[str, Any]) -> Experiment:
 
 
 def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
-    """KnobError if one of the arms is not defined."""
+    """Raise KnobError if an arm is not defined."""
     for arm in arms:
         if arm not in defined:
             raise KnobError(["arms"], f"arms: unknown arm {arm}; {nearest(arm, defined)}")
@@ -68,7 +68,7 @@ def _wrong(name: str, value: Any, must: str) -> KnobError:
 
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`replicates=auto` as what it stands for: a first look, and further ones."""
+    """Replace `replicates=auto` by its meaning: one replicate to begin with, and `claims.most`."""
     claims = values.get("claims", {})
     if values.get("replicates") != AUTO:
         return values
@@ -79,7 +79,7 @@ def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def by_densities(experiment: Experiment) -> Experiment:
-    """The experiment with no more rounds than it has densities, if it has any."""
+    """Return the experiment with at most one round per density, if densities are given."""
     densities = experiment.pruning.densities
     if not densities:
         return experiment
@@ -87,20 +87,20 @@ def by_densities(experiment: Experiment) -> Experiment:
 
 
 class Knob(NamedTuple):
-    """One documented setting: its dotted name, default, meaning, and what it may be."""
+    """Documented setting: dotted name, default, meaning and allowed values."""
 
     name: str
     default: Any
     meaning: str
     allowed: str
     registry: Registry[Any] | None = None
-    """that its values are names of"""
+    """registry that its values are names from"""
     entry: str = ""
-    """that alone takes it, as in `model.name=wide_resnet`"""
+    """choice it is specific to, as in `model.name=wide_resnet`"""
 
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
-    """The names of knobs that Hydra's grammar does not read, each with what marks it."""
+    """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
     for field in dataclasses.fields(node):
         hint = get_type_hints(node, include_extras=True)[field.name]
         if dataclasses.is_dataclass(hint):
@@ -111,7 +111,7 @@ def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, As
 
 
 def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
-    """Every knob below a config dataclass, in the order of its fields."""
+    """Yield every knob below a config dataclass, in the order of its fields."""
     hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
         hint, name = hints[field.name], prefix + field.name
@@ -128,7 +128,7 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
 
 
 def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
-    """The options of every entry of a registry, which the knob `chooser` names."""
+    """Yield the options of every entry of a registry; the knob `chooser` names the entry."""
     for entry in (registry or {}).values():
         for knob in knobs(entry.options, prefix) if entry.options else ():
             choice = f"{chooser}={entry.name}"
@@ -136,7 +136,7 @@ def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> 
 
 
 def generic(name: str) -> str:
-    """Return the name under which `knobs` lists a knob: arm.NAME.draws for arm.ticket.draws."""
+    """Return the name by which `knobs` lists a knob: arm.NAME.draws for arm.ticket.draws."""
     group, *inner = name.split(".")
     return ".".join([group, "NAME", *inner[1:]]) if group == "arm" and inner else name
 
@@ -155,11 +155,11 @@ OTHER_NAMES = {
     "seeds": "seed",
     "wd": "optimizer.weight_decay",
 }
-"""What other programs call a knob or a group."""
+"""Names of knobs and groups in other programs."""
 
 
 def nearest_knob(name: str, known: Iterable[str], value: str = "") -> str:
-    """Say which knob was probably meant; its value says how many epochs, where they were."""
+    """Return a message that suggests a knob; for a number of epochs, `steps` with that value."""
     last = name.rpartition(".")[2].casefold().replace("-", "_")
     if last in ("epoch", "epochs"):
         return f"did you mean steps={value if value.isdecimal() else 20}ep?"
@@ -219,14 +219,14 @@ def _explained(error: ValidationError) -> KnobError:
             meant = _meant(path[:length], value) if length == len(path) else None
             hint = f"; did you mean {name}={meant}?" if meant else ""
             return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
-    said = ".".join(path)
-    if inside := [name for name in by_name if name.startswith(f"{generic(said)}.")]:
-        return KnobError(path, f"{said}={literal(first['input'])}: holds knobs, such as {inside[0]}")
-    return KnobError(path, f"{said}: unknown knob; {nearest_knob(said, by_name)}")
+    full_name = ".".join(path)
+    if inside := [name for name in by_name if name.startswith(f"{generic(full_name)}.")]:
+        return KnobError(path, f"{full_name}={literal(first['input'])}: holds knobs, such as {inside[0]}")
+    return KnobError(path, f"{full_name}: unknown knob; {nearest_knob(full_name, by_name)}")
 
 
 def _meant(path: Sequence[str], value: str) -> str | None:
-    """A spelling of the value that the knob at this path takes; None if there is none."""
+    """Return another spelling of the value that the knob at this path accepts; None if there is none."""
     return next((text for text in spellings(value) if text != value and _takes(path, text)), None)
 
 
@@ -242,7 +242,7 @@ def _takes(path: Sequence[str], text: str) -> bool:
 
 
 def literal(value: Any) -> str:
-    """Return a value as it is typed."""
+    """Return a value as typed on the command line."""
     if isinstance(value, list | tuple):
         return f"[{','.join(map(literal, value))}]"
     return "null" if value is None else str(value)

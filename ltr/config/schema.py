@@ -1,7 +1,7 @@
-"""Every knob of an experiment: its type, meaning, unit, default and bounds, said once.
+"""Schema of an experiment: the type, meaning, unit, default and bounds of every knob.
 
-`configs/` and the command line compose to an `Experiment`; everything below the command
-line receives it, or a part of it, as a plain frozen dataclass.
+`configs/` and the command line compose to an `Experiment`. All other code receives it, or a part of it,
+as a plain frozen dataclass.
 """
 
 import dataclasses
@@ -16,19 +16,19 @@ from pydantic.dataclasses import dataclass
 from ltr.registry import Registry, load
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Settings of every dataclass of knobs: unknown fields, NaN and infinity are refused."""
+"""Pydantic settings of every dataclass of knobs: unknown fields, NaN and infinity are refused."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Duration:
-    """A length of training: a number of optimizer steps, or of passes over the training set."""
+    """Length of a training, in optimizer steps or in epochs."""
 
     amount: int
     unit: Literal["", "ep"] = ""
 
     @classmethod
     def parse(cls, text: Any) -> Self:
-        """`50000` is steps, `20ep` is epochs; ValueError for anything else."""
+        """Parse `50000` as steps and `20ep` as epochs; ValueError for anything else."""
         if isinstance(text, cls):
             return text
         match = re.fullmatch(r"(\d+)(ep)?", str(text))
@@ -47,26 +47,26 @@ Steps = Annotated[Duration, BeforeValidator(Duration.parse)]
 
 
 class NotInRunId:
-    """Marks a knob that is no part of a run's identity, in one of two ways."""
+    """Marker of a knob that is not part of the run id."""
 
 
 class Extends(NotInRunId):
-    """Marks a knob that says how much of a run there is: more of it extends the run."""
+    """Marker of a knob for the amount of training: a larger value extends the same run."""
 
 
 class OfMachine(NotInRunId):
-    """Marks a knob of the machine, or of how one looks: it cannot change a result.
+    """Marker of a knob of the machine or of the analysis, which cannot change a training's result.
 
-    It is in no comparison of runs, no list of settings and no command to repeat.
+    Comparisons of runs, lists of settings and commands to repeat a run leave it out.
     """
 
 
 class AsTyped:
-    """Marks a text knob whose value on the command line is taken as typed, whatever signs are in it."""
+    """Marker of a text knob whose value on the command line is literal, whatever characters it holds."""
 
 
 class FilePath(AsTyped):
-    """Marks such a knob that names a file or folder; `~` at its start is the home folder."""
+    """Marker of a literal knob that names a file or folder; a leading `~` is the home folder."""
 
 
 def _home(path: Any) -> Any:
@@ -74,7 +74,7 @@ def _home(path: Any) -> Any:
 
 
 class NameIn:
-    """Marks a knob that names an entry of a registry, which is imported when it is asked for.
+    """Marker of a knob that names a registry entry. The registry is imported on first use.
 
     Args:
         reference: "module:object" of the registry; its module imports neither JAX nor NumPy.
@@ -89,10 +89,10 @@ class NameIn:
 
 
 class OptionsOf:
-    """Marks a mapping that holds the options of the entry that another knob of its group names.
+    """Marker of a mapping of options for the entry that another knob of the group names.
 
     Args:
-        knob: that other knob, a field of the same dataclass.
+        knob: field of the same dataclass that names the entry.
     """
 
     def __init__(self, knob: str) -> None:
@@ -100,7 +100,7 @@ class OptionsOf:
 
 
 class Auto:
-    """Marks a knob that may be `auto` too, which `ltr.config.parse.parse` makes other knobs of."""
+    """Marker of a knob that may also be `auto`; `ltr.config.parse.parse` replaces it by other knobs."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,7 +111,7 @@ class Dataset:
     ] = 240
     augmentation: Annotated[
         str,
-        Field(description="what a training image goes through each time"),
+        Field(description="random changes of training images, drawn anew each time"),
         NameIn("ltr.data.registry:AUGMENTATIONS"),
     ] = "none"
     path: Annotated[
@@ -121,7 +121,7 @@ class Dataset:
         OfMachine(),
         FilePath(),
     ] = None
-    sha256: Annotated[str | None, Field(description="checksum of what is at path (null: filled in)")] = None
+    sha256: Annotated[str | None, Field(description="checksum of the data at path (null: computed)")] = None
     split: Annotated[
         Literal["last", "stratified", "file", "auto"],
         Field(
@@ -145,20 +145,20 @@ class Model:
         "lenet_300_100"
     )
     width: Annotated[
-        float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
+        float, Field(gt=0, description="factor of the channels and units of every hidden layer")
     ] = 1.0
     dropout: Annotated[
         float,
         Field(
             ge=0,
             lt=1,
-            description="fraction dropped, in training, of what goes into dense layers "
-            "(wide_resnet: of what is between the convolutions of a block; vit_tiny: of what its layers add)",
+            description="dropout rate of the inputs of dense layers (wide_resnet: between the convolutions "
+            "of a block; vit_tiny: of the embedding and of the outputs of its layers)",
         ),
     ] = 0.0
     init: Annotated[
         str,
-        Field(description="the Gaussian that weights are drawn from"),
+        Field(description="Gaussian distribution of the initial weights"),
         NameIn("ltr.models.registry:INITIALIZERS"),
     ] = "glorot"
     options: Annotated[
@@ -171,27 +171,29 @@ class Optimizer:
     name: Annotated[str, Field(description="the update rule"), NameIn("ltr.core.registry:OPTIMIZERS")] = (
         "adam"
     )
-    learning_rate: Annotated[float, Field(gt=0, description="the learning rate at its highest")] = 1.2e-3
+    learning_rate: Annotated[float, Field(gt=0, description="peak learning rate")] = 1.2e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
     weight_decay: Annotated[
-        float, Field(ge=0, description="pull of parameters to zero (adam: decoupled)")
+        float, Field(ge=0, description="coefficient of the weight decay (adam: decoupled)")
     ] = 0.0
-    warmup: Annotated[Steps, Field(description="linear rise of the learning rate from 0")] = Duration(0)
+    warmup: Annotated[Steps, Field(description="length of the linear rise of the learning rate from 0")] = (
+        Duration(0)
+    )
     schedule: Annotated[
         str,
-        Field(description="the learning rate after the warm-up"),
+        Field(description="learning-rate schedule after the warm-up"),
         NameIn("ltr.core.registry:SCHEDULES"),
     ] = "constant"
     drops: Annotated[
         tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
     ] = ()
     drop_factor: Annotated[
-        float, Field(gt=0, lt=1, description="what each drop multiplies the learning rate by")
+        float, Field(gt=0, lt=1, description="factor of the learning rate at each drop")
     ] = 0.1
     decayed: Annotated[
         Literal["all", "kernels"],
         Field(
-            description="which parameters weight decay pulls: all, or kernels of layers alone (no biases, "
+            description="parameters with weight decay: all, or only kernels of layers (no biases, "
             "normalisation, embeddings or positions)"
         ),
     ] = "all"
@@ -199,8 +201,8 @@ class Optimizer:
         float | None,
         Field(
             gt=0,
-            description="gradients whose norm over all parameters is larger are scaled down to it; those of "
-            "pruned weights do not count (null: never)",
+            description="largest norm of the gradient over all parameters but pruned weights; a larger "
+            "gradient is scaled down to it (null: no clipping)",
         ),
     ] = None
     options: Annotated[
@@ -210,7 +212,7 @@ class Optimizer:
 
 @dataclass(frozen=True, config=STRICT)
 class LayerRates:
-    """Prune rate of a layer type, as a multiple of `prune_rate`."""
+    """Prune rate of each layer type, as a multiple of `prune_rate`."""
 
     conv: Annotated[float, Field(ge=0, description="convolutions: multiple of prune_rate, 0 for never")] = 1.0
     dense: Annotated[float, Field(ge=0, description="dense layers: multiple of prune_rate, 0 for never")] = (
@@ -228,17 +230,20 @@ class LayerRates:
 class Pruning:
     criterion: Annotated[
         str,
-        Field(description="what scores a weight, the lowest of which are pruned"),
+        Field(description="score of a weight; the weights of lowest score are pruned"),
         NameIn("ltr.pruning.registry:CRITERIA"),
     ] = "magnitude"
     sign: Annotated[
         str,
-        Field(description="weights whose initial and trained signs are not so are pruned first"),
+        Field(description="prune first the weights whose sign changed (same) or did not change (different)"),
         NameIn("ltr.pruning.registry:SIGNS"),
     ] = "any"
     scope: Annotated[
         str,
-        Field(description="each layer by its own rate, all together, evenly, or Erdos-Renyi-Kernel"),
+        Field(
+            description="prune each layer by its own rate (layerwise), all layers together (global), to "
+            "equal density (uniform), or to Erdos-Renyi-Kernel densities (erk)"
+        ),
         NameIn("ltr.pruning.registry:SCOPES"),
     ] = "layerwise"
     densities: Annotated[
@@ -251,7 +256,7 @@ class Pruning:
 @dataclass(frozen=True, config=STRICT)
 class Rewind:
     name: Annotated[
-        str, Field(description="what survivors are reset to"), NameIn("ltr.pruning.registry:REWINDINGS")
+        str, Field(description="reset of the surviving weights"), NameIn("ltr.pruning.registry:REWINDINGS")
     ] = "weights"
 
 
@@ -260,35 +265,41 @@ class Arm:
     mask: Annotated[
         str,
         Field(
-            description="where its mask comes from: the ticket, the dense network pruned at once, or "
+            description="source of the mask: the ticket, the dense network pruned in one shot, or "
             "pruning at initialisation"
         ),
         NameIn("ltr.arms.registry:MASKS"),
     ] = "ticket"
     invert: Annotated[
-        bool, Field(description="whether pruning at initialisation takes its highest scores, not its lowest")
+        bool, Field(description="whether pruning at initialisation prunes the highest scores, not the lowest")
     ] = False
     shuffle: Annotated[
-        str, Field(description="how its mask is shuffled"), NameIn("ltr.arms.registry:SHUFFLES")
+        str, Field(description="shuffling of the mask"), NameIn("ltr.arms.registry:SHUFFLES")
     ] = "none"
     weights: Annotated[
         str,
-        Field(description="what its weights start from"),
+        Field(description="source of the weights at the start"),
         NameIn("ltr.arms.registry:WEIGHTS"),
     ] = "own"
-    keep_signs: Annotated[bool, Field(description="whether those take the signs of its own")] = False
+    keep_signs: Annotated[bool, Field(description="whether those weights take the signs of weights=own")] = (
+        False
+    )
     noise: Annotated[
         float,
-        Field(ge=0, description="Gaussian noise on them, in deviations of their layer's initial weights"),
+        Field(
+            ge=0,
+            description="Gaussian noise on those weights, in standard deviations of the initial weights of "
+            "the layer",
+        ),
     ] = 0.0
     pruned: Annotated[
         str,
-        Field(description="what becomes of the pruned weights"),
+        Field(description="values of the pruned weights"),
         NameIn("ltr.arms.registry:PRUNED"),
     ] = "zero"
     method: Annotated[
         str,
-        Field(description="how it trains"),
+        Field(description="training method"),
         NameIn("ltr.methods.registry:METHODS"),
     ] = "weights"
     draws: Annotated[
@@ -297,7 +308,7 @@ class Arm:
 
 
 LOOKS = (5, 8, 13, 20, 30, 50, 80, 130, 200)
-"""After how many replicates `replicates=auto` may look whether they are enough: each look costs power."""
+"""Numbers of replicates after which `replicates=auto` tests the claims. Few, as each look costs power."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -305,29 +316,29 @@ class Claims:
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
         Field(
-            description="where claims are tested, best chosen before any result: in the rounds nearest "
-            "to these densities (none, or none near: in every round, with less power in each)"
+            description="densities at which claims are tested, in the nearest rounds; choose them before any "
+            "result (none, or none near: every round is tested, with less power)"
         ),
         OfMachine(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
         tuple[Annotated[str, NameIn("ltr.analysis.registry:CLAIMS")], ...],
-        Field(min_length=1, description="which claims replicates=auto is to decide"),
+        Field(min_length=1, description="claims that replicates=auto must decide"),
         OfMachine(),
     ] = ("weights", "structure")
     most: Annotated[
         int | None,
         Field(
             ge=2,
-            description="add replicates until these are decided, but no more than so many "
-            "(null: none; replicates=auto: 30)",
+            description="largest number of replicates, up to which they are added until the claims of "
+            "claims.decide are decided (null: none are added; replicates=auto: 30)",
         ),
         OfMachine(),
     ] = None
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """After how many replicates it is looked whether they are decided; none unless some may be added."""
+        """Numbers of replicates after which the claims are tested; empty if no replicates may be added."""
         return () if self.most is None else (*(look for look in LOOKS if look < self.most), self.most)
 
 
@@ -340,7 +351,8 @@ class Experiment:
         int,
         Field(
             ge=0,
-            description="prunings, one for each of pruning.densities at most; the ticket trains once more",
+            description="number of prunings, at most one per entry of pruning.densities; the ticket trains "
+            "once more",
         ),
         Extends(),
     ] = 15
@@ -349,7 +361,7 @@ class Experiment:
         Field(
             ge=1,
             description="independent repetitions, each with its own weights and data order; auto: as many "
-            "as it takes to decide claims.decide",
+            "as are needed to decide claims.decide",
         ),
         Extends(),
         Auto(),
@@ -357,11 +369,11 @@ class Experiment:
     seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
     steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
     batch_size: Annotated[int, Field(ge=1, description="examples a step")] = 60
-    eval_every: Annotated[Steps, Field(description="between evaluations")] = Duration(25)
-    rewind_step: Annotated[Steps, Field(description="survivors are reset to their values at this step")] = (
-        Duration(0)
-    )
-    arms: Annotated[tuple[str, ...], Field(description="what is trained in every round"), Extends()] = (
+    eval_every: Annotated[Steps, Field(description="interval between evaluations")] = Duration(25)
+    rewind_step: Annotated[
+        Steps, Field(description="surviving weights are reset to their values at this step")
+    ] = Duration(0)
+    arms: Annotated[tuple[str, ...], Field(description="arms that are trained in every round"), Extends()] = (
         "ticket",
         "random_reinit",
         "random_mask",
@@ -370,17 +382,18 @@ class Experiment:
     ticket: Annotated[
         str | None,
         Field(
-            description="start from the tickets of a finished run: RUN (last: the last that has its own), "
+            description="start from the tickets of a finished run: RUN (last: the newest with its own), "
             "or RUN@round for one round"
         ),
         AsTyped(),
     ] = None
     early_bird: Annotated[
-        bool, Field(description="note at which step of a ticket's training the next could have been drawn")
+        bool,
+        Field(description="record the step of a ticket's training from which the next mask hardly changes"),
     ] = False
     test_curves: Annotated[
         bool,
-        Field(description="ask the test set at every evaluation, not only about the early stop and the end"),
+        Field(description="measure test accuracy at every evaluation, not only at early stop and the end"),
     ] = False
     dataset: Dataset = Dataset()
     model: Model = Model()
@@ -388,7 +401,7 @@ class Experiment:
     pruning: Pruning = Pruning()
     rewind: Rewind = Rewind()
     claims: Claims = Claims()
-    arm: Annotated[dict[str, Arm], Field(description="what each arm is"), Extends()] = dataclasses.field(
+    arm: Annotated[dict[str, Arm], Field(description="arm definitions"), Extends()] = dataclasses.field(
         default_factory=lambda: {
             "ticket": Arm(),
             "random_reinit": Arm(weights="reinit"),
@@ -416,19 +429,21 @@ class Experiment:
         OfMachine(),
     ] = None
     lanes_per_device: Annotated[
-        int | None, Field(ge=1, description="trainings side by side on a device (null: chosen)"), OfMachine()
+        int | None,
+        Field(ge=1, description="trainings at the same time on a device (null: chosen automatically)"),
+        OfMachine(),
     ] = None
     sparse: Annotated[
         Literal["auto", "always", "never"],
         Field(
-            description="train pruned layers at the cost of the weights they keep (CPU only): where "
-            "this machine is faster at it, always, never"
+            description="train pruned layers packed, at the cost of their kept weights (CPU only): where "
+            "that is faster on this machine, always, or never"
         ),
         OfMachine(),
     ] = "auto"
     tracker: Annotated[
         str,
-        Field(description="where else the curves of each finished round are shown"),
+        Field(description="tracker that also shows the curves of each finished round"),
         NameIn("ltr.trackers.registry:TRACKERS"),
         OfMachine(),
     ] = "none"
@@ -437,16 +452,16 @@ class Experiment:
     ] = 60.0
 
     def trains(self, round_number: int) -> bool:
-        """Whether a round is trained; of the tickets of another run it may be one alone, and the dense."""
+        """Return whether a round is trained; `ticket=RUN@round` trains that round and round 0 only."""
         return self.ticket is None or "@" not in self.ticket or round_number in (0, self.rounds)
 
     def draws(self, arm: str) -> int:
-        """How many repeats of an arm each replicate trains."""
+        """Return the number of repeats of an arm in each replicate."""
         return self.arm.get(arm, Arm()).draws
 
 
 def to_dict(node: Any) -> Any:
-    """A config dataclass as plain data that `parse` takes back and YAML and JSON can hold."""
+    """Return a config dataclass as plain data for YAML and JSON, which `parse` accepts."""
     if isinstance(node, Duration):
         return node.amount if not node.unit else str(node)
     if dataclasses.is_dataclass(node):

@@ -1,4 +1,4 @@
-"""The knobs of a configuration by dotted name, each with its value and its annotated type."""
+"""Iteration over the knobs of a configuration, and their markers."""
 
 import dataclasses
 import functools
@@ -12,9 +12,10 @@ M = TypeVar("M")
 
 
 def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every knob below a config dataclass, those of every arm and the given options among them.
+    """Yield every knob below a config dataclass, including those of every arm and the given options.
 
-    Yields its dotted name, its value as plain data, and its annotated type, for `marker`.
+    Yields:
+        The dotted name, the value as plain data, and the annotated type, for `marker`.
     """
     hints = _hints(node.__class__)
     for field in dataclasses.fields(node):
@@ -31,23 +32,23 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 
 @functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
+def _hints(node_class: Any) -> dict[str, Any]:
+    return get_type_hints(node_class, include_extras=True)
 
 
-def marker(hint: Any, kind: type[M]) -> M | None:
-    """Return what marks an annotated type in that way (see `ltr.config.schema`); None if nothing does."""
-    return next((extra for extra in get_args(hint) if isinstance(extra, kind)), None)
+def marker(hint: Any, marker_class: type[M]) -> M | None:
+    """Return the marker of this class on an annotated type (see `ltr.config.schema`); None without one."""
+    return next((extra for extra in get_args(hint) if isinstance(extra, marker_class)), None)
 
 
-def is_marked(hint: Any, kind: type) -> bool:
-    """Return whether an annotated type is marked in that way."""
-    return marker(hint, kind) is not None
+def is_marked(hint: Any, marker_class: type) -> bool:
+    """Return whether an annotated type has a marker of this class."""
+    return marker(hint, marker_class) is not None
 
 
 @functools.cache
 def registry_of(hint: Any) -> Registry[Any] | None:
-    """Return the registry that a knob takes names from, one or a list of them; None if it takes none."""
+    """Return the registry of a knob that takes a name or a list of names; None for other knobs."""
     named = marker(hint, NameIn)
     for inner in get_args(next(iter(get_args(hint)), None)):
         named = named or marker(inner, NameIn)

@@ -1,6 +1,6 @@
-"""Words of a command line as they were typed: the form of each, and the knob or group that it names.
+"""Words of the command line as typed: checks of their form and of the knob or group that they name.
 
-A wrong word is answered with what to type instead, before Hydra is imported.
+The error of a wrong word says what to type instead, before Hydra is imported.
 """
 
 import shlex
@@ -16,22 +16,22 @@ QUOTES = ("'", '"')
 
 
 class Word(NamedTuple):
-    """A `key=value` as it was typed."""
+    """Word `key=value` as it was typed."""
 
     text: str
     key: str
-    """without Hydra's + and ~ before it and @package behind it"""
+    """knob or group, without Hydra's prefixes + and ~ and its suffix @package"""
     value: str
 
     @classmethod
     def split(cls, text: str) -> "Word":
-        """Return the word that is this text."""
+        """Return the word of a text."""
         key, _, value = text.partition("=")
         return cls(text, key.lstrip("+~").partition("@")[0], value)
 
     @property
     def before_value(self) -> str:
-        """The text up to its `=`."""
+        """Text up to and including `=`."""
         return self.text.removesuffix(self.value)
 
     @property
@@ -41,7 +41,7 @@ class Word(NamedTuple):
 
     @property
     def is_as_typed(self) -> bool:
-        """Whether its value is text in which no sign has a meaning."""
+        """Whether its value is literal text, in which no character has a special meaning."""
         return self.key in dict(as_typed())
 
     @property
@@ -57,7 +57,7 @@ class Word(NamedTuple):
 
 
 def split_words(texts: Sequence[str]) -> list[Word]:
-    """Return the words; ConfigError, saying what to type, where one has no such form or names no knob."""
+    """Return the words; ConfigError says what to type if a word is malformed or names no knob."""
     words = [Word.split(text) for text in texts]
     for number, word in enumerate(words):
         _check_form(word, texts[:number], texts[number + 1 :])
@@ -66,7 +66,7 @@ def split_words(texts: Sequence[str]) -> list[Word]:
 
 
 def option_as_word(option: str, following: Sequence[str]) -> str:
-    """Say what to type for a knob that was typed as an option, as in `--rounds 5`."""
+    """Return a message that says what to type instead of an option such as `--rounds 5`."""
     name, is_assigned, value = option.lstrip("-").partition("=")
     if not is_assigned and following and not following[0].startswith("-") and "=" not in following[0]:
         value = following[0]
@@ -87,9 +87,9 @@ def _names() -> set[str]:
 def _check_form(word: Word, before: Sequence[str], after: Sequence[str]) -> None:
     text = word.text
     if not word.is_as_typed and (text[:1] in QUOTES or plain(text) != text):
-        odd = next(sign for sign in text if sign in QUOTES or plain(sign) != sign)
-        meant = "".join(sign for sign in plain(text) if sign not in QUOTES)
-        raise ConfigError(f"{text}: has {odd} in it; did you mean {meant}?")
+        unexpected = next(char for char in text if char in QUOTES or plain(char) != char)
+        meant = "".join(char for char in plain(text) if char not in QUOTES)
+        raise ConfigError(f"{text}: has {unexpected} in it; did you mean {meant}?")
     if not word.key:
         raise ConfigError(f"'{text}': not a knob; type key=value, as in prune_rate=0.2")
     if "=" not in text and not text.startswith("~"):
@@ -101,7 +101,7 @@ def _check_form(word: Word, before: Sequence[str], after: Sequence[str]) -> None
 
 
 def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
-    """Say what to type for a word that is no `key=value`."""
+    """Return what to type for a word that is not `key=value`."""
     if text.lstrip("-") == "help":
         return "ltr run --help lists them"
     if text in _names() and after:
@@ -109,8 +109,8 @@ def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
         return f"type {text}={following}"
     if before and before[-1].endswith(","):
         return f"to put a space after a comma, quote the whole: type {shlex.quote(f'{before[-1]} {text}')}"
-    key, sign, value = text.partition(":")
-    if sign and key in _names():
+    key, colon, value = text.partition(":")
+    if colon and key in _names():
         return f"type {key}={value}"
     if text in choice_names("experiment"):
         return f"type experiment={text}"
@@ -118,7 +118,7 @@ def _instead(text: str, before: Sequence[str], after: Sequence[str]) -> str:
 
 
 def _unclosed(value: str) -> str:
-    """Return the brackets that a value opens and does not close."""
+    """Return the brackets that a value opens but does not close."""
     if value[:1] in QUOTES:
         return ""
     pairs = (("[", "]"), ("{", "}"), ("(", ")"))
@@ -145,10 +145,10 @@ def _check_name(word: Word) -> None:
     adds = word.text.startswith("+") and not word.text.startswith("++")
     if adds and _is_there(word.key):
         meant = f"{word.key}={word.value}"
-        raise ConfigError(f"{word.text}: + adds what is not there, and {word.key} is; type {meant}")
+        raise ConfigError(f"{word.text}: + adds a new knob, but {word.key} exists; type {meant}")
 
 
 def _is_there(key: str) -> bool:
-    """Whether every configuration has this knob or group; arms may be added."""
+    """Return whether every configuration has this knob or group; arms can be added."""
     group, _, inner = key.partition(".")
     return inner.partition(".")[0] in choice_names(ARM) if group == ARM else key in _names()

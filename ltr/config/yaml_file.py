@@ -1,6 +1,6 @@
-"""YAML files of knobs, read with the line of every key; what is wrong with one is said with file and line.
+"""YAML files of knobs, read with the line of every key for errors that name file and line.
 
-PyYAML and OmegaConf meet a mistake in a file with a traceback, or with a message that names neither.
+PyYAML and OmegaConf answer a mistake with a traceback, or with a message that names neither.
 """
 
 import re
@@ -13,12 +13,12 @@ import yaml
 from ltr.errors import ConfigError
 
 PROBLEMS = {
-    "\\t": "indented with a tab; YAML takes spaces alone",
-    "expected <block end>": "indented otherwise than the lines above it",
+    "\\t": "indented with a tab; YAML allows only spaces",
+    "expected <block end>": "indented unlike the lines above it",
     "mapping values are not allowed": "a second ': ', or indented more than the line above it",
     "could not find expected ':'": "has no ': ' between a knob and its value",
 }
-"""Messages of PyYAML, and the mistake that each mostly comes from."""
+"""Messages of PyYAML, each with its most frequent cause."""
 
 FLOAT = re.compile(
     r"""^(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
@@ -29,24 +29,24 @@ FLOAT = re.compile(
            |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
-"""Numbers with a fraction as OmegaConf reads them: 1e-3 is one, though YAML 1.1 says it is text."""
+"""Floating-point numbers as OmegaConf reads them: 1e-3 is a number, though text in YAML 1.1."""
 
 
 class ConfigFile(NamedTuple):
-    """A YAML file of a config group, as it was read."""
+    """YAML file of a config group."""
 
     path: Path
     group: str
     text: str
     root: yaml.MappingNode | None
-    """None: comments alone"""
+    """None if the file holds only comments"""
 
     def error(self, line: int, message: str) -> ConfigError:
-        """Return an error in a line, counted from 1."""
+        """Return an error that names the file and a line, counted from 1."""
         return ConfigError(f"{self.path}:{line}: {message}")
 
     def line(self, keys: Iterable[Any]) -> int:
-        """Return the line of the last of these nested keys that is there."""
+        """Return the line of the deepest of these nested keys that exists, counted from 1."""
         line, node = 1, self.root
         for key in keys:
             if not isinstance(node, yaml.MappingNode):
@@ -58,12 +58,12 @@ class ConfigFile(NamedTuple):
         return line
 
     def node(self, key: str) -> yaml.Node | None:
-        """Return the value of a top-level key as PyYAML composed it, None where there is no such key."""
+        """Return the PyYAML node of a top-level key; None if there is no such key."""
         pairs = self.root.value if self.root else ()
         return next((value for name, value in pairs if name.value == key), None)
 
     def values(self) -> dict[str, Any]:
-        """Return the knobs as plain data, the same as OmegaConf reads."""
+        """Return the knobs as plain data, with the values that OmegaConf reads."""
         if self.root is None:
             return {}
         loader = _FastLoader("")
@@ -76,7 +76,7 @@ class ConfigFile(NamedTuple):
 
 
 def read(path: Path, group: str = "") -> ConfigFile:
-    """Return the file as YAML; ConfigError if it cannot be read, is no YAML, or holds no knobs."""
+    """Read a YAML file; ConfigError if it cannot be read, is not YAML, or holds no knobs."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError:
@@ -97,23 +97,25 @@ def read(path: Path, group: str = "") -> ConfigFile:
 
 
 def _as_omegaconf(loader: type[Any]) -> type[Any]:
-    """Return a PyYAML loader that takes the same words for numbers, and none for dates, as OmegaConf does."""
+    """Return a PyYAML loader that reads numbers as OmegaConf does, and no dates."""
     name = f"OmegaConf{loader.__name__}"
-    like: Any = type(name, (loader,), {})
-    like.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789."))
-    like.yaml_implicit_resolvers = {
+    subclass: Any = type(name, (loader,), {})
+    subclass.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789."))
+    subclass.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in like.yaml_implicit_resolvers.items()
+        for first, resolvers in subclass.yaml_implicit_resolvers.items()
     }
-    return like
+    return subclass
 
 
 _Loader = _as_omegaconf(yaml.SafeLoader)
-_FastLoader = _as_omegaconf(getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # of libyaml, where PyYAML has it
+_FastLoader = _as_omegaconf(
+    getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+)  # libyaml's, if PyYAML was built with it
 
 
 def _composed(path: Path, text: str) -> yaml.Node | None:
-    """Return the document by libyaml; errors are those of PyYAML in Python, the same on every machine."""
+    """Compose the document by libyaml; on an error, by PyYAML, whose messages are alike on every machine."""
     try:
         return yaml.compose(text, _FastLoader)
     except yaml.YAMLError:
@@ -145,7 +147,7 @@ def _message(error: yaml.MarkedYAMLError) -> str:
 
 
 def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
-    """Require that keys are words, without dots, each given once."""
+    """Require that keys are scalars without dots, and none is repeated."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _check_keys(file, item)

@@ -1,1 +1,1 @@
-"""The paper's experiment: composed, run round by round, resumed."""
+"""Experiment of Frankle & Carbin (2019): composed, run round by round, resumed."""

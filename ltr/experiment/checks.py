@@ -1,6 +1,6 @@
-"""Checks that the knobs of an experiment go together, as far as that is known before any data is read.
+"""Checks that the knobs of an experiment are compatible, as far as that is known before data is read.
 
-Nothing here imports JAX or NumPy, so that a refusal comes at once.
+Nothing here imports JAX or NumPy, so errors are reported at once.
 """
 
 from ltr.analysis import checks as claims
@@ -18,11 +18,11 @@ from ltr.pruning.registry import REWINDINGS
 
 
 def check(experiment: Experiment) -> None:
-    """Refuse knobs that do not go together.
+    """Refuse incompatible knobs.
 
     Raises:
-        ConfigError: which knob is wrong.
-        DataNotFoundError: nothing is at `dataset.path`.
+        ConfigError: a knob is wrong; the message names it.
+        DataNotFoundError: `dataset.path` does not exist.
     """
     check_parts(experiment)
     claims.check(experiment)
@@ -34,16 +34,16 @@ def check(experiment: Experiment) -> None:
 
 
 def check_parts(experiment: Experiment) -> None:
-    """ConfigError for unknown names, and for arms, pruning or rewinding that do not fit the rest."""
+    """Raise ConfigError for unknown names, and for incompatible arms, pruning or rewinding."""
     names.require_known(experiment)
     arms.check(experiment)
     pruning.check(experiment)
 
 
 def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Schedule:
-    """Return the schedule on such data; ConfigError if the network, a duration or a method does not fit them.
+    """Return the schedule on a data set; ConfigError if the network, a duration or a method does not fit it.
 
-    `train_examples`: without those that are held out for validation.
+    `train_examples`: number of training examples, without those held out for validation.
     """
     NETWORKS[experiment.model.name].check(experiment.model, facts.shape)
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)

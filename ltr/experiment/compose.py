@@ -1,4 +1,4 @@
-"""From words on the command line to a validated `Experiment`; Hydra and OmegaConf stop here."""
+"""Composition of words to a validated `Experiment`; objects of Hydra and OmegaConf stay in here."""
 
 import contextlib
 import dataclasses
@@ -27,23 +27,23 @@ from ltr.experiment import checks
 _ONE_APPLICATION = threading.Lock()
 
 ERRORS = (HydraException, OmegaConfBaseException)
-"""What Hydra raises where a configuration cannot be composed."""
+"""Exceptions of Hydra and OmegaConf for a configuration that cannot be composed."""
 
 
 class AddedFolders(SearchPathPlugin):
-    """Lets Hydra find the YAML files of folders that join ltr's, behind ltr's own."""
+    """Hydra plug-in that appends the folders of ltr's plug-ins and of the user to the search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders; called by Hydra."""
+        """Append the folders. Hydra calls this."""
         for folder in groups.added_dirs():
             search_path.append("ltr", f"file://{folder}")
 
 
 def register() -> None:
-    """Tell Hydra where YAML files are, the knobs and their defaults: `ltr`, which config.yaml starts from.
+    """Register with Hydra the search path, and the defaults of all knobs as `ltr`, the base of config.yaml.
 
-    Every arm is among them, except one whose file is wrong: `experiment_of` says so if it is asked for.
-    `${expanduser:...}` is a path with the home folder for `~`.
+    Every arm is included, except one whose file is wrong; `experiment_of` reports that file if the arm is
+    requested. The resolver `${expanduser:...}` replaces a leading `~` of a path by the home folder.
     """
     Plugins.instance().register(AddedFolders)
     OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
@@ -52,7 +52,7 @@ def register() -> None:
 
 
 def experiment_of(composed: DictConfig) -> Experiment:
-    """The validated experiment of what Hydra composed, as it will run; ConfigError otherwise."""
+    """Return the validated experiment of a configuration composed by Hydra; ConfigError if it is invalid."""
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
@@ -62,28 +62,28 @@ def experiment_of(composed: DictConfig) -> Experiment:
     names.require_known(experiment)
     experiment = names.with_options(experiment)
     checks.check(experiment)
-    from ltr.data import custom  # which imports NumPy: what is wrong is said before
+    from ltr.data import custom  # imports NumPy; errors of the configuration come first
 
     pinned = dataclasses.replace(experiment, dataset=custom.pinned(experiment.dataset))
     if experiment.ticket is None:
         return pinned
-    from ltr.experiment import transfer  # which imports JAX
+    from ltr.experiment import transfer  # imports JAX
 
     return transfer.resolved(pinned)
 
 
 def from_words(words: Sequence[str]) -> Experiment:
-    """The experiment that `ltr run` with these words would run; ConfigError otherwise."""
+    """Return the experiment that `ltr run` with these words would run; ConfigError if it is invalid."""
     return from_overrides(overrides(words))
 
 
 def from_overrides(checked: Sequence[str]) -> Experiment:
-    """The experiment of words that `ltr.config.overrides.overrides` gave; ConfigError if there is none."""
+    """Return the experiment of words checked by `ltr.config.overrides.overrides`; ConfigError if invalid."""
     return experiment_of(composed(checked))
 
 
 def composed(checked: Sequence[str]) -> DictConfig:
-    """Return what Hydra composes of checked words; ConfigError if it cannot."""
+    """Return the configuration that Hydra composes of checked words; ConfigError if it cannot."""
     register()
     try:
         with _no_other_application(), _initialized():
@@ -93,12 +93,12 @@ def composed(checked: Sequence[str]) -> DictConfig:
 
 
 def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experiment) -> list[str]:
-    """Return words as a person types them, by which the same experiment is asked for at any time.
+    """Return the words to type for the same experiment at any later time.
 
     Args:
-        checked: what `ltr.config.overrides.overrides` gave.
-        ticket: what they asked for, which may be `last`.
-        experiment: what they come to, whose ticket is named in full.
+        checked: result of `ltr.config.overrides.overrides`.
+        ticket: ticket as typed, which may be `last`.
+        experiment: experiment of these words, with the ticket named in full.
     """
     typed = [as_a_person_types(word) for word in checked]
     if experiment.ticket == ticket:
@@ -112,7 +112,7 @@ def _initialized() -> initialize_config_dir:
 
 @contextlib.contextmanager
 def _no_other_application() -> Iterator[None]:
-    """Put the program's own use of Hydra aside: there is room for one application in a process."""
+    """Suspend the program's own use of Hydra, which allows one application per process."""
     with _ONE_APPLICATION:
         instance = GlobalHydra.instance()
         before = instance.hydra
@@ -124,5 +124,5 @@ def _no_other_application() -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """What Hydra says, on one line."""
+    """Return an error's message on one line."""
     return " ".join(str(error).split())

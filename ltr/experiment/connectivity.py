@@ -1,12 +1,12 @@
-"""Instability: whether what a network ends at depends on the order in which it sees the data.
+"""Linear mode connectivity (Frankle et al., 2020): stability of training to the order of the data.
 
-Linear mode connectivity of Frankle et al. (2020): two copies of a network are trained from the same
-weights in different data orders; the error along the line between what they end at says whether
-they lie in one basin. Another line leads from the ticket of a round to that of the next.
+Two copies of a network are trained from the same weights in different data orders. The error along the line
+between their final weights shows whether they lie in the same basin. A second kind of line leads from the
+trained ticket of a round to that of the next.
 
-Running statistics of batch normalisation do not fit the activations of a network between two others: its
-activations vary less, and averaged statistics alone make a barrier (Jordan et al., 2022, REPAIR). So they are
-re-estimated at each point; the naive line, of statistics interpolated as weights are, is measured beside it.
+Interpolated running statistics of batch normalisation do not fit an interpolated network: its activations
+vary less, and the statistics alone cause a barrier (Jordan et al., 2022, REPAIR). So they are re-estimated at
+each point. The line with interpolated statistics is measured beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,23 +28,23 @@ from ltr.store.folder import round_name
 from ltr.store.tables import CONNECTIVITY, LaneId
 
 ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
-"""Where on the line from the first to the second network the error is measured, both ends included."""
+"""Positions on the line from the first to the second network at which the error is measured."""
 
 COPIES = (0, 1)
 
 RE_ESTIMATED, INTERPOLATED, NONE = "re-estimated", "interpolated", "none"
-"""What the statistics of the networks on a line are; none, of networks without batch normalisation."""
+"""Kinds of batch-normalisation statistics on a line; `NONE` for networks without batch normalisation."""
 
 BATCHES = 40
-"""Batches of training images that statistics are re-estimated from, as far as there are so many."""
+"""Largest number of batches of training images that statistics are re-estimated from."""
 
 BATCH = 128
 
 
 def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
-    """The errors between two copies of each replicate's ticket, trained in different data orders.
+    """Measure the errors between two copies of each replicate's ticket, trained in different data orders.
 
-    The copies start from the rewind step: that of the dense network in round 0, too.
+    The copies start from the rewind step, also those of the dense network in round 0.
 
     Returns:
         Rows of the connectivity table, of kind "orders".
@@ -64,7 +64,7 @@ def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progres
 
 
 def next_round(session: Session, round_number: int) -> pd.DataFrame:
-    """The errors between the trained tickets of a round and of the next: rows of kind "rounds"."""
+    """Measure the errors between the trained tickets of a round and the next; rows of kind "rounds"."""
     pairs = [
         tuple(
             session.folder.groups.load(round_name(number), replicate)["trained"]
@@ -76,25 +76,25 @@ def next_round(session: Session, round_number: int) -> pd.DataFrame:
 
 
 def steps(session: Session) -> int:
-    """Steps that `data_orders` trains in a round, of all copies together."""
+    """Return the number of steps that `data_orders` trains in a round, summed over copies."""
     first, last = session.spec.schedule.later
     return len(COPIES) * session.experiment.replicates * (last - first)
 
 
 def statistics(model: Model) -> tuple[str, ...]:
-    """Return the kinds of statistics that lines of a network are measured with; the last needs no data."""
+    """Return the kinds of statistics for lines of a network; the last kind needs no data."""
     return (NONE,) if model.statistics is None else (RE_ESTIMATED, INTERPOLATED)
 
 
 def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Array]:
-    """The function to compile: two networks, data -> test errors at `ALPHAS`, fractions.
+    """Return the function to compile: (two networks, data) -> test errors at `ALPHAS`, float32 fractions.
 
-    `kind`: of `statistics(model)`.
+    `kind`: one of `statistics(model)`.
     """
 
     def errors(ends: Any, data: Examples) -> jax.Array:
         def error(alpha: jax.Array) -> jax.Array:
-            params = jax.tree.map(lambda one, other: (1 - alpha) * one + alpha * other, *ends)
+            params = jax.tree.map(lambda first, second: (1 - alpha) * first + alpha * second, *ends)
             if kind == RE_ESTIMATED:
                 params = re_estimated(model, params, data)
             return 1 - program.evaluate(model, params, data.test, data)[1]
@@ -105,23 +105,24 @@ def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Arr
 
 
 def re_estimated(model: Model, params: Any, data: Examples) -> Any:
-    """Return the parameters with the statistics that a network has on training data, which is not augmented.
+    """Return the parameters with statistics re-estimated on training data without augmentation.
 
-    They are the means of the means and variances of `BATCHES` batches, the same images for every network.
+    The statistics are averages of the means and variances of `BATCHES` batches. All networks see the same
+    images.
     """
     assert model.statistics is not None
-    of_batch, count = model.statistics, data.labels.shape[0]
+    batch_statistics, count = model.statistics, data.labels.shape[0]
     size = min(BATCH, count)
     batches = min(BATCHES, count // size)
     key = rng.fold(jax.random.key(0), "statistics")
     chosen = rng.permutation(key, count)[: batches * size].reshape(batches, size)
 
     def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
-        of, dropout = batch
-        return of_batch(params, program.prepare_inputs(data.images, data, chosen=of), dropout)
+        indices, dropout = batch
+        return batch_statistics(params, program.prepare_inputs(data.images, data, chosen=indices), dropout)
 
-    found = lax.map(statistics, (chosen, jax.random.split(key, batches)))
-    return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), found))
+    means = lax.map(statistics, (chosen, jax.random.split(key, batches)))
+    return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), means))
 
 
 def _copy(session: Session, round_number: int, replicate: int, copy: int) -> InitialState:
@@ -145,7 +146,7 @@ def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[
         pd.DataFrame(
             {
                 "kind": kind,
-                "statistics": of,
+                "statistics": kind_of_statistics,
                 "replicate": replicate,
                 "round": round_number,
                 "density": density[replicate],
@@ -154,18 +155,18 @@ def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[
                 "error": errors,
             }
         )
-        for of in statistics(session.spec.model)
-        for replicate, errors in enumerate(_errors(session, of, pairs))
+        for kind_of_statistics in statistics(session.spec.model)
+        for replicate, errors in enumerate(_errors(session, kind_of_statistics, pairs))
     ]
     return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
 
 
 def _errors(session: Session, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
-    """The errors between the networks of each pair, as many pairs at a time as the devices hold."""
-    placement, found = session.runtime.trainer.placement, []
+    """Return the errors between the networks of each pair, in batches as large as the devices hold."""
+    placement, gathered = session.runtime.trainer.placement, []
     compiled = devices.parallel(errors_between(session.spec.model, kind), placement)
     for first in range(0, len(pairs), placement.capacity):
-        some = pairs[first : first + placement.capacity]
-        errors = compiled(devices.scatter(some, placement), session.runtime.trainer.data)
-        found += devices.gather(errors, len(some), placement)
-    return found
+        batch = pairs[first : first + placement.capacity]
+        errors = compiled(devices.scatter(batch, placement), session.runtime.trainer.data)
+        gathered += devices.gather(errors, len(batch), placement)
+    return gathered

@@ -1,4 +1,4 @@
-"""What a run will cost, from its arithmetic and this machine's speed at bare matrix products."""
+"""Estimate of a run's cost, from its operations and this machine's speed of matrix products."""
 
 import math
 import time
@@ -19,15 +19,15 @@ from ltr.experiment.placement import lane_bytes, place
 from ltr.experiment.spec import RunSpec
 
 EFFICIENCY = 0.7
-"""What training reaches of the speed of bare matrix products, about."""
+"""Approximate speed of training as a fraction of the speed of matrix products alone."""
 
 ENDS = 2
-"""How often a training asks the test set: at its end, about the weights of then and of the early stop."""
+"""Evaluations of the test set by a training: with the weights of the early stop and with the final ones."""
 
 _PRODUCTS = 200
 
 _REPEATS = 5
-"""Times that they are measured, of which the fastest counts: what else goes on only slows them down."""
+"""Number of measurements; the fastest counts, as other processes only slow them down."""
 
 
 class Cost(NamedTuple):
@@ -38,7 +38,7 @@ class Cost(NamedTuple):
 
 
 def cost(spec: RunSpec, packed: Layers) -> Cost:
-    """About what a run costs whose layers train packed as `packed` has it; reads no data."""
+    """Estimate the cost of a run whose layers train packed according to `packed`; reads no data."""
     experiment, times = spec.experiment, spec.schedule
     facts, kernels = dataset.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
     steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
@@ -63,7 +63,7 @@ def cost(spec: RunSpec, packed: Layers) -> Cost:
 
 
 def flops_meter(placement: Placement) -> Callable[[], float]:
-    """Measures operations a second of products [60, 784] x [784, 300], on all devices at once."""
+    """Return a function that measures operations per second of [60, 784] x [784, 300] on all devices."""
 
     def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return lax.fori_loop(

@@ -1,4 +1,4 @@
-"""The experiment of Frankle & Carbin (2019): train, prune, rewind, repeat, beside the controls."""
+"""Loop of Frankle & Carbin (2019): train, prune, rewind, repeat, beside the controls."""
 
 from ltr.experiment.session import Observer, Session
 
@@ -6,8 +6,8 @@ from ltr.experiment.session import Observer, Session
 def run(session: Session, observer: Observer) -> None:
     """Find winning tickets by iterative magnitude pruning with rewinding (their strategy 1).
 
-    Trains the lanes that the run's tables lack, each round beside its controls. A round is committed before
-    the next begins.
+    Only lanes that the run's tables lack are trained. Each round trains the ticket and its controls, and is
+    committed before the next begins.
     """
     session.draw_initial_weights(observer)
     for round_number in range(session.experiment.rounds + 1):

@@ -18,23 +18,23 @@ from ltr.experiment.spec import RunSpec
 
 
 def place(spec: RunSpec) -> Placement:
-    """Choose the devices of a run's lanes; ConfigError if fewer are found than it asks for."""
+    """Choose the devices of a run's lanes; ConfigError if the machine has fewer than requested."""
     experiment = spec.experiment
     lanes = widest(experiment)
     return devices.place(experiment.devices, experiment.lanes_per_device, lanes, lane_bytes(spec))
 
 
 def lane_bytes(spec: RunSpec) -> int:
-    """Memory of a lane on its device, without activations.
+    """Return the memory of a lane on its device in bytes, without activations.
 
-    It holds weights, the best weights, gradients, two moments and a mask.
+    A lane holds weights, the best weights, gradients, two moments (float32) and a mask (bool).
     """
     weights = sum(leaf.size for leaf in jax.tree.leaves(spec.shapes))
     return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
 def packable_layers(spec: RunSpec) -> dict[str, LayerShape]:
-    """Layers that could train packed, by name."""
+    """Return the layers that could train packed, by name."""
     num_positions = spec.model.num_positions
     trees = (masks.where(num_positions, tree) for tree in (spec.shapes, num_positions))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(num_positions), *trees)), strict=True)
@@ -52,16 +52,16 @@ def packable_layers(spec: RunSpec) -> dict[str, LayerShape]:
 def packed_layers(
     spec: RunSpec, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None
 ) -> Layers:
-    """Choose the layers that train packed, and up to which density, as `sparse` asks.
+    """Choose the layers that train packed, each up to a density, according to `sparse`.
 
     Args:
         spec: the run.
-        file: break-even densities that were measured on this machine.
+        file: file of the break-even densities measured on this machine.
         on_status: called with the layer that is measured (see `ltr.engine.break_even.measured`).
-        recorded: choice that the run was begun with, which `sparse=auto` keeps.
+        recorded: choice at the beginning of the run, which `sparse=auto` keeps.
 
     Raises:
-        ConfigError: sparse=always, where nothing can be packed.
+        ConfigError: `sparse=always`, but no layer can train packed.
     """
     experiment, layers, placement = spec.experiment, packable_layers(spec), place(spec)
     obstacle = _obstacle(placement, layers)

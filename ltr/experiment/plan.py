@@ -1,4 +1,4 @@
-"""Plans: what a run would do, without doing it."""
+"""Plans: the amount and the cost of a run, before it is trained."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ from ltr.report.html import facts_table
 from ltr.report.progress import duration
 from ltr.report.text_table import facts
 from ltr.store.identity import canonical, folder_name, run_id
-from ltr.store.settings import only_asked_arms, settings
+from ltr.store.settings import settings, with_requested_arms
 
 
 @dataclass(frozen=True, repr=False)
 class Plan:
-    """What a run would do, if nothing of it is done yet.
+    """Plan of a run, as if nothing of it were trained yet.
 
     Attributes:
-        id: the run's id.
-        folder: its folder.
-        beyond_defaults: configuration that is not at its default, nested as in `configs/`.
+        id: run id.
+        folder: path of the run folder.
+        beyond_defaults: knobs that are not at their default, nested as in `configs/`.
         settings: knobs that are not at their default, by dotted name, as `ltr show` lists them.
-        configuration: all of it.
-        looks: after how many replicates it would be looked whether the claims are decided, with
-            `replicates=auto`; everything below is said of the first.
-        weights: prunable weights of the dense network.
-        rounds: the rounds that are trained.
-        densities: the density of each, 0 to 1.
-        trainings: how many networks are trained.
-        steps: training steps, of all of them together.
-        seconds: about how long that takes on this machine.
-        bytes: about how much memory it takes on the devices.
+        configuration: the whole configuration.
+        looks: numbers of replicates after which `replicates=auto` tests the claims. The attributes below
+            are for the first of them.
+        weights: number of prunable weights of the dense network.
+        rounds: rounds that are trained.
+        densities: density of each round, 0 to 1.
+        trainings: number of trainings.
+        steps: number of training steps, summed over trainings.
+        seconds: estimated time on this machine.
+        bytes: estimated memory on the devices.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Plan:
     bytes: int
 
     def facts(self) -> dict[str, str]:
-        """Return the plan in words, by name; without those that do not apply."""
+        """Return the plan as text by name, without facts that do not apply."""
         named = {
             "run": self.folder,
             "knobs": ", ".join(f"{name}={word(value)}" for name, value in self.settings.items()),
@@ -81,8 +81,9 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     """Plan a run; reads no data.
 
     Args:
-        experiment: its configuration.
-        on_status: called with what is measured on this machine, once, where layers may train packed.
+        experiment: configuration of the run.
+        on_status: called with messages about measurements of this machine, which are made once for
+            layers that may train packed.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -99,7 +100,7 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         folder=f"{experiment.output_root}/{folder_name(experiment)}",
         beyond_defaults=canonical(experiment),
         settings=settings(experiment),
-        configuration=to_dict(only_asked_arms(experiment)),
+        configuration=to_dict(with_requested_arms(experiment)),
         looks=[look for look in experiment.claims.looks if look >= experiment.replicates],
         weights=weights,
         rounds=trained,
@@ -115,8 +116,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
 
 
 def _looks(looks: list[int]) -> str:
-    """Say when it is looked, with replicates=auto."""
+    """Describe the looks of `replicates=auto`; empty without any."""
     if not looks:
         return ""
     after = ", ".join(map(str, looks))
-    return f"after {after} replicates, until the claims are decided; the rest is said of {looks[0]}"
+    return f"after {after} replicates, until the claims are decided; the other figures are for {looks[0]}"

@@ -1,4 +1,4 @@
-"""Outcomes as rows of the tables."""
+"""Conversion of outcomes to rows of the tables."""
 
 from collections.abc import Mapping
 
@@ -17,9 +17,9 @@ def rows(
     evaluated_at: np.ndarray,
     operations: Mapping[LaneId, int],
 ) -> dict[str, pd.DataFrame]:
-    """The rows of finished lanes, by table: "metrics", "results", "timings".
+    """Return the rows of finished lanes, by table: "metrics", "results", "timings".
 
-    `operations`: floating-point operations of the training of each lane.
+    `operations`: floating-point operations of each lane's training.
     """
     metrics = pd.concat(
         [
@@ -45,9 +45,10 @@ def rows(
 
 
 def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
-    """What methods note, a column each, missing where another method trained the lane.
+    """Return a column for each note of a method, with missing values for lanes of other methods.
 
-    LtrError for a note that no method declares.
+    Raises:
+        LtrError: no method declares a note.
     """
     declared = {note.name: note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes}
     noted = {name for outcome in outcomes.values() for name in outcome.notes}

@@ -1,4 +1,4 @@
-"""Conducts one experiment: from its configuration to a finished folder, watched and stoppable."""
+"""Runner of one experiment: from its configuration to a finished folder, with progress and signals."""
 
 import contextlib
 import dataclasses
@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from ltr.analysis import checks as claims
+from ltr.analysis import checks as claim_checks
 from ltr.analysis import verdicts
 from ltr.analysis.summary import by_round, select, summary
 from ltr.analysis.verdicts import Verdict
@@ -47,24 +47,24 @@ log = logging.getLogger("ltr")
 
 
 def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Output | None = None) -> None:
-    """Train what the run lacks, and say what it found. A run that lacks nothing is not written.
+    """Train the missing lanes of a run and print its results. A complete run's folder is not changed.
 
     Args:
         experiment: the configuration.
-        words: what asked for it, after `ltr run`; recorded as the command to repeat.
-        stop: asked after each chunk whether to stop; the caller enters it.
-        output: where results, messages and progress go; None for the command line.
+        words: words of the command after `ltr run`; recorded as the command to repeat.
+        stop: checked after each chunk for a signal; the caller enters it.
+        output: destination of results, messages and progress; None for the command line.
 
     Raises:
         ConfigError: the configuration is wrong.
-        DataNotFoundError: the data is not there.
-        StoppedError: a signal asked to stop; a checkpoint was written.
+        DataNotFoundError: the data set is missing.
+        StoppedError: a signal stopped the run; a checkpoint was written.
         LtrError: the run failed.
     """
     request = origins.request(experiment, words)
     output = output or command_line()
     devices.start(cache_paths.compiled())
-    claims.check(experiment)
+    claim_checks.check(experiment)
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
         output.message(line)
@@ -72,46 +72,46 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
-        for asked in _looks(experiment, folder, output):
-            trained |= _complete(asked, folder, stop, request, output)
+        for enlarged in _enlargements(experiment, folder, output):
+            trained |= _complete(enlarged, folder, stop, request, output)
         if not trained and TRACKERS[experiment.tracker].code:
             output.message(f"ltr: {tracking.idle(experiment.tracker)}")
-        output.results(_conclusion(asked, folder, request.words))
+        output.results(_conclusion(enlarged, folder, request.words))
 
 
 def _keep_first_look(folder: RunFolder) -> None:
-    """Write down the look at a run that was finished before looks were kept."""
-    if not folder.looks and folder.asked and folder.facts.get("status") == FINISHED:
-        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.asked)))
+    """Record the look at a run that was finished before ltr recorded looks."""
+    if not folder.looks and folder.requested and folder.facts.get("status") == FINISHED:
+        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.requested)))
 
 
-def _looks(experiment: Experiment, folder: RunFolder, output: Output) -> Iterator[Experiment]:
-    """The experiment, or, with replicates=auto, with more replicates each time, until they are enough."""
-    of_claims = experiment.claims
-    if not of_claims.looks:
+def _enlargements(experiment: Experiment, folder: RunFolder, output: Output) -> Iterator[Experiment]:
+    """Yield the experiment; with `replicates=auto`, with more replicates until the claims are decided."""
+    claims = experiment.claims
+    if not claims.looks:
         yield experiment
         return
     taken = max((look.replicates for look in folder.looks), default=0)
-    later = [look for look in of_claims.looks if look >= max(experiment.replicates, taken)]
+    later = [look for look in claims.looks if look >= max(experiment.replicates, taken)]
     for replicates in later or [max(experiment.replicates, taken)]:
-        yield (asked := dataclasses.replace(experiment, replicates=replicates))
-        rounds = verdicts.tested_rounds(folder.frames["results"], asked)
-        found = verdicts.within(rounds, _found(asked, folder))
-        still_open = verdicts.undecided(found, of_claims.decide)
-        output.message(f"\n{_said(found, still_open, replicates, of_claims)}")
-        if not still_open:
+        yield (enlarged := dataclasses.replace(experiment, replicates=replicates))
+        rounds = verdicts.tested_rounds(folder.frames["results"], enlarged)
+        tested = verdicts.within(rounds, _take_look(enlarged, folder))
+        undecided = verdicts.undecided(tested, claims.decide)
+        output.message(f"\n{_look_message(tested, undecided, replicates, claims)}")
+        if not undecided:
             return
 
 
-def _found(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
-    """What is decided of what was asked for, with a look at what there is now, which is kept."""
+def _take_look(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
+    """Take a look at the present results, record it, and return the verdicts of the requested claims."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
     return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:
-    """Return what the run found, and what to do next; this takes a look."""
+    """Take a look, and return the conclusion: the results and a suggestion of what to do next."""
     results = select(folder.frames["results"], experiment)
     seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
@@ -119,39 +119,39 @@ def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str])
         folder.path,
         results,
         experiment,
-        _found(experiment, folder),
+        _take_look(experiment, folder),
         folder.looks,
         words,
         float(seconds) / devices_used,
     )
 
 
-def _said(found: Collection[str], still_open: list[str], replicates: int, asked: Claims) -> str:
-    """What a look shows."""
-    if untested := [name for name in asked.decide if name not in found]:
+def _look_message(tested: Collection[str], undecided: list[str], replicates: int, claims: Claims) -> str:
+    """Return a sentence about the outcome of a look."""
+    if untested := [name for name in claims.decide if name not in tested]:
         return f"tested in no round: {', '.join(untested)}; more rounds would help"
-    if still_open:
-        return f"{replicates} replicates leave undecided: {', '.join(still_open)} (of {asked.most} at most)"
-    return f"{replicates} replicates decide: {', '.join(asked.decide)}"
+    if undecided:
+        return f"{replicates} replicates leave undecided: {', '.join(undecided)} (of {claims.most} at most)"
+    return f"{replicates} replicates decide: {', '.join(claims.decide)}"
 
 
 def _complete(
     experiment: Experiment, folder: RunFolder, stop: Stop, request: Request, output: Output
 ) -> bool:
-    """Train what the run lacks; returns whether that was anything."""
+    """Train the missing lanes of a run; return whether a session was begun."""
     spec = RunSpec.from_experiment(experiment)
-    place(spec)  # refuses devices that are not there, of a finished run too
-    to_do = _to_do(experiment, folder)
-    unfinished = to_do or folder.is_ended_by(experiment)
+    place(spec)  # refuses missing devices, also for a finished run
+    missing_lanes = _missing_lanes(experiment, folder)
+    unfinished = missing_lanes or folder.is_ended_by(experiment)
     session = open_session(spec, folder, output.status) if unfinished else None
-    output.message(f"run {folder.path}: {_amount(spec, folder, to_do)}")
+    output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
     table.catch_up()
     if session is not None:
         _warn_of_rare_evaluations(spec)
         _warn_of_older(folder)
         _warn_of_other_plugins(folder, request.plugins)
-        log.info("%s", _amount(spec, folder, to_do))
+        log.info("%s", _amount(spec, folder, missing_lanes))
         with _recorded(session, request):
             _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
@@ -159,7 +159,7 @@ def _complete(
 
 
 def _warn_of_rare_evaluations(spec: RunSpec) -> None:
-    """Warn where the early stop, by which everything is measured, cannot be seen."""
+    """Warn if evaluations are too rare to find an early stop, the basis of all results."""
     experiment, schedule = spec.experiment, spec.schedule
     steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
@@ -172,21 +172,22 @@ def _warn_of_rare_evaluations(spec: RunSpec) -> None:
 
 
 def _warn_of_older(folder: RunFolder) -> None:
-    """Warn where what is trained now is not told from what an older release trained."""
+    """Warn if a run that an older release began is continued with changed definitions."""
     if folder.finished and folder.schema_version < SCHEMA_VERSION:
         log.warning(
-            "%s: begun by an older release, whose flops count an overhead, and whose RigL, one_shot under "
-            "pruning=global and ties of scores were others; to have all alike, choose another output_root",
+            "%s: begun by an older release, whose flops include an overhead, and whose RigL, one_shot with "
+            "pruning=global and ties of scores differ; to train all lanes alike, choose another output_root",
             folder.path,
         )
 
 
 def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> None:
-    """Warn where a part of the run was trained with another version of a plug-in."""
+    """Warn if a part of the run was trained with another version of a plug-in."""
     for name, version in plugins.items():
         if before := sorted(folder.plugins.get(name, {version}) - {version}):
             log.warning(
-                "%s: trained before with %s %s, now with %s; to have all alike, choose another output_root",
+                "%s: trained before with %s %s, now with %s; to train all lanes alike, choose another "
+                "output_root",
                 folder.path,
                 name,
                 " and ".join(before),
@@ -195,7 +196,7 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
 
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
-    """Ready a run to train; with `sparse=auto` the layers train packed that did when it was begun."""
+    """Prepare a run for training; with `sparse=auto` it keeps the packed layers that it began with."""
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed)
     return Session(runtime.build(spec, packed), folder)
 
@@ -212,13 +213,13 @@ def _train(session: Session, stop: Stop, table: "RoundTable", output: Output) ->
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
-    """Show a round, averaged over what was asked for."""
+    """Send a round to the tracker, averaged over the requested replicates and draws."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
     tracked.add(round_number, tracking.scalars(metrics, results, round_number))
 
 
 class RoundTable:
-    """Writes a run's table a line at a time, as its rounds end."""
+    """Printed table of a run that grows by a line when a round ends."""
 
     def __init__(self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None]) -> None:
         self._experiment, self._folder, self._write = experiment, folder, write
@@ -226,21 +227,21 @@ class RoundTable:
         self._next = 0
 
     def catch_up(self) -> None:
-        """Write the rounds that are complete and not written yet."""
+        """Print the rounds that are complete and not printed yet."""
         results = select(self._folder.frames["results"], self._experiment)
         rounds = by_round(results[results["round"] >= self._next])
         finished = self._folder.finished
         while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
-            this = rounds[rounds["round"] == self._next]
+            row = rounds[rounds["round"] == self._next]
             if self._next == 0:
-                self._write(tables.accuracy_title(this) + "\n" + tables.header(self._arms))
+                self._write(tables.accuracy_title(row) + "\n" + tables.header(self._arms))
             if self._experiment.trains(self._next):
-                self._write(tables.row(this, self._arms))
+                self._write(tables.row(row, self._arms))
             self._next += 1
 
 
 class RunObserver:
-    """The eyes on a run: progress, the table, signals, and who else looks on."""
+    """Callbacks of the runner: progress, the table of rounds, signals and the tracker."""
 
     def __init__(
         self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
@@ -250,32 +251,32 @@ class RunObserver:
         self._label, self._step_cost = "", 1.0
 
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
-        """Say which round it is."""
+        """Set the label of the progress bar."""
         self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
 
     def on_resume(self, steps: int) -> None:
-        """Leave what a checkpoint holds out of what is to be done."""
+        """Subtract the steps in a checkpoint from the total."""
         self._pace.total -= steps * self._step_cost
 
     def on_chunk(self, progress: Progress) -> LtrError | None:
-        """Move the bar; ask for an end after a signal."""
+        """Advance the progress bar; return an error to stop with after a signal."""
         self._pace.advance(progress.steps * self._step_cost)
         self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
         return self._stop.error()
 
     def on_round_end(self, round_number: int) -> None:
-        """Print the round's line."""
+        """Print the round's line, and send the round to the tracker."""
         log.info("round %d is done", round_number)
         self._table.catch_up()
         self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
-    """The results of all that the run was asked for, by this experiment or before."""
+    """Return the results of everything requested, by this experiment or before."""
     return select(folder.frames["results"], folder.recorded(experiment))
 
 
-def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
+def _missing_lanes(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     finished = folder.finished
     return [
         lane
@@ -284,19 +285,20 @@ def _to_do(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
     ]
 
 
-def _amount(spec: RunSpec, folder: RunFolder, to_do: list[LaneId]) -> str:
-    if not to_do:
+def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> str:
+    """Describe how many trainings are left."""
+    if not missing_lanes:
         everything = extent(folder.recorded(spec.experiment))
-        more = "" if covers(spec.experiment, everything) else "; ltr show has more than is asked for here"
+        more = "" if covers(spec.experiment, everything) else "; ltr show has more than this command requests"
         return f"finished before, nothing to train{more}"
-    trainings = "training" if len(to_do) == 1 else "trainings"
-    said = f"{len(to_do)} {trainings} of {spec.schedule.steps} steps"
-    return f"{said} to go, {len(folder.finished)} done before" if folder.finished else said
+    trainings = "training" if len(missing_lanes) == 1 else "trainings"
+    amount = f"{len(missing_lanes)} {trainings} of {spec.schedule.steps} steps"
+    return f"{amount} to go, {len(folder.finished)} done before" if folder.finished else amount
 
 
 @contextlib.contextmanager
 def _recorded(session: Session, request: Request) -> Iterator[None]:
-    """Keep run.json true, whatever happens."""
+    """Begin a session in run.json, and record its end and status, also after an error."""
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
     folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, request)
     status = "failed"
@@ -311,13 +313,13 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
         log.info("failed: %s", error)
         raise
     finally:
-        found = summary(_recorded_results(folder, experiment))
-        folder.describe(status=status, summary=found, device_seconds=folder.seconds)
+        results = summary(_recorded_results(folder, experiment))
+        folder.describe(status=status, summary=results, device_seconds=folder.seconds)
 
 
 @contextlib.contextmanager
 def _logged_by(handler: logging.Handler) -> Iterator[None]:
-    """Let a handler, instead of the root logger's, choose what to show of the run's log.txt."""
+    """Show log messages by a handler of ltr's instead of the root logger's handlers."""
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Runtimes: data on the devices and compiled programs, which stay the same over a whole run."""
+"""Runtimes: data on the devices and compiled programs, which a whole run shares."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ from ltr.methods.registry import method
 from ltr.pruning.prune import pruned
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
-"""Compiler options of what is called a few times: drawing ResNet-20's weights compiles in 4 s, not 10."""
+"""Compiler options for functions called only a few times; ResNet-20's init compiles in 4 s, not 10 s."""
 
 EXAMPLES_PER_CLASS = 10
-"""Training examples of each class in a batch for scores at initialisation."""
+"""Number of training examples of each class in a batch for scores at initialisation."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A run specification made ready to train.
+    """Run specification with its data and compiled programs.
 
     Attributes:
         spec: the run.
-        init: key -> fresh weights, NumPy float32.
-        sample_batch: key -> ten training examples of each class: images, normalised, and labels.
-        tickets: tickets of another run, if this one starts from them.
-        prunable: types of layers, None of those that are never pruned.
+        init: key -> newly drawn weights, NumPy float32.
+        sample_batch: key -> ten training examples of each class: normalised images, and labels.
+        tickets: tickets of another run to start from; None if this run finds its own.
+        prunable: layer type of each kernel; None for layers that are never pruned.
         trainer: compiled programs and the data set, on the devices.
         costs: floating-point operations of its training steps.
     """
@@ -51,7 +51,7 @@ class Runtime:
 
 
 def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
-    """Read the data and ready the devices; DataNotFoundError if there is no data.
+    """Read the data and prepare the devices; DataNotFoundError if the data set is missing.
 
     `packed`: layers that train packed (see `ltr.experiment.placement.packed_layers`).
     """

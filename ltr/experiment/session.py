@@ -1,4 +1,4 @@
-"""Sessions: a run being trained, from its runtime into its folder."""
+"""Sessions: the operations of the training loop on a runtime and a run folder."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -30,35 +30,35 @@ from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
 
 PREFIX = "prefix"
-"""Arm name of the trainings to the rewind step."""
+"""Name, in place of an arm, of the trainings to the rewind step."""
 
 
 class Observer(Protocol):
     """Callbacks of a training run."""
 
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
-        """A round, or another stage, begins that still lacks so many lanes.
+        """Handle the beginning of a round, or of another stage, with its number of missing lanes.
 
-        `step_cost`: duration of its steps, relative to those of the dense network.
+        `step_cost`: duration of its steps relative to a step of the dense network.
         """
 
     def on_resume(self, steps: int) -> None:
-        """A checkpoint inside the stage has so many of its steps, of all lanes together."""
+        """Handle a checkpoint inside the stage that holds `steps` of its steps, summed over lanes."""
 
     def on_chunk(self, progress: Progress) -> LtrError | None:
-        """About a second has passed; an error that is returned ends the run, after a checkpoint."""
+        """Handle the end of a chunk, about a second long; a returned error stops the run after saving."""
 
     def on_round_end(self, round_number: int) -> None:
-        """A round is committed."""
+        """Handle the commit of a round."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A run being trained.
+    """Run that is being trained.
 
     Attributes:
-        runtime: its data and compiled programs.
-        folder: its open folder.
+        runtime: data and compiled programs of the run.
+        folder: open folder of the run.
     """
 
     runtime: Runtime
@@ -66,22 +66,22 @@ class Session:
 
     @property
     def spec(self) -> RunSpec:
-        """The run."""
+        """Specification of the run."""
         return self.runtime.spec
 
     @property
     def experiment(self) -> Experiment:
-        """The run's configuration."""
+        """Configuration of the run."""
         return self.spec.experiment
 
     def missing_lanes(self, round_number: int) -> list[LaneId]:
-        """Lanes of a round that the run's tables lack."""
+        """Return the lanes of a round that the run's tables lack."""
         return lanes.missing(self.experiment, round_number, self.folder.finished)
 
     def draw_initial_weights(self, observer: Observer) -> None:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
 
-        This prefix sees the data in the order of round 0, so it ends where the dense training is then.
+        This training uses the data order of round 0, so its result equals the dense network at that step.
         """
         runtime, until, replicates = self.runtime, self.spec.schedule.rewind_step, self._undrawn_replicates()
         if not replicates:
@@ -103,7 +103,7 @@ class Session:
         self.folder.groups.save("initial", saved)
 
     def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
-        """Return the ticket of a round: the round before, pruned and rewound; of round 0 all weights."""
+        """Return the ticket of a round: the previous round pruned and rewound; all weights in round 0."""
         if replicate in self.folder.groups.members(round_name(round_number)):
             saved = self.folder.groups.load(round_name(round_number), replicate)
             return Subnetwork(saved["mask"], saved["start"])
@@ -114,30 +114,31 @@ class Session:
         if self.runtime.tickets:
             mask = self.runtime.tickets.mask(round_number, replicate, dense)
             return Subnetwork(mask, masks.apply(mask, first["origin"]))
-        config, evidence = self.experiment, self._evidence(round_number, replicate)
+        config, pruning_input = self.experiment, self._pruning_input(round_number, replicate)
         mask = prune.prune(
-            config.pruning, self.spec.model.layer_types, evidence, self.spec.targets[round_number]
+            config.pruning, self.spec.model.layer_types, pruning_input, self.spec.targets[round_number]
         )
         rewind = REWINDINGS[config.rewind.name].load()
-        return Subnetwork(mask, rewind(mask, evidence.trained, first["origin"]))
+        return Subnetwork(mask, rewind(mask, pruning_input.trained, first["origin"]))
 
     def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
-        """Return what a lane starts from; the lanes of a replicate see a round's data in the same order."""
-        experiment, following = self.experiment, self.spec.targets[lane.round + 1 :]
+        """Return the initial state of a lane. The lanes of a replicate share the data order of a round."""
+        experiment, later_targets = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
         context = self._arm_context(lane.replicate, ticket)
         mask, weights = start(experiment.arm[lane.arm], context, key)
         method = lanes.method(experiment, lane.arm)
-        if method in WATCHED and not following:
+        if method in WATCHED and not later_targets:
             method = WEIGHTS_ALONE
-        beginning = MethodInput(mask, weights, rng.fold(key, "method"), following[0] if following else None)
-        params, method_state = self.runtime.trainer.methods[method].begin(beginning)
+        next_target = later_targets[0] if later_targets else None
+        method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
+        params, method_state = self.runtime.trainer.methods[method].begin(method_input)
         return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
 
     def train(
         self, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, observer: Observer
     ) -> dict[LaneId, Outcome]:
-        """Train lanes, from where a checkpoint left them if there is one."""
+        """Train lanes, resumed from a checkpoint inside the round if there is one."""
         resume, saved = None, self.folder.load_under_way()
         if saved is not None and snapshot.is_readable(saved[1]):
             resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
@@ -147,7 +148,7 @@ class Session:
     def commit(
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
     ) -> None:
-        """Save a round's tickets, then its rows, which make it done."""
+        """Save a round's tickets, then its rows, which mark it as done."""
         tickets = {
             lane.replicate: {
                 "mask": starts[lane].mask,
@@ -159,18 +160,18 @@ class Session:
         }
         if tickets:
             self.folder.groups.save(round_name(round_number), tickets)
-        at = self.spec.schedule.evaluate_at(round_number)
-        operations = {lane: self._operations(starts[lane], at) for lane in outcomes}
-        self.folder.commit(records.rows(outcomes, at, operations))
+        evaluated_at = self.spec.schedule.evaluate_at(round_number)
+        operations = {lane: self._operations(starts[lane], evaluated_at) for lane in outcomes}
+        self.folder.commit(records.rows(outcomes, evaluated_at, operations))
 
     def step_cost(self, round_number: int) -> float:
-        """Duration of a round's training steps, relative to those of the dense network."""
+        """Return the duration of a round's training steps relative to a step of the dense network."""
         kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
         densities = flops.planned(self.spec.targets[round_number], kernels)
         return self.runtime.costs.time(densities, self.runtime.trainer.packed)
 
     def remaining_steps(self) -> float:
-        """Training that is left to do, of all lanes together, in steps of the dense network."""
+        """Return the remaining training, summed over lanes, in steps of the dense network."""
         schedule = self.spec.schedule
         prefix = len(self._undrawn_replicates()) * schedule.rewind_step * self.step_cost(0)
         return prefix + sum(
@@ -187,13 +188,13 @@ class Session:
         return rng.root(self.experiment.seed, replicate)
 
     def _data_key(self, replicate: int, round_number: int) -> np.ndarray:
-        """Key data of a round's data order, one for all lanes of a replicate, so that they pair."""
+        """Return the key data of a round's data order; the lanes of a replicate share it, to be paired."""
         return np.asarray(
             jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
         )
 
-    def _evidence(self, round_number: int, replicate: int) -> PruningInput:
-        """Return what decides the pruning into a round: the round before."""
+    def _pruning_input(self, round_number: int, replicate: int) -> PruningInput:
+        """Return the input of the pruning into a round: the weights and mask of the previous round."""
         first, before = (
             self.folder.groups.load(name, replicate) for name in ("initial", round_name(round_number - 1))
         )
@@ -201,12 +202,12 @@ class Session:
         return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
     def _arm_context(self, replicate: int, ticket: Subnetwork) -> ArmContext:
-        """Return what the arms of a round may draw on."""
+        """Return the weights, masks and functions that the arms of a round may use."""
         config, layer_types = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", replicate)
 
         def dense() -> PruningInput:
-            return self._evidence(1, replicate)
+            return self._pruning_input(1, replicate)
 
         def one_shot() -> Any:
             return prune.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
@@ -230,25 +231,25 @@ class Session:
         )
 
     def _operations(self, start: InitialState, evaluate_at: np.ndarray) -> int:
-        """Floating-point operations of the training of a lane."""
+        """Return the floating-point operations of a lane's training."""
         first, last = int(evaluate_at[0]), int(evaluate_at[-1])
-        of_image = flops.training(
+        per_image = flops.training(
             self.spec.method_context, start.method, start.mask, start.params, first, last
         )
-        return self.experiment.batch_size * of_image
+        return self.experiment.batch_size * per_image
 
     def _checkpointing(self, observer: Observer) -> Callable[[Progress], None]:
-        """Return a callback that saves a checkpoint every `checkpoint_every` seconds, and before an end."""
-        saved = time.monotonic()
+        """Return a callback that saves a checkpoint every `checkpoint_every` seconds and before a stop."""
+        last_saved = time.monotonic()
 
         def on_chunk(progress: Progress) -> None:
-            nonlocal saved
-            end = observer.on_chunk(progress)
-            if end is not None or time.monotonic() - saved > self.experiment.checkpoint_every:
+            nonlocal last_saved
+            error = observer.on_chunk(progress)
+            if error is not None or time.monotonic() - last_saved > self.experiment.checkpoint_every:
                 kept = ("ticket", PREFIX)
                 self.folder.save_under_way(*snapshot.pack(progress.snapshot(), kept=kept))
-                saved = time.monotonic()
-            if end is not None:
-                raise end
+                last_saved = time.monotonic()
+            if error is not None:
+                raise error
 
         return on_chunk

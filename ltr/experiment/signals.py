@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a polite request: the run stops at its next chunk, after a checkpoint."""
+"""Handling of SIGINT and SIGTERM: the run stops after its current chunk, with a checkpoint."""
 
 import contextlib
 import signal
@@ -15,10 +15,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Catches the signals while it is entered, in the main thread; a second one is not waited for.
+    """Context manager that catches the signals, in the main thread. A second signal stops at once.
 
     Args:
-        file: where another process may ask to stop, with `ask` (see `StopAll`).
+        file: file in which another process may request a stop, by `request_stop` (see `StopAll`).
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -27,8 +27,10 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            mine = [number for number in SIGNALS if signal.getsignal(number) is not None]  # None: of C code
-            self._before = {number: signal.signal(number, self._catch) for number in mine}
+            ours = [
+                number for number in SIGNALS if signal.getsignal(number) is not None
+            ]  # None: set by C code
+            self._before = {number: signal.signal(number, self._catch) for number in ours}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,8 +38,8 @@ class Stop:
             signal.signal(number, handler)
 
     def error(self) -> StoppedError | None:
-        """The error to end the run with, once a signal came."""
-        number = self._caught or (asked(self._file) if self._file else None)
+        """Return the error to stop the run with after a signal; None without one."""
+        number = self._caught or (requested_stop(self._file) if self._file else None)
         if number is None:
             return None
         name = signal.Signals(number).name
@@ -51,7 +53,7 @@ class Stop:
 
 
 class StopAll(Stop):
-    """Catches the signals for the processes of a sweep, wherever they run: each looks into the file."""
+    """Context manager that passes the signals, by a file, to the processes of a sweep on any machine."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)
@@ -59,17 +61,17 @@ class StopAll(Stop):
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         super()._catch(number, frame)
-        ask(self._shared, number)
+        request_stop(self._shared, number)
 
 
-def ask(file: Path, number: int) -> None:
-    """Ask every process that looks into the file to stop, as by a signal of this number."""
+def request_stop(file: Path, number: int) -> None:
+    """Request every process that reads the file to stop, as by a signal of this number."""
     file.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(file, f"{number}\n")
 
 
-def asked(file: Path) -> int | None:
-    """The number of the signal that the file asks to stop by; None if it asks for nothing."""
+def requested_stop(file: Path) -> int | None:
+    """Return the number of the signal in the file; None if no stop is requested."""
     with contextlib.suppress(OSError, ValueError):
         return signal.Signals(int(file.read_text()))
     return None

@@ -1,4 +1,4 @@
-"""Checkpoints inside a round: a snapshot as arrays by name and a description in JSON."""
+"""Checkpoints inside a round: conversion of a snapshot to named arrays and a JSON description."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ FORMAT = 4
 
 
 def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return arrays and description. Final weights of arms that are not in `kept` are left out."""
+    """Return the arrays and the description of a snapshot, with final weights of the arms in `kept` only."""
     done, batch = snapshot.outcomes, snapshot.batch
     arrays: dict[str, Any] = {
         f"done_{place}": {
@@ -40,7 +40,7 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
 
 
 def is_readable(about: Mapping[str, Any]) -> bool:
-    """Whether this version of ltr can read the snapshot."""
+    """Return whether this version of ltr can read the snapshot."""
     return about.get("format") == FORMAT
 
 
@@ -56,21 +56,22 @@ def unpack(
         arrays: arrays that `pack` returned.
         about: description that `pack` returned.
         starts: initial states of the lanes to be trained.
-        new_lane: initial state -> lane, for the structure of the state; lanes of a batch share it.
+        new_lane: initial state -> lane; gives the structure of the state, which a batch's lanes share.
     """
     outcomes = {}
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
-        metrics = Metrics(*saved["metrics"])
-        outcomes[LaneId(*lane)] = Outcome(saved["params"], density, metrics, seconds, notes)
+        outcomes[LaneId(*lane)] = Outcome(
+            saved["params"], density, Metrics(*saved["metrics"]), seconds, notes
+        )
     names = tuple(LaneId(*lane) for lane in about["wave"])
     if not names or not set(names) <= set(starts):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
     structure = jax.tree.structure(new_lane(starts[names[0]]))
-    lanes = [_lane(one["state"], structure) for one in saved]
-    found = [Metrics(*one["metrics"]) for one in saved]
-    return Snapshot(outcomes, LaneBatch(names, lanes, about["step"], found, about["seconds"]))
+    lanes = [_lane(entry["state"], structure) for entry in saved]
+    metrics = [Metrics(*entry["metrics"]) for entry in saved]
+    return Snapshot(outcomes, LaneBatch(names, lanes, about["step"], metrics, about["seconds"]))
 
 
 def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:
@@ -79,7 +80,7 @@ def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:
 
 
 def steps(snapshot: Snapshot, wanted: Collection[LaneId], evaluate_at: np.ndarray) -> int:
-    """Steps that the snapshot holds, summed over the wanted lanes."""
+    """Return the number of steps in a snapshot, summed over the wanted lanes."""
     first, last = int(evaluate_at[0]), int(evaluate_at[-1])
     done = sum(lane in wanted for lane in snapshot.outcomes) * (last - first)
     batch = snapshot.batch

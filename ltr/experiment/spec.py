@@ -1,4 +1,4 @@
-"""Run specifications: what follows from a configuration before any data is read."""
+"""Run specifications: a configuration with its network, schedule and targets, before data is read."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,12 +23,15 @@ from ltr.pruning.targets import targets
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A valid configuration, with its network, schedule and pruning targets.
+    """Valid configuration, with its network, schedule and pruning targets.
 
     Attributes:
+        experiment: the configuration.
+        model: the network.
+        schedule: durations in steps.
         shapes: `jax.ShapeDtypeStruct` of every parameter.
-        targets: how many weights each round keeps, from round 0 on (see `ltr.pruning.targets`). If early
-            birds are looked for, it has one round more than the run, where that can be pruned.
+        targets: number of kept weights of each round, from round 0 on (see `ltr.pruning.targets`). With
+            `early_bird` it has one round more than the run, if that round can be pruned.
     """
 
     experiment: Experiment
@@ -39,7 +42,7 @@ class RunSpec:
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Self:
-        """Validate a configuration; ConfigError names the knob that is wrong."""
+        """Validate a configuration; ConfigError names the wrong knob."""
         checks.check_parts(experiment)
         facts = dataset.describe(experiment.dataset)
         times = checks.schedule_of(experiment, facts, dataset.training_examples(experiment.dataset))
@@ -64,7 +67,7 @@ class RunSpec:
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:
-    """ConfigError if a knob has to know which dimensions of kernels are inputs, and one is not known."""
+    """Raise ConfigError if a knob needs to know which dimensions of kernels are inputs, and one is unknown."""
     unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
     knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
     for name in experiment.arms:
@@ -80,10 +83,10 @@ def _require_inputs(experiment: Experiment, model: Model) -> None:
 
 
 def _next_target(experiment: Experiment, model: Model) -> list[Any]:
-    """Return the target of the round after the last; empty where it cannot be pruned."""
+    """Return the target of the round after the last; empty if that round cannot be pruned."""
     rounds = experiment.rounds + 1
     try:
-        found = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, model.kernels)
+        counts = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, model.kernels)
     except ConfigError:
         return []
-    return found[rounds:]
+    return counts[rounds:]

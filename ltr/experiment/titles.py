@@ -6,5 +6,5 @@ from ltr.models import registry as models
 
 
 def title(experiment: Experiment) -> str:
-    """Network and data set as papers write them: `LeNet-300-100 on MNIST`."""
+    """Return network and data set as papers write them, such as `LeNet-300-100 on MNIST`."""
     return f"{models.title(experiment.model)} on {data.title(experiment.dataset)}"

@@ -1,8 +1,8 @@
-"""Tickets of another run, to be trained on other data or by another optimizer (Morcos et al., 2019).
+"""Transfer of the tickets of another run to other data or another optimizer (Morcos et al., 2019).
 
-The weights that the other run's tickets were rewound to are the initial weights here, and its masks
-are the masks here. A class head that does not fit, because there are other classes, is drawn anew
-and not pruned.
+The weights that the other run's tickets were rewound to are the initial weights of this run, and its masks
+are the masks of this run. A class head of another shape, for another number of classes, is drawn anew and
+not pruned.
 """
 
 import contextlib
@@ -23,52 +23,56 @@ from ltr.store.folder import round_name
 from ltr.store.groups import Groups
 
 HEAD = "output"
-"""The layer that may be drawn anew."""
+"""Name of the layer that may be drawn anew."""
 
 LAST = "last"
-"""The run written last that has tickets of its own."""
+"""Name that stands for the newest run with tickets of its own."""
 
 
 def resolved(experiment: Experiment) -> Experiment:
-    """The experiment with the other run named in full, and pruned as that was.
+    """Return the experiment with the other run named in full, and with that run's pruning.
 
-    `RUN@round` is that round alone, beside the dense network. `last` is the run written last that did
-    not start from another's tickets itself: a command that says so names the same run when it is typed
-    again, though its own run was written since. ConfigError if there is no such run, if it is not
-    finished, or lacks what is asked for.
+    `RUN@round` trains that round alone, beside the dense network. `last` is the newest run that did not
+    itself start from another run's tickets. So a command with `last` names the same run when it is
+    repeated, although its own run is newer.
+
+    Raises:
+        ConfigError: there is no such run, it is not finished, or it lacks a requested round or replicate.
     """
     if experiment.ticket is None:
         return experiment
-    name, at, round_number = experiment.ticket.partition("@")
+    name, separator, round_number = experiment.ticket.partition("@")
     run = _source(Path(experiment.output_root), name)
     if run.folder.resolve().parent != Path(experiment.output_root).resolve():
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
-    if at and not round_number.isdecimal():
+    if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
         how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = run.experiment()
-    rounds = int(round_number) if at else experiment.rounds
-    wanted = dataclasses.replace(
+    rounds = int(round_number) if separator else experiment.rounds
+    resolved_experiment = dataclasses.replace(
         experiment,
-        ticket=f"{run.folder.name}{at}{round_number}",
+        ticket=f"{run.folder.name}{separator}{round_number}",
         rounds=rounds,
         prune_rate=source.prune_rate,
         pruning=source.pruning,
     )
-    if not at:
-        wanted = by_densities(wanted)
-    if not REWINDINGS[wanted.rewind.name].restores_weights:
-        raise ConfigError(f"rewind={wanted.rewind.name}: must be weights with ticket={name}")
-    if wanted.model != source.model:
-        raise ConfigError(f"ticket={name}: is of model={source.model.name}, this run of {wanted.model.name}")
-    _require(wanted, _groups(wanted))
-    return wanted
+    if not separator:
+        resolved_experiment = by_densities(resolved_experiment)
+    if not REWINDINGS[experiment.rewind.name].restores_weights:
+        raise ConfigError(f"rewind={experiment.rewind.name}: must be weights with ticket={name}")
+    if experiment.model != source.model:
+        raise ConfigError(
+            f"ticket={name}: is of model={source.model.name}, this run of {experiment.model.name}"
+        )
+    _require(resolved_experiment, _groups(resolved_experiment))
+    return resolved_experiment
 
 
 def _source(output_root: Path, name: str) -> catalog.Run:
-    """The run that tickets are taken from."""
+    """Return the run that tickets are taken from."""
     if name != LAST:
         return catalog.find(output_root, name)
     for run in catalog.all_runs(output_root):
@@ -79,7 +83,7 @@ def _source(output_root: Path, name: str) -> catalog.Run:
 
 
 def _require(experiment: Experiment, groups: Groups) -> None:
-    """ConfigError where the other run lacks a round or a replicate."""
+    """Raise ConfigError if the other run lacks a round or a replicate."""
     rounds = [
         round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
     ]
@@ -93,11 +97,14 @@ def _require(experiment: Experiment, groups: Groups) -> None:
 
 
 class SourceTickets:
-    """The tickets of another run, cut to the shapes of this one.
+    """Tickets of another run, adapted to the shapes of this one.
 
     Args:
-        experiment: a resolved one that names the other run.
-        shapes: of the parameters here; ConfigError if others than the class head differ.
+        experiment: resolved experiment, which names the other run.
+        shapes: shapes of this run's parameters.
+
+    Raises:
+        ConfigError: the shape of a layer other than the class head differs.
     """
 
     def __init__(self, experiment: Experiment, shapes: Any) -> None:
@@ -116,20 +123,20 @@ class SourceTickets:
                 )
 
     def initial(self, replicate: int, drawn: Any) -> Any:
-        """The weights their tickets started from, unmasked; of a head that does not fit those drawn."""
+        """Return the unmasked initial weights of the other run's tickets, with a misfit head from `drawn`."""
         theirs = self._groups.load("initial", replicate)["origin"]
         return jax.tree.map(_fitting, theirs, drawn)
 
     def mask(self, round_number: int, replicate: int, dense: Any) -> Any:
-        """The mask of their round; of a head that does not fit the dense one."""
+        """Return the mask of the other run's round, with that of a misfit head from `dense`."""
         theirs = self._groups.load(round_name(round_number), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
 
     def prunable(self, layer_types: Any) -> Any:
-        """The kinds, None of a head that does not fit."""
+        """Return the layer types, None for a misfit head."""
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
-        return masks.tree_map(lambda kind, fit: kind if fit else None, layer_types, fits)
+        return masks.tree_map(lambda layer_type, fit: layer_type if fit else None, layer_types, fits)
 
 
 def _fitting(their: Any, our: Any) -> Any:

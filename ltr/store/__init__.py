@@ -1,1 +1,1 @@
-"""The run folder: identity, lock, checkpoints, tables."""
+"""Run folders: identity, lock, checkpoints, tables."""

@@ -1,4 +1,4 @@
-"""A read-only view of the run folders below an output root."""
+"""Read-only view of the run folders below an output root."""
 
 import contextlib
 import json
@@ -20,23 +20,24 @@ LOCK = ".lock"
 DAMAGED, FINISHED = "damaged", "finished"
 
 SCHEMA_VERSION = 4
-"""Of run folders; another one where what they hold means something else.
+"""Version of the format of run folders; it rises when the meaning of the contents changes.
 
-4: `flops` of the results table are those of products alone, exactly; before, an overhead of the dense network
-was added, but in convolutional networks. The connectivity table has a column `statistics`.
+Since 4, `flops` of the results table count exactly the products. Before, they included an overhead of the
+dense network, except in convolutional networks. Since 4, the connectivity table has a column `statistics`.
 """
 
 
 class Run:
-    """A run folder and what its `run.json` says.
+    """Run folder and the content of its `run.json`.
 
-    Raises OSError where there is none, or none that may be read.
+    Raises:
+        OSError: there is no `run.json`, or it may not be read.
 
     Attributes:
-        folder: the run folder, `<dataset>-<model>-<id>`.
-        info: what `run.json` holds; of `status`, see there.
-        written: when that was written last.
-        dataset, model, id: of the folder's name.
+        folder: path of the run folder, `<dataset>-<model>-<id>`.
+        info: content of `run.json`; its `status` may be out of date, unlike the property.
+        written: time of the last change of `run.json`.
+        dataset, model, id: parts of the folder's name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,34 +47,34 @@ class Run:
 
     @cached_property
     def status(self) -> str:
-        """`running`, `finished`, `stopped`, `failed`, `crashed` or `damaged`.
+        """One of `running`, `finished`, `stopped`, `failed`, `crashed` and `damaged`.
 
-        It crashed if it says that it is running, but no process holds its lock. It is damaged if
-        `run.json` cannot be read.
+        A run crashed if it is marked as running, but no process holds its lock. It is damaged if `run.json`
+        cannot be read.
         """
-        said = str(self.info["status"])
-        return "crashed" if said == "running" and not _is_locked(self.folder / LOCK) else said
+        status = str(self.info["status"])
+        return "crashed" if status == "running" and not _is_locked(self.folder / LOCK) else status
 
     @property
     def command(self) -> str | None:
-        """The command of the last session; None where that is not known."""
+        """Command of the last session; None if unknown."""
         return self._session.get("command")
 
     @property
     def goes_on_with(self) -> str | None:
-        """The command that a run needs to finish; None if it needs none, or was not told it."""
+        """Command that resumes an unfinished run; None if it needs none or the command is unknown."""
         return None if self.status in ("running", "finished") else self.command
 
     @property
     def _session(self) -> dict[str, Any]:
-        """The last session; empty where there is none."""
+        """Last session; empty if there is none."""
         return dict((self.info.get("sessions") or [{}])[-1])
 
     def require_readable(self) -> None:
-        """LtrError, which says what to do, where `run.json` is damaged or of a later version of ltr."""
+        """Raise LtrError, with a remedy, if `run.json` is damaged or of a later version of ltr."""
         path = self.folder / INFO
         if self.status == DAMAGED:
-            raise LtrError(f"{path}: damaged; the command of the run, typed again, writes it anew")
+            raise LtrError(f"{path}: damaged; repeat the command of the run to rewrite it")
         version = self.info.get("schema_version", SCHEMA_VERSION)
         if not isinstance(version, int):
             raise LtrError(
@@ -87,15 +88,15 @@ class Run:
 
     @property
     def _written_by(self) -> str:
-        """The version and the commit of ltr that wrote the last session."""
+        """Version and commit of ltr that wrote the last session."""
         versions = self._session.get("versions")
         version = versions.get("ltr") if isinstance(versions, dict) else None
         return f"ltr {version or 'of an unknown version'}, commit {self._session.get('commit', 'unknown')}"
 
     def experiment(self) -> "Experiment":
-        """What the run was asked for; LtrError, which says what to do, where that cannot be read.
+        """Return the configuration of the run; LtrError, with a remedy, if it cannot be read.
 
-        Its output root is where the folder is now: it may have been moved.
+        `output_root` is the present parent folder, as the run may have been moved.
         """
         from ltr.config.parse import parse
 
@@ -108,12 +109,12 @@ class Run:
 
     @property
     def plugins(self) -> dict[str, set[str]]:
-        """The versions of plug-ins that its sessions used, by package."""
+        """Versions of the plug-ins that its sessions used, by package."""
         return plugins(self.info)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The knobs beyond their defaults, by dotted name; LtrError if they cannot be read."""
+        """Knobs that are not at their default, by dotted name; LtrError if they cannot be read."""
         if "settings" in self.info:
             return dict(self.info["settings"])
         from ltr.config.parse import parse
@@ -123,7 +124,7 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration, read when it is first asked for; LtrError if it cannot be."""
+        """Resolved configuration, read on first use; LtrError if it cannot be read."""
         import yaml
 
         path = self.folder / CONFIG
@@ -132,61 +133,61 @@ class Run:
         except (OSError, ValueError, yaml.YAMLError):
             config = None
         if not isinstance(config, dict):
-            remedy = "the command of the run, typed again, writes it anew"
-            raise LtrError(f"{path}: not there, or not a configuration; {remedy}")
+            remedy = "repeat the command of the run to rewrite it"
+            raise LtrError(f"{path}: missing, or not a configuration; {remedy}")
         return config
 
 
 def plugins(info: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Return the versions of plug-ins that `run.json` names, by package."""
-    found: dict[str, set[str]] = {}
+    """Return the versions of the plug-ins in the content of a `run.json`, by package."""
+    versions: dict[str, set[str]] = {}
     for session in info.get("sessions") or []:
         for name, version in session.get("plugins", {}).items():
-            found.setdefault(name, set()).add(version)
-    return found
+            versions.setdefault(name, set()).add(version)
+    return versions
 
 
 def all_runs(output_root: Path) -> list[Run]:
-    """Every run below `output_root`, the most recently written first; none where there is no such folder."""
+    """Return every run below `output_root`, most recently written first; none if the folder is missing."""
     runs = []
     for folder in output_root.iterdir() if output_root.is_dir() else ():
-        with contextlib.suppress(OSError):  # not a run, or nobody's business
+        with contextlib.suppress(OSError):  # not a run, or not readable
             runs.append(Run(folder))
     return sorted(runs, key=lambda run: (-run.written.timestamp(), run.folder.name))
 
 
 def find(output_root: Path, name: str) -> Run:
-    """The run of that name.
+    """Return the run of a name.
 
     Args:
-        output_root: where run folders are.
-        name: a path to a run folder, a folder's name, an id, the beginning of an id or else of a name
-            that only one has, or `last` for the run written most recently.
+        output_root: folder of the run folders.
+        name: path or name of a run folder, an id, a unique beginning of an id or else of a name, or `last`
+            for the most recently written run.
 
     Raises:
-        ConfigError: no run has that name, or more than one.
+        ConfigError: no run has this name, or several have.
     """
     if ((path := Path(name).expanduser()) / INFO).is_file():
         return Run(path)
     folders = _folders(output_root)
     if name == "last":
-        found = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
+        matches = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
     else:
         exact = [folder for folder in folders if folder.name == name]
         by_id = [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
-        found = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
-    if not found and not output_root.is_dir():
+        matches = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
+    if not matches and not output_root.is_dir():
         raise ConfigError(f"{name}: no such run; there is no folder {output_root}")
-    if not found:
+    if not matches:
         raise ConfigError(f"{name}: no run of that name in {output_root}; ltr ls lists them")
-    if len(found) > 1:
-        names = ", ".join(sorted(folder.name for folder in found))
+    if len(matches) > 1:
+        names = ", ".join(sorted(folder.name for folder in matches))
         raise ConfigError(f"{name}: the beginning of more than one run in {output_root}: {names}")
-    return Run(found[0])
+    return Run(matches[0])
 
 
 def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
-    """ConfigError if two names are of the same run folder."""
+    """Raise ConfigError if two names are of the same run folder."""
     seen: dict[Path, str] = {}
     for name, folder in zip(names, folders, strict=True):
         if other := seen.get(folder.resolve()):
@@ -195,12 +196,12 @@ def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
 
 
 def _folders(output_root: Path) -> list[Path]:
-    """The run folders, in no order."""
+    """Return the run folders, unordered."""
     return [path.parent for path in output_root.glob(f"*/{INFO}")]
 
 
 def _is_locked(lock: Path) -> bool:
-    """Whether a process writes the run; True too where that cannot be told."""
+    """Return whether a process writes the run; True if that cannot be determined."""
     from filelock import FileLock, Timeout
 
     if not lock.exists():
@@ -213,7 +214,7 @@ def _is_locked(lock: Path) -> bool:
 
 
 def _info(file: str) -> tuple[datetime, dict[str, Any]]:
-    """When it was written, and what it says; of thousands of runs, hence by the shortest way."""
+    """Return the time and content of a `run.json`, fast enough for thousands of runs."""
     with open(file, "rb") as opened:  # noqa: PTH123
         written = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
         try:
@@ -224,9 +225,9 @@ def _info(file: str) -> tuple[datetime, dict[str, Any]]:
 
 
 def _describes_a_run(info: Any) -> bool:
-    """Whether what a `run.json` holds is of the form that ltr writes."""
+    """Return whether the content of a `run.json` has the form that ltr writes."""
     if not isinstance(info, dict) or not isinstance(info.get("status"), str):
         return False
     sessions = info.get("sessions", [])
-    is_form = isinstance(sessions, list) and all(isinstance(session, dict) for session in sessions)
-    return is_form and all(isinstance(info.get(name) or {}, dict) for name in ("summary", "settings"))
+    are_sessions = isinstance(sessions, list) and all(isinstance(session, dict) for session in sessions)
+    return are_sessions and all(isinstance(info.get(name) or {}, dict) for name in ("summary", "settings"))

@@ -1,6 +1,6 @@
 """Checkpoints: pytrees of NumPy arrays in Orbax's format, each with a SHA-256 manifest.
 
-Orbax loads a flipped byte silently; the manifest, written last, tells a checkpoint that is whole.
+Orbax loads a flipped byte without an error. The manifest, written last, proves that a checkpoint is intact.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _METADATA = "metadata.json"
 def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
     """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the folder `path`.
 
-    A checkpoint that is there already gives way only to one that is whole.
+    An existing checkpoint is replaced only after the new one is complete.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -45,7 +45,7 @@ def settle(root: Path) -> None:
 
 
 def load(path: Path) -> Any:
-    """The pytree saved at `path`."""
+    """Return the pytree saved at `path`."""
     with root_logger.left_alone():
         from orbax.checkpoint import v1 as ocp
 
@@ -53,17 +53,17 @@ def load(path: Path) -> Any:
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """The metadata saved with a checkpoint that is whole."""
+    """Return the metadata of an intact checkpoint."""
     return dict(json.loads((path / _METADATA).read_text()))
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the checkpoint was saved to the end, whatever became of it since."""
+    """Return whether the checkpoint was saved completely, even if it was damaged later."""
     return (path / MANIFEST).exists()
 
 
 def is_whole(path: Path) -> bool:
-    """Whether every byte of the checkpoint is as it was saved."""
+    """Return whether every byte of the checkpoint is as it was saved."""
     try:
         expected = json.loads((path / MANIFEST).read_text())["files"]
         return bool(expected == {str(file.relative_to(path)): _digest(file) for file in _files(path)})
@@ -72,7 +72,7 @@ def is_whole(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, whole or not, if it is there."""
+    """Delete a checkpoint, intact or not, if it exists."""
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
-"""The folder of one run, open for writing by one process.
+"""Folder of one run, open for writing by one process.
 
-A round is committed by writing `results.parquet`, last of all: what that table does not list is
-trained again.
+A round is committed by writing `results.parquet`, the last of its files. Lanes that this table does not
+list are trained again.
 """
 
 import contextlib
@@ -33,22 +33,22 @@ from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.groups import Groups
 from ltr.store.identity import decisive, folder_name, run_id
 from ltr.store.looks import Look
-from ltr.store.settings import covers, enlarged, extent, only_asked_arms, settings
+from ltr.store.settings import covers, enlarged, extent, settings, with_requested_arms
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
-A_LOOK = 0.5
-"""Seconds to wait for a lock: a reader that looks whether it is free holds it for less."""
+LOCK_TIMEOUT = 0.5
+"""Seconds to wait for a lock; a reader that tests whether it is free holds it for less."""
 
 
 class RunFolder:
     """Tables and checkpoints of a run.
 
     Attributes:
-        path: the folder.
-        groups: per-replicate pytrees, by name: "initial", and "round_00" and so on.
-        frames: the tables, by the names in `ltr.store.tables.LANES`.
-        looks: those that were taken at the run (see `ltr.store.looks`).
+        path: path of the folder.
+        groups: pytrees of each replicate, by name: "initial", "round_00", "round_01", ...
+        frames: tables, by the names in `ltr.store.tables.LANES`.
+        looks: looks taken at the run (see `ltr.store.looks`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,12 +63,12 @@ class RunFolder:
 
     @property
     def finished(self) -> set[LaneId]:
-        """The lanes that are done."""
+        """Lanes that are trained."""
         return {LaneId(*row) for row in self.frames["results"][list(LANE)].itertuples(index=False)}
 
     @property
     def seconds(self) -> float:
-        """Device time that the run's lanes took."""
+        """Device time of the run's lanes, in seconds."""
         return float(self.frames["timings"]["seconds"].sum())
 
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
@@ -83,31 +83,31 @@ class RunFolder:
         checkpoints.save(self._under_way, tree, about)
 
     def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
-        """The checkpoint inside a round, if a whole one is there."""
+        """Return the checkpoint inside a round with its metadata; None if there is no intact one."""
         if not checkpoints.is_whole(self._under_way):
             return None
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
-        """Write down the looks that were taken at the run, where there are new ones."""
+        """Write the looks taken at the run, if they changed."""
         if taken != self.looks:
             self.looks = [*taken]
             looks.write(self.path, taken)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What run.json says; nothing where it is not there or damaged."""
+        """Content of run.json; empty if it is missing or damaged."""
         try:
             return dict(json.loads((self.path / "run.json").read_text()))
         except (OSError, ValueError, TypeError):
             return {}
 
     def require_same(self, experiment: Experiment) -> None:
-        """ConfigError if what is trained already was trained with other settings under the same id.
+        """Raise ConfigError if lanes under the same id were trained with other settings.
 
-        So it is if an arm was defined otherwise, or a release of ltr has changed a default.
+        This happens if an arm was redefined, or if a release of ltr changed a default.
         """
-        before = decisive(self.asked) if self.asked else {}
+        before = decisive(self.requested) if self.requested else {}
         now = decisive(experiment)
         trained = tuple(f"arm.{name}." for name in set(self.frames["results"]["arm"]))
         for name, value in now.items():
@@ -117,8 +117,8 @@ class RunFolder:
                 raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
 
     @property
-    def asked(self) -> Experiment | None:
-        """What was asked for last; None where that is not known."""
+    def requested(self) -> Experiment | None:
+        """Configuration of everything requested so far; None if unknown."""
         if not self._config:
             return None
         try:
@@ -129,25 +129,25 @@ class RunFolder:
 
     @property
     def packed(self) -> dict[str, float] | None:
-        """The layers that train packed, and up to which density, as first chosen; None if never."""
-        found = self.facts.get("packed")
-        return None if found is None else {str(layer): float(density) for layer, density in found.items()}
+        """Layers that train packed, with their break-even densities, as first chosen; None if never."""
+        packed = self.facts.get("packed")
+        return None if packed is None else {str(layer): float(density) for layer, density in packed.items()}
 
     @property
     def plugins(self) -> dict[str, set[str]]:
-        """The versions of plug-ins that sessions of the run used, by package."""
+        """Versions of the plug-ins that the run's sessions used, by package."""
         return catalog.plugins(self.facts)
 
     def recorded(self, experiment: Experiment) -> Experiment:
-        """The experiment, with all that the run was asked for before: what readers of the run go by."""
-        before = self.asked
+        """Return the experiment enlarged by everything requested before, as readers of the run see it."""
+        before = self.requested
         return enlarged(before, experiment) if before else experiment
 
     def is_ended_by(self, experiment: Experiment) -> bool:
-        """Whether the command of an experiment that lacks no lane still has to end the last session.
+        """Return whether the command of an experiment without missing lanes must still end the last session.
 
-        So it is where a session was killed between its last lane and its end, or its configuration is lost. A
-        session that asked for more is not ended by a command that asks for less.
+        It must if that session was killed between its last lane and its end, or if the configuration is
+        lost. A command that requests less than the session did does not end it.
         """
         if not self._config:
             return True
@@ -158,7 +158,7 @@ class RunFolder:
 
     @property
     def schema_version(self) -> int:
-        """That of the release which began the run; the present one if none did."""
+        """Schema version of the release that began the run; the present version for a new run."""
         return int(self.facts.get("schema_version", SCHEMA_VERSION))
 
     def begin(
@@ -168,12 +168,12 @@ class RunFolder:
         packed: Mapping[str, float],
         request: Request = UNKNOWN,
     ) -> None:
-        """Write down what is to be run, and a session: its command, when it began, and on what.
+        """Write the configuration and a new session: its command, start time and machine.
 
         Args:
-            experiment: what is asked for. What was asked for before stays in the configuration.
+            experiment: requested experiment; earlier requests stay in the written configuration.
             devices: see `ltr.engine.devices.describe`.
-            packed: see `ltr.engine.packing.Layers`; chosen by ltr it is kept for later sessions.
+            packed: see `ltr.engine.packing.Layers`; a choice by `sparse=auto` is kept for later sessions.
             request: the command, and the plug-ins that it needs.
         """
         session = {
@@ -188,7 +188,7 @@ class RunFolder:
             "devices": dict(devices),
             "packed": dict(packed),
         }
-        recorded = only_asked_arms(self.recorded(experiment))
+        recorded = with_requested_arms(self.recorded(experiment))
         atomic.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
@@ -201,12 +201,12 @@ class RunFolder:
             self.describe(packed=dict(packed))
 
     def describe(self, **facts: Any) -> None:
-        """Update facts in run.json, whole or not at all."""
+        """Update facts in run.json atomically."""
         atomic.write_text(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
 
     @property
     def _config(self) -> dict[str, Any]:
-        """What config.yaml says; nothing where it is not there or damaged."""
+        """Content of config.yaml; empty if it is missing or damaged."""
         try:
             return dict(yaml.safe_load((self.path / "config.yaml").read_text()))
         except (OSError, ValueError, TypeError, yaml.YAMLError):
@@ -217,7 +217,7 @@ class RunFolder:
         return self.path / "checkpoints" / "under_way"
 
     def _forget_unbacked(self) -> None:
-        """Forget tickets whose checkpoint is lost or damaged, and lanes that are not in every table."""
+        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table."""
         results = self.frames["results"]
         saved = {
             round_number: self.groups.members(round_name(round_number))
@@ -234,13 +234,13 @@ class RunFolder:
 
 
 def round_name(round_number: int) -> str:
-    """What the tickets of a round are saved under."""
+    """Return the name under which a round's tickets are saved."""
     return f"round_{round_number:02}"
 
 
 @contextlib.contextmanager
 def open_run(experiment: Experiment) -> Iterator[RunFolder]:
-    """The run folder of an experiment, made if it is not there, locked while open.
+    """Open the run folder of an experiment, created if missing, and lock it while open.
 
     Raises:
         ConfigError: the folder cannot be written.
@@ -250,7 +250,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
     is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / catalog.LOCK, timeout=A_LOOK)
+        lock = FileLock(path / catalog.LOCK, timeout=LOCK_TIMEOUT)
         lock.acquire()
     except Timeout:
         raise LtrError(f"{path} is being written by another process") from None
@@ -262,7 +262,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         with _logged(path / "log.txt"):
             yield RunFolder(path)
     except LtrError:
-        if is_new and not (path / "run.json").exists():  # it never began: leave nothing behind
+        if is_new and not (path / "run.json").exists():  # the run never began: leave nothing behind
             shutil.rmtree(path)
         raise
     finally:
@@ -271,7 +271,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
 
 @contextlib.contextmanager
 def _logged(file: Path) -> Iterator[None]:
-    """Copy what ltr logs into a file."""
+    """Copy ltr's log messages to a file."""
     handler = logging.FileHandler(file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("ltr")

@@ -1,6 +1,6 @@
-"""Pytrees that every replicate has one of, saved together: `<name>/<first>-<last>`.
+"""Pytrees of consecutive replicates, saved together in `<name>/<first>-<last>`.
 
-A run that is extended by replicates adds a second group beside the first.
+More replicates add a second group beside the first.
 """
 
 import itertools
@@ -27,14 +27,14 @@ class Groups:
         self._kept: dict[str, dict[int, Any]] = {}
 
     def save(self, name: str, trees: Mapping[int, Any]) -> None:
-        """Save the trees (NumPy arrays, None) of replicates under a name."""
+        """Save pytrees (NumPy arrays, None) by replicate under a name."""
         for members in _consecutive(trees):
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[trees[number] for number in members])
             checkpoints.save(self._root / name / f"{members[0]}-{members[-1]}", stacked, {})
         self._keep(name, trees)
 
     def load(self, name: str, replicate: int) -> Any:
-        """What was saved for a replicate under a name; KeyError if nothing was."""
+        """Return the pytree of a replicate under a name; KeyError if there is none."""
         if replicate not in self._kept.get(name, {}):
             for path in self._paths(name):
                 if replicate in (members := _members(path)):
@@ -42,7 +42,7 @@ class Groups:
         return self._kept[name][replicate]
 
     def drop_damaged(self) -> None:
-        """Finish interrupted saves, and delete what is not whole, with a warning where it once was."""
+        """Finish interrupted saves, and delete damaged checkpoints; warn of those that were once complete."""
         checkpoints.settle(self._root)
         for path in sorted(self._root.glob("*/*-*")):
             if not checkpoints.is_whole(path):
@@ -51,27 +51,27 @@ class Groups:
                 checkpoints.remove(path)
 
     def require_whole(self) -> None:
-        """LtrError naming the first checkpoint that is damaged."""
+        """Raise LtrError for the first damaged checkpoint."""
         for path in sorted(self._root.glob("*/*-*")):
             if not checkpoints.is_whole(path):
-                raise LtrError(f"{path}: damaged; the command of its run makes it again")
+                raise LtrError(f"{path}: damaged; repeat the command of the run to recreate it")
 
     def members(self, name: str) -> set[int]:
-        """The replicates that something is saved of under a name."""
+        """Return the replicates that have a pytree under a name."""
         return {number for path in self._paths(name) for number in _members(path)}
 
     def _paths(self, name: str) -> list[Path]:
         return sorted((self._root / name).glob("*-*"))
 
     def _keep(self, name: str, trees: Mapping[int, Any]) -> None:
-        """Remember what later rounds ask for: the first weights, the dense round, the latest round."""
+        """Cache what later rounds read: the initial weights, the dense round and the latest round."""
         for other in set(self._kept) - {"initial", "round_00", name}:
             del self._kept[other]
         self._kept[name] = self._kept.get(name, {}) | dict(trees)
 
 
 def _consecutive(replicates: Iterable[int]) -> list[list[int]]:
-    """{0, 1, 3} -> [[0, 1], [3]]: what damage leaves to be done is not always in one piece."""
+    """Split replicates into consecutive runs, as {0, 1, 3} -> [[0, 1], [3]]; damage can leave gaps."""
     runs = itertools.groupby(enumerate(sorted(replicates)), lambda pair: pair[1] - pair[0])
     return [[replicate for _, replicate in run] for _, run in runs]
 
@@ -83,4 +83,4 @@ def _members(path: Path) -> range:
 
 def _unstacked(path: Path, count: int) -> list[Any]:
     stacked = checkpoints.load(path)
-    return [jax.tree.map(operator.itemgetter(place), stacked) for place in range(count)]
+    return [jax.tree.map(operator.itemgetter(index), stacked) for index in range(count)]

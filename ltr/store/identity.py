@@ -1,8 +1,8 @@
-"""What a run is called: by what it is.
+"""Run id: a hash of the configuration.
 
-The id is the first 10 hex digits of the SHA-256 of the canonical configuration. Defaults are left
-out, so that a new knob at its default changes no id; so is what extends a run or cannot change a
-result (`ltr.config.schema.NotInRunId`).
+The id is the first 10 hex digits of the SHA-256 of the canonical configuration. This leaves out knobs at
+their defaults, so a new knob changes no id, and knobs that extend a run or cannot change a result
+(`ltr.config.schema.NotInRunId`).
 """
 
 import dataclasses
@@ -15,37 +15,37 @@ from ltr.config.walk import by_name, is_marked
 
 
 def canonical(node: Any) -> dict[str, Any]:
-    """What a configuration says beyond the defaults, `name`s always, as plain data."""
+    """Return the knobs that are not at their defaults, and every `name`, nested as plain data."""
     hints = get_type_hints(type(node), include_extras=True)
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
         if dataclasses.is_dataclass(hints[field.name]):
             if inner := canonical(value):
-                said[field.name] = inner
+                values[field.name] = inner
         elif not is_marked(hints[field.name], NotInRunId) and (
             field.name == "name" or value != _default(field)
         ):
-            said[field.name] = to_dict(value)
-    return said
+            values[field.name] = to_dict(value)
+    return values
 
 
 def decisive(experiment: Experiment) -> dict[str, Any]:
-    """Every knob that can change a result, by its dotted name, as plain data.
+    """Return every knob that can change a result, by dotted name, as plain data.
 
-    Of the arms, which are no part of the identity, what each of them is.
+    The definitions of the arms are included, although they are not part of the run id.
     """
     return {name: value for name, value, hint in by_name(experiment) if not is_marked(hint, NotInRunId)}
 
 
 def run_id(experiment: Experiment) -> str:
-    """Ten hex digits that name the run of a configuration."""
+    """Return the run id of a configuration, ten hex digits."""
     text = json.dumps(canonical(experiment), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def folder_name(experiment: Experiment) -> str:
-    """`<dataset>-<model>-<id>`."""
+    """Return the name of the run folder, `<dataset>-<model>-<id>`."""
     return f"{experiment.dataset.name}-{experiment.model.name}-{run_id(experiment)}"
 
 

@@ -1,6 +1,6 @@
-"""The looks that were taken at a run: each time verdicts were given, on which lanes, of which claims.
+"""Looks taken at a run: the lanes and the claims of each occasion on which verdicts were given.
 
-They are kept beside the tables, in `looks.json`, because a later look has to allow for the earlier ones.
+They are kept beside the tables, in `looks.json`, because a later look is corrected for the earlier ones.
 """
 
 import json
@@ -15,13 +15,13 @@ FILE = "looks.json"
 
 
 class Look(NamedTuple):
-    """What was looked at.
+    """Data and claims of a look.
 
     Attributes:
-        replicates: the first so many.
-        draws: by arm, the first so many of each.
-        rounds: those tested.
-        claims: those of which verdicts were given.
+        replicates: number of replicates used, from the first on.
+        draws: number of draws used, from the first on, by arm.
+        rounds: rounds that were tested.
+        claims: names of the claims that got verdicts.
     """
 
     replicates: int
@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 
 def read(folder: Path) -> list[Look]:
-    """The looks at a run, in the order in which they were taken; LtrError if the file is damaged."""
+    """Return the looks at a run, oldest first; LtrError if the file is damaged."""
     path = folder / FILE
     if not path.exists():
         return []
@@ -39,12 +39,12 @@ def read(folder: Path) -> list[Look]:
         return [_look(entry) for entry in json.loads(path.read_text())]
     except (ValueError, TypeError, KeyError):
         raise LtrError(
-            f"{path}: damaged; restore it from a copy, or remove it, and verdicts allow for no look before"
+            f"{path}: damaged; restore it from a copy, or remove it and lose the correction for earlier looks"
         ) from None
 
 
 def write(folder: Path, looks: Sequence[Look]) -> None:
-    """Replace the looks at a run, whole or not at all."""
+    """Replace the looks at a run atomically."""
     atomic.write_text(folder / FILE, json.dumps([look._asdict() for look in looks], indent=1) + "\n")
 
 

@@ -1,7 +1,7 @@
-"""The tables of a run: their schemas, and reading and writing them whole.
+"""Tables of a run: schemas, reading and writing.
 
-Rows are kept in the order of `LANE` and step, so a table does not depend on the order in which its
-lanes were trained, nor on how often the run was stopped.
+Rows are sorted by `LANE` and step, so a table depends neither on the order in which lanes were trained nor
+on interruptions of the run.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from ltr.store import catalog
 
 
 class LaneId(NamedTuple):
-    """What names one training of a run; prints as the words to find it by."""
+    """Identifier of a lane, one training of a run."""
 
     round: int
     replicate: int
@@ -50,10 +50,11 @@ METRICS = pa.schema(
         pa.field("test_accuracy", pa.float32()),
     ]
 )
-"""A row per evaluation; losses are means in nats, accuracies fractions, the density that of the lane's end.
+"""Schema with a row per evaluation. Losses are means in nats, accuracies fractions, and `density` is that
+at the end of the lane.
 
-`train_loss` is the mean over the steps since the evaluation before, null where there were none. Those
-of the test set are null where it was not asked (see `ltr.engine.program.program`).
+`train_loss` is the mean over the steps since the previous evaluation, null at the first. `test_loss` and
+`test_accuracy` are null where the test set was not evaluated (see `ltr.engine.program.program`).
 """
 
 RESULTS = pa.schema(
@@ -69,12 +70,11 @@ RESULTS = pa.schema(
         pa.field("early_bird_step", pa.int32()),
     ]
 )
-"""A row per lane; accuracies are of the test set, the density is that at the end, flops are those of
-its training: 2 for each product of its weights, and nothing else, whether the time was saved or not
-(see `ltr.engine.flops`).
+"""Schema with a row per lane. Accuracies are test accuracies, and `density` is that at the end of training.
 
-`early_bird_step` is null where it was not looked for, or not found (see `ltr.methods.early_bird`). Further
-columns are what other methods note (see `ltr.methods.registry.Note`).
+`flops` are those of the whole training: 2 for each product of its weights and nothing else, whether or not
+sparsity saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
+reached (see `ltr.methods.early_bird`). Methods may add further columns (see `ltr.methods.registry.Note`).
 """
 
 NULLABLE = {
@@ -83,10 +83,11 @@ NULLABLE = {
     "bool": pd.BooleanDtype(),
     "string": pd.StringDtype(),
 }
-"""Types of further columns, whose values may be missing, by their names in Arrow."""
+"""Pandas types of further columns, whose values may be missing, by the names of their Arrow types."""
 
 TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
-"""A row per lane: wall-clock seconds of its training, apart because no two runs agree on them."""
+"""Schema with a row per lane: wall-clock seconds of its training. A separate table, as times differ
+between otherwise equal runs."""
 
 CONNECTIVITY = pa.schema(
     [
@@ -100,36 +101,37 @@ CONNECTIVITY = pa.schema(
         pa.field("error", pa.float32(), nullable=False),
     ]
 )
-"""A row per point of a line between two networks: the test error there, a fraction.
+"""Schema with a row per point on a line between two networks: the test error there, a fraction.
 
-The ends of a line, at `alpha` 0 and 1, are of `kind` "orders" two copies of a ticket trained in
-different data orders, of "rounds" the trained tickets of `round` and the next. Between them, `statistics` of
-batch normalisation are "re-estimated" on training data or "interpolated"; "none" of networks without.
-Tables of schema versions before 4 lack it: theirs are interpolated, where there are any.
+The ends of a line are at `alpha` 0 and 1. In rows of `kind` "orders" they are two copies of a ticket trained
+in different data orders; in rows of `kind` "rounds" they are the trained tickets of `round` and the next.
+`statistics` says how batch-normalisation statistics are obtained between the ends: "re-estimated" on training
+data or "interpolated"; "none" for networks without batch normalisation. Tables of schema versions before 4
+lack this column: their statistics, if the network has any, are interpolated.
 """
 
 LANES = ("metrics", "results", "timings")
-"""The tables that have rows of every lane."""
+"""Names of the tables with rows of every lane."""
 
 SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connectivity": CONNECTIVITY}
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
-    """Table `name` of a run folder; no rows where nothing has been written yet.
+    """Read table `name` of a run folder; without rows if it has not been written yet.
 
-    Columns that may be null may be absent, as in tables of earlier versions; they are null then.
+    Nullable columns that are absent, as in tables of earlier versions, are filled with nulls.
 
     Raises:
-        LtrError: the file is damaged or is no such table; the message says what makes it again.
+        LtrError: the file is damaged or has another schema; the message says how to recreate it.
     """
     path = folder / f"{name}.parquet"
     if not path.exists():
         return SCHEMAS[name].empty_table().to_pandas()
     problem = ""
     try:
-        found = pq.read_schema(path)
-        problem = _mismatch(found, SCHEMAS[name])
-        further = [field for field in found if field.name not in SCHEMAS[name].names]
+        present = pq.read_schema(path)
+        problem = _mismatch(present, SCHEMAS[name])
+        further = [field for field in present if field.name not in SCHEMAS[name].names]
         schema = pa.schema([*SCHEMAS[name], *further])
         table = pq.read_table(path, schema=schema, page_checksum_verification=True)
         problem = problem or _null(table)
@@ -144,31 +146,31 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     )
 
 
-def _mismatch(found: pa.Schema, wanted: pa.Schema) -> str:
-    """The columns that a table lacks or has of another kind; empty if there are none."""
-    lacking = [field.name for field in wanted if not field.nullable and field.name not in found.names]
+def _mismatch(present: pa.Schema, required: pa.Schema) -> str:
+    """Return a message for missing columns or a column of another type; empty if there are none."""
+    lacking = [field.name for field in required if not field.nullable and field.name not in present.names]
     if lacking:
         return f"lacks the columns {', '.join(lacking)}"
-    for field in wanted:
-        if field.name in found.names and (kind := _kind(found.field(field.name))) != _kind(field):
+    for field in required:
+        if field.name in present.names and (kind := _kind(present.field(field.name))) != _kind(field):
             return f"column {field.name} holds {kind}, not {_kind(field)}"
     return ""
 
 
 def _kind(field: pa.Field) -> str:
-    """The kind of values of a column: numbers of all widths are of one, also where all are missing."""
+    """Return the type of a column as text; all numbers, and columns without any value, are "number"."""
     is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
     return "number" if is_number or pa.types.is_null(field.type) else str(field.type).removeprefix("large_")
 
 
 def _null(table: pa.Table) -> str:
-    """The first column that lacks values and may not; empty if there is none."""
+    """Return a message for the first required column with missing values; empty if there is none."""
     lacking = (field.name for field in table.schema if not field.nullable and table[field.name].null_count)
     return next((f"column {name} lacks values" for name in lacking), "")
 
 
 def _remedy(folder: Path, name: str) -> str:
-    """What makes a table again."""
+    """Return how to recreate a table."""
     if name not in LANES:
         return f"remove it, and ltr connect {folder} measures it again"
     try:
@@ -179,7 +181,7 @@ def _remedy(folder: Path, name: str) -> str:
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """Replace table `name` of a run folder, whole or not at all."""
+    """Replace table `name` of a run folder atomically."""
     order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
     further = frame.columns.difference(SCHEMAS[name].names, sort=False)
     schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])

@@ -132,7 +132,7 @@ def test_a_damaged_description_says_what_writes_it_anew(
     (folder / name).write_bytes(content)
     *_, said = lines(READERS["show"], folder, finished, capsys)
     assert said.startswith(f"ltr show: {folder / name}: ")
-    assert said.endswith("; the command of the run, typed again, writes it anew")
+    assert said.endswith("; repeat the command of the run to rewrite it")
 
 
 def test_the_command_of_a_run_makes_again_what_was_damaged_or_removed(folder: Path) -> None:

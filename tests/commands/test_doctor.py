@@ -39,8 +39,8 @@ def test_it_says_which_kernels_there_are(
     monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9" if built else None)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert ("kernels  AVX9\n" in said) == built
-    assert ("kernels  not built" in said) != built
+    assert ("kernels   AVX9\n" in said) == built
+    assert ("kernels   not built" in said) != built
     assert [line for line in said.splitlines() if len(line) > 80] == []
 
 
@@ -62,7 +62,7 @@ def test_it_shows_break_even_densities_with_date_and_spread(capsys: Captured) ->
     assert title.split()[-4:] == ["to", "measured", "spread", "load"]
     assert " ".join(line.split()) == "of pixels, 784 x 300 at 1, adam 60 20.0% 2026-11-27 80% 12.5"
     assert doubt == "unsure: of pixels, 784 x 300 at 1, adam 60: times spread by 80%"
-    assert again == "a run measures again what is unsure, when less is going on"
+    assert again == "a later run repeats unsure measurements when the machine is less busy"
     assert max(map(len, (title, line, doubt))) <= 80
 
 

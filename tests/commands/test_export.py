@@ -89,7 +89,7 @@ def test_onnx_gives_the_same_accuracy(folder: Path) -> None:
 
 def test_onnx_is_of_the_whole_network(folder: Path, capsys: Captured) -> None:
     assert main(["export", str(folder), "--round", "1", "--onnx", "--compact"]) == 2
-    assert "--onnx: is of the whole network" in capsys.readouterr().err
+    assert "--onnx: writes the whole network" in capsys.readouterr().err
 
 
 def test_a_ticket_that_is_not_there_is_a_wrong_command(folder: Path, capsys: Captured) -> None:

@@ -76,7 +76,7 @@ def test_as_json(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (
             ["my photos", "--output", "there.npz"],
             2,
-            "--output there.npz: is there already; remove it, or name",
+            "--output there.npz: exists already; remove it, or choose",
         ),
         (
             ["my photos", "--test", "0.2", "--output", "no/a.npz"],

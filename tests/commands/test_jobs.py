@@ -145,7 +145,7 @@ def test_a_job_that_leaves_no_word_is_lost(
     assert ltr_run("-m", "seed=0,1", *SHORT) == 1
     assert capsys.readouterr().err.splitlines()[-3:] == [
         "ltr run: the launcher failed: RuntimeError: a worker was killed",
-        "ltr run: job 1 (seed=1): left no word: it never began, was killed, or still runs",
+        "ltr run: job 1 (seed=1): recorded no outcome: it never began, was killed, or still runs",
         "ltr run: 1 of 2 jobs failed, see above",
     ]
 

@@ -12,7 +12,7 @@ from ltr.config.schema import to_dict
 from ltr.experiment.compose import from_words
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
-from ltr.store.settings import only_asked_arms
+from ltr.store.settings import with_requested_arms
 
 Captured = pytest.CaptureFixture[str]
 SCHEMA = {
@@ -66,7 +66,7 @@ def test_it_has_the_id_and_configuration_of_the_run(plan: Plan) -> None:
     said, experiment = plan(*words), from_words(words)
     assert said["id"] == run_id(experiment)
     assert said["folder"] == f"elsewhere/digits-lenet_300_100-{said['id']}"
-    assert said["configuration"] == to_dict(only_asked_arms(experiment))
+    assert said["configuration"] == to_dict(with_requested_arms(experiment))
     assert set(said["configuration"]["arm"]) == set(experiment.arms)
     assert said["beyond_defaults"]["seed"] == 4
     assert "output_root" not in said["beyond_defaults"]

@@ -184,7 +184,7 @@ def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) ->
 def test_asking_for_less_shows_less(ltr_run: Run, capsys: Captured) -> None:
     assert ltr_run("rounds=0", "replicates=1") == 0
     said = capsys.readouterr()
-    assert said.err.endswith("nothing to train; ltr show has more than is asked for here\n")
+    assert said.err.endswith("nothing to train; ltr show has more than this command requests\n")
     assert [line.split()[:3] for line in said.out.splitlines()[2:4]] == [["0", "100.00", "%"], []]
     assert "1 replicate" in said.out
 

@@ -53,7 +53,7 @@ def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None
     text = f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {swept}"
     (tmp_path / "experiment" / "mine.yaml").write_text(text)
     with folders.joined([tmp_path]):
-        words, _ = sweep.checked(["experiment=mine", "prune_rate=0.3"])
+        words = sweep.checked(["experiment=mine", "prune_rate=0.3"]).words
     assert words == ["experiment=mine", "prune_rate=0.3"]
     assert asked == [[f"seed={seed}", "prune_rate=0.3", "experiment=mine"] for seed in (0, 1)]
 

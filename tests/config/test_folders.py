@@ -141,13 +141,13 @@ def test_help_and_completion_list_them(mine: Path, capsys: Captured) -> None:
         (
             {"model/conv2": "name: conv4"},
             ["model=conv2"],
-            f"/model/conv2.yaml: model=conv2 is there already, in {groups.config_dir()}/model/conv2.yaml; "
+            f"/model/conv2.yaml: model=conv2 is already defined in {groups.config_dir()}/model/conv2.yaml; "
             "rename this file",
         ),
         (
             {"arm/snip": "noise: 1"},
             ["arms=[ticket,snip]"],
-            f"/arm/snip.yaml: arm=snip is there already, in {groups.config_dir()}/arm/snip.yaml",
+            f"/arm/snip.yaml: arm=snip is already defined in {groups.config_dir()}/arm/snip.yaml",
         ),
     ],
 )

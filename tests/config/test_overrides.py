@@ -236,5 +236,5 @@ def test_a_plus_before_what_is_there(word: str, meant: str) -> None:
     key = meant.partition("=")[0]
     with pytest.raises(ConfigError) as caught:
         overrides([word])
-    assert str(caught.value) == f"{word}: + adds what is not there, and {key} is; type {meant}"
+    assert str(caught.value) == f"{word}: + adds a new knob, but {key} exists; type {meant}"
     assert overrides([f"+{word}", "+arm.loud={noise:2}"]) == [f"+{word}", "+arm.loud={noise:2}"]

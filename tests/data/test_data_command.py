@@ -86,7 +86,7 @@ def test_prepare_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert prepared.err.endswith(f"digits is ready in {DIGITS.folder(tmp_path)}\n")
     assert ltr_data("verify", "digits", "--data-dir", tmp_path) == 0
     assert capsys.readouterr().out == (
-        f"digits: all 1797 examples in {DIGITS.folder(tmp_path)} are as they should be\n"
+        f"digits: all 1797 examples in {DIGITS.folder(tmp_path)} match their checksums\n"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ltr.experiment.signals import SIGNALS, Stop, StopAll, ask
+from ltr.experiment.signals import SIGNALS, Stop, StopAll, request_stop
 
 
 def test_nothing_ends_a_run_before_a_signal_comes() -> None:
@@ -76,5 +76,5 @@ def test_a_file_of_no_signal_asks_for_nothing(tmp_path: Path) -> None:
     file = tmp_path / "stop"
     file.write_text("now")
     assert Stop(file).error() is None
-    ask(file, signal.SIGINT)
+    request_stop(file, signal.SIGINT)
     assert str(Stop(file).error()).startswith("stopped by SIGINT")

@@ -152,5 +152,5 @@ def test_a_configuration_that_cannot_be_read_is_one_clear_line(root: Path, text:
     run = find(root, "abc")
     if text is not None:
         (run.folder / "config.yaml").write_text(text)
-    with pytest.raises(LtrError, match=r"config\.yaml: not there, or not a configuration; the command"):
+    with pytest.raises(LtrError, match=r"config\.yaml: missing, or not a configuration; repeat the command"):
         _ = run.config

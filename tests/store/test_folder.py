@@ -142,7 +142,7 @@ def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> No
 
 def test_a_session_says_what_was_typed_where_and_on_what(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES, {}, Request(["rounds=1", "arms=[ticket]"]))
+        folder.begin(experiment, DEVICES, {}, Request(["rounds=1", "arms=[ticket]"], {}))
         session, said = folder.facts["sessions"][0], folder.facts
     assert session["command"] == "ltr run rounds=1 'arms=[ticket]'"
     assert session["asked"] == extent(experiment)
@@ -362,9 +362,9 @@ def test_the_configuration_defines_every_arm_that_was_asked_for_and_no_other(
     with open_run(experiment) as folder:
         folder.begin(first, DEVICES, {})
         folder.begin(second, DEVICES, {})
-        assert folder.asked is not None
-        assert folder.asked.arms == ("ticket", "loud", "random_mask")
-        assert folder.asked.arm == {name: second.arm[name] for name in folder.asked.arms}
+        assert folder.requested is not None
+        assert folder.requested.arms == ("ticket", "loud", "random_mask")
+        assert folder.requested.arm == {name: second.arm[name] for name in folder.requested.arms}
 
 
 def test_a_configuration_of_an_older_release_defines_every_arm_there_was(
@@ -377,4 +377,4 @@ def test_a_configuration_of_an_older_release_defines_every_arm_there_was(
         folder.require_same(experiment)
         assert folder.recorded(experiment).arms == experiment.arms
         folder.begin(experiment, DEVICES, {})
-        assert folder.asked == experiment
+        assert folder.requested == experiment
