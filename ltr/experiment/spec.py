@@ -67,7 +67,7 @@ class RunSpec:
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:
-    """Raise ConfigError if a knob needs to know which dimensions of kernels are inputs, and one is unknown."""
+    """Raise ConfigError if a knob needs to know which dimensions of kernels are inputs, and one is not."""
     unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
     knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
     for name in experiment.arms:
