@@ -95,6 +95,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
             "arms": ["ticket", "one_shot"],
             "arm.one_shot.draws": 2,
         },
+        "plugins": {},
         "figures": [str(folder / "figures" / "accuracy.png")],
     }
     assert [list(round_number["arms"]) for round_number in said["rounds"]] == [

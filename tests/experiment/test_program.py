@@ -32,7 +32,7 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
         traced.append(1)
         return apply_update(*arguments)
 
-    monkeypatch.setattr(weights, "moved", counted)
+    monkeypatch.setattr(weights, "apply_update", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
     made = runtime.build(RunSpec.from_experiment(experiment))
     traced.clear()  # the step is traced once more to count its operations

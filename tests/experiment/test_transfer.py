@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from ltr.cli import main
-from ltr.config.parse import parse
 from ltr.config.schema import Experiment, Model, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
@@ -76,7 +75,8 @@ def test_there_are_no_more_rounds_than_the_other_run_has_densities(
     root: Path, source: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pruning = Pruning(scope="uniform", densities=(0.5, 0.25))
-    monkeypatch.setattr(transfer, "parse", lambda values: replace(parse(values), pruning=pruning))
+    recorded = catalog.Run.experiment
+    monkeypatch.setattr(catalog.Run, "experiment", lambda of: replace(recorded(of), pruning=pruning))
     asked = Experiment(output_root=str(root), ticket=source.path.name, replicates=2)
     assert transfer.resolved(asked).rounds == 2
 

@@ -63,7 +63,7 @@ def test_counts_are_exact_and_masks_are_nested(
             for _ in range(2)
         )
         evidence = PruningInput(initial, masks.apply(mask, trained), mask, jax.random.key(round_number))
-        pruned = pruning.prune(config, network.layer_types, evidence, target)
+        pruned = pruning.select(config, network.layer_types, evidence, target)
         counts = jax.tree.map(np.count_nonzero, pruned)
         assert (sum(jax.tree.leaves(counts)) if scope == "global" else counts) == target
         for earlier, later in zip(*map(jax.tree.leaves, (mask, pruned)), strict=True):
