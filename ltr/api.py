@@ -129,6 +129,8 @@ def compare(
         ConfigError: fewer than two runs, the same run twice, no such run, or a run without the arm.
         LtrError: a run is damaged.
     """
+    if isinstance(runs, LoadedRun | str | Path):
+        runs = [runs]
     loaded = [run if isinstance(run, LoadedRun) else load(run, output_root) for run in runs]
     require_different([str(run) for run in runs], [run.folder for run in loaded])
     comparison = compared(loaded, arm)

@@ -203,6 +203,8 @@ def test_what_cannot_be_compared_is_refused(typed: Path, other: LoadedRun) -> No
     for runs, arm, message in (
         ([], "ticket", "no run; name two or more to compare"),
         ([other], "ticket", "is one run; name two or more to compare"),
+        (other, "ticket", "is one run; name two or more to compare"),
+        (str(typed), "ticket", "is one run; name two or more to compare"),
         ([typed, ltr.load(typed)], "ticket", "name different runs"),
         ([typed, other], "snip", f"arm snip: {typed} has random_reinit, ticket"),
     ):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ltr.analysis.inference import LEVEL
 from ltr.report.command_line import word
+from ltr.report.differing import differing_names
 from ltr.report.formatting import plus_minus, replicates
 from ltr.report.text_table import WIDTH, Column, table
 
@@ -22,8 +23,7 @@ COLUMNS = ("density", "run", "accuracy", "early stop", "difference from A", "at 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return for each run the knobs in which the runs differ, by dotted name; None for a default."""
-    names = sorted({name for run in settings for name in run})
-    different = [name for name in names if any(run.get(name) != settings[0].get(name) for run in settings)]
+    different = differing_names(settings)
     return [{name: run.get(name) for name in different} for run in settings]
 
 

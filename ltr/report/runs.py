@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ltr.errors import LtrError
 from ltr.report import text_table
 from ltr.report.command_line import word
+from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
 from ltr.store.catalog import Run
 
@@ -122,22 +123,21 @@ def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> li
 
 
 def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    """Return a column for each knob in which the runs differ, by its dotted name."""
+    """Return a column for each knob in which the runs differ, by its dotted name; `-`: no such arm."""
     known = [run["settings"] for run in entries if run["settings"] is not None]
-    names = {name for settings in known for name in settings} - FIXED_COLUMNS
-    differing = [
-        name for name in sorted(names) if any(settings.get(name) != known[0].get(name) for settings in known)
-    ]
-    if not differing:
+    names = [name for name in differing_names(known) if name not in FIXED_COLUMNS]
+    if not names:
         return {}
     from ltr.store.settings import default  # imports pydantic
 
-    last_parts = [name.removesuffix(".name").rpartition(".")[2] for name in differing]
+    last_parts = [name.removesuffix(".name").rpartition(".")[2] for name in names]
     columns = {}
-    for name, short in zip(differing, last_parts, strict=True):
+    for name, short in zip(names, last_parts, strict=True):
         title = short if last_parts.count(short) == 1 else name
         cells = [
-            "-" if run["settings"] is None else word(run["settings"].get(name, default(name)))
+            "-"
+            if run["settings"] is None or not concerns(name, run["settings"])
+            else word(run["settings"].get(name, default(name)))
             for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)
