@@ -7,9 +7,10 @@ from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.version import __version__
 
 if TYPE_CHECKING:
-    from ltr.api import compare, plan, run
+    from ltr.api.compare import compare
+    from ltr.api.loaded import LoadedRun, Ticket, load
+    from ltr.api.run import plan, run
     from ltr.experiment.plan import Plan
-    from ltr.loaded import LoadedRun, Ticket, load
 
 __all__ = [
     "ConfigError",
@@ -26,13 +27,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "LoadedRun": "ltr.loaded",
+    "LoadedRun": "ltr.api.loaded",
     "Plan": "ltr.experiment.plan",
-    "Ticket": "ltr.loaded",
-    "compare": "ltr.api",
-    "load": "ltr.loaded",
-    "plan": "ltr.api",
-    "run": "ltr.api",
+    "Ticket": "ltr.api.loaded",
+    "compare": "ltr.api.compare",
+    "load": "ltr.api.loaded",
+    "plan": "ltr.api.run",
+    "run": "ltr.api.run",
 }
 
 

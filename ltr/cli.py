@@ -12,7 +12,7 @@ from ltr.commands.knobs import show_help
 from ltr.config.folders import joined
 from ltr.errors import ConfigError, LtrError
 from ltr.plugins import installed
-from ltr.suggestions import nearest
+from ltr.registry.suggestions import nearest
 from ltr.version import __version__
 
 

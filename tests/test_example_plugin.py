@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ltr.api.loaded import load
 from ltr.cli import main
 from ltr.commands.completion import candidates
-from ltr.loaded import load
 from tests import plugin_sites
 
 Captured = pytest.CaptureFixture[str]

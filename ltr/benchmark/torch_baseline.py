@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from ltr.config.schema import Experiment
+from ltr.core.machine import cores
 from ltr.data import dataset
 from ltr.errors import LtrError
-from ltr.machine import cores
 
 LOOP = Path(__file__).with_name("torch_loop.py")
 

@@ -51,10 +51,10 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--figure={args.figure}: must be {allowed}")
     from ltr import benchmark
     from ltr.core import cache_paths
+    from ltr.core.machine import machine
     from ltr.engine import devices
     from ltr.experiment.compose import from_words
     from ltr.experiment.titles import title
-    from ltr.machine import machine
     from ltr.report import console
     from ltr.report.speed import draw, table
     from ltr.report.status_line import show_status

@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the comparison."""
-    from ltr.compared import compared
+    from ltr.api.compare import compared
     from ltr.report import comparison, console
     from ltr.report.formatting import plain_rows
 

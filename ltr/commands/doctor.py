@@ -86,9 +86,9 @@ def _facts() -> dict[str, Any]:
     from ltr import plugins
     from ltr.config import folders
     from ltr.core import cache_paths
+    from ltr.core.machine import machine
     from ltr.data.prepare import data_root
     from ltr.data.registry import distributed
-    from ltr.machine import machine
     from ltr.version import __version__
 
     root = data_root(None)

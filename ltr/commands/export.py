@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ltr.api.loaded import LoadedRun, Ticket
     from ltr.data.dataset import Dataset
-    from ltr.loaded import LoadedRun, Ticket
     from ltr.models.kernel_shape import KernelShape
     from ltr.models.model import Model
 

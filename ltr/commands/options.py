@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ltr.store.catalog import find, require_different
 
 if TYPE_CHECKING:
-    from ltr.loaded import LoadedRun
+    from ltr.api.loaded import LoadedRun
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def load(name: str, output_root: Path) -> "LoadedRun":
     """Load a run as `ltr.load` does; a missing run raises ConfigError before pandas is imported."""
     run = find(output_root, name)
-    from ltr.loaded import LoadedRun
+    from ltr.api.loaded import LoadedRun
 
     return LoadedRun(run)
 

@@ -18,7 +18,7 @@ from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers
-    from ltr.loaded import LoadedRun
+    from ltr.api.loaded import LoadedRun
     from ltr.report.page import Subject
 
 MOST_TICKETS = 8

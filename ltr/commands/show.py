@@ -12,7 +12,7 @@ from ltr.report import console
 from ltr.report.text_table import WIDTH
 
 if TYPE_CHECKING:
-    from ltr.loaded import LoadedRun
+    from ltr.api.loaded import LoadedRun
 
 EPILOG = """\
 examples:

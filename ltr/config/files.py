@@ -15,7 +15,7 @@ from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, valid
 from ltr.config.schema import Arm
 from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
-from ltr.suggestions import nearest
+from ltr.registry.suggestions import nearest
 
 GLOBAL = "_global_"
 """Hydra package of a file that may set any knob, not only those of its group."""

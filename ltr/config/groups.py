@@ -6,7 +6,7 @@ from pathlib import Path
 from ltr import plugins
 from ltr.config.folders import own
 from ltr.errors import ConfigError
-from ltr.suggestions import did_you_mean, near
+from ltr.registry.suggestions import did_you_mean, near
 
 ARM = "arm"
 """Folder that defines arms. Every run knows all of them, and `arms` chooses."""

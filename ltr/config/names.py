@@ -10,7 +10,7 @@ from ltr.config.parse import KnobError, knobs, literal, validated
 from ltr.config.schema import Experiment, OptionsOf, to_dict
 from ltr.config.walk import by_name, marker, registry_of
 from ltr.registry import Entry
-from ltr.suggestions import nearest
+from ltr.registry.suggestions import nearest
 
 
 def checked(values: Mapping[str, Any]) -> Experiment:

@@ -17,7 +17,7 @@ from ltr.config.parse import KnobError, as_typed, knobs
 from ltr.config.schema import FilePath
 from ltr.config.words import Word, split_words
 from ltr.errors import ConfigError
-from ltr.suggestions import nearest
+from ltr.registry.suggestions import nearest
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -13,7 +13,7 @@ from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, 
 from ltr.config.walk import marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
-from ltr.suggestions import did_you_mean, near, nearest, spellings
+from ltr.registry.suggestions import did_you_mean, near, nearest, spellings
 
 AUTO = "auto"
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ltr.config.groups import ARM, choice_names, group_names
 from ltr.config.parse import as_typed, generic, knobs, nearest_knob
 from ltr.errors import ConfigError
-from ltr.suggestions import plain
+from ltr.registry.suggestions import plain
 
 QUOTES = ("'", '"')
 

@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ltr.core.machine import cores
 from ltr.errors import ConfigError
-from ltr.machine import cores
 
 CACHED_FROM = 0.3
 """Least seconds of compilation for which a program is cached for later processes."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
+from ltr.core.extras import install_command
 from ltr.errors import ConfigError
-from ltr.extras import install_command
 
 
 def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, int, int]) -> bytes:

@@ -22,11 +22,10 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
-from ltr import machine
 from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
-from ltr.core import atomic
+from ltr.core import atomic, machine
 from ltr.errors import ConfigError, LtrError
 from ltr.store import catalog, checkpoints, looks, tables
 from ltr.store.catalog import SCHEMA_VERSION

@@ -20,8 +20,8 @@ import pandas as pd
 
 from ltr.config.schema import Experiment
 from ltr.core import atomic
+from ltr.core.extras import install_command
 from ltr.errors import ConfigError, StoppedError
-from ltr.extras import install_command
 from ltr.store.settings import extent, settings
 from ltr.trackers.registry import TRACKERS
 

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import pytest
 
+from ltr.api.loaded import load
 from ltr.cli import main
 from ltr.data.registry import DATASETS
 from ltr.errors import StoppedError
 from ltr.experiment import runner, signals
 from ltr.experiment.compose import from_words
-from ltr.loaded import load
 from ltr.store.catalog import all_runs
 from ltr.store.folder import RunFolder
 from ltr.store.identity import folder_name

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from ltr import machine
 from ltr.config.origins import Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
+from ltr.core import machine
 from ltr.errors import ConfigError, LtrError
 from ltr.store import checkpoints, tables
 from ltr.store.folder import RunFolder, open_run, round_name

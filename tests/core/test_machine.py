@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ltr import machine
+from ltr.core import machine
 from ltr.version import __version__
 
 commit = machine.commit.__wrapped__
@@ -21,8 +21,8 @@ def test_the_commit_of_a_clone_says_whether_it_was_edited(
             ["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    (tmp_path / "ltr").mkdir()
-    source = tmp_path / "ltr" / "machine.py"
+    (tmp_path / "ltr" / "core").mkdir(parents=True)
+    source = tmp_path / "ltr" / "core" / "machine.py"
     source.write_text("one")
     git("init", "-q")
     git("add", ".")
@@ -34,7 +34,7 @@ def test_the_commit_of_a_clone_says_whether_it_was_edited(
 
 
 def test_what_is_no_clone_has_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "machine.py"))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "core" / "machine.py"))
     assert commit() == __version__
 
 
@@ -43,7 +43,7 @@ def test_a_clone_without_git_has_its_version(tmp_path: Path, monkeypatch: pytest
         raise FileNotFoundError("git")
 
     (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "machine.py"))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "ltr" / "core" / "machine.py"))
     assert commit() == __version__, "not a repository that git knows"
     monkeypatch.setattr(subprocess, "run", absent)
     assert commit() == __version__

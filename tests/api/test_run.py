@@ -21,17 +21,17 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import ltr
+from ltr.api.loaded import LoadedRun
 from ltr.cli import main
 from ltr.config.keywords import words
 from ltr.experiment import runner
 from ltr.experiment.compose import from_words
 from ltr.experiment.runner import RunObserver
-from ltr.loaded import LoadedRun
 from ltr.store.identity import run_id
 
 Captured = pytest.CaptureFixture[str]
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 KNOBS: dict[str, Any] = {
     "steps": 20,

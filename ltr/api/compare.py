@@ -1,14 +1,16 @@
-"""Comparison of runs: the knobs that differ, and an arm at nearly equal densities."""
+"""`ltr.compare`: the knobs in which runs differ, and an arm at nearly equal densities."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ltr.analysis import comparison
+from ltr.api.loaded import LoadedRun, load
 from ltr.errors import ConfigError
-from ltr.loaded import LoadedRun
 from ltr.report.comparison import differing, shared_replicates
+from ltr.store.catalog import require_different
 from ltr.store.settings import paired, settings
 
 
@@ -49,3 +51,36 @@ def compared(runs: Sequence[LoadedRun], arm: str) -> Comparison:
         comparison.compare(results, arm, are_paired),
         shared_replicates(*counts),
     )
+
+
+def compare(
+    runs: Sequence[LoadedRun | str | Path], arm: str = "ticket", output_root: str | Path = "outputs"
+) -> pd.DataFrame:
+    """Compare an arm of several runs with the same arm of the first run, as `ltr compare` does.
+
+    Example:
+        ```python
+        ltr.compare([ltr.run(seed=0), ltr.run(seed=0, prune_rate=0.4)])
+        ```
+
+    Args:
+        runs: two or more runs, each loaded or given by its folder, its id or the beginning of either.
+        arm: name of the arm to compare.
+        output_root: folder of the run folders.
+
+    Returns:
+        A row per run and round, with the columns of `ltr compare --csv` (see
+        `ltr.analysis.comparison.compare`). `attrs["runs"]` holds, for each run, its folder, whether it is
+        paired with the first run, and the knobs in which the runs differ (None: the default).
+
+    Raises:
+        ConfigError: fewer than two runs, the same run twice, no such run, or a run without the arm.
+        LtrError: a run is damaged.
+    """
+    if isinstance(runs, LoadedRun | str | Path):
+        runs = [runs]
+    loaded = [run if isinstance(run, LoadedRun) else load(run, output_root) for run in runs]
+    require_different([str(run) for run in runs], [run.folder for run in loaded])
+    comparison = compared(loaded, arm)
+    comparison.rows.attrs["runs"] = comparison.runs
+    return comparison.rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltr.suggestions import near, nearest, plain, spellings
+from ltr.registry.suggestions import near, nearest, plain, spellings
 
 
 def test_nearest_suggests_or_else_lists() -> None:

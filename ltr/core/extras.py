@@ -15,7 +15,7 @@ from typing import Any
 def install_command(extra: str) -> str:
     """Return the shell command that adds an extra of pyproject.toml to this installation of ltr."""
     pip = [sys.executable, "-m", "pip", "install"]
-    clone = Path(__file__).parents[1]
+    clone = Path(__file__).parents[2]
     if (clone / "pyproject.toml").is_file():
         return shlex.join([*pip, "-e", f"{clone}[{extra}]", "-c", f"{clone / 'constraints.txt'}"])
     return shlex.join([*pip, f"ltr[{extra}] @ {_origin()}"])

@@ -46,7 +46,7 @@ def processor() -> str:
 @functools.cache
 def commit() -> str:
     """Return the git commit of ltr's source, with `-dirty` if edited; ltr's version outside a clone."""
-    source = Path(__file__).parents[1]
+    source = Path(__file__).parents[2]
     if not (source / ".git").exists():
         return __version__
     describe = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

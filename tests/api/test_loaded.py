@@ -17,7 +17,7 @@ from ltr.cli import main
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Python interface: `ltr.run`, `ltr.plan` and `ltr.compare`, with the knobs of the command line."""
+"""`ltr.run` and `ltr.plan`, with the knobs of the command line."""
 
 import threading
 import warnings
@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from ltr.compared import compared
+from ltr.api.loaded import LoadedRun
 from ltr.config.keywords import words as as_words
 from ltr.config.overrides import overrides
 from ltr.errors import StoppedError
 from ltr.experiment import compose
 from ltr.experiment.signals import Stop
-from ltr.loaded import LoadedRun, load
 from ltr.plugins import installed
 from ltr.report.output import in_python
-from ltr.store.catalog import Run, require_different
+from ltr.store.catalog import Run
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -103,36 +100,3 @@ def _checked(words: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
         if plugin.problem:
             warnings.warn(plugin.warning, stacklevel=3)
     return overrides(as_words(words, knobs))
-
-
-def compare(
-    runs: Sequence[LoadedRun | str | Path], arm: str = "ticket", output_root: str | Path = "outputs"
-) -> pd.DataFrame:
-    """Compare an arm of several runs with the same arm of the first run, as `ltr compare` does.
-
-    Example:
-        ```python
-        ltr.compare([ltr.run(seed=0), ltr.run(seed=0, prune_rate=0.4)])
-        ```
-
-    Args:
-        runs: two or more runs, each loaded or given by its folder, its id or the beginning of either.
-        arm: name of the arm to compare.
-        output_root: folder of the run folders.
-
-    Returns:
-        A row per run and round, with the columns of `ltr compare --csv` (see
-        `ltr.analysis.comparison.compare`). `attrs["runs"]` holds, for each run, its folder, whether it is
-        paired with the first run, and the knobs in which the runs differ (None: the default).
-
-    Raises:
-        ConfigError: fewer than two runs, the same run twice, no such run, or a run without the arm.
-        LtrError: a run is damaged.
-    """
-    if isinstance(runs, LoadedRun | str | Path):
-        runs = [runs]
-    loaded = [run if isinstance(run, LoadedRun) else load(run, output_root) for run in runs]
-    require_different([str(run) for run in runs], [run.folder for run in loaded])
-    comparison = compared(loaded, arm)
-    comparison.rows.attrs["runs"] = comparison.runs
-    return comparison.rows

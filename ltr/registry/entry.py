@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from ltr import plugins
 from ltr.errors import ConfigError
-from ltr.suggestions import nearest
+from ltr.registry.suggestions import nearest
 
 
 def load(reference: str) -> Any:

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ltr import extras
-from ltr.extras import install_command
+from ltr.core import extras
+from ltr.core.extras import install_command
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_in_a_clone_it_names_the_clone_and_the_pinned_versions() -> None:

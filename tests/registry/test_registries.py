@@ -12,7 +12,7 @@ from ltr.config.parse import Knob, knobs
 from ltr.methods.registry import WATCHED
 from ltr.registry import Entry, Registry
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMED = [knob for knob in knobs() if knob.registry is not None]
 REGISTRIES: dict[str, Registry[Any]] = {
     **{knob.name: knob.registry for knob in NAMED if knob.registry},

@@ -1,0 +1,1 @@
+"""Python interface: `ltr.run`, `ltr.plan`, `ltr.load` and `ltr.compare`."""
