@@ -9,8 +9,8 @@ BUILT_WITH = hatchling editables jaxlib setuptools
 PYTEST_WORKERS = -n 2 --dist loadfile
 
 # The tests that need no compiled program, and one whole run.
-CHECKED = $(addprefix tests/,analysis config export pruning report store test_cli.py test_golden.py \
-  test_project.py test_suggestions.py) --ignore tests/report/page/test_browser.py
+CHECKED = $(addprefix tests/,analysis config export pruning registry report store test_cli.py test_golden.py \
+  test_project.py) --ignore tests/report/page/test_browser.py
 
 # Measuring coverage by sys.monitoring costs next to nothing; Python has it from 3.12 on.
 COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("COVERAGE_CORE=sysmon")')
