@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 TESTS=(tests/analysis tests/arms tests/commands/test_run.py tests/config tests/core tests/data tests/engine
     tests/experiment/test_program.py tests/experiment/test_extending.py tests/export tests/kernels tests/methods
-    tests/pruning tests/report tests/store tests/test_cli.py tests/test_golden.py tests/test_loaded.py tests/trackers)
+    tests/pruning tests/report tests/store tests/test_cli.py tests/test_golden.py tests/api/test_loaded.py tests/trackers)
 
 python=$1
 shift
