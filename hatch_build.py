@@ -14,25 +14,24 @@ from typing import Any
 import jaxlib
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = tuple(
-    f"ltr/kernels/{name}"
-    for name in ("handlers.cc", "convolution.h", "sort.h", "products.h", "products.inc", "pixels.inc")
-)
-LIBRARY = "ltr/kernels/products.so"
+KERNELS = "ltr/kernels"
+SUFFIXES = {".cc", ".h", ".inc"}
+LIBRARY = f"{KERNELS}/products.so"
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
 
 
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles the first of `SOURCES`, for the wheel or in place for an editable installation."""
+    """Compiles the C++ of the kernels, for the wheel or in place for an editable installation."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it packs."""
         if self.target_name != "wheel":
             return
         root = Path(self.root)
-        library, sources = root / LIBRARY, [root / source for source in SOURCES]
+        library = root / LIBRARY
+        sources = sorted(file for file in (root / KERNELS).iterdir() if file.suffix in SUFFIXES)
         made_of = [*sources, Path(__file__), Path(jaxlib.__file__), root / "pyproject.toml"]
-        problem = None if is_newer(library, made_of) else compiled(sources[0], library)
+        problem = None if is_newer(library, made_of) else compiled(sources, library)
         if problem:
             library.unlink(missing_ok=True)
             self.app.display_warning(f"ltr trains without its sparse kernels: {problem}")
@@ -46,7 +45,7 @@ def is_newer(file: Path, than: list[Path]) -> bool:
     return file.exists() and file.stat().st_mtime > max(other.stat().st_mtime for other in than)
 
 
-def compiled(source: Path, library: Path) -> str | None:
+def compiled(sources: list[Path], library: Path) -> str | None:
     """Compiles the library, whole or not at all; what is in the way, if something is."""
     asked = shlex.split(os.environ.get("CXX", ""))
     names = asked[:1] or ["g++", "c++"]
@@ -55,7 +54,8 @@ def compiled(source: Path, library: Path) -> str | None:
         return f"no C++ compiler ({', '.join(names)})"
     headers = Path(jaxlib.__file__).with_name("include")
     new = library.with_suffix(f".{os.getpid()}")
-    command = [compiler, *asked[1:], *FLAGS, "-isystem", str(headers), str(source), "-o", str(new)]
+    units = [str(source) for source in sources if source.suffix == ".cc"]
+    command = [compiler, *asked[1:], *FLAGS, "-isystem", str(headers), *units, "-o", str(new)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return done.stderr.strip() or f"{compiler} failed"

@@ -8,6 +8,7 @@ from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
 from ltr.kernels.sparse import by_unit, conv, dense
+from ltr.kernels.winograd import conv3x3
 from ltr.kernels.words import sort
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "SparsityPattern",
     "by_unit",
     "conv",
+    "conv3x3",
     "dense",
     "instruction_set",
     "pattern",
