@@ -101,8 +101,9 @@ class Knob(NamedTuple):
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
     """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
+    hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
-        hint = get_type_hints(node, include_extras=True)[field.name]
+        hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
             yield from as_typed(hint, f"{prefix}{field.name}.")
         for extra in get_args(hint):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from ltr.api.loaded import load
 from ltr.cli import main
@@ -200,6 +202,25 @@ def test_the_configuration_can_be_printed_instead(ltr_run: Run, root: Path, caps
     assert ltr_run("--cfg", "job") == 0
     assert "prune_rate: 0.2" in capsys.readouterr().out
     assert not root.exists()
+
+
+def test_a_run_is_composed_once(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    compositions, load_configuration = [], ConfigLoaderImpl.load_configuration
+
+    def counted(loader: ConfigLoaderImpl, *args: Any, **options: Any) -> Any:
+        compositions.append(args)
+        return load_configuration(loader, *args, **options)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    assert ltr_run("batch_size=5000") == 2
+    assert len(compositions) == 1
+
+
+def test_a_run_has_what_it_requests_of_hydra(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str | None] = []
+    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(os.environ.get("LTR_MADE_UP")))
+    assert ltr_run("+hydra.job.env_set.LTR_MADE_UP=yes", "hydra.mode=MULTIRUN") == 0
+    assert found == ["yes"]
 
 
 # Bad input: one line, the right exit code, nothing left behind
