@@ -86,6 +86,7 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
     sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
+    compose.register()
     try:
         with StopAll(journal.stop_file):
             hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()

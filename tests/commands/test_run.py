@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
 
 from ltr.api.loaded import load
 from ltr.cli import main
@@ -320,6 +321,16 @@ def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "prune_rate=0.2,0.3", *SHORT) == 0
     wanted = (from_words([f"prune_rate={rate}", *SHORT]) for rate in (0.2, 0.3))
     assert folders(root) == {folder_name(experiment) for experiment in wanted}
+
+
+def test_a_sweeper_that_chooses_for_itself_knows_the_knobs(
+    ltr_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.seed))
+    monkeypatch.delitem(ConfigStore.instance().repo, "ltr.yaml", raising=False)
+    assert ltr_run("-m", "hydra/sweeper=basic", "seed=3,4") == 0
+    assert begun == [3, 4]
 
 
 def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
