@@ -77,6 +77,8 @@ def lacking(used: Mapping[str, Collection[str]]) -> str:
     Args:
         used: versions of the plug-ins that a run used, by package.
     """
+    if not used:
+        return ""
     present = {plugin.distribution: plugin for plugin in installed()}
     for name, versions in used.items():
         if name not in present:

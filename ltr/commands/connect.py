@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
 from ltr.report.console import write
+from ltr.report.formatting import ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
         return trained
     words = text.split(",")
     if not all(word.isdecimal() and int(word) in trained for word in words):
-        raise ConfigError(f"--rounds={text}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
+        raise ConfigError(f"--rounds={text}: must be among {ranges(trained)}, as in 0,5,10")
     return sorted(set(map(int, words)))
 
 

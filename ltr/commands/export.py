@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr export`."""
     add_run(parser)
-    parser.add_argument("--round", type=int, required=True, metavar="N", help="round of the ticket")
+    parser.add_argument("--round", type=int, metavar="N", help="round of the ticket (must be given)")
     parser.add_argument(
         "--replicate", type=int, default=0, metavar="N", help="replicate of the ticket (default: 0)"
     )
@@ -58,6 +58,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.onnx and (args.compact or args.sparse):
         raise ConfigError("--onnx: writes the whole network; cannot be combined with --compact or --sparse")
     run = load(args.run, args.output_root)
+    if args.round is None:
+        raise ConfigError(f"--round: must be given; {run.folder} has {run.ticket_rounds}")
     from safetensors.numpy import save
 
     from ltr import export

@@ -98,8 +98,11 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
         print(f"ltr run: {error}", file=sys.stderr, flush=True)
         job = job._replace(error=str(error), exit_code=error.exit_code)
     except Exception as error:
-        traceback.print_exc()
         message = " ".join(f"{type(error).__name__}: {error}".split())
+        if job.folder and (log := Path(job.folder) / "log.txt").is_file():
+            print(f"ltr run: {message}; its traceback is in {log}", file=sys.stderr, flush=True)
+        else:  # the run had not begun
+            traceback.print_exc()
         job = job._replace(error=message, exit_code=LtrError.exit_code)
     journal.write(job)
 

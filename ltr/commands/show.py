@@ -30,9 +30,11 @@ operations_dense.
 
 With --json one object:
   run      id, folder, dataset, model, status, command (that resumes it; null if
-           it needs none), written (time of the last change), settings (knobs
-           that are not at their default, by dotted name), plugins (versions
-           that it was trained with, by package), figures (paths)
+           it needs none or cannot go on), obstacle (plug-in that it lacks to go
+           on; null if it lacks none), written (time of the last change),
+           settings (knobs that are not at their default, by dotted name),
+           plugins (versions that it was trained with, by package), figures
+           (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
@@ -163,7 +165,10 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     status = f"{description['folder']}  {description['status']}"
     if description["command"]:
         status += f"; it goes on with:\n{description['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"])]
+    if description["obstacle"]:
+        status += f"; cannot go on: {description['obstacle']}"
+    problem = "" if description["obstacle"] else lacking(description["plugins"])
+    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"], problem)]
     if len(run.results):
         summary = by_round(run.results)
         parts += [accuracy_table(summary), *other_tables(summary, run.experiment.early_bird)]
@@ -172,12 +177,11 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _plugins(used: Mapping[str, list[str]]) -> str:
-    """Return the plug-ins that a run was trained with, and a warning if one is missing."""
+def _plugins(used: Mapping[str, list[str]], problem: str) -> str:
+    """Return the plug-ins that a run was trained with, and the problem that one of them has."""
     if not used:
         return ""
     named = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
-    problem = lacking(used)
     return f"trained with {named}" + (f"\n{problem}" if problem else "")
 
 

@@ -1,6 +1,7 @@
 """Sweeps: check every combination before the first trains, run the jobs, and print a table of the runs."""
 
 import itertools
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -84,6 +85,8 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
     has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
     sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
+    compose.register()
     try:
         with StopAll(journal.stop_file):
             hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()

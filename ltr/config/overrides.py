@@ -6,7 +6,7 @@ The error of a wrong word says what to type instead, before Hydra composes anyth
 import functools
 import re
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     parsed = [_override(word, sweep) for word in words]
     choices = _choices_made(words, parsed)
     arms = {*_arms_of_files(choices), *_arms_of_words(words)}
+    if not sweep:
+        _refuse_sweeps(choices, words)
     for word, override in zip(words, parsed, strict=True):
         _check_value(word, override, texts, sweep, arms)
     return [str(override.input_line) for override in parsed]
@@ -198,6 +200,17 @@ def _arms_of_files(chosen: dict[str, list[str]]) -> Iterator[str]:
                 yield from files.check(group, choice)
 
 
+def _refuse_sweeps(chosen: Mapping[str, Sequence[str]], words: Sequence[Word]) -> None:
+    """Raise ConfigError with file and line if a chosen file sweeps a knob that no word sets."""
+    given = {word.key for word in words}
+    files_of = ((group, choice) for group, choices in chosen.items() for choice in choices)
+    for group, choice in files_of:
+        for knob, error in files.swept(group, choice) if choice not in ("", "null") else ():
+            if Word.split(f"{knob}=").key not in given:
+                again = shlex.join(["ltr", "run", "-m", *(word.text for word in words)])
+                raise ConfigError(f"{error}; to sweep, type {again}")
+
+
 # Values of knobs
 
 
@@ -214,22 +227,21 @@ def _check_value(
         defined: arms defined by words and files, beside those of the group `arm`.
     """
     if override.is_sweep_override():
-        _check_sweep(word, texts, sweep)
+        if "," in word.value and "[" not in word.value and _is_list(word.key):
+            meant = Word.split(f"{word.before_value}[{word.value}]")
+            _check_value(meant, _override(meant, sweep), texts, sweep, defined)
+            raise ConfigError(f"{word.text}: is a list; type '{meant.text}'")
+        if not sweep:
+            again = shlex.join(["ltr", "run", "-m", *texts])
+            raise ConfigError(f"{word.text}: has several values; to sweep, type {again}")
         return
     value = override.value()
+    if word.key == "arms":
+        files.check_arms(value, defined)
     if not (word.is_for_hydra or word.names_group or override.is_delete()):
         _check_taken(word, value)
     if word.key.startswith(f"{ARM}."):
-        files.check_arms(word.key.split(".")[1:2], defined)
-    elif word.key == "arms" and isinstance(value, list):
-        files.check_arms(value, defined)
-
-
-def _check_sweep(word: Word, texts: Sequence[str], sweep: bool) -> None:
-    if "," in word.value and "[" not in word.value and _is_list(word.key):
-        raise ConfigError(f"{word.text}: is a list; type '{word.key}=[{word.value}]'")
-    if not sweep:
-        raise ConfigError(f"{word.text}: has several values; to sweep, type ltr run -m {shlex.join(texts)}")
+        files.check_arms(word.key.split(".")[1], defined)
 
 
 def _is_list(key: str) -> bool:
@@ -243,7 +255,7 @@ def _check_taken(word: Word, value: Any) -> None:
     try:
         checked(_nested(word.key, value))
     except KnobError:
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             checked(_nested(word.key, word.value))
         raise
 

@@ -37,9 +37,17 @@ def parse(values: Mapping[str, Any]) -> Experiment:
 def validated(values: Mapping[str, Any]) -> Experiment:
     """Return the experiment with each knob validated separately; KnobError if one is invalid."""
     try:
-        experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
+        return _validated(values)
     except ValidationError as error:
         raise _explained(error) from None
+
+
+def _validated(values: Mapping[str, Any]) -> Experiment:
+    """Return the experiment as `validated` does; ValidationError if a type or a bound is wrong."""
+    given = _without_auto(values)
+    experiment = TypeAdapter(Experiment).validate_python(given)
+    for path, value in booleans_as_numbers(given, experiment):
+        raise _refusal(path, value)
     if values.get("replicates") == AUTO and experiment.claims.most is not None:
         experiment = dataclasses.replace(experiment, replicates=experiment.claims.looks[0])
     for name in ("steps", "eval_every"):
@@ -54,6 +62,19 @@ def validated(values: Mapping[str, Any]) -> Experiment:
     if any(later >= earlier for earlier, later in itertools.pairwise(densities)):
         raise _wrong("pruning.densities", densities, "must fall from round to round")
     return experiment
+
+
+def booleans_as_numbers(given: Any, read: Any) -> Iterator[tuple[list[str], bool]]:
+    """Yield the booleans in plain data that pydantic read as numbers, as 1 for true, each after its path."""
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            inner = read[name] if isinstance(read, Mapping) else getattr(read, name)
+            yield from (([name, *path], found) for path, found in booleans_as_numbers(value, inner))
+    elif isinstance(given, list | tuple):
+        for value, item in zip(given, read, strict=True):
+            yield from booleans_as_numbers(value, item)
+    elif isinstance(given, bool) and not isinstance(read, bool):
+        yield [], given
 
 
 def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
@@ -101,8 +122,9 @@ class Knob(NamedTuple):
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
     """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
+    hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
-        hint = get_type_hints(node, include_extras=True)[field.name]
+        hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
             yield from as_typed(hint, f"{prefix}{field.name}.")
         for extra in get_args(hint):
@@ -210,24 +232,33 @@ def _kind(kind: Any) -> str:
 
 def _explained(error: ValidationError) -> KnobError:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    return _refusal([str(part) for part in first["loc"]], first["input"])
+
+
+def _refusal(path: Sequence[str], value: Any) -> KnobError:
+    """Return the error of a value that the knob at a path refuses."""
     by_name = {knob.name: knob for knob in knobs()}
     for length in range(len(path), 0, -1):
         knob = by_name.get(generic(".".join(path[:length])))
         if knob is not None:
-            name, value = ".".join(path[:length]), literal(first["input"])
+            name, text = ".".join(path[:length]), literal(value)
+            if knob.registry is not None and isinstance(value, str) and value not in knob.registry:
+                return KnobError(path, knob.registry.unknown(value, name))
             meant = _meant(path[:length], value) if length == len(path) else None
             hint = f"; did you mean {name}={meant}?" if meant else ""
-            return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
+            return KnobError(path, f"{name}={text}: must be {knob.allowed}{hint}")
     full_name = ".".join(path)
     if inside := [name for name in by_name if name.startswith(f"{generic(full_name)}.")]:
-        return KnobError(path, f"{full_name}={literal(first['input'])}: holds knobs, such as {inside[0]}")
+        return KnobError(path, f"{full_name}={literal(value)}: holds knobs, such as {inside[0]}")
     return KnobError(path, f"{full_name}: unknown knob; {nearest_knob(full_name, by_name)}")
 
 
-def _meant(path: Sequence[str], value: str) -> str | None:
+def _meant(path: Sequence[str], value: Any) -> str | None:
     """Return another spelling of the value that the knob at this path accepts; None if there is none."""
-    return next((text for text in spellings(value) if text != value and _takes(path, text)), None)
+    typed = literal(value)
+    with_ticket = [f"[ticket,{value}]"] if path == ["arms"] and isinstance(value, str) else []
+    texts = (text for text in [*spellings(typed), *with_ticket] if text != typed)
+    return next((text for text in texts if _takes(path, text)), None)
 
 
 def _takes(path: Sequence[str], text: str) -> bool:
@@ -235,8 +266,8 @@ def _takes(path: Sequence[str], text: str) -> bool:
     for name in reversed(path):
         value = {name: value}
     try:
-        TypeAdapter(Experiment).validate_python(value)
-    except ValidationError:
+        _validated(value)
+    except (ValidationError, KnobError):
         return False
     return True
 
@@ -245,4 +276,6 @@ def literal(value: Any) -> str:
     """Return a value as typed on the command line."""
     if isinstance(value, list | tuple):
         return f"[{','.join(map(literal, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "null" if value is None else str(value)

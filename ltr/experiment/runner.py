@@ -68,7 +68,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
         output.message(line)
-    with _logged_by(output.warnings()), open_run(experiment) as folder:
+    with _logged_by(output.warnings()), open_run(experiment) as folder, _traced():
         folder.require_same(experiment)
         _keep_first_look(folder)
         trained = False
@@ -309,12 +309,23 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
         status = "stopped"
         log.info("%s", error or "stopped at once")
         raise
-    except Exception as error:
+    except LtrError as error:
         log.info("failed: %s", error)
         raise
     finally:
         results = summary(_recorded_results(folder, experiment))
         folder.describe(status=status, summary=results, device_seconds=folder.seconds)
+
+
+@contextlib.contextmanager
+def _traced() -> Iterator[None]:
+    """Log the traceback of an error that ltr does not expect, as of a plug-in's code."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, LtrError):
+            log.info("failed: %s: %s", type(error).__name__, error, exc_info=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -49,6 +49,7 @@ def resolved(experiment: Experiment) -> Experiment:
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
         how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
+        how = f"; it cannot go on: {run.obstacle}" if run.obstacle else how
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = run.experiment()
     rounds = int(round_number) if separator else experiment.rounds

@@ -1,5 +1,6 @@
 """Formats of numbers, shared by all tables, figures and sentences."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,13 @@ def spread(counts: Iterable[int]) -> str:
     """Describe means over some numbers of replicates, and their intervals."""
     counts = list(counts)
     return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Format ascending whole numbers as in `0`, `0 to 15`, `0, 15`, `0 to 3, 7`."""
+    steps = itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    runs = [[number for _, number in step] for _, step in steps]
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def listed(words: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ Only runs of earlier releases lack them in `run.json`.
 """
 
 MOST_COMMANDS = 3
-"""Largest number of unfinished runs whose commands are printed."""
+"""Largest number of unfinished runs whose commands, or missing plug-ins, are printed."""
 
 
 class Column(NamedTuple):
@@ -57,6 +57,7 @@ def head(run: Run) -> dict[str, Any]:
         "model": run.model,
         "status": run.status,
         "command": run.goes_on_with,
+        "obstacle": run.obstacle,
         "written": run.written.isoformat(timespec="seconds"),
     }
 
@@ -107,7 +108,7 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
-    """Return notes below a table: knobs without a column, and the commands that resume unfinished runs."""
+    """Return notes below a table: knobs without a column, and what unfinished runs need to go on."""
     notes = []
     if left_out:
         others = f"they differ in more knobs (--json has them all): {', '.join(left_out)}"
@@ -119,6 +120,11 @@ def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> li
         )
     else:
         notes += [f"{run['id']} {run['status']}; it goes on with:\n{run['command']}" for run in unfinished]
+    stuck = [run for run in entries if run["obstacle"]]
+    if len(stuck) > MOST_COMMANDS:
+        notes.append(f"{len(stuck)} runs cannot go on; ltr show RUN prints the plug-in that each lacks")
+    else:
+        notes += [f"{run['id']} {run['status']}; cannot go on: {run['obstacle']}" for run in stuck]
     return notes
 
 

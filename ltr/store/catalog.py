@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.errors import ConfigError, LtrError
+from ltr.plugins import lacking
 
 if TYPE_CHECKING:
     from ltr.config.schema import Experiment
@@ -62,8 +63,17 @@ class Run:
 
     @property
     def goes_on_with(self) -> str | None:
-        """Command that resumes an unfinished run; None if it needs none or the command is unknown."""
-        return None if self.status in ("running", "finished") else self.command
+        """Command that resumes an unfinished run; None if it needs none, or could not resume it here."""
+        return None if self._needs_none or self.obstacle else self.command
+
+    @property
+    def obstacle(self) -> str | None:
+        """Plug-in that is missing to resume an unfinished run; None if none is, or the run needs none."""
+        return None if self._needs_none else lacking(self.plugins) or None
+
+    @property
+    def _needs_none(self) -> bool:
+        return self.status in ("running", "finished")
 
     @property
     def _session(self) -> dict[str, Any]:

@@ -172,6 +172,7 @@ def test_words_and_keywords_are_one_run(typed: Path) -> None:
         ("prune_rat=0.3", {"prune_rat": 0.3}),
         ("prune_rate=abc", {"prune_rate": "abc"}),
         ("rounds=-1", {"rounds": -1}),
+        ("rounds=true", {"rounds": True}),
         ("dataset=digit", {"dataset": "digit"}),
         ("arms=[ticket,one_shoot]", {"arms": ["ticket", "one_shoot"]}),
         ("optimizer.momentum=2", {"optimizer": {"momentum": 2}}),

@@ -106,6 +106,7 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         "model": "lenet_300_100",
         "status": "finished",
         "command": None,
+        "obstacle": None,
         "rounds": 15,
         "replicates": 3,
         "density": 0.0352,
@@ -192,6 +193,19 @@ def test_many_unfinished_runs_are_counted(root: Path, capsys: pytest.CaptureFixt
         "5 runs are not finished; ltr show RUN prints the command that each goes on with"
         in capsys.readouterr().err
     )
+
+
+def test_a_run_of_a_plugin_that_is_gone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = {"status": "failed", "sessions": [{"command": "ltr run", "plugins": {"ltr-gone": "1.0"}}]}
+    for i in range(3):
+        make(tmp_path, f"digits-lenet-{i:010}", info, i)
+    run(tmp_path)
+    said = [f"{i:010} failed; cannot go on: plug-in ltr-gone 1.0 is not installed" for i in range(3)]
+    assert capsys.readouterr().err.splitlines() == said
+    make(tmp_path, "digits-lenet-aaaaaaaaaa", info, 0)
+    run(tmp_path)
+    said = ["4 runs cannot go on; ltr show RUN prints the plug-in that each lacks"]
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_no_such_run_is_a_message(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
 
 from ltr.api.loaded import load
 from ltr.cli import main
@@ -202,6 +205,25 @@ def test_the_configuration_can_be_printed_instead(ltr_run: Run, root: Path, caps
     assert not root.exists()
 
 
+def test_a_run_is_composed_once(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    compositions, load_configuration = [], ConfigLoaderImpl.load_configuration
+
+    def counted(loader: ConfigLoaderImpl, *args: Any, **options: Any) -> Any:
+        compositions.append(args)
+        return load_configuration(loader, *args, **options)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    assert ltr_run("batch_size=5000") == 2
+    assert len(compositions) == 1
+
+
+def test_a_run_has_what_it_requests_of_hydra(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str | None] = []
+    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(os.environ.get("LTR_MADE_UP")))
+    assert ltr_run("+hydra.job.env_set.LTR_MADE_UP=yes", "hydra.mode=MULTIRUN") == 0
+    assert found == ["yes"]
+
+
 # Bad input: one line, the right exit code, nothing left behind
 
 WRONG = {
@@ -299,6 +321,16 @@ def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "prune_rate=0.2,0.3", *SHORT) == 0
     wanted = (from_words([f"prune_rate={rate}", *SHORT]) for rate in (0.2, 0.3))
     assert folders(root) == {folder_name(experiment) for experiment in wanted}
+
+
+def test_a_sweeper_that_chooses_for_itself_knows_the_knobs(
+    ltr_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.seed))
+    monkeypatch.delitem(ConfigStore.instance().repo, "ltr.yaml", raising=False)
+    assert ltr_run("-m", "hydra/sweeper=basic", "seed=3,4") == 0
+    assert begun == [3, 4]
 
 
 def test_a_sweep_may_lie_in_the_home_folder_under_any_name(

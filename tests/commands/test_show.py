@@ -89,6 +89,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "model": "lenet_300_100",
         "status": "finished",
         "command": None,
+        "obstacle": None,
         "settings": {
             "rounds": 1,
             "replicates": 2,
@@ -115,6 +116,20 @@ def test_an_unfinished_run_says_what_it_goes_on_with(
     run(folder)
     head = capsys.readouterr().out.split("\n\n")[0]
     assert head == f"{folder}  stopped; it goes on with:\nltr run 'arms=[ticket]'"
+
+
+def test_a_run_of_a_plugin_that_is_gone_says_so_instead(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = {"command": "ltr run criterion=x", "plugins": {"ltr-gone": "1.0"}}
+    (folder / "run.json").write_text(json.dumps({"status": "stopped", "sessions": [session]}))
+    run(folder)
+    head, _, plugins, *_ = capsys.readouterr().out.split("\n\n")
+    assert head == f"{folder}  stopped; cannot go on: plug-in ltr-gone 1.0 is not installed"
+    assert plugins == "trained with ltr-gone 1.0"
+    run(folder, "--json")
+    said = json.loads(capsys.readouterr().out)["run"]
+    assert (said["command"], said["obstacle"]) == (None, "plug-in ltr-gone 1.0 is not installed")
 
 
 @pytest.mark.parametrize(

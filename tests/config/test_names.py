@@ -47,6 +47,7 @@ OPTIONS: dict[tuple[str, ...], str] = {
     ("model.options.blocks=2",): "model.options.blocks: model.name=lenet_300_100 has no options",
     ("model=wide_resnet", "model.options.blocks=0"): "model.options.blocks=0: must be a whole number >= 1",
     ("optimizer.options.b1=x",): "optimizer.options.b1=x: must be a number >= 0 and < 1",
+    ("optimizer.options.b1=false",): "optimizer.options.b1=false: must be a number >= 0 and < 1",
     ("optimizer.options.b3=1",): "optimizer.options.b3: unknown knob; did you mean optimizer.options.b2?",
     ("optimizer=sgd", "optimizer.options.b1=0.5"): "optimizer.options.b1: optimizer.name=sgd has no options",
 }
