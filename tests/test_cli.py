@@ -15,7 +15,7 @@ from ltr.commands import NAMES
 from ltr.errors import ConfigError, DataNotFoundError, LtrError, StoppedError
 
 Captured = pytest.CaptureFixture[str]
-SLOW = {"jax", "numpy", "pandas", "scipy", "matplotlib", "tensorflow_datasets"}
+SLOW = {"jax", "jaxtyping", "numpy", "pandas", "scipy", "matplotlib", "tensorflow_datasets"}
 """Packages that no answer to wrong words needs."""
 
 SLOWER = SLOW | {"hydra", "omegaconf"}

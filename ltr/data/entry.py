@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int32, UInt8
 from numpy.typing import NDArray
 
 
 class Split(NamedTuple):
     """Examples in a fixed order."""
 
-    images: NDArray[np.uint8]
-    """[N, height, width, channels]"""
-    labels: NDArray[np.int32]
-    """[N]"""
+    images: UInt8[np.ndarray, "count height width channels"]
+    labels: Int32[np.ndarray, "count"]
 
     def take(self, rows: slice | NDArray[np.intp]) -> "Split":
         """Return the examples at `rows`."""

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import jax
+from jaxtyping import PyTree
 
 from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
@@ -18,7 +19,7 @@ from ltr.methods.registry import METHODS
 from ltr.models.model import Model
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
-from ltr.pruning.targets import targets
+from ltr.pruning.targets import Target, targets
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,16 @@ class RunSpec:
         experiment: the configuration.
         model: the network.
         schedule: durations in steps.
-        shapes: `jax.ShapeDtypeStruct` of every parameter.
-        targets: number of kept weights of each round, from round 0 on (see `ltr.pruning.targets`). With
+        shapes: shape and dtype of every parameter.
+        targets: number of kept weights of each round, from round 0 on. With
             `early_bird` it has one round more than the run, if that round can be pruned.
     """
 
     experiment: Experiment
     model: Model
     schedule: Schedule
-    shapes: Any
-    targets: list[Any]
+    shapes: PyTree[jax.ShapeDtypeStruct]
+    targets: list[Target]
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Self:
@@ -82,7 +83,7 @@ def _require_inputs(experiment: Experiment, model: Model) -> None:
             )
 
 
-def _next_target(experiment: Experiment, model: Model) -> list[Any]:
+def _next_target(experiment: Experiment, model: Model) -> list[Target]:
     """Return the target of the round after the last; empty if that round cannot be pruned."""
     rounds = experiment.rounds + 1
     try:

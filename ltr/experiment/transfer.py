@@ -12,10 +12,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from ltr.config.parse import by_densities
 from ltr.config.schema import Experiment
 from ltr.core import masks
+from ltr.core.types import LayerTypes, Mask, Params
 from ltr.errors import ConfigError, LtrError
 from ltr.pruning.registry import REWINDINGS
 from ltr.store import catalog
@@ -108,7 +110,7 @@ class SourceTickets:
         ConfigError: the shape of a layer other than the class head differs.
     """
 
-    def __init__(self, experiment: Experiment, shapes: Any) -> None:
+    def __init__(self, experiment: Experiment, shapes: PyTree[jax.ShapeDtypeStruct]) -> None:
         self._groups = _groups(experiment)
         self._groups.require_whole()
         self._shapes = shapes
@@ -123,17 +125,17 @@ class SourceTickets:
                     f"and of {ours.shape} here"
                 )
 
-    def initial(self, replicate: int, drawn: Any) -> Any:
+    def initial(self, replicate: int, drawn: Params) -> Params:
         """Return the unmasked initial weights of the other run's tickets, with a misfit head from `drawn`."""
         theirs = self._groups.load("initial", replicate)["origin"]
         return jax.tree.map(_fitting, theirs, drawn)
 
-    def mask(self, round_number: int, replicate: int, dense: Any) -> Any:
+    def mask(self, round_number: int, replicate: int, dense: Mask) -> Mask:
         """Return the mask of the other run's round, with that of a misfit head from `dense`."""
         theirs = self._groups.load(round_name(round_number), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
 
-    def prunable(self, layer_types: Any) -> Any:
+    def prunable(self, layer_types: LayerTypes) -> LayerTypes:
         """Return the layer types, None for a misfit head."""
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)

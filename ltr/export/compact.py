@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from ltr.errors import ConfigError, LtrError
 
@@ -40,14 +41,16 @@ def compact(params: Mapping[str, Any]) -> dict[str, Dense]:
 
 
 def proven(
-    params: Mapping[str, Any], network: Callable[[np.ndarray], np.ndarray], images: np.ndarray
+    params: Mapping[str, Any],
+    network: Callable[[np.ndarray], np.ndarray],
+    images: Float32[np.ndarray, "count height width channels"],
 ) -> dict[str, Dense]:
     """Return `compact(params)` after a check that it gives the same logits as the network.
 
     Args:
         params: parameters of the network.
         network: function from normalised images to logits.
-        images: float32 [count, ...], for the check.
+        images: normalised images for the check.
 
     Raises:
         ConfigError: the network has other layers.
@@ -62,8 +65,10 @@ def proven(
     return narrower
 
 
-def logits(layers: Mapping[str, Dense], images: np.ndarray) -> np.ndarray:
-    """Logits [count, classes] of a network of dense ReLU layers for normalised images [count, ...]."""
+def logits(
+    layers: Mapping[str, Dense], images: Float32[np.ndarray, "count height width channels"]
+) -> Float32[np.ndarray, "count classes"]:
+    """Return the logits of a network of dense ReLU layers for normalised images."""
     x = images.reshape(len(images), -1)
     for name, layer in layers.items():
         x = x @ layer["kernel"] + layer["bias"]
@@ -83,7 +88,7 @@ def _drop_unused(layer: Dense, following: Dense) -> bool:
     return _keep(layer, following, (following["kernel"] != 0).any(1))
 
 
-def _keep(layer: Dense, following: Dense, kept: np.ndarray) -> bool:
+def _keep(layer: Dense, following: Dense, kept: Bool[np.ndarray, "units"]) -> bool:
     layer["kernel"], layer["bias"] = layer["kernel"][:, kept], layer["bias"][kept]
     following["kernel"] = following["kernel"][kept]
     return not kept.all()
