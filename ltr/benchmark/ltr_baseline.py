@@ -11,8 +11,8 @@ import numpy as np
 from ltr.config.schema import Dataset as DatasetConfig
 from ltr.core import masks
 from ltr.data import dataset
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
 from ltr.engine.trainer import InitialState, Progress, Trainer

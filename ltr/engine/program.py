@@ -16,9 +16,9 @@ from jax import lax
 
 from ltr import kernels
 from ltr.core import rng
+from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.kernels import Images
 from ltr.methods.method import Array, Lane, Method
 from ltr.models.model import Model
