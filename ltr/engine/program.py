@@ -83,17 +83,17 @@ class Metrics(NamedTuple):
     are NaN where the test set was not evaluated.
     """
 
-    def with_test(self, number: int, loss: float, accuracy: float) -> Self:
-        """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
-        losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
-        losses[number], accuracies[number] = loss, accuracy
-        return self._replace(test_loss=losses, test_accuracy=accuracies)
-
     train_loss: Array
     val_loss: Array
     val_accuracy: Array
     test_loss: Array
     test_accuracy: Array
+
+    def with_test(self, number: int, loss: float, accuracy: float) -> Self:
+        """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
+        losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
+        losses[number], accuracies[number] = loss, accuracy
+        return self._replace(test_loss=losses, test_accuracy=accuracies)
 
 
 class Program(NamedTuple):
