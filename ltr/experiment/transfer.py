@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.config.parse import by_densities
+from ltr.config.parse import by_densities, literal
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
@@ -63,10 +63,9 @@ def resolved(experiment: Experiment) -> Experiment:
         resolved_experiment = by_densities(resolved_experiment)
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(f"rewind={experiment.rewind.name}: must be weights with ticket={name}")
-    if experiment.model != source.model:
-        raise ConfigError(
-            f"ticket={name}: is of model={source.model.name}, this run of {experiment.model.name}"
-        )
+    for knob, theirs in vars(source.model).items():
+        if (ours := getattr(experiment.model, knob)) != theirs:
+            raise ConfigError(f"model.{knob}={literal(ours)}: must be {literal(theirs)} with ticket={name}")
     _require(resolved_experiment, _groups(resolved_experiment))
     return resolved_experiment
 

@@ -45,7 +45,7 @@ def select(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any)
     return selection.layerwise(scored, inputs.mask, target, key)
 
 
-def pruned(layer_types: Any, rates: LayerRates) -> Any:
+def prunable(layer_types: Any, rates: LayerRates) -> Any:
     """Return the layer types, with None for layers of rate 0, which are never pruned."""
     return jax.tree.map(lambda name: name if getattr(rates, name) else None, layer_types)
 
