@@ -87,7 +87,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 	  || { $(PYTHON) -m pip --version >/dev/null 2>&1 && $(PYTHON) -m venv --without-pip .venv \
 	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
 	  || { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
-	@echo "Installing ltr into .venv: about a minute, once"
+	@echo "Installing ltr into .venv, once: a minute or two"
 	@$(INSTALL) $(BUILT_WITH)
 	@$(INSTALL) --no-build-isolation --editable ".[dev]"
 	@touch $@

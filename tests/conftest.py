@@ -15,8 +15,8 @@ from hypothesis import settings
 
 from ltr import plugins
 from ltr.core import masks
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import devices
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen

@@ -111,7 +111,7 @@ def _tensors(
     if is_compact:
         network, images = _network(run, ticket, dataset), dataset.test.images.astype(np.float32)
         normalised = (images - dataset.mean) / dataset.std
-        params = export.proven(params, lambda _: np.asarray(network(images)), normalised)
+        params = export.checked(params, lambda _: np.asarray(network(images)), normalised)
     tensors, kept = export.named(params), export.named(ticket.mask)
     if is_sparse:
         return export.as_sparse(

@@ -118,9 +118,9 @@ def _text(path: Path, imported: "Imported", output: Path) -> str:
 
 
 def _notes(imported: "Imported") -> list[str]:
-    from ltr.data.content import oddities
+    from ltr.data.content import probable_mistakes
 
-    return [*imported.notes, *oddities(imported.content)]
+    return [*imported.notes, *probable_mistakes(imported.content)]
 
 
 def _counts(content: "Content") -> dict[str, list[int]]:

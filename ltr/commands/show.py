@@ -105,7 +105,7 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
         return np.asarray(model.apply(ticket.trained, images))
 
     try:
-        narrower = export.named(export.proven(ticket.trained, network, images))
+        narrower = export.named(export.checked(ticket.trained, network, images))
     except LtrError:  # compaction does not support this network
         narrower = None
     sizes = export.sizes(

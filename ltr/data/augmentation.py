@@ -46,9 +46,9 @@ def crop_flip(images: Images, key: PRNGKey) -> Images:
 def one_by_one(
     images: Images, corners: Int32[jax.Array, "batch 2"], flips: Bool[jax.Array, "batch"]
 ) -> Images:
-    """Crop the padded images one after the other. The fast way on a CPU.
+    """Crop the padded images one after the other.
 
-    Copying blocks is 20 times as fast there as gathering pixels.
+    On a CPU this is fast: there, copying blocks is 20 times as fast as gathering pixels.
 
     Args:
         images: images before padding.
@@ -68,7 +68,7 @@ def one_by_one(
 
 
 def at_once(images: Images, corners: Int32[jax.Array, "batch 2"], flips: Bool[jax.Array, "batch"]) -> Images:
-    """Do the same as `one_by_one` with one gather of all pixels. The fast way on an accelerator."""
+    """Return the same as `one_by_one` by one gather of all pixels, which is fast on an accelerator."""
     batch, height, width, _ = images.shape
     rows = corners[:, :1] - PADDING + jnp.arange(height)
     columns = corners[:, 1:] - PADDING + jnp.arange(width)

@@ -8,8 +8,8 @@ from jaxtyping import Float32, Int32, Integer, UInt8
 
 from ltr.config import schema
 from ltr.data import custom
+from ltr.data.arrays import Split
 from ltr.data.checks import require_fewer
-from ltr.data.entry import Split
 from ltr.data.prepare import data_root, prepare
 from ltr.data.registry import Facts, find
 from ltr.data.splitting import divide

@@ -30,7 +30,8 @@ def training(context: MethodContext, method: str, mask: Mask, params: Params, fi
     connections (Evci et al., 2020, appendix H). In all other steps it counts the connections of its start.
     """
     entry = find(method)
-    whole, kernels = dense(context.model, params), masks.where(context.model.layer_types, params)
+    layer_types = context.model.layer_types
+    whole, kernels = masks.ones(params, layer_types), masks.where(layer_types, params)
     used = whole if entry.trains_scores else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
     trained = whole if entry.trains_scores else mask
     sparse_step = step(context.model, used, trained)
@@ -70,16 +71,6 @@ def by_layer(model: Model, used: Mask, trained: Mask) -> PyTree[int]:
     return jax.tree.map(layer, masks.layer_names(model.uses), model.uses, used, trained)
 
 
-def dense(model: Model, shapes: PyTree) -> Mask:
-    """Return the mask that keeps every weight.
-
-    `shapes`: a pytree like the parameters, whose leaves have a `shape`.
-    """
-    return jax.tree.map(
-        lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes)
-    )
-
-
 class Costs(NamedTuple):
     """FLOPs of a training step of a batch of the dense network, to predict times.
 
@@ -116,7 +107,7 @@ class Costs(NamedTuple):
 def costs(context: MethodContext, batch_size: int, image_shape: tuple[int, ...]) -> Costs:
     """Return the costs of training all weights; the overhead is XLA's count without the products."""
     model = context.model
-    whole = dense(model, jax.eval_shape(model.init, jax.random.key(0)))
+    whole = masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
     layers = jax.tree.map(lambda operations: batch_size * operations, by_layer(model, whole, whole))
     return Costs(layers, step_operations(context, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
 

@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 from ltr import kernels
 from ltr.core import rng
 from ltr.core.types import Params
+from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.kernels import Array, Images
 from ltr.methods.method import Lane, Method
 from ltr.models.model import Model
@@ -94,17 +94,17 @@ class Metrics(NamedTuple):
     are NaN where the test set was not evaluated.
     """
 
-    def with_test(self, number: int, loss: float, accuracy: float) -> "Metrics":
-        """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
-        losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
-        losses[number], accuracies[number] = loss, accuracy
-        return self._replace(test_loss=losses, test_accuracy=accuracies)
-
     train_loss: Float32[Array, "evaluations"]
     val_loss: Float32[Array, "evaluations"]
     val_accuracy: Float32[Array, "evaluations"]
     test_loss: Float32[Array, "evaluations"]
     test_accuracy: Float32[Array, "evaluations"]
+
+    def with_test(self, number: int, loss: float, accuracy: float) -> "Metrics":
+        """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
+        losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
+        losses[number], accuracies[number] = loss, accuracy
+        return self._replace(test_loss=losses, test_accuracy=accuracies)
 
 
 class Program(NamedTuple):

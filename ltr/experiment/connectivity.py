@@ -1,8 +1,8 @@
 """Linear mode connectivity (Frankle et al., 2020): stability of training to the order of the data.
 
 Two copies of a network are trained from the same weights in different data orders. The error along the line
-between their final weights shows whether they lie in the same basin. A second kind of line leads from the
-trained ticket of a round to that of the next.
+between their final weights shows whether they lie in the same basin. A second kind of line joins the
+trained tickets of a round and the next.
 
 Interpolated running statistics of batch normalisation do not fit an interpolated network: its activations
 vary less, and the statistics alone cause a barrier (Jordan et al., 2022, REPAIR). So they are re-estimated at
@@ -32,6 +32,7 @@ ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
 """Positions on the line from the first to the second network at which the error is measured."""
 
 COPIES = (0, 1)
+"""Numbers of the copies of a ticket."""
 
 Errors = Float32[jax.Array, "alphas"]
 """Test errors at `ALPHAS`, fractions."""
@@ -43,6 +44,7 @@ BATCHES = 40
 """Largest number of batches of training images that statistics are re-estimated from."""
 
 BATCH = 128
+"""Images per batch."""
 
 
 def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
-from ltr.pruning.prune import pruned
+from ltr.pruning import prune
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
 """Compiler options for functions called only a few times; ResNet-20's init compiles in 4 s, not 10 s."""
@@ -74,7 +74,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
         )
         for name in methods(experiment)
     }
-    prunable = pruned(spec.model.layer_types, experiment.pruning.rates)
+    prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 

@@ -68,7 +68,7 @@ class RunSpec:
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:
-    """Raise ConfigError if a knob needs to know which dimensions of kernels are inputs, and one is not."""
+    """Raise ConfigError if a knob needs the input dimensions of kernels and those of one are unknown."""
     unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
     knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
     for name in experiment.arms:
@@ -78,8 +78,8 @@ def _require_inputs(experiment: Experiment, model: Model) -> None:
     for knob, (registry, value) in knobs.items():
         if unknown and registry[value].reads_inputs:
             raise ConfigError(
-                f"{knob}={value}: needs to know which dimensions of kernels are inputs, which it is not of "
-                f"layer {unknown[0].layer}, whose kernel is {unknown[0].shape}"
+                f"{knob}={value}: needs to know which dimensions of kernels are inputs; they are unknown for "
+                f"layer {unknown[0].layer}, whose kernel has shape {unknown[0].shape}"
             )
 
 

@@ -17,7 +17,7 @@ from ltr.models.kernel_shape import KernelShape
 def build(context: MethodContext) -> Method:
     """Use the weights of largest |score| in every step, in each layer as many as the mask keeps.
 
-    The gradient of a |score| is the gradient of the loss with respect to its weight, times the weight.
+    The gradient of a |score| is that of the loss with respect to the gated weight, times the weight.
     """
 
     def gate(lane: Lane, params: Params, step: StepNumber) -> Params:

@@ -58,7 +58,7 @@ class KernelShape:
         return kernel.transpose(self._dimensions("cwio")).reshape(-1, self._product("o") // self.groups)
 
     def from_by_input(self, rows: Shaped[np.ndarray, "inputs outputs"]) -> Shaped[np.ndarray, "..."]:
-        """Return what `by_input` made such rows of."""
+        """Return the kernel of rows that `by_input` returned."""
         order = self._dimensions("cwio")
         return rows.reshape([self.shape[dimension] for dimension in order]).transpose(np.argsort(order))
 
@@ -69,10 +69,10 @@ class KernelShape:
         return kernel.transpose(rows + columns).reshape(count, kernel.size // count)
 
     def _dimensions(self, roles: str) -> list[int]:
-        """Return the dimensions that have one of these roles, ordered by role; LtrError if none is known."""
+        """Return the dimensions that have one of these roles, ordered by role; LtrError if unknown."""
         if not self.roles:
             raise LtrError(
-                f"layer {self.layer}: it is not known which dimensions of its kernel {self.shape} are inputs"
+                f"layer {self.layer}: the input dimensions of its kernel, of shape {self.shape}, are unknown"
             )
         return [
             dimension

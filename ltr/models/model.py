@@ -42,8 +42,8 @@ class Model(NamedTuple):
             kernel that cannot train packed (see `ltr.models.packed`).
         uses: like the layer types: number of products of an image, in the forward pass, that each weight
             takes part in. Taps that fall on padding do not count. It broadcasts to the kernel:
-            [height, width, 1, 1] for a convolution, [1, 1] for a dense layer.
-        kernels: like the layer types: shape of each kernel and roles of its dimensions.
+            [size, size, 1, 1] for a convolution, [1, 1] for a dense layer.
+        kernels: like the layer types: the `KernelShape` of each kernel, with the roles of its dimensions.
         first: name of the layer that is called first; it needs no gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and images have one
             channel. When packed it may read them as `ltr.kernels.Pixels`.

@@ -47,7 +47,7 @@ def select(config: Pruning, layer_types: LayerTypes, inputs: PruningInput, targe
     return selection.layerwise(scored, inputs.mask, target, key)
 
 
-def pruned(layer_types: LayerTypes, rates: LayerRates) -> LayerTypes:
+def prunable(layer_types: LayerTypes, rates: LayerRates) -> LayerTypes:
     """Return the layer types, with None for layers of rate 0, which are never pruned."""
     return jax.tree.map(lambda name: name if getattr(rates, name) else None, layer_types)
 

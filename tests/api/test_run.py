@@ -26,7 +26,7 @@ from ltr.cli import main
 from ltr.config.keywords import words
 from ltr.experiment import runner
 from ltr.experiment.compose import from_words
-from ltr.experiment.runner import RunObserver
+from ltr.experiment.observer import RunObserver
 from ltr.store.identity import run_id
 
 Captured = pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""Sorting of random words, faster than by XLA's CPU backend."""
+"""Radix sort of random words, which is faster than the sort of XLA's CPU backend."""
 
 import jax
 from jax import lax
