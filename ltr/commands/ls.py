@@ -10,9 +10,9 @@ from typing import Any
 
 from ltr.commands.filters import Condition, condition
 from ltr.commands.options import add_output_root
+from ltr.config.literals import literal
 from ltr.errors import ConfigError
 from ltr.report import console, runs
-from ltr.report.command_line import word
 from ltr.report.runs import NUMBERS, WORDS
 from ltr.store.catalog import all_runs
 
@@ -126,7 +126,7 @@ def _order(name: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
         if value is None:
             return (2, 0, "")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (0, -value, "") if is_number else (1, 0, word(value))
+        return (0, -value, "") if is_number else (1, 0, literal(value))
 
     return key
 

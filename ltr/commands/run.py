@@ -42,8 +42,9 @@ LISTS_KNOBS = True
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr run`."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
-    parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
+    mode.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
     add_knobs(parser)
 
 
@@ -56,8 +57,8 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment import compose  # imports Hydra; errors of the words come first
 
     compose.register()
-    if not args.multirun or args.cfg:
-        _execute_one(words, [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])])
+    if not args.multirun:
+        _execute_one(words, ["--cfg", args.cfg] if args.cfg else [])
         return 0
     from ltr.core import cache_paths
     from ltr.engine import devices  # imports JAX; errors of the words come first

@@ -152,12 +152,12 @@ def _describe(run: "LoadedRun") -> dict[str, Any]:
 
 def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
+    from ltr.config.literals import literal
     from ltr.report.claims import claims_text
-    from ltr.report.command_line import word
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
 
-    settings = [f"{name}={word(value)}" for name, value in description["settings"].items()] or [
+    settings = [f"{name}={literal(value)}" for name, value in description["settings"].items()] or [
         "every setting at its default"
     ]
     status = f"{description['folder']}  {description['status']}"

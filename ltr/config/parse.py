@@ -9,8 +9,9 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from ltr.config.literals import literal
 from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
-from ltr.config.walk import marker, registry_of
+from ltr.config.walk import is_marked, marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
 from ltr.registry.suggestions import did_you_mean, near, nearest, spellings
@@ -31,7 +32,7 @@ class KnobError(ConfigError):
 
 def parse(values: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment; KnobError names the first wrong knob and the allowed values."""
-    return by_densities(validated(values))
+    return with_limited_rounds(validated(values))
 
 
 def validated(values: Mapping[str, Any]) -> Experiment:
@@ -40,6 +41,7 @@ def validated(values: Mapping[str, Any]) -> Experiment:
         experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
     except ValidationError as error:
         raise _explained(error) from None
+    _refuse_booleans(values)
     if values.get("replicates") == AUTO and experiment.claims.most is not None:
         experiment = dataclasses.replace(experiment, replicates=experiment.claims.looks[0])
     for name in ("steps", "eval_every"):
@@ -56,6 +58,26 @@ def validated(values: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
+def _refuse_booleans(values: Mapping[str, Any]) -> None:
+    """Raise KnobError if a knob of numbers is true or false, which Pydantic takes for 1 and 0."""
+    for path, value in _booleans(values):
+        name = ".".join(path)
+        named = [knob for knob in knobs() if knob.name == generic(name)]
+        if named and not any("true" in knob.choices for knob in named):
+            raise _wrong(name, value, f"must be {named[0].allowed}")
+
+
+def _booleans(
+    values: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Yield the booleans in nested values, each with the keys that lead to it."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _booleans(value, (*path, str(name)))
+        elif isinstance(value, bool):
+            yield (*path, str(name)), value
+
+
 def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
     """Raise KnobError if an arm is not defined."""
     for arm in arms:
@@ -68,7 +90,7 @@ def _wrong(name: str, value: Any, must: str) -> KnobError:
 
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace `replicates=auto` by its meaning: one replicate to begin with, and `claims.most`."""
+    """Replace `replicates=auto` by one replicate to begin with, and by `claims.most`."""
     claims = values.get("claims", {})
     if values.get("replicates") != AUTO:
         return values
@@ -78,8 +100,8 @@ def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "replicates": 1, "claims": {**claims, "most": most}}
 
 
-def by_densities(experiment: Experiment) -> Experiment:
-    """Return the experiment with at most one round per density, if densities are given."""
+def with_limited_rounds(experiment: Experiment) -> Experiment:
+    """Return the experiment with at most one round for each of `pruning.densities`, if they are set."""
     densities = experiment.pruning.densities
     if not densities:
         return experiment
@@ -94,13 +116,15 @@ class Knob(NamedTuple):
     meaning: str
     allowed: str
     registry: Registry[Any] | None = None
-    """registry that its values are names from"""
+    """registry of the names that it takes"""
     entry: str = ""
     """choice it is specific to, as in `model.name=wide_resnet`"""
+    choices: Sequence[str] = ()
+    """values that it accepts, if they can be listed"""
 
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
-    """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
+    """Yield the names of the knobs whose values are literal, each with its marker."""
     for field in dataclasses.fields(node):
         hint = get_type_hints(node, include_extras=True)[field.name]
         if dataclasses.is_dataclass(hint):
@@ -124,7 +148,14 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
         else:
             default = getattr(node(), field.name)
             meaning = next(extra.description for extra in get_args(hint) if isinstance(extra, FieldInfo))
-            yield Knob(name, to_dict(default), str(meaning), _allowed(hint), registry_of(hint))
+            yield Knob(
+                name,
+                to_dict(default),
+                str(meaning),
+                _allowed(hint),
+                registry_of(hint),
+                choices=_choices(hint),
+            )
 
 
 def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
@@ -175,6 +206,18 @@ _SIGNS = {
 }
 
 
+def _choices(hint: Any) -> Sequence[str]:
+    """Return the values of a knob as typed; empty if they cannot be listed."""
+    kind = get_args(hint)[0]
+    if named := marker(hint, NameIn):
+        return tuple(named.registry)
+    if kind is bool:
+        return ("true", "false")
+    literals = [inner for inner in (kind, *get_args(kind)) if get_origin(inner) is Literal]
+    words = [word for inner in literals for word in get_args(inner)]
+    return (*words, "null") if words and type(None) in get_args(kind) else words
+
+
 def _allowed(hint: Any) -> str:
     kind, *extras = get_args(hint)
     bounds = [
@@ -184,10 +227,11 @@ def _allowed(hint: Any) -> str:
         for bound in extra.metadata
         if type(bound) in _SIGNS
     ]
-    auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
+    null = "or null" if type(None) in get_args(kind) else ""
+    auto = "or auto" if is_marked(hint, Auto) else ""
     named = marker(hint, NameIn)
     of_kind = "one of " + ", ".join(named.registry) if named else _kind(kind)
-    return " ".join(part for part in (of_kind, " and ".join(bounds), auto) if part)
+    return " ".join(part for part in (of_kind, " and ".join(bounds), null, auto) if part)
 
 
 def _kind(kind: Any) -> str:
@@ -198,7 +242,7 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         return _allowed(kind)
     if type(None) in get_args(kind):
-        return f"{_kind(get_args(kind)[0])} or null"
+        return _kind(get_args(kind)[0])
     return {
         int: "a whole number",
         float: "a number",
@@ -227,10 +271,10 @@ def _explained(error: ValidationError) -> KnobError:
 
 def _meant(path: Sequence[str], value: str) -> str | None:
     """Return another spelling of the value that the knob at this path accepts; None if there is none."""
-    return next((text for text in spellings(value) if text != value and _takes(path, text)), None)
+    return next((text for text in spellings(value) if text != value and _accepts(path, text)), None)
 
 
-def _takes(path: Sequence[str], text: str) -> bool:
+def _accepts(path: Sequence[str], text: str) -> bool:
     value: Any = [part.strip() for part in text[1:-1].split(",")] if text.startswith("[") else text
     for name in reversed(path):
         value = {name: value}
@@ -239,10 +283,3 @@ def _takes(path: Sequence[str], text: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def literal(value: Any) -> str:
-    """Return a value as typed on the command line."""
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(literal, value))}]"
-    return "null" if value is None else str(value)

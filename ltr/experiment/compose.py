@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ltr.config import files, groups, names
 from ltr.config.groups import ARM
-from ltr.config.overrides import as_a_person_types, overrides
+from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError
@@ -43,10 +42,9 @@ def register() -> None:
     """Register with Hydra the search path, and the defaults of all knobs as `ltr`, the base of config.yaml.
 
     Every arm is included, except one whose file is wrong; `experiment_of` reports that file if the arm is
-    requested. The resolver `${expanduser:...}` replaces a leading `~` of a path by the home folder.
+    requested.
     """
     Plugins.instance().register(AddedFolders)
-    OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
     arms = {name: to_dict(Arm()) | values for name, values in files.arms().items()}
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
 
@@ -100,7 +98,7 @@ def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experimen
         ticket: ticket as typed, which may be `last`.
         experiment: experiment of these words, with the ticket named in full.
     """
-    typed = [as_a_person_types(word) for word in checked]
+    typed = [typed_word(word) for word in checked]
     if experiment.ticket == ticket:
         return typed
     return [*(word for word in typed if not word.startswith("ticket=")), f"ticket={experiment.ticket}"]

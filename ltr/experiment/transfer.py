@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ltr.config.parse import by_densities
+from ltr.config.parse import with_limited_rounds
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
@@ -60,7 +60,7 @@ def resolved(experiment: Experiment) -> Experiment:
         pruning=source.pruning,
     )
     if not separator:
-        resolved_experiment = by_densities(resolved_experiment)
+        resolved_experiment = with_limited_rounds(resolved_experiment)
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(f"rewind={experiment.rewind.name}: must be weights with ticket={name}")
     if experiment.model != source.model:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ltr.analysis.inference import LEVEL
-from ltr.report.command_line import word
+from ltr.config.literals import literal
 from ltr.report.differing import differing_names
 from ltr.report.formatting import plus_minus, replicates
 from ltr.report.text_table import WIDTH, Column, table
@@ -68,7 +68,7 @@ def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
 
 
 def _run(number: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
-    values = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
+    values = [f"{name}={'default' if value is None else literal(value)}" for name, value in knobs.items()]
     pairing = [] if number == 0 else ["paired with A" if paired else "not paired with A"]
     details = textwrap.wrap(
         "  ".join([*pairing, *values]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from ltr.config.literals import literal
 from ltr.errors import LtrError
 from ltr.report import text_table
-from ltr.report.command_line import word
 from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
 from ltr.store.catalog import Run
@@ -137,7 +137,7 @@ def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         cells = [
             "-"
             if run["settings"] is None or not concerns(name, run["settings"])
-            else word(run["settings"].get(name, default(name)))
+            else literal(run["settings"].get(name, default(name)))
             for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)

@@ -22,6 +22,7 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
+from ltr.config.literals import literal
 from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
@@ -113,7 +114,9 @@ class RunFolder:
             matters = name.startswith(trained) or not name.startswith("arm.")
             if matters and before.get(name, value) != value:
                 remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
-                raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
+                raise ConfigError(
+                    f"{name}={literal(value)}: {self.path} was trained with {literal(before[name])}; {remedy}"
+                )
 
     @property
     def requested(self) -> Experiment | None:

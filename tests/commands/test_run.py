@@ -342,3 +342,10 @@ def test_jobs_of_one_run_extend_each_other(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "replicates=1,2", "rounds=0") == 0
     (name,) = folders(root)
     assert len(RunFolder(root / name).finished) == 2
+
+
+def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "-m", "--cfg", "job", "seed=0,1"])
+    assert ended.value.code == 2
+    assert "--cfg: not allowed with argument -m" in capsys.readouterr().err

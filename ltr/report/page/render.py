@@ -16,12 +16,13 @@ from ltr.analysis.registry import CLAIMS
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
+from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.report import comparison
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
 from ltr.report.claims import how_tested
-from ltr.report.command_line import command, word
+from ltr.report.command_line import command
 from ltr.report.figures import in_style
 from ltr.report.formatting import percent, plus_minus, replicates, spread
 from ltr.report.page import drawings
@@ -260,7 +261,9 @@ def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]
                 "letter": comparison.letter(number),
                 "name": subject.name,
                 "id": f"r{number}",
-                "values": ["default" if value is None else word(value) for value in knobs[number].values()],
+                "values": [
+                    "default" if value is None else literal(value) for value in knobs[number].values()
+                ],
             }
             for number, subject in enumerate(subjects)
         ],
