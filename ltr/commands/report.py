@@ -91,7 +91,7 @@ def _subject(run: "LoadedRun") -> "Subject":
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """Return the weights by layer of every ticket, and the last tickets; empty if a ticket is lost."""
-    from ltr.analysis.mask_structure import counted, layers
+    from ltr.analysis.mask_structure import layers, weights_by_layer
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
@@ -102,6 +102,6 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
         except LtrError:
             return [], []
         ticket_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(ticket_layers, round_number, replicate)
+        rows += weights_by_layer(ticket_layers, round_number, replicate)
         last += [ticket_layers] if round_number == lanes["round"].max() else []
     return rows, last

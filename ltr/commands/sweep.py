@@ -26,7 +26,7 @@ from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
 from ltr.report import console, runs
-from ltr.store.catalog import Run
+from ltr.store.catalog import INFO, Run
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def is_remote(words: Sequence[str]) -> bool:
 
 def conclude(folders: Iterable[Path]) -> None:
     """Print a table of the runs that began training."""
-    began = [folder for folder in dict.fromkeys(folders) if (folder / "run.json").exists()]
+    began = [folder for folder in dict.fromkeys(folders) if (folder / INFO).exists()]
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
         text, left_out = runs.table(entries, runs.LINE)

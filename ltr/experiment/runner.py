@@ -107,7 +107,7 @@ def _take_look(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verd
     """Take a look at the present results, record it, and return the verdicts of the requested claims."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
+    return verdicts.requested_verdicts(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ def head(run: Run) -> dict[str, Any]:
         "dataset": run.dataset,
         "model": run.model,
         "status": run.status,
-        "command": run.goes_on_with,
+        "command": run.resume_command,
         "written": run.written.isoformat(timespec="seconds"),
     }
 

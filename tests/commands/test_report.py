@@ -35,7 +35,7 @@ def test_the_page_of_several_runs_is_in_the_output_root(folder: Path, root: Path
 
 def test_a_run_twice_is_refused(folder: Path, root: Path, capsys: Captured) -> None:
     assert main(["report", str(folder), "last", "--output-root", str(root)]) == 2
-    assert "both are" in capsys.readouterr().err
+    assert "both name" in capsys.readouterr().err
 
 
 def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path, capsys: Captured) -> None:

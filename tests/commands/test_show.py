@@ -107,7 +107,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
     assert [word for word in words if word not in show.EPILOG] == []
 
 
-def test_an_unfinished_run_says_what_it_goes_on_with(
+def test_an_unfinished_run_says_what_it_resume_command(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = {"status": "stopped", "sessions": [{"command": "ltr run 'arms=[ticket]'"}]}

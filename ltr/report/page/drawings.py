@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.learning_curves import learning_curve
-from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
+from ltr.analysis.mask_structure import TicketLayers, connections_of_inputs, initial_weights
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
 from ltr.report.arms import styles
@@ -176,7 +176,7 @@ def connections(
     """Draw the structure of the ticket: kept weights by layer, initial value and, in a LeNet, pixel."""
     round_number = int(layers["round"].max())
     yield _layers(layers)
-    largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
+    largest = str(layers["layer"].iloc[int(layers["weights"].argmax())])
     yield _initial(last, round_number, largest)
     first = str(layers["layer"].iloc[0])
     kept = last[0][first].kept
@@ -187,8 +187,8 @@ def connections(
 def _layers(layers: pd.DataFrame) -> Drawing:
     names = list(dict.fromkeys(layers["layer"]))
     drawn, axes = empty("weights remaining in a layer (%)", "", "mean over replicates", labels=len(names))
-    overall = layers.groupby("round")[["kept", "of"]].sum()
-    densities = overall["kept"] / overall["of"]
+    overall = layers.groupby("round")[["kept", "weights"]].sum()
+    densities = overall["kept"] / overall["weights"]
     ends, tooltips = {}, {}
     for position, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
@@ -239,7 +239,7 @@ def _initial(last: TicketLayers, round_number: int, layer: str) -> Drawing:
 
 
 def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int, int, int]) -> Drawing:
-    counts = of_inputs(last, layer).reshape(image).sum(-1)
+    counts = connections_of_inputs(last, layer).reshape(image).sum(-1)
     drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
     axes.spines[:].set_visible(False)
     picture = axes.imshow(counts, cmap="viridis", interpolation="nearest")

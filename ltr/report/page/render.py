@@ -48,7 +48,7 @@ class Subject(NamedTuple):
         results, metrics, timings: requested rows of the run's tables.
         verdicts: verdicts on the claims.
         looks: all looks at the run.
-        layers: kept weights of each layer of each ticket (`ltr.analysis.mask_structure.counted`); empty if
+        layers: weights of each ticket by layer (`ltr.analysis.mask_structure.weights_by_layer`); empty if
             checkpoints are lost.
         last: last ticket of each replicate; empty if checkpoints are lost.
         image: height, width and channels of the images; None if the data set is no longer available.
