@@ -77,7 +77,9 @@ def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
         return trained
     words = text.split(",")
     if not all(word.isdecimal() and int(word) in trained for word in words):
-        raise ConfigError(f"--rounds={text}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
+        is_range = len(trained) > trained[-1]
+        allowed = f"{trained[0]} to {trained[-1]}" if is_range else ", ".join(map(str, trained))
+        raise ConfigError(f"--rounds={text}: must be among {allowed}, as in 0,{trained[-1]}")
     return sorted(set(map(int, words)))
 
 
@@ -139,7 +141,7 @@ def _replace_rows(folder: "RunFolder", measured: "list[pd.DataFrame]") -> None:
 
 
 def _name_statistics(folder: "RunFolder", before: str) -> None:
-    """Fill in the column `statistics`, which tables of older versions lack."""
+    """Fill in the column `statistics`, which tables of earlier versions lack, with `before`."""
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")

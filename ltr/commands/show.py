@@ -162,7 +162,7 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     ]
     status = f"{description['folder']}  {description['status']}"
     if description["command"]:
-        status += f"; it goes on with:\n{description['command']}"
+        status += f"; resume it with:\n{description['command']}"
     parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"])]
     if len(run.results):
         summary = by_round(run.results)

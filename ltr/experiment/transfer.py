@@ -48,7 +48,7 @@ def resolved(experiment: Experiment) -> Experiment:
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
-        how = f"; it goes on with: {run.resume_command}" if run.resume_command else ""
+        how = f"; resume it with: {run.resume_command}" if run.resume_command else ""
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = run.experiment()
     rounds = int(round_number) if separator else experiment.rounds

@@ -121,8 +121,8 @@ def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rounds", "7"], "--rounds=7: must be among 0 to 2, as in 0,5,10"),
-        (["--rounds", "a"], "--rounds=a: must be among 0 to 2, as in 0,5,10"),
+        (["--rounds", "7"], "--rounds=7: must be among 0 to 2, as in 0,2"),
+        (["--rounds", "a"], "--rounds=a: must be among 0 to 2, as in 0,2"),
     ],
 )
 def test_a_wrong_round(words: list[str], said: str, connected: Path, capsys: Captured) -> None:

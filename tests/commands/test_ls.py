@@ -61,8 +61,8 @@ def test_a_line_per_run_the_most_recent_first(root: Path, capsys: pytest.Capture
         "bbbbbbbbbb digits        lenet_300_100 damaged       -    -       -     -   1d",
     ]
     assert said.err.splitlines() == [
-        "they differ in more knobs (--json has them all): seed, steps",
-        "aaaaaaaaaa stopped; it goes on with:",
+        "they also differ in knobs without a column (--json has all): seed, steps",
+        "aaaaaaaaaa stopped; resume it with:",
         "ltr run seed=1",
     ]
 
@@ -189,8 +189,7 @@ def test_many_unfinished_runs_are_counted(root: Path, capsys: pytest.CaptureFixt
         make(root, f"digits-lenet-{i:010}", info, i)
     run(root)
     assert (
-        "5 runs are not finished; ltr show RUN prints the command that each goes on with"
-        in capsys.readouterr().err
+        "5 runs are not finished; ltr show RUN prints the command that resumes one" in capsys.readouterr().err
     )
 
 

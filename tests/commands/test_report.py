@@ -53,3 +53,11 @@ def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, ro
     html = (folder / "report.html").read_text()
     assert "r0-accuracy" in html
     assert "r0-pixels" not in html
+
+
+def test_a_tilde_is_the_home_folder(
+    folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["report", str(folder), "--output-root", str(root), "--output=~/page.html"]) == 0
+    assert (tmp_path / "page.html").exists()

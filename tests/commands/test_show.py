@@ -114,7 +114,7 @@ def test_an_unfinished_run_says_what_it_resume_command(
     (folder / "run.json").write_text(json.dumps(info))
     run(folder)
     head = capsys.readouterr().out.split("\n\n")[0]
-    assert head == f"{folder}  stopped; it goes on with:\nltr run 'arms=[ticket]'"
+    assert head == f"{folder}  stopped; resume it with:\nltr run 'arms=[ticket]'"
 
 
 @pytest.mark.parametrize(
