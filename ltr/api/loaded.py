@@ -107,7 +107,7 @@ class LoadedRun:
 
     @cached_property
     def looks(self) -> list[Look]:
-        """Looks taken at the run; a run that was finished before looks were recorded has one."""
+        """Looks at the run; a run that was finished before looks were recorded has one."""
         taken = looks.read(self.folder)
         if taken or self.run.info["status"] != FINISHED:
             return taken

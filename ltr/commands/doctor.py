@@ -66,7 +66,8 @@ def _measure() -> None:
         )
         return
     seconds = sum(measurement.seconds for measurement in known.values())
-    about = f"{len(known)} layers, about {duration(seconds)}; run nothing else meanwhile"
+    layers = "1 layer" if len(known) == 1 else f"{len(known)} layers"
+    about = f"{layers}, about {duration(seconds)}; run nothing else meanwhile"
     print(f"measuring {about}", file=sys.stderr, flush=True)
     measure_again(known, cache_paths.break_even_file(), show_status)
 

@@ -26,10 +26,10 @@ class Condition(NamedTuple):
     value: str | float
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the condition holds; False for a missing value. Only numbers compare as numbers."""
+        """Return whether the condition holds. Only numbers compare as numbers; None equals `null` alone."""
         actual = entry[self.name]
         if actual is None:
-            return False
+            return self.value == "null" and self.compares is operator.eq
         if isinstance(actual, bool) or not isinstance(actual, int | float):
             return self.compares(literal(actual), str(self.value))
         number = _number(self.value)

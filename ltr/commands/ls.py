@@ -97,10 +97,13 @@ def _chosen(
     entries: Sequence[dict[str, Any]], conditions: Sequence[Condition], sort: str | None
 ) -> list[dict[str, Any]]:
     """Return the entries that meet all conditions, sorted if `sort` is given."""
+    columns = {*WORDS, *COMPARED}
+    has_knobs = any(condition.name not in columns for condition in conditions)
     chosen = [
         entry
         for entry in entries
-        if all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
+        if not (has_knobs and entry["settings"] is None)
+        and all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
     ]
     return sorted(chosen, key=_order(sort)) if sort else chosen
 

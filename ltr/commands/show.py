@@ -19,12 +19,12 @@ examples:
   ltr show last
   ltr show last --round 15
 
-Everything that the run holds is shown, also if a later command requested fewer
-rounds, replicates, arms or draws.
+All rounds, replicates, arms and draws of the run are shown, also if the last
+command requested fewer.
 
-With --round, the size of that ticket in a file is shown: with all weights,
+With --round, the sizes of files of that ticket are shown: with all weights,
 without units that have no incoming or no outgoing weights, and with kernels as
-compressed sparse rows; and the operations of a forward pass. Its --json has
+compressed sparse rows. The operations of a forward pass follow. Its --json has
 round, replicate, dense, compact, sparse (bytes), operations and
 operations_dense.
 
@@ -183,14 +183,14 @@ def _plugins(used: Mapping[str, list[str]]) -> str:
 
 def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.report.claims import claims
+    from ltr.report.findings import headline, untested_means
     from ltr.report.rounds import rounds
-    from ltr.report.summary_text import by_the_means, headline
 
     content = {
         "run": description,
         "rounds": rounds(run.results),
         "finding": headline(run.results, run.verdicts, run.experiment),
-        "means": by_the_means(run.results),
+        "means": untested_means(run.results),
         "claims": claims(run.verdicts),
         "looks": [look._asdict() for look in run.looks],
     }

@@ -135,6 +135,8 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         (["--where=kept<1"], ["3f2a91bc07"]),
         (["--where=seed=1"], ["aaaaaaaaaa"]),
         (["--where=seed=0"], ["3f2a91bc07"]),
+        (["--where=optimizer.clip=null"], ["aaaaaaaaaa", "3f2a91bc07"]),
+        (["--where=optimizer.clip!=null"], []),
         (["--where=optimizer.learning_rate<0.002"], ["aaaaaaaaaa", "3f2a91bc07"]),
         (["--where=optimizer.learning_rate=fast"], []),
         (["--where=early_bird=false", "--where=steps=20ep"], ["3f2a91bc07"]),

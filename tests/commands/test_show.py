@@ -71,7 +71,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert steps.splitlines()[-1] == "    1  80.00 %    300           > 300"
     assert claims.startswith("Claims (2 replicates, paired;")
     assert finding == "Nothing is decided: 2 replicates leave every claim open."
-    assert means.startswith("By the means, which are not tested: at 80 % of the weights the ticket is 95.50")
+    assert means.startswith("Means, without a test: at 80 % of the weights the ticket is 95.50")
     assert figures == f"{folder / 'figures' / 'accuracy.png'}\n"
     assert max(len(line) for line in said.out.splitlines() if str(folder) not in line) <= 80
 

@@ -14,7 +14,7 @@ from ltr.analysis.mask_structure import TicketLayers, connections_of_inputs, ini
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
 from ltr.report.arms import Style, styles
-from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
+from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
 
@@ -156,7 +156,7 @@ def by_cost(results: pd.DataFrame) -> Drawing:
             for row in of_arm.to_dict("records")
         ]
     axes.set_xlim(left=0)
-    fit_heights(axes, 100 * costs["accuracy"], 100 * costs["accuracy_ci95"], PERCENT)
+    set_height_limits(axes, 100 * costs["accuracy"], 100 * costs["accuracy_ci95"], PERCENT)
     axes.set_xlabel(f"operations of all trainings so far ($10^{{{power}}}$)")
     label_ends(axes, ends)
     return Drawing(
@@ -202,7 +202,7 @@ def _layers(layers: pd.DataFrame) -> Drawing:
         ]
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    ticks_of_density(axes, densities)
+    set_density_axis(axes, densities)
     label_ends(axes, ends)
     return Drawing(
         "layers",
@@ -276,8 +276,8 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
             f"{plus_minus(100 * row['accuracy'], 100 * row['accuracy_ci95'])} %"
             for row in rows.to_dict("records")
         ]
-    ticks_of_density(axes, compared["density"])
-    fit_heights(axes, 100 * compared["accuracy"], 100 * compared["accuracy_ci95"], PERCENT)
+    set_density_axis(axes, compared["density"])
+    set_height_limits(axes, 100 * compared["accuracy"], 100 * compared["accuracy_ci95"], PERCENT)
     label_ends(axes, ends)
     return Drawing(
         "side_by_side",

@@ -25,12 +25,12 @@ from ltr.report.claims import how_tested
 from ltr.report.command_line import command
 from ltr.report.differing import differing, differing_names
 from ltr.report.figures import in_style
+from ltr.report.findings import Verdicts, headline, untested_means
 from ltr.report.formatting import percent, plus_minus, replicates, spread
 from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
-from ltr.report.summary_text import Verdicts, by_the_means, headline
 from ltr.store.looks import Look
 
 MOST_CURVES = 5
@@ -112,7 +112,7 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "id": run_id,
         "name": subject.name,
         "answer": headline(results, verdicts, experiment),
-        "means": [by_the_means(results), *caveats(results, experiment)],
+        "means": [untested_means(results), *caveats(results, experiment)],
         "title": subject.title,
         "claims": [_claim(name, rounds) for name, rounds in verdicts.items() if rounds],
         "matching": sparsest(verdicts.get("matches", [])),
