@@ -54,8 +54,11 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
     from ltr.store import tables
+    from ltr.store.identity import folder_name
 
     experiment = run.experiment
+    if run.folder.name != folder_name(experiment):
+        raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")

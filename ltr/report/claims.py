@@ -44,8 +44,10 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
 
 def how_tested(looks: Sequence[Look]) -> str:
     """Describe the tests of the claims, the correction and the number of looks."""
-    times = listed(str(look.replicates) for look in looks)
-    after = f"{len(looks)} looks, after {times} replicates" if len(looks) > 1 else "1 look"
+    after = "1 look"
+    if len(looks) > 1:
+        times = listed(str(look.replicates) for look in looks)
+        after = f"{len(looks)} looks, after {times} replicates"
     return f"t-tests at 5 %, corrected over densities and {after}"
 
 
