@@ -8,7 +8,7 @@ import pandas as pd
 
 from ltr import plugins
 from ltr.analysis.summary import by_round, select
-from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
+from ltr.analysis.verdicts import Verdict, look, requested_verdicts, verdicts, with_look
 from ltr.config import names
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
@@ -104,11 +104,11 @@ class LoadedRun:
     @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
         """Verdicts of each claim by the looks at the run, for its rounds and arms."""
-        return asked_for(self.experiment, verdicts(self._whole("results"), self.looks))
+        return requested_verdicts(self.experiment, verdicts(self._whole("results"), self.looks))
 
     @cached_property
     def looks(self) -> list[Look]:
-        """Looks taken at the run; a run that was finished before looks were recorded has one."""
+        """Looks at the run; a run that was finished before looks were recorded has one."""
         taken = looks.read(self.folder)
         if taken or self.run.info["status"] != FINISHED:
             return taken

@@ -55,8 +55,11 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
     from ltr.store import tables
+    from ltr.store.identity import folder_name
 
     experiment = run.experiment
+    if run.folder.name != folder_name(experiment):
+        raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
@@ -78,7 +81,7 @@ def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
         return trained
     words = text.split(",")
     if not all(word.isdecimal() and int(word) in trained for word in words):
-        raise ConfigError(f"--rounds={text}: must be among {ranges(trained)}, as in 0,5,10")
+        raise ConfigError(f"--rounds={text}: must be among {ranges(trained)}, as in 0,{trained[-1]}")
     return sorted(set(map(int, words)))
 
 
@@ -140,7 +143,7 @@ def _replace_rows(folder: "RunFolder", measured: "list[pd.DataFrame]") -> None:
 
 
 def _name_statistics(folder: "RunFolder", before: str) -> None:
-    """Fill in the column `statistics`, which tables of older versions lack."""
+    """Fill in the column `statistics`, which tables of earlier versions lack, with `before`."""
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")

@@ -20,10 +20,9 @@ Examples:
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, add_run, load
+from ltr.commands.options import add_output_root, add_run, load, path
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sparse", action="store_true", help="store kernels as compressed sparse rows")
     parser.add_argument("--onnx", action="store_true", help="write an ONNX model (needs the extra onnx)")
     parser.add_argument(
-        "--output", type=Path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
+        "--output", type=path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
     )
     add_output_root(parser)
 
@@ -123,7 +122,7 @@ def _tensors(
 
 
 def _dimensions(tensors: "Mapping[str, np.ndarray]", kernels: "Mapping[str, KernelShape]") -> dict[str, str]:
-    """Return the dimensions of kernels by the names of all tensors, sorted; "" of what is no kernel."""
+    """Return the dimensions of each tensor by name, sorted; an empty text for those that are no kernels."""
     return {
         name: str(kernels[kernel]) if (kernel := name.removesuffix(".shape")) in kernels else ""
         for name in sorted(tensors)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltr.config.overrides import as_a_person_types
+from ltr.config.overrides import typed_word
 from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment.signals import Stop, request_stop
@@ -82,7 +82,7 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
     from ltr.experiment import compose
 
     about = HydraConfig.get()
-    job = Job(int(about.job.num), [as_a_person_types(word) for word in about.overrides.task])
+    job = Job(int(about.job.num), [typed_word(word) for word in about.overrides.task])
     try:
         with Stop(journal.stop_file) as stop:
             if error := stop.error():
@@ -112,7 +112,7 @@ def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Jo
     known = {job.number for job in ended}
     error = "recorded no outcome: it never began, was killed, or still runs"
     return [
-        Job(number, [as_a_person_types(word) for word in words], error=error, exit_code=LtrError.exit_code)
+        Job(number, [typed_word(word) for word in words], error=error, exit_code=LtrError.exit_code)
         for number, words in enumerate(combinations)
         if number not in known
     ]

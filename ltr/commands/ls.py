@@ -10,9 +10,9 @@ from typing import Any
 
 from ltr.commands.filters import Condition, condition
 from ltr.commands.options import add_output_root
+from ltr.config.literals import literal
 from ltr.errors import ConfigError
 from ltr.report import console, runs
-from ltr.report.command_line import word
 from ltr.report.runs import NUMBERS, WORDS
 from ltr.store.catalog import all_runs
 
@@ -40,7 +40,7 @@ alphabetically, numbers in descending order, runs without a value last. Knobs of
 the machine (output_root, devices, ...) cannot be used.
 
 With --json a list of objects with the keys id, folder, dataset, model, status,
-command (that resumes it, null if it needs none or cannot go on), obstacle
+command (that resumes it, null if it needs none or cannot be resumed), obstacle
 (plug-in that it lacks to go on, null if it lacks none), written, rounds,
 replicates, density, dense_accuracy, ticket_accuracy, and settings (knobs that
 are not at their default, by dotted name). Values that a run does not have yet
@@ -99,10 +99,13 @@ def _chosen(
     entries: Sequence[dict[str, Any]], conditions: Sequence[Condition], sort: str | None
 ) -> list[dict[str, Any]]:
     """Return the entries that meet all conditions, sorted if `sort` is given."""
+    columns = {*WORDS, *COMPARED}
+    has_knobs = any(condition.name not in columns for condition in conditions)
     chosen = [
         entry
         for entry in entries
-        if all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
+        if not (has_knobs and entry["settings"] is None)
+        and all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
     ]
     return sorted(chosen, key=_order(sort)) if sort else chosen
 
@@ -128,7 +131,7 @@ def _order(name: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
         if value is None:
             return (2, 0, "")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (0, -value, "") if is_number else (1, 0, word(value))
+        return (0, -value, "") if is_number else (1, 0, literal(value))
 
     return key
 

@@ -38,9 +38,9 @@ LISTS_KNOBS = True
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr run`."""
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
-    what.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
+    mode.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
     add_knobs(parser)
 
 

@@ -19,19 +19,19 @@ examples:
   ltr show last
   ltr show last --round 15
 
-Everything that the run holds is shown, also if a later command requested fewer
-rounds, replicates, arms or draws.
+All rounds, replicates, arms and draws of the run are shown, also if the last
+command requested fewer.
 
-With --round, the size of that ticket in a file is shown: with all weights,
+With --round, the sizes of files of that ticket are shown: with all weights,
 without units that have no incoming or no outgoing weights, and with kernels as
-compressed sparse rows; and the operations of a forward pass. Its --json has
+compressed sparse rows. The operations of a forward pass follow. Its --json has
 round, replicate, dense, compact, sparse (bytes), operations and
 operations_dense.
 
 With --json one object:
   run      id, folder, dataset, model, status, command (that resumes it; null if
-           it needs none or cannot go on), obstacle (plug-in that it lacks to go
-           on; null if it lacks none), written (time of the last change),
+           it needs none or cannot be resumed), obstacle (plug-in that it lacks for
+           that; null if it lacks none), written (time of the last change),
            settings (knobs that are not at their default, by dotted name),
            plugins (versions that it was trained with, by package), figures
            (paths)
@@ -154,19 +154,19 @@ def _describe(run: "LoadedRun") -> dict[str, Any]:
 
 def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
+    from ltr.config.literals import literal
     from ltr.report.claims import claims_text
-    from ltr.report.command_line import word
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
 
-    settings = [f"{name}={word(value)}" for name, value in description["settings"].items()] or [
+    settings = [f"{name}={literal(value)}" for name, value in description["settings"].items()] or [
         "every setting at its default"
     ]
     status = f"{description['folder']}  {description['status']}"
     if description["command"]:
-        status += f"; it goes on with:\n{description['command']}"
+        status += f"; resume it with:\n{description['command']}"
     if description["obstacle"]:
-        status += f"; cannot go on: {description['obstacle']}"
+        status += f"; cannot be resumed: {description['obstacle']}"
     problem = "" if description["obstacle"] else lacking(description["plugins"])
     parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"], problem)]
     if len(run.results):
@@ -187,14 +187,14 @@ def _plugins(used: Mapping[str, list[str]], problem: str) -> str:
 
 def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.report.claims import claims
+    from ltr.report.findings import headline, untested_means
     from ltr.report.rounds import rounds
-    from ltr.report.summary_text import by_the_means, headline
 
     content = {
         "run": description,
         "rounds": rounds(run.results),
         "finding": headline(run.results, run.verdicts, run.experiment),
-        "means": by_the_means(run.results),
+        "means": untested_means(run.results),
         "claims": claims(run.verdicts),
         "looks": [look._asdict() for look in run.looks],
     }

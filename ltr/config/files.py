@@ -10,8 +10,9 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choice_names, file_of, group_names
+from ltr.config.literals import literal
 from ltr.config.names import checked
-from ltr.config.parse import KnobError, knobs, literal, nearest_knob, require_arms, validated
+from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
 from ltr.config.schema import Arm
 from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
@@ -25,7 +26,7 @@ GLOBAL = "_global_"
 
 
 def problem(group: str, choice: str) -> str:
-    """Return the error of a choice's file; empty if it is valid."""
+    """Return the error message of the file of a choice; empty if the file is valid."""
     try:
         check(group, choice)
     except ConfigError as error:
@@ -43,7 +44,7 @@ def check(group: str, choice: str) -> set[str]:
 
 
 def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
-    """Return an arm's error with file and line if the arm is as its file defines it; None otherwise."""
+    """Return the error of an arm with file and line; None if the arm is not as its file defines it."""
     _, name, knob = error.path
     if name not in choice_names(ARM):
         return None
@@ -228,7 +229,7 @@ def _without_references(values: Any) -> Any:
 
 
 def _is_reference(value: Any) -> bool:
-    """Return whether OmegaConf decides the value later: it holds `${...}` or is `???`."""
+    """Return whether OmegaConf resolves the value later, because it holds `${...}` or is `???`."""
     parts = value if isinstance(value, list) else [value]
     return any(isinstance(part, str) and ("${" in part or part == "???") for part in parts)
 
@@ -261,7 +262,7 @@ def _defaults(file: ConfigFile) -> Iterator[Default]:
 
 
 def _group_of(file: ConfigFile, default: Default) -> str | None:
-    """Return the group of a default, None if the default names no file of ltr's groups.
+    """Return the group of a default; None if the default names no file of ltr's groups.
 
     Raises:
         ConfigError: the group or the choice is unknown.

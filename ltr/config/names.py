@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from ltr.config.parse import Knob, KnobError, booleans_as_numbers, knobs, literal, validated
+from ltr.config.literals import literal
+from ltr.config.parse import Knob, KnobError, booleans_as_numbers, knobs, validated
 from ltr.config.schema import Experiment, OptionsOf, to_dict
 from ltr.config.walk import by_name, marker, registry_of
 from ltr.registry import Entry

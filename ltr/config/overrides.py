@@ -1,6 +1,6 @@
-"""Overrides for Hydra from words of the command line: parsed by Hydra's parser, with checked values.
+"""Overrides for Hydra from words of the command line, parsed by Hydra's parser and with checked values.
 
-The error of a wrong word says what to type instead, before Hydra composes anything.
+A wrong word raises an error that says what to type instead, before Hydra composes anything.
 """
 
 import functools
@@ -58,8 +58,8 @@ def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:
     }
 
 
-def as_a_person_types(override: str) -> str:
-    """Return a word without the quotes that `overrides` added."""
+def typed_word(override: str) -> str:
+    """Return the word that was typed, without the quotes and the `++` that `overrides` added."""
     word = Word.split(override)
     if word.key in _options():
         return override.lstrip("+")
@@ -103,11 +103,11 @@ def _unreadable(word: Word) -> ConfigError:
 
 
 def _options() -> set[str]:
-    """Return the knobs specific to one registry entry; Hydra learns of them from words only."""
+    """Return the options of registry entries, which are not in the schema that Hydra knows."""
     return {knob.name for knob in knobs() if knob.entry}
 
 
-# Quotes, as Hydra's grammar gives unquoted characters a meaning
+# Quotes, because some characters without quotes have a meaning in Hydra's grammar
 
 
 def _text_quoted(word: Word, sweep: bool) -> str:
@@ -239,7 +239,7 @@ def _check_value(
     if word.key == "arms":
         files.check_arms(value, defined)
     if not (word.is_for_hydra or word.names_group or override.is_delete()):
-        _check_taken(word, value)
+        _check_accepted(word, value)
     if word.key.startswith(f"{ARM}."):
         files.check_arms(word.key.split(".")[1], defined)
 
@@ -248,8 +248,11 @@ def _is_list(key: str) -> bool:
     return any(knob.name == key and knob.allowed.startswith("a list") for knob in knobs())
 
 
-def _check_taken(word: Word, value: Any) -> None:
-    """Raise ConfigError if a knob refuses its value; numbers are tried as typed, references are skipped."""
+def _check_accepted(word: Word, value: Any) -> None:
+    """Raise ConfigError if a knob refuses its value.
+
+    The error shows a number as it was typed. References to other knobs are not checked.
+    """
     if "${" in word.value:
         return
     try:

@@ -9,8 +9,9 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from ltr.config.literals import literal
 from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
-from ltr.config.walk import marker, registry_of
+from ltr.config.walk import is_marked, marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
 from ltr.registry.suggestions import did_you_mean, near, nearest, spellings
@@ -31,7 +32,7 @@ class KnobError(ConfigError):
 
 def parse(values: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment; KnobError names the first wrong knob and the allowed values."""
-    return by_densities(validated(values))
+    return with_limited_rounds(validated(values))
 
 
 def validated(values: Mapping[str, Any]) -> Experiment:
@@ -89,7 +90,7 @@ def _wrong(name: str, value: Any, must: str) -> KnobError:
 
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace `replicates=auto` by its meaning: one replicate to begin with, and `claims.most`."""
+    """Replace `replicates=auto` by one replicate to begin with, and by `claims.most`."""
     claims = values.get("claims", {})
     if values.get("replicates") != AUTO:
         return values
@@ -99,8 +100,8 @@ def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "replicates": 1, "claims": {**claims, "most": most}}
 
 
-def by_densities(experiment: Experiment) -> Experiment:
-    """Return the experiment with at most one round per density, if densities are given."""
+def with_limited_rounds(experiment: Experiment) -> Experiment:
+    """Return the experiment with at most one round for each of `pruning.densities`, if they are set."""
     densities = experiment.pruning.densities
     if not densities:
         return experiment
@@ -115,13 +116,15 @@ class Knob(NamedTuple):
     meaning: str
     allowed: str
     registry: Registry[Any] | None = None
-    """registry that its values are names from"""
+    """registry of the names that it takes"""
     entry: str = ""
     """choice it is specific to, as in `model.name=wide_resnet`"""
+    choices: Sequence[str] = ()
+    """values that it accepts, if they can be listed"""
 
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
-    """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
+    """Yield the names of the knobs whose values are literal, each with its marker."""
     hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
         hint = hints[field.name]
@@ -146,7 +149,14 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
         else:
             default = getattr(node(), field.name)
             meaning = next(extra.description for extra in get_args(hint) if isinstance(extra, FieldInfo))
-            yield Knob(name, to_dict(default), str(meaning), _allowed(hint), registry_of(hint))
+            yield Knob(
+                name,
+                to_dict(default),
+                str(meaning),
+                _allowed(hint),
+                registry_of(hint),
+                choices=_choices(hint),
+            )
 
 
 def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
@@ -197,6 +207,18 @@ _SIGNS = {
 }
 
 
+def _choices(hint: Any) -> Sequence[str]:
+    """Return the values of a knob as typed; empty if they cannot be listed."""
+    kind = get_args(hint)[0]
+    if named := marker(hint, NameIn):
+        return tuple(named.registry)
+    if kind is bool:
+        return ("true", "false")
+    literals = [inner for inner in (kind, *get_args(kind)) if get_origin(inner) is Literal]
+    words = [word for inner in literals for word in get_args(inner)]
+    return (*words, "null") if words and type(None) in get_args(kind) else words
+
+
 def _allowed(hint: Any) -> str:
     kind, *extras = get_args(hint)
     bounds = [
@@ -206,10 +228,11 @@ def _allowed(hint: Any) -> str:
         for bound in extra.metadata
         if type(bound) in _SIGNS
     ]
-    auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
+    null = "or null" if type(None) in get_args(kind) else ""
+    auto = "or auto" if is_marked(hint, Auto) else ""
     named = marker(hint, NameIn)
     of_kind = "one of " + ", ".join(named.registry) if named else _kind(kind)
-    return " ".join(part for part in (of_kind, " and ".join(bounds), auto) if part)
+    return " ".join(part for part in (of_kind, " and ".join(bounds), null, auto) if part)
 
 
 def _kind(kind: Any) -> str:
@@ -220,7 +243,7 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         return _allowed(kind)
     if type(None) in get_args(kind):
-        return f"{_kind(get_args(kind)[0])} or null"
+        return _kind(get_args(kind)[0])
     return {
         int: "a whole number",
         float: "a number",
@@ -258,10 +281,10 @@ def _meant(path: Sequence[str], value: Any) -> str | None:
     typed = literal(value)
     with_ticket = [f"[ticket,{value}]"] if path == ["arms"] and isinstance(value, str) else []
     texts = (text for text in [*spellings(typed), *with_ticket] if text != typed)
-    return next((text for text in texts if _takes(path, text)), None)
+    return next((text for text in texts if _accepts(path, text)), None)
 
 
-def _takes(path: Sequence[str], text: str) -> bool:
+def _accepts(path: Sequence[str], text: str) -> bool:
     value: Any = [part.strip() for part in text[1:-1].split(",")] if text.startswith("[") else text
     for name in reversed(path):
         value = {name: value}
@@ -270,12 +293,3 @@ def _takes(path: Sequence[str], text: str) -> bool:
     except (ValidationError, KnobError):
         return False
     return True
-
-
-def literal(value: Any) -> str:
-    """Return a value as typed on the command line."""
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(literal, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)

@@ -115,7 +115,7 @@ _FastLoader = _as_omegaconf(
 
 
 def _composed(path: Path, text: str) -> yaml.Node | None:
-    """Compose the document by libyaml; on an error, by PyYAML, whose messages are alike on every machine."""
+    """Compose the document by libyaml; on an error, by PyYAML, for the same messages on every machine."""
     try:
         return yaml.compose(text, _FastLoader)
     except yaml.YAMLError:
@@ -159,7 +159,7 @@ def _check_keys(file: ConfigFile, node: yaml.Node | None, are_hydras: bool = Fal
         if not isinstance(key, yaml.ScalarNode):
             raise file.error(line, f"a {_kind(key)} cannot be the name of a knob")
         if key.value in lines:
-            raise file.error(line, f"{key.value}: given before, in line {lines[key.value]}")
+            raise file.error(line, f"{key.value}: repeated; first in line {lines[key.value]}")
         outer, _, inner = key.value.partition(".")
         if all(part.isidentifier() for part in key.value.split(".")) and inner and not are_hydras:
             raise file.error(

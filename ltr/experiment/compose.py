@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ltr.config import files, groups, names
 from ltr.config.groups import ARM
-from ltr.config.overrides import as_a_person_types, overrides
+from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
@@ -126,7 +126,7 @@ def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experimen
         ticket: ticket as typed, which may be `last`.
         experiment: experiment of these words, with the ticket named in full.
     """
-    typed = [as_a_person_types(word) for word in checked]
+    typed = [typed_word(word) for word in checked]
     if experiment.ticket == ticket:
         return typed
     return [*(word for word in typed if not word.startswith("ticket=")), f"ticket={experiment.ticket}"]

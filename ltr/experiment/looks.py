@@ -44,7 +44,7 @@ def take(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
     """Take a look at the present results, record it, and return the verdicts of the requested claims."""
     results = folder.frames["results"]
     folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
+    return verdicts.requested_verdicts(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _message(tested: Collection[str], undecided: list[str], replicates: int, claims: Claims) -> str:

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from ltr.config.parse import by_densities, literal
+from ltr.config.literals import literal
+from ltr.config.parse import with_limited_rounds
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.core.types import LayerTypes, Mask, Params
@@ -50,8 +51,8 @@ def resolved(experiment: Experiment) -> Experiment:
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
-        how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
-        how = f"; it cannot go on: {run.obstacle}" if run.obstacle else how
+        how = f"; resume it with: {run.resume_command}" if run.resume_command else ""
+        how = f"; it cannot be resumed: {run.obstacle}" if run.obstacle else how
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = run.experiment()
     rounds = int(round_number) if separator else experiment.rounds
@@ -63,7 +64,7 @@ def resolved(experiment: Experiment) -> Experiment:
         pruning=source.pruning,
     )
     if not separator:
-        resolved_experiment = by_densities(resolved_experiment)
+        resolved_experiment = with_limited_rounds(resolved_experiment)
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(f"rewind={experiment.rewind.name}: must be weights with ticket={name}")
     for knob, theirs in vars(source.model).items():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def without_nan(record: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the record with None for NaN, which JSON has no word for."""
+    """Return the record with None for NaN, which JSON cannot express."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in record.items()
@@ -54,6 +54,6 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """Join words as in `51`, `51 and 21`, `51, 21 and 11`."""
+    """Join words to a list in a sentence: `51`, `51 and 21`, `51, 21 and 11`."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last

@@ -140,7 +140,7 @@ class StopsAtOnce:
         return StoppedError(15, "stopped by SIGTERM")
 
 
-def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
+def test_a_stopped_run_says_so_and_resume_command_what_was_typed(
     ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     with monkeypatch.context() as patch:
@@ -148,11 +148,11 @@ def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
-    assert run.goes_on_with == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
+    assert run.resume_command == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
     capsys.readouterr()
-    assert main(shlex.split(run.goes_on_with)[1:]) == 0
+    assert main(shlex.split(run.resume_command)[1:]) == 0
     assert info(root)["status"] == "finished"
-    assert [session["command"] for session in info(root)["sessions"]] == [run.goes_on_with] * 2
+    assert [session["command"] for session in info(root)["sessions"]] == [run.resume_command] * 2
 
 
 @pytest.mark.usefixtures("copied")
@@ -374,3 +374,10 @@ def test_jobs_of_one_run_extend_each_other(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "replicates=1,2", "rounds=0") == 0
     (name,) = folders(root)
     assert len(RunFolder(root / name).finished) == 2
+
+
+def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "-m", "--cfg", "job", "seed=0,1"])
+    assert ended.value.code == 2
+    assert "--cfg: not allowed with argument -m" in capsys.readouterr().err

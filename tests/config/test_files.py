@@ -50,8 +50,8 @@ BROKEN_EXPERIMENTS = {
     HEAD + "rounds: 1\n---\nrounds: 2\n": ":4: not YAML: but found another document",
     HEAD + "rounds: 1\x07\n": ": unacceptable character #x0007",
     HEAD + "arm: &a\n  x: *a\n": ": an anchor (&) holds itself (*)",
-    HEAD + "rounds: 1\nseed: 2\nrounds: 3\n": ":5: rounds: given before, in line 3",
-    HEAD + "optimizer:\n  name: sgd\n  name: adam\n": ":5: name: given before, in line 4",
+    HEAD + "rounds: 1\nseed: 2\nrounds: 3\n": ":5: rounds: repeated; first in line 3",
+    HEAD + "optimizer:\n  name: sgd\n  name: adam\n": ":5: name: repeated; first in line 4",
     HEAD + "[a, b]: 1\n": ":3: a list cannot be the name of a knob",
     HEAD + "optimizer.name: sgd\n": ":3: optimizer.name: write 'optimizer:', and 'name:' indented in the",
     # the package

@@ -199,6 +199,6 @@ def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
     file.write_bytes(content)
     _, errors = ltr.finish(tmp_path, *SHORT)
     warnings = [line for line in errors if line.startswith("ltr: ")]
-    assert warnings == [f"ltr: checkpoint {damaged} is damaged: going back to what came before it"]
+    assert warnings == [f"ltr: checkpoint {damaged} is damaged and is made again"]
     assert f"run {folder}: 2 trainings of 400 steps to go, 4 done before" in errors
     assert_same_run(folder, expected, rounds=1)
