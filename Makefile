@@ -6,7 +6,7 @@ DOCS_INSTALLED := .venv/installed-docs
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BUILT_WITH = hatchling editables jaxlib setuptools
 
-PYTEST_WORKERS = -n 2 --dist loadfile
+PYTEST_WORKERS = -n 2 --dist worksteal
 
 # The tests that need no compiled program, and one whole run.
 CHECKED = $(addprefix tests/,analysis config export pruning registry report store test_cli.py test_golden.py \
