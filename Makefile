@@ -6,7 +6,7 @@ DOCS_INSTALLED := .venv/installed-docs
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BUILT_WITH = hatchling editables jaxlib setuptools
 
-PYTEST_WORKERS = -n 2 --dist loadfile
+PYTEST_WORKERS = -n 2 --dist worksteal
 
 # The tests that need no compiled program, and one whole run.
 CHECKED = $(addprefix tests/,analysis config export pruning registry report store test_cli.py test_golden.py \
@@ -87,7 +87,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 	  || { $(PYTHON) -m pip --version >/dev/null 2>&1 && $(PYTHON) -m venv --without-pip .venv \
 	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
 	  || { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
-	@echo "Installing ltr into .venv: about a minute, once"
+	@echo "Installing ltr into .venv, once: a minute or two"
 	@$(INSTALL) $(BUILT_WITH)
 	@$(INSTALL) --no-build-isolation --editable ".[dev]"
 	@touch $@

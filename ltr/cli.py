@@ -1,6 +1,7 @@
 """Entry point of the command `ltr`. Imports nothing heavy, as help must not be slow."""
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ from ltr.version import __version__
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the command line) name, and return its exit code."""
+    gc.set_threshold(50_000)  # composing a configuration makes many objects and hardly any garbage
     words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
     if not words:

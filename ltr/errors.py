@@ -1,4 +1,4 @@
-"""Errors of ltr: each has an exit code and a message of one line."""
+"""Errors of ltr, each with an exit code and a message of one line."""
 
 from collections.abc import Mapping
 from signal import SIGINT
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class LtrError(Exception):
-    """The run failed.
+    """Failure that ltr reports; the base of all its errors.
 
-    Errors can be pickled, whatever arguments the constructor of a subclass takes, because launchers
-    send them between processes.
+    Errors can be pickled, whatever the constructor of a subclass takes, because launchers send them between
+    processes.
     """
 
     exit_code = 1
@@ -31,7 +31,7 @@ class DataNotFoundError(LtrError):
 
 
 class StoppedError(LtrError):
-    """A signal asked the run to stop; it left a checkpoint and can be resumed."""
+    """A signal stopped the run after a checkpoint; the run can be resumed."""
 
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)

@@ -72,11 +72,13 @@ def installed() -> Sequence[Installed]:
 
 
 def lacking(used: Mapping[str, Collection[str]]) -> str:
-    """Return why the first missing plug-in is missing; empty if none is.
+    """Return why a plug-in of a run is not in use; empty if all are in use.
 
     Args:
         used: versions of the plug-ins that a run used, by package.
     """
+    if not used:
+        return ""
     present = {plugin.distribution: plugin for plugin in installed()}
     for name, versions in used.items():
         if name not in present:
@@ -87,7 +89,7 @@ def lacking(used: Mapping[str, Collection[str]]) -> str:
 
 
 def _entry_points() -> Iterator[metadata.EntryPoint]:
-    """Yield the entry points of the group; of several copies of a package, only the one Python imports."""
+    """Yield the entry points of the group, of several copies of a package only those that Python imports."""
     here, seen = Path.cwd(), set()
     folders = [folder for folder in sys.path if folder and Path(folder).resolve() != here]
     for distribution in metadata.distributions(path=folders):
@@ -108,7 +110,7 @@ def _join(point: metadata.EntryPoint) -> Installed:
     try:
         plugin = point.load()
         if not isinstance(plugin, Plugin):
-            raise ConfigError(f"{point.value} is no ltr.plugins.Plugin")
+            raise ConfigError(f"{point.value} is not an ltr.plugins.Plugin")
         if plugin.configs is not None and not plugin.configs.is_dir():
             raise ConfigError(f"{plugin.configs}: no such folder")
         entries = [

@@ -1,3 +1,3 @@
-"""Which version of ltr this is."""
+"""Version of ltr."""
 
 __version__ = "0.1.0"

@@ -15,8 +15,8 @@ from hypothesis import settings
 
 from ltr import plugins
 from ltr.core import masks
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import devices
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
@@ -46,16 +46,23 @@ def optimized() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_real_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is read from, nor written to, the folders and plug-ins of the person who runs the tests."""
+def _no_real_folders(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Nothing is read from, nor written to, the folders and plug-ins of the person who runs the tests.
+
+    Compiled programs alone are kept in pytest's cache, so that the next run of the tests compiles less.
+    """
+    compiled = request.config.cache.mkdir("jax")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "_installed", [])
         patch.delenv("LTR_CONFIG_DIR", raising=False)
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
-        patch.setenv("XDG_CACHE_HOME", str(cache := tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(compiled))  # of processes that tests start
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         patch.setattr(devices, "CACHED_FROM", 0.0)
-        devices.start(cache / "ltr" / "jax")
+        devices.start(compiled)
         yield
 
 

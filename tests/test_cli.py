@@ -15,7 +15,7 @@ from ltr.commands import NAMES
 from ltr.errors import ConfigError, DataNotFoundError, LtrError, StoppedError
 
 Captured = pytest.CaptureFixture[str]
-SLOW = {"jax", "numpy", "pandas", "scipy", "matplotlib", "tensorflow_datasets"}
+SLOW = {"jax", "jaxtyping", "numpy", "pandas", "scipy", "matplotlib", "tensorflow_datasets"}
 """Packages that no answer to wrong words needs."""
 
 SLOWER = SLOW | {"hydra", "omegaconf"}
@@ -158,6 +158,7 @@ def test_help_comes_within_300_ms() -> None:
         (["ls", "--sideways"], "unrecognized arguments: --sideways"),
         (["ls", "seed=1"], "unrecognized arguments: seed=1"),
         (["show"], "the following arguments are required: RUN"),
+        (["run", "-m", "--cfg", "job"], "argument --cfg: not allowed with argument -m/--multirun"),
     ],
 )
 def test_wrong_words_are_exit_code_2(words: list[str], said: str, capsys: Captured) -> None:

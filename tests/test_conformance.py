@@ -21,8 +21,8 @@ from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.data import dataset as data
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.data.registry import AUGMENTATIONS, distributed
 from ltr.engine import trainer
 from ltr.engine.trainer import Progress

@@ -70,7 +70,7 @@ def test_what_needs_its_code_names_it(words: list[str], root: Path, capsys: Capt
     assert line.endswith(f": plug-in {NAME} 0.1.0 is not installed")
 
 
-def test_another_version_goes_on_with_a_warning(
+def test_another_version_resume_command_a_warning(
     root: Path, site: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ltr.experiment.runner.draw", lambda *_: None)

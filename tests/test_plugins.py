@@ -98,7 +98,7 @@ def test_its_yaml_files_are_choices(write: Write) -> None:
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("plugin = 1 / 0", "ZeroDivisionError: division by zero"),
         ("", "AttributeError: module 'ltr_bad' has no attribute 'plugin'"),
-        ("plugin = object()", "ltr_bad:plugin is no ltr.plugins.Plugin"),
+        ("plugin = object()", "ltr_bad:plugin is not an ltr.plugins.Plugin"),
         (GOOD.replace("parent", "parent / 'gone'"), "ltr_bad/gone: no such folder"),
         (
             TWO.format(name="random"),

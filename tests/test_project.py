@@ -89,3 +89,13 @@ def test_wheel_holds_configs_and_types(tmp_path: Path) -> None:
     configs = {f"ltr/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
     assert configs
     assert configs | {"ltr/py.typed"} <= set(names)
+
+
+def test_every_test_that_a_script_names_exists() -> None:
+    listed = (ROOT / "Makefile").read_text().split("CHECKED = ")[1].split("\n\n")[0]
+    checked = re.findall(r"[\w/.]+", listed.partition("tests/,")[2].partition(")")[0])
+    oldest = re.findall(r"tests/[\w/.]+", (ROOT / "scripts/test_oldest.sh").read_text())
+    assert len(checked) > 5
+    assert len(oldest) > 5
+    named = [*(f"tests/{name}" for name in checked), *oldest]
+    assert [name for name in named if not (ROOT / name).exists()] == []

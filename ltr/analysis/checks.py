@@ -1,4 +1,4 @@
-"""Checks of the knobs of claims, before pandas is imported."""
+"""Checks of the knobs in the group `claims`, before pandas is imported."""
 
 from ltr.analysis.registry import CLAIMS
 from ltr.config.schema import Experiment
@@ -7,17 +7,18 @@ from ltr.pruning.registry import REWINDINGS
 
 
 def check(experiment: Experiment) -> None:
-    """Raise ConfigError if replicates=auto waits for claims that this experiment cannot decide."""
+    """Raise ConfigError if replicates are added for claims that this experiment cannot decide."""
     knobs = experiment.claims
     if knobs.most is None:
         return
+    knob = f"replicates=auto or claims.most={knobs.most}"
     if experiment.replicates > knobs.most:
         raise ConfigError(f"claims.most={knobs.most}: must be at least replicates={experiment.replicates}")
     if experiment.ticket:
-        raise ConfigError("replicates=auto: needs ticket=null; another run's tickets are limited in number")
+        raise ConfigError(f"{knob}: needs ticket=null; another run's tickets are limited in number")
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(
-            f"replicates=auto: needs rewind=weights, not {experiment.rewind.name}, which no claim is about"
+            f"{knob}: needs rewind=weights, not {experiment.rewind.name}, which no claim is about"
         )
     for name in knobs.decide:
         if CLAIMS[name].arm not in experiment.arms:

@@ -2,8 +2,8 @@
 
 A claim compares two lanes of the same replicate. They start from the same initial weights (except an arm
 with fresh weights) and, in the same round, see the data in the same order, so shared effects cancel. Draws
-of a control are averaged first. The evidence is this difference in each replicate; its mean is compared
-with a bound. `ltr.analysis.verdicts` draws the verdicts.
+of a control are averaged first. The evidence is the difference between the two lanes in each replicate, and
+a bound for its mean. `ltr.analysis.verdicts` gives the verdicts.
 """
 
 import math
@@ -27,10 +27,10 @@ class Evidence(NamedTuple):
 
     Attributes:
         values: float64 [replicates]: the difference that the claim is about, in each replicate.
-        bound: the mean has to exceed it for the claim to hold.
+        bound: value that the mean exceeds if the claim holds.
         unit: "fraction", of the test images, or "log2 steps".
-        can_support: false if censoring hides values that could be further below.
-        can_refute: false if censoring hides values that could be further above.
+        can_support: whether the claim may be supported; false if true values may be lower, by censoring.
+        can_refute: whether the claim may be refuted; false if true values may be higher, by censoring.
     """
 
     values: np.ndarray

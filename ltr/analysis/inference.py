@@ -1,9 +1,9 @@
 """Tests of a mean against a bound, confidence intervals, power and the number of replicates needed.
 
 Values are assumed independent and approximately normal. A run has three to ten replicates, too few for
-more than Student's t; the bootstrap interval is only shown beside it.
+other tests than Student's t; the bootstrap interval is only shown beside it.
 
-Whatever `ltr` calls decided or clear was decided here, by `p_value` or `p_value_unpaired`.
+Every decision of `ltr` rests on `p_value` or `p_value_unpaired`.
 """
 
 import math
@@ -31,7 +31,7 @@ RESAMPLES = 2000
 """Resamples of the bootstrap."""
 
 CERTAIN = 30.0
-"""Excess of the shift over the critical value, in standard errors, above which the power counts as 1."""
+"""Distance of the shift above the critical value, in standard errors, from which the power counts as 1."""
 
 
 def p_value(values: np.ndarray, bound: float) -> float:
@@ -118,7 +118,7 @@ def power(distance: float, n: int, level: float) -> float:
 
     Args:
         distance: distance of the mean from the bound, in standard deviations of a value.
-        n: number of values, at fewest 2.
+        n: number of values, at least 2.
         level: significance level.
     """
     shift, critical = abs(distance) * math.sqrt(n), float(special.stdtrit(n - 1, 1 - level / 2))
@@ -133,8 +133,8 @@ def replicates_needed(values: np.ndarray, bound: float, level: float) -> int | N
     Values without any spread are assumed to be tested by the sign test.
 
     Returns:
-        More than there are values, and at fewest `FEWEST`. None for fewer than two values, for a mean at
-        the bound, and if more than `MOST` are needed.
+        A number larger than that of the values, and at least `FEWEST`. None for fewer than two values, for a
+        mean at the bound, and if more than `MOST` are needed.
     """
     if len(values) < 2:
         return None

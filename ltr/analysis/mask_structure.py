@@ -37,15 +37,17 @@ def _kernels(tree: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield name, node
 
 
-def counted(ticket: Mapping[str, TicketLayer], round_number: int, replicate: int) -> list[dict[str, Any]]:
-    """Return one row for each `layer` of a ticket: `kept` weights, `of` all weights, and `density`."""
+def weights_by_layer(
+    ticket: Mapping[str, TicketLayer], round_number: int, replicate: int
+) -> list[dict[str, Any]]:
+    """Return one row for each `layer` of a ticket: `kept` weights, `weights` in all, and `density`."""
     return [
         {
             "round": round_number,
             "replicate": replicate,
             "layer": name,
             "kept": int(layer.kept.sum()),
-            "of": layer.kept.size,
+            "weights": layer.kept.size,
             "density": float(layer.kept.mean()),
         }
         for name, layer in ticket.items()
@@ -60,6 +62,6 @@ def initial_weights(tickets: TicketLayers, layer: str) -> tuple[np.ndarray, np.n
     return np.concatenate(kept), np.concatenate(pruned)
 
 
-def of_inputs(tickets: TicketLayers, layer: str) -> np.ndarray:
-    """Mean number over replicates of connections that each input of a dense layer keeps: float64 [in]."""
+def connections_of_inputs(tickets: TicketLayers, layer: str) -> np.ndarray:
+    """Number of connections that each input of a dense layer keeps, mean over replicates: float64 [in]."""
     return np.mean([ticket[layer].kept.sum(-1) for ticket in tickets], 0)

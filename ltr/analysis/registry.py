@@ -37,7 +37,7 @@ class Claim(Entry):
         return self.doc.removeprefix("The ticket ").removesuffix(".")
 
     def tests(self, lanes: "pd.DataFrame", round_number: int) -> "Sequence[Evidence]":
-        """Return the tests of the claim in a round, all of which have to hold; none before `first_round`."""
+        """Return the tests of the claim in a round, which all have to hold; none before `first_round`."""
         evidence: Sequence[Evidence] = (
             self.load()(lanes, round_number, self.arm) if round_number >= self.first_round else ()
         )
@@ -121,4 +121,4 @@ CLAIMS: Registry[Claim] = Registry(
         ),
     ],
 )
-"""The paper's controls also learn more slowly; testing speed takes fewer replicates than accuracy."""
+"""Claims of the paper, about accuracy and about speed, which usually needs fewer replicates to decide."""

@@ -7,7 +7,7 @@ from ltr.analysis.statistics import ci95
 
 
 def search_cost(results: pd.DataFrame) -> pd.DataFrame:
-    """Relate accuracy to the operations spent, for the ticket and, if it was trained, one-shot pruning.
+    """Return accuracy and operations spent, of the ticket and, if it was trained, of one-shot pruning.
 
     A ticket of round n needs the trainings of rounds 0 to n. A network pruned in one shot needs the
     training of the dense network and its own.

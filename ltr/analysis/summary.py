@@ -15,11 +15,11 @@ MEASURES = {
 
 
 def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Select the rows of a table that an experiment requests; a run's folder may hold more.
+    """Select the rows of a table that an experiment requests; the table may have more.
 
     Args:
         table: any table with the columns of a lane.
-        experiment: gives the arms and the numbers of rounds, replicates and draws.
+        experiment: the arms, and the numbers of rounds, replicates and draws.
     """
     draws = table["arm"].map({arm: experiment.draws(arm) for arm in experiment.arms}).astype(np.float64)
     requested = (
@@ -59,10 +59,10 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
     return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
 
 
-def density(round_number: pd.DataFrame) -> float:
-    """Density of a round: its ticket's, as other arms may differ; the mean of all rows without a ticket."""
-    tickets = round_number[round_number["arm"] == "ticket"]
-    return float((tickets if len(tickets) else round_number)["density"].mean())
+def density(rows: pd.DataFrame) -> float:
+    """Density of a round: that of its ticket, or the mean of all rows if there is no ticket."""
+    tickets = rows[rows["arm"] == "ticket"]
+    return float((tickets if len(tickets) else rows)["density"].mean())
 
 
 def summary(results: pd.DataFrame) -> dict[str, int | float | None]:

@@ -15,16 +15,16 @@ is that of the look with the smallest corrected p-value.
 Error rate. If the mean equals the bound in every round, a claim is wrongly decided in some round, at some
 look, in at most 5 runs of 100: supported in half of them, refuted in the other half. This holds for any
 rule of when to look again. With a single look it is 2 or 3 runs of 100. A ninth of the error rate is never
-spent. It is a reserve for users who choose the number of replicates by the results, which makes a t-test
-err more often. Claims are not corrected for one another: if nothing differs at all, about one run in six
+spent. It is a reserve for users who choose the number of replicates by the results: a t-test then errs
+more often. Claims are not corrected for one another: if nothing differs at all, about one run in six
 decides at least one of the nine claims.
 
-Rounds are chosen before the first look: the fewer, the more power each has. A look is corrected over every
-round that it or an earlier look tests. Otherwise one could test fewer rounds after a look that has shown
-where the effects are large.
+Rounds. They are chosen before the first look: the fewer there are, the more power each has. A look is
+corrected over every round that it or an earlier look tests. Otherwise one could, after a look, test only the
+rounds that have shown large effects.
 
-Power. An effect of one standard deviation between replicates is detected at the first look, in a single
-round, with probability 0.26 by 5 replicates and 0.68 by 10; an effect of two with 0.78 by 5.
+Power. In a single round, the first look detects an effect of one standard deviation between replicates with
+probability 0.26 from 5 replicates and 0.68 from 10, and an effect of two with 0.78 from 5.
 """
 
 import math
@@ -42,7 +42,7 @@ from ltr.pruning.registry import REWINDINGS
 from ltr.store.looks import Look
 
 NEAR = 1.25
-"""Largest factor between a round's density and the requested density that it is tested for."""
+"""Largest factor between a density in `claims.densities` and that of the round tested for it."""
 
 
 class Verdict(NamedTuple):
@@ -101,7 +101,7 @@ def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
 
 
 def with_look(before: Sequence[Look], new: Look | None) -> list[Look]:
-    """Append a new look, for the claims of which it sees more than every look before it."""
+    """Append a new look, with the claims on which it sees more data than every look before it."""
     if new is None:
         return [*before]
     claims = [name for name in new.claims if not any(_covers(old, new, name) for old in before)]
@@ -158,12 +158,12 @@ def within(rounds: Container[int], by_claim: Mapping[str, Sequence[Verdict]]) ->
     return {name: verdicts for name, verdicts in selected.items() if verdicts}
 
 
-def asked_for(
+def requested_verdicts(
     experiment: schema.Experiment, by_claim: Mapping[str, Sequence[Verdict]]
 ) -> dict[str, list[Verdict]]:
-    """Select the verdicts on the rounds and arms of an experiment."""
-    of_arms = {name: verdicts for name, verdicts in by_claim.items() if CLAIMS[name].arm in experiment.arms}
-    return within(range(experiment.rounds + 1), of_arms)
+    """Select the verdicts on the rounds and arms that an experiment requests."""
+    trained = {name: verdicts for name, verdicts in by_claim.items() if CLAIMS[name].arm in experiment.arms}
+    return within(range(experiment.rounds + 1), trained)
 
 
 def undecided(by_claim: Mapping[str, Sequence[Verdict]], decide: Sequence[str]) -> list[str]:
@@ -268,12 +268,12 @@ def _corrected(
 
 
 def _strength(test: Evidence) -> float:
-    """Return a number from -1 (surely refuted) to 1 (surely supported); the weakest test has the least."""
+    """Return the strength of a test, from -1 (surely refuted) to 1 (surely supported)."""
     return {SUPPORTED: 1, REFUTED: -1, UNDECIDED: 0}[test.verdict] * (1 - test.p)
 
 
 def _p_value(weakest: Evidence, tests: int) -> float:
-    """P-value of a claim with several tests: any of them may refute it (Bonferroni), all must support it."""
+    """P-value of a claim with several tests: all have to support it, one may refute it (Bonferroni)."""
     return min(1.0, tests * weakest.p) if weakest.verdict == REFUTED else weakest.p
 
 

@@ -1,4 +1,4 @@
-"""`ltr.compare`: the knobs in which runs differ, and an arm at nearly equal densities."""
+"""`ltr.compare`: the knobs in which runs differ, and the accuracy of an arm at nearly equal densities."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ import pandas as pd
 from ltr.analysis import comparison
 from ltr.api.loaded import LoadedRun, load
 from ltr.errors import ConfigError
-from ltr.report.comparison import differing, shared_replicates
+from ltr.report.comparison import shared_replicates
+from ltr.report.differing import differing
 from ltr.store.catalog import require_different
 from ltr.store.settings import paired, settings
 
@@ -19,9 +20,9 @@ class Comparison(NamedTuple):
 
     Attributes:
         runs: for each run its folder as `run`, whether its replicates are `paired` with those of the first
-            run, and the knobs in which the runs differ (None: the default).
+            run, and its knobs in which the runs differ (None: the default).
         rows: result of `ltr.analysis.comparison.compare`.
-        shared: sentence about replicates that are left out; empty if none are.
+        shared: phrase about replicates that are not compared; empty if all are.
     """
 
     runs: list[dict[str, Any]]
@@ -71,7 +72,7 @@ def compare(
     Returns:
         A row per run and round, with the columns of `ltr compare --csv` (see
         `ltr.analysis.comparison.compare`). `attrs["runs"]` holds, for each run, its folder, whether it is
-        paired with the first run, and the knobs in which the runs differ (None: the default).
+        paired with the first run, and its knobs in which the runs differ (None: the default).
 
     Raises:
         ConfigError: fewer than two runs, the same run twice, no such run, or a run without the arm.

@@ -8,10 +8,11 @@ import pandas as pd
 
 from ltr import plugins
 from ltr.analysis.summary import by_round, select
-from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
+from ltr.analysis.verdicts import Verdict, look, requested_verdicts, verdicts, with_look
 from ltr.config import names
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
+from ltr.report import formatting
 from ltr.store import looks, tables
 from ltr.store.catalog import FINISHED, Run, find
 from ltr.store.looks import Look
@@ -103,11 +104,11 @@ class LoadedRun:
     @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
         """Verdicts of each claim by the looks at the run, for its rounds and arms."""
-        return asked_for(self.experiment, verdicts(self._whole("results"), self.looks))
+        return requested_verdicts(self.experiment, verdicts(self._whole("results"), self.looks))
 
     @cached_property
     def looks(self) -> list[Look]:
-        """Looks taken at the run; a run that was finished before looks were recorded has one."""
+        """Looks at the run; a run that was finished before looks were recorded has one."""
         taken = looks.read(self.folder)
         if taken or self.run.info["status"] != FINISHED:
             return taken
@@ -120,14 +121,21 @@ class LoadedRun:
         lanes = self.results[self.results["arm"] == "ticket"]
         is_trained = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
         if not is_trained or replicate not in self._groups.members(round_name(round_number)):
-            known = sorted(lanes["round"].unique())
-            rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
-                f"it has {rounds} of {self.experiment.replicates} replicates"
+                f"it has {self.ticket_rounds}"
             )
         first = self._groups.load("initial", replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
+
+    @property
+    def ticket_rounds(self) -> str:
+        """Rounds and replicates that have tickets, as in `rounds 0 to 15 of 8 replicates`."""
+        known = sorted(self.results.loc[self.results["arm"] == "ticket", "round"].unique())
+        if not known:
+            return "no round yet"
+        replicates = formatting.replicates([self.experiment.replicates])
+        return f"{'rounds' if len(known) > 1 else 'round'} {formatting.ranges(known)} of {replicates}"
 
     @cached_property
     def _groups(self) -> "Groups":

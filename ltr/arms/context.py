@@ -1,29 +1,31 @@
 """Interface between a round and its arms: `ArmContext` in, `Subnetwork` out."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
+from jaxtyping import PyTree
 
+from ltr.core.types import LayerTypes, Mask, Params, PRNGKey
+from ltr.models.kernel_shape import KernelShape
 from ltr.pruning.at_init import ScoringInput
 
 
 class Subnetwork(NamedTuple):
-    """A mask (see `ltr.core.masks`) and float32 weights to start from.
+    """A mask and the weights to start from; NumPy arrays.
 
     Where the mask is False weights do not train. They are zero, unless the arm freezes them at other values.
     """
 
-    mask: Any
-    weights: Any
+    mask: Mask
+    weights: Params
 
 
 class ArmContext(NamedTuple):
     """Inputs of an arm in one replicate and round.
 
     Attributes:
-        layer_types: layer types (see `ltr.models.model.Model`); None for layers that are never pruned.
-        kernels: like the layer types: the `KernelShape` of each kernel.
+        layer_types: layer types; None for layers that are never pruned.
+        kernels: like the layer types: shape of each kernel and roles of its dimensions.
         ticket: ticket of the round.
         initial: weights at initialisation, unmasked.
         rewind_params: weights at the rewind step, unmasked; equal to `initial` if the step is 0.
@@ -37,13 +39,13 @@ class ArmContext(NamedTuple):
             weights of the ticket. Layers that are never pruned have no layer type in it.
     """
 
-    layer_types: Any
-    kernels: Any
+    layer_types: LayerTypes
+    kernels: PyTree[KernelShape]
     ticket: Subnetwork
-    initial: Any
-    rewind_params: Any
-    dense: Callable[[], Any]
-    one_shot: Callable[[], Any]
-    rewind: Callable[[Any, Any, Any], Any]
-    init: Callable[[jax.Array], Any]
-    network: Callable[[jax.Array], ScoringInput]
+    initial: Params
+    rewind_params: Params
+    dense: Callable[[], Params]
+    one_shot: Callable[[], Mask]
+    rewind: Callable[[Mask, Params, Params], Params]
+    init: Callable[[PRNGKey], Params]
+    network: Callable[[PRNGKey], ScoringInput]

@@ -4,11 +4,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Bool, PyTree
 
 from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.registry import MASKS, SHUFFLES, AtInitEntry, ScoreEntry
 from ltr.config.schema import Arm
 from ltr.core import masks
+from ltr.core.types import Mask, PRNGKey
 from ltr.models.kernel_shape import KernelShape
 from ltr.pruning import sharing
 from ltr.pruning.at_init import AtInit, by
@@ -29,7 +31,7 @@ def one_shot(context: ArmContext) -> Subnetwork:
     return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
-def own(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
+def own(arm: Arm, context: ArmContext, key: PRNGKey) -> Subnetwork:
     """Return the arm's mask before any shuffle, with the weights that belong to it.
 
     A mask drawn at initialisation keeps as many weights as the ticket in total, but not in each layer. Layers
@@ -53,25 +55,25 @@ def _or_default(default: Any, mask: Any) -> Any:
     return default if mask is None else mask
 
 
-def layerwise(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def layerwise(mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Shuffle the mask of each layer, which keeps its density (Frankle & Carbin, 2019, "random sparsity")."""
     return jax.tree.map(lambda layer: generator.permutation(layer.ravel()).reshape(layer.shape), mask)
 
 
-def by_input(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def by_input(mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Shuffle each input's connections among the outputs; each input keeps its number of connections.
 
     An input is a pixel or unit, in a convolution a channel at a tap of the kernel. This is a control for
     scores that prefer some inputs, as SNIP's do; a layerwise shuffle would remove that preference.
     """
 
-    def permuted(layer: np.ndarray, kernel: KernelShape) -> np.ndarray:
+    def permuted(layer: Bool[np.ndarray, "*kernel"], kernel: KernelShape) -> Bool[np.ndarray, "*kernel"]:
         return kernel.from_by_input(generator.permuted(kernel.by_input(layer), axis=-1))
 
     return jax.tree.map(permuted, mask, kernels)
 
 
-def globally(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def globally(mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Shuffle the masks of all layers together, which keeps only the density of the network."""
     layers, structure = jax.tree.flatten(mask)
     drawn = generator.permutation(np.concatenate([layer.ravel() for layer in layers]))
@@ -82,17 +84,19 @@ def globally(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
     )
 
 
-def evenly(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def evenly(mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Draw a random mask with as many connections and the same density in every layer."""
     return _shared(mask, kernels, generator, sharing.uniform)
 
 
-def erdos_renyi_kernel(mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def erdos_renyi_kernel(mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Draw a random mask with as many connections and the layer densities of ERK (Evci et al., 2020)."""
     return _shared(mask, kernels, generator, sharing.erdos_renyi_kernel)
 
 
-def _shared(mask: Any, kernels: Any, generator: np.random.Generator, share: sharing.Share) -> Any:
+def _shared(
+    mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator, share: sharing.Share
+) -> Mask:
     layers, structure = jax.tree.flatten(mask)
     total = masks.count(mask)
     shares = share(jax.tree.leaves(kernels), total)
@@ -104,7 +108,7 @@ def _shared(mask: Any, kernels: Any, generator: np.random.Generator, share: shar
     return jax.tree.unflatten(structure, drawn)
 
 
-def shuffled(name: str, mask: Any, kernels: Any, generator: np.random.Generator) -> Any:
+def shuffled(name: str, mask: Mask, kernels: PyTree[KernelShape], generator: np.random.Generator) -> Mask:
     """Shuffle the mask by the entry `name`, except where `kernels` is None: layers never pruned."""
     shuffle = SHUFFLES[name].load()
     return masks.tree_map(_or_default, mask, shuffle(masks.where(kernels, mask), kernels, generator))

@@ -10,9 +10,10 @@ from ltr.arms.registry import PRUNED, SHUFFLES, WEIGHTS
 from ltr.arms.weights import with_noise, with_signs
 from ltr.config.schema import Arm
 from ltr.core import rng
+from ltr.core.types import PRNGKey
 
 
-def start(arm: Arm, context: ArmContext, key: jax.Array) -> Subnetwork:
+def start(arm: Arm, context: ArmContext, key: PRNGKey) -> Subnetwork:
     """Return the mask and weights that a lane of the arm starts from; `key` is the lane's key."""
     if arm == TICKET:
         return context.ticket

@@ -1,29 +1,34 @@
 """Weights of arms: sources of the weights that train, and treatments of the pruned ones.
 
-Weights and masks are pytrees of NumPy arrays like the parameters. Masks are None for parameters that are
-never pruned.
+Weights and masks are of NumPy arrays.
 """
-
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from ltr.arms.context import ArmContext, Subnetwork
 from ltr.core import masks, rng
+from ltr.core.types import Mask, Params, PRNGKey
+
+Kept = Bool[np.ndarray, "*shape"] | None
+"""Mask of a parameter; None if it is never pruned."""
+
+Weights = Float32[np.ndarray, "*shape"]
+"""Values of a parameter."""
 
 
-def own(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
+def own(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Return the weights that belong to the mask: the values that its survivors were rewound to."""
     return start.weights
 
 
-def initial(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
+def initial(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Return the weights at initialisation, whatever the rewind step."""
     return context.initial
 
 
-def reinit(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
+def reinit(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Draw new weights from the initialiser (Frankle & Carbin, 2019, "random reinit").
 
     They are untrained. With a rewind step k > 0 the ticket has k more steps of training.
@@ -31,11 +36,11 @@ def reinit(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     return context.init(key)
 
 
-def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
+def reshuffled(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Permute the survivors' own weights within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)
 
-    def layer(kept: Any, weights: np.ndarray) -> np.ndarray:
+    def layer(kept: Kept, weights: Weights) -> Weights:
         if kept is None:
             return weights
         permuted = weights.copy()
@@ -45,14 +50,14 @@ def reshuffled(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     return masks.tree_map(layer, start.mask, start.weights)
 
 
-def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
+def constant(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Set weights to the standard deviation of the layer's initial weights, with random signs.
 
     (Zhou et al., 2019.)
     """
     generator = _generator(key)
 
-    def layer(kept: Any, weights: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    def layer(kept: Kept, weights: Weights, initial: Weights) -> Weights:
         if kept is None:
             return weights
         return generator.choice(np.array([-1, 1], np.float32), weights.shape) * initial.std()
@@ -60,7 +65,7 @@ def constant(context: ArmContext, start: Subnetwork, key: jax.Array) -> Any:
     return masks.tree_map(layer, start.mask, start.weights, context.initial)
 
 
-def with_signs(weights: Any, start: Subnetwork) -> Any:
+def with_signs(weights: Params, start: Subnetwork) -> Params:
     """Give weights the signs of the arm's own weights (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, own: new if kept is None else np.copysign(new, own),
@@ -70,14 +75,14 @@ def with_signs(weights: Any, start: Subnetwork) -> Any:
     )
 
 
-def with_noise(weights: Any, context: ArmContext, mask: Any, scale: float, key: jax.Array) -> Any:
+def with_noise(weights: Params, context: ArmContext, mask: Mask, scale: float, key: PRNGKey) -> Params:
     """Add Gaussian noise of `scale` times the standard deviation of each layer's initial weights.
 
     (Frankle & Carbin, 2019, appendix: how near the initial weights a ticket has to start.)
     """
     generator = _generator(key)
 
-    def layer(kept: Any, new: np.ndarray, initial: np.ndarray) -> np.ndarray:
+    def layer(kept: Kept, new: Weights, initial: Weights) -> Weights:
         if kept is None:
             return new
         return new + scale * initial.std() * generator.standard_normal(new.shape, np.float32)
@@ -85,12 +90,12 @@ def with_noise(weights: Any, context: ArmContext, mask: Any, scale: float, key: 
     return masks.tree_map(layer, mask, weights, context.initial)
 
 
-def zero(context: ArmContext, mask: Any, weights: Any) -> Any:
+def zero(context: ArmContext, mask: Mask, weights: Params) -> Params:
     """Set pruned weights to zero."""
     return masks.apply(mask, weights)
 
 
-def frozen(context: ArmContext, mask: Any, weights: Any) -> Any:
+def frozen(context: ArmContext, mask: Mask, weights: Params) -> Params:
     """Set pruned weights to their initial values, at which they stay (Zhou et al., 2019)."""
     return masks.tree_map(
         lambda kept, new, old: new if kept is None else np.where(kept, new, old),
@@ -100,13 +105,13 @@ def frozen(context: ArmContext, mask: Any, weights: Any) -> Any:
     )
 
 
-def frozen_if_grown(context: ArmContext, mask: Any, weights: Any) -> Any:
+def frozen_if_grown(context: ArmContext, mask: Mask, weights: Params) -> Params:
     """Set pruned weights to their initial values, but to zero where dense training reduced their magnitude.
 
     (Zhou et al., 2019.)
     """
 
-    def layer(kept: Any, new: np.ndarray, old: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    def layer(kept: Kept, new: Weights, old: Weights, trained: Weights) -> Weights:
         if kept is None:
             return new
         return np.where(kept, new, np.where(np.abs(old) > np.abs(trained), 0, old))
@@ -114,5 +119,5 @@ def frozen_if_grown(context: ArmContext, mask: Any, weights: Any) -> Any:
     return masks.tree_map(layer, mask, weights, context.initial, context.dense())
 
 
-def _generator(key: jax.Array) -> np.random.Generator:
+def _generator(key: PRNGKey) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(rng.fold(key, "numpy"))))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
+from ltr.core import masks
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
 from ltr.experiment import estimate
@@ -58,7 +59,7 @@ def compare(
     packed_names = packed_layers(spec, break_even_file, on_status)
     dense, packed = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed_names)
     ceiling = estimate.flops_meter(dense.placement)
-    whole = flops.dense(spec.model, spec.shapes)
+    whole = masks.ones(spec.shapes, spec.model.layer_types)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []
     with TorchBaseline(experiment) as torch_baseline:

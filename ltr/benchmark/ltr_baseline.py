@@ -11,14 +11,15 @@ import numpy as np
 from ltr.config.schema import Dataset as DatasetConfig
 from ltr.core import masks
 from ltr.data import dataset
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
 from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
+from ltr.methods.registry import WEIGHTS_ALONE
 
 WARM_UP = 0.05
 """Fraction of a measurement that is not counted, because its first chunks are short.
@@ -40,7 +41,7 @@ class LtrBaseline:
         self._spec = spec
         experiment, method_context = spec.experiment, spec.method_context
         programs = {
-            "weights": program.program(spec.model, weights.build(method_context), experiment.batch_size)
+            WEIGHTS_ALONE: program.program(spec.model, weights.build(method_context), experiment.batch_size)
         }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)

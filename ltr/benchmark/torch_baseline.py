@@ -15,20 +15,31 @@ from ltr.errors import LtrError
 
 LOOP = Path(__file__).with_name("torch_loop.py")
 
-NETWORKS = ("lenet_300_100", "conv2", "conv4", "conv6")
-"""Networks that `torch_loop.py` implements."""
+NETWORKS = {
+    "lenet_300_100": {"blocks": [], "dense": [300, 100]},
+    "conv2": {"blocks": [64], "dense": [256, 256]},
+    "conv4": {"blocks": [64, 128], "dense": [256, 256]},
+    "conv6": {"blocks": [64, 128, 256], "dense": [256, 256]},
+}
+"""Networks that PyTorch trains too: channels of their convolutional blocks, units of their dense layers."""
+
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "momentum": "SGD"}
+"""Optimizers that PyTorch uses too: the name of each in `torch.optim`."""
 
 
 class TorchBaseline:
-    """Context manager of the PyTorch processes; there are none without PyTorch or for other networks."""
+    """Context manager of the PyTorch processes.
+
+    There are none without PyTorch, or if the experiment has a network, width, dropout or optimizer that
+    `torch_loop.py` does not implement.
+    """
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
-        known = self._experiment.model.name in NETWORKS and self._experiment.model.width == 1
-        if known and importlib.util.find_spec("torch"):
+        if is_known(self._experiment) and importlib.util.find_spec("torch"):
             self._processes = [self._started(core) for core in cores()]
         return self
 
@@ -53,19 +64,27 @@ class TorchBaseline:
 
     def _started(self, core: int) -> subprocess.Popen[str]:
         """Start a process that is bound to a core."""
-        facts = dataset.describe(self._experiment.dataset)
+        facts, optimizer = dataset.describe(self._experiment.dataset), self._experiment.optimizer
+        momentum = {"momentum": optimizer.momentum} if optimizer.name == "momentum" else {}
         task: dict[str, Any] = {
-            "network": self._experiment.model.name,
+            "network": NETWORKS[self._experiment.model.name],
             "image": facts.shape,
             "classes": facts.classes,
             "examples": dataset.training_examples(self._experiment.dataset),
             "batch_size": self._experiment.batch_size,
-            "optimizer": self._experiment.optimizer.name,
-            "learning_rate": self._experiment.optimizer.learning_rate,
+            "optimizer": OPTIMIZERS[optimizer.name],
+            "optimizer_options": {"lr": optimizer.learning_rate, **momentum},
             "core": core,
         }
         command = [sys.executable, str(LOOP), json.dumps(task)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def is_known(experiment: Experiment) -> bool:
+    """Return whether `torch_loop.py` implements the network and the optimizer of an experiment."""
+    model = experiment.model
+    is_plain = model.width == 1 and not model.dropout
+    return model.name in NETWORKS and is_plain and experiment.optimizer.name in OPTIMIZERS
 
 
 def _ask(process: subprocess.Popen[str], text: str) -> None:

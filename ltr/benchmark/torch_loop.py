@@ -16,13 +16,8 @@ from typing import Any
 import torch  # type: ignore[import-not-found, unused-ignore]
 from torch import nn  # type: ignore[import-not-found, unused-ignore]
 
-OPTIMIZERS = {
-    "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
-    "sgd": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
-    "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
-}
-BLOCKS = {"conv2": (64,), "conv4": (64, 128), "conv6": (64, 128, 256)}
 WARM_UP = 5
+"""Steps before a measurement that are not counted."""
 
 
 def main() -> None:
@@ -48,9 +43,9 @@ def main() -> None:
 
 def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Iterator[None]:
     """Train without end; yield after each step."""
-    model = network(task["network"], tuple(images.shape[1:]), task["classes"])
+    model = network(**task["network"], image=tuple(images.shape[1:]), classes=task["classes"])
     masks = prune_at_random(model, density)
-    update = OPTIMIZERS[task["optimizer"]](model.parameters(), task["learning_rate"])
+    update = getattr(torch.optim, task["optimizer"])(model.parameters(), **task["optimizer_options"])
     while True:
         for batch in torch.randperm(len(images)).split(task["batch_size"]):
             update.zero_grad()
@@ -61,18 +56,27 @@ def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Ite
             yield
 
 
-def network(name: str, image: tuple[int, int, int], classes: int) -> nn.Sequential:
-    """Build LeNet-300-100 or Conv-2, Conv-4 or Conv-6 of Frankle & Carbin (2019)."""
+def network(blocks: list[int], dense: list[int], image: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """Build blocks of two 3x3 convolutions and a max pooling, hidden dense layers, and the output layer.
+
+    Args:
+        blocks: channels of each block.
+        dense: units of each hidden dense layer.
+        image: channels, height and width.
+        classes: number of outputs.
+    """
     channels, height, width = image
     layers: list[Any] = []
-    for block, features in enumerate(BLOCKS.get(name, ())):
-        before = BLOCKS[name][block - 1] if block else channels
-        convolutions = [nn.Conv2d(count, features, 3, padding=1) for count in (before, features)]
-        layers += [convolutions[0], nn.ReLU(), convolutions[1], nn.ReLU(), nn.MaxPool2d(2)]
+    for features in blocks:
+        for inputs in (channels, features):
+            layers += [nn.Conv2d(inputs, features, 3, padding=1), nn.ReLU()]
+        layers.append(nn.MaxPool2d(2))
         channels, height, width = features, height // 2, width // 2
-    widths = (channels * height * width, *((256, 256) if name in BLOCKS else (300, 100)), classes)
-    first, second, output = (nn.Linear(*pair) for pair in itertools.pairwise(widths))
-    return nn.Sequential(*layers, nn.Flatten(), first, nn.ReLU(), second, nn.ReLU(), output)
+    layers.append(nn.Flatten())
+    *hidden, output = itertools.pairwise((channels * height * width, *dense, classes))
+    for pair in hidden:
+        layers += [nn.Linear(*pair), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(*output))
 
 
 def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[Any, torch.Tensor]]:

@@ -4,8 +4,8 @@ Trains on noise in the shape of a data set (default: MNIST) on every core, at
 several densities: with masked dense products, packed (where that is faster, or
 as `sparse` requires), and in plain PyTorch if it is installed (in a clone:
 pip install -e '.[bench]' -c constraints.txt). The ceiling is the speed of the
-dense products alone. All are measured in turn. Medians are printed, in training
-steps per second of all cores together.
+dense products alone. Measurements alternate between them, and their medians are
+printed, in training steps per second of all cores together.
 
 With --json one object: {"machine": {...}, "rows": [{"density", "dense",
 "packed", "torch", "ceiling"}, ...]}, null if not measured.
@@ -17,10 +17,10 @@ Examples:
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from ltr.commands.knobs import add_knobs
+from ltr.commands.options import path
 from ltr.errors import ConfigError
 
 LISTS_KNOBS = True
@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="number of measurements of each median")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of a measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
+    parser.add_argument("--figure", type=path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
     add_knobs(parser)
 
 

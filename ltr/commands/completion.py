@@ -8,11 +8,10 @@ Examples:
 
 import argparse
 import importlib
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 
 from ltr import commands
+from ltr.commands.options import add_output_root
 from ltr.report import console
 
 SCRIPTS = {
@@ -46,12 +45,6 @@ compdef _ltr ltr""",
 complete -c ltr -f -a '(ltr completion words -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'""",
 }
 
-TAKE_RUNS = {"show", "compare", "report", "export", "connect"}
-"""Commands that take the names of runs."""
-
-TAKE_KNOBS = {"run", "plan", "bench"}
-"""Commands that take `key=value` words."""
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr completion`."""
@@ -73,49 +66,50 @@ def candidates(words: Sequence[str]) -> Iterator[str]:
     """Yield the completions of the last of the words after `ltr`."""
     *before, current = words or [""]
     if not before:
-        known: Iterator[str] = iter(commands.NAMES)
+        known: Iterable[str] = commands.NAMES
     elif before[0] not in commands.NAMES:
         return
-    elif current.startswith("-"):
-        known = _options(before[0])
-    elif before[0] in TAKE_KNOBS:
-        known = iter(_knobs(before, current))
-    elif before[0] in TAKE_RUNS:
-        known = _runs(before)
     else:
-        known = _choices(before[0])
+        known = _of_command(_parser(before[0]), before[1:], current)
     yield from (word for word in known if word.startswith(current))
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=command not in TAKE_KNOBS)
-    importlib.import_module(f"ltr.commands.{command}").arguments(parser)
+    module = importlib.import_module(f"ltr.commands.{command}")
+    parser = argparse.ArgumentParser(add_help=not getattr(module, "LISTS_KNOBS", False))
+    module.arguments(parser)
     return parser
 
 
-def _options(command: str) -> Iterator[str]:
-    for action in _parser(command)._actions:
+def _of_command(parser: argparse.ArgumentParser, before: Sequence[str], current: str) -> Iterable[str]:
+    """Return the completions of a word after a command and the words before it."""
+    if current.startswith("-"):
+        return _options(parser)
+    arguments = {action.dest: action for action in parser._actions if not action.option_strings}
+    if "knobs" in arguments:
+        return _knobs(parser, before, current)
+    if "run" in arguments:
+        return _runs(before)
+    return [str(choice) for action in arguments.values() for choice in action.choices or ()]
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
         yield from (option for option in action.option_strings if option.startswith("--"))
 
 
-def _choices(command: str) -> Iterator[str]:
-    for action in _parser(command)._actions:
-        if not action.option_strings:
-            yield from map(str, action.choices or ())
-
-
-def _knobs(before: Sequence[str], current: str) -> list[str]:
+def _knobs(parser: argparse.ArgumentParser, before: Sequence[str], current: str) -> list[str]:
     """Return knobs and groups up to their `=`, or the values of a knob that can be listed."""
     from ltr.config.folders import joined
 
-    with joined(_parser(before[0]).parse_known_args(before[1:])[0].config_dir):
+    with joined(parser.parse_known_args(before)[0].config_dir):
         return [*_knob_completions(current)]
 
 
 def _knob_completions(current: str) -> Iterator[str]:
     """Yield the completions of a `key=value` word."""
     from ltr.config.groups import choices, group_names
-    from ltr.config.parse import knobs
+    from ltr.config.parse import generic, knobs
 
     groups = group_names()
     key, is_assigned, _ = current.partition("=")
@@ -124,17 +118,14 @@ def _knob_completions(current: str) -> Iterator[str]:
     elif key in groups:
         yield from (f"{key}={choice}" for choice in choices(key))
     else:
-        name = re.sub(r"^arm\.\w+\.", "arm.NAME.", key)
-        allowed = next((knob.allowed for knob in knobs() if knob.name == name), "")
-        if allowed.startswith("one of "):
-            yield from (f"{key}={word}" for word in allowed.removeprefix("one of ").split(", "))
-        elif allowed == "true or false":
-            yield from (f"{key}=true", f"{key}=false")
+        values = next((knob.choices for knob in knobs() if knob.name == generic(key)), ())
+        yield from (f"{key}={value}" for value in values)
 
 
 def _runs(before: Sequence[str]) -> Iterator[str]:
     from ltr.store.catalog import all_runs
 
-    root = before[before.index("--output-root") + 1] if "--output-root" in before[:-1] else "outputs"
+    parser = argparse.ArgumentParser(add_help=False)
+    add_output_root(parser)
     yield "last"
-    yield from (run.id for run in all_runs(Path(root)))
+    yield from (run.id for run in all_runs(parser.parse_known_args(before)[0].output_root))

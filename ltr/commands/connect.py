@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ltr.commands.options import add_output_root, add_run, load
 from ltr.errors import ConfigError
 from ltr.report.console import write
+from ltr.report.formatting import ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +55,11 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
     from ltr.store import tables
+    from ltr.store.identity import folder_name
 
     experiment = run.experiment
+    if run.folder.name != folder_name(experiment):
+        raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
     rounds = _rounds(args.rounds, experiment)
     _measure(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
@@ -77,7 +81,7 @@ def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
         return trained
     words = text.split(",")
     if not all(word.isdecimal() and int(word) in trained for word in words):
-        raise ConfigError(f"--rounds={text}: must be among {trained[0]} to {trained[-1]}, as in 0,5,10")
+        raise ConfigError(f"--rounds={text}: must be among {ranges(trained)}, as in 0,{trained[-1]}")
     return sorted(set(map(int, words)))
 
 
@@ -139,7 +143,7 @@ def _replace_rows(folder: "RunFolder", measured: "list[pd.DataFrame]") -> None:
 
 
 def _name_statistics(folder: "RunFolder", before: str) -> None:
-    """Fill in the column `statistics`, which tables of older versions lack."""
+    """Fill in the column `statistics`, which tables of earlier versions lack, with `before`."""
     from ltr.store import tables
 
     table = tables.read(folder.path, "connectivity")

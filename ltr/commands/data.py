@@ -11,10 +11,10 @@ Examples:
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from ltr.commands import importing
+from ltr.commands.options import path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="DIR",
-        type=Path,
+        type=path,
         help="folder of its original files, compressed or not; their checksums are verified "
         "(default: $LTR_DATA_SOURCE/NAME if it exists, else the network)",
     )
@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run an action; return 0, or raise an LtrError with its exit code."""
+    """Run an action; LtrError if it fails."""
     actions = {"list": _list, "prepare": _prepare, "verify": _verify, "import": importing.execute}
     return actions[args.action](args)
 

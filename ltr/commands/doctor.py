@@ -4,13 +4,13 @@ It lists the break-even density of each layer trained on this machine: below
 this density the layer trains faster packed. The table shows the date of the
 measurement and the spread of the times. A measurement of large spread, or in
 which fewer weights took longer, is marked unsure; the next run that needs it
-repeats it when the machine is less busy. --measure repeats all of them, some
-seconds per layer; run nothing else meanwhile. A run keeps the densities that it
-began with.
+repeats it when the machine is less busy. --measure repeats all of them, which
+takes some seconds per layer; run nothing else meanwhile. A run keeps the
+densities that it began with.
 
 The sparse kernels train pruned layers on the CPU at the cost of their kept
 weights. They are built when ltr is installed beside a C++ compiler (GCC 12 or
-later; Clang builds slower ones). Without them dense products are used.
+later; Clang builds slower ones). Without them, layers train by dense products.
 
 Examples:
   ltr doctor
@@ -66,7 +66,8 @@ def _measure() -> None:
         )
         return
     seconds = sum(measurement.seconds for measurement in known.values())
-    about = f"{len(known)} layers, about {duration(seconds)}; let nothing else run meanwhile"
+    layers = "1 layer" if len(known) == 1 else f"{len(known)} layers"
+    about = f"{layers}, about {duration(seconds)}; run nothing else meanwhile"
     print(f"measuring {about}", file=sys.stderr, flush=True)
     measure_again(known, cache_paths.break_even_file(), show_status)
 
@@ -123,9 +124,10 @@ def _facts() -> dict[str, Any]:
 
 
 def _text(state: dict[str, Any]) -> str:
+    from ltr.core.machine import PACKAGES
     from ltr.report.text_table import facts
 
-    packages = [f"{name} {state[name]}" for name in ("jax", "jaxlib", "numpy", "torch") if state[name]]
+    packages = [f"{name} {state[name]}" for name in PACKAGES if state[name]]
     lines = {
         "ltr": f"{state['ltr']}, on Python {state['python']}, {', '.join(packages)}",
         "machine": f"{state['processor']}, {state['cores']} cores; devices: {state['devices']}",

@@ -20,10 +20,9 @@ Examples:
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, add_run, load
+from ltr.commands.options import add_output_root, add_run, load, path
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr export`."""
     add_run(parser)
-    parser.add_argument("--round", type=int, required=True, metavar="N", help="round of the ticket")
+    parser.add_argument("--round", type=int, metavar="N", help="round of the ticket (must be given)")
     parser.add_argument(
         "--replicate", type=int, default=0, metavar="N", help="replicate of the ticket (default: 0)"
     )
@@ -48,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sparse", action="store_true", help="store kernels as compressed sparse rows")
     parser.add_argument("--onnx", action="store_true", help="write an ONNX model (needs the extra onnx)")
     parser.add_argument(
-        "--output", type=Path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
+        "--output", type=path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
     )
     add_output_root(parser)
 
@@ -58,6 +57,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.onnx and (args.compact or args.sparse):
         raise ConfigError("--onnx: writes the whole network; cannot be combined with --compact or --sparse")
     run = load(args.run, args.output_root)
+    if args.round is None:
+        raise ConfigError(f"--round: must be given; {run.folder} has {run.ticket_rounds}")
     from safetensors.numpy import save
 
     from ltr import export
@@ -109,7 +110,7 @@ def _tensors(
     if is_compact:
         network, images = _network(run, ticket, dataset), dataset.test.images.astype(np.float32)
         normalised = (images - dataset.mean) / dataset.std
-        params = export.proven(params, lambda _: np.asarray(network(images)), normalised)
+        params = export.checked(params, lambda _: np.asarray(network(images)), normalised)
     tensors, kept = export.named(params), export.named(ticket.mask)
     if is_sparse:
         return export.as_sparse(
@@ -121,7 +122,7 @@ def _tensors(
 
 
 def _dimensions(tensors: "Mapping[str, np.ndarray]", kernels: "Mapping[str, KernelShape]") -> dict[str, str]:
-    """Return the dimensions of kernels by the names of all tensors, sorted; "" of what is no kernel."""
+    """Return the dimensions of each tensor by name, sorted; an empty text for those that are no kernels."""
     return {
         name: str(kernels[kernel]) if (kernel := name.removesuffix(".shape")) in kernels else ""
         for name in sorted(tensors)

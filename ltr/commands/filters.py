@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from ltr.config.literals import literal
 from ltr.errors import ConfigError
-from ltr.report.command_line import word
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
@@ -26,12 +26,12 @@ class Condition(NamedTuple):
     value: str | float
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the condition holds; False for a missing value. Only numbers compare as numbers."""
+        """Return whether the condition holds. Only numbers compare as numbers; None equals `null` alone."""
         actual = entry[self.name]
         if actual is None:
-            return False
+            return self.value == "null" and self.compares is operator.eq
         if isinstance(actual, bool) or not isinstance(actual, int | float):
-            return self.compares(word(actual), str(self.value))
+            return self.compares(literal(actual), str(self.value))
         number = _number(self.value)
         return self.compares is operator.ne if number is None else self.compares(actual, number)
 

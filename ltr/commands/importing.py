@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.commands.options import path
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,18 +23,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path",
         metavar="PATH",
-        type=Path,
+        type=path,
         help="a folder of images ([SPLIT/]CLASS/*.png), an .npz file or .npy files of other names, "
         "CSV, Parquet or IDX files, or batches of CIFAR",
     )
     parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="the .npz file to write (default: PATH's name, here)"
+        "--output", metavar="FILE", type=path, help="the .npz file to write (default: PATH's name, here)"
     )
     parser.add_argument(
         "--test",
         metavar="FRACTION",
         type=_fraction,
-        help="make a test split of this part of each class of the training images, where there is none",
+        help="without a test split, take this fraction of each class of the training images for it",
     )
     parser.add_argument(
         "--label", metavar="COLUMN", help="column of labels, by name or position from 0 (CSV, Parquet)"
@@ -45,7 +46,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="shape of an image in a row of pixels (default: square)",
     )
     parser.add_argument(
-        "--size", metavar="HxW", type=_size, help="resize every image file to this, whatever its proportions"
+        "--size",
+        metavar="HxW",
+        type=_size,
+        help="resize every image file to this, whatever its proportions",
     )
     parser.add_argument(
         "--layout",
@@ -56,27 +60,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Import, and print a summary; return 0, or raise an LtrError with its exit code."""
+    """Import images, and print a summary; LtrError if they cannot be imported."""
     from ltr.data import importing
     from ltr.data.importing.base import ImportOptions
     from ltr.data.npz import write_npz
 
-    path = args.path.expanduser()
-    output = _output(path, args.output)
-    imported = importing.read(path, ImportOptions(args.label, args.shape, args.size, args.layout, args.test))
+    output = _output(args.path, args.output)
+    imported = importing.read(
+        args.path, ImportOptions(args.label, args.shape, args.size, args.layout, args.test)
+    )
     try:
         write_npz(output, imported.content)
     except OSError as error:
         raise ConfigError(f"--output {output}: cannot be written ({error.strerror or error})") from error
-    print(json.dumps(_facts(imported, output), indent=2) if args.json else _text(path, imported, output))
+    print(json.dumps(_facts(imported, output), indent=2) if args.json else _text(args.path, imported, output))
     return 0
 
 
-def _output(path: Path, requested: Path | None) -> Path:
+def _output(source: Path, requested: Path | None) -> Path:
     """Return the file to write; ConfigError if it exists already."""
-    name = path.resolve().name.split(".")[0] or "data"
-    output = requested.expanduser() if requested else Path(f"{name}.npz")
-    if requested is None and path.is_file() and output.exists() and output.samefile(path):
+    name = source.resolve().name.split(".")[0] or "data"
+    output = requested or Path(f"{name}.npz")
+    if requested is None and source.is_file() and output.exists() and output.samefile(source):
         output = Path(f"{name}_imported.npz")
     if output.suffix != ".npz":
         raise ConfigError(f"--output {output}: must end in .npz")
@@ -98,7 +103,7 @@ def _facts(imported: "Imported", output: Path) -> dict[str, Any]:
     }
 
 
-def _text(path: Path, imported: "Imported", output: Path) -> str:
+def _text(source: Path, imported: "Imported", output: Path) -> str:
     from ltr.data.images import described
 
     content = imported.content
@@ -106,7 +111,7 @@ def _text(path: Path, imported: "Imported", output: Path) -> str:
     splits = ", ".join(f"{sum(count):,} {name}" for name, count in counts.items())
     return "\n".join(
         [
-            f"{path}: {imported.format}",
+            f"{source}: {imported.format}",
             _table(content.class_names, counts),
             f"{splits} images of {described(content.shape)}; {len(content.class_names)} classes",
             *_notes(imported),
@@ -118,9 +123,9 @@ def _text(path: Path, imported: "Imported", output: Path) -> str:
 
 
 def _notes(imported: "Imported") -> list[str]:
-    from ltr.data.content import oddities
+    from ltr.data.content import probable_mistakes
 
-    return [*imported.notes, *oddities(imported.content)]
+    return [*imported.notes, *probable_mistakes(imported.content)]
 
 
 def _counts(content: "Content") -> dict[str, list[int]]:

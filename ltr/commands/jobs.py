@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltr.config.overrides import as_a_person_types
+from ltr.config.overrides import typed_word
 from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment.signals import Stop, request_stop
@@ -82,7 +82,7 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
     from ltr.experiment import compose
 
     about = HydraConfig.get()
-    job = Job(int(about.job.num), [as_a_person_types(word) for word in about.overrides.task])
+    job = Job(int(about.job.num), [typed_word(word) for word in about.overrides.task])
     try:
         with Stop(journal.stop_file) as stop:
             if error := stop.error():
@@ -98,8 +98,11 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
         print(f"ltr run: {error}", file=sys.stderr, flush=True)
         job = job._replace(error=str(error), exit_code=error.exit_code)
     except Exception as error:
-        traceback.print_exc()
         message = " ".join(f"{type(error).__name__}: {error}".split())
+        if job.folder and (log := Path(job.folder) / "log.txt").is_file():
+            print(f"ltr run: {message}; its traceback is in {log}", file=sys.stderr, flush=True)
+        else:  # the run had not begun
+            traceback.print_exc()
         job = job._replace(error=message, exit_code=LtrError.exit_code)
     journal.write(job)
 
@@ -109,7 +112,7 @@ def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Jo
     known = {job.number for job in ended}
     error = "recorded no outcome: it never began, was killed, or still runs"
     return [
-        Job(number, [as_a_person_types(word) for word in words], error=error, exit_code=LtrError.exit_code)
+        Job(number, [typed_word(word) for word in words], error=error, exit_code=LtrError.exit_code)
         for number, words in enumerate(combinations)
         if number not in known
     ]

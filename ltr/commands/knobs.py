@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from ltr.commands.options import folder
 from ltr.config.folders import OPTION
+from ltr.config.literals import literal
 from ltr.report.console import write
 from ltr.report.text_table import WIDTH
 
@@ -46,8 +47,7 @@ def listing() -> Iterator[str]:
 
     yield "knobs (key=default):"
     for knob in knobs():
-        default = str(knob.default).replace(" ", "").replace("'", "").replace("None", "null")
-        yield f"  {knob.name}={default}"
+        yield f"  {knob.name}={literal(knob.default)}"
         yield _indented(f"{knob.meaning}: {knob.allowed}")
     yield "\nchoices (group=choice):"
     for group in group_names():

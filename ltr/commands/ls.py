@@ -10,9 +10,9 @@ from typing import Any
 
 from ltr.commands.filters import Condition, condition
 from ltr.commands.options import add_output_root
+from ltr.config.literals import literal
 from ltr.errors import ConfigError
 from ltr.report import console, runs
-from ltr.report.command_line import word
 from ltr.report.runs import NUMBERS, WORDS
 from ltr.store.catalog import all_runs
 
@@ -29,7 +29,8 @@ many as fit the width.
 
 status: running; finished; stopped by a signal; failed; crashed: marked as
 running, but no process writes it; damaged: run.json cannot be read. For each
-run that is not finished, the command that resumes it is printed.
+run that is not finished, the command that resumes it is printed, or the plug-in
+that it lacks to go on.
 
 --where compares (=, !=, <, <=, >, >=) a column, or a knob by its dotted name,
 with a value; if it is repeated, all conditions must hold. Accuracies and
@@ -39,10 +40,11 @@ alphabetically, numbers in descending order, runs without a value last. Knobs of
 the machine (output_root, devices, ...) cannot be used.
 
 With --json a list of objects with the keys id, folder, dataset, model, status,
-command (that resumes it, null if it needs none), written, rounds, replicates,
-density, dense_accuracy, ticket_accuracy, and settings (knobs that are not at
-their default, by dotted name). Values that a run does not have yet are null;
-accuracies and densities are fractions."""
+command (that resumes it, null if it needs none or cannot be resumed), obstacle
+(plug-in that it lacks to go on, null if it lacks none), written, rounds,
+replicates, density, dense_accuracy, ticket_accuracy, and settings (knobs that
+are not at their default, by dotted name). Values that a run does not have yet
+are null; accuracies and densities are fractions."""
 
 KEYS = {"reps": "replicates", "ticket": "ticket_accuracy", "kept": "density"}
 """Names in JSON of columns that have another name there."""
@@ -97,10 +99,13 @@ def _chosen(
     entries: Sequence[dict[str, Any]], conditions: Sequence[Condition], sort: str | None
 ) -> list[dict[str, Any]]:
     """Return the entries that meet all conditions, sorted if `sort` is given."""
+    columns = {*WORDS, *COMPARED}
+    has_knobs = any(condition.name not in columns for condition in conditions)
     chosen = [
         entry
         for entry in entries
-        if all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
+        if not (has_knobs and entry["settings"] is None)
+        and all(condition.holds({condition.name: _value(entry, condition.name)}) for condition in conditions)
     ]
     return sorted(chosen, key=_order(sort)) if sort else chosen
 
@@ -126,7 +131,7 @@ def _order(name: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
         if value is None:
             return (2, 0, "")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return (0, -value, "") if is_number else (1, 0, word(value))
+        return (0, -value, "") if is_number else (1, 0, literal(value))
 
     return key
 

@@ -1,4 +1,4 @@
-"""Options shared by the commands that read runs."""
+"""Options that several commands share, and the runs that they name."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declare RUN, for `ltr.store.catalog.find`."""
+    """Declare the argument RUN (see `ltr.store.catalog.find`)."""
     meaning = "a run's folder, its id or the beginning of either, or last"
     parser.add_argument("run", metavar="RUN", help=meaning)
 
@@ -25,12 +25,16 @@ def load(name: str, output_root: Path) -> "LoadedRun":
     return LoadedRun(run)
 
 
+def path(text: str) -> Path:
+    """Return a path, as a type of argparse; `~` is the home folder, which shells do not expand after `=`."""
+    return Path(text).expanduser()
+
+
 def folder(text: str) -> Path:
     """Return an existing folder, as a type of argparse."""
-    path = Path(text).expanduser()
-    if not path.is_dir():
+    if not (existing := path(text)).is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such folder")
-    return path
+    return existing
 
 
 def add_output_root(parser: argparse.ArgumentParser) -> None:

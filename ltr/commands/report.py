@@ -10,10 +10,9 @@ Examples:
 """
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, load_different
+from ltr.commands.options import add_output_root, load_different, path
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         help="the file to write (default: report.html in the run's folder; for several, in the output root)",
     )
     add_output_root(parser)
@@ -90,8 +89,8 @@ def _subject(run: "LoadedRun") -> "Subject":
 
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
-    """Return the weights by layer of every ticket, and the last tickets; empty if a ticket is lost."""
-    from ltr.analysis.mask_structure import counted, layers
+    """Return the weights by layer of every ticket, and the last tickets; both empty if a ticket is lost."""
+    from ltr.analysis.mask_structure import layers, weights_by_layer
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
@@ -102,6 +101,6 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
         except LtrError:
             return [], []
         ticket_layers = layers(ticket.mask, ticket.initial)
-        rows += counted(ticket_layers, round_number, replicate)
+        rows += weights_by_layer(ticket_layers, round_number, replicate)
         last += [ticket_layers] if round_number == lanes["round"].max() else []
     return rows, last

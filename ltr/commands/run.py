@@ -22,16 +22,12 @@ Examples:
 """
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from ltr.commands.knobs import add_knobs
-from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from omegaconf import DictConfig
 
     from ltr.config.schema import Experiment
@@ -42,22 +38,24 @@ LISTS_KNOBS = True
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr run`."""
-    parser.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
-    parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("-m", "--multirun", action="store_true", help="sweep: values may be lists, as in a,b")
+    mode.add_argument("--cfg", choices=["job", "hydra", "all"], help="print the configuration and stop")
     add_knobs(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Compose the configuration with Hydra, then run one experiment or, with -m, several."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
     from ltr.config.overrides import overrides
 
     words = overrides(args.knobs, sweep=args.multirun)
     from ltr.experiment import compose  # imports Hydra; errors of the words come first
 
-    compose.register()
-    if not args.multirun or args.cfg:
-        _execute_one(words, [*(["-m"] if args.multirun else []), *(["--cfg", args.cfg] if args.cfg else [])])
+    if args.cfg:
+        compose.show(words, args.cfg)
+        return 0
+    if not args.multirun:
+        compose.run(words, _conduct_one)
         return 0
     from ltr.core import cache_paths
     from ltr.engine import devices  # imports JAX; errors of the words come first
@@ -68,31 +66,14 @@ def execute(args: argparse.Namespace) -> int:
     return sweep.execute(words, _conduct)
 
 
-def _execute_one(words: "Sequence[str]", flags: "Sequence[str]") -> None:
-    """Run one experiment, or print what Hydra's flags request."""
-    import hydra
-
-    from ltr.config import groups
-    from ltr.experiment import compose
+def _conduct_one(composed: "DictConfig") -> None:
+    """Run the experiment of a configuration."""
+    from ltr.experiment.compose import experiment_of
     from ltr.experiment.signals import Stop
 
-    failures: list[LtrError] = []
-
-    def job(composed: "DictConfig") -> None:
-        try:
-            experiment = compose.experiment_of(composed)
-            with Stop() as stop:
-                _conduct(experiment, composed.ticket, stop)
-        except LtrError as error:
-            failures.append(error)
-
-    sys.argv = ["ltr", *flags, *words]
-    try:
-        hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
-    except compose.ERRORS as error:
-        raise ConfigError(compose.one_line(error)) from None
-    if failures:
-        raise failures[0]
+    experiment = experiment_of(composed)
+    with Stop() as stop:
+        _conduct(experiment, composed.ticket, stop)
 
 
 def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:

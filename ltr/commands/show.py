@@ -19,20 +19,22 @@ examples:
   ltr show last
   ltr show last --round 15
 
-Everything that the run holds is shown, also if a later command requested fewer
-rounds, replicates, arms or draws.
+All rounds, replicates, arms and draws of the run are shown, also if the last
+command requested fewer.
 
-With --round, the size of that ticket in a file is shown: with all weights,
+With --round, the sizes of files of that ticket are shown: with all weights,
 without units that have no incoming or no outgoing weights, and with kernels as
-compressed sparse rows; and the operations of a forward pass. Its --json has
+compressed sparse rows. The operations of a forward pass follow. Its --json has
 round, replicate, dense, compact, sparse (bytes), operations and
 operations_dense.
 
 With --json one object:
   run      id, folder, dataset, model, status, command (that resumes it; null if
-           it needs none), written (time of the last change), settings (knobs
-           that are not at their default, by dotted name), plugins (versions
-           that it was trained with, by package), figures (paths)
+           it needs none or cannot be resumed), obstacle (plug-in that it lacks for
+           that; null if it lacks none), written (time of the last change),
+           settings (knobs that are not at their default, by dotted name),
+           plugins (versions that it was trained with, by package), figures
+           (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
@@ -103,7 +105,7 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
         return np.asarray(model.apply(ticket.trained, images))
 
     try:
-        narrower = export.named(export.proven(ticket.trained, network, images))
+        narrower = export.named(export.checked(ticket.trained, network, images))
     except LtrError:  # compaction does not support this network
         narrower = None
     sizes = export.sizes(
@@ -152,18 +154,21 @@ def _describe(run: "LoadedRun") -> dict[str, Any]:
 
 def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
+    from ltr.config.literals import literal
     from ltr.report.claims import claims_text
-    from ltr.report.command_line import word
     from ltr.report.outcome import sentences
     from ltr.report.tables import accuracy_table, other_tables
 
-    settings = [f"{name}={word(value)}" for name, value in description["settings"].items()] or [
+    settings = [f"{name}={literal(value)}" for name, value in description["settings"].items()] or [
         "every setting at its default"
     ]
     status = f"{description['folder']}  {description['status']}"
     if description["command"]:
-        status += f"; it goes on with:\n{description['command']}"
-    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"])]
+        status += f"; resume it with:\n{description['command']}"
+    if description["obstacle"]:
+        status += f"; cannot be resumed: {description['obstacle']}"
+    problem = "" if description["obstacle"] else lacking(description["plugins"])
+    parts = [status, textwrap.fill("  ".join(settings), WIDTH), _plugins(description["plugins"], problem)]
     if len(run.results):
         summary = by_round(run.results)
         parts += [accuracy_table(summary), *other_tables(summary, run.experiment.early_bird)]
@@ -172,25 +177,24 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _plugins(used: Mapping[str, list[str]]) -> str:
-    """Return the plug-ins that a run was trained with, and a warning if one is missing."""
+def _plugins(used: Mapping[str, list[str]], problem: str) -> str:
+    """Return the plug-ins that a run was trained with, and the problem that one of them has."""
     if not used:
         return ""
     named = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
-    problem = lacking(used)
     return f"trained with {named}" + (f"\n{problem}" if problem else "")
 
 
 def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.report.claims import claims
+    from ltr.report.findings import headline, untested_means
     from ltr.report.rounds import rounds
-    from ltr.report.summary_text import by_the_means, headline
 
     content = {
         "run": description,
         "rounds": rounds(run.results),
         "finding": headline(run.results, run.verdicts, run.experiment),
-        "means": by_the_means(run.results),
+        "means": untested_means(run.results),
         "claims": claims(run.verdicts),
         "looks": [look._asdict() for look in run.looks],
     }

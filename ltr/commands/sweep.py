@@ -1,6 +1,7 @@
 """Sweeps: check every combination before the first trains, run the jobs, and print a table of the runs."""
 
 import itertools
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -19,14 +20,14 @@ from ltr.commands import jobs
 from ltr.commands.jobs import Conduct, Job, Journal
 from ltr.config import groups
 from ltr.config.folders import joined, own
-from ltr.config.overrides import as_a_person_types, as_text
+from ltr.config.overrides import as_text, typed_word
 from ltr.config.schema import Experiment
 from ltr.config.words import Word
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
 from ltr.report import console, runs
-from ltr.store.catalog import Run
+from ltr.store.catalog import INFO, Run
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
     has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
     sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
+    compose.register()
     try:
         with StopAll(journal.stop_file):
             hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
@@ -135,7 +138,7 @@ def checked(words: Sequence[str]) -> Sweep:
             experiments.append(_validated(combination, is_remote(words)))
         except LtrError as error:
             errors.append(error)
-            varied = [as_a_person_types(word) for word in combination if [word] not in choices.values()]
+            varied = [typed_word(word) for word in combination if [word] not in choices.values()]
             where = f" (of {' '.join(varied)})" if varied else ""
             print(f"ltr run: {error}{where}", file=sys.stderr)
     if errors:
@@ -143,9 +146,7 @@ def checked(words: Sequence[str]) -> Sweep:
         raise _kind(errors[0])(f"{number} cannot be run, see above; nothing was trained")
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():
-        print(
-            f"{as_a_person_types(word)}: {experiments[0].output_root}/{ticket}", file=sys.stderr, flush=True
-        )
+        print(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}", file=sys.stderr, flush=True)
     folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
     named = [_named(word, choices, tickets) for word in words]
     return Sweep(named, combinations, folders, Path(experiments[0].output_root))
@@ -158,7 +159,7 @@ def is_remote(words: Sequence[str]) -> bool:
 
 def conclude(folders: Iterable[Path]) -> None:
     """Print a table of the runs that began training."""
-    began = [folder for folder in dict.fromkeys(folders) if (folder / "run.json").exists()]
+    began = [folder for folder in dict.fromkeys(folders) if (folder / INFO).exists()]
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
         text, left_out = runs.table(entries, runs.LINE)
@@ -218,7 +219,7 @@ def _tickets(combinations: Sequence[Sequence[str]], experiments: Sequence[Experi
         for word in combination
         if word.startswith("ticket=")
         and experiment.ticket is not None
-        and as_a_person_types(word) != f"ticket={experiment.ticket}"
+        and typed_word(word) != f"ticket={experiment.ticket}"
     }
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import yaml
 
 from ltr.config import groups
 from ltr.config.groups import ARM, choice_names, file_of, group_names
+from ltr.config.literals import literal
 from ltr.config.names import checked
 from ltr.config.parse import KnobError, knobs, nearest_knob, require_arms, validated
 from ltr.config.schema import Arm
@@ -17,12 +18,15 @@ from ltr.config.yaml_file import ConfigFile, read
 from ltr.errors import ConfigError
 from ltr.registry.suggestions import nearest
 
+SWEEP = ("hydra", "sweeper", "params")
+"""Keys that lead to the values of a sweep in a YAML file."""
+
 GLOBAL = "_global_"
 """Hydra package of a file that may set any knob, not only those of its group."""
 
 
 def problem(group: str, choice: str) -> str:
-    """Return the error of a choice's file; empty if it is valid."""
+    """Return the error message of the file of a choice; empty if the file is valid."""
     try:
         check(group, choice)
     except ConfigError as error:
@@ -40,7 +44,7 @@ def check(group: str, choice: str) -> set[str]:
 
 
 def in_arm_file(error: KnobError, arm: Arm) -> ConfigError | None:
-    """Return an arm's error with file and line if the arm is as its file defines it; None otherwise."""
+    """Return the error of an arm with file and line; None if the arm is not as its file defines it."""
     _, name, knob = error.path
     if name not in choice_names(ARM):
         return None
@@ -59,8 +63,26 @@ def sources(group: str, choice: str) -> Iterator[Path]:
             yield from sources(chosen, default.choice)
 
 
-def check_arms(arms: Sequence[str], defined: Iterable[str]) -> None:
-    """Raise ConfigError if the file of an arm is wrong, KnobError if an arm is not defined at all."""
+def swept(group: str, choice: str) -> Iterator[tuple[str, ConfigError]]:
+    """Yield the knobs that the file of a choice, or of its defaults, sweeps, each with its error."""
+    for path in sources(group, choice):
+        file = read(path, group)
+        values: Any = file.values()
+        for key in SWEEP:
+            values = values.get(key) if isinstance(values, Mapping) else None
+        for knob, value in values.items() if isinstance(values, Mapping) else ():
+            line = file.line((*SWEEP, knob))
+            yield knob, file.error(line, f"{knob}={literal(value)}: a value of {'.'.join(SWEEP)}")
+
+
+def check_arms(value: Any, defined: Iterable[str]) -> None:
+    """Raise ConfigError if the file of an arm is wrong, KnobError if an arm is not defined at all.
+
+    Args:
+        value: value of the knob `arms`, a name or a list of names; other values name no arm.
+        defined: arms that are defined beside the group `arm`.
+    """
+    arms = [arm for arm in (value if isinstance(value, list | tuple) else [value]) if isinstance(arm, str)]
     if not arms:
         return
     files = set(choice_names(ARM))
@@ -75,7 +97,7 @@ def arms() -> dict[str, dict[str, Any]]:
     for arm in choice_names(ARM):
         with contextlib.suppress(ConfigError):
             file = _read(ARM, arm)
-            _check_knobs(file, (ARM, arm))
+            _check_values(file, (ARM, arm))
             values[arm] = file.values()
     return values
 
@@ -90,21 +112,14 @@ def base_choices() -> dict[str, str]:
 def _check(group: str, choice: str, parents: tuple[tuple[str, str], ...]) -> set[str]:
     file = _read(group, choice)
     if group == ARM:
-        _check_knobs(file, (ARM, choice))
-        return {choice}
+        return _check_values(file, (ARM, choice))
     if (group, choice) in parents:
         raise file.error(1, "is one of its own defaults")
     arms = set()
     for default in _defaults(file):
         if chosen := _group_of(file, default):
             arms |= _check(chosen, default.choice, (*parents, (group, choice)))
-    values = _check_knobs(file, _package(file))
-    arms |= set(values.get(ARM, {}))
-    try:
-        check_arms(values.get("arms", ()), arms)
-    except KnobError as error:
-        raise file.error(file.line(error.path), str(error)) from None
-    return arms
+    return arms | _check_values(file, _package(file), arms)
 
 
 def _read(group: str, choice: str) -> ConfigFile:
@@ -156,8 +171,17 @@ def _package(file: ConfigFile) -> tuple[str, ...]:
     return {GLOBAL: (), "_group_": (file.group,)}.get(match[1], tuple(match[1].split(".")))
 
 
-def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
-    """Return a file's values below the keys of its package; ConfigError if a value is wrong."""
+def _check_values(file: ConfigFile, package: tuple[str, ...], arms: Collection[str] = ()) -> set[str]:
+    """Check a file's values below the keys of its package; return the arms that they define.
+
+    Args:
+        file: the file.
+        package: its package (see `_package`).
+        arms: arms that its defaults define.
+
+    Raises:
+        ConfigError: a value is wrong.
+    """
     values = _without_references(file.values())
     if file.group != ARM:
         values.pop("defaults", None)
@@ -166,11 +190,14 @@ def _check_knobs(file: ConfigFile, package: tuple[str, ...]) -> dict[str, Any]:
         _check_groups(file, values)
     for key in reversed(package):
         values = {key: values}
+    definitions = values.get(ARM)
+    defined = set(definitions) if isinstance(definitions, Mapping) else set()
     try:
+        check_arms(values.get("arms"), defined.union(arms))
         checked(values)
     except KnobError as error:
         raise file.error(file.line(error.path[len(package) :]), str(error)) from None
-    return values
+    return defined
 
 
 def _check_grammar(file: ConfigFile) -> None:
@@ -202,7 +229,7 @@ def _without_references(values: Any) -> Any:
 
 
 def _is_reference(value: Any) -> bool:
-    """Return whether OmegaConf decides the value later: it holds `${...}` or is `???`."""
+    """Return whether OmegaConf resolves the value later, because it holds `${...}` or is `???`."""
     parts = value if isinstance(value, list) else [value]
     return any(isinstance(part, str) and ("${" in part or part == "???") for part in parts)
 
@@ -235,7 +262,7 @@ def _defaults(file: ConfigFile) -> Iterator[Default]:
 
 
 def _group_of(file: ConfigFile, default: Default) -> str | None:
-    """Return the group of a default, None if the default names no file of ltr's groups.
+    """Return the group of a default; None if the default names no file of ltr's groups.
 
     Raises:
         ConfigError: the group or the choice is unknown.

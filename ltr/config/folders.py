@@ -50,6 +50,6 @@ def joined(folders: Sequence[Path]) -> Iterator[None]:
 
 
 def options(used: Iterable[Path]) -> list[str]:
-    """Return the options that let a command find those of its files that are in the user's folders."""
+    """Return an option for each of the user's folders that holds one of the used files."""
     files = list(used)
     return [f"{OPTION}={folder}" for folder in own() if any(file.is_relative_to(folder) for file in files)]

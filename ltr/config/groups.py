@@ -54,7 +54,7 @@ def file_of(group: str, choice: str) -> Path:
 
 
 def misnamed(group: str, choice: str) -> Path | None:
-    """Return a file that is ignored because its name ends in .yml; None if there is none."""
+    """Return the file of a choice that is ignored because its name ends in .yml; None if there is none."""
     return next((file for file in _candidates(group, f"{choice}.yml") if file.is_file()), None)
 
 

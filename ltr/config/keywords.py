@@ -15,10 +15,10 @@ _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_][\w.-]*|\d+ep", re.ASC
 def words(texts: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:
     """Return the words unchanged, followed by a word for each knob.
 
-    A keyword is the part of a word before `=`; it may be dotted, as in `{"pruning.scope": "global"}`.
+    A keyword is the part of a word before `=`. It may be dotted, as in `{"pruning.scope": "global"}`.
     A dictionary holds the knobs of a group: `optimizer={"momentum": 0.8}` is `optimizer.momentum=0.8`.
-    `None` becomes `null`, a list or tuple a list, a path text. Text is literal: no character has a special
-    meaning. NumPy scalars and arrays become numbers and lists.
+    `None` becomes `null`. A tuple becomes a list, and a path becomes text. NumPy scalars and arrays become
+    numbers and lists. Text is literal: no character has a special meaning.
 
     Raises:
         ConfigError: a word is not text, or a word cannot express the name or the value of a knob.

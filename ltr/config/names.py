@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from ltr.config.parse import KnobError, knobs, literal, validated
+from ltr.config.literals import literal
+from ltr.config.parse import Knob, KnobError, booleans_as_numbers, knobs, validated
 from ltr.config.schema import Experiment, OptionsOf, to_dict
 from ltr.config.walk import by_name, marker, registry_of
 from ltr.registry import Entry
@@ -67,8 +68,12 @@ def _read(entry: Entry, given: Mapping[str, Any], prefix: str, choice: str) -> d
         read = TypeAdapter(entry.options).validate_python(dict(given))
     except ValidationError as error:
         wrong = error.errors()[0]
-        name = f"{prefix}.{wrong['loc'][0]}"
-        message = f"{name}={literal(wrong['input'])}: must be {known[name].allowed}"
-        raise KnobError(name.split("."), message) from None
+        raise _refusal(known[f"{prefix}.{wrong['loc'][0]}"], wrong["input"]) from None
+    for (option, *_), value in booleans_as_numbers(given, read):
+        raise _refusal(known[f"{prefix}.{option}"], value)
     default = to_dict(entry.options())
     return {name: value for name, value in to_dict(read).items() if value != default[name]}
+
+
+def _refusal(knob: Knob, value: Any) -> KnobError:
+    return KnobError(knob.name.split("."), f"{knob.name}={literal(value)}: must be {knob.allowed}")

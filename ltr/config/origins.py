@@ -45,7 +45,7 @@ def _plugins_used(experiment: Experiment, files: Collection[Path]) -> dict[str, 
 
 
 def _distributions(experiment: Experiment) -> set[str]:
-    """Return the packages whose entries an experiment names, in its requested arms only."""
+    """Return the packages whose entries an experiment names; of its arms, only requested ones count."""
     distributions = set()
     for knob, value, hint in by_name(experiment):
         is_requested = not knob.startswith("arm.") or knob.split(".")[1] in experiment.arms

@@ -1,12 +1,12 @@
-"""Overrides for Hydra from words of the command line: parsed by Hydra's parser, with checked values.
+"""Overrides for Hydra from words of the command line, parsed by Hydra's parser and with checked values.
 
-The error of a wrong word says what to type instead, before Hydra composes anything.
+A wrong word raises an error that says what to type instead, before Hydra composes anything.
 """
 
 import functools
 import re
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ def overrides(texts: Sequence[str], sweep: bool = False) -> list[str]:
     parsed = [_override(word, sweep) for word in words]
     choices = _choices_made(words, parsed)
     arms = {*_arms_of_files(choices), *_arms_of_words(words)}
+    if not sweep:
+        _refuse_sweeps(choices, words)
     for word, override in zip(words, parsed, strict=True):
         _check_value(word, override, texts, sweep, arms)
     return [str(override.input_line) for override in parsed]
@@ -56,8 +58,8 @@ def sources(texts: Sequence[str], arms: Collection[str]) -> set[Path]:
     }
 
 
-def as_a_person_types(override: str) -> str:
-    """Return a word without the quotes that `overrides` added."""
+def typed_word(override: str) -> str:
+    """Return the word that was typed, without the quotes and the `++` that `overrides` added."""
     word = Word.split(override)
     if word.key in _options():
         return override.lstrip("+")
@@ -101,11 +103,11 @@ def _unreadable(word: Word) -> ConfigError:
 
 
 def _options() -> set[str]:
-    """Return the knobs specific to one registry entry; Hydra learns of them from words only."""
+    """Return the options of registry entries, which are not in the schema that Hydra knows."""
     return {knob.name for knob in knobs() if knob.entry}
 
 
-# Quotes, as Hydra's grammar gives unquoted characters a meaning
+# Quotes, because some characters without quotes have a meaning in Hydra's grammar
 
 
 def _text_quoted(word: Word, sweep: bool) -> str:
@@ -198,6 +200,17 @@ def _arms_of_files(chosen: dict[str, list[str]]) -> Iterator[str]:
                 yield from files.check(group, choice)
 
 
+def _refuse_sweeps(chosen: Mapping[str, Sequence[str]], words: Sequence[Word]) -> None:
+    """Raise ConfigError with file and line if a chosen file sweeps a knob that no word sets."""
+    given = {word.key for word in words}
+    files_of = ((group, choice) for group, choices in chosen.items() for choice in choices)
+    for group, choice in files_of:
+        for knob, error in files.swept(group, choice) if choice not in ("", "null") else ():
+            if Word.split(f"{knob}=").key not in given:
+                again = shlex.join(["ltr", "run", "-m", *(word.text for word in words)])
+                raise ConfigError(f"{error}; to sweep, type {again}")
+
+
 # Values of knobs
 
 
@@ -214,36 +227,38 @@ def _check_value(
         defined: arms defined by words and files, beside those of the group `arm`.
     """
     if override.is_sweep_override():
-        _check_sweep(word, texts, sweep)
+        if "," in word.value and "[" not in word.value and _is_list(word.key):
+            meant = Word.split(f"{word.before_value}[{word.value}]")
+            _check_value(meant, _override(meant, sweep), texts, sweep, defined)
+            raise ConfigError(f"{word.text}: is a list; type '{meant.text}'")
+        if not sweep:
+            again = shlex.join(["ltr", "run", "-m", *texts])
+            raise ConfigError(f"{word.text}: has several values; to sweep, type {again}")
         return
     value = override.value()
-    if not (word.is_for_hydra or word.names_group or override.is_delete()):
-        _check_taken(word, value)
-    if word.key.startswith(f"{ARM}."):
-        files.check_arms(word.key.split(".")[1:2], defined)
-    elif word.key == "arms" and isinstance(value, list):
+    if word.key == "arms":
         files.check_arms(value, defined)
-
-
-def _check_sweep(word: Word, texts: Sequence[str], sweep: bool) -> None:
-    if "," in word.value and "[" not in word.value and _is_list(word.key):
-        raise ConfigError(f"{word.text}: is a list; type '{word.key}=[{word.value}]'")
-    if not sweep:
-        raise ConfigError(f"{word.text}: has several values; to sweep, type ltr run -m {shlex.join(texts)}")
+    if not (word.is_for_hydra or word.names_group or override.is_delete()):
+        _check_accepted(word, value)
+    if word.key.startswith(f"{ARM}."):
+        files.check_arms(word.key.split(".")[1], defined)
 
 
 def _is_list(key: str) -> bool:
     return any(knob.name == key and knob.allowed.startswith("a list") for knob in knobs())
 
 
-def _check_taken(word: Word, value: Any) -> None:
-    """Raise ConfigError if a knob refuses its value; numbers are tried as typed, references are skipped."""
+def _check_accepted(word: Word, value: Any) -> None:
+    """Raise ConfigError if a knob refuses its value.
+
+    The error shows a number as it was typed. References to other knobs are not checked.
+    """
     if "${" in word.value:
         return
     try:
         checked(_nested(word.key, value))
     except KnobError:
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             checked(_nested(word.key, word.value))
         raise
 

@@ -9,8 +9,9 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from ltr.config.literals import literal
 from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
-from ltr.config.walk import marker, registry_of
+from ltr.config.walk import is_marked, marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
 from ltr.registry.suggestions import did_you_mean, near, nearest, spellings
@@ -31,15 +32,23 @@ class KnobError(ConfigError):
 
 def parse(values: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment; KnobError names the first wrong knob and the allowed values."""
-    return by_densities(validated(values))
+    return with_limited_rounds(validated(values))
 
 
 def validated(values: Mapping[str, Any]) -> Experiment:
     """Return the experiment with each knob validated separately; KnobError if one is invalid."""
     try:
-        experiment = TypeAdapter(Experiment).validate_python(_without_auto(values))
+        return _validated(values)
     except ValidationError as error:
         raise _explained(error) from None
+
+
+def _validated(values: Mapping[str, Any]) -> Experiment:
+    """Return the experiment as `validated` does; ValidationError if a type or a bound is wrong."""
+    given = _without_auto(values)
+    experiment = TypeAdapter(Experiment).validate_python(given)
+    for path, value in booleans_as_numbers(given, experiment):
+        raise _refusal(path, value)
     if values.get("replicates") == AUTO and experiment.claims.most is not None:
         experiment = dataclasses.replace(experiment, replicates=experiment.claims.looks[0])
     for name in ("steps", "eval_every"):
@@ -56,6 +65,19 @@ def validated(values: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
+def booleans_as_numbers(given: Any, read: Any) -> Iterator[tuple[list[str], bool]]:
+    """Yield the booleans in plain data that pydantic read as numbers, as 1 for true, each after its path."""
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            inner = read[name] if isinstance(read, Mapping) else getattr(read, name)
+            yield from (([name, *path], found) for path, found in booleans_as_numbers(value, inner))
+    elif isinstance(given, list | tuple):
+        for value, item in zip(given, read, strict=True):
+            yield from booleans_as_numbers(value, item)
+    elif isinstance(given, bool) and not isinstance(read, bool):
+        yield [], given
+
+
 def require_arms(arms: Iterable[str], defined: Collection[str]) -> None:
     """Raise KnobError if an arm is not defined."""
     for arm in arms:
@@ -68,7 +90,7 @@ def _wrong(name: str, value: Any, must: str) -> KnobError:
 
 
 def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace `replicates=auto` by its meaning: one replicate to begin with, and `claims.most`."""
+    """Replace `replicates=auto` by one replicate to begin with, and by `claims.most`."""
     claims = values.get("claims", {})
     if values.get("replicates") != AUTO:
         return values
@@ -78,8 +100,8 @@ def _without_auto(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "replicates": 1, "claims": {**claims, "most": most}}
 
 
-def by_densities(experiment: Experiment) -> Experiment:
-    """Return the experiment with at most one round per density, if densities are given."""
+def with_limited_rounds(experiment: Experiment) -> Experiment:
+    """Return the experiment with at most one round for each of `pruning.densities`, if they are set."""
     densities = experiment.pruning.densities
     if not densities:
         return experiment
@@ -94,15 +116,18 @@ class Knob(NamedTuple):
     meaning: str
     allowed: str
     registry: Registry[Any] | None = None
-    """registry that its values are names from"""
+    """registry of the names that it takes"""
     entry: str = ""
     """choice it is specific to, as in `model.name=wide_resnet`"""
+    choices: Sequence[str] = ()
+    """values that it accepts, if they can be listed"""
 
 
 def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
-    """Yield the names of knobs whose values bypass Hydra's grammar, each with its marker."""
+    """Yield the names of the knobs whose values are literal, each with its marker."""
+    hints = get_type_hints(node, include_extras=True)
     for field in dataclasses.fields(node):
-        hint = get_type_hints(node, include_extras=True)[field.name]
+        hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
             yield from as_typed(hint, f"{prefix}{field.name}.")
         for extra in get_args(hint):
@@ -124,7 +149,14 @@ def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
         else:
             default = getattr(node(), field.name)
             meaning = next(extra.description for extra in get_args(hint) if isinstance(extra, FieldInfo))
-            yield Knob(name, to_dict(default), str(meaning), _allowed(hint), registry_of(hint))
+            yield Knob(
+                name,
+                to_dict(default),
+                str(meaning),
+                _allowed(hint),
+                registry_of(hint),
+                choices=_choices(hint),
+            )
 
 
 def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
@@ -175,6 +207,18 @@ _SIGNS = {
 }
 
 
+def _choices(hint: Any) -> Sequence[str]:
+    """Return the values of a knob as typed; empty if they cannot be listed."""
+    kind = get_args(hint)[0]
+    if named := marker(hint, NameIn):
+        return tuple(named.registry)
+    if kind is bool:
+        return ("true", "false")
+    literals = [inner for inner in (kind, *get_args(kind)) if get_origin(inner) is Literal]
+    words = [word for inner in literals for word in get_args(inner)]
+    return (*words, "null") if words and type(None) in get_args(kind) else words
+
+
 def _allowed(hint: Any) -> str:
     kind, *extras = get_args(hint)
     bounds = [
@@ -184,10 +228,11 @@ def _allowed(hint: Any) -> str:
         for bound in extra.metadata
         if type(bound) in _SIGNS
     ]
-    auto = "or auto" if any(isinstance(extra, Auto) for extra in extras) else ""
+    null = "or null" if type(None) in get_args(kind) else ""
+    auto = "or auto" if is_marked(hint, Auto) else ""
     named = marker(hint, NameIn)
     of_kind = "one of " + ", ".join(named.registry) if named else _kind(kind)
-    return " ".join(part for part in (of_kind, " and ".join(bounds), auto) if part)
+    return " ".join(part for part in (of_kind, " and ".join(bounds), null, auto) if part)
 
 
 def _kind(kind: Any) -> str:
@@ -198,7 +243,7 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         return _allowed(kind)
     if type(None) in get_args(kind):
-        return f"{_kind(get_args(kind)[0])} or null"
+        return _kind(get_args(kind)[0])
     return {
         int: "a whole number",
         float: "a number",
@@ -210,39 +255,41 @@ def _kind(kind: Any) -> str:
 
 def _explained(error: ValidationError) -> KnobError:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    return _refusal([str(part) for part in first["loc"]], first["input"])
+
+
+def _refusal(path: Sequence[str], value: Any) -> KnobError:
+    """Return the error of a value that the knob at a path refuses."""
     by_name = {knob.name: knob for knob in knobs()}
     for length in range(len(path), 0, -1):
         knob = by_name.get(generic(".".join(path[:length])))
         if knob is not None:
-            name, value = ".".join(path[:length]), literal(first["input"])
+            name, text = ".".join(path[:length]), literal(value)
+            if knob.registry is not None and isinstance(value, str) and value not in knob.registry:
+                return KnobError(path, knob.registry.unknown(value, name))
             meant = _meant(path[:length], value) if length == len(path) else None
             hint = f"; did you mean {name}={meant}?" if meant else ""
-            return KnobError(path, f"{name}={value}: must be {knob.allowed}{hint}")
+            return KnobError(path, f"{name}={text}: must be {knob.allowed}{hint}")
     full_name = ".".join(path)
     if inside := [name for name in by_name if name.startswith(f"{generic(full_name)}.")]:
-        return KnobError(path, f"{full_name}={literal(first['input'])}: holds knobs, such as {inside[0]}")
+        return KnobError(path, f"{full_name}={literal(value)}: holds knobs, such as {inside[0]}")
     return KnobError(path, f"{full_name}: unknown knob; {nearest_knob(full_name, by_name)}")
 
 
-def _meant(path: Sequence[str], value: str) -> str | None:
+def _meant(path: Sequence[str], value: Any) -> str | None:
     """Return another spelling of the value that the knob at this path accepts; None if there is none."""
-    return next((text for text in spellings(value) if text != value and _takes(path, text)), None)
+    typed = literal(value)
+    with_ticket = [f"[ticket,{value}]"] if path == ["arms"] and isinstance(value, str) else []
+    texts = (text for text in [*spellings(typed), *with_ticket] if text != typed)
+    return next((text for text in texts if _accepts(path, text)), None)
 
 
-def _takes(path: Sequence[str], text: str) -> bool:
+def _accepts(path: Sequence[str], text: str) -> bool:
     value: Any = [part.strip() for part in text[1:-1].split(",")] if text.startswith("[") else text
     for name in reversed(path):
         value = {name: value}
     try:
-        TypeAdapter(Experiment).validate_python(value)
-    except ValidationError:
+        _validated(value)
+    except (ValidationError, KnobError):
         return False
     return True
-
-
-def literal(value: Any) -> str:
-    """Return a value as typed on the command line."""
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(literal, value))}]"
-    return "null" if value is None else str(value)

@@ -107,11 +107,15 @@ class Auto:
 class Dataset:
     name: Annotated[str, Field(description="the data set"), NameIn("ltr.data.registry:DATASETS")] = "digits"
     validation: Annotated[
-        int, Field(ge=1, description="training examples held out to choose the early stop")
+        int,
+        Field(
+            ge=1,
+            description="number of training examples held out for validation, which finds the early stop",
+        ),
     ] = 240
     augmentation: Annotated[
         str,
-        Field(description="random changes of training images, drawn anew each time"),
+        Field(description="random changes of training images, drawn anew for every batch"),
         NameIn("ltr.data.registry:AUGMENTATIONS"),
     ] = "none"
     path: Annotated[
@@ -121,19 +125,23 @@ class Dataset:
         OfMachine(),
         FilePath(),
     ] = None
-    sha256: Annotated[str | None, Field(description="checksum of the data at path (null: computed)")] = None
+    sha256: Annotated[
+        str | None,
+        Field(description="checksum that the data at path must have (null: computed and recorded)"),
+    ] = None
     split: Annotated[
         Literal["last", "stratified", "file", "auto"],
         Field(
-            description="validation examples: the last of the training set, a share of each class, or those "
-            "that path brings (file); auto: file, else stratified, for custom data, last for others"
+            description="choice of the validation examples: the last ones of the training set, an equal "
+            "share of each class (stratified), or the validation split at path (file); auto: last, but for "
+            "custom data file if path has such a split, else stratified"
         ),
     ] = "last"
     layout: Annotated[
         Literal["channels_last", "channels_first"] | None,
         Field(
             description="order of the dimensions of images at path (custom only; null: channels_last, "
-            "unless that is improbable)"
+            "unless the shape of the images makes it improbable)"
         ),
         OfMachine(),
     ] = None
@@ -145,7 +153,7 @@ class Model:
         "lenet_300_100"
     )
     width: Annotated[
-        float, Field(gt=0, description="factor of the channels and units of every hidden layer")
+        float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
     ] = 1.0
     dropout: Annotated[
         float,
@@ -172,7 +180,9 @@ class Optimizer:
         "adam"
     )
     learning_rate: Annotated[float, Field(gt=0, description="peak learning rate")] = 1.2e-3
-    momentum: Annotated[float, Field(ge=0, lt=1, description="decay of the velocity (momentum only)")] = 0.9
+    momentum: Annotated[
+        float, Field(ge=0, lt=1, description="decay of the velocity in a step (name=momentum only)")
+    ] = 0.9
     weight_decay: Annotated[
         float, Field(ge=0, description="coefficient of the weight decay (adam: decoupled)")
     ] = 0.0
@@ -185,23 +195,24 @@ class Optimizer:
         NameIn("ltr.core.registry:SCHEDULES"),
     ] = "constant"
     drops: Annotated[
-        tuple[Steps, ...], Field(description="when the learning rate drops (step schedule only)")
+        tuple[Steps, ...],
+        Field(description="steps or epochs at which the learning rate drops (schedule=step only)"),
     ] = ()
     drop_factor: Annotated[
-        float, Field(gt=0, lt=1, description="factor of the learning rate at each drop")
+        float, Field(gt=0, lt=1, description="factor by which the learning rate is multiplied at each drop")
     ] = 0.1
     decayed: Annotated[
         Literal["all", "kernels"],
         Field(
-            description="parameters with weight decay: all, or only kernels of layers (no biases, "
-            "normalisation, embeddings or positions)"
+            description="parameters that decay: all, or the kernels of layers only, without biases, "
+            "normalisation, embeddings and positions"
         ),
     ] = "all"
     clip: Annotated[
         float | None,
         Field(
             gt=0,
-            description="largest norm of the gradient over all parameters but pruned weights; a larger "
+            description="largest norm of the gradient of all parameters, pruned weights excepted; a larger "
             "gradient is scaled down to it (null: no clipping)",
         ),
     ] = None
@@ -214,15 +225,26 @@ class Optimizer:
 class LayerRates:
     """Prune rate of each layer type, as a multiple of `prune_rate`."""
 
-    conv: Annotated[float, Field(ge=0, description="convolutions: multiple of prune_rate, 0 for never")] = 1.0
-    dense: Annotated[float, Field(ge=0, description="dense layers: multiple of prune_rate, 0 for never")] = (
-        1.0
-    )
-    output: Annotated[float, Field(ge=0, description="output layer: multiple of prune_rate, 0 for never")] = (
-        0.5
-    )
+    conv: Annotated[
+        float,
+        Field(ge=0, description="prune rate of convolutions, as a multiple of prune_rate (0: never pruned)"),
+    ] = 1.0
+    dense: Annotated[
+        float,
+        Field(ge=0, description="prune rate of dense layers, as a multiple of prune_rate (0: never pruned)"),
+    ] = 1.0
+    output: Annotated[
+        float,
+        Field(
+            ge=0, description="prune rate of the output layer, as a multiple of prune_rate (0: never pruned)"
+        ),
+    ] = 0.5
     shortcut: Annotated[
-        float, Field(ge=0, description="convolutions around residual blocks: multiple of prune_rate")
+        float,
+        Field(
+            ge=0,
+            description="prune rate of convolutions around residual blocks, as a multiple of prune_rate",
+        ),
     ] = 0.0
 
 
@@ -230,25 +252,26 @@ class LayerRates:
 class Pruning:
     criterion: Annotated[
         str,
-        Field(description="score of a weight; the weights of lowest score are pruned"),
+        Field(description="score of a trained weight; the weights with the lowest scores are pruned"),
         NameIn("ltr.pruning.registry:CRITERIA"),
     ] = "magnitude"
     sign: Annotated[
         str,
-        Field(description="prune first the weights whose sign changed (same) or did not change (different)"),
+        Field(description="condition on the sign of a weight after training; weights that fail it go first"),
         NameIn("ltr.pruning.registry:SIGNS"),
     ] = "any"
     scope: Annotated[
         str,
         Field(
-            description="prune each layer by its own rate (layerwise), all layers together (global), to "
-            "equal density (uniform), or to Erdos-Renyi-Kernel densities (erk)"
+            description="division of the pruned weights among the layers: each layer by its own rate "
+            "(layerwise), all layers together (global), equal densities (uniform), or Erdos-Renyi-Kernel "
+            "densities (erk)"
         ),
         NameIn("ltr.pruning.registry:SCOPES"),
     ] = "layerwise"
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
-        Field(description="falling densities of rounds 1, 2, ... instead of prune_rate (not layerwise)"),
+        Field(description="falling densities of rounds 1, 2, ... that replace prune_rate (not layerwise)"),
     ] = ()
     rates: LayerRates = LayerRates()
 
@@ -256,7 +279,9 @@ class Pruning:
 @dataclass(frozen=True, config=STRICT)
 class Rewind:
     name: Annotated[
-        str, Field(description="reset of the surviving weights"), NameIn("ltr.pruning.registry:REWINDINGS")
+        str,
+        Field(description="state from which surviving weights are trained again"),
+        NameIn("ltr.pruning.registry:REWINDINGS"),
     ] = "weights"
 
 
@@ -265,50 +290,57 @@ class Arm:
     mask: Annotated[
         str,
         Field(
-            description="source of the mask: the ticket, the dense network pruned in one shot, or "
-            "pruning at initialisation"
+            description="source of the mask: the ticket, the dense network pruned in one shot, or a score "
+            "at initialisation"
         ),
         NameIn("ltr.arms.registry:MASKS"),
     ] = "ticket"
     invert: Annotated[
-        bool, Field(description="whether pruning at initialisation prunes the highest scores, not the lowest")
+        bool, Field(description="whether a score at initialisation prunes its highest values, not its lowest")
     ] = False
     shuffle: Annotated[
-        str, Field(description="shuffling of the mask"), NameIn("ltr.arms.registry:SHUFFLES")
+        str,
+        Field(description="shuffling of the mask, a control of its structure"),
+        NameIn("ltr.arms.registry:SHUFFLES"),
     ] = "none"
     weights: Annotated[
         str,
-        Field(description="source of the weights at the start"),
+        Field(description="source of the starting weights"),
         NameIn("ltr.arms.registry:WEIGHTS"),
     ] = "own"
-    keep_signs: Annotated[bool, Field(description="whether those weights take the signs of weights=own")] = (
-        False
-    )
+    keep_signs: Annotated[
+        bool, Field(description="whether the starting weights take the signs that weights=own would have")
+    ] = False
     noise: Annotated[
         float,
         Field(
             ge=0,
-            description="Gaussian noise on those weights, in standard deviations of the initial weights of "
-            "the layer",
+            description="standard deviation of Gaussian noise added to the starting weights, in standard "
+            "deviations of the initial weights of the layer",
         ),
     ] = 0.0
     pruned: Annotated[
         str,
-        Field(description="values of the pruned weights"),
+        Field(description="values of the pruned weights during training"),
         NameIn("ltr.arms.registry:PRUNED"),
     ] = "zero"
     method: Annotated[
         str,
-        Field(description="training method"),
+        Field(description="training method: of weights, of connections, or of scores of fixed weights"),
         NameIn("ltr.methods.registry:METHODS"),
     ] = "weights"
     draws: Annotated[
-        int, Field(ge=1, description="repeats of this arm inside a replicate, each drawn anew"), Extends()
+        int,
+        Field(
+            ge=1,
+            description="trainings of this arm in each replicate and round, each with its own random draws",
+        ),
+        Extends(),
     ] = 1
 
 
 LOOKS = (5, 8, 13, 20, 30, 50, 80, 130, 200)
-"""Numbers of replicates after which `replicates=auto` tests the claims. Few, as each look costs power."""
+"""Numbers of replicates after which `replicates=auto` tests the claims; few, as each look costs power."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -316,22 +348,22 @@ class Claims:
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
         Field(
-            description="densities at which claims are tested, in the nearest rounds; choose them before any "
-            "result (none, or none near: every round is tested, with less power)"
+            description="densities at which claims are tested, each in the nearest round; choose them before "
+            "the first result (if empty, or no round is near, every round is tested, with less power)"
         ),
         OfMachine(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
         tuple[Annotated[str, NameIn("ltr.analysis.registry:CLAIMS")], ...],
-        Field(min_length=1, description="claims that replicates=auto must decide"),
+        Field(min_length=1, description="claims that must be decided before replicates=auto stops"),
         OfMachine(),
     ] = ("weights", "structure")
     most: Annotated[
         int | None,
         Field(
             ge=2,
-            description="largest number of replicates, up to which they are added until the claims of "
-            "claims.decide are decided (null: none are added; replicates=auto: 30)",
+            description="largest number of replicates; replicates are added up to it until the claims of "
+            "claims.decide are decided (null: none are added, but up to 30 with replicates=auto)",
         ),
         OfMachine(),
     ] = None
@@ -345,14 +377,15 @@ class Claims:
 @dataclass(frozen=True, config=STRICT)
 class Experiment:
     prune_rate: Annotated[
-        float, Field(gt=0, lt=1, description="fraction of a layer's remaining weights pruned a round")
+        float,
+        Field(gt=0, lt=1, description="fraction of the remaining weights of a layer that a round prunes"),
     ] = 0.2
     rounds: Annotated[
         int,
         Field(
             ge=0,
-            description="number of prunings, at most one per entry of pruning.densities; the ticket trains "
-            "once more",
+            description="number of times that the network is pruned and trained again, after the training of "
+            "the dense network; at most the number of pruning.densities, if they are set",
         ),
         Extends(),
     ] = 15
@@ -360,20 +393,27 @@ class Experiment:
         int,
         Field(
             ge=1,
-            description="independent repetitions, each with its own weights and data order; auto: as many "
-            "as are needed to decide claims.decide",
+            description="number of independent repetitions, each with its own initial weights and data "
+            "order; auto: as many as are needed to decide claims.decide",
         ),
         Extends(),
         Auto(),
     ] = 8
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="root of all randomness")] = 0
-    steps: Annotated[Steps, Field(description="length of one training")] = Duration(1500)
-    batch_size: Annotated[int, Field(ge=1, description="examples a step")] = 60
-    eval_every: Annotated[Steps, Field(description="interval between evaluations")] = Duration(25)
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of all random numbers")] = 0
+    steps: Annotated[Steps, Field(description="length of a training from step 0")] = Duration(1500)
+    batch_size: Annotated[int, Field(ge=1, description="number of training examples in a step")] = 60
+    eval_every: Annotated[
+        Steps, Field(description="interval between evaluations, from which the early stop is chosen")
+    ] = Duration(25)
     rewind_step: Annotated[
-        Steps, Field(description="surviving weights are reset to their values at this step")
+        Steps,
+        Field(description="step of the dense training to which rewinding goes back (0: initialisation)"),
     ] = Duration(0)
-    arms: Annotated[tuple[str, ...], Field(description="arms that are trained in every round"), Extends()] = (
+    arms: Annotated[
+        tuple[str, ...],
+        Field(description="arms to train in every round; ticket decides what is pruned"),
+        Extends(),
+    ] = (
         "ticket",
         "random_reinit",
         "random_mask",
@@ -382,18 +422,18 @@ class Experiment:
     ticket: Annotated[
         str | None,
         Field(
-            description="start from the tickets of a finished run: RUN (last: the newest with its own), "
-            "or RUN@round for one round"
+            description="finished run whose tickets are trained in place of own ones: RUN for all rounds, "
+            "RUN@round for one (last: the newest run with tickets of its own)"
         ),
         AsTyped(),
     ] = None
     early_bird: Annotated[
         bool,
-        Field(description="record the step of a ticket's training from which the next mask hardly changes"),
+        Field(description="whether to record the step from which the mask of the next ticket hardly changes"),
     ] = False
     test_curves: Annotated[
         bool,
-        Field(description="measure test accuracy at every evaluation, not only at early stop and the end"),
+        Field(description="whether every evaluation includes the test set, not only early stop and end"),
     ] = False
     dataset: Dataset = Dataset()
     model: Model = Model()
@@ -425,30 +465,35 @@ class Experiment:
     ] = None
     devices: Annotated[
         int | None,
-        Field(ge=1, description="devices to train on (null: all; each CPU core is one)"),
+        Field(ge=1, description="number of devices to train on; each CPU core is one (null: all)"),
         OfMachine(),
     ] = None
     lanes_per_device: Annotated[
         int | None,
-        Field(ge=1, description="trainings at the same time on a device (null: chosen automatically)"),
+        Field(
+            ge=1,
+            description="trainings at a time on a device; lower it if memory runs out (null: automatic)",
+        ),
         OfMachine(),
     ] = None
     sparse: Annotated[
         Literal["auto", "always", "never"],
         Field(
-            description="train pruned layers packed, at the cost of their kept weights (CPU only): where "
-            "that is faster on this machine, always, or never"
+            description="whether pruned layers train packed, at the cost of their kept weights (CPU only); "
+            "auto: where that is faster on this machine"
         ),
         OfMachine(),
     ] = "auto"
     tracker: Annotated[
         str,
-        Field(description="tracker that also shows the curves of each finished round"),
+        Field(description="tracker that gets the curves and results of each finished round"),
         NameIn("ltr.trackers.registry:TRACKERS"),
         OfMachine(),
     ] = "none"
     checkpoint_every: Annotated[
-        float, Field(gt=0, description="seconds between checkpoints inside a round"), OfMachine()
+        float,
+        Field(gt=0, description="seconds between checkpoints inside a round, all that a crash can lose"),
+        OfMachine(),
     ] = 60.0
 
     def trains(self, round_number: int) -> bool:

@@ -1,6 +1,6 @@
 """Words of the command line as typed: checks of their form and of the knob or group that they name.
 
-The error of a wrong word says what to type instead, before Hydra is imported.
+A wrong word raises an error that says what to type instead, before Hydra is imported.
 """
 
 import shlex
@@ -143,12 +143,12 @@ def _check_name(word: Word) -> None:
     if not (word.is_for_hydra or is_arm or generic(word.key) in _names()):
         raise ConfigError(f"{word.key}: unknown knob; {nearest_knob(word.key, _names(), word.value)}")
     adds = word.text.startswith("+") and not word.text.startswith("++")
-    if adds and _is_there(word.key):
+    if adds and _exists(word.key):
         meant = f"{word.key}={word.value}"
         raise ConfigError(f"{word.text}: + adds a new knob, but {word.key} exists; type {meant}")
 
 
-def _is_there(key: str) -> bool:
+def _exists(key: str) -> bool:
     """Return whether every configuration has this knob or group; arms can be added."""
     group, _, inner = key.partition(".")
     return inner.partition(".")[0] in choice_names(ARM) if group == ARM else key in _names()

@@ -115,7 +115,7 @@ _FastLoader = _as_omegaconf(
 
 
 def _composed(path: Path, text: str) -> yaml.Node | None:
-    """Compose the document by libyaml; on an error, by PyYAML, whose messages are alike on every machine."""
+    """Compose the document by libyaml; on an error, by PyYAML, for the same messages on every machine."""
     try:
         return yaml.compose(text, _FastLoader)
     except yaml.YAMLError:
@@ -146,11 +146,11 @@ def _message(error: yaml.MarkedYAMLError) -> str:
     return "not YAML: " + next(plain, " ".join(problem.split()))
 
 
-def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
-    """Require that keys are scalars without dots, and none is repeated."""
+def _check_keys(file: ConfigFile, node: yaml.Node | None, are_hydras: bool = False) -> None:
+    """Require that keys are scalars, without dots unless `are_hydras`, and none is repeated."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _check_keys(file, item)
+            _check_keys(file, item, are_hydras)
     if not isinstance(node, yaml.MappingNode):
         return
     lines: dict[str, int] = {}
@@ -159,11 +159,11 @@ def _check_keys(file: ConfigFile, node: yaml.Node | None) -> None:
         if not isinstance(key, yaml.ScalarNode):
             raise file.error(line, f"a {_kind(key)} cannot be the name of a knob")
         if key.value in lines:
-            raise file.error(line, f"{key.value}: given before, in line {lines[key.value]}")
+            raise file.error(line, f"{key.value}: repeated; first in line {lines[key.value]}")
         outer, _, inner = key.value.partition(".")
-        if all(part.isidentifier() for part in key.value.split(".")) and inner:
+        if all(part.isidentifier() for part in key.value.split(".")) and inner and not are_hydras:
             raise file.error(
                 line, f"{key.value}: write '{outer}:', and '{inner}:' indented in the line below"
             )
         lines[key.value] = line
-        _check_keys(file, value)
+        _check_keys(file, value, are_hydras or key.value == "hydra")

@@ -1,1 +1,1 @@
-"""Core: masks, random keys, optimizers and schedules, which all other packages share."""
+"""Foundations of the other packages: masks, random keys, optimizers, schedules, atomic files, machine."""

@@ -11,9 +11,9 @@ from typing import BinaryIO
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a new file, opened for writing, that replaces `path` when the block ends without an error.
 
-    A reader sees the old file or the new one. The new file is flushed to disk before it takes the name. Links
-    are followed. A path that is not a regular file, such as a pipe, is written to directly. OSError if it
-    cannot be written.
+    A reader sees the old file or the new one. The new file is flushed to disk before it replaces the old one.
+    Links are followed. A path that is not a regular file, such as a pipe, is written to directly. OSError if
+    the path cannot be written.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():

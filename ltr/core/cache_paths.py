@@ -1,4 +1,4 @@
-"""Paths of caches: files that ltr can make again."""
+"""Paths of caches, whose files ltr makes again if they are missing."""
 
 import os
 from pathlib import Path

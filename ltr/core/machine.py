@@ -1,7 +1,6 @@
 """Facts about the machine: processor, devices and installed packages."""
 
 import functools
-import importlib.util
 import os
 import platform
 import subprocess
@@ -14,6 +13,7 @@ from ltr import kernels
 from ltr.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "numpy", "torch")
+"""Packages whose versions matter for training speed."""
 
 
 def machine() -> dict[str, str | int | None]:
@@ -24,8 +24,15 @@ def machine() -> dict[str, str | int | None]:
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "sparse_kernels": kernels.instruction_set(),
         "python": platform.python_version(),
-        **{name: metadata.version(name) if importlib.util.find_spec(name) else None for name in PACKAGES},
+        **{name: _version(name) for name in PACKAGES},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def cores() -> list[int]:

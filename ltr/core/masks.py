@@ -11,27 +11,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
-Mask = Any
-Params = Any
+from ltr.core.types import LayerTypes, Mask, Params
 
 
-def tree_map(function: Callable[..., Any], mask: Mask, *trees: Any) -> Any:
+def tree_map(function: Callable[..., Any], mask: PyTree, *trees: PyTree) -> PyTree:
     """Apply `jax.tree.map` with the Nones of a mask as leaves."""
     return jax.tree.map(function, mask, *trees, is_leaf=lambda leaf: leaf is None)
 
 
-def where(prunable: Any, tree: Any) -> Any:
+def where(prunable: PyTree, tree: PyTree) -> PyTree:
     """Return the tree with None where `prunable`, a mask or layer types, is None."""
     return tree_map(lambda entry, leaf: None if entry is None else leaf, prunable, tree)
 
 
-def layer_names(mask: Mask) -> Any:
+def layer_names(mask: PyTree) -> PyTree[str]:
     """Return a tree like the mask, with the name of its layer for each kernel."""
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
 
 
-def ones(params: Params, layer_types: Any) -> Mask:
+def ones(params: Params, layer_types: LayerTypes) -> Mask:
     """Return the dense network's mask, which keeps every weight of a kernel with a layer type."""
     return tree_map(lambda name, p: None if name is None else np.ones(p.shape, bool), layer_types, params)
 

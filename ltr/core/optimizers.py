@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Float32, Int32, PyTree
 
 from ltr.config.schema import Optimizer as Config
 from ltr.core.registry import OPTIMIZERS, SCHEDULES, AdamOptions
+from ltr.core.types import Params
+from ltr.kernels import Array
 
 
 def adam(config: Config, options: AdamOptions) -> optax.GradientTransformation:
@@ -32,7 +35,9 @@ def scale_by_adam(options: AdamOptions) -> optax.GradientTransformation:
     """
     b1, b2 = options.b1, options.b2
 
-    def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, optax.ScaleByAdamState]:
+    def update(
+        gradients: Params, state: Any, params: Params | None = None
+    ) -> tuple[Params, optax.ScaleByAdamState]:
         count = state.count + 1
         mu = optax.tree.update_moment(gradients, state.mu, b1, 1)
         nu = optax.tree.update_moment(gradients, state.nu, b2, 2)
@@ -50,7 +55,7 @@ def weight_decay(config: Config) -> optax.GradientTransformation:
     return optax.add_decayed_weights(config.weight_decay, mask)
 
 
-def are_kernels(params: Any) -> Any:
+def are_kernels(params: PyTree) -> PyTree[bool]:
     """Return whether each parameter is a kernel, by its name: a packed kernel has only one dimension."""
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
 
@@ -87,11 +92,11 @@ class Optimizer(NamedTuple):
     Attributes:
         direction: optax transformation from gradients to directions. Where gradients and weights are always
             zero, directions are zero.
-        learning_rate: int32 step -> float32 multiple of the direction.
+        learning_rate: step -> multiple of the direction.
     """
 
     direction: optax.GradientTransformation
-    learning_rate: Callable[[jax.Array], jax.Array]
+    learning_rate: Callable[[Int32[Array, ""]], Float32[jax.Array, ""]]
 
 
 def build(config: Config, steps: int, steps_per_epoch: int) -> Optimizer:
@@ -99,7 +104,7 @@ def build(config: Config, steps: int, steps_per_epoch: int) -> Optimizer:
     warmup = config.warmup.in_steps(steps_per_epoch)
     schedule: optax.Schedule = SCHEDULES[config.schedule].load()(config, steps, steps_per_epoch)
 
-    def learning_rate(step: jax.Array) -> jax.Array:
+    def learning_rate(step: Int32[Array, ""]) -> Float32[jax.Array, ""]:
         factor = jnp.minimum(1.0, step / warmup) if warmup else 1.0
         return jnp.asarray(schedule(step) * factor, jnp.float32)
 

@@ -4,16 +4,19 @@ import zlib
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int32, Integer
 
 from ltr import kernels
+from ltr.core.types import PRNGKey
+from ltr.kernels import Array
 
 
-def root(seed: int, replicate: int) -> jax.Array:
+def root(seed: int, replicate: int) -> PRNGKey:
     """Return the root key, from which everything random in a replicate is derived."""
     return jax.random.fold_in(jax.random.key(seed), replicate)
 
 
-def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
+def fold(key: PRNGKey, purpose: str, *indices: int | Integer[Array, ""]) -> PRNGKey:
     """Return the key of a purpose (`"init"`, `"data order"`, ...) and indices.
 
     Adding a purpose changes no other key.
@@ -24,8 +27,8 @@ def fold(key: jax.Array, purpose: str, *indices: int | jax.Array) -> jax.Array:
     return key
 
 
-def permutation(key: jax.Array, count: int) -> jax.Array:
-    """Return the integers below `count` in random order, int32 [count].
+def permutation(key: PRNGKey, count: int) -> Int32[jax.Array, "{count}"]:
+    """Return the integers below `count` in random order.
 
     On the CPU it is many times as fast as `jax.random.permutation`. Each pass sorts words of random high bits
     and the index of an item in the low bits, which is much faster than sorting pairs. Passes are repeated, as

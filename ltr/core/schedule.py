@@ -8,6 +8,7 @@ from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
+    from jaxtyping import Int32
 
 MOST_STEPS = 2**31 - 1
 """Largest number of steps: they are counted in int32."""
@@ -38,8 +39,8 @@ class Schedule(NamedTuple):
         first, last = self.span(round_number)
         return last - first
 
-    def evaluate_at(self, round_number: int) -> "np.ndarray":
-        """Return the evaluated steps of a round, int32: first, multiples of `eval_every`, and last."""
+    def evaluate_at(self, round_number: int) -> "Int32[np.ndarray, 'evaluations']":
+        """Return the evaluated steps of a round: first, multiples of `eval_every`, and last."""
         import numpy as np
 
         first, last = self.span(round_number)

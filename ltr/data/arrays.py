@@ -1,68 +1,46 @@
-"""Array cache: a prepared data set in one file, read at the speed of the disk.
-
-The file holds a SHA-256 digest and then the bytes that were hashed: training labels, test labels
-(little-endian int32), training images, test images (uint8).
-"""
+"""Arrays of a data set, and their fingerprint."""
 
 import hashlib
-import math
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-
-from ltr.core import atomic
-from ltr.data.entry import Arrays, Split
-from ltr.data.registry import DatasetEntry
-
-_HEADER = hashlib.sha256().digest_size
+from jaxtyping import Int32, UInt8
+from numpy.typing import NDArray
 
 
-def cache_path(entry: DatasetEntry, root: Path) -> Path:
-    """Return the path of the cache, which is in the folder of the prepared data and is removed with it."""
-    return entry.folder(root) / "ltr_arrays.bin"
+class Split(NamedTuple):
+    """Examples in a fixed order."""
+
+    images: UInt8[np.ndarray, "count height width channels"]
+    labels: Int32[np.ndarray, "count"]
+
+    def take(self, rows: slice | NDArray[np.intp]) -> "Split":
+        """Return the examples at `rows`."""
+        return Split(self.images[rows], self.labels[rows])
+
+
+class Arrays(NamedTuple):
+    """A data set as its authors split it."""
+
+    train: Split
+    test: Split
 
 
 def fingerprint(arrays: Arrays) -> str:
     """Return the hexadecimal SHA-256 of all labels and pixels, in the order of the examples."""
     digest = hashlib.sha256()
-    for part in _parts(arrays):
+    for part in parts(arrays):
         digest.update(part)
     return digest.hexdigest()
 
 
-def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
-    """Return the cached arrays, read-only; None if the cache is missing, truncated or altered."""
-    try:
-        content = memoryview(cache_path(entry, root).read_bytes())
-    except OSError:
-        return None
-    body = content[_HEADER:]
-    is_intact = hashlib.sha256(body).digest() == content[:_HEADER] and len(body) == _body_size(entry)
-    return _split(body, entry) if is_intact else None
+def parts(arrays: Arrays) -> Iterator[memoryview]:
+    """Yield the bytes of the labels of each split, then of the images.
 
-
-def write_cache(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
-    """Write the cache atomically. Only one process may write it at a time."""
-    with atomic.replacing(cache_path(entry, root)) as file:
-        file.write(bytes.fromhex(fingerprint(arrays)))
-        file.writelines(_parts(arrays))
-
-
-def _parts(arrays: Arrays) -> Iterator[memoryview]:
-    """Yield labels, then images. After images of odd size the labels would be unaligned."""
+    Labels come first, because after images of odd size they would be unaligned.
+    """
     for split in arrays:
         yield np.ascontiguousarray(split.labels, dtype="<i4").data
     for split in arrays:
         yield np.ascontiguousarray(split.images, dtype=np.uint8).data
-
-
-def _body_size(entry: DatasetEntry) -> int:
-    return (entry.train_examples + entry.test_examples) * (4 + math.prod(entry.shape))
-
-
-def _split(body: memoryview, entry: DatasetEntry) -> Arrays:
-    train, examples = entry.train_examples, entry.train_examples + entry.test_examples
-    labels = np.frombuffer(body[: 4 * examples], "<i4")
-    images = np.frombuffer(body[4 * examples :], np.uint8).reshape(examples, *entry.shape)
-    return Arrays(Split(images[:train], labels[:train]), Split(images[train:], labels[train:]))

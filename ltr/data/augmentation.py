@@ -5,15 +5,20 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Bool, Int32, UInt8
 
 from ltr.config.schema import Dataset
+from ltr.core.types import PRNGKey
 from ltr.data.registry import AUGMENTATIONS
 
 PADDING = 4
 """Width in pixels of the black border that is added on each side before cropping."""
 
-Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
-"""Maps uint8 images [batch, height, width, channels] and a key to images of the same shape."""
+Images = UInt8[jax.Array, "batch height width channels"]
+"""Images of a batch."""
+
+Augmentation = Callable[[Images, PRNGKey], Images]
+"""Maps images and a key to images of the same shape."""
 
 
 def augmentation(config: Dataset) -> Augmentation:
@@ -22,12 +27,12 @@ def augmentation(config: Dataset) -> Augmentation:
     return augment
 
 
-def none(images: jax.Array, key: jax.Array) -> jax.Array:
+def none(images: Images, key: PRNGKey) -> Images:
     """Return the images unchanged."""
     return images
 
 
-def crop_flip(images: jax.Array, key: jax.Array) -> jax.Array:
+def crop_flip(images: Images, key: PRNGKey) -> Images:
     """Pad each image, crop it at random to its own size, and mirror it left to right half the time.
 
     He et al., *Deep Residual Learning for Image Recognition*, 2016, section 4.2.
@@ -38,15 +43,17 @@ def crop_flip(images: jax.Array, key: jax.Array) -> jax.Array:
     return lax.platform_dependent(images, corners, flips, cpu=one_by_one, default=at_once)
 
 
-def one_by_one(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.Array:
-    """Crop the padded images one after the other. The fast way on a CPU.
+def one_by_one(
+    images: Images, corners: Int32[jax.Array, "batch 2"], flips: Bool[jax.Array, "batch"]
+) -> Images:
+    """Crop the padded images one after the other.
 
-    Copying blocks is 20 times as fast there as gathering pixels.
+    On a CPU this is fast: there, copying blocks is 20 times as fast as gathering pixels.
 
     Args:
-        images: uint8 [batch, height, width, channels].
-        corners: int32 [batch, 2]; row and column of each crop in the padded image.
-        flips: bool [batch]; which crops are mirrored.
+        images: images before padding.
+        corners: row and column of each crop in the padded image.
+        flips: which crops are mirrored.
     """
     _, height, width, channels = images.shape
 
@@ -60,8 +67,8 @@ def one_by_one(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.A
     return lax.scan(crop, canvas, (images, corners, flips))[1]
 
 
-def at_once(images: jax.Array, corners: jax.Array, flips: jax.Array) -> jax.Array:
-    """Do the same as `one_by_one` with one gather of all pixels. The fast way on an accelerator."""
+def at_once(images: Images, corners: Int32[jax.Array, "batch 2"], flips: Bool[jax.Array, "batch"]) -> Images:
+    """Return the same as `one_by_one` by one gather of all pixels, which is fast on an accelerator."""
     batch, height, width, _ = images.shape
     rows = corners[:, :1] - PADDING + jnp.arange(height)
     columns = corners[:, 1:] - PADDING + jnp.arange(width)

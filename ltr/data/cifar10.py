@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Distribution, Files, Original, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files, Original
 
-SHAPE = (32, 32, 3)
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 _BINARY = [f"{name}.bin" for name in _BATCHES]

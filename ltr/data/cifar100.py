@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ltr.data.arrays import Arrays
 from ltr.data.cifar10 import from_records, identifier, members
-from ltr.data.entry import Arrays, Distribution, Files, Original
+from ltr.data.distribution import Distribution, Files, Original
 
 _ARCHIVE = "cifar-100-binary.tar.gz"
 _COARSE = (

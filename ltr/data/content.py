@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data import images as pixels
-from ltr.data.arrays import fingerprint
-from ltr.data.entry import Arrays, Split
+from ltr.data.arrays import Arrays, Split, fingerprint
 
 
 class Content(NamedTuple):
@@ -69,7 +68,7 @@ def require_every_class(
     few = np.flatnonzero(counts < least)
     if len(few):
         needs = f", needs {least} or more" if least > 1 else ""
-        others = f" (nor have {len(few) - 1} other classes)" if len(few) > 1 else ""
+        others = f" ({len(few)} classes have too few)" if len(few) > 1 else ""
         problem = f"{named(int(few[0]), class_names)} has {counts[few[0]] or 'no'} {split} example"
         raise ValueError(f"{problem}{needs}{others}")
 
@@ -80,7 +79,7 @@ def named(label: int, class_names: tuple[str, ...]) -> str:
     return f"class {label}" if name == str(label) else f"class {label} ({name})"
 
 
-def oddities(content: Content) -> Iterator[str]:
+def probable_mistakes(content: Content) -> Iterator[str]:
     """Yield a line for each probable mistake in the data."""
     if content.unused:
         yield f"not used: {', '.join(content.unused)}"

@@ -14,8 +14,8 @@ import numpy as np
 
 from ltr.config.schema import Dataset
 from ltr.data import checks, importing
-from ltr.data.content import Content, digest, oddities, require_every_class
-from ltr.data.entry import Arrays, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.content import Content, digest, probable_mistakes, require_every_class
 from ltr.data.images import Layout, described
 from ltr.data.labels import require_below
 from ltr.data.npz import read_npz
@@ -147,7 +147,7 @@ def status_lines(config: Dataset) -> Iterator[str]:
         yield f"warning: more validation images than training images (dataset.validation={held_out})"
     if content.validation is not validation:
         yield f"warning: the validation split of the data is not used (dataset.split={custom.rule})"
-    yield from (f"warning: {odd}" for odd in oddities(content))
+    yield from (f"warning: {mistake}" for mistake in probable_mistakes(content))
 
 
 def _state(path: Path) -> tuple[tuple[Path, int, int], ...]:

@@ -4,12 +4,12 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float32, Int32, Integer, UInt8
 
 from ltr.config import schema
 from ltr.data import custom
+from ltr.data.arrays import Split
 from ltr.data.checks import require_fewer
-from ltr.data.entry import Split
 from ltr.data.prepare import data_root, prepare
 from ltr.data.registry import Facts, find
 from ltr.data.splitting import divide
@@ -25,10 +25,10 @@ class Dataset(NamedTuple):
     validation: Split
     test: Split
     classes: int
-    mean: NDArray[np.float32]
-    """[channels]; mean pixel of `train`, in units of `images` (0 to 255)"""
-    std: NDArray[np.float32]
-    """[channels]; standard deviation in the same units, 1 for a constant channel"""
+    mean: Float32[np.ndarray, "channels"]
+    """mean pixel of `train`, in units of `images` (0 to 255)"""
+    std: Float32[np.ndarray, "channels"]
+    """standard deviation in the same units, 1 for a constant channel"""
 
 
 def load(config: schema.Dataset, data_dir: str | None) -> Dataset:
@@ -94,14 +94,18 @@ def _divided(train: Split, config: schema.Dataset) -> tuple[Split, Split]:
     return train.take(kept), train.take(held_out)
 
 
-def of_each_class(labels: NDArray[np.int32], count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+def of_each_class(
+    labels: Int32[np.ndarray, "examples"], count: int, generator: np.random.Generator
+) -> Integer[np.ndarray, "chosen"]:
     """Return rows of `count` random examples of each class (all if there are fewer), sorted by class."""
     drawn = generator.permutation(len(labels))
     return np.concatenate([drawn[labels[drawn] == label][:count] for label in np.unique(labels)])
 
 
-def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean and standard deviation [channels] of images [N, height, width, channels].
+def moments(
+    images: UInt8[np.ndarray, "count height width channels"],
+) -> tuple[Float32[np.ndarray, "channels"], Float32[np.ndarray, "channels"]]:
+    """Return mean and standard deviation of the pixels of each channel.
 
     Sums are exact integers, so the result does not depend on their order. Chunks are small enough to stay
     in the processor's cache.

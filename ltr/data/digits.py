@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Distribution, Files, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files
 
 _TEST_EXAMPLES = 360
 

@@ -8,7 +8,8 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from ltr.data.entry import Arrays, Distribution, Files, Original
+from ltr.data.arrays import Arrays
+from ltr.data.distribution import Distribution, Files, Original
 from ltr.data.mnist import from_idx
 
 _ARCHIVE = "gzip.zip"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Integer, UInt8
 from numpy.typing import NDArray
 
 Layout = Literal["channels_first", "channels_last"]
@@ -147,6 +148,6 @@ def described(shape: tuple[int, ...]) -> str:
     return f"{height}x{width}, {channels} channel{'s' if channels > 1 else ''}"
 
 
-def constant(images: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return the rows of images [N, height, width, channels] whose pixels are all equal."""
+def constant(images: UInt8[np.ndarray, "count height width channels"]) -> Integer[np.ndarray, "constant"]:
+    """Return the rows of images whose pixels are all equal."""
     return np.flatnonzero((images == images[:, :1, :1]).all((1, 2, 3)))

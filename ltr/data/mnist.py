@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.entry import Arrays, Distribution, Files, Original, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files, Original
 
 _NAMES = (
     "train-images-idx3-ubyte.gz",

@@ -11,8 +11,8 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ltr.core import atomic
+from ltr.data.arrays import Split
 from ltr.data.content import Content, require_one_shape
-from ltr.data.entry import Split
 from ltr.data.images import Layout, to_uint8, with_channels
 from ltr.data.labels import integers, one_each, require_below
 

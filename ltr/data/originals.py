@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ltr.data.entry import Arrays, Distribution, Original
+from ltr.data.arrays import Arrays
+from ltr.data.distribution import Distribution, Original
 from ltr.data.registry import DatasetEntry
 from ltr.errors import DataNotFoundError, LtrError
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ltr.data import arrays, originals, tfds_files
-from ltr.data.entry import Arrays
+from ltr.data import array_cache, originals, tfds_files
+from ltr.data.arrays import Arrays, fingerprint
 from ltr.data.registry import DatasetEntry
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 
@@ -32,11 +32,11 @@ def prepare(entry: DatasetEntry, root: Path, source: Path | None = None) -> Arra
         DataNotFoundError: the original files are not on this machine and cannot be downloaded.
         LtrError: an original file or the prepared data are damaged.
     """
-    cached = arrays.read_cache(entry, root)
+    cached = array_cache.read_cache(entry, root)
     if cached is not None:
         return cached
-    with _alone(entry, root):
-        cached = arrays.read_cache(entry, root)  # another process may have written it meanwhile
+    with _locked(entry, root):
+        cached = array_cache.read_cache(entry, root)  # another process may have written it meanwhile
         return _build(entry, root, source) if cached is None else cached
 
 
@@ -51,28 +51,28 @@ def verify(entry: DatasetEntry, root: Path) -> None:
         raise DataNotFoundError(
             f"{entry.name} is not prepared in {root}; type: ltr data prepare {entry.name}"
         )
-    prepared = arrays.fingerprint(tfds_files.read(entry, root))
-    cached = arrays.read_cache(entry, root)
-    path = arrays.cache_path(entry, root)
-    if path.exists() and (cached is None or arrays.fingerprint(cached) != prepared):
+    prepared = fingerprint(tfds_files.read(entry, root))
+    cached = array_cache.read_cache(entry, root)
+    path = array_cache.cache_path(entry, root)
+    if path.exists() and (cached is None or fingerprint(cached) != prepared):
         raise LtrError(f"{path} is damaged; to rebuild it, type: ltr data prepare {entry.name}")
 
 
 def _build(entry: DatasetEntry, root: Path, source: Path | None) -> Arrays:
-    if arrays.cache_path(entry, root).exists():
-        _log.warning("%s is damaged: rebuilding it", arrays.cache_path(entry, root))
+    if array_cache.cache_path(entry, root).exists():
+        _log.warning("%s is damaged: rebuilding it", array_cache.cache_path(entry, root))
     if not entry.folder(root).exists():
         original = originals.read(entry, source)
         with _writing(root):
             tfds_files.write(entry, root, original)
     prepared = tfds_files.read(entry, root)
     with _writing(root):
-        arrays.write_cache(entry, root, prepared)
+        array_cache.write_cache(entry, root, prepared)
     return prepared
 
 
 @contextlib.contextmanager
-def _alone(entry: DatasetEntry, root: Path) -> Iterator[None]:
+def _locked(entry: DatasetEntry, root: Path) -> Iterator[None]:
     """Hold the lock that keeps other processes from preparing the same data set."""
     from filelock import FileLock, Timeout
 

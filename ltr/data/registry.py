@@ -10,7 +10,7 @@ from ltr.errors import ConfigError
 from ltr.registry import Entry, Registry
 
 if TYPE_CHECKING:
-    from ltr.data.entry import Distribution, Files
+    from ltr.data.distribution import Distribution, Files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class DatasetEntry(Entry, Facts):
     config: str = ""
     """configuration of that builder, if it has several"""
     sha256: str | None = None
-    """`arrays.fingerprint` of the prepared arrays; None if it is not known yet"""
+    """`ltr.data.arrays.fingerprint` of the prepared data; None if it is not known yet"""
 
     @property
     def description(self) -> str:

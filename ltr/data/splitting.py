@@ -1,16 +1,16 @@
 """Choice of validation examples: the last ones, or a fixed share of each class."""
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Int32, Integer
 
 from ltr.config.schema import Dataset
 from ltr.data.checks import require_fewer
 from ltr.errors import ConfigError
 
-Rows = slice | NDArray[np.intp]
+Rows = slice | Integer[np.ndarray, "rows"]
 
 
-def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
+def divide(labels: Int32[np.ndarray, "examples"], config: Dataset) -> tuple[Rows, Rows]:
     """Return the training rows and the validation rows, each in the order of the data.
 
     Raises:
@@ -28,7 +28,7 @@ def divide(labels: NDArray[np.int32], config: Dataset) -> tuple[Rows, Rows]:
     return np.delete(np.arange(len(labels)), held_out), held_out
 
 
-def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+def stratified(labels: Int32[np.ndarray, "examples"], count: int) -> Integer[np.ndarray, "{count}"]:
     """Return `count` sorted rows, in which each class has its share of all examples.
 
     Run ids rely on this choice, so the function is pure and its result must never change. Shares are rounded
@@ -37,7 +37,7 @@ def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     NumPy guarantees not to change (NEP 19).
 
     Args:
-        labels: integers from 0 on, [N].
+        labels: from 0 on.
         count: number of examples to choose.
 
     Raises:
@@ -49,7 +49,7 @@ def stratified(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     return np.sort(np.concatenate(chosen))
 
 
-def _shares(sizes: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def _shares(sizes: Integer[np.ndarray, "classes"], count: int) -> Integer[np.ndarray, "classes"]:
     """Return the number of examples that each class gives.
 
     Shares are rounded by largest remainder within the bounds of each class; ties go to the lower label.

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Distribution, Files, Original, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files, Original
 
 _FILES = (
     Original("train_32x32.mat", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.data.arrays import fingerprint
-from ltr.data.entry import Arrays, Split
+from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
 from ltr.errors import LtrError
 
@@ -36,7 +35,7 @@ def read(entry: DatasetEntry, root: Path) -> Arrays:
     folder = entry.folder(root)
     try:
         builder = tfds.builder_from_directory(folder)
-        arrays = read_splits(builder, entry.shape)
+        arrays = Arrays(*(read_split(builder, name, entry.shape) for name in Arrays._fields))
     except Exception as error:  # decoders raise errors of any type
         raise LtrError(_damaged(entry, folder, str(error).partition("\n")[0])) from error
     problem = mismatch(entry, arrays)
@@ -66,18 +65,14 @@ def _damaged(entry: DatasetEntry, folder: Path, problem: str) -> str:
     )
 
 
-def read_splits(builder: Any, shape: tuple[int, int, int]) -> Arrays:
-    """Return the arrays of a prepared TFDS builder; raises whatever its decoders raise.
+def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
+    """Return the arrays of a split; raises whatever the decoders of TFDS raise.
 
     Args:
         builder: a TFDS builder whose data are prepared.
+        name: name of the split.
         shape: height, width and channels of an image.
     """
-    return Arrays(*(read_split(builder, name, shape) for name in Arrays._fields))
-
-
-def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
-    """Return the arrays of one split; see `read_splits`."""
     import tensorflow_datasets as tfds
 
     # The decoder of TFDS is half as fast and requires OpenCV.

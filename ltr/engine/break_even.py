@@ -72,7 +72,7 @@ class Probe:
         The dense step multiplies its gradients by a mask.
         """
         began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
-        timers = [self.timed(layer, density) for density in (None, *DENSITIES)]
+        timers = [self.timer(layer, density) for density in (None, *DENSITIES)]
         repeats = [[seconds() for seconds in timers] for _ in range(REPEATS)]
         times = [*zip(*repeats, strict=True)]
         dense, more, less = map(min, times)
@@ -86,7 +86,7 @@ class Probe:
             doubt=doubt(spread, more, less),
         )
 
-    def timed(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
+    def timer(self, layer: LayerShape, density: float | None) -> Callable[[], float]:
         """Return a function that measures seconds per step: packed at a density, or dense if it is None."""
         generator = np.random.default_rng(0)
         kept = generator.random(layer.kernel) < (density or 0.5)
@@ -191,7 +191,7 @@ def doubt(spread: float, more: float, less: float) -> str:
     return f"times spread by {spread:.0%}" if spread > LARGEST_SPREAD else ""
 
 
-def measured(
+def densities(
     layers: Mapping[str, LayerShape],
     batch_size: int,
     optimizer: Config,
@@ -214,16 +214,16 @@ def measured(
     """
     known = measurements.read(file)
     probe = Probe(batch_size, optimizers.build(optimizer, steps=1, steps_per_epoch=1), placement)
-    densities = {}
+    by_layer = {}
     for name, layer in layers.items():
         case = Case.here(layer, batch_size, optimizer.name, placement)
         if case not in known or is_due(known[case], load()):
             on_status(f"measuring how sparse {name} has to be to train faster packed")
-            known[case] = surer(known.get(case), probe.measure(layer))
+            known[case] = more_reliable(known.get(case), probe.measure(layer))
             measurements.write(file, known)
             on_status("")
-        densities[name] = known[case].density
-    return densities
+        by_layer[name] = known[case].density
+    return by_layer
 
 
 def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], None]) -> None:
@@ -243,14 +243,17 @@ def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], 
 
 
 def is_due(before: Measurement, load: float | None) -> bool:
-    """Return whether to repeat a measurement: a doubtful one, once the machine is idle or less busy."""
+    """Return whether to repeat a measurement: if it is doubtful and the machine is idle or less busy now.
+
+    `load`: load of the machine now; None if unknown.
+    """
     if not before.doubt or load is None or before.load is None:
         return bool(before.doubt)
     return load < max(IDLE, LESS_BUSY * before.load)
 
 
-def surer(before: Measurement | None, now: Measurement) -> Measurement:
-    """Return the measurement to keep: the new one, or the one of less spread if the new one is doubtful."""
+def more_reliable(before: Measurement | None, now: Measurement) -> Measurement:
+    """Return the new measurement; if it is doubtful, that of the two with the smaller spread."""
     return before if before and now.doubt and before.spread < now.spread else now
 
 

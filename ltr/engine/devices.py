@@ -9,11 +9,12 @@ import functools
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree, Shaped
 
 from ltr.core.machine import cores
 from ltr.errors import ConfigError
@@ -22,6 +23,9 @@ CACHED_FROM = 0.3
 """Least seconds of compilation for which a program is cached for later processes."""
 
 _AXIS = "devices"
+
+Scattered: TypeAlias = PyTree[Shaped[jax.Array, "devices ..."]]
+"""Arrays of lanes, or copies, on devices; where a device has several lanes they are the second axis."""
 
 
 class Placement(NamedTuple):
@@ -120,7 +124,7 @@ def _vectorised(function: Callable[..., Any]) -> Callable[..., Any]:
     return lanes
 
 
-def scatter(lanes: Sequence[Any], placement: Placement) -> Any:
+def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
     """Stack up to `capacity` pytrees of NumPy arrays and split them over the devices.
 
     Copies of the last one are the padding.
@@ -136,18 +140,18 @@ def scatter(lanes: Sequence[Any], placement: Placement) -> Any:
     return jax.tree.map(stack, *padded)
 
 
-def gather(scattered: Any, count: int, placement: Placement) -> list[Any]:
+def gather(scattered: Scattered, count: int, placement: Placement) -> list[PyTree[np.ndarray]]:
     """Return the first `count` lanes of a scattered pytree, as NumPy arrays."""
     skip = 2 if placement.lanes_per_device > 1 else 1
     host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
     return [_lane(host, number) for number in range(count)]
 
 
-def _lane(stacked: Any, number: int) -> Any:
+def _lane(stacked: PyTree[np.ndarray], number: int) -> PyTree[np.ndarray]:
     return jax.tree.map(lambda leaf: np.asarray(leaf[number]), stacked)
 
 
-def replicate(tree: Any, placement: Placement) -> Any:
+def replicate(tree: PyTree, placement: Placement) -> Scattered:
     """Copy a pytree to every device."""
     count = len(placement.devices)
     return jax.tree.map(

@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from ltr.core import masks
+from ltr.core.types import Mask, Params
 from ltr.engine.packing import Layers
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.methods.registry import method as find
 from ltr.models.model import Model
+from ltr.pruning.targets import Target
 from ltr.registry import load
 
 
-def training(context: MethodContext, method: str, mask: Any, params: Any, first: int, last: int) -> int:
+def training(context: MethodContext, method: str, mask: Mask, params: Params, first: int, last: int) -> int:
     """Return the FLOPs per image of training a lane from step `first` to `last`.
 
     A trained weight costs what `step` counts; a frozen one has no gradient of its own. If scores are trained,
@@ -27,7 +30,8 @@ def training(context: MethodContext, method: str, mask: Any, params: Any, first:
     connections (Evci et al., 2020, appendix H). In all other steps it counts the connections of its start.
     """
     entry = find(method)
-    whole, kernels = dense(context.model, params), masks.where(context.model.layer_types, params)
+    layer_types = context.model.layer_types
+    whole, kernels = masks.ones(params, layer_types), masks.where(layer_types, params)
     used = whole if entry.trains_scores else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
     trained = whole if entry.trains_scores else mask
     sparse_step = step(context.model, used, trained)
@@ -38,12 +42,12 @@ def training(context: MethodContext, method: str, mask: Any, params: Any, first:
     return sparse_steps + all_gradients * step(context.model, used, whole)
 
 
-def step(model: Model, used: Any, trained: Any) -> int:
+def step(model: Model, used: Mask, trained: Mask) -> int:
     """Return the FLOPs of a training step of one image; arguments as for `by_layer`."""
     return sum(jax.tree.leaves(by_layer(model, used, trained)))
 
 
-def by_layer(model: Model, used: Any, trained: Any) -> Any:
+def by_layer(model: Model, used: Mask, trained: Mask) -> PyTree[int]:
     """Return the exact FLOPs of a training step of one image in each layer.
 
     A weight's product counts in the forward pass, in the gradient of the weight, and in the gradient of its
@@ -52,8 +56,8 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
 
     Args:
         model: the network; its `uses` and `first` are read.
-        used: boolean arrays, like the layer types: True for weights that are not zero.
-        trained: boolean arrays, like the layer types: True for weights that have a gradient.
+        used: True for weights that are not zero.
+        trained: True for weights that have a gradient.
     """
 
     def layer(name: str, uses: np.ndarray, used: np.ndarray, trained: np.ndarray) -> int:
@@ -67,16 +71,6 @@ def by_layer(model: Model, used: Any, trained: Any) -> Any:
     return jax.tree.map(layer, masks.layer_names(model.uses), model.uses, used, trained)
 
 
-def dense(model: Model, shapes: Any) -> Any:
-    """Return the mask that keeps every weight.
-
-    `shapes`: a pytree like the parameters, whose leaves have a `shape`.
-    """
-    return jax.tree.map(
-        lambda leaf: np.broadcast_to(True, leaf.shape), masks.where(model.layer_types, shapes)
-    )
-
-
 class Costs(NamedTuple):
     """FLOPs of a training step of a batch of the dense network, to predict times.
 
@@ -85,7 +79,7 @@ class Costs(NamedTuple):
         overhead: all other FLOPs, by XLA's count; they remain if every weight is pruned.
     """
 
-    layers: Any
+    layers: PyTree[int]
     overhead: float
 
     @property
@@ -93,7 +87,7 @@ class Costs(NamedTuple):
         """FLOPs of a step, the overhead included."""
         return float(self.overhead + sum(jax.tree.leaves(self.layers)))
 
-    def time(self, densities: Any, packed: Layers) -> float:
+    def time(self, densities: PyTree[float], packed: Layers) -> float:
         """Predict the time of a step in units of dense steps.
 
         The cost of a packed layer is proportional to its density; others cost as much as dense ones.
@@ -113,13 +107,13 @@ class Costs(NamedTuple):
 def costs(context: MethodContext, batch_size: int, image_shape: tuple[int, ...]) -> Costs:
     """Return the costs of training all weights; the overhead is XLA's count without the products."""
     model = context.model
-    whole = dense(model, jax.eval_shape(model.init, jax.random.key(0)))
+    whole = masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
     layers = jax.tree.map(lambda operations: batch_size * operations, by_layer(model, whole, whole))
     return Costs(layers, step_operations(context, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
 
 
-def planned(target: Any, shapes: Any) -> Any:
-    """Return the density of each layer in a round with that target (see `ltr.pruning.targets`).
+def planned(target: Target, shapes: PyTree) -> PyTree[float]:
+    """Return the density of each layer in a round with that target.
 
     A target for the whole network is taken as the same density in every layer.
 

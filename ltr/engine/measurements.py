@@ -5,7 +5,7 @@ import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 
@@ -65,7 +65,7 @@ class Case(NamedTuple):
     edition: int
 
     @classmethod
-    def here(cls, layer: LayerShape, batch_size: int, optimizer: str, placement: Placement) -> Self:
+    def here(cls, layer: LayerShape, batch_size: int, optimizer: str, placement: Placement) -> "Case":
         """Return the case of a layer on this machine."""
         machine = f"{platform.node()} ({kernels.instruction_set()})"
         cores = len(placement.devices)

@@ -8,14 +8,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 import optax
+from jaxtyping import Bool, Float32, PyTree, Shaped
 
 from ltr import kernels
 from ltr.core import masks
+from ltr.core.types import Mask, Params
 from ltr.methods.method import Lane
 from ltr.models.packed import NO_PATTERNS
 
@@ -44,32 +46,36 @@ class PackSpec:
     Dense layers and convolutions alone are packed (see `ltr.models.packed.has_sparse_products`).
 
     Attributes:
-        kept: mask of the kernel, boolean [..., in, out]; leading axes are merged into `in`.
+        kept: mask of the kernel; leading axes are merged into `in`.
         capacity: length of the vector, at least the number of kept weights.
     """
 
-    kept: np.ndarray
+    kept: Bool[np.ndarray, "... in out"]
     capacity: int
 
     @property
     def pattern(self) -> kernels.SparsityPattern:
         return kernels.pattern(_flat(self.kept), self.capacity)
 
-    def pack(self, kernel: np.ndarray) -> np.ndarray:
-        """Return the kept values of a kernel [..., in, out] as [capacity], in the order of the pattern."""
+    def pack(self, kernel: Float32[np.ndarray, "... in out"]) -> Float32[np.ndarray, "{self.capacity}"]:
+        """Return the kept values of a kernel, in the order of the pattern."""
         values = _flat(kernel).T[_flat(self.kept).T]
         return np.pad(values, (0, self.capacity - len(values)))
 
-    def unpack(self, values: np.ndarray) -> np.ndarray:
-        """Return the kernel [..., in, out] of values [capacity]; pruned weights are zero."""
+    def unpack(self, values: Float32[np.ndarray, "{self.capacity}"]) -> Float32[np.ndarray, "... in out"]:
+        """Return the kernel of these values; pruned weights are zero."""
         kernel = np.zeros(self.kept.shape, values.dtype)
         _flat(kernel).T[_flat(self.kept).T] = values[: np.count_nonzero(self.kept)]
         return kernel
 
 
-def _flat(kernel: np.ndarray) -> np.ndarray:
-    """Return a view of a kernel [..., in, out] as [... x in, out]."""
+def _flat(kernel: Shaped[np.ndarray, "... in out"]) -> Shaped[np.ndarray, "rows out"]:
+    """Return a view of a kernel as a matrix; its leading axes are merged into the rows."""
     return kernel.reshape(-1, kernel.shape[-1])
+
+
+PackSpecs: TypeAlias = PyTree[PackSpec]
+"""Like a mask: a `PackSpec` for a packed kernel, None elsewhere."""
 
 
 class Packing(NamedTuple):
@@ -83,7 +89,7 @@ class Packing(NamedTuple):
     layers: Layers
     direction: optax.GradientTransformation
 
-    def packed(self, mask: Any, params: Any) -> tuple[str, ...]:
+    def packed(self, mask: Mask, params: Params) -> tuple[str, ...]:
         """Return the names of the layers that a lane trains packed.
 
         A layer is not packed if pruned weights are not zero, as in arms that freeze them.
@@ -96,13 +102,13 @@ class Packing(NamedTuple):
 
         return tuple(jax.tree.leaves(masks.tree_map(packed, mask, masks.layer_names(mask), params)))
 
-    def pack_specs(self, lanes: Sequence[Lane]) -> list[Any]:
+    def pack_specs(self, lanes: Sequence[Lane]) -> list[PackSpecs]:
         """Return the pack specs of lanes that train together.
 
         A layer is packed if all lanes can pack it. Its capacity is that of the densest lane.
 
         Returns:
-            for each lane a pytree like its mask: a `PackSpec` for a packed kernel, None elsewhere.
+            pack specs of each lane.
         """
         packed = set.intersection(*(set(self.packed(lane.mask, lane.params)) for lane in lanes))
 
@@ -117,7 +123,7 @@ class Packing(NamedTuple):
             for lane in lanes
         ]
 
-    def pack(self, lane: Lane, pack_specs: Any) -> Lane:
+    def pack(self, lane: Lane, pack_specs: PackSpecs) -> Lane:
         """Return the lane as the devices train it: packed kernels have patterns in place of masks."""
         mask = jax.tree.map(lambda kept, pack_spec: None if pack_spec else kept, lane.mask, pack_specs)
         names = jax.tree.leaves(masks.layer_names(pack_specs))
@@ -128,14 +134,14 @@ class Packing(NamedTuple):
         }
         return self._each(lane._replace(mask=mask, patterns=patterns), pack_specs, PackSpec.pack)
 
-    def unpack(self, lane: Lane, pack_specs: Any) -> Lane:
+    def unpack(self, lane: Lane, pack_specs: PackSpecs) -> Lane:
         """Return the lane with whole kernels and masks."""
         mask = masks.tree_map(
             lambda kept, pack_spec: pack_spec.kept if pack_spec else kept, lane.mask, pack_specs
         )
         return self._each(lane._replace(mask=mask, patterns=NO_PATTERNS), pack_specs, PackSpec.unpack)
 
-    def _each(self, lane: Lane, pack_specs: Any, change: Any) -> Lane:
+    def _each(self, lane: Lane, pack_specs: PackSpecs, change: Any) -> Lane:
         def changed(leaf: np.ndarray, pack_spec: PackSpec | None) -> np.ndarray:
             return change(pack_spec, leaf) if pack_spec else leaf
 

@@ -6,21 +6,23 @@ each combination of capacities.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+from jaxtyping import Bool, Float32, Int32, UInt8
 
 from ltr import kernels
 from ltr.core import rng
+from ltr.core.types import Params
+from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
-from ltr.kernels import Images
-from ltr.methods.method import Array, Lane, Method
+from ltr.kernels import Array, Images
+from ltr.methods.method import Lane, Method
 from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
 
@@ -34,23 +36,32 @@ They fill four cache lines of `ltr.kernels.Pixels`.
 """
 
 
+LossAndAccuracy = Float32[jax.Array, "2"]
+"""Means over examples: loss in nats, accuracy as a fraction."""
+
+
+class Batches(NamedTuple):
+    """A split in batches of equal size; the padding of the last has labels of -1."""
+
+    images: UInt8[Array, "batches batch height width channels"]
+    labels: Int32[Array, "batches batch"]
+
+
 class Examples(NamedTuple):
     """A data set in the layout of a device.
 
     Attributes:
-        images: training images, uint8 [examples, height, width, channels].
-        labels: training labels, int32 [examples].
-        validation, test: uint8 images [batches, batch, height, width, channels] and int32 labels
-            [batches, batch]; the padding of the last batch has labels of -1.
-        mean, std: float32 [channels], for normalisation.
+        images, labels: of training.
+        validation, test: splits for evaluation.
+        mean, std: for normalisation.
     """
 
-    images: Array
-    labels: Array
-    validation: tuple[Array, Array]
-    test: tuple[Array, Array]
-    mean: Array
-    std: Array
+    images: UInt8[Array, "examples height width channels"]
+    labels: Int32[Array, "examples"]
+    validation: Batches
+    test: Batches
+    mean: Float32[Array, "channels"]
+    std: Float32[Array, "channels"]
 
 
 class Chunk(NamedTuple):
@@ -59,41 +70,41 @@ class Chunk(NamedTuple):
     It consists of segments, which end at `stops[0]`, ..., `stops[segments - 1]`.
 
     Attributes:
-        step: int32, steps taken so far.
-        last_evaluation: int32, step of the last evaluation.
-        stops: int32 [MAX_SEGMENTS], ascending from `step`; entries from `segments` on are ignored.
-        evaluate: bool [MAX_SEGMENTS], whether to evaluate at a stop.
-        segments: int32, number of segments.
-        last: int32, step at which the training ends.
+        step: steps taken so far.
+        last_evaluation: step of the last evaluation.
+        stops: ascending from `step`; entries from `segments` on are ignored.
+        evaluate: whether to evaluate at a stop.
+        segments: number of segments.
+        last: step at which the training ends.
     """
 
-    step: Array
-    last_evaluation: Array
-    stops: Array
-    evaluate: Array
-    segments: Array
-    last: Array
+    step: Int32[Array, ""]
+    last_evaluation: Int32[Array, ""]
+    stops: Int32[Array, "{MAX_SEGMENTS}"]
+    evaluate: Bool[Array, "{MAX_SEGMENTS}"]
+    segments: Int32[Array, ""]
+    last: Int32[Array, ""]
 
 
 class Metrics(NamedTuple):
-    """Metrics of a lane, float32 [evaluations], or [segments] from the program.
+    """Metrics of a lane at its evaluations, or at the segments of a chunk from the program.
 
     Losses are means in nats, accuracies fractions. `train_loss` is the mean over the steps since the last
     evaluation, NaN if there were none. A segment without evaluation has NaN in all fields. The test fields
     are NaN where the test set was not evaluated.
     """
 
-    def with_test(self, number: int, loss: float, accuracy: float) -> Self:
+    train_loss: Float32[Array, "evaluations"]
+    val_loss: Float32[Array, "evaluations"]
+    val_accuracy: Float32[Array, "evaluations"]
+    test_loss: Float32[Array, "evaluations"]
+    test_accuracy: Float32[Array, "evaluations"]
+
+    def with_test(self, number: int, loss: float, accuracy: float) -> "Metrics":
         """Return NumPy metrics with the test loss and accuracy of evaluation `number` filled in."""
         losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
         losses[number], accuracies[number] = loss, accuracy
         return self._replace(test_loss=losses, test_accuracy=accuracies)
-
-    train_loss: Array
-    val_loss: Array
-    val_accuracy: Array
-    test_loss: Array
-    test_accuracy: Array
 
 
 class Program(NamedTuple):
@@ -102,11 +113,11 @@ class Program(NamedTuple):
     Attributes:
         method: the method.
         run: function to compile: lane, data set, chunk -> the lane after the chunk, its metrics by segment,
-            and test loss and accuracy at the early stop, float32 [2], NaN unless the training ends.
+            and its test loss and accuracy at the early stop, NaN unless the training ends.
     """
 
     method: Method
-    run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, jax.Array]]
+    run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, LossAndAccuracy]]
 
 
 def examples(dataset: Dataset) -> Examples:
@@ -116,36 +127,38 @@ def examples(dataset: Dataset) -> Examples:
     )
 
 
-def _batches(split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _batches(split: Split) -> Batches:
     count = -(-len(split.labels) // EVALUATION_BATCH)
     size = -(-len(split.labels) // count)
     padding = count * size - len(split.labels)
     images = np.pad(split.images, [(0, padding), *[(0, 0)] * 3])
     labels = np.pad(split.labels, (0, padding), constant_values=-1)
-    return images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size)
+    return Batches(images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size))
 
 
-def normalise(images: Array, data: Examples) -> jax.Array:
-    """Scale uint8 images to float32 of zero mean and unit standard deviation over the training set."""
+def normalise(
+    images: UInt8[Array, "*batch height width channels"], data: Examples
+) -> Float32[jax.Array, "*batch height width channels"]:
+    """Scale images to zero mean and unit standard deviation over the training set."""
     return (jnp.asarray(images, jnp.float32) - data.mean) / data.std
 
 
 def prepare_inputs(
-    images: Array,
+    images: UInt8[Array, "count height width channels"],
     data: Examples,
     as_pixels: bool = False,
-    chosen: Array | None = None,
-    coming: Array | None = None,
+    chosen: Int32[Array, "batch"] | None = None,
+    coming: Int32[Array, "batch"] | None = None,
 ) -> Images:
     """Normalise images for a network.
 
     Args:
-        images: uint8 [count, height, width, channels].
+        images: images of bytes.
         data: data set of the images; its mean and standard deviation are used.
         as_pixels: whether to return `ltr.kernels.Pixels`, which a packed layer normalises itself (see
             `Model.input_layer`).
-        chosen: indices of the images to take, int32 [batch]; all by default.
-        coming: guess at the indices of the next call, int32 [batch], to prefetch them.
+        chosen: indices of the images to take; all by default.
+        coming: guess at the indices of the next call, to prefetch them.
     """
     if as_pixels:
         which = jnp.arange(len(images)) if chosen is None else chosen
@@ -155,17 +168,17 @@ def prepare_inputs(
 
 def evaluate(
     model: Model,
-    params: Any,
-    split: tuple[Array, Array],
+    params: Params,
+    split: Batches,
     data: Examples,
     patterns: Patterns = NO_PATTERNS,
-) -> jax.Array:
-    """Return mean loss and accuracy over all examples of a split, float32 [2].
+) -> LossAndAccuracy:
+    """Return mean loss and accuracy over all examples of a split.
 
     `patterns` are those of the packed kernels in `params`.
     """
 
-    def batch(totals: jax.Array, arrays: tuple[Array, Array]) -> tuple[jax.Array, None]:
+    def batch(totals: Float32[jax.Array, "3"], arrays: Batches) -> tuple[Float32[jax.Array, "3"], None]:
         images, labels = arrays
         real = labels >= 0
         logits = model.apply(params, prepare_inputs(images, data, model.input_layer in patterns), patterns)
@@ -194,15 +207,20 @@ def program(
     the early stop, which the lane keeps. With `test_curves` it is evaluated at every evaluation.
     """
 
-    def run(lane: Lane, data: Examples, chunk: Chunk) -> tuple[Lane, Metrics, jax.Array]:
+    def run(lane: Lane, data: Examples, chunk: Chunk) -> tuple[Lane, Metrics, LossAndAccuracy]:
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
 
-        def order(step: Array) -> jax.Array:
+        def order(step: Int32[Array, ""]) -> Int32[jax.Array, "examples"]:
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
-        def batch(lane: Lane, chosen: jax.Array, coming: jax.Array, number: jax.Array) -> Images:
+        def batch(
+            lane: Lane,
+            chosen: Int32[jax.Array, "batch"],
+            coming: Int32[jax.Array, "batch"],
+            number: Int32[jax.Array, ""],
+        ) -> Images:
             as_pixels = model.input_layer in lane.patterns
             if augment is none:
                 return prepare_inputs(data.images, data, as_pixels, chosen, coming)
@@ -226,7 +244,7 @@ def program(
         ) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             _, params = method.network(lane)
 
-            def measured(split: tuple[Array, Array], params: Any) -> jax.Array:
+            def measured(split: Batches, params: Params) -> LossAndAccuracy:
                 return evaluate(model, params, split, data, lane.patterns)
 
             loss, accuracy = measured(data.validation, params)

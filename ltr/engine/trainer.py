@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Int32, Integer, UInt32
 
 from ltr.core import masks
 from ltr.core.optimizers import Optimizer
+from ltr.core.types import Mask, Params
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
@@ -32,9 +34,9 @@ MAX_GROWTH = 8.0
 class InitialState(NamedTuple):
     """Initial state of a lane (see `ltr.methods.method.Lane`) and its method; NumPy arrays."""
 
-    params: Any
-    mask: Any
-    key: np.ndarray
+    params: Params
+    mask: Mask
+    key: UInt32[np.ndarray, "2"]
     method_state: Any = ()
     method: str = WEIGHTS_ALONE
 
@@ -43,14 +45,14 @@ class Outcome(NamedTuple):
     """Result of training a lane.
 
     Attributes:
-        params: weights of its network after the last step, NumPy float32.
+        params: weights of its network after the last step, NumPy arrays.
         density: density of its network after the last step, 0 to 1.
-        metrics: a value per evaluation, NumPy float32.
+        metrics: NumPy arrays.
         seconds: device time.
         notes: columns that its method adds (see `ltr.methods.method.Method`).
     """
 
-    params: Any
+    params: Params
     density: float
     metrics: Metrics
     seconds: float
@@ -144,7 +146,7 @@ class Trainer:
     def train(
         self,
         starts: Mapping[Any, InitialState],
-        evaluate_at: np.ndarray,
+        evaluate_at: Int32[np.ndarray, "evaluations"],
         on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
     ) -> dict[Any, Outcome]:
@@ -152,7 +154,7 @@ class Trainer:
 
         Args:
             starts: initial states by lane name (any hashable).
-            evaluate_at: int32 steps, ascending, at which lanes are evaluated. Training starts at the first
+            evaluate_at: steps, ascending, at which lanes are evaluated. Training starts at the first
                 and ends at the last.
             on_chunk: callback, called about once a second. An exception in it ends the training.
             resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
@@ -216,7 +218,9 @@ class _Compiled(NamedTuple):
 class _RunningBatch:
     """A batch on the devices, and its metrics on the host."""
 
-    def __init__(self, compiled: _Compiled, batch: LaneBatch, evaluate_at: np.ndarray) -> None:
+    def __init__(
+        self, compiled: _Compiled, batch: LaneBatch, evaluate_at: Int32[np.ndarray, "evaluations"]
+    ) -> None:
         self._program, self._packing, self._data, self._placement = compiled
         self._step, self._evaluate_at = batch.step, evaluate_at
         self._pack_specs = self._packing.pack_specs(batch.lanes)
@@ -257,7 +261,7 @@ class _RunningBatch:
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
         if self.is_over:
             self._metrics = [
-                lane.with_test(int(np.argmin(lane.val_loss)), *test)
+                lane.with_test(int(np.argmin(lane.val_loss)), *map(float, test))
                 for lane, test in zip(self._metrics, early, strict=True)
             ]
         self._step = int(stops[-1])
@@ -299,7 +303,9 @@ def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) 
     return sorted(same_method, key=lambda name: program_keys[name] != first)
 
 
-def _stops(evaluate_at: np.ndarray, step: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _stops(
+    evaluate_at: Int32[np.ndarray, "evaluations"], step: int, steps: int
+) -> tuple[Integer[np.ndarray, "stops"], Bool[np.ndarray, "stops"]]:
     """Return the steps at which a chunk of `steps` steps stops, and whether lanes are evaluated there."""
     end = min(step + steps, int(evaluate_at[-1]))
     stops = evaluate_at[evaluate_at <= end]
@@ -323,7 +329,9 @@ def _extended(metrics: list[Metrics], results: list[Metrics], count: int) -> lis
     ]
 
 
-def _require_finite(names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: np.ndarray) -> None:
+def _require_finite(
+    names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: Int32[np.ndarray, "evaluations"]
+) -> None:
     for name, lane in zip(names, metrics, strict=True):
         diverged = np.flatnonzero(~np.isfinite(lane.val_loss))
         if diverged.size:

@@ -2,9 +2,9 @@
 
 import contextlib
 import dataclasses
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
@@ -18,10 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ltr.config import files, groups, names
 from ltr.config.groups import ARM
-from ltr.config.overrides import as_a_person_types, overrides
+from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.experiment import checks
 
 _ONE_APPLICATION = threading.Lock()
@@ -43,10 +43,9 @@ def register() -> None:
     """Register with Hydra the search path, and the defaults of all knobs as `ltr`, the base of config.yaml.
 
     Every arm is included, except one whose file is wrong; `experiment_of` reports that file if the arm is
-    requested. The resolver `${expanduser:...}` replaces a leading `~` of a path by the home folder.
+    requested.
     """
     Plugins.instance().register(AddedFolders)
-    OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
     arms = {name: to_dict(Arm()) | values for name, values in files.arms().items()}
     ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
 
@@ -92,6 +91,33 @@ def composed(checked: Sequence[str]) -> DictConfig:
         raise ConfigError(one_line(error)) from None
 
 
+def run(checked: Sequence[str], job: Callable[[DictConfig], None]) -> None:
+    """Call a job with the configuration of checked words, in the environment that they request of Hydra.
+
+    Raises:
+        ConfigError: Hydra cannot compose the words.
+        LtrError: the job failed.
+    """
+    failures: list[LtrError] = []
+
+    def caught(composed: DictConfig) -> None:
+        try:
+            job(composed)
+        except LtrError as error:  # of which Hydra would print the words
+            failures.append(error)
+
+    with _application() as application:
+        application.run("config", caught, [*checked, "hydra.mode=RUN"])  # whatever the mode in a YAML file
+    if failures:
+        raise failures[0]
+
+
+def show(checked: Sequence[str], part: str) -> None:
+    """Print the configuration of checked words: the experiment (`job`), Hydra's own (`hydra`) or `all`."""
+    with _application() as application:
+        application.show_cfg("config", [*checked], cfg_type=part, package=None)
+
+
 def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experiment) -> list[str]:
     """Return the words to type for the same experiment at any later time.
 
@@ -100,7 +126,7 @@ def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experimen
         ticket: ticket as typed, which may be `last`.
         experiment: experiment of these words, with the ticket named in full.
     """
-    typed = [as_a_person_types(word) for word in checked]
+    typed = [typed_word(word) for word in checked]
     if experiment.ticket == ticket:
         return typed
     return [*(word for word in typed if not word.startswith("ticket=")), f"ticket={experiment.ticket}"]
@@ -108,6 +134,17 @@ def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experimen
 
 def _initialized() -> initialize_config_dir:
     return initialize_config_dir(str(groups.config_dir().absolute()), version_base="1.3")
+
+
+@contextlib.contextmanager
+def _application() -> Iterator[Any]:
+    """Yield Hydra's application of ltr's configuration; ConfigError for what Hydra refuses."""
+    register()
+    try:
+        with _initialized():
+            yield GlobalHydra.instance().hydra
+    except ERRORS as error:
+        raise ConfigError(one_line(error)) from None
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Linear mode connectivity (Frankle et al., 2020): stability of training to the order of the data.
 
 Two copies of a network are trained from the same weights in different data orders. The error along the line
-between their final weights shows whether they lie in the same basin. A second kind of line leads from the
-trained ticket of a round to that of the next.
+between their final weights shows whether they lie in the same basin. A second kind of line joins the
+trained tickets of a round and the next.
 
 Interpolated running statistics of batch normalisation do not fit an interpolated network: its activations
 vary less, and the statistics alone cause a barrier (Jordan et al., 2022, REPAIR). So they are re-estimated at
@@ -10,15 +10,16 @@ each point. The line with interpolated statistics is measured beside it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jax import lax
+from jaxtyping import Float32, Int32
 
 from ltr.core import masks, rng
+from ltr.core.types import Params, PRNGKey
 from ltr.engine import devices, program
 from ltr.engine.program import Examples
 from ltr.engine.trainer import InitialState, Progress
@@ -31,6 +32,10 @@ ALPHAS = np.linspace(0, 1, 30, dtype=np.float32)
 """Positions on the line from the first to the second network at which the error is measured."""
 
 COPIES = (0, 1)
+"""Numbers of the copies of a ticket."""
+
+Errors = Float32[jax.Array, "alphas"]
+"""Test errors at `ALPHAS`, fractions."""
 
 RE_ESTIMATED, INTERPOLATED, NONE = "re-estimated", "interpolated", "none"
 """Kinds of batch-normalisation statistics on a line; `NONE` for networks without batch normalisation."""
@@ -39,6 +44,7 @@ BATCHES = 40
 """Largest number of batches of training images that statistics are re-estimated from."""
 
 BATCH = 128
+"""Images per batch."""
 
 
 def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
@@ -86,14 +92,14 @@ def statistics(model: Model) -> tuple[str, ...]:
     return (NONE,) if model.statistics is None else (RE_ESTIMATED, INTERPOLATED)
 
 
-def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Array]:
-    """Return the function to compile: (two networks, data) -> test errors at `ALPHAS`, float32 fractions.
+def errors_between(model: Model, kind: str) -> Callable[[tuple[Params, Params], Examples], Errors]:
+    """Return the function to compile: (two networks, data) -> errors.
 
     `kind`: one of `statistics(model)`.
     """
 
-    def errors(ends: Any, data: Examples) -> jax.Array:
-        def error(alpha: jax.Array) -> jax.Array:
+    def errors(ends: tuple[Params, Params], data: Examples) -> Errors:
+        def error(alpha: Float32[jax.Array, ""]) -> Float32[jax.Array, ""]:
             params = jax.tree.map(lambda first, second: (1 - alpha) * first + alpha * second, *ends)
             if kind == RE_ESTIMATED:
                 params = re_estimated(model, params, data)
@@ -104,7 +110,7 @@ def errors_between(model: Model, kind: str) -> Callable[[Any, Examples], jax.Arr
     return errors
 
 
-def re_estimated(model: Model, params: Any, data: Examples) -> Any:
+def re_estimated(model: Model, params: Params, data: Examples) -> Params:
     """Return the parameters with statistics re-estimated on training data without augmentation.
 
     The statistics are averages of the means and variances of `BATCHES` batches. All networks see the same
@@ -117,7 +123,7 @@ def re_estimated(model: Model, params: Any, data: Examples) -> Any:
     key = rng.fold(jax.random.key(0), "statistics")
     chosen = rng.permutation(key, count)[: batches * size].reshape(batches, size)
 
-    def statistics(batch: tuple[jax.Array, jax.Array]) -> Any:
+    def statistics(batch: tuple[Int32[jax.Array, "batch"], PRNGKey]) -> Params:
         indices, dropout = batch
         return batch_statistics(params, program.prepare_inputs(data.images, data, chosen=indices), dropout)
 
@@ -137,7 +143,9 @@ def _copy(session: Session, round_number: int, replicate: int, copy: int) -> Ini
     return InitialState(masks.apply(mask, start), mask, np.asarray(jax.random.key_data(key)))
 
 
-def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+def _rows(
+    kind: str, session: Session, round_number: int, pairs: Sequence[tuple[Params, Params]]
+) -> pd.DataFrame:
     density = {
         replicate: masks.density(session.folder.groups.load(round_name(round_number), replicate)["mask"])
         for replicate in range(len(pairs))
@@ -161,7 +169,9 @@ def _rows(kind: str, session: Session, round_number: int, pairs: Sequence[tuple[
     return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
 
 
-def _errors(session: Session, kind: str, pairs: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
+def _errors(
+    session: Session, kind: str, pairs: Sequence[tuple[Params, Params]]
+) -> list[Float32[np.ndarray, "alphas"]]:
     """Return the errors between the networks of each pair, in batches as large as the devices hold."""
     placement, gathered = session.runtime.trainer.placement, []
     compiled = devices.parallel(errors_between(session.spec.model, kind), placement)

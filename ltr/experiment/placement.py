@@ -57,7 +57,7 @@ def packed_layers(
     Args:
         spec: the run.
         file: file of the break-even densities measured on this machine.
-        on_status: called with the layer that is measured (see `ltr.engine.break_even.measured`).
+        on_status: called with the layer that is measured (see `ltr.engine.break_even.densities`).
         recorded: choice at the beginning of the run, which `sparse=auto` keeps.
 
     Raises:
@@ -73,7 +73,7 @@ def packed_layers(
         return dict.fromkeys(layers, 1.0)
     if recorded is not None:
         return recorded
-    return break_even.measured(
+    return break_even.densities(
         layers, experiment.batch_size, experiment.optimizer, placement, file, on_status
     )
 

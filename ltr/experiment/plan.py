@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ltr.arms.lanes import lanes as lanes_of
+from ltr.config.literals import literal
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import cache_paths
 from ltr.engine import devices
@@ -12,7 +13,6 @@ from ltr.experiment import estimate
 from ltr.experiment.placement import packed_layers
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
-from ltr.report.command_line import word
 from ltr.report.html import facts_table
 from ltr.report.progress import duration
 from ltr.report.text_table import facts
@@ -59,7 +59,7 @@ class Plan:
         """Return the plan as text by name, without facts that do not apply."""
         named = {
             "run": self.folder,
-            "knobs": ", ".join(f"{name}={word(value)}" for name, value in self.settings.items()),
+            "knobs": ", ".join(f"{name}={literal(value)}" for name, value in self.settings.items()),
             "weights": f"{self.weights:,}",
             "density %": ", ".join(f"{100 * density:.2f}" for density in self.densities),
             "trainings": f"{self.trainings:,}",

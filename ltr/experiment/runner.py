@@ -1,41 +1,36 @@
 """Runner of one experiment: from its configuration to a finished folder, with progress and signals."""
 
 import contextlib
-import dataclasses
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 
 from ltr.analysis import checks as claim_checks
-from ltr.analysis import verdicts
-from ltr.analysis.summary import by_round, select, summary
-from ltr.analysis.verdicts import Verdict
+from ltr.analysis.summary import select, summary
 from ltr.arms.lanes import missing
 from ltr.config import origins
 from ltr.config.origins import Request
-from ltr.config.schema import Claims, Experiment
+from ltr.config.schema import Experiment
 from ltr.core import cache_paths, root_logger
 from ltr.data import custom
 from ltr.engine import devices
-from ltr.engine.trainer import Progress
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import loop, runtime
+from ltr.experiment import looks, loop, runtime
+from ltr.experiment.observer import RoundTable, RunObserver
 from ltr.experiment.placement import packed_layers, place
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
-from ltr.report import tables
-from ltr.report.arms import in_order
 from ltr.report.figures import draw
 from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
-from ltr.report.progress import Display, Pace
+from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FINISHED, SCHEMA_VERSION
+from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
@@ -68,46 +63,15 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
         output.message(line)
-    with _logged_by(output.warnings()), open_run(experiment) as folder:
+    with _logged_by(output.warnings()), open_run(experiment) as folder, _traced():
         folder.require_same(experiment)
-        _keep_first_look(folder)
+        looks.keep_first(folder)
         trained = False
-        for enlarged in _enlargements(experiment, folder, output):
+        for enlarged in looks.enlargements(experiment, folder, output.message):
             trained |= _complete(enlarged, folder, stop, request, output)
         if not trained and TRACKERS[experiment.tracker].code:
             output.message(f"ltr: {tracking.idle(experiment.tracker)}")
         output.results(_conclusion(enlarged, folder, request.words))
-
-
-def _keep_first_look(folder: RunFolder) -> None:
-    """Record the look at a run that was finished before ltr recorded looks."""
-    if not folder.looks and folder.requested and folder.facts.get("status") == FINISHED:
-        folder.keep_looks(verdicts.with_look([], verdicts.look(folder.frames["results"], folder.requested)))
-
-
-def _enlargements(experiment: Experiment, folder: RunFolder, output: Output) -> Iterator[Experiment]:
-    """Yield the experiment; with `replicates=auto`, with more replicates until the claims are decided."""
-    claims = experiment.claims
-    if not claims.looks:
-        yield experiment
-        return
-    taken = max((look.replicates for look in folder.looks), default=0)
-    later = [look for look in claims.looks if look >= max(experiment.replicates, taken)]
-    for replicates in later or [max(experiment.replicates, taken)]:
-        yield (enlarged := dataclasses.replace(experiment, replicates=replicates))
-        rounds = verdicts.tested_rounds(folder.frames["results"], enlarged)
-        tested = verdicts.within(rounds, _take_look(enlarged, folder))
-        undecided = verdicts.undecided(tested, claims.decide)
-        output.message(f"\n{_look_message(tested, undecided, replicates, claims)}")
-        if not undecided:
-            return
-
-
-def _take_look(experiment: Experiment, folder: RunFolder) -> dict[str, list[Verdict]]:
-    """Take a look at the present results, record it, and return the verdicts of the requested claims."""
-    results = folder.frames["results"]
-    folder.keep_looks(verdicts.with_look(folder.looks, verdicts.look(results, experiment)))
-    return verdicts.asked_for(experiment, verdicts.verdicts(results, folder.looks))
 
 
 def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:
@@ -119,20 +83,11 @@ def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str])
         folder.path,
         results,
         experiment,
-        _take_look(experiment, folder),
+        looks.take(experiment, folder),
         folder.looks,
         words,
         float(seconds) / devices_used,
     )
-
-
-def _look_message(tested: Collection[str], undecided: list[str], replicates: int, claims: Claims) -> str:
-    """Return a sentence about the outcome of a look."""
-    if untested := [name for name in claims.decide if name not in tested]:
-        return f"tested in no round: {', '.join(untested)}; more rounds would help"
-    if undecided:
-        return f"{replicates} replicates leave undecided: {', '.join(undecided)} (of {claims.most} at most)"
-    return f"{replicates} replicates decide: {', '.join(claims.decide)}"
 
 
 def _complete(
@@ -201,7 +156,7 @@ def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], No
     return Session(runtime.build(spec, packed), folder)
 
 
-def _train(session: Session, stop: Stop, table: "RoundTable", output: Output) -> None:
+def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
     subject = tracking.subject(experiment, folder.path)
@@ -216,59 +171,6 @@ def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_nu
     """Send a round to the tracker, averaged over the requested replicates and draws."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
     tracked.add(round_number, tracking.scalars(metrics, results, round_number))
-
-
-class RoundTable:
-    """Printed table of a run that grows by a line when a round ends."""
-
-    def __init__(self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None]) -> None:
-        self._experiment, self._folder, self._write = experiment, folder, write
-        self._arms = in_order(experiment.arms)
-        self._next = 0
-
-    def catch_up(self) -> None:
-        """Print the rounds that are complete and not printed yet."""
-        results = select(self._folder.frames["results"], self._experiment)
-        rounds = by_round(results[results["round"] >= self._next])
-        finished = self._folder.finished
-        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
-            row = rounds[rounds["round"] == self._next]
-            if self._next == 0:
-                self._write(tables.accuracy_title(row) + "\n" + tables.header(self._arms))
-            if self._experiment.trains(self._next):
-                self._write(tables.row(row, self._arms))
-            self._next += 1
-
-
-class RunObserver:
-    """Callbacks of the runner: progress, the table of rounds, signals and the tracker."""
-
-    def __init__(
-        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
-    ) -> None:
-        self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
-        self._track = track
-        self._label, self._step_cost = "", 1.0
-
-    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
-        """Set the label of the progress bar."""
-        self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
-
-    def on_resume(self, steps: int) -> None:
-        """Subtract the steps in a checkpoint from the total."""
-        self._pace.total -= steps * self._step_cost
-
-    def on_chunk(self, progress: Progress) -> LtrError | None:
-        """Advance the progress bar; return an error to stop with after a signal."""
-        self._pace.advance(progress.steps * self._step_cost)
-        self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
-        return self._stop.error()
-
-    def on_round_end(self, round_number: int) -> None:
-        """Print the round's line, and send the round to the tracker."""
-        log.info("round %d is done", round_number)
-        self._table.catch_up()
-        self._track(round_number)
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:
@@ -309,12 +211,23 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
         status = "stopped"
         log.info("%s", error or "stopped at once")
         raise
-    except Exception as error:
+    except LtrError as error:
         log.info("failed: %s", error)
         raise
     finally:
         results = summary(_recorded_results(folder, experiment))
         folder.describe(status=status, summary=results, device_seconds=folder.seconds)
+
+
+@contextlib.contextmanager
+def _traced() -> Iterator[None]:
+    """Log the traceback of an error that ltr does not expect, as of a plug-in's code."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, LtrError):
+            log.info("failed: %s: %s", type(error).__name__, error, exc_info=True)
+        raise
 
 
 @contextlib.contextmanager

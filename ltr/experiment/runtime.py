@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float32, Int32
 
 from ltr.arms.lanes import methods
+from ltr.core.types import LayerTypes, Params, PRNGKey
 from ltr.data import dataset
 from ltr.data.augmentation import augmentation
 from ltr.engine import program
@@ -18,7 +19,7 @@ from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
-from ltr.pruning.prune import pruned
+from ltr.pruning import prune
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
 """Compiler options for functions called only a few times; ResNet-20's init compiles in 4 s, not 10 s."""
@@ -27,13 +28,17 @@ EXAMPLES_PER_CLASS = 10
 """Number of training examples of each class in a batch for scores at initialisation."""
 
 
+Sample = tuple[Float32[np.ndarray, "batch height width channels"], Int32[np.ndarray, "batch"]]
+"""Normalised images and their labels."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Run specification with its data and compiled programs.
 
     Attributes:
         spec: the run.
-        init: key -> newly drawn weights, NumPy float32.
+        init: key -> newly drawn weights, NumPy arrays.
         sample_batch: key -> ten training examples of each class: normalised images, and labels.
         tickets: tickets of another run to start from; None if this run finds its own.
         prunable: layer type of each kernel; None for layers that are never pruned.
@@ -42,10 +47,10 @@ class Runtime:
     """
 
     spec: RunSpec
-    init: Callable[[jax.Array], Any]
-    sample_batch: Callable[[jax.Array], tuple[np.ndarray, np.ndarray]]
+    init: Callable[[PRNGKey], Params]
+    sample_batch: Callable[[PRNGKey], Sample]
     tickets: SourceTickets | None
-    prunable: Any
+    prunable: LayerTypes
     trainer: Trainer
     costs: Costs
 
@@ -69,14 +74,14 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
         )
         for name in methods(experiment)
     }
-    prunable = pruned(spec.model.layer_types, experiment.pruning.rates)
+    prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 
-    def init(key: jax.Array) -> Any:
+    def init(key: PRNGKey) -> Params:
         return jax.tree.map(np.asarray, draw(key))
 
-    def sample_batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    def sample_batch(key: PRNGKey) -> Sample:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         chosen = dataset.of_each_class(np.asarray(examples.labels), EXAMPLES_PER_CLASS, generator)
         images = program.normalise(examples.images[chosen], examples)

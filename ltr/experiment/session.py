@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
+from jaxtyping import Int32, UInt32
 
 from ltr.arms import lanes
 from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.start import start
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
+from ltr.core.types import Mask, PRNGKey
 from ltr.engine import flops
 from ltr.engine.trainer import InitialState, Outcome, Progress
 from ltr.errors import LtrError
@@ -136,7 +138,10 @@ class Session:
         return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
 
     def train(
-        self, starts: Mapping[LaneId, InitialState], evaluate_at: np.ndarray, observer: Observer
+        self,
+        starts: Mapping[LaneId, InitialState],
+        evaluate_at: Int32[np.ndarray, "evaluations"],
+        observer: Observer,
     ) -> dict[LaneId, Outcome]:
         """Train lanes, resumed from a checkpoint inside the round if there is one."""
         resume, saved = None, self.folder.load_under_way()
@@ -184,10 +189,10 @@ class Session:
     def _undrawn_replicates(self) -> list[int]:
         return sorted(set(range(self.experiment.replicates)) - self.folder.groups.members("initial"))
 
-    def _root_key(self, replicate: int) -> jax.Array:
+    def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)
 
-    def _data_key(self, replicate: int, round_number: int) -> np.ndarray:
+    def _data_key(self, replicate: int, round_number: int) -> UInt32[np.ndarray, "2"]:
         """Return the key data of a round's data order; the lanes of a replicate share it, to be paired."""
         return np.asarray(
             jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
@@ -209,10 +214,10 @@ class Session:
         def dense() -> PruningInput:
             return self._pruning_input(1, replicate)
 
-        def one_shot() -> Any:
+        def one_shot() -> Mask:
             return prune.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
 
-        def network(key: jax.Array) -> ScoringInput:
+        def network(key: PRNGKey) -> ScoringInput:
             model = self.spec.model._replace(layer_types=layer_types)
             keep = masks.count(masks.where(layer_types, ticket.mask))
             return ScoringInput(model, first["initial"], *self.runtime.sample_batch(key), key, keep)
@@ -230,7 +235,7 @@ class Session:
             network=network,
         )
 
-    def _operations(self, start: InitialState, evaluate_at: np.ndarray) -> int:
+    def _operations(self, start: InitialState, evaluate_at: Int32[np.ndarray, "evaluations"]) -> int:
         """Return the floating-point operations of a lane's training."""
         first, last = int(evaluate_at[0]), int(evaluate_at[-1])
         per_image = flops.training(

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 from ltr.core import atomic
 from ltr.errors import StoppedError
@@ -18,23 +18,23 @@ class Stop:
     """Context manager that catches the signals, in the main thread. A second signal stops at once.
 
     Args:
-        file: file in which another process may request a stop, by `request_stop` (see `StopAll`).
+        file: file by which another process may request a stop (see `request_stop`).
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self._caught: int | None = None
         self._file = file
+        self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            ours = [
-                number for number in SIGNALS if signal.getsignal(number) is not None
-            ]  # None: set by C code
-            self._before = {number: signal.signal(number, self._catch) for number in ours}
+            # A handler that C code has set is None; it could not be restored.
+            replaceable = [number for number in SIGNALS if signal.getsignal(number) is not None]
+            self._replaced = {number: signal.signal(number, self._catch) for number in replaceable}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in getattr(self, "_before", {}).items():
+        for number, handler in self._replaced.items():
             signal.signal(number, handler)
 
     def error(self) -> StoppedError | None:
@@ -53,7 +53,7 @@ class Stop:
 
 
 class StopAll(Stop):
-    """Context manager that passes the signals, by a file, to the processes of a sweep on any machine."""
+    """Context manager that passes the signals on to all processes of a sweep by a shared file."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import jax
+from jaxtyping import PyTree
 
 from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
@@ -18,7 +19,7 @@ from ltr.methods.registry import METHODS
 from ltr.models.model import Model
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
-from ltr.pruning.targets import targets
+from ltr.pruning.targets import Target, targets
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,16 @@ class RunSpec:
         experiment: the configuration.
         model: the network.
         schedule: durations in steps.
-        shapes: `jax.ShapeDtypeStruct` of every parameter.
-        targets: number of kept weights of each round, from round 0 on (see `ltr.pruning.targets`). With
+        shapes: shape and dtype of every parameter.
+        targets: number of kept weights of each round, from round 0 on. With
             `early_bird` it has one round more than the run, if that round can be pruned.
     """
 
     experiment: Experiment
     model: Model
     schedule: Schedule
-    shapes: Any
-    targets: list[Any]
+    shapes: PyTree[jax.ShapeDtypeStruct]
+    targets: list[Target]
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Self:
@@ -67,7 +68,7 @@ class RunSpec:
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:
-    """Raise ConfigError if a knob needs to know which dimensions of kernels are inputs, and one is not."""
+    """Raise ConfigError if a knob needs the input dimensions of kernels and those of one are unknown."""
     unknown = [kernel for kernel in jax.tree.leaves(model.kernels) if not kernel.roles]
     knobs: dict[str, tuple[Any, str]] = {"pruning.scope": (SCOPES, experiment.pruning.scope)}
     for name in experiment.arms:
@@ -77,12 +78,12 @@ def _require_inputs(experiment: Experiment, model: Model) -> None:
     for knob, (registry, value) in knobs.items():
         if unknown and registry[value].reads_inputs:
             raise ConfigError(
-                f"{knob}={value}: needs to know which dimensions of kernels are inputs, which it is not of "
-                f"layer {unknown[0].layer}, whose kernel is {unknown[0].shape}"
+                f"{knob}={value}: needs to know which dimensions of kernels are inputs; they are unknown for "
+                f"layer {unknown[0].layer}, whose kernel has shape {unknown[0].shape}"
             )
 
 
-def _next_target(experiment: Experiment, model: Model) -> list[Any]:
+def _next_target(experiment: Experiment, model: Model) -> list[Target]:
     """Return the target of the round after the last; empty if that round cannot be pruned."""
     rounds = experiment.rounds + 1
     try:

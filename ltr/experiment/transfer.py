@@ -1,8 +1,8 @@
 """Transfer of the tickets of another run to other data or another optimizer (Morcos et al., 2019).
 
-The weights that the other run's tickets were rewound to are the initial weights of this run, and its masks
-are the masks of this run. A class head of another shape, for another number of classes, is drawn anew and
-not pruned.
+This run takes the masks of the other run. Its initial weights are those that the other run's tickets were
+rewound to. If the number of classes differs, the output layer has another shape; it is drawn anew and not
+pruned.
 """
 
 import contextlib
@@ -12,10 +12,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
-from ltr.config.parse import by_densities
+from ltr.config.literals import literal
+from ltr.config.parse import with_limited_rounds
 from ltr.config.schema import Experiment
 from ltr.core import masks
+from ltr.core.types import LayerTypes, Mask, Params
 from ltr.errors import ConfigError, LtrError
 from ltr.pruning.registry import REWINDINGS
 from ltr.store import catalog
@@ -23,7 +26,7 @@ from ltr.store.folder import round_name
 from ltr.store.groups import Groups
 
 HEAD = "output"
-"""Name of the layer that may be drawn anew."""
+"""Name of the output layer (head), which is drawn anew if its shape differs."""
 
 LAST = "last"
 """Name that stands for the newest run with tickets of its own."""
@@ -33,8 +36,8 @@ def resolved(experiment: Experiment) -> Experiment:
     """Return the experiment with the other run named in full, and with that run's pruning.
 
     `RUN@round` trains that round alone, beside the dense network. `last` is the newest run that did not
-    itself start from another run's tickets. So a command with `last` names the same run when it is
-    repeated, although its own run is newer.
+    itself start from another run's tickets. A command with `last` therefore names the same run when it is
+    repeated, although its own run is newer by then.
 
     Raises:
         ConfigError: there is no such run, it is not finished, or it lacks a requested round or replicate.
@@ -48,7 +51,8 @@ def resolved(experiment: Experiment) -> Experiment:
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
     if run.status != "finished":
-        how = f"; it goes on with: {run.goes_on_with}" if run.goes_on_with else ""
+        how = f"; resume it with: {run.resume_command}" if run.resume_command else ""
+        how = f"; it cannot be resumed: {run.obstacle}" if run.obstacle else how
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
     source = run.experiment()
     rounds = int(round_number) if separator else experiment.rounds
@@ -60,13 +64,12 @@ def resolved(experiment: Experiment) -> Experiment:
         pruning=source.pruning,
     )
     if not separator:
-        resolved_experiment = by_densities(resolved_experiment)
+        resolved_experiment = with_limited_rounds(resolved_experiment)
     if not REWINDINGS[experiment.rewind.name].restores_weights:
         raise ConfigError(f"rewind={experiment.rewind.name}: must be weights with ticket={name}")
-    if experiment.model != source.model:
-        raise ConfigError(
-            f"ticket={name}: is of model={source.model.name}, this run of {experiment.model.name}"
-        )
+    for knob, theirs in vars(source.model).items():
+        if (ours := getattr(experiment.model, knob)) != theirs:
+            raise ConfigError(f"model.{knob}={literal(ours)}: must be {literal(theirs)} with ticket={name}")
     _require(resolved_experiment, _groups(resolved_experiment))
     return resolved_experiment
 
@@ -104,10 +107,10 @@ class SourceTickets:
         shapes: shapes of this run's parameters.
 
     Raises:
-        ConfigError: the shape of a layer other than the class head differs.
+        ConfigError: the shape of a layer other than the output layer differs.
     """
 
-    def __init__(self, experiment: Experiment, shapes: Any) -> None:
+    def __init__(self, experiment: Experiment, shapes: PyTree[jax.ShapeDtypeStruct]) -> None:
         self._groups = _groups(experiment)
         self._groups.require_whole()
         self._shapes = shapes
@@ -122,24 +125,25 @@ class SourceTickets:
                     f"and of {ours.shape} here"
                 )
 
-    def initial(self, replicate: int, drawn: Any) -> Any:
-        """Return the unmasked initial weights of the other run's tickets, with a misfit head from `drawn`."""
+    def initial(self, replicate: int, drawn: Params) -> Params:
+        """Return the other run's unmasked initial weights; a head of another shape is that of `drawn`."""
         theirs = self._groups.load("initial", replicate)["origin"]
         return jax.tree.map(_fitting, theirs, drawn)
 
-    def mask(self, round_number: int, replicate: int, dense: Any) -> Any:
-        """Return the mask of the other run's round, with that of a misfit head from `dense`."""
+    def mask(self, round_number: int, replicate: int, dense: Mask) -> Mask:
+        """Return the other run's mask of a round; that of a head of another shape is that of `dense`."""
         theirs = self._groups.load(round_name(round_number), replicate)["mask"]
         return masks.tree_map(_fitting, theirs, dense)
 
-    def prunable(self, layer_types: Any) -> Any:
-        """Return the layer types, None for a misfit head."""
+    def prunable(self, layer_types: LayerTypes) -> LayerTypes:
+        """Return the layer types, None for a head of another shape."""
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
         return masks.tree_map(lambda layer_type, fit: layer_type if fit else None, layer_types, fits)
 
 
 def _fitting(their: Any, our: Any) -> Any:
+    """Return their array, or ours if the shapes differ."""
     return their if np.shape(their) == np.shape(our) else our
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 TENSORS = """\
 ## Tensors
 
-Dimensions of kernels are of inputs (in), outputs (out) and the window of a convolution. Compressed
-rows are of outputs, and columns of the rest, both flattened. Images are [count, height, width, channels]
-of bytes, minus `input.mean`, divided by `input.std`.
+The dimensions of kernels are inputs (in), outputs (out) and the window of a convolution. In compressed
+rows, a row is an output and a column is a position in all other dimensions, flattened. The network reads
+images [count, height, width, channels], bytes minus `input.mean`, divided by `input.std`.
 
 """
 

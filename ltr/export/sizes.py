@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Int64
 
 from ltr.export.tensors import as_sparse
 from ltr.models.kernel_shape import KernelShape
@@ -29,11 +30,11 @@ class Sizes(NamedTuple):
 
 
 def sizes(
-    tensors: Mapping[str, np.ndarray],
-    kept: Mapping[str, np.ndarray],
-    uses: Mapping[str, np.ndarray],
+    tensors: Mapping[str, Float32[np.ndarray, "..."]],
+    kept: Mapping[str, Bool[np.ndarray, "..."]],
+    uses: Mapping[str, Int64[np.ndarray, "..."]],
     kernels: Mapping[str, KernelShape],
-    narrower: Mapping[str, np.ndarray] | None,
+    narrower: Mapping[str, Float32[np.ndarray, "..."]] | None,
 ) -> Sizes:
     """Compute the sizes of a network.
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, PyTree
 from scipy import sparse
 
 from ltr.models.kernel_shape import KernelShape
 
 
-def named(tree: Any, suffix: str = "") -> dict[str, np.ndarray]:
+def named(tree: PyTree[np.ndarray], suffix: str = "") -> dict[str, np.ndarray]:
     """Flatten nested dictionaries to arrays by path, as in `dense_1.kernel`, with a suffix."""
     return {f"{name}{suffix}": np.ascontiguousarray(leaf) for name, leaf in leaves(tree)}
 
@@ -25,7 +26,7 @@ def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
 
 def as_sparse(
     tensors: Mapping[str, np.ndarray],
-    kept: Mapping[str, np.ndarray],
+    kept: Mapping[str, Bool[np.ndarray, "..."]],
     kernels: Mapping[str, KernelShape],
 ) -> dict[str, np.ndarray]:
     """Store each masked kernel in compressed sparse rows, one row for each output.

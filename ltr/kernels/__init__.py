@@ -5,13 +5,14 @@ train by masked dense products, as on an accelerator.
 """
 
 from ltr.kernels.library import instruction_set
-from ltr.kernels.pattern import SparseKernel, SparsityPattern, pattern
+from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
+from ltr.kernels.sorting import sort
 from ltr.kernels.sparse import by_unit, conv, dense
 from ltr.kernels.winograd import conv3x3
-from ltr.kernels.words import sort
 
 __all__ = [
+    "Array",
     "Images",
     "Pixels",
     "SparseKernel",

@@ -1,9 +1,9 @@
-// Sparse convolutions: at each place of an image the products of products.h, with rows that lie where the
-// kernel's taps fall.
+// Sparse convolutions: the products of products.h at each position, with the rows of the batch under the taps
+// of the kernel.
 //
-// A batch of images is laid out [height, width, channels, batch]. A kernel [size, size, in, out] counts as
-// one of size x size x in inputs: which input is which tap of which channel. What does not fall on the
-// image is left out; places where the same taps fall on it share a list of rows.
+// A batch of images is laid out [height, width, channels, batch]. A kernel [size, size, in, out] is a matrix
+// [size x size x in, out], so an input is a channel at a tap. Taps outside the image are left out. Positions with
+// the same taps inside the image share a list of rows.
 
 #pragma once
 
@@ -14,8 +14,8 @@
 
 namespace ltr {
 
-// Images of `height` x `width` x `in` to ones of ceil(height / stride) x ceil(width / stride) x `out`, by a
-// kernel of an odd `size`.
+// Sizes of a convolution: images of `height` x `width` x `in`, results of ceil(height / stride) x
+// ceil(width / stride) x `out`, a kernel of an odd `size`.
 struct Convolution {
   int64_t batch, height, width, in, out, size, stride;
 
@@ -23,8 +23,8 @@ struct Convolution {
   int64_t out_width() const { return (width + stride - 1) / stride; }
 };
 
-// A pattern as `Weighted` and `Dots` take it, of the taps that fall on an image: columns are rows of the
-// batch, counted from that of the place.
+// The pattern, for `Weighted` and `Dots`, of the taps inside the image. `columns` are rows of the batch relative
+// to that of the position; `order` has the index of each weight's value.
 struct List {
   std::vector<int32_t> starts{0}, columns, order;
 
@@ -35,10 +35,10 @@ struct List {
   void end_row() { starts.push_back(static_cast<int32_t>(columns.size())); }
 };
 
-// For each tap of a line how far off it reads, if it falls on the image there.
+// For each tap along one axis: whether it is inside the image, and its offset from the position.
 using Reach = std::vector<std::pair<bool, int64_t>>;
 
-// From a place of the result to the taps on the image.
+// Returns the taps in the image of a position of the result, along one axis.
 inline Reach to_image(int64_t place, int64_t length, int64_t size, int64_t stride) {
   Reach found;
   for (int64_t tap = 0; tap < size; ++tap) {
@@ -48,7 +48,8 @@ inline Reach to_image(int64_t place, int64_t length, int64_t size, int64_t strid
   return found;
 }
 
-// From a place of the image to the places of the result whose taps fall there, counted from place / stride.
+// Returns the positions of the result that read a position of the image, along one axis: for each tap, the offset
+// from place / stride.
 inline Reach to_result(int64_t place, int64_t length, int64_t size, int64_t stride) {
   Reach found;
   for (int64_t tap = 0; tap < size; ++tap) {
@@ -59,8 +60,8 @@ inline Reach to_result(int64_t place, int64_t length, int64_t size, int64_t stri
   return found;
 }
 
-// Calls `at(list, row, column)` at every place of `rows` x `columns`, with the list that `make` makes of the
-// reach there, once for all places of the same reach.
+// Calls `at(list, row, column)` for every position of `rows` x `columns`. `make` makes the list from the reach of
+// the position, once for all positions of the same reach.
 template <typename ReachOf, typename Make, typename At>
 void each_place(int64_t rows, int64_t columns, ReachOf reach_of, Make make, At at) {
   std::map<std::pair<Reach, Reach>, List> lists;
@@ -74,7 +75,7 @@ void each_place(int64_t rows, int64_t columns, ReachOf reach_of, Make make, At a
   }
 }
 
-// The list of a place of the result: for each output, the inputs of its weights.
+// Returns the list of a position of the result: for each output, the inputs of its weights.
 inline List inputs_list(const Convolution& of, const int32_t* starts, const int32_t* inputs, const Reach& rows,
                         const Reach& columns) {
   List list;
@@ -90,7 +91,7 @@ inline List inputs_list(const Convolution& of, const int32_t* starts, const int3
   return list;
 }
 
-// The list of a place of the image: for each channel, the outputs that its weights lead to.
+// Returns the list of a position of the image: for each channel, the outputs of its weights.
 inline List outputs_list(const Convolution& of, const int32_t* by_input, const int32_t* outputs,
                          const int32_t* places, const Reach& rows, const Reach& columns) {
   List list;
@@ -109,7 +110,7 @@ inline List outputs_list(const Convolution& of, const int32_t* by_input, const i
   return list;
 }
 
-// Calls `at(list, row, column)` at every place of the result, with the list of its inputs.
+// Calls `at(list, row, column)` for every position of the result, with the list of its inputs.
 template <typename At>
 void each_result(const Convolution& of, const int32_t* starts, const int32_t* inputs, At at) {
   each_place(
@@ -122,7 +123,7 @@ void each_result(const Convolution& of, const int32_t* starts, const int32_t* in
       at);
 }
 
-// y = the convolution of x, and a bias for each output.
+// Computes y, the convolution of x plus a bias for each output.
 inline void convolve(const Products& products, const Convolution& of, const int32_t* starts,
                      const int32_t* inputs, const float* values, const float* bias, const float* x, float* y) {
   each_result(of, starts, inputs, [&](const List& list, int64_t row, int64_t column) {
@@ -133,7 +134,7 @@ inline void convolve(const Products& products, const Convolution& of, const int3
   });
 }
 
-// The gradient of x, from that of y.
+// Computes the gradient of x from that of y.
 inline void of_images(const Products& products, const Convolution& of, const int32_t* by_input,
                       const int32_t* outputs, const int32_t* places, const float* values,
                       const float* gradient, float* of_x) {
@@ -154,7 +155,7 @@ inline void of_images(const Products& products, const Convolution& of, const int
       });
 }
 
-// Adds to values[k] the gradient of each weight, and to bias that of each output's.
+// Adds the gradients of the weights to `values` and those of the biases to `bias`.
 inline void of_kernel(const Products& products, const Convolution& of, const int32_t* starts,
                       const int32_t* inputs, const float* x, const float* gradient, float* values,
                       float* bias) {

@@ -1,8 +1,8 @@
-// The products as XLA calls them: shapes and indices are checked at every call, before any is used.
+// Handlers through which XLA calls the products. They check shapes and indices at every call, before use.
 //
-// A batch is [batch, units] to XLA and [units, batch] in memory, images are [batch, height, width, channels]
-// and [height, width, channels, batch] (ltr/kernels/sparse.py asks for those layouts), so that nothing is
-// transposed from layer to layer.
+// For XLA a batch has shape [batch, units] and images [batch, height, width, channels]. In memory they are
+// [units, batch] and [height, width, channels, batch]: ltr/kernels/sparse.py requests these layouts, so that
+// nothing is transposed between layers.
 
 #include <cmath>
 
@@ -35,7 +35,7 @@ int64_t units(Batch batch) { return batch.dimensions()[1]; }
 int64_t length(Floats floats) { return floats.dimensions()[0]; }
 int64_t length(Indices indices) { return indices.dimensions()[0]; }
 
-// Whether a layer of so many outputs has arrays of the right lengths.
+// Returns whether the arrays have the right lengths for a layer with this number of outputs.
 bool IsLayer(int64_t outputs, Floats values, Floats bias, Indices starts, Indices columns) {
   return length(starts) == outputs + 1 && length(bias) == outputs && length(columns) == length(values);
 }
@@ -54,7 +54,7 @@ ffi::Error Forward(Batch x, Floats values, Floats bias, Indices starts, Indices 
   return ffi::Error::Success();
 }
 
-// The gradient of y, values, the transposed pattern and the order of the values in it -> the gradient of x.
+// Gradient of y, values, transposed pattern, order of the values in it -> gradient of x.
 ffi::Error OfInputs(Batch gradient, Floats values, Indices starts, Indices columns, Indices order,
                     ffi::Result<Batch> of_x) {
   if (rows(*of_x) != rows(gradient) || length(starts) != units(*of_x) + 1 ||
@@ -70,7 +70,7 @@ ffi::Error OfInputs(Batch gradient, Floats values, Indices starts, Indices colum
   return ffi::Error::Success();
 }
 
-// x, the gradient of y and the pattern -> the gradients of the values, zero beyond the pattern, and bias.
+// x, gradient of y, pattern -> gradients of the values (zero in the padding) and of the bias.
 ffi::Error OfWeights(Batch x, Batch gradient, Indices starts, Indices columns, ffi::Result<Floats> of_values,
                      ffi::Result<Floats> of_bias) {
   if (rows(gradient) != rows(x) || !IsLayer(units(gradient), *of_values, *of_bias, starts, columns)) {
@@ -95,7 +95,7 @@ bool Fits(const ltr::Convolution& of, Images y) {
          out[1] == of.out_height() && out[2] == of.out_width();
 }
 
-// Images, values, bias and pattern -> images.
+// Images, values, bias, pattern -> images.
 ffi::Error Convolve(int64_t size, int64_t stride, Images x, Floats values, Floats bias, Indices starts,
                     Indices columns, ffi::Result<Images> y) {
   const ltr::Convolution of = Shapes(x, *y, size, stride);
@@ -106,7 +106,7 @@ ffi::Error Convolve(int64_t size, int64_t stride, Images x, Floats values, Float
   return ffi::Error::Success();
 }
 
-// The gradient of y, values, the transposed pattern and the order of the values in it -> the gradient of x.
+// Gradient of y, values, transposed pattern, order of the values in it -> gradient of x.
 ffi::Error OfImages(int64_t size, int64_t stride, Images gradient, Floats values, Indices starts,
                     Indices columns, Indices order, ffi::Result<Images> of_x) {
   const ltr::Convolution of = Shapes(*of_x, gradient, size, stride);
@@ -120,7 +120,7 @@ ffi::Error OfImages(int64_t size, int64_t stride, Images gradient, Floats values
   return ffi::Error::Success();
 }
 
-// x, the gradient of y and the pattern -> the gradients of the values, zero beyond the pattern, and bias.
+// x, gradient of y, pattern -> gradients of the values (zero in the padding) and of the bias.
 ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Indices starts, Indices columns,
                     ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
   const ltr::Convolution of = Shapes(x, gradient, size, stride);
@@ -133,11 +133,11 @@ ffi::Error OfKernel(int64_t size, int64_t stride, Images x, Images gradient, Ind
   return ffi::Error::Success();
 }
 
-// What pixels are centred at.
+// Returns the integer that is subtracted from pixels.
 float Centre(Floats mean) { return std::nearbyint(std::clamp(mean.typed_data()[0], 0.0f, 255.0f)); }
 
-// Images, bytes [count, height, width, 1], which of them, which are to come (none, or as many) and their
-// mean -> the pixels of the chosen ones, by unit.
+// Images, bytes [count, height, width, 1]; indices of a batch; indices of the batch to prefetch, or none; mean
+// -> pixels of the batch, [words, pixels].
 ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, Floats mean, ffi::Result<Lines> words) {
   const auto in = images.dimensions(), out = words->dimensions();
   const int64_t batch = length(chosen), pixels = in[1] * in[2] * in[3];
@@ -146,7 +146,7 @@ ffi::Error Pixels(Bytes images, Indices chosen, Indices coming, Floats mean, ffi
   for (const Indices& those : {chosen, coming}) {
     const int32_t* begin = those.typed_data();
     const auto is_there = [&](int32_t image) { return image >= 0 && image < in[0]; };
-    if (!std::all_of(begin, begin + length(those), is_there)) return Wrong("images: not there");
+    if (!std::all_of(begin, begin + length(those), is_there)) return Wrong("images: an index is out of bounds");
   }
   const int32_t* next = length(coming) ? coming.typed_data() : nullptr;
   products.pixels({batch, pixels, images.typed_data(), chosen.typed_data(), next,
@@ -173,8 +173,8 @@ ffi::Error ForwardPixels(Lines x, Floats mean, Floats std, Floats values, Floats
   return ffi::Error::Success();
 }
 
-// Pixels, their mean and standard deviation, the gradient of y and the pattern -> the gradients of the
-// values, zero beyond the pattern, and bias.
+// Pixels, their mean and standard deviation, gradient of y, pattern -> gradients of the values (zero in the
+// padding) and of the bias.
 ffi::Error OfWeightsPixels(Lines x, Floats mean, Floats std, Batch gradient, Indices starts, Indices columns,
                            ffi::Result<Floats> of_values, ffi::Result<Floats> of_bias) {
   if (!Fits(x, mean, std, gradient) || !IsLayer(units(gradient), *of_values, *of_bias, starts, columns)) {
@@ -188,14 +188,14 @@ ffi::Error OfWeightsPixels(Lines x, Floats mean, Floats std, Batch gradient, Ind
   return ffi::Error::Success();
 }
 
-// x [rows, columns], in rows -> its transpose, in rows.
+// x [rows, columns] -> its transpose, both row by row in memory.
 ffi::Error Transpose(Batch x, ffi::Result<Batch> y) {
   if (rows(*y) != units(x) || units(*y) != rows(x)) return Wrong(kShapes);
   products.transpose(rows(x), units(x), x.typed_data(), y->typed_data());
   return ffi::Error::Success();
 }
 
-// Words -> the same in ascending order.
+// Words -> words in ascending order.
 ffi::Error Sort(Words words, ffi::Result<Words> sorted) {
   const int64_t count = words.dimensions()[0];
   if (sorted->dimensions()[0] != count) return Wrong("sort: shapes that do not fit each other");

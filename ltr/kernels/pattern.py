@@ -1,43 +1,45 @@
 """Sparsity patterns of kernels in the format of the sparse products, and sparse kernels."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float32, Int32, Integer
 
 Array = jax.Array | np.ndarray
+"""Array on a device or on the host."""
 
 
 class SparsityPattern(NamedTuple):
-    """Kept weights (connections) of a kernel [in, out], by output and by input; int32 arrays.
+    """Kept weights (connections) of a kernel [in, out], by output and by input.
 
     Connections are ordered by output, then by input, as in a compressed sparse column matrix. Arrays of
     length `capacity` are padded with zeros, which take no part in products.
 
     Attributes:
         starts: [out + 1], index of the first connection of each output; the last entry is their number.
-        inputs: [capacity], input of each connection.
+        inputs: input of each connection.
         by_input: [in + 1], index of the first connection of each input in the order by input.
-        outputs: [capacity], output of each connection in the order by input.
-        places: [capacity], for each connection in the order by input, its index in the order by output.
+        outputs: output of each connection in the order by input.
+        places: for each connection in the order by input, its index in the order by output.
     """
 
-    starts: Array
-    inputs: Array
-    by_input: Array
-    outputs: Array
-    places: Array
+    starts: Int32[Array, "_"]
+    inputs: Int32[Array, "capacity"]
+    by_input: Int32[Array, "_"]
+    outputs: Int32[Array, "capacity"]
+    places: Int32[Array, "capacity"]
 
 
 class SparseKernel(NamedTuple):
-    """A sparse kernel: float32 values [capacity] of its connections, and their pattern."""
+    """A sparse kernel: values of its connections, and their pattern."""
 
-    values: Any
+    values: Float32[Array, "capacity"]
     pattern: SparsityPattern
 
 
-def pattern(kept: np.ndarray, capacity: int) -> SparsityPattern:
-    """Return the pattern of a mask, boolean [in, out]; ValueError if it keeps more than `capacity`."""
+def pattern(kept: Bool[np.ndarray, "in out"], capacity: int) -> SparsityPattern:
+    """Return the pattern of a mask; ValueError if it keeps more than `capacity`."""
     count = int(np.count_nonzero(kept))
     if count > capacity:
         raise ValueError(f"{count} connections exceed the capacity of {capacity}")
@@ -45,10 +47,10 @@ def pattern(kept: np.ndarray, capacity: int) -> SparsityPattern:
     _, outputs = np.nonzero(kept)
     places = np.argsort(inputs, kind="stable")  # by input, then by output
 
-    def starts(counts: np.ndarray) -> np.ndarray:
+    def starts(counts: Integer[np.ndarray, "n"]) -> Int32[np.ndarray, "n+1"]:
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
-    def padded(indices: np.ndarray) -> np.ndarray:
+    def padded(indices: Integer[np.ndarray, "count"]) -> Int32[np.ndarray, "capacity"]:
         return np.pad(indices, (0, capacity - count)).astype(np.int32)
 
     return SparsityPattern(

@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float32, Int32, UInt8, UInt32
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array
@@ -23,35 +24,41 @@ class Pixels:
     a layer reads half as many bytes as from float32 images. Reading limits the speed of sparse layers.
 
     Attributes:
-        words: uint32 [words, pixels]; each holds the pixel of two examples, minus the integer nearest to the
-            mean. The padding of the batch is zero.
-        mean, std: float32 [1], for normalisation.
+        words: each holds the pixel of two examples, minus the integer nearest to the mean. The padding of the
+            batch is zero.
+        mean, std: for normalisation.
         shape: shape of the images: (batch, height, width, 1), or flat: (batch, pixels).
     """
 
-    words: jax.Array
-    mean: Array
-    std: Array
+    words: UInt32[Array, "words pixels"]
+    mean: Float32[Array, "1"]
+    std: Float32[Array, "1"]
     shape: tuple[int, ...] = field(metadata={"static": True})
 
-    def reshape(self, batch: int, pixels: Literal[-1]) -> Self:
+    def reshape(self, batch: int, pixels: Literal[-1]) -> "Pixels":
         """Return the images as rows of pixels, as `reshape` of an array does, without a copy."""
         return replace(self, shape=(batch, math.prod(self.shape[1:])))
 
 
-Images = jax.Array | Pixels
-"""Batch of inputs of a network: normalised float32 [batch, height, width, channels], or `Pixels`."""
+Images = Float32[Array, "batch height width channels"] | Pixels
+"""Batch of inputs of a network, normalised, or as `Pixels`."""
 
 
-def pixels(images: Array, chosen: Array, mean: Array, std: Array, coming: Array | None = None) -> Pixels:
+def pixels(
+    images: UInt8[Array, "count height width 1"],
+    chosen: Int32[Array, "batch"],
+    mean: Float32[Array, "1"],
+    std: Float32[Array, "1"],
+    coming: Int32[Array, "batch"] | None = None,
+) -> Pixels:
     """Return the chosen images as `Pixels`.
 
     Args:
-        images: uint8 [count, height, width, 1].
-        chosen: indices of images, int32 [batch].
-        mean: mean of the data set, float32 [1].
-        std: standard deviation of the data set, float32 [1].
-        coming: guess at the indices of the next call, int32 [batch], to prefetch their images.
+        images: images of the data set.
+        chosen: indices of images.
+        mean: mean of the data set.
+        std: standard deviation of the data set.
+        coming: guess at the indices of the next call, to prefetch their images.
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, if an index is out of bounds.

@@ -1,9 +1,9 @@
-// Products of a sparse kernel with a batch: a training step costs what its weights weigh.
+// Products of a sparse kernel with a batch, at a cost proportional to the kept weights.
 //
-// A batch is laid out [units, batch], so that its examples fill the vectors of the processor, and each
-// weight that exists takes one row of the batch times its value. A pattern says which weights exist: for
-// each row of the result where its weights start, and for each weight the row of the batch it takes. The
-// last entry of `starts` counts the weights; arrays may be longer.
+// A batch is laid out [units, batch], so its examples fill the vector registers. Each kept weight multiplies
+// one row of the batch. A pattern describes the kept weights in two arrays: `starts` has the index of the first
+// weight of each row of the result, and `columns` has the row of the batch that each weight multiplies. The
+// last entry of `starts` is the number of weights; other arrays may be longer.
 
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace ltr {
 
-// y[row] = bias[row] + the sum of values[k] x[columns[k]] over the row's k. There may be no bias (null);
-// values may be kept in another order (not null): the k-th is values[order[k]].
+// Weighted sums: y[row] = bias[row] + sum of values[k] x[columns[k]] over the weights k of the row. A null
+// `bias` counts as zero. If `order` is not null, the value of weight k is values[order[k]].
 struct Weighted {
   int64_t rows, batch;
   const int32_t *starts, *columns, *order;
@@ -24,8 +24,8 @@ struct Weighted {
   float* y;
 };
 
-// values[k] = the product of gradient[row] and x[columns[k]], over the row's k; bias[row] = the sum of
-// gradient[row]. Where it `adds`, both are added to what is there. Values may be kept in another order too.
+// Dot products: values[k] = gradient[row] . x[columns[k]] for the weights k of the row, and bias[row] = sum of
+// gradient[row]. If `adds`, results are added to the arrays. `order` is as in `Weighted`.
 struct Dots {
   int64_t rows, batch;
   const int32_t *starts, *columns, *order;
@@ -34,11 +34,13 @@ struct Dots {
   bool adds;
 };
 
-// A batch of bytes less a centre, two to a word (see pixels.inc), each of which counts as (it - mean) * scale.
+// Examples and words per cache line of pixels (see pixels.inc).
 constexpr int64_t LINE = 32, LINE_WORDS = LINE / 2;
 
 inline int64_t lines_of(int64_t batch) { return (batch + LINE - 1) / LINE; }
 
+// A batch of pixels. A word has the bytes of two examples, each minus a centre. A pixel p stands for
+// (p - mean) * scale.
 struct Pixels {
   int64_t batch;
   const uint32_t* words;
@@ -48,7 +50,7 @@ struct Pixels {
   int64_t row_words() const { return lines() * LINE_WORDS; }
 };
 
-// `Weighted` and `Dots` of pixels.
+// `Weighted` and `Dots` for pixels.
 struct WeightedPixels {
   int64_t rows;
   const int32_t *starts, *columns;
@@ -65,8 +67,8 @@ struct DotsPixels {
   float *values, *bias;
 };
 
-// The words of a batch of images, each of so many bytes, chosen from more of them; a batch to come (or null)
-// is asked of memory meanwhile.
+// Conversion of the images with the indices `chosen`, each of `pixels` bytes, to words. The images with the
+// indices `coming`, if not null, are prefetched.
 struct Chosen {
   int64_t batch, pixels;
   const uint8_t* images;
@@ -103,7 +105,7 @@ namespace avx512 {
 #pragma GCC pop_options
 #endif
 
-// The products for one instruction set.
+// The functions for one instruction set.
 struct Products {
   void (*weighted)(const Weighted&);
   void (*dots)(const Dots&);

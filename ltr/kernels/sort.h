@@ -1,4 +1,4 @@
-// Sorting random words, for the order of the training examples: by digits, several times as fast as by
+// Radix sort of random words, for the order of the training examples. It is several times as fast as a sort by
 // comparisons.
 
 #pragma once
@@ -8,11 +8,11 @@
 
 namespace ltr {
 
-// Words in ascending order.
+// Writes the words to `sorted` in ascending order.
 inline void sort(int64_t count, const uint32_t* words, uint32_t* sorted) {
   constexpr int BITS = 11, DIGITS = 3;
   constexpr uint32_t SIZE = 1u << BITS;
-  std::vector<int64_t> places(DIGITS * SIZE);  // for each digit how many words have it, then where they go
+  std::vector<int64_t> places(DIGITS * SIZE);  // per digit and value: number of words, later the place of the next
   for (int64_t at = 0; at < count; ++at) {
     for (int digit = 0; digit < DIGITS; ++digit) ++places[digit * SIZE + (words[at] >> digit * BITS) % SIZE];
   }

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32
 
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern
@@ -20,8 +21,10 @@ A batch [batch, units] lies unit by unit, images [batch, height, width, channels
 
 
 @jax.custom_vjp
-def dense(x: jax.Array | Pixels, kernel: SparseKernel, bias: jax.Array) -> jax.Array:
-    """Multiply x [batch, in] by a sparse kernel [in, out] and add bias [out] -> [batch, out]; float32.
+def dense(
+    x: Float32[Array, "batch in"] | Pixels, kernel: SparseKernel, bias: Float32[Array, "out"]
+) -> Float32[jax.Array, "batch out"]:
+    """Multiply x by a sparse kernel [in, out] and add bias.
 
     Gradients are those of x, of the kernel's values and of bias. Pruned weights and `Pixels` have none.
 
@@ -61,12 +64,17 @@ NO_GRADIENT: Any = SparsityPattern(*[None] * len(SparsityPattern._fields))  # ty
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def conv(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: int) -> jax.Array:
-    """Convolve x [batch, height, width, in] with a sparse kernel [size, size, in, out] and add bias [out].
+def conv(
+    x: Float32[jax.Array, "batch height width in"],
+    kernel: SparseKernel,
+    bias: Float32[Array, "out"],
+    stride: int,
+) -> Float32[jax.Array, "batch rows columns out"]:
+    """Convolve x with a sparse kernel [size, size, in, out] of odd size and add bias.
 
-    All are float32; the size is odd. Zero padding keeps the shape; every `stride`-th row and column is
-    computed: -> [batch, ceil(height / stride), ceil(width / stride), out]. The kernel's pattern is that of a
-    matrix [size x size x in, out].
+    Zero padding keeps the shape; every `stride`-th row and column is computed, so that rows are
+    ceil(height / stride) and columns ceil(width / stride). The kernel's pattern is that of a matrix
+    [size x size x in, out].
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
@@ -99,8 +107,8 @@ def _taps(x: jax.Array, pattern: SparsityPattern, stride: int) -> dict[str, int]
 
 
 @jax.custom_vjp
-def by_unit(x: jax.Array) -> jax.Array:
-    """Copy x, float32 [batch, units], to a memory layout unit by unit for `dense`, faster than XLA does."""
+def by_unit(x: Float32[jax.Array, "batch units"]) -> Float32[jax.Array, "batch units"]:
+    """Copy x to a memory layout unit by unit for `dense`, faster than XLA does."""
     return _transpose(x).T
 
 

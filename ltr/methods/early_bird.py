@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool, Float32, PyTree
 
 from ltr.core import masks
-from ltr.kernels import Images
+from ltr.core.types import Mask, Params
+from ltr.kernels import Array, Images
 from ltr.methods import weights
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, tie_key
+from ltr.methods.method import Labels, Lane, Loss, Method, MethodContext, MethodInput, StepNumber, tie_key
 from ltr.pruning import compiled, prune
 from ltr.pruning.registry import SCOPES
 
@@ -36,7 +38,7 @@ def build(context: MethodContext) -> Method:
     """
     trained = weights.build(context)
 
-    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         after, loss = trained.step(lane, images, labels, step)
         ends_epoch = (step + 1) % context.steps_per_epoch == 0
         method_state = lax.cond(
@@ -47,7 +49,7 @@ def build(context: MethodContext) -> Method:
     return Method(begin, step, trained.network, notes)
 
 
-def begin(inputs: MethodInput) -> tuple[Any, Any]:
+def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
     """Return the arm's weights, and an empty queue of masks."""
     method_state = {
         "queue": jax.tree.map(lambda kept: np.zeros((QUEUE, *kept.shape), bool), inputs.mask),
@@ -58,7 +60,7 @@ def begin(inputs: MethodInput) -> tuple[Any, Any]:
     return inputs.weights, method_state
 
 
-def add_mask(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
+def add_mask(context: MethodContext, lane: Lane, step: StepNumber) -> dict[str, Any]:
     """Add the mask that pruning after `step` steps would give to the queue; return the method state."""
     before, key = lane.method_state, tie_key(lane, "early bird")
     scores = jax.tree.map(jnp.abs, masks.where(lane.mask, lane.params))
@@ -74,7 +76,7 @@ def add_mask(context: MethodContext, lane: Lane, step: jax.Array) -> Any:
     return before | {"queue": queue, "seen": seen, "found": found}
 
 
-def distances(queue: Any, mask: Any) -> jax.Array:
+def distances(queue: PyTree[Bool[Array, "queue ..."]], mask: Mask) -> Float32[jax.Array, "older"]:
     """Return the fraction of the weights in `mask` in which the newest mask differs from each older one."""
     layers = jax.tree.leaves(queue)
     differing = [(layer[:-1] != layer[-1]).reshape(QUEUE - 1, -1).sum(1) for layer in layers]

@@ -7,42 +7,51 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Float32, Int32
 
 from ltr.config.schema import Pruning
 from ltr.core import rng
 from ltr.core.optimizers import Optimizer
-from ltr.kernels import Images
+from ltr.core.types import KeyData, Mask, Params, PRNGKey
+from ltr.kernels import Array, Images
 from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
+from ltr.pruning.targets import Target
 
-Array = jax.Array | np.ndarray
-"""Array on a device or on the host."""
+Labels = Int32[Array, "batch"]
+"""Labels of a batch."""
+
+StepNumber = Int32[Array, ""]
+"""Steps taken so far."""
+
+Loss = Float32[jax.Array, ""]
+"""Mean loss of a batch, in nats."""
 
 
 class Lane(NamedTuple):
     """State of one training.
 
     Attributes:
-        params: float32, updated by the optimizer, in the shape of weights and biases; for packed kernels only
-            the kept weights.
+        params: updated by the optimizer, in the shape of weights and biases; for packed kernels only the kept
+            weights.
         opt_state: state of the optimizer.
-        mask: mask of the subnetwork (see `ltr.core.masks`); None for packed kernels.
-        key: uint32 [2], key data of everything random in it: data order, augmentation, dropout.
-        loss: float32, sum of the mean losses of the batches since the last evaluation.
+        mask: mask of the subnetwork; None for packed kernels.
+        key: of everything random in it: data order, augmentation, dropout.
+        loss: sum of the mean losses of the batches since the last evaluation.
         method_state: other state of its method.
-        best_val_loss: float32, lowest validation loss so far.
-        best_params: float32, weights of its network at the lowest validation loss.
+        best_val_loss: lowest validation loss so far.
+        best_params: weights of its network at the lowest validation loss.
         patterns: sparsity pattern of each packed kernel, by the name of its layer (see `ltr.models.packed`).
     """
 
-    params: Any
+    params: Params
     opt_state: Any
-    mask: Any
-    key: Array
-    loss: Array
+    mask: Mask
+    key: KeyData
+    loss: Float32[Array, ""]
     method_state: Any = ()
-    best_val_loss: Array = np.array(np.inf, np.float32)
-    best_params: Any = ()
+    best_val_loss: Float32[Array, ""] = np.array(np.inf, np.float32)
+    best_params: Params = ()
     patterns: Patterns = NO_PATTERNS
 
 
@@ -52,18 +61,17 @@ class MethodInput(NamedTuple):
     Attributes:
         mask, weights: subnetwork that the arm starts from.
         key: for random draws.
-        target: number of weights that the next round keeps (see `ltr.pruning.targets`); None if there is no
-            next round.
+        target: number of weights that the next round keeps; None if there is no next round.
     """
 
-    mask: Any
-    weights: Any
-    key: jax.Array
-    target: Any
+    mask: Mask
+    weights: Params
+    key: PRNGKey
+    target: Target | None
 
 
-Step = Callable[[Lane, Images, jax.Array, jax.Array], tuple[Lane, jax.Array]]
-"""Lane, batch of inputs, int32 labels, int32 step -> the lane after the step, and the mean loss."""
+Step = Callable[[Lane, Images, Labels, StepNumber], tuple[Lane, Loss]]
+"""Lane, batch of inputs, their labels, steps so far -> the lane after the step, and the mean loss."""
 
 
 class Method(NamedTuple):
@@ -77,9 +85,9 @@ class Method(NamedTuple):
         packs: whether it can train packed lanes, because it never reads pruned weights.
     """
 
-    begin: Callable[[MethodInput], tuple[Any, Any]]
+    begin: Callable[[MethodInput], tuple[Params, Any]]
     step: Step
-    network: Callable[[Lane], tuple[Any, Any]]
+    network: Callable[[Lane], tuple[Mask, Params]]
     notes: Callable[[Lane], dict[str, Any]]
     packs: bool = False
 
@@ -103,28 +111,28 @@ class MethodContext(NamedTuple):
 
 
 def loss_of(
-    model: Model, lane: Lane, images: Images, labels: jax.Array, step: jax.Array
-) -> Callable[[Any], tuple[jax.Array, Any]]:
+    model: Model, lane: Lane, images: Images, labels: Labels, step: StepNumber
+) -> Callable[[Params], tuple[Loss, Params]]:
     """Return a function: weights -> mean cross-entropy of a batch, and the running statistics after it.
 
     Dropout is drawn from the lane's key and the step.
     """
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
 
-    def loss(params: Any) -> tuple[jax.Array, Any]:
+    def loss(params: Params) -> tuple[Loss, Params]:
         logits, statistics = model.train(params, images, key, lane.patterns)
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), statistics
 
     return loss
 
 
-def tie_key(lane: Lane, purpose: str, *indices: jax.Array) -> jax.Array:
+def tie_key(lane: Lane, purpose: str, *indices: StepNumber) -> PRNGKey:
     """Return the key that breaks ties among the scores of a lane."""
     return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
 
 
 def apply_update(
-    optimizer: Optimizer, lane: Lane, gradients: Any, step: jax.Array, multiple: float = 1.0
+    optimizer: Optimizer, lane: Lane, gradients: Params, step: StepNumber, multiple: float = 1.0
 ) -> Lane:
     """Return the lane after a step of the optimizer, with `multiple` times its learning rate."""
     direction, opt_state = optimizer.direction.update(gradients, lane.opt_state, lane.params)

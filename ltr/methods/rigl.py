@@ -6,11 +6,24 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jaxtyping import Float32
 
 from ltr.core import masks
-from ltr.kernels import Images
+from ltr.core.types import Mask, Params, PRNGKey
+from ltr.kernels import Array, Images
 from ltr.methods import rigl_schedule
-from ltr.methods.method import Lane, Method, MethodContext, apply_update, loss_of, no_notes, tie_key
+from ltr.methods.method import (
+    Labels,
+    Lane,
+    Loss,
+    Method,
+    MethodContext,
+    StepNumber,
+    apply_update,
+    loss_of,
+    no_notes,
+    tie_key,
+)
 from ltr.methods.weights import begin, network
 from ltr.models.model import with_statistics
 from ltr.pruning import compiled, ties
@@ -37,7 +50,7 @@ def build(context: MethodContext) -> Method:
     """
     end = rigl_schedule.UNTIL * context.steps
 
-    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
 
@@ -57,8 +70,13 @@ def build(context: MethodContext) -> Method:
 
 
 def moved_mask(
-    mask: Any, params: Any, gradients: Any, fraction: jax.Array, drop: jax.Array, grow: jax.Array
-) -> Any:
+    mask: Mask,
+    params: Params,
+    gradients: Params,
+    fraction: Float32[Array, ""],
+    drop: PRNGKey,
+    grow: PRNGKey,
+) -> Mask:
     """Return the mask after dropping and growing floor(`fraction` x connections) in each layer.
 
     The keys `drop` and `grow` break ties among equal weights and equal gradients.
@@ -76,7 +94,7 @@ def moved_mask(
     return masks.tree_map(layer, mask, params, gradients, *keys)
 
 
-def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Any) -> Lane:
+def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Mask) -> Lane:
     """Return the lane with another mask, and with zero weights and moments where it prunes."""
     everywhere = masks.tree_map(
         lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params

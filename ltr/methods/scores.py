@@ -10,15 +10,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Float32, PyTree
 
 from ltr.core import masks
+from ltr.core.types import Mask, Params, PRNGKey
 from ltr.kernels import Images
-from ltr.methods.method import Lane, MethodContext, MethodInput, Step, apply_update, loss_of
+from ltr.methods.method import (
+    Labels,
+    Lane,
+    Loss,
+    MethodContext,
+    MethodInput,
+    Step,
+    StepNumber,
+    apply_update,
+    loss_of,
+)
 from ltr.models.model import with_statistics
 from ltr.pruning import compiled
 
 
-def begin(inputs: MethodInput, draw: Callable[..., Any], *trees: Any) -> tuple[Any, Any]:
+def begin(inputs: MethodInput, draw: Callable[..., Any], *trees: PyTree) -> tuple[Params, dict[str, Params]]:
     """Return `params` and `method_state` of a lane.
 
     Args:
@@ -35,7 +47,9 @@ def begin(inputs: MethodInput, draw: Callable[..., Any], *trees: Any) -> tuple[A
     return params, {"weights": masks.where(inputs.mask, inputs.weights)}
 
 
-def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], multiple: float = 1.0) -> Step:
+def step(
+    context: MethodContext, gate: Callable[[Lane, Params, StepNumber], Params], multiple: float = 1.0
+) -> Step:
     """Return a training step on the scores of a lane.
 
     Every weight is multiplied by its gate, 0 or 1. A straight-through estimator gives the gate a gradient
@@ -43,14 +57,14 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
 
     Args:
         context: network and optimizer.
-        gate: lane, its params, int32 step -> float32 gates, like the mask.
+        gate: lane, its params, steps so far -> gates, like the mask.
         multiple: see `apply_update`.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = loss_of(context.model, lane, images, labels, step)
 
-        def gated(params: Any) -> tuple[jax.Array, Any]:
+        def gated(params: Params) -> tuple[Loss, Params]:
             gates = gate(lane, params, step)
             return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
 
@@ -69,22 +83,24 @@ def step(context: MethodContext, gate: Callable[[Lane, Any, jax.Array], Any], mu
     return step
 
 
-def _gated(kept: Any, param: jax.Array, gate: jax.Array, weight: jax.Array) -> jax.Array:
+def _gated(kept: Any, param: jax.Array, gate: Any, weight: Any) -> jax.Array:
     return param if kept is None else gate * weight
 
 
-def straight_through(value: jax.Array, surrogate: jax.Array) -> jax.Array:
+def straight_through(
+    value: Float32[jax.Array, "*kernel"], surrogate: Float32[jax.Array, "*kernel"]
+) -> Float32[jax.Array, "*kernel"]:
     """Return exactly `value`, with the gradient of `surrogate` (a straight-through estimator)."""
     return value + (surrogate - lax.stop_gradient(surrogate))
 
 
-def highest(mask: Any, scores: Any, key: jax.Array) -> Any:
+def highest(mask: Mask, scores: Params, key: PRNGKey) -> Mask:
     """Return the mask of the highest scores, in each layer as many as `mask` keeps; `key` breaks ties."""
     everywhere = jax.tree.map(jnp.ones_like, mask)
     return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask), key)
 
 
-def network(mask: Any, lane: Lane) -> tuple[Any, Any]:
+def network(mask: Mask, lane: Lane) -> tuple[Mask, Params]:
     """Return the mask, and the lane's weights with zeros where it is False."""
     weights = masks.tree_map(
         lambda kept, param, weight: param if kept is None else weight,

@@ -5,10 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from ltr.core import masks, rng
+from ltr.core.types import Mask, Params
 from ltr.methods import scores
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, no_notes
+from ltr.methods.method import Lane, Method, MethodContext, MethodInput, StepNumber, no_notes
 
 MULTIPLE = 50.0
 """Factor of the learning rate: scores are log-odds of order 1, while weights are of order 0.02."""
@@ -24,21 +26,23 @@ def build(context: MethodContext) -> Method:
     time. Training therefore decides the density; the mask of the start only sets the first probabilities.
     """
 
-    def gate(lane: Lane, params: Any, step: jax.Array) -> Any:
+    def gate(lane: Lane, params: Params, step: StepNumber) -> Params:
         log_odds = masks.where(lane.mask, params)
         gates = jax.tree.map(jnp.float32, draw_mask(lane, log_odds, "step", step))
         return jax.tree.map(scores.straight_through, gates, jax.tree.map(jax.nn.sigmoid, log_odds))
 
-    def network(lane: Lane) -> tuple[Any, Any]:
+    def network(lane: Lane) -> tuple[Mask, Params]:
         return scores.network(draw_mask(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
     return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes)
 
 
-def begin(inputs: MethodInput) -> tuple[Any, Any]:
+def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
     """Return scores that are the log-odds of their layer's density; dense layers stay dense."""
 
-    def constant(kept: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def constant(
+        kept: Bool[np.ndarray, "*kernel"], weight: Float32[np.ndarray, "*kernel"]
+    ) -> Float32[np.ndarray, "*kernel"]:
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
         return np.full_like(weight, CERTAIN if kept.all() else np.log(odds))
 
@@ -46,7 +50,7 @@ def begin(inputs: MethodInput) -> tuple[Any, Any]:
     return params, method_state | {"key": np.asarray(jax.random.key_data(inputs.key))}
 
 
-def draw_mask(lane: Lane, log_odds: Any, purpose: str, *indices: jax.Array) -> Any:
+def draw_mask(lane: Lane, log_odds: Params, purpose: str, *indices: StepNumber) -> Mask:
     """Draw a mask with these log-odds from the lane's key, the purpose and indices."""
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.method_state["key"])), purpose, *indices)
     layers, structure = jax.tree.flatten(log_odds)

@@ -1,12 +1,22 @@
 """Default method: trains the weights of a subnetwork."""
 
-from typing import Any
-
 import jax
 
 from ltr.core import masks
+from ltr.core.types import Mask, Params
 from ltr.kernels import Images
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, apply_update, loss_of, no_notes
+from ltr.methods.method import (
+    Labels,
+    Lane,
+    Loss,
+    Method,
+    MethodContext,
+    MethodInput,
+    StepNumber,
+    apply_update,
+    loss_of,
+    no_notes,
+)
 from ltr.models.model import with_statistics
 
 
@@ -16,7 +26,7 @@ def build(context: MethodContext) -> Method:
     Gradients are masked, so pruned weights and their optimizer moments stay exactly zero.
     """
 
-    def step(lane: Lane, images: Images, labels: jax.Array, step: jax.Array) -> tuple[Lane, jax.Array]:
+    def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = loss_of(context.model, lane, images, labels, step)
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
         after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
@@ -25,11 +35,11 @@ def build(context: MethodContext) -> Method:
     return Method(begin, step, network, no_notes, packs=True)
 
 
-def begin(inputs: MethodInput) -> tuple[Any, Any]:
+def begin(inputs: MethodInput) -> tuple[Params, tuple[()]]:
     """Return the arm's weights, and no method state."""
     return inputs.weights, ()
 
 
-def network(lane: Lane) -> tuple[Any, Any]:
+def network(lane: Lane) -> tuple[Mask, Params]:
     """Return the mask and weights of the lane, which are the network itself."""
     return lane.mask, lane.params

@@ -4,9 +4,11 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax
+from jaxtyping import Float32
 
 from ltr.config.schema import Model as Config
+from ltr.core.types import Logits
+from ltr.kernels import Array
 from ltr.models.layers import Conv, Dense, flatten, max_pool, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
@@ -25,7 +27,7 @@ class ConvNet(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, images: Float32[Array, "batch height width channels"], train: bool) -> Logits:
         x = images
         drop = partial(nn.Dropout, self.dropout, deterministic=not train)
         for block, channels in enumerate(self.blocks):

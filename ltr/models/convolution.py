@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Float32
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -13,11 +14,15 @@ _IMAGES = 4
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """Convolve x [batch, height, width, in] with a kernel [odd, odd, in, out].
+def conv(
+    x: Float32[jax.Array, "batch height width in"],
+    kernel: Float32[jax.Array, "odd odd in out"],
+    stride: int = 1,
+) -> Float32[jax.Array, "batch rows columns out"]:
+    """Convolve x with a kernel of odd size.
 
-    Zero padding keeps the size; every `stride`-th row and column is computed:
-    -> [batch, ceil(height / stride), ceil(width / stride), out].
+    Zero padding keeps the size; every `stride`-th row and column is computed, so that rows are
+    ceil(height / stride) and columns ceil(width / stride).
 
     Autodiff writes the gradients as convolutions in layouts that XLA's CPU backend runs naively if their
     operands come from outside a loop (jax issue 12868: 100 times slower in a scan). Here the gradient of x is
@@ -90,8 +95,8 @@ def _kernel_gradient_by_autodiff(
     return jax.vjp(lambda kernel: _convolve(x, kernel, stride), kernel)[1](gradient)[0]
 
 
-def _pixels(x: jax.Array) -> jax.Array:
-    """Reshape [batch, height, width, channels] to [pixels, channels]."""
+def _pixels(x: Float32[jax.Array, "batch height width channels"]) -> Float32[jax.Array, "pixels channels"]:
+    """Reshape images to rows of the channels of a pixel."""
     return x.reshape(-1, x.shape[-1])
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 
 from ltr.errors import LtrError
 
@@ -49,29 +50,29 @@ class KernelShape:
         words = {"c": "copy", "w": "window", "i": "in", "o": "out"}
         return f"[{', '.join(words[role] for role in self.roles)}]" if self.roles else ""
 
-    def by_input(self, kernel: np.ndarray) -> np.ndarray:
-        """Return an array like the kernel as [inputs, outputs], where each row is of one input of a group.
+    def by_input(self, kernel: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "inputs outputs"]:
+        """Return an array like the kernel as rows, each of one input of a group.
 
         In a convolution an input is a channel at a place of the window.
         """
         return kernel.transpose(self._dimensions("cwio")).reshape(-1, self._product("o") // self.groups)
 
-    def from_by_input(self, rows: np.ndarray) -> np.ndarray:
-        """Return what `by_input` made such rows of."""
+    def from_by_input(self, rows: Shaped[np.ndarray, "inputs outputs"]) -> Shaped[np.ndarray, "..."]:
+        """Return the kernel of rows that `by_input` returned."""
         order = self._dimensions("cwio")
         return rows.reshape([self.shape[dimension] for dimension in order]).transpose(np.argsort(order))
 
-    def by_output(self, kernel: np.ndarray) -> np.ndarray:
-        """Return an array like the kernel as [outputs, fan-in], where each row is of one output."""
+    def by_output(self, kernel: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "outputs fan_in"]:
+        """Return an array like the kernel as rows, each of one output."""
         rows, columns = self._dimensions("co"), self._dimensions("wi")
         count = math.prod(kernel.shape[dimension] for dimension in rows)
         return kernel.transpose(rows + columns).reshape(count, kernel.size // count)
 
     def _dimensions(self, roles: str) -> list[int]:
-        """Return the dimensions that have one of these roles, ordered by role; LtrError if none is known."""
+        """Return the dimensions that have one of these roles, ordered by role; LtrError if unknown."""
         if not self.roles:
             raise LtrError(
-                f"layer {self.layer}: it is not known which dimensions of its kernel {self.shape} are inputs"
+                f"layer {self.layer}: the input dimensions of its kernel, of shape {self.shape}, are unknown"
             )
         return [
             dimension

@@ -7,8 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32, Int64
 
-from ltr.kernels import Images
+from ltr.kernels import Array, Images
 from ltr.models.convolution import conv
 
 GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
@@ -26,7 +27,7 @@ Images must go through `flatten` first.
 
 
 class Conv(nn.Module):
-    """Convolution: x [batch, height, width, in] -> [batch, ceil(height / stride), ..., features].
+    """Convolution; every `stride`-th row and column is computed.
 
     Zero padding keeps the size before striding. Use `use_bias=False` before batch normalisation, whose shift
     replaces the bias.
@@ -39,13 +40,15 @@ class Conv(nn.Module):
     kernel_init: Any = GLOROT
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Float32[Array, "batch height width in"]
+    ) -> Float32[jax.Array, "batch rows columns {self.features}"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         y = conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
         return y + self.param("bias", nn.initializers.zeros_init(), shape[-1:]) if self.use_bias else y
 
-    def products(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return how many products of an image a weight of each tap takes part in: int64 [size, size, 1, 1].
+    def products(self, shape: tuple[int, ...]) -> Int64[np.ndarray, "{self.size} {self.size} 1 1"]:
+        """Return how many products of an image a weight of each tap takes part in.
 
         Positions at which the tap falls on padding do not count. `shape` is that of the input.
         """
@@ -53,8 +56,8 @@ class Conv(nn.Module):
         return np.multiply.outer(rows, columns)[..., None, None]
 
 
-def _taps_inside(length: int, size: int, stride: int) -> np.ndarray:
-    """Return how often each of the `size` taps in a row falls on one of `length` pixels: int64 [size]."""
+def _taps_inside(length: int, size: int, stride: int) -> Int64[np.ndarray, "{size}"]:
+    """Return how often each of the `size` taps in a row falls on one of `length` pixels."""
     pixels = np.arange(0, length, stride)[:, None] + np.arange(size) - size // 2
     return np.count_nonzero((pixels >= 0) & (pixels < length), axis=0)
 
@@ -68,8 +71,10 @@ def flatten(x: Images) -> Any:
     return x.reshape(x.shape[0], -1)
 
 
-def max_pool(x: jax.Array) -> jax.Array:
-    """Apply 2x2 max pooling to x [batch, height, width, channels]; an odd last row or column is dropped.
+def max_pool(
+    x: Float32[Array, "batch height width channels"],
+) -> Float32[jax.Array, "batch height//2 width//2 channels"]:
+    """Apply 2x2 max pooling; an odd last row or column is dropped.
 
     The gradient goes to the largest pixel of each square, and in equal parts to several equal ones.
     """
@@ -113,8 +118,10 @@ def _max_pool_backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) 
 _max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
-def global_average_pool(x: jax.Array) -> jax.Array:
-    """Average each channel over the image: x [batch, height, width, channels] -> [batch, channels]."""
+def global_average_pool(
+    x: Float32[Array, "batch height width channels"],
+) -> Float32[jax.Array, "batch channels"]:
+    """Average each channel over the image."""
     return x.mean((1, 2))
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import flax.linen as nn
-import jax
 
 from ltr.config.schema import Model as Config
+from ltr.core.types import Logits
 from ltr.kernels import Images
 from ltr.models.layers import GLOROT, Dense, flatten, scaled
 from ltr.models.model import Model, from_linen
@@ -21,7 +21,7 @@ class LeNet(nn.Module):
     kernel_init: Any = GLOROT
 
     @nn.compact
-    def __call__(self, images: Images, train: bool) -> jax.Array:
+    def __call__(self, images: Images, train: bool) -> Logits:
         x = flatten(images)
         for number, width in enumerate(self.hidden, 1):
             x = nn.relu(Dense(width, kernel_init=self.kernel_init, name=f"dense_{number}")(x))

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Int64, PyTree
 
+from ltr.core.types import LayerTypes, Logits, Params, PRNGKey
 from ltr.kernels import Images
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
@@ -20,7 +22,7 @@ STATISTICS = "batch_stats"
 
 
 class Model(NamedTuple):
-    """A network as pure functions on a pytree of float32 parameters.
+    """A network as pure functions on its parameters.
 
     The running statistics of batch normalisation are parameters too, next to the scale and bias of their
     layer. They are saved, rewound and kept per lane like the weights. They have no gradient; each training
@@ -28,9 +30,8 @@ class Model(NamedTuple):
 
     Attributes:
         init: key -> parameters.
-        apply: parameters, images float32 [batch, height, width, channels] -> logits [batch, classes]. A
-            further argument, by default empty, gives the patterns of packed kernels (see
-            `ltr.models.packed`).
+        apply: parameters, images -> logits. A further argument, by default empty, gives the patterns of
+            packed kernels (see `ltr.models.packed`).
         train: parameters, images, key of dropout -> logits, and the running statistics after this batch for
             `with_statistics`. It takes patterns like `apply`.
         statistics: parameters, images, key of dropout -> statistics of this batch alone, for
@@ -40,27 +41,27 @@ class Model(NamedTuple):
         num_positions: like the layer types: positions of an image at which each kernel is used; None for a
             kernel that cannot train packed (see `ltr.models.packed`).
         uses: like the layer types: number of products of an image, in the forward pass, that each weight
-            takes part in. Taps that fall on padding do not count. An int64 array that broadcasts to the
-            kernel: [height, width, 1, 1] for a convolution, [1, 1] for a dense layer.
+            takes part in. Taps that fall on padding do not count. It broadcasts to the kernel:
+            [size, size, 1, 1] for a convolution, [1, 1] for a dense layer.
         kernels: like the layer types: the `KernelShape` of each kernel, with the roles of its dimensions.
         first: name of the layer that is called first; it needs no gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and images have one
             channel. When packed it may read them as `ltr.kernels.Pixels`.
     """
 
-    init: Callable[[jax.Array], Any]
-    apply: Callable[..., jax.Array]
-    train: Callable[..., tuple[jax.Array, Any]]
-    statistics: Callable[[Any, Images, jax.Array], Any] | None
-    layer_types: Any
-    num_positions: Any
-    uses: Any
-    kernels: Any
+    init: Callable[[PRNGKey], Params]
+    apply: Callable[..., Logits]
+    train: Callable[..., tuple[Logits, Params]]
+    statistics: Callable[[Params, Images, PRNGKey], Params] | None
+    layer_types: LayerTypes
+    num_positions: PyTree[int]
+    uses: PyTree[Int64[np.ndarray, "..."]]
+    kernels: PyTree[KernelShape]
     first: str
     input_layer: str | None = None
 
 
-def with_statistics(params: Any, statistics: Any) -> Any:
+def with_statistics(params: Params, statistics: Params) -> Params:
     """Return the parameters with their running statistics replaced."""
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
@@ -84,35 +85,35 @@ def from_linen(
             type that does not exist, or a type to a parameter that is not a kernel.
     """
 
-    def collections(key: jax.Array) -> Any:
+    def collections(key: PRNGKey) -> Mapping[str, Params]:
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
     running = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
 
-    def init(key: jax.Array) -> Any:
+    def init(key: PRNGKey) -> Params:
         drawn = collections(key)
         return with_statistics(drawn["params"], drawn.get(STATISTICS, {}))
 
-    def variables(params: Any) -> dict[str, Any]:
+    def variables(params: Params) -> dict[str, Params]:
         split: dict[str, Any] = {"params": {}, STATISTICS: {}}
         for path, leaf in flatten_dict(params).items():
             split[STATISTICS if path in running else "params"][path] = leaf
         return {name: unflatten_dict(leaves) for name, leaves in split.items()}
 
-    def apply(params: Any, images: Images, patterns: Patterns = NO_PATTERNS) -> jax.Array:
+    def apply(params: Params, images: Images, patterns: Patterns = NO_PATTERNS) -> Logits:
         with sparse_products(patterns):
             return module.apply(variables(params), images, train=False)  # type: ignore[return-value]
 
     def train(
-        params: Any, images: Images, key: jax.Array, patterns: Patterns = NO_PATTERNS
-    ) -> tuple[jax.Array, Any]:
+        params: Params, images: Images, key: PRNGKey, patterns: Patterns = NO_PATTERNS
+    ) -> tuple[Logits, Params]:
         with sparse_products(patterns):
             logits, updated = module.apply(
                 variables(params), images, train=True, rngs={"dropout": key}, mutable=[STATISTICS]
             )
         return logits, updated.get(STATISTICS, {})
 
-    def statistics(params: Any, images: Images, key: jax.Array) -> Any:
+    def statistics(params: Params, images: Images, key: PRNGKey) -> Params:
         """Return the statistics of a batch: the update of zero statistics, divided by 1 - momentum."""
         zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in running}
         _, updated = train(with_statistics(params, unflatten_dict(zero)), images, key)
@@ -126,7 +127,7 @@ def from_linen(
     if input_layer and (first != (input_layer,) or used[first].num_positions is None):
         raise ValueError(f"input_layer={input_layer}: {'/'.join(first)} reads the images")
 
-    def of_kernels(value: Callable[[Use, Any], Any]) -> Any:
+    def of_kernels(value: Callable[[Use, Any], Any]) -> PyTree:
         """Map the use and the shape of each prunable kernel to a value, in a tree like the parameters."""
         return unflatten_dict(
             {path: name and value(used[path[:-1]], shapes[path]) for path, name in layer_types.items()}
@@ -172,12 +173,12 @@ def _num_positions(use: Use, kernel: Any) -> int | None:
     return use.num_positions if use.products.ndim == len(kernel.shape) else None
 
 
-def _products(use: Use, kernel: Any) -> np.ndarray:
+def _products(use: Use, kernel: Any) -> Int64[np.ndarray, "..."]:
     """Return the products with as many dimensions as the kernel."""
     return use.products.reshape((1,) * (len(kernel.shape) - use.products.ndim) + use.products.shape)
 
 
-def _momenta(init: Callable[[jax.Array], Any]) -> dict[tuple[str, ...], float]:
+def _momenta(init: Callable[[PRNGKey], Any]) -> dict[tuple[str, ...], float]:
     """Return the momentum of each batch normalisation, by its path."""
     momenta = {}
 

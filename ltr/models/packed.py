@@ -12,9 +12,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float32
 
 from ltr import kernels
-from ltr.kernels import Pixels, SparseKernel, SparsityPattern
+from ltr.kernels import Array, Pixels, SparseKernel, SparsityPattern
 from ltr.models.layers import Conv
 
 Patterns = Mapping[str, SparsityPattern]
@@ -57,7 +58,9 @@ def sparse_products(patterns: Patterns, by_unit: bool = False) -> AbstractContex
     return nn.intercept_methods(intercept)
 
 
-def _product(layer: nn.Module, x: Any, pattern: SparsityPattern, is_by_unit: bool) -> jax.Array:
+def _product(
+    layer: nn.Module, x: Float32[Array, "batch ... in"] | Pixels, pattern: SparsityPattern, is_by_unit: bool
+) -> Float32[jax.Array, "batch ... out"]:
     """Return the result of a packed layer; `is_by_unit`: whether x lies in memory unit by unit."""
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))

@@ -8,7 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int64
 
+from ltr.core.types import PRNGKey
 from ltr.models.layers import Conv
 from ltr.models.packed import has_sparse_products
 
@@ -22,13 +24,13 @@ class Use(NamedTuple):
         layer: copy of the module.
         num_positions: positions of an example at which it is used: pixels of a convolution's result, or
             tokens; None for a layer that has no sparse products (see `ltr.models.packed`).
-        products: number of products of an example, in the forward pass, that each weight takes part in; an
-            int64 array that broadcasts to the kernel.
+        products: number of products of an example, in the forward pass, that each weight takes part in; it
+            broadcasts to the kernel.
     """
 
     layer: nn.Module
     num_positions: int | None
-    products: np.ndarray
+    products: Int64[np.ndarray, "..."]
 
 
 class _Call(NamedTuple):
@@ -45,7 +47,7 @@ class _Call(NamedTuple):
     result: jax.ShapeDtypeStruct
 
 
-def uses(init: Callable[[jax.Array], Any]) -> dict[Path, Use]:
+def uses(init: Callable[[PRNGKey], Any]) -> dict[Path, Use]:
     """Return the use of each kernel, by the path of its layer, in the order of first use.
 
     Args:
@@ -94,7 +96,7 @@ def _combined(calls: list[Use]) -> Use:
     )
 
 
-def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> np.ndarray:
+def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> Int64[np.ndarray, "..."]:
     """Count the products of any linear layer: the gradient of the sum of its results for inputs of ones."""
 
     def filled(value: float, shapes: Any) -> Any:
@@ -112,7 +114,7 @@ def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -
     return _narrowed(np.rint(np.asarray(gradient["params"]["kernel"])).astype(np.int64))
 
 
-def _narrowed(counts: np.ndarray) -> np.ndarray:
+def _narrowed(counts: Int64[np.ndarray, "..."]) -> Int64[np.ndarray, "..."]:
     """Reduce each axis along which all counts are equal to length 1."""
     for axis in range(counts.ndim):
         first = counts.take([0], axis)

@@ -6,9 +6,11 @@ As usual for CIFAR-10 they have batch normalisation, and one dense layer in plac
 from typing import Any
 
 import flax.linen as nn
-import jax
+from jaxtyping import Float32
 
 from ltr.config.schema import Model as Config
+from ltr.core.types import Logits
+from ltr.kernels import Array
 from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, max_pool, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
@@ -22,7 +24,7 @@ class VGG(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, images: Float32[Array, "batch height width channels"], train: bool) -> Logits:
         x, number = images, 0
         for block, convolutions in enumerate(self.blocks):
             x = max_pool(x) if block else x

@@ -6,9 +6,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float32
 
 from ltr.config.schema import Model as Config
+from ltr.core.types import Logits
 from ltr.errors import ConfigError
+from ltr.kernels import Array
 from ltr.models.layers import scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS, ViTOptions
@@ -28,7 +31,9 @@ class Block(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(
+        self, x: Float32[jax.Array, "batch tokens features"], train: bool
+    ) -> Float32[jax.Array, "batch tokens features"]:
         width = x.shape[-1]
         drop = partial(nn.Dropout, self.dropout, deterministic=not train)
         dense = partial(nn.Dense, kernel_init=self.kernel_init)
@@ -57,7 +62,7 @@ class ViT(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, images: Float32[Array, "batch height width channels"], train: bool) -> Logits:
         x = nn.Dense(self.width, kernel_init=self.kernel_init, name="patches")(patches(images, self.patch))
         if self.pool == "token":
             token = self.param("class_token", nn.initializers.zeros_init(), (1, 1, self.width))
@@ -71,8 +76,10 @@ class ViT(nn.Module):
         return nn.Dense(self.classes, kernel_init=self.kernel_init, name="output")(x)
 
 
-def patches(images: jax.Array, size: int) -> jax.Array:
-    """Cut images [batch, height, width, channels] into patches [batch, patches, size * size * channels].
+def patches(
+    images: Float32[Array, "batch height width channels"], size: int
+) -> Float32[Array, "batch patches {size}*{size}*channels"]:
+    """Cut images into patches of `size` by `size` pixels.
 
     A dense layer on these equals the paper's convolution of stride `size`.
     """

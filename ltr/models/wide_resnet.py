@@ -5,8 +5,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from jaxtyping import Float32
 
 from ltr.config.schema import Model as Config
+from ltr.core.types import Logits
+from ltr.kernels import Array
 from ltr.models.layer_types import by_module_or_shortcut
 from ltr.models.layers import BatchNorm, Conv, Dense, global_average_pool, scaled
 from ltr.models.model import Model, from_linen
@@ -29,7 +32,9 @@ class Block(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(
+        self, x: Float32[jax.Array, "batch height width in"], train: bool
+    ) -> Float32[jax.Array, "batch rows columns {self.channels}"]:
         conv = partial(Conv, self.channels, use_bias=False, kernel_init=self.kernel_init)
         norm = partial(BatchNorm, use_running_average=not train)
         y = nn.relu(norm(name="norm_1")(x))
@@ -50,7 +55,7 @@ class WideResNet(nn.Module):
     kernel_init: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, images: Float32[Array, "batch height width channels"], train: bool) -> Logits:
         x = Conv(STEM, use_bias=False, kernel_init=self.kernel_init, name="conv_1")(images)
         for group, channels in enumerate(self.groups):
             for block in range(self.blocks):

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+from jaxtyping import Float32, Int32
 
 from ltr.core import masks, rng
+from ltr.core.types import Mask, Params, PRNGKey, Scores
 from ltr.errors import LtrError
 from ltr.models.model import Model
 from ltr.pruning import selection, sharing
@@ -26,29 +28,29 @@ class ScoringInput(NamedTuple):
 
     Attributes:
         model: network; layers without a layer type are never pruned.
-        params: initial weights, NumPy float32.
-        images: batch of normalised images, float32 [batch, height, width, channels]; about ten of each class.
-        labels: labels of the images, int32 [batch].
+        params: initial weights, NumPy arrays.
+        images: batch of normalised images, about ten of each class.
+        labels: labels of the images.
         key: for random draws.
         keep: number of weights to keep in all prunable layers together.
     """
 
     model: Model
-    params: Any
-    images: np.ndarray
-    labels: np.ndarray
-    key: jax.Array
+    params: Params
+    images: Float32[np.ndarray, "batch height width channels"]
+    labels: Int32[np.ndarray, "batch"]
+    key: PRNGKey
     keep: int
 
 
-AtInit = Callable[[ScoringInput], Any]
+AtInit = Callable[[ScoringInput], Mask]
 """Input -> mask that keeps exactly `keep` weights."""
 
-Score = Callable[[ScoringInput, Any], Any]
+Score = Callable[[ScoringInput, Mask], Scores]
 """Input, current mask -> scores like the mask; the lowest are pruned."""
 
 
-def snip(network: ScoringInput, mask: Any) -> Any:
+def snip(network: ScoringInput, mask: Mask) -> Scores:
     """Score weights by |g theta|, the change of the loss without the weight (SNIP, Lee et al., 2019)."""
     model, params, images, labels, key, _ = network
     kernels = _kernels(model, params)
@@ -56,7 +58,7 @@ def snip(network: ScoringInput, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: abs(g * theta), gradient, kernels)
 
 
-def grasp(network: ScoringInput, mask: Any) -> Any:
+def grasp(network: ScoringInput, mask: Mask) -> Scores:
     """Score weights by theta (H g), with logits divided by 200 (GraSP, Wang et al., 2020).
 
     Weights with the highest -theta (H g) are removed, because they hinder the gradient flow most. H and g are
@@ -68,7 +70,7 @@ def grasp(network: ScoringInput, mask: Any) -> Any:
     return jax.tree.map(lambda hg, theta: theta * hg, product, kernels)
 
 
-def synflow(network: ScoringInput, mask: Any) -> Any:
+def synflow(network: ScoringInput, mask: Mask) -> Scores:
     """Score weights by |dR/dtheta theta|, their share of the synaptic flow R (SynFlow, Tanaka et al., 2020).
 
     R is the sum of the outputs for an image of ones. The network is the one pruned so far, with the absolute
@@ -82,12 +84,12 @@ def synflow(network: ScoringInput, mask: Any) -> Any:
     return jax.tree.map(lambda g, theta: g * theta, flow, kernels)
 
 
-def magnitude_at_init(network: ScoringInput, mask: Any) -> Any:
+def magnitude_at_init(network: ScoringInput, mask: Mask) -> Scores:
     """Score weights by |theta_0|."""
     return jax.tree.map(np.abs, _kernels(network.model, network.params))
 
 
-def random_at_init(network: ScoringInput) -> Any:
+def random_at_init(network: ScoringInput) -> Mask:
     """Draw a uniformly random mask with the same density in every layer.
 
     Frankle et al. draw over all layers together, so layer densities are equal on average only; here they are
@@ -112,7 +114,7 @@ def by(score: Score, rounds: int = 1, invert: bool = False) -> AtInit:
     """
     sign = -1 if invert else 1
 
-    def prune(network: ScoringInput) -> Any:
+    def prune(network: ScoringInput) -> Mask:
         mask = masks.ones(network.params, network.model.layer_types)
         weights = masks.count(mask)
         for step in range(1, rounds + 1):
@@ -127,11 +129,11 @@ def by(score: Score, rounds: int = 1, invert: bool = False) -> AtInit:
     return prune
 
 
-def _kernels(model: Model, params: Any) -> Any:
+def _kernels(model: Model, params: Params) -> Params:
     return masks.where(model.layer_types, params)
 
 
-def _with_kernels(kernels: Any, params: Any) -> Any:
+def _with_kernels(kernels: Params, params: Params) -> Params:
     return masks.tree_map(lambda kernel, leaf: leaf if kernel is None else kernel, kernels, params)
 
 
@@ -139,11 +141,13 @@ def _unbiased(path: tuple[Any, ...], leaf: np.ndarray) -> np.ndarray:
     return np.zeros_like(leaf) if path[-1].key == "bias" else leaf
 
 
-def _loss(train: Any, temperature: float, batch: tuple[Any, ...]) -> Callable[[Any], jax.Array]:
+def _loss(
+    train: Any, temperature: float, batch: tuple[Any, ...]
+) -> Callable[[Params], Float32[jax.Array, ""]]:
     """Return a function: kernels -> mean cross-entropy, with batch statistics and dropout as in training."""
     params, images, labels, key = batch
 
-    def loss(kernels: Any) -> jax.Array:
+    def loss(kernels: Params) -> Float32[jax.Array, ""]:
         logits, _ = train(_with_kernels(kernels, params), images, key)
         return optax.softmax_cross_entropy_with_integer_labels(logits / temperature, labels).mean()
 
@@ -151,16 +155,16 @@ def _loss(train: Any, temperature: float, batch: tuple[Any, ...]) -> Callable[[A
 
 
 @partial(jax.jit, static_argnums=0)
-def _gradient(train: Any, kernels: Any, *batch: Any) -> Any:
+def _gradient(train: Any, kernels: Params, *batch: Any) -> Params:
     return jax.grad(_loss(train, 1.0, batch))(kernels)
 
 
 @partial(jax.jit, static_argnums=0)
-def _hessian_gradient(train: Any, kernels: Any, *batch: Any) -> Any:
+def _hessian_gradient(train: Any, kernels: Params, *batch: Any) -> Params:
     gradient = jax.grad(_loss(train, GRASP_TEMPERATURE, batch))
     return jax.jvp(gradient, (kernels,), (gradient(kernels),))[1]
 
 
 @partial(jax.jit, static_argnums=0)
-def _flow_gradient(apply: Any, kernels: Any, params: Any, images: Any) -> Any:
+def _flow_gradient(apply: Any, kernels: Params, params: Params, images: Any) -> Params:
     return jax.grad(lambda kernels: apply(_with_kernels(kernels, params), images).sum())(kernels)

@@ -1,6 +1,7 @@
 """Checks that pruning and rewinding fit the rest of an experiment; importable without JAX."""
 
-from ltr.config.parse import KnobError, literal
+from ltr.config.literals import literal
+from ltr.config.parse import KnobError
 from ltr.config.schema import Experiment
 from ltr.core.registry import SCHEDULES
 from ltr.errors import ConfigError

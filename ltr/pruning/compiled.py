@@ -10,12 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool, Float32, Int32, Integer, PyTree
 
 from ltr.core import masks
+from ltr.core.types import Mask, Params, PRNGKey
+from ltr.kernels import Array
 from ltr.pruning import ties
 
 
-def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
+def layerwise(scores: Params, mask: Mask, counts: PyTree[Integer[Array, ""]], key: PRNGKey) -> Mask:
     """Keep the `counts` highest scores of each layer's survivors; arguments as for `selection.layerwise`."""
     return masks.tree_map(
         lambda kept, score, count, key: None if kept is None else keep_highest(score, kept, count, key),
@@ -26,7 +29,7 @@ def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
     )
 
 
-def globally(scores: Any, mask: Any, total: Any, key: jax.Array) -> Any:
+def globally(scores: Params, mask: Mask, total: Integer[Array, ""], key: PRNGKey) -> Mask:
     """Keep the `total` highest scores over all layers together; arguments as for `selection.globally`."""
     layers, structure = jax.tree.flatten(mask)
     scored = jax.tree.leaves(masks.where(mask, scores))
@@ -37,13 +40,18 @@ def globally(scores: Any, mask: Any, total: Any, key: jax.Array) -> Any:
     return jax.tree.unflatten(structure, shaped)
 
 
-def keep_highest(score: jax.Array, kept: jax.Array, count: Any, key: jax.Array) -> jax.Array:
+def keep_highest(
+    score: Float32[Array, "*kernel"],
+    kept: Bool[Array, "*kernel"],
+    count: Integer[Array, ""],
+    key: PRNGKey,
+) -> Bool[jax.Array, "*kernel"]:
     """Return the mask of the `count` highest scores among the survivors.
 
     Args:
-        score: float32, of any shape, not NaN.
-        kept: mask of the survivors, bool of that shape.
-        count: int32, at most the number of survivors.
+        score: scores, not NaN.
+        kept: mask of the survivors.
+        count: at most the number of survivors.
         key: breaks ties (see `ltr.pruning.ties`).
     """
     higher, tied = _compare_with_lowest(_ordered(score), kept, count)
@@ -57,10 +65,12 @@ def keep_highest(score: jax.Array, kept: jax.Array, count: Any, key: jax.Array) 
     return higher | lax.cond(tied.sum() == remaining, lambda: tied, drawn)
 
 
-def _compare_with_lowest(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[jax.Array, jax.Array]:
-    """Return where the int32 rank of a survivor is above the `count`-th highest, and where it is equal."""
+def _compare_with_lowest(
+    rank: Int32[jax.Array, "*kernel"], kept: Bool[Array, "*kernel"], count: Integer[Array, ""]
+) -> tuple[Bool[jax.Array, "*kernel"], Bool[jax.Array, "*kernel"]]:
+    """Return where the rank of a survivor is above the `count`-th highest, and where it is equal."""
 
-    def at_least(value: jax.Array) -> jax.Array:
+    def at_least(value: jax.Array) -> Array:
         return kept & (rank >= value)
 
     def halve(_: Any, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -74,7 +84,7 @@ def _compare_with_lowest(rank: jax.Array, kept: jax.Array, count: Any) -> tuple[
     return kept & (rank > lowest), kept & (rank == lowest)
 
 
-def _ordered(score: jax.Array) -> jax.Array:
-    """Map float32 scores to int32 of the same order; +0 and -0 are equal."""
+def _ordered(score: Float32[Array, "*kernel"]) -> Int32[jax.Array, "*kernel"]:
+    """Map scores to integers of the same order; +0 and -0 are equal."""
     bits = lax.bitcast_convert_type(jnp.where(score == 0, 0.0, score), jnp.int32)
     return bits ^ ((bits >> 31) & jnp.int32(0x7FFFFFFF))

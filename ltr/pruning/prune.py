@@ -7,12 +7,14 @@ import numpy as np
 
 from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks, rng
+from ltr.core.types import LayerTypes, Mask, Scores
 from ltr.pruning import selection
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import CRITERIA, SCOPES, SIGNS
+from ltr.pruning.targets import Target
 
 
-def scores(config: Pruning, inputs: PruningInput) -> Any:
+def scores(config: Pruning, inputs: PruningInput) -> Scores:
     """Return the scores of the configured criterion, -inf for weights that the sign condition rejects."""
     by_criterion, has_sign = CRITERIA[config.criterion].load()(inputs), SIGNS[config.sign].load()
 
@@ -22,14 +24,14 @@ def scores(config: Pruning, inputs: PruningInput) -> Any:
     return masks.tree_map(layer, inputs.mask, by_criterion, inputs.initial, inputs.trained)
 
 
-def prune(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any) -> Any:
+def prune(config: Pruning, layer_types: LayerTypes, inputs: PruningInput, target: Target) -> Mask:
     """Return the next round's mask; LtrError if a layer would be emptied. Arguments as for `select`."""
     pruned = select(config, layer_types, inputs, target)
     selection.require_alive(pruned)
     return pruned
 
 
-def select(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any) -> Any:
+def select(config: Pruning, layer_types: LayerTypes, inputs: PruningInput, target: Target) -> Mask:
     """Return the mask of the survivors of highest score; a layer may be empty in it.
 
     Args:
@@ -45,12 +47,12 @@ def select(config: Pruning, layer_types: Any, inputs: PruningInput, target: Any)
     return selection.layerwise(scored, inputs.mask, target, key)
 
 
-def pruned(layer_types: Any, rates: LayerRates) -> Any:
+def prunable(layer_types: LayerTypes, rates: LayerRates) -> LayerTypes:
     """Return the layer types, with None for layers of rate 0, which are never pruned."""
     return jax.tree.map(lambda name: name if getattr(rates, name) else None, layer_types)
 
 
-def spare(scores: Any, layer_types: Any, rates: LayerRates) -> Any:
+def spare(scores: Scores, layer_types: LayerTypes, rates: LayerRates) -> Scores:
     """Return the scores, infinite in layers that are never pruned: without a layer type, or of rate 0."""
 
     def layer(layer_type: str | None, score: Any) -> Any:

@@ -1,15 +1,14 @@
 """Rewinding: weights from which a pruned network starts."""
 
-from typing import Any
-
 from ltr.core import masks
+from ltr.core.types import Mask, Params
 
 
-def at_the_rewind_step(mask: Any, trained: Any, rewind_params: Any) -> Any:
+def at_the_rewind_step(mask: Mask, trained: Params, rewind_params: Params) -> Params:
     """Return the weights at the rewind step, masked."""
     return masks.apply(mask, rewind_params)
 
 
-def as_trained(mask: Any, trained: Any, rewind_params: Any) -> Any:
+def as_trained(mask: Mask, trained: Params, rewind_params: Params) -> Params:
     """Return the trained weights, masked."""
     return masks.apply(mask, trained)

@@ -4,33 +4,35 @@ Masks and scores are pytrees of NumPy arrays; None stands for a parameter that i
 broken at random (see `ltr.pruning.ties`).
 """
 
-from typing import Any
-
 import jax
 import numpy as np
+from jaxtyping import Bool, Float, PyTree
 
 from ltr.core import masks
+from ltr.core.types import Mask, PRNGKey, Scores
 from ltr.errors import LtrError
 from ltr.pruning import ties
 
 
-def layerwise(scores: Any, mask: Any, counts: Any, key: jax.Array) -> Any:
+def layerwise(scores: Scores, mask: Mask, counts: PyTree[int], key: PRNGKey) -> Mask:
     """Keep the weights of highest score in each layer.
 
     Args:
-        scores: float arrays.
-        mask: boolean arrays of the same shapes; only survivors (True) can be kept.
+        scores: scores of the weights.
+        mask: survivors (True); only they can be kept.
         counts: number of weights to keep in each layer, at most its survivors; None elsewhere.
         key: breaks ties.
     """
+    return masks.tree_map(
+        lambda kept, score, count, key: None if kept is None else keep_highest(score, kept, count, key),
+        mask,
+        scores,
+        counts,
+        ties.of_layers(key, mask),
+    )
 
-    def layer(kept: np.ndarray | None, score: np.ndarray, count: int, key: jax.Array) -> np.ndarray | None:
-        return None if kept is None else keep_highest(score, kept, count, key)
 
-    return masks.tree_map(layer, mask, scores, counts, ties.of_layers(key, mask))
-
-
-def globally(scores: Any, mask: Any, total: int, key: jax.Array) -> Any:
+def globally(scores: Scores, mask: Mask, total: int, key: PRNGKey) -> Mask:
     """Keep the `total` weights of highest score over all layers together.
 
     Arguments as for `layerwise`.
@@ -44,7 +46,9 @@ def globally(scores: Any, mask: Any, total: int, key: jax.Array) -> Any:
     return jax.tree.unflatten(structure, shaped)
 
 
-def keep_highest(score: np.ndarray, kept: np.ndarray, count: int, key: jax.Array) -> np.ndarray:
+def keep_highest(
+    score: Float[np.ndarray, "*kernel"], kept: Bool[np.ndarray, "*kernel"], count: int, key: PRNGKey
+) -> Bool[np.ndarray, "*kernel"]:
     """Return the mask of the `count` highest scores among the survivors; `key` breaks ties."""
     mask = np.zeros(kept.size, bool)
     if count:
@@ -60,7 +64,7 @@ def keep_highest(score: np.ndarray, kept: np.ndarray, count: int, key: jax.Array
     return mask.reshape(kept.shape)
 
 
-def require_alive(mask: Any) -> None:
+def require_alive(mask: Mask) -> None:
     """Raise LtrError if a layer is empty; the message names the first."""
     names = jax.tree.leaves(masks.layer_names(mask))
     for name, layer in zip(names, jax.tree.leaves(mask), strict=True):

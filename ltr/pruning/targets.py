@@ -6,20 +6,31 @@ number for each layer, in a pytree like the mask.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from ltr.config.schema import Pruning
 from ltr.core import masks
+from ltr.core.types import LayerTypes, Mask
 from ltr.errors import ConfigError
 from ltr.models.kernel_shape import KernelShape
 from ltr.pruning import sharing
 from ltr.pruning.registry import SCOPES
 
+Target: TypeAlias = PyTree[int]
+"""Number of weights to keep, in all layers together or in each, like the mask."""
 
-def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, kernels: Any) -> list[Any]:
+
+def targets(
+    config: Pruning,
+    prune_rate: float,
+    rounds: int,
+    layer_types: LayerTypes,
+    kernels: PyTree[KernelShape],
+) -> list[Target]:
     """Return the targets of rounds 0 to `rounds`.
 
     Args:
@@ -46,17 +57,19 @@ def targets(config: Pruning, prune_rate: float, rounds: int, layer_types: Any, k
     return [jax.tree.unflatten(structure, round_counts) for round_counts in counts]
 
 
-def kept(target: Any) -> int:
+def kept(target: Target) -> int:
     """Return the number of weights that a target keeps in all layers together."""
     return sum(jax.tree.leaves(target))
 
 
-def met_by(config: Pruning, mask: Any) -> Any:
+def met_by(config: Pruning, mask: Mask) -> Target:
     """Return the target that a mask meets exactly."""
-    return masks.count(mask) if SCOPES[config.scope].compares_layers else jax.tree.map(np.count_nonzero, mask)
+    if SCOPES[config.scope].compares_layers:
+        return masks.count(mask)
+    return jax.tree.map(lambda layer: int(np.count_nonzero(layer)), mask)
 
 
-def layer_rates(config: Pruning, prune_rate: float, layer_types: Any) -> Any:
+def layer_rates(config: Pruning, prune_rate: float, layer_types: LayerTypes) -> PyTree[Fraction]:
     """Return the `Fraction` of each layer to prune per round, by its layer type.
 
     ConfigError if a rate is 1 or more, or if rates differ although the scope has one target for all layers.

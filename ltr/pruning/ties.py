@@ -5,21 +5,22 @@ weights of the wrong sign or of dead units. Keeping them by index would keep who
 Zhou et al. (2019) break ties at random too.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int32, PyTree
+
+from ltr.core.types import Mask, PRNGKey
 
 
-def priorities(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Draw priorities, int32 of 30 random bits; of equal scores those of highest priority are kept.
+def priorities(key: PRNGKey, shape: tuple[int, ...]) -> Int32[jax.Array, "*kernel"]:
+    """Draw priorities of 30 random bits; of equal scores those of highest priority are kept.
 
     If priorities are equal too, the weight of the higher index is kept.
     """
     return jnp.int32(jax.random.bits(key, shape, jnp.uint32) >> 2)
 
 
-def of_layers(key: jax.Array, mask: Any) -> Any:
+def of_layers(key: PRNGKey, mask: Mask) -> PyTree[PRNGKey]:
     """Return a key for each layer of a mask, in a tree like it."""
     layers, structure = jax.tree.flatten(mask)
     return jax.tree.unflatten(structure, [jax.random.fold_in(key, index) for index in range(len(layers))])

@@ -9,13 +9,13 @@ import pandas as pd
 from ltr.analysis.claims import UNDECIDED
 from ltr.analysis.verdicts import Verdict, cost
 from ltr.config.schema import Experiment
+from ltr.report.findings import Verdicts
 from ltr.report.progress import duration
-from ltr.report.summary_text import Verdicts
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
 AFFORDABLE = 100
-"""Largest number of replicates that is advised; an effect that needs more is too small to matter."""
+"""Largest number of replicates to advise; an effect that needs more is too small to matter."""
 
 
 def caveats(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
@@ -55,8 +55,8 @@ def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seco
         return textwrap.fill(f"{text} {_reason_for_none(still_open)}", WIDTH)
     replicates, taken = max(needed), _looks_at_open_claims(by_claim, looks)
     text += (
-        f" {replicates} replicates would probably decide {len(needed)} of them. Looking again has its price: "
-        f"p-values are then multiplied by {cost(taken)} instead of {cost(taken - 1)}."
+        f" {replicates} replicates would probably decide {len(needed)} of them. A further look costs power: "
+        f"p-values are then multiplied by {cost(taken)}, not by {cost(taken - 1)}."
     )
     if tickets := [word for word in words if word.startswith("ticket=")]:
         text += f" The run that the tickets come from ({', '.join(tickets)}) needs as many replicates first."
@@ -66,7 +66,7 @@ def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seco
 
 
 def _looks_at_open_claims(by_claim: Verdicts, looks: Sequence[Look]) -> int:
-    """Count the looks at the open claim with the most; a claim of an arm that was added later has fewer."""
+    """Return the largest number of looks at an open claim; claims about arms added later have fewer."""
     still_open = [
         name
         for name, of_claim in by_claim.items()
@@ -76,7 +76,7 @@ def _looks_at_open_claims(by_claim: Verdicts, looks: Sequence[Look]) -> int:
 
 
 def _reason_for_none(still_open: Sequence[Verdict]) -> str:
-    """Say why no number of replicates is advised."""
+    """Return why no number of replicates is advised."""
     if all(verdict.n < 2 for verdict in still_open):
         return "One replicate says nothing about chance; type replicates=8."
     return f"Even {AFFORDABLE} replicates would probably not decide them."

@@ -30,8 +30,8 @@ LABEL_GAP = 0.08
 """Smallest distance of two labels, as a fraction of the height of the axes."""
 
 
-def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
-    """Make the x axis logarithmic, dense at the left, with ticks in % at evenly spaced rounds."""
+def set_density_axis(axes: Axes, densities: pd.Series) -> None:
+    """Make the x axis logarithmic in density, dense at the left, with ticks in % at evenly spaced rounds."""
     rounds = np.sort(densities.unique())[::-1]
     ticks = rounds[:: -(-len(rounds) // MOST_TICKS)]
     axes.set_xscale("log")
@@ -42,13 +42,13 @@ def ticks_of_density(axes: Axes, densities: pd.Series) -> None:
     axes.set_xlabel("weights remaining (%)")
 
 
-def fit_heights(
+def set_height_limits(
     axes: Axes, means: pd.Series, bars: pd.Series, possible: Limits, from_zero: bool = False
 ) -> None:
-    """Set the limits of the y axis: every mean, the shorter half of the intervals, possible values only.
+    """Set the limits of the y axis to show every mean and the shorter half of the intervals.
 
-    Longer intervals are shown up to half the span of the means, because an interval of two replicates can
-    be so long that it would hide everything else.
+    Longer intervals are cut off at half the span of the means, because an interval of two replicates can be
+    so long that nothing else would be visible. The limits lie within the possible values.
     """
     bars = bars.fillna(0)
     span = means.max() - means.min() or 2 * bars.max()

@@ -9,8 +9,8 @@ from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.inference import FEWEST
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import Verdict, sparsest
+from ltr.report.findings import Verdicts
 from ltr.report.formatting import listed, percent, replicates, without_nan
-from ltr.report.summary_text import Verdicts
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
@@ -44,8 +44,10 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
 
 def how_tested(looks: Sequence[Look]) -> str:
     """Describe the tests of the claims, the correction and the number of looks."""
-    times = listed(str(look.replicates) for look in looks)
-    after = f"{len(looks)} looks, after {times} replicates" if len(looks) > 1 else "1 look"
+    after = "1 look"
+    if len(looks) > 1:
+        times = listed(str(look.replicates) for look in looks)
+        after = f"{len(looks)} looks, after {times} replicates"
     return f"t-tests at 5 %, corrected over densities and {after}"
 
 
@@ -80,7 +82,7 @@ def _span(rounds: Sequence[Verdict]) -> str:
 
 
 def _missing(undecided: Sequence[Verdict]) -> str:
-    """Say in brackets what the verdicts lack: replicates or training steps."""
+    """Return in brackets what the verdicts lack: replicates or training steps."""
     needed = [verdict.needed for verdict in undecided if verdict.needed is not None]
     if all(verdict.n < FEWEST for verdict in undecided):
         return f" (fewer than {FEWEST} replicates decide nothing)"

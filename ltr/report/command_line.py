@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.config.groups import ARM, is_built_in
+from ltr.config.literals import literal
 
 if TYPE_CHECKING:
     from ltr.config.schema import Dataset  # imports pydantic
@@ -23,7 +24,7 @@ def command(settings: Mapping[str, Any], data: "Dataset") -> str:
         knobs["dataset.path"] = Path(data.path).name
     if data.layout:
         knobs["dataset.layout"] = data.layout
-    return shlex.join(["ltr", "run", *(f"{_key(name)}={word(value)}" for name, value in knobs.items())])
+    return shlex.join(["ltr", "run", *(f"{_key(name)}={literal(value)}" for name, value in knobs.items())])
 
 
 def _key(name: str) -> str:
@@ -31,12 +32,3 @@ def _key(name: str) -> str:
     group, _, rest = name.partition(".")
     is_added = group == ARM and not is_built_in(ARM, rest.partition(".")[0])
     return f"++{name}" if is_added else name
-
-
-def word(value: Any) -> str:
-    """Format a value as it is typed on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(word, value))}]"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,29 +9,22 @@ from typing import Any
 import pandas as pd
 
 from ltr.analysis.inference import LEVEL
-from ltr.report.command_line import word
-from ltr.report.differing import differing_names
+from ltr.config.literals import literal
 from ltr.report.formatting import plus_minus, replicates
 from ltr.report.text_table import WIDTH, Column, table
 
-UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
+_UNBROKEN: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 LETTERS = string.ascii_uppercase
 
 COLUMNS = ("density", "run", "accuracy", "early stop", "difference from A", "at A's", "n")
 
 
-def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return for each run the knobs in which the runs differ, by dotted name; None for a default."""
-    different = differing_names(settings)
-    return [{name: run.get(name) for name in different} for run in settings]
-
-
 def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
     """Return the runs with the knobs in which they differ, and a table, at most 80 characters wide.
 
     Args:
-        runs: for each run `run`, its folder; `paired`; and its knobs from `differing`.
+        runs: for each run `run`, its folder; `paired`; and its knobs (`ltr.report.differing.differing`).
         rows: table from `ltr.analysis.comparison.compare`.
         arm: the compared arm.
         shared: text from `shared_replicates`.
@@ -68,10 +61,10 @@ def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
 
 
 def _run(number: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
-    values = [f"{name}={'default' if value is None else word(value)}" for name, value in knobs.items()]
+    values = [f"{name}={'default' if value is None else literal(value)}" for name, value in knobs.items()]
     pairing = [] if number == 0 else ["paired with A" if paired else "not paired with A"]
     details = textwrap.wrap(
-        "  ".join([*pairing, *values]), width, initial_indent="   ", subsequent_indent="   ", **UNBROKEN
+        "  ".join([*pairing, *values]), width, initial_indent="   ", subsequent_indent="   ", **_UNBROKEN
     )
     return "\n".join([f"{letter(number)}  {run}", *details])
 
@@ -96,11 +89,11 @@ def _n(row: Mapping[Any, Any]) -> str:
 
 
 def shared_replicates(counts: Sequence[int], compared: Sequence[int]) -> str:
-    """Say which runs have more replicates than are compared; empty if all replicates are compared.
+    """Return a phrase about replicates that are not compared; empty if all are.
 
     Args:
         counts: number of replicates of each run.
-        compared: number of replicates of each run that are compared.
+        compared: number of compared replicates of each run.
     """
     left_out = [
         f"{letter(run)} has {count}"

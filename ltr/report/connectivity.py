@@ -9,7 +9,7 @@ import pandas as pd
 from ltr.analysis.connectivity import STABLE
 from ltr.report import text_table
 from ltr.report.arms import DENSE, Style
-from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
+from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import curve, empty, in_style, save
 from ltr.report.formatting import percent, plus_minus, spread
 
@@ -64,13 +64,13 @@ def sentence(summary: pd.DataFrame) -> str:
     rewind_step = int(orders["rewind_step"].iloc[0])
     start = f"Trained from step {rewind_step}"
     if unstable.empty:
-        return f"{start}, every ticket is stable to the order of the data, by the means."
+        return f"{start}, every ticket is stable to the order of the data, judged by the means."
     if len(unstable) == len(orders):
-        return f"{start}, no ticket is stable to the order of the data, by the means."
+        return f"{start}, no ticket is stable to the order of the data, judged by the means."
     kept = ", ".join(percent(density) for density in unstable)
     return (
         f"{start}, the tickets of {kept} % of the weights are not stable to the order of the data, "
-        "by the means."
+        "judged by the means."
     )
 
 
@@ -93,8 +93,8 @@ def draw(summary: pd.DataFrame, title: str, folder: Path) -> list[Path]:
             for kind, style in STYLES.items()
             if kind in set(points["kind"])
         }
-        ticks_of_density(axes, summary["density"])
-        fit_heights(axes, points["mean"], points["bar"], POSSIBLE, from_zero=True)
+        set_density_axis(axes, summary["density"])
+        set_height_limits(axes, points["mean"], points["bar"], POSSIBLE, from_zero=True)
         if axes.get_ylim()[1] > 100 * STABLE:
             ends[THRESHOLD] = 100 * STABLE
         label_ends(axes, ends)

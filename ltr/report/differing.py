@@ -7,7 +7,7 @@ from typing import Any
 def differing_names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the dotted names of the knobs in which runs differ, sorted.
 
-    A knob of an arm is compared among the runs that have the arm: the others have no value of it.
+    A knob of an arm is compared among the runs that have the arm.
 
     Args:
         settings: for each run, its knobs that are not at their default (`ltr.store.settings.settings`).
@@ -20,8 +20,17 @@ def differing_names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return different
 
 
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return for each run its knobs in which the runs differ, by dotted name; None for a default.
+
+    A knob of an arm is left out for a run without the arm.
+    """
+    names = differing_names(settings)
+    return [{name: run.get(name) for name in names if concerns(name, run)} for run in settings]
+
+
 def concerns(name: str, settings: Mapping[str, Any]) -> bool:
-    """Return whether a run has the knob: one of an arm concerns only the runs that have the arm."""
+    """Return whether a run has a knob; only runs with an arm have the knobs of the arm."""
     if not name.startswith("arm."):
         return True
     from ltr.store.settings import default  # imports pydantic

@@ -19,7 +19,7 @@ import pandas as pd
 from ltr.analysis.summary import by_replicate, by_round
 from ltr.core import atomic
 from ltr.report.arms import DENSE, Style, styles
-from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
+from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.formatting import spread
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates:
         _replicates(axes, _points(by_replicate(results), measure), arms)
     for arm, style in arms.items():
         ends[style] = curve(axes, points[points["arm"] == arm], style, arm, measure.possible)
-    ticks_of_density(axes, summary.loc[summary["arm"] == "ticket", "density"])
-    fit_heights(axes, points["mean"], points["bar"], measure.possible, measure.from_zero)
+    set_density_axis(axes, summary.loc[summary["arm"] == "ticket", "density"])
+    set_height_limits(axes, points["mean"], points["bar"], measure.possible, measure.from_zero)
     label_ends(axes, ends)
     return figure
 
@@ -197,7 +197,7 @@ def _replicates(axes: Axes, points: pd.DataFrame, arms: Mapping[str, Style]) -> 
 
 
 def _dense(axes: Axes, dense: pd.DataFrame, possible: Limits) -> dict[Style, float]:
-    """Draw the dense network's mean as a dashed line in a band of its interval; return its height, if any."""
+    """Draw the mean of the dense network as a dashed line in a band of its interval; return its height."""
     for mean, bar in dense[["mean", "bar"]].fillna({"bar": 0}).itertuples(index=False):
         low, high = np.clip([mean - bar, mean + bar], *possible)
         axes.axhspan(low, high, color=DENSE.colour, alpha=0.1, linewidth=0)

@@ -1,5 +1,6 @@
 """Formats of numbers, shared by all tables, figures and sentences."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def without_nan(record: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the record with None for NaN, which JSON has no word for."""
+    """Return the record with None for NaN, which JSON cannot express."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in record.items()
@@ -45,7 +46,14 @@ def spread(counts: Iterable[int]) -> str:
     return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """Format ascending whole numbers as in `0`, `0 to 15`, `0, 15`, `0 to 3, 7`."""
+    steps = itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    runs = [[number for _, number in step] for _, step in steps]
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 def listed(words: Iterable[str]) -> str:
-    """Join words as in `51`, `51 and 21`, `51, 21 and 11`."""
+    """Join words to a list in a sentence: `51`, `51 and 21`, `51, 21 and 11`."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last

@@ -12,7 +12,7 @@ from ltr.config.schema import Experiment
 from ltr.report import tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
-from ltr.report.summary_text import Verdicts, by_the_means, headline
+from ltr.report.findings import Verdicts, headline, untested_means
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
@@ -39,7 +39,7 @@ def conclusion(
     """
     parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(verdicts, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
-    current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may have tested others
+    current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may test other rounds
     parts += [*sentences(results, experiment, verdicts), advice(current, looks, words, seconds)]
     return "".join(f"\n{part}\n" for part in parts if part).removesuffix("\n")
 
@@ -51,5 +51,5 @@ def sentences(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts)
 
 def findings(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts) -> Iterator[str]:
     """Yield the decided claims, the means, and the caveats."""
-    texts = (headline(results, verdicts, experiment), by_the_means(results), *caveats(results, experiment))
+    texts = (headline(results, verdicts, experiment), untested_means(results), *caveats(results, experiment))
     return (text for text in texts if text)

@@ -14,7 +14,7 @@ Clock = Callable[[], float]
 
 
 class Pace:
-    """Estimate of the time left for a `total` of work, in steps of equal length.
+    """Estimate of the time until `total` units of work are done, in steps of equal length.
 
     The clock starts at the first report, so reading data and compiling do not count.
     """

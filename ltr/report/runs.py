@@ -1,4 +1,4 @@
-"""List of runs as a table, with the knobs in which they differ."""
+"""List of runs, as plain data and as a table with the knobs in which they differ."""
 
 import itertools
 import textwrap
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from ltr.config.literals import literal
 from ltr.errors import LtrError
 from ltr.report import text_table
-from ltr.report.command_line import word
 from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
 from ltr.store.catalog import Run
@@ -23,8 +23,10 @@ GAP = 1
 """Spaces between columns."""
 
 WORDS = {"id": 10, "dataset": 13, "model": 13, "status": 8}
+"""Columns of words, and their widths."""
+
 NUMBERS = {"rounds": 6, "reps": 4, "ticket": 7, "kept": 5, "age": 4}
-"""Columns and their widths; with the spaces between them they fit in `LINE`."""
+"""Columns of numbers, and their widths. All columns, with the spaces between them, fit in `LINE`."""
 
 FIXED_COLUMNS = {"dataset.name", "model.name", "rounds", "replicates"}
 """Knobs that the other columns show already."""
@@ -36,7 +38,7 @@ Only runs of earlier releases lack them in `run.json`.
 """
 
 MOST_COMMANDS = 3
-"""Largest number of unfinished runs whose commands are printed."""
+"""Largest number of unfinished runs whose commands, or missing plug-ins, are printed."""
 
 
 class Column(NamedTuple):
@@ -56,7 +58,8 @@ def head(run: Run) -> dict[str, Any]:
         "dataset": run.dataset,
         "model": run.model,
         "status": run.status,
-        "command": run.goes_on_with,
+        "command": run.resume_command,
+        "obstacle": run.obstacle,
         "written": run.written.isoformat(timespec="seconds"),
     }
 
@@ -96,7 +99,7 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
     before = [Column(name, WORDS[name], cells) for name, cells in fixed.items() if name not in shared]
     after = _numbers(entries)
     room = width - sum(GAP + column.width for column in (*before, *after)) + GAP
-    narrowest = sorted(knobs, key=lambda name: knobs[name].width)  # the narrowest first: most of them fit
+    narrowest = sorted(knobs, key=lambda name: knobs[name].width)  # in this order most knobs fit
     ends = itertools.accumulate(GAP + knobs[name].width for name in narrowest)
     left_out = [name for name, end in zip(narrowest, ends, strict=True) if end > room]
     between = [column for name, column in knobs.items() if name not in left_out]
@@ -107,18 +110,23 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
-    """Return notes below a table: knobs without a column, and the commands that resume unfinished runs."""
+    """Return notes below a table: knobs without a column, and what unfinished runs need to go on."""
     notes = []
     if left_out:
-        others = f"they differ in more knobs (--json has them all): {', '.join(left_out)}"
+        others = f"they also differ in knobs without a column (--json has all): {', '.join(left_out)}"
         notes.append(textwrap.fill(others, LINE, break_on_hyphens=False, max_lines=4))
     unfinished = [run for run in entries if run["command"]]
     if len(unfinished) > MOST_COMMANDS:
         notes.append(
-            f"{len(unfinished)} runs are not finished; ltr show RUN prints the command that each goes on with"
+            f"{len(unfinished)} runs are not finished; ltr show RUN prints the command that resumes one"
         )
     else:
-        notes += [f"{run['id']} {run['status']}; it goes on with:\n{run['command']}" for run in unfinished]
+        notes += [f"{run['id']} {run['status']}; resume it with:\n{run['command']}" for run in unfinished]
+    stuck = [run for run in entries if run["obstacle"]]
+    if len(stuck) > MOST_COMMANDS:
+        notes.append(f"{len(stuck)} runs cannot be resumed; ltr show RUN names the plug-in that one lacks")
+    else:
+        notes += [f"{run['id']} {run['status']}; cannot be resumed: {run['obstacle']}" for run in stuck]
     return notes
 
 
@@ -137,7 +145,7 @@ def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         cells = [
             "-"
             if run["settings"] is None or not concerns(name, run["settings"])
-            else word(run["settings"].get(name, default(name)))
+            else literal(run["settings"].get(name, default(name)))
             for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)
@@ -162,9 +170,9 @@ def _numbers(entries: Sequence[Mapping[str, Any]]) -> list[Column]:
     ]
 
 
-def age(age: timedelta) -> str:
+def age(elapsed: timedelta) -> str:
     """Format a duration in the largest unit that fits: `45s`, `12m`, `3h`, `5d`."""
-    seconds = int(age.total_seconds())
+    seconds = int(elapsed.total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
             return f"{seconds // length}{unit}"

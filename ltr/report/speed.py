@@ -13,7 +13,7 @@ import pandas as pd
 
 from ltr.report import text_table
 from ltr.report.arms import Style
-from ltr.report.axes import Limits, label_ends, ticks_of_density
+from ltr.report.axes import Limits, label_ends, set_density_axis
 from ltr.report.figures import curve, empty, in_style, write
 from ltr.report.formatting import percent
 
@@ -71,7 +71,7 @@ def draw(title: str, note: str, benchmark: Mapping[str, Any], file: Path) -> Non
         for name, style in measured.items():
             points = pd.DataFrame({"density": rows["density"], "mean": whole / rows[name]})
             ends[style] = curve(axes, points.assign(bar=np.nan, is_bound=False), style, name, POSSIBLE)
-        ticks_of_density(axes, rows["density"])
+        set_density_axis(axes, rows["density"])
         label_ends(axes, ends)
         write(figure, file)
 

@@ -1,6 +1,6 @@
 """Text tables of a run: a line for each round, a column for each arm, at most 80 characters wide.
 
-Arms that do not fit side by side continue in another table, or in a single row on another line.
+Arms that do not fit side by side continue in another table or, for a single row, on another line.
 """
 
 import math

@@ -16,7 +16,7 @@ class Column(NamedTuple):
     Attributes:
         title: its heading.
         is_number: whether its cells are aligned on the right.
-        width: characters, to which longer cells are cut; None for as many as its cells need.
+        width: number of characters, to which longer cells are cut; None for as many as its cells need.
     """
 
     title: str = ""
@@ -37,7 +37,7 @@ def table(
         columns: one for each cell of a row.
         rows: cells, shown as they are: rich's markup has no meaning in them.
         gap: spaces between columns.
-        width: most characters in a line; cells are cut to fit.
+        width: largest number of characters of a line; cells are cut to fit.
         has_titles: whether the titles are shown.
     """
     from rich.table import Table
@@ -58,7 +58,7 @@ def table(
 
 
 def facts(named: Mapping[str, str], width: int = WIDTH) -> str:
-    """Return a line for each fact with its name before it; further lines of a long one are indented."""
+    """Return a line for each fact, after its name; the further lines of a long fact are indented."""
     from rich.table import Table
     from rich.text import Text
 

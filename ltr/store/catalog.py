@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.errors import ConfigError, LtrError
+from ltr.plugins import lacking
 
 if TYPE_CHECKING:
     from ltr.config.schema import Experiment
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 INFO = "run.json"
 CONFIG = "config.yaml"
 LOCK = ".lock"
-DAMAGED, FINISHED = "damaged", "finished"
+RUNNING, FINISHED, CRASHED, DAMAGED = "running", "finished", "crashed", "damaged"
 
 SCHEMA_VERSION = 4
 """Version of the format of run folders; it rises when the meaning of the contents changes.
@@ -53,7 +54,7 @@ class Run:
         cannot be read.
         """
         status = str(self.info["status"])
-        return "crashed" if status == "running" and not _is_locked(self.folder / LOCK) else status
+        return CRASHED if status == RUNNING and not _is_locked(self.folder / LOCK) else status
 
     @property
     def command(self) -> str | None:
@@ -61,9 +62,18 @@ class Run:
         return self._session.get("command")
 
     @property
-    def goes_on_with(self) -> str | None:
-        """Command that resumes an unfinished run; None if it needs none or the command is unknown."""
-        return None if self.status in ("running", "finished") else self.command
+    def resume_command(self) -> str | None:
+        """Command that resumes an unfinished run; None if it needs none, or could not resume it here."""
+        return None if self._needs_none or self.obstacle else self.command
+
+    @property
+    def obstacle(self) -> str | None:
+        """Plug-in that is missing to resume an unfinished run; None if none is, or the run needs none."""
+        return None if self._needs_none else lacking(self.plugins) or None
+
+    @property
+    def _needs_none(self) -> bool:
+        return self.status in (RUNNING, FINISHED)
 
     @property
     def _session(self) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
     seen: dict[Path, str] = {}
     for name, folder in zip(names, folders, strict=True):
         if other := seen.get(folder.resolve()):
-            raise ConfigError(f"{other}, {name}: both are {folder}; name different runs")
+            raise ConfigError(f"{other}, {name}: both name {folder}; name different runs")
         seen[folder.resolve()] = name
 
 
@@ -201,7 +211,7 @@ def _folders(output_root: Path) -> list[Path]:
 
 
 def _is_locked(lock: Path) -> bool:
-    """Return whether a process writes the run; True if that cannot be determined."""
+    """Return whether a process holds the lock; True if that cannot be determined."""
     from filelock import FileLock, Timeout
 
     if not lock.exists():

@@ -1,6 +1,6 @@
 """Checkpoints: pytrees of NumPy arrays in Orbax's format, each with a SHA-256 manifest.
 
-Orbax loads a flipped byte without an error. The manifest, written last, proves that a checkpoint is intact.
+Orbax loads a damaged file without an error. The manifest, written last, proves that a checkpoint is whole.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def load(path: Path) -> Any:
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata of an intact checkpoint."""
+    """Return the metadata of a whole checkpoint."""
     return dict(json.loads((path / _METADATA).read_text()))
 
 
@@ -72,7 +72,7 @@ def is_whole(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, intact or not, if it exists."""
+    """Delete a checkpoint, whole or not, if it exists."""
     shutil.rmtree(path, ignore_errors=True)
 
 

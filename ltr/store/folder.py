@@ -22,6 +22,7 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
+from ltr.config.literals import literal
 from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
@@ -97,7 +98,7 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """Content of run.json; empty if it is missing or damaged."""
         try:
-            return dict(json.loads((self.path / "run.json").read_text()))
+            return dict(json.loads((self.path / catalog.INFO).read_text()))
         except (OSError, ValueError, TypeError):
             return {}
 
@@ -113,7 +114,9 @@ class RunFolder:
             matters = name.startswith(trained) or not name.startswith("arm.")
             if matters and before.get(name, value) != value:
                 remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
-                raise ConfigError(f"{name}={value}: {self.path} was trained with {before[name]}; {remedy}")
+                raise ConfigError(
+                    f"{name}={literal(value)}: {self.path} was trained with {literal(before[name])}; {remedy}"
+                )
 
     @property
     def requested(self) -> Experiment | None:
@@ -143,17 +146,17 @@ class RunFolder:
         return enlarged(before, experiment) if before else experiment
 
     def is_ended_by(self, experiment: Experiment) -> bool:
-        """Return whether the command of an experiment without missing lanes must still end the last session.
+        """Return whether a command that trains nothing must mark the last session as finished.
 
         It must if that session was killed between its last lane and its end, or if the configuration is
-        lost. A command that requests less than the session did does not end it.
+        lost. A command that requests less than that session did must not.
         """
         if not self._config:
             return True
-        if self.facts.get("status") == "finished":
+        if self.facts.get("status") == catalog.FINISHED:
             return False
         sessions = self.facts.get("sessions", [])
-        return not sessions or covers(experiment, sessions[-1].get("asked", extent(experiment)))
+        return not sessions or covers(experiment, sessions[-1].get("requested", extent(experiment)))
 
     @property
     def schema_version(self) -> int:
@@ -178,7 +181,7 @@ class RunFolder:
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(["ltr", "run", *request.words]),
-            "asked": extent(experiment),
+            "requested": extent(experiment),
             "host": platform.node(),
             "processor": machine.processor(),
             "commit": machine.commit(),
@@ -188,11 +191,11 @@ class RunFolder:
             "packed": dict(packed),
         }
         recorded = with_requested_arms(self.recorded(experiment))
-        atomic.write_text(self.path / "config.yaml", yaml.safe_dump(to_dict(recorded), sort_keys=False))
+        atomic.write_text(self.path / catalog.CONFIG, yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
             id=run_id(experiment),
             schema_version=self.schema_version,
-            status="running",
+            status=catalog.RUNNING,
             settings=settings(recorded),
             sessions=[*self.facts.get("sessions", []), session],
         )
@@ -200,14 +203,14 @@ class RunFolder:
             self.describe(packed=dict(packed))
 
     def describe(self, **facts: Any) -> None:
-        """Update facts in run.json atomically."""
-        atomic.write_text(self.path / "run.json", json.dumps(self.facts | facts, indent=2) + "\n")
+        """Replace facts in run.json, atomically."""
+        atomic.write_text(self.path / catalog.INFO, json.dumps(self.facts | facts, indent=2) + "\n")
 
     @property
     def _config(self) -> dict[str, Any]:
         """Content of config.yaml; empty if it is missing or damaged."""
         try:
-            return dict(yaml.safe_load((self.path / "config.yaml").read_text()))
+            return dict(yaml.safe_load((self.path / catalog.CONFIG).read_text()))
         except (OSError, ValueError, TypeError, yaml.YAMLError):
             return {}
 
@@ -261,7 +264,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         with _logged(path / "log.txt"):
             yield RunFolder(path)
     except LtrError:
-        if is_new and not (path / "run.json").exists():  # the run never began: leave nothing behind
+        if is_new and not (path / catalog.INFO).exists():  # the run never began
             shutil.rmtree(path)
         raise
     finally:

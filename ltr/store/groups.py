@@ -6,6 +6,7 @@ More replicates add a second group beside the first.
 import itertools
 import logging
 import operator
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from ltr.errors import LtrError
 from ltr.store import checkpoints
 
 log = logging.getLogger(__name__)
+
+_GROUP = re.compile(r"\d+-\d+")
+"""Name of a group: its first and its last replicate."""
 
 
 class Groups:
@@ -47,12 +51,12 @@ class Groups:
         for path in sorted(self._root.glob("*/*-*")):
             if not checkpoints.is_whole(path):
                 if checkpoints.is_complete(path):
-                    log.warning("checkpoint %s is damaged: going back to what came before it", path)
+                    log.warning("checkpoint %s is damaged and is made again", path)
                 checkpoints.remove(path)
 
     def require_whole(self) -> None:
-        """Raise LtrError for the first damaged checkpoint."""
-        for path in sorted(self._root.glob("*/*-*")):
+        """Raise LtrError for the first damaged checkpoint; one that is being written is not there yet."""
+        for path in self._paths("*"):
             if not checkpoints.is_whole(path):
                 raise LtrError(f"{path}: damaged; repeat the command of the run to recreate it")
 
@@ -61,7 +65,8 @@ class Groups:
         return {number for path in self._paths(name) for number in _members(path)}
 
     def _paths(self, name: str) -> list[Path]:
-        return sorted((self._root / name).glob("*-*"))
+        """Return the checkpoints under a name, or under names that match a pattern; unfinished ones not."""
+        return sorted(path for path in self._root.glob(f"{name}/*-*") if _GROUP.fullmatch(path.name))
 
     def _keep(self, name: str, trees: Mapping[int, Any]) -> None:
         """Cache what later rounds read: the initial weights, the dense round and the latest round."""
@@ -71,7 +76,7 @@ class Groups:
 
 
 def _consecutive(replicates: Iterable[int]) -> list[list[int]]:
-    """Split replicates into consecutive runs, as {0, 1, 3} -> [[0, 1], [3]]; damage can leave gaps."""
+    """Split replicates into consecutive ones, {0, 1, 3} into [[0, 1], [3]]; damage can leave gaps."""
     runs = itertools.groupby(enumerate(sorted(replicates)), lambda pair: pair[1] - pair[0])
     return [[replicate for _, replicate in run] for _, run in runs]
 

@@ -1,6 +1,6 @@
-"""Looks taken at a run: the lanes and the claims of each occasion on which verdicts were given.
+"""Looks at a run: the lanes and the claims of each occasion on which verdicts were given.
 
-They are kept beside the tables, in `looks.json`, because a later look is corrected for the earlier ones.
+They are stored beside the tables, in `looks.json`, because a later look is corrected for earlier ones.
 """
 
 import json

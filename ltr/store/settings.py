@@ -68,7 +68,7 @@ def covers(experiment: Experiment, requested: Mapping[str, Any]) -> bool:
 
 
 def enlarged(before: Experiment, requested: Experiment) -> Experiment:
-    """Return the requested experiment with at least the rounds, replicates, arms and draws of before."""
+    """Return the requested experiment with at least the rounds, replicates, arms and draws of `before`."""
     arm = {**before.arm, **requested.arm}
     for name in before.arm.keys() & requested.arm.keys():
         arm[name] = dataclasses.replace(arm[name], draws=max(before.arm[name].draws, arm[name].draws))
@@ -88,5 +88,5 @@ def with_requested_arms(experiment: Experiment) -> Experiment:
 
 
 def _shared(experiment: Experiment) -> dict[str, Any]:
-    """Return the knobs that decide the initial weights; runs in which they agree are paired."""
+    """Return the knobs that decide the initial weights; runs with the same values are paired."""
     return {name: value for name, value in decisive(experiment).items() if name.startswith(SHARED)}

@@ -50,8 +50,8 @@ METRICS = pa.schema(
         pa.field("test_accuracy", pa.float32()),
     ]
 )
-"""Schema with a row per evaluation. Losses are means in nats, accuracies fractions, and `density` is that
-at the end of the lane.
+"""Schema with a row per evaluation. Losses are means in nats, accuracies are fractions, and `density` is
+that at the end of the lane.
 
 `train_loss` is the mean over the steps since the previous evaluation, null at the first. `test_loss` and
 `test_accuracy` are null where the test set was not evaluated (see `ltr.engine.program.program`).
@@ -105,8 +105,8 @@ CONNECTIVITY = pa.schema(
 
 The ends of a line are at `alpha` 0 and 1. In rows of `kind` "orders" they are two copies of a ticket trained
 in different data orders; in rows of `kind` "rounds" they are the trained tickets of `round` and the next.
-`statistics` says how batch-normalisation statistics are obtained between the ends: "re-estimated" on training
-data or "interpolated"; "none" for networks without batch normalisation. Tables of schema versions before 4
+`statistics` names the batch-normalisation statistics between the ends: "re-estimated" on training data,
+"interpolated", or "none" for networks without batch normalisation. Tables of schema versions before 4
 lack this column: their statistics, if the network has any, are interpolated.
 """
 

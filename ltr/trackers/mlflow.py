@@ -1,8 +1,8 @@
 """MLflow: a run of the experiment `ltr`, in `MLFLOW_TRACKING_URI` or `<output_root>/mlflow.db`.
 
-MLflow refuses to change a parameter. So only the knobs that never change are parameters, logged once. The
-numbers of rounds, replicates and draws can grow, so they are tags. A run of more replicates or draws is a
-child of the first run of the same folder.
+MLflow refuses to change a parameter, so only knobs that never change are parameters. The numbers of rounds,
+replicates and draws can grow, so they are tags. A run of more replicates or draws is a child of the first run
+of the same folder.
 """
 
 import os

@@ -3,8 +3,8 @@
 A tracker is a class with three methods in a file of its own. If a tracker fails, ltr logs one warning and
 continues without it: a tracker never stops a run.
 
-Trackers get means over replicates and draws. So a run with more replicates or draws gets a name of its own
-and is shown beside the one with fewer. Further rounds and arms are added to the existing run.
+Trackers get means over replicates and draws. A run with more replicates or draws has other means, so it gets
+a name of its own. Further rounds and arms are added to the existing run.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 CURVES = ("train_loss", "val_loss", "val_accuracy")
 ROUNDS = ("accuracy_at_early_stop", "early_stop_step", "final_accuracy", "density")
 
-SHOWN = "trackers.json"
-"""File in a run folder that records which rounds and arms were sent to which tracker."""
+FILE = "trackers.json"
+"""File in a run folder, with the rounds and arms that were sent to each tracker."""
 
 End = Literal["finished", "stopped", "failed"]
 
@@ -46,11 +46,11 @@ class Scalar(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Run that is tracked.
+    """Run that a tracker shows.
 
     Attributes:
         folder: the run folder.
-        name: name of the folder, with the numbers of replicates and draws that means are taken over.
+        name: name of the folder, with the numbers of replicates and draws over which means are taken.
         knobs: knobs that differ from their defaults and never change, by dotted name.
         extent: requested rounds, replicates, draws and arms (`ltr.store.settings.extent`), which can grow.
     """
@@ -80,12 +80,12 @@ class Tracker(Protocol):
         """Finish the run."""
 
 
-class Shown:
-    """File of the rounds and arms that were sent; a resumed run sends none of them twice.
+class SentRecord:
+    """Record of the rounds and arms that were sent, in a file; a resumed run sends none of them twice.
 
     Args:
         file: path of the record.
-        key: names the tracker and its run.
+        key: name of the tracker and of its run.
         is_new: whether to drop earlier entries of this key.
     """
 
@@ -95,7 +95,7 @@ class Shown:
         if is_new:
             self._all[key] = []
 
-    def lacking(self, round_number: int, scalars: list[Scalar]) -> list[Scalar]:
+    def unsent(self, round_number: int, scalars: list[Scalar]) -> list[Scalar]:
         """Select the scalars of a round whose arm was not sent for this round."""
         before = self._all.get(self._key, [])
         return [scalar for scalar in scalars if [round_number, scalar.arm] not in before]
@@ -110,15 +110,15 @@ class Shown:
 class Tracked:
     """Wrapper of a tracker, or of none, that never raises."""
 
-    def __init__(self, tracker: Tracker | None, shown: Shown | None = None) -> None:
-        self._tracker, self._shown = tracker, shown
+    def __init__(self, tracker: Tracker | None, sent: SentRecord | None = None) -> None:
+        self._tracker, self._sent = tracker, sent
 
     def add(self, round_number: int, scalars: list[Scalar]) -> None:
         """Send the scalars of a round that were not sent yet."""
         with self._warned():
-            if self._tracker and self._shown and (new := self._shown.lacking(round_number, scalars)):
+            if self._tracker and self._sent and (new := self._sent.unsent(round_number, scalars)):
                 self._tracker.add(new)
-                self._shown.add(round_number, new)
+                self._sent.add(round_number, new)
 
     def close(self, end: End) -> None:
         """Finish the run."""
@@ -133,7 +133,7 @@ class Tracked:
             yield
         except Exception as error:
             message = " ".join(str(error).split()) or repr(error)
-            log.warning("tracker: %s; the run goes on without it", message)
+            log.warning("tracker: %s; the run continues without it", message)
             failed, self._tracker = self._tracker, None
             if failed is not None:
                 with contextlib.suppress(Exception):
@@ -154,10 +154,10 @@ def require(name: str) -> None:
 
 
 def idle(name: str) -> str:
-    """Return the message for a run in which nothing is left to train, so nothing is tracked."""
+    """Return the message for a run that trains nothing, so nothing is tracked."""
     return (
-        f"tracker={name}: gets nothing, as nothing is left to train; with more rounds or replicates it gets "
-        "every round; ltr report makes a page"
+        f"tracker={name}: nothing is sent, as nothing is left to train; more rounds or replicates are sent "
+        "when they are trained; ltr report makes a page"
     )
 
 
@@ -196,9 +196,9 @@ def _begun(name: str, subject: Subject) -> Tracked:
         return Tracked(None)
     try:
         tracker = TRACKERS[name].load()(subject)
-        return Tracked(tracker, Shown(subject.folder / SHOWN, f"{name} {subject.name}", tracker.is_new))
+        return Tracked(tracker, SentRecord(subject.folder / FILE, f"{name} {subject.name}", tracker.is_new))
     except Exception as error:
-        log.warning("tracker=%s: %s; the run goes on without it", name, " ".join(str(error).split()))
+        log.warning("tracker=%s: %s; the run continues without it", name, " ".join(str(error).split()))
         return Tracked(None)
 
 

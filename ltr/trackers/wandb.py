@@ -1,8 +1,8 @@
 """Weights & Biases: a run of the project `ltr`; WANDB_MODE=offline keeps it in `<output_root>/wandb`.
 
 Runs of the same run folder, with different numbers of replicates or draws, form a group. Offline, W&B does
-not know which rounds a run of that name has already. So the folder of each session has all rounds: run
-`wandb sync` on the last one only.
+not know which rounds a run of that name has already, so the folder of each session has all rounds. Run
+`wandb sync` on the last folder only.
 """
 
 import wandb

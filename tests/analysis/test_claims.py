@@ -135,8 +135,11 @@ def test_a_claim_without_its_lanes_is_left_out() -> None:
     ("knobs", "message"),
     [
         ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
-        ({"ticket": "last"}, "replicates=auto: needs ticket=null"),
-        ({"rewind": {"name": "fine_tune"}}, "replicates=auto: needs rewind=weights, not fine_tune"),
+        ({"ticket": "last"}, "replicates=auto or claims.most=30: needs ticket=null"),
+        (
+            {"rewind": {"name": "fine_tune"}},
+            "replicates=auto or claims.most=30: needs rewind=weights, not fine_tune",
+        ),
     ],
 )
 def test_claims_that_cannot_be_decided_are_refused(knobs: dict[str, Any], message: str) -> None:

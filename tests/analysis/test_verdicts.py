@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
-from ltr.analysis.verdicts import asked_for, cost, look, undecided, verdicts, with_look, within
+from ltr.analysis.verdicts import cost, look, requested_verdicts, undecided, verdicts, with_look, within
 from ltr.config.parse import parse
 from ltr.config.schema import Claims, Experiment
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, noise, of_arm
@@ -114,7 +114,7 @@ def test_more_replicates_of_fewer_rounds_are_looked_at() -> None:
 
 def test_verdicts_within_what_was_asked_for_are_of_its_rounds_and_arms() -> None:
     found = at_once(lanes(noise(0.01), lambda *_: 5, rounds=3, n=4))
-    shown = asked_for(Experiment(rounds=2, arms=("ticket", "random_mask")), found)
+    shown = requested_verdicts(Experiment(rounds=2, arms=("ticket", "random_mask")), found)
     assert [*shown] == ["matches", "wins", "faster", "structure", "structure_speed"]
     assert {one.round for of_claim in shown.values() for one in of_claim} == {1, 2}
 

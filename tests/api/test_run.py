@@ -26,7 +26,7 @@ from ltr.cli import main
 from ltr.config.keywords import words
 from ltr.experiment import runner
 from ltr.experiment.compose import from_words
-from ltr.experiment.runner import RunObserver
+from ltr.experiment.observer import RunObserver
 from ltr.store.identity import run_id
 
 Captured = pytest.CaptureFixture[str]
@@ -172,6 +172,7 @@ def test_words_and_keywords_are_one_run(typed: Path) -> None:
         ("prune_rat=0.3", {"prune_rat": 0.3}),
         ("prune_rate=abc", {"prune_rate": "abc"}),
         ("rounds=-1", {"rounds": -1}),
+        ("rounds=true", {"rounds": True}),
         ("dataset=digit", {"dataset": "digit"}),
         ("arms=[ticket,one_shoot]", {"arms": ["ticket", "one_shoot"]}),
         ("optimizer.momentum=2", {"optimizer": {"momentum": 2}}),

@@ -22,7 +22,7 @@ from ltr.models.model import Model
 from ltr.pruning import at_init, sharing
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
-from ltr.pruning.prune import pruned as prunable_types
+from ltr.pruning.prune import prunable as prunable_types
 from ltr.pruning.registry import REWINDINGS
 from ltr.pruning.targets import met_by, targets
 from ltr.store.tables import LaneId

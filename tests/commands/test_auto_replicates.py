@@ -8,7 +8,7 @@ import pytest
 
 import ltr
 from ltr.analysis.verdicts import Verdict
-from ltr.experiment import runner
+from ltr.experiment import looks
 from ltr.store import tables
 
 Captured = pytest.CaptureFixture[str]
@@ -37,7 +37,7 @@ def test_replicates_are_added_until_there_are_as_many_as_there_may_be(
 def test_it_ends_when_the_claims_are_decided(
     ltr_run: Callable[..., int], root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner.verdicts, "undecided", lambda *_: [])
+    monkeypatch.setattr(looks.verdicts, "undecided", lambda *_: [])
     assert ltr_run(*AUTO) == 0
     assert "5 replicates decide: weights" in capsys.readouterr().err
     assert trained(root)["replicate"].nunique() == 5
@@ -52,7 +52,7 @@ def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
         asked.append({one.round for of in found.values() for one in of})
         return []
 
-    monkeypatch.setattr(runner.verdicts, "undecided", undecided)
+    monkeypatch.setattr(looks.verdicts, "undecided", undecided)
     assert ltr_run("rounds=2", "replicates=1", "claims.densities=[0.8,0.64]") == 0
     assert ltr_run(*AUTO, "rounds=2") == 0
     assert asked == [{1}]

@@ -102,6 +102,20 @@ def test_a_rival_that_dies_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch, 
         entered.steps_per_second(0.1, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("word", "is_known"),
+    [
+        ("model=conv4", True),
+        ("optimizer=momentum", True),
+        ("model=vit_tiny", False),
+        ("model.width=0.5", False),
+        ("model.dropout=0.5", False),
+    ],
+)
+def test_pytorch_trains_only_what_is_written_for_it(word: str, is_known: bool) -> None:
+    assert torch_baseline.is_known(from_words(["dataset=mnist", word])) == is_known
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["lenet_300_100", "conv2"])
 def test_pytorch_trains_beside_where_it_is_installed(model: str, capsys: Captured) -> None:

@@ -133,7 +133,7 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path, pair: list[str], ca
     assert compare(tmp_path, pair[1], pair[0], str(folder)) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"ltr compare: {folder}: is one run; name two or more to compare (ltr show shows one)",
-        f"ltr compare: aaaaaaaaaa, {folder}: both are {folder}; name different runs",
+        f"ltr compare: aaaaaaaaaa, {folder}: both name {folder}; name different runs",
     ]
 
 

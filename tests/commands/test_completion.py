@@ -30,6 +30,8 @@ Captured = pytest.CaptureFixture[str]
         (["show", "last", "--r"], {"--round", "--replicate"}),
         (["run", "--multi"], {"--multirun"}),
         (["show", ""], {"last"}),
+        (["compare", "last", ""], {"last"}),
+        (["bench", "seed"], {"seed="}),
         (["completion", "z"], {"zsh"}),
         (["data", "pre"], {"prepare"}),
     ],
@@ -40,14 +42,28 @@ def test_words_may_become(words: list[str], expected: set[str]) -> None:
     assert all(word.startswith(words[-1] if words else "") for word in found)
 
 
+@pytest.mark.parametrize(
+    ("knob", "values"),
+    [
+        ("dataset.layout", {"channels_last", "channels_first", "null"}),
+        ("dataset.split", {"last", "stratified", "file", "auto"}),
+        ("arm.mine.invert", {"true", "false"}),
+        ("optimizer.decayed", {"all", "kernels"}),
+    ],
+)
+def test_every_value_of_a_knob_is_listed(knob: str, values: set[str]) -> None:
+    assert set(candidates(["run", f"{knob}="])) == {f"{knob}={value}" for value in values}
+
+
 @pytest.mark.parametrize("words", [["nonsense", ""], ["run", "no_such="], ["run", "steps="], ["doctor", "x"]])
 def test_nothing_may_come_of(words: list[str]) -> None:
     assert list(candidates(words)) == []
 
 
-def test_runs_are_named(finished: object, capsys: Captured) -> None:
-    root = str(finished.root)  # type: ignore[attr-defined]
-    assert main(["completion", "words", "--", "show", "--output-root", root, ""]) == 0
+@pytest.mark.parametrize("option", ["--output-root {}", "--output-root={}"])
+def test_runs_are_named(option: str, finished: object, capsys: Captured) -> None:
+    root = option.format(finished.root).split(" ")  # type: ignore[attr-defined]
+    assert main(["completion", "words", "--", "show", *root, ""]) == 0
     last, *ids = sorted(capsys.readouterr().out.split(), key=len)
     assert last == "last"
     assert [len(run_id) for run_id in ids] == [10]

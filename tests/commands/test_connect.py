@@ -121,10 +121,20 @@ def test_a_stop_keeps_the_rounds_that_are_done(connected: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rounds", "7"], "--rounds=7: must be among 0 to 2, as in 0,5,10"),
-        (["--rounds", "a"], "--rounds=a: must be among 0 to 2, as in 0,5,10"),
+        (["--rounds", "7"], "--rounds=7: must be among 0 to 2, as in 0,2"),
+        (["--rounds", "a"], "--rounds=a: must be among 0 to 2, as in 0,2"),
     ],
 )
 def test_a_wrong_round(words: list[str], said: str, connected: Path, capsys: Captured) -> None:
     assert connect(connected, *words) == 2
     assert capsys.readouterr().err == f"ltr connect: {said}\n"
+
+
+def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
+    renamed = connected.with_name(f"{connected.name[:-10]}0123456789")
+    connected.rename(renamed)
+    try:
+        assert connect(renamed) == 2
+    finally:
+        renamed.rename(connected)
+    assert f"{renamed}: must be named {connected.name}" in capsys.readouterr().err

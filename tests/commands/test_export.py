@@ -93,8 +93,15 @@ def test_onnx_is_of_the_whole_network(folder: Path, capsys: Captured) -> None:
 
 
 def test_a_ticket_that_is_not_there_is_a_wrong_command(folder: Path, capsys: Captured) -> None:
+    there = f"{folder}; it has rounds 0 to 1 of 2 replicates\n"
     assert main(["export", str(folder), "--round", "7"]) == 2
-    assert "round 7, replicate 0: no such ticket" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"ltr export: round 7, replicate 0: no such ticket in {there}"
+
+
+def test_a_round_must_be_named(folder: Path, capsys: Captured) -> None:
+    assert main(["export", str(folder)]) == 2
+    there = f"{folder} has rounds 0 to 1 of 2 replicates\n"
+    assert capsys.readouterr().err == f"ltr export: --round: must be given; {there}"
 
 
 def test_a_folder_is_a_place_for_it(folder: Path, tmp_path: Path) -> None:

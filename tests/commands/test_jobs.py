@@ -82,6 +82,23 @@ def test_jobs_that_fail_are_named_and_stop_no_other(
     ]
 
 
+def test_the_traceback_of_a_job_is_in_its_log(
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*_: object) -> None:
+        raise KeyError("made up")
+
+    monkeypatch.setattr(runner, "_train", train)
+    assert ltr_run("-m", "seed=0", *SHORT) == 1
+    (log,) = root.glob("*/log.txt")
+    *_, last = log.read_text().splitlines()
+    assert last == "KeyError: 'made up'"
+    assert f'File "{__file__}", line ' in log.read_text()
+    said = capsys.readouterr().err
+    assert f"ltr run: KeyError: 'made up'; its traceback is in {log}\n" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.usefixtures("pickled")
 def test_a_signal_to_a_job_elsewhere_stops_that_job_alone(
     ltr_run: Run, monkeypatch: pytest.MonkeyPatch

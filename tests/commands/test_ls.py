@@ -61,8 +61,8 @@ def test_a_line_per_run_the_most_recent_first(root: Path, capsys: pytest.Capture
         "bbbbbbbbbb digits        lenet_300_100 damaged       -    -       -     -   1d",
     ]
     assert said.err.splitlines() == [
-        "they differ in more knobs (--json has them all): seed, steps",
-        "aaaaaaaaaa stopped; it goes on with:",
+        "they also differ in knobs without a column (--json has all): seed, steps",
+        "aaaaaaaaaa stopped; resume it with:",
         "ltr run seed=1",
     ]
 
@@ -106,6 +106,7 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         "model": "lenet_300_100",
         "status": "finished",
         "command": None,
+        "obstacle": None,
         "rounds": 15,
         "replicates": 3,
         "density": 0.0352,
@@ -135,6 +136,8 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         (["--where=kept<1"], ["3f2a91bc07"]),
         (["--where=seed=1"], ["aaaaaaaaaa"]),
         (["--where=seed=0"], ["3f2a91bc07"]),
+        (["--where=optimizer.clip=null"], ["aaaaaaaaaa", "3f2a91bc07"]),
+        (["--where=optimizer.clip!=null"], []),
         (["--where=optimizer.learning_rate<0.002"], ["aaaaaaaaaa", "3f2a91bc07"]),
         (["--where=optimizer.learning_rate=fast"], []),
         (["--where=early_bird=false", "--where=steps=20ep"], ["3f2a91bc07"]),
@@ -189,9 +192,21 @@ def test_many_unfinished_runs_are_counted(root: Path, capsys: pytest.CaptureFixt
         make(root, f"digits-lenet-{i:010}", info, i)
     run(root)
     assert (
-        "5 runs are not finished; ltr show RUN prints the command that each goes on with"
-        in capsys.readouterr().err
+        "5 runs are not finished; ltr show RUN prints the command that resumes one" in capsys.readouterr().err
     )
+
+
+def test_a_run_of_a_plugin_that_is_gone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = {"status": "failed", "sessions": [{"command": "ltr run", "plugins": {"ltr-gone": "1.0"}}]}
+    for i in range(3):
+        make(tmp_path, f"digits-lenet-{i:010}", info, i)
+    run(tmp_path)
+    said = [f"{i:010} failed; cannot be resumed: plug-in ltr-gone 1.0 is not installed" for i in range(3)]
+    assert capsys.readouterr().err.splitlines() == said
+    make(tmp_path, "digits-lenet-aaaaaaaaaa", info, 0)
+    run(tmp_path)
+    said = ["4 runs cannot be resumed; ltr show RUN names the plug-in that one lacks"]
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_no_such_run_is_a_message(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """`ltr report`: where the page goes, and what it says when it cannot."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def test_the_page_of_several_runs_is_in_the_output_root(folder: Path, root: Path
 
 def test_a_run_twice_is_refused(folder: Path, root: Path, capsys: Captured) -> None:
     assert main(["report", str(folder), "last", "--output-root", str(root)]) == 2
-    assert "both are" in capsys.readouterr().err
+    assert "both name" in capsys.readouterr().err
 
 
 def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path, capsys: Captured) -> None:
@@ -53,3 +54,33 @@ def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, ro
     html = (folder / "report.html").read_text()
     assert "r0-accuracy" in html
     assert "r0-pixels" not in html
+
+
+def test_a_tilde_is_the_home_folder(
+    folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["report", str(folder), "--output-root", str(root), "--output=~/page.html"]) == 0
+    assert (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bool) -> None:
+    begun = root / "digits-lenet_300_100-0123456789"
+    shutil.copytree(folder, begun)
+    for name in ("checkpoints", "looks.json", "metrics.parquet", "results.parquet", "timings.parquet"):
+        path = begun / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    runs = [str(begun), str(folder)] if is_first else [str(folder), str(begun)]
+    assert main(["report", str(begun)]) == 0
+    assert "No dense network has been trained yet." in (begun / "report.html").read_text()
+    assert main(["report", *runs, "--output-root", str(root)]) == 0
+    assert "No dense network has been trained yet." in (root / "report.html").read_text()
+
+
+def test_a_run_before_its_first_verdicts_has_a_page(folder: Path) -> None:
+    (folder / "looks.json").unlink()
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(info | {"status": "stopped"}))
+    assert main(["report", str(folder)]) == 0
+    assert "No claim is tested before the run is finished." in (folder / "report.html").read_text()

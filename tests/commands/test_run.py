@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
 
 from ltr.api.loaded import load
 from ltr.cli import main
@@ -137,7 +140,7 @@ class StopsAtOnce:
         return StoppedError(15, "stopped by SIGTERM")
 
 
-def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
+def test_a_stopped_run_says_so_and_resume_command_what_was_typed(
     ltr_run: Run, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     with monkeypatch.context() as patch:
@@ -145,11 +148,11 @@ def test_a_stopped_run_says_so_and_goes_on_with_what_was_typed(
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
-    assert run.goes_on_with == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
+    assert run.resume_command == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
     capsys.readouterr()
-    assert main(shlex.split(run.goes_on_with)[1:]) == 0
+    assert main(shlex.split(run.resume_command)[1:]) == 0
     assert info(root)["status"] == "finished"
-    assert [session["command"] for session in info(root)["sessions"]] == [run.goes_on_with] * 2
+    assert [session["command"] for session in info(root)["sessions"]] == [run.resume_command] * 2
 
 
 @pytest.mark.usefixtures("copied")
@@ -200,6 +203,25 @@ def test_the_configuration_can_be_printed_instead(ltr_run: Run, root: Path, caps
     assert ltr_run("--cfg", "job") == 0
     assert "prune_rate: 0.2" in capsys.readouterr().out
     assert not root.exists()
+
+
+def test_a_run_is_composed_once(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    compositions, load_configuration = [], ConfigLoaderImpl.load_configuration
+
+    def counted(loader: ConfigLoaderImpl, *args: Any, **options: Any) -> Any:
+        compositions.append(args)
+        return load_configuration(loader, *args, **options)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    assert ltr_run("batch_size=5000") == 2
+    assert len(compositions) == 1
+
+
+def test_a_run_has_what_it_requests_of_hydra(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str | None] = []
+    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(os.environ.get("LTR_MADE_UP")))
+    assert ltr_run("+hydra.job.env_set.LTR_MADE_UP=yes", "hydra.mode=MULTIRUN") == 0
+    assert found == ["yes"]
 
 
 # Bad input: one line, the right exit code, nothing left behind
@@ -301,6 +323,16 @@ def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert folders(root) == {folder_name(experiment) for experiment in wanted}
 
 
+def test_a_sweeper_that_chooses_for_itself_knows_the_knobs(
+    ltr_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.seed))
+    monkeypatch.delitem(ConfigStore.instance().repo, "ltr.yaml", raising=False)
+    assert ltr_run("-m", "hydra/sweeper=basic", "seed=3,4") == 0
+    assert begun == [3, 4]
+
+
 def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,3 +374,10 @@ def test_jobs_of_one_run_extend_each_other(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "replicates=1,2", "rounds=0") == 0
     (name,) = folders(root)
     assert len(RunFolder(root / name).finished) == 2
+
+
+def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "-m", "--cfg", "job", "seed=0,1"])
+    assert ended.value.code == 2
+    assert "--cfg: not allowed with argument -m" in capsys.readouterr().err

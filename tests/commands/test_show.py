@@ -71,7 +71,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
     assert steps.splitlines()[-1] == "    1  80.00 %    300           > 300"
     assert claims.startswith("Claims (2 replicates, paired;")
     assert finding == "Nothing is decided: 2 replicates leave every claim open."
-    assert means.startswith("By the means, which are not tested: at 80 % of the weights the ticket is 95.50")
+    assert means.startswith("Means, without a test: at 80 % of the weights the ticket is 95.50")
     assert figures == f"{folder / 'figures' / 'accuracy.png'}\n"
     assert max(len(line) for line in said.out.splitlines() if str(folder) not in line) <= 80
 
@@ -89,6 +89,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "model": "lenet_300_100",
         "status": "finished",
         "command": None,
+        "obstacle": None,
         "settings": {
             "rounds": 1,
             "replicates": 2,
@@ -107,14 +108,28 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
     assert [word for word in words if word not in show.EPILOG] == []
 
 
-def test_an_unfinished_run_says_what_it_goes_on_with(
+def test_an_unfinished_run_says_what_it_resume_command(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     info = {"status": "stopped", "sessions": [{"command": "ltr run 'arms=[ticket]'"}]}
     (folder / "run.json").write_text(json.dumps(info))
     run(folder)
     head = capsys.readouterr().out.split("\n\n")[0]
-    assert head == f"{folder}  stopped; it goes on with:\nltr run 'arms=[ticket]'"
+    assert head == f"{folder}  stopped; resume it with:\nltr run 'arms=[ticket]'"
+
+
+def test_a_run_of_a_plugin_that_is_gone_says_so_instead(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = {"command": "ltr run criterion=x", "plugins": {"ltr-gone": "1.0"}}
+    (folder / "run.json").write_text(json.dumps({"status": "stopped", "sessions": [session]}))
+    run(folder)
+    head, _, plugins, *_ = capsys.readouterr().out.split("\n\n")
+    assert head == f"{folder}  stopped; cannot be resumed: plug-in ltr-gone 1.0 is not installed"
+    assert plugins == "trained with ltr-gone 1.0"
+    run(folder, "--json")
+    said = json.loads(capsys.readouterr().out)["run"]
+    assert (said["command"], said["obstacle"]) == (None, "plug-in ltr-gone 1.0 is not installed")
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,14 @@ def test_every_combination_is_checked(
 
 def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
-    swept = "seed: 0,1\n      prune_rate: 0.1,0.2\n"
+    swept = "seed: 0,1\n      prune_rate: 0.1,0.2\n      optimizer.momentum: 0.5\n"
     text = f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {swept}"
     (tmp_path / "experiment" / "mine.yaml").write_text(text)
     with folders.joined([tmp_path]):
         words = sweep.checked(["experiment=mine", "prune_rate=0.3"]).words
     assert words == ["experiment=mine", "prune_rate=0.3"]
-    assert asked == [[f"seed={seed}", "prune_rate=0.3", "experiment=mine"] for seed in (0, 1)]
+    others = ["prune_rate=0.3", "optimizer.momentum=0.5", "experiment=mine"]
+    assert asked == [[f"seed={seed}", *others] for seed in (0, 1)]
 
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:

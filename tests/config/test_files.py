@@ -1,5 +1,6 @@
 """YAML files of one's own: what is wrong with each is said with file and line, and stops no other command."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from ltr.arms import checks as arms
 from ltr.cli import main
 from ltr.config import groups
 from ltr.config.files import base_choices, check, problem
+from ltr.config.overrides import overrides
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 
@@ -48,8 +50,8 @@ BROKEN_EXPERIMENTS = {
     HEAD + "rounds: 1\n---\nrounds: 2\n": ":4: not YAML: but found another document",
     HEAD + "rounds: 1\x07\n": ": unacceptable character #x0007",
     HEAD + "arm: &a\n  x: *a\n": ": an anchor (&) holds itself (*)",
-    HEAD + "rounds: 1\nseed: 2\nrounds: 3\n": ":5: rounds: given before, in line 3",
-    HEAD + "optimizer:\n  name: sgd\n  name: adam\n": ":5: name: given before, in line 4",
+    HEAD + "rounds: 1\nseed: 2\nrounds: 3\n": ":5: rounds: repeated; first in line 3",
+    HEAD + "optimizer:\n  name: sgd\n  name: adam\n": ":5: name: repeated; first in line 4",
     HEAD + "[a, b]: 1\n": ":3: a list cannot be the name of a knob",
     HEAD + "optimizer.name: sgd\n": ":3: optimizer.name: write 'optimizer:', and 'name:' indented in the",
     # the package
@@ -71,6 +73,9 @@ BROKEN_EXPERIMENTS = {
     HEAD + "optimizer: sgd\n": ":3: optimizer: sgd: a choice is made under 'defaults:', by '- ove",
     HEAD + "optimizer:\n": ":3: optimizer=null: holds knobs, such as optimizer.name",
     HEAD + "arms: [ticket, one_shoot]\n": ":3: arms: unknown arm one_shoot; did you mean one_shot?",
+    HEAD + "arms: one_shoot\n": ":3: arms: unknown arm one_shoot; did you mean one_shot?",
+    HEAD + "claims:\n  decide: weight\n": ":4: claims.decide=weight: unknown claim; did you mean weights?",
+    HEAD + "rounds: true\n": ":3: rounds=true: must be a whole number >= 0",
     HEAD + "seed: 1\narms:\n  - one_shot\n": ":4: arms=[one_shot]: must contain ticket",
     HEAD
     + "arm:\n  one_shot:\n    drawz: 1\n": ":5: arm.one_shot.drawz: unknown knob; did you mean arm.NAME.",
@@ -195,6 +200,23 @@ def test_a_file_may_have_no_comment_and_any_name(write: Write) -> None:
 def test_what_hydra_takes_is_taken(text: str, write: Write) -> None:
     write("experiment/mine", text)
     assert from_words(["experiment=mine"]).rounds == 7
+
+
+SWEEP = HEAD + "hydra:\n  sweeper:\n    params:\n      "
+
+
+@pytest.mark.parametrize("knob", ["seed", "optimizer.learning_rate"])
+def test_a_file_that_sweeps_is_for_the_command_that_sweeps(knob: str, write: Write) -> None:
+    path = write("experiment/swept", f"{SWEEP}{knob}: 1,2\n")
+    write("experiment/mine", HEAD + "defaults: [swept, _self_]\n")
+    for name in ("swept", "mine"):
+        again = f"ltr run -m experiment={name}"
+        said = f"{path}:6: {knob}=1,2: a value of hydra.sweeper.params; to sweep, type {again}"
+        with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
+            overrides([f"experiment={name}"])
+        words = [f"experiment={name}", f"{knob}=1"]  # as a job of the sweep repeats it
+        assert overrides(words) == words
+        assert overrides(words[:1], sweep=True) == words[:1]
 
 
 def test_an_arm_may_come_from_the_file_that_a_file_is_made_of(write: Write) -> None:

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from ltr.config import names
-from ltr.config.overrides import as_a_person_types, overrides
+from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import knobs, parse
 from ltr.config.schema import Arm, Experiment, Model
 from ltr.errors import ConfigError
@@ -47,6 +47,7 @@ OPTIONS: dict[tuple[str, ...], str] = {
     ("model.options.blocks=2",): "model.options.blocks: model.name=lenet_300_100 has no options",
     ("model=wide_resnet", "model.options.blocks=0"): "model.options.blocks=0: must be a whole number >= 1",
     ("optimizer.options.b1=x",): "optimizer.options.b1=x: must be a number >= 0 and < 1",
+    ("optimizer.options.b1=false",): "optimizer.options.b1=false: must be a number >= 0 and < 1",
     ("optimizer.options.b3=1",): "optimizer.options.b3: unknown knob; did you mean optimizer.options.b2?",
     ("optimizer=sgd", "optimizer.options.b1=0.5"): "optimizer.options.b1: optimizer.name=sgd has no options",
 }
@@ -87,7 +88,7 @@ def test_an_option_is_a_knob_with_a_default() -> None:
 
 def test_an_option_is_swept_and_repeated_like_any_knob() -> None:
     assert overrides(["optimizer.options.b1=0.8,0.9"], sweep=True) == ["++optimizer.options.b1=0.8,0.9"]
-    assert as_a_person_types("++optimizer.options.b1=0.8") == "optimizer.options.b1=0.8"
+    assert typed_word("++optimizer.options.b1=0.8") == "optimizer.options.b1=0.8"
 
 
 def test_a_wide_network_has_as_many_blocks_as_it_is_asked_for() -> None:

@@ -77,6 +77,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"prune_rate": float("nan")}, f"prune_rate=nan: {PRUNE_RATE}"),
     ({"rounds": -1}, "rounds=-1: must be a whole number >= 0"),
     ({"rounds": 1.5}, "rounds=1.5: must be a whole number >= 0"),
+    ({"rounds": True}, "rounds=true: must be a whole number >= 0"),
+    ({"optimizer": {"clip": True}}, "optimizer.clip=true: must be a number > 0 or null"),
+    ({"arm": {"mine": {"noise": False}}}, "arm.mine.noise=false: must be a number >= 0"),
+    ({"early_bird": [True, None]}, "early_bird=[true,null]: must be true or false"),
     ({"replicates": 0}, "replicates=0: must be a whole number >= 1 or auto"),
     ({"seed": -1}, "seed=-1: must be a whole number >= 0 and < 4294967296"),
     ({"seed": 2**32}, "seed=4294967296: must be a whole number >= 0 and < 4294967296"),
@@ -84,7 +88,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"steps": "0ep"}, "steps=0ep: must be at least one step"),
     ({"steps": "20 ep"}, f"steps=20 ep: {DURATION}; did you mean steps=20ep?"),
     ({"steps": -5}, f"steps=-5: {DURATION}"),
-    ({"steps": True}, f"steps=True: {DURATION}"),
+    ({"steps": True}, f"steps=true: {DURATION}"),
     ({"eval_every": 0}, "eval_every=0: must be at least one step"),
     ({"rewind_step": "1.5ep"}, f"rewind_step=1.5ep: {DURATION}"),
     ({"batch_size": 0}, "batch_size=0: must be a whole number >= 1"),
@@ -110,6 +114,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"steps": 1e3}, f"steps=1000.0: {DURATION}; did you mean steps=1000?"),
     ({"prune_rate": "20%"}, f"prune_rate=20%: {PRUNE_RATE}; did you mean prune_rate=0.2?"),
     ({"prune_rate": 20}, f"prune_rate=20: {PRUNE_RATE}; did you mean prune_rate=0.2?"),
+    ({"rounds": True}, "rounds=true: must be a whole number >= 0"),
+    ({"pruning": {"rates": {"conv": False}}}, "pruning.rates.conv=false: must be a number >= 0"),
+    ({"arm": {"ticket": {"draws": True}}}, "arm.ticket.draws=true: must be a whole number >= 1"),
+    ({"devices": True}, "devices=true: must be a whole number or null >= 1"),
     ({"prune_rate": None}, f"prune_rate=null: {PRUNE_RATE}"),
     ({"optimizer": "sgd"}, "optimizer=sgd: holds knobs, such as optimizer.name"),
     ({"arm": {"loud": None}}, "arm.loud=null: holds knobs, such as arm.NAME.mask"),
@@ -165,7 +173,7 @@ def test_a_knob_says_what_it_may_be() -> None:
     assert knob[:4] == (
         "prune_rate",
         0.2,
-        "fraction of a layer's remaining weights pruned a round",
+        "fraction of the remaining weights of a layer that a round prunes",
         "a number > 0 and < 1",
     )
 
@@ -175,7 +183,7 @@ def test_replicates_may_be_as_many_as_it_takes() -> None:
     assert (auto.replicates, auto.claims.most) == (5, 30)
     assert parse({"replicates": "auto", "claims": {"most": 4}}).replicates == 4
     for most in ("many", 0, -3):
-        with pytest.raises(ConfigError, match=f"^claims.most={most}: must be a whole number or null"):
+        with pytest.raises(ConfigError, match=f"^claims.most={most}: must be a whole number >= 2 or null"):
             parse({"replicates": "auto", "claims": {"most": most}})
     assert parse(to_dict(auto)) == auto
     with pytest.raises(ConfigError, match=r"replicates=some: must be a whole number >= 1 or auto$"):

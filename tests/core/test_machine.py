@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ltr.core import machine
@@ -47,3 +48,14 @@ def test_a_clone_without_git_has_its_version(tmp_path: Path, monkeypatch: pytest
     assert commit() == __version__, "not a repository that git knows"
     monkeypatch.setattr(subprocess, "run", absent)
     assert commit() == __version__
+
+
+def test_a_folder_of_the_name_of_a_package_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made_up_package").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(machine, "PACKAGES", ("numpy", "made_up_package"))
+    facts = machine.machine()
+    assert facts["numpy"] == np.__version__
+    assert facts["made_up_package"] is None

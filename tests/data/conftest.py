@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from ltr.data.entry import Arrays, Distribution, Files, Original, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files, Original
 from ltr.data.prepare import prepare
 from ltr.data.registry import DatasetEntry, distributed
 

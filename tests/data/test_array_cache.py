@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltr.data.arrays import cache_path, fingerprint, read_cache, write_cache
-from ltr.data.entry import Arrays, Split
+from ltr.data.array_cache import cache_path, read_cache, write_cache
+from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
 
 

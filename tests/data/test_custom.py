@@ -205,6 +205,12 @@ def test_a_class_without_examples_is_refused_by_name(
         pinned(dataclasses.replace(config, split=split))
 
 
+def test_classes_without_examples_are_counted(npz: Callable[..., Config]) -> None:
+    message = r"class 1 \(b\) has no training example \(2 classes have too few\)$"
+    with pytest.raises(ConfigError, match=message):
+        pinned(npz(**by_class([9]), test_labels=np.zeros(4, int), class_names=np.array(["a", "b", "c"])))
+
+
 def test_fewer_validation_examples_than_classes(npz: Callable[..., Config]) -> None:
     message = r"^dataset\.validation=2: must be 3 to 6, so that each class has examples in both parts$"
     with pytest.raises(ConfigError, match=message):

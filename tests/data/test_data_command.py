@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from ltr.commands import data
-from ltr.data.arrays import cache_path
+from ltr.data.array_cache import cache_path
 from ltr.data.registry import distributed
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 

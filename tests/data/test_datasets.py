@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Dataset as Config
-from ltr.data.arrays import fingerprint
+from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.cifar10 import from_records
 from ltr.data.cifar100 import _COARSE
 from ltr.data.dataset import load
-from ltr.data.entry import Arrays, Distribution, Files, Split
+from ltr.data.distribution import Distribution, Files
 from ltr.data.originals import read
 from ltr.data.prepare import prepare, verify
 from ltr.data.registry import DATASETS, DatasetEntry, distributed, find

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from ltr.config.schema import Dataset as Config
+from ltr.data.arrays import Arrays, Split
 from ltr.data.dataset import Dataset, load, moments, of_each_class
-from ltr.data.entry import Arrays, Split
 from ltr.data.prepare import prepare
 from ltr.data.registry import distributed
 from ltr.data.tfds_files import read, write

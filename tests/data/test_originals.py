@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from ltr.data import originals
-from ltr.data.entry import Files, Original
+from ltr.data.distribution import Files, Original
 from ltr.data.registry import DATASETS, DatasetEntry, distributed
 from ltr.errors import DataNotFoundError, LtrError
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ltr.data.arrays import cache_path, fingerprint, read_cache, write_cache
-from ltr.data.entry import Arrays, Split
+from ltr.data.array_cache import cache_path, read_cache, write_cache
+from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.prepare import data_root, prepare, verify
 from ltr.data.registry import DatasetEntry, distributed
 from ltr.errors import ConfigError, DataNotFoundError, LtrError

@@ -41,12 +41,12 @@ def test_it_is_where_packed_costs_nine_tenths_of_dense(
 def probe(monkeypatch: pytest.MonkeyPatch, dense: float, slope: float, slow: Sequence[float]) -> Probe:
     """One whose timer has each step take some times as long as it should, turn by turn."""
 
-    def timed(self: Probe, layer: LayerShape, density: float | None) -> object:
+    def timer(self: Probe, layer: LayerShape, density: float | None) -> object:
         seconds = dense if density is None else 1 + slope * density
         turns = iter(slow)
         return lambda: seconds * next(turns)
 
-    monkeypatch.setattr(Probe, "timed", timed)
+    monkeypatch.setattr(Probe, "timer", timer)
     return Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
 
 
@@ -85,7 +85,7 @@ def test_on_a_busy_machine_it_is_not(
 )
 def test_steps_of_every_kind_take_time(layer: LayerShape) -> None:
     found = Probe(4, optimizers.build(Optimizer(), 1, 1), ALL)
-    assert all(found.timed(layer, density)() > 0 for density in (None, 0.3))
+    assert all(found.timer(layer, density)() > 0 for density in (None, 0.3))
 
 
 class TestMeasured:
@@ -103,12 +103,12 @@ class TestMeasured:
     def test_once_for_each_layer_batch_and_optimizer(self, file: Path, answers: list[Measurement]) -> None:
         shapes = {"dense_1": LayerShape((8, 4)), "output": LayerShape((4, 2))}
         on_status: list[str] = []
-        first = break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append)
+        first = break_even.densities(shapes, 60, Optimizer(), ALL, file, on_status.append)
         assert first == {"dense_1": 0.1, "output": 0.2}
         assert [text.split()[3:4] for text in on_status] == [["dense_1"], [], ["output"], []]
-        assert break_even.measured(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
+        assert break_even.densities(shapes, 60, Optimizer(), ALL, file, on_status.append) == first
         assert len(on_status) == 4
-        other = break_even.measured(
+        other = break_even.densities(
             {"dense_1": LayerShape((8, 4))}, 30, Optimizer(), ALL, file, on_status.append
         )
         assert other == {"dense_1": 0.3}
@@ -122,7 +122,7 @@ class TestMeasured:
     def test_again_where_the_file_is_damaged_or_of_an_older_format(self, content: str, file: Path) -> None:
         file.parent.mkdir()
         file.write_text(content)
-        assert break_even.measured(OUTPUT, 60, Optimizer(), ALL, file, str) == {"output": 0.1}
+        assert break_even.densities(OUTPUT, 60, Optimizer(), ALL, file, str) == {"output": 0.1}
 
     def test_again_until_it_is_sure(
         self, file: Path, answers: list[Measurement], monkeypatch: pytest.MonkeyPatch
@@ -134,7 +134,7 @@ class TestMeasured:
             measurement(0.3, 0.5, "busy"),
             measurement(0.4),
         ]
-        found = [break_even.measured(OUTPUT, 60, Optimizer(), ALL, file, str)["output"] for _ in range(5)]
+        found = [break_even.densities(OUTPUT, 60, Optimizer(), ALL, file, str)["output"] for _ in range(5)]
         assert found == [0.1, 0.1, 0.3, 0.4, 0.4]
 
     def test_what_is_written_is_read(self, file: Path) -> None:

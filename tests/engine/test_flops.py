@@ -40,7 +40,7 @@ class Strided(nn.Module):
 def strided() -> tuple[Model, Any]:
     """For images of 5 x 4 pixels and one channel; and its mask of all weights."""
     model = from_linen(Strided(), (5, 4, 1))
-    return model, flops.dense(model, jax.eval_shape(model.init, jax.random.key(0)))
+    return model, masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
 
 
 class TestOperations:

@@ -12,8 +12,8 @@ from ltr.config.schema import Model
 from ltr.core import masks
 from ltr.core.optimizers import scale_by_adam
 from ltr.core.registry import AdamOptions
+from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import program
 from ltr.engine.packing import NO_LAYER, Packing, capacity
 from ltr.methods.method import Lane

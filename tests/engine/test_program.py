@@ -11,9 +11,9 @@ from ltr import kernels
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
+from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
-from ltr.data.entry import Split
 from ltr.engine import program
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
 from ltr.methods import weights

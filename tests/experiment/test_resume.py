@@ -1,7 +1,6 @@
 """Stopped, killed or damaged: the same command goes on, and ends as a run that was left alone."""
 
 import contextlib
-import os
 import random
 import shutil
 import signal
@@ -24,16 +23,12 @@ LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50")
 
 
 class Ltr:
-    """`ltr run` in processes of their own that share a compilation cache."""
-
-    def __init__(self, cache: Path) -> None:
-        self._environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+    """`ltr run` in processes of their own."""
 
     def start(self, root: Path, *words: str) -> subprocess.Popen[str]:
         main = "import sys; from ltr.cli import main; sys.exit(main())"
         return subprocess.Popen(
             [sys.executable, "-c", main, "run", f"output_root={root}", *words],
-            env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -89,8 +84,8 @@ def wait_for(beginning: str, stream: IO[str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def ltr(tmp_path_factory: pytest.TempPathFactory) -> Ltr:
-    return Ltr(tmp_path_factory.mktemp("compiled"))
+def ltr() -> Ltr:
+    return Ltr()
 
 
 class Alone(NamedTuple):
@@ -199,6 +194,6 @@ def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
     file.write_bytes(content)
     _, errors = ltr.finish(tmp_path, *SHORT)
     warnings = [line for line in errors if line.startswith("ltr: ")]
-    assert warnings == [f"ltr: checkpoint {damaged} is damaged: going back to what came before it"]
+    assert warnings == [f"ltr: checkpoint {damaged} is damaged and is made again"]
     assert f"run {folder}: 2 trainings of 400 steps to go, 4 done before" in errors
     assert_same_run(folder, expected, rounds=1)

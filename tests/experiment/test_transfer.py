@@ -147,7 +147,11 @@ def test_a_source_that_is_not_finished_is_refused_by_name(
             ["ticket=SOURCE", "rounds=2", "replicates=3"],
             r"^ticket=.*: that run has no initial",
         ),
-        (["ticket=SOURCE", "rounds=2", "model=conv2"], r"^ticket=.*: is of model=lenet_300_100"),
+        (
+            ["ticket=SOURCE", "rounds=2", "model=conv2"],
+            r"^model.name=conv2: must be lenet_300_100 with",
+        ),
+        (["ticket=SOURCE", "rounds=2", "model.dropout=0.5"], r"^model.dropout=0.5: must be 0.0 with ticket="),
         (
             ["ticket=SOURCE", "rounds=2", "rewind=fine_tune"],
             r"^rewind=fine_tune: must be weights",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.errors import ConfigError, LtrError
-from ltr.export.compact import compact, logits, proven
+from ltr.export.compact import checked, compact, logits
 
 
 def network(density: float, seed: int = 0, widths: tuple[int, ...] = (12, 9, 7, 3)) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def test_what_is_dead_because_of_another_goes_too() -> None:
 
 def test_what_is_no_chain_of_relus_is_refused() -> None:
     params, images = network(0.5), np.ones((4, 12), np.float32)
-    assert proven(params, lambda x: logits(params, x), images)
+    assert checked(params, lambda x: logits(params, x), images)
     with pytest.raises(LtrError, match="this network needs all its units"):
-        proven(params, lambda x: logits(params, x) + 1, images)
+        checked(params, lambda x: logits(params, x) + 1, images)
 
 
 def test_the_network_that_is_given_stays_as_it_is() -> None:
@@ -74,6 +74,28 @@ def test_the_network_that_is_given_stays_as_it_is() -> None:
     for name, layer in before.items():
         for part, array in layer.items():
             np.testing.assert_array_equal(params[name][part], array)
+
+
+def test_layers_are_in_the_order_of_their_numbers() -> None:
+    params = network(1.0, widths=tuple(range(3, 16)))
+    images = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    in_order = [*(f"dense_{n}" for n in range(1, 12)), "output"]
+    shuffled = {name: params[name] for name in sorted(params)}
+    assert [*compact(shuffled)] == in_order
+    np.testing.assert_allclose(logits(compact(shuffled), images), logits(params, images), rtol=1e-3)
+
+
+def test_a_network_of_several_branches_is_refused() -> None:
+    params = network(1.0)
+    params["dense_2"]["kernel"] = np.ones((12, 7), np.float32)
+    with pytest.raises(ConfigError, match="needs a chain of dense layers; dense_1 does not lead to the"):
+        compact(params)
+
+
+def test_a_first_layer_of_tokens_is_refused() -> None:
+    rows = np.ones((4, 5, 12), np.float32)
+    with pytest.raises(ConfigError, match="dense_1 does not read whole images"):
+        checked(network(0.5), lambda images: images[:, 0, :3], rows)
 
 
 def test_other_networks_are_refused() -> None:

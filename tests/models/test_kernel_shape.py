@@ -185,7 +185,7 @@ def test_what_has_to_know_inputs_is_refused_where_they_are_not_known(knob: str, 
     if not knob:
         spec._require_inputs(experiment, model)
         return
-    with pytest.raises(ConfigError, match=rf"^{knob}: .* layer mixed, whose kernel is \(3, 2, 8\)$"):
+    with pytest.raises(ConfigError, match=rf"^{knob}: .* layer mixed, whose kernel has shape \(3, 2, 8\)$"):
         spec._require_inputs(experiment, model)
-    with pytest.raises(LtrError, match=r"^layer mixed: it is not known which dimensions of its kernel"):
+    with pytest.raises(LtrError, match=r"^layer mixed: the input dimensions of its kernel"):
         as_sparse({"mixed": np.ones((3, 2, 8))}, {"mixed": drawn((3, 2, 8))}, {"mixed": unknown})

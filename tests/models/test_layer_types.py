@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ltr.core import masks
 from ltr.engine import flops
 from ltr.models.layer_types import Parameter, by_module
 from ltr.models.layers import Conv, flatten
@@ -62,7 +63,7 @@ def test_uses_are_those_of_tokens(model: Model) -> None:
 
 def test_operations_are_two_a_product_by_hand(model: Model) -> None:
     """Forward, in the gradients of weights and, but for the patches, of inputs; a pruned weight in none."""
-    whole = flops.dense(model, jax.eval_shape(model.init, jax.random.key(0)))
+    whole = masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
     attention = 7 * (6 * 2 * 3)
     by_hand = 2 * 6 * (4 * 6) + 3 * (4 * attention + 7 * (6 * 8) + 7 * (8 * 6) + 6 * 3)
     assert flops.step(model, whole, whole) == 2 * by_hand

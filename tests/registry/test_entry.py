@@ -1,4 +1,4 @@
-"""The registry itself; what every registry has in common is in tests/test_registries.py."""
+"""The registry itself; what every registry has in common is in tests/registry/test_registries.py."""
 
 import sys
 from dataclasses import dataclass

@@ -90,7 +90,7 @@ def test_an_entry_cannot_be_altered() -> None:
 
 
 ELSEWHERE = {"registry.py", "torch_baseline.py"}
-"""Files that may list names: registries, and one that says which networks are written out in PyTorch."""
+"""Files that may list names: registries, and the list of what PyTorch trains too."""
 
 
 @pytest.mark.parametrize("knob", REGISTRIES)

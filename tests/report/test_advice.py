@@ -28,7 +28,7 @@ def test_the_last_line_is_a_command_that_decides_more_with_its_time(results: Res
     needed = [one.needed for of in found.values() for one in of if one.needed and one.needed <= AFFORDABLE]
     assert replicates == max(needed)
     assert f"{replicates} replicates would probably decide {len(needed)} of them." in " ".join(prose)
-    assert "p-values are then multiplied by 5 instead of 2" in " ".join(prose)
+    assert "p-values are then multiplied by 5, not by 2" in " ".join(prose)
     assert max(map(len, prose)) <= 80
 
 
@@ -48,7 +48,7 @@ def test_the_price_is_that_of_the_looks_at_claims_that_are_open(results: Results
     found, (taken, *_) = judged(results(rounds=1, replicates=3))
     both = [taken._replace(claims=["matches"]), taken._replace(claims=["structure"])]
     near = [one._replace(verdict="undecided", needed=9) for one in found["structure"]]
-    assert "p-values are then multiplied by 5 instead of 2" in " ".join(
+    assert "p-values are then multiplied by 5, not by 2" in " ".join(
         advice({"structure": near}, both, [], 1.0).split()
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from ltr.report.arms import styles
-from ltr.report.axes import Limits, apart, fit_heights, label_ends, ticks_of_density
+from ltr.report.axes import Limits, apart, label_ends, set_density_axis, set_height_limits
 
 
 @settings(deadline=None, max_examples=50)
@@ -27,7 +27,7 @@ def test_labels_that_do_not_touch_stay() -> None:
 
 def test_the_dense_network_is_at_the_left_and_ticks_are_rounds() -> None:
     axes = Figure().add_subplot()
-    ticks_of_density(axes, pd.Series([0.8**round_number for round_number in range(16)]))
+    set_density_axis(axes, pd.Series([0.8**round_number for round_number in range(16)]))
     left, right = axes.get_xlim()
     assert left > 1.0 > 0.8**15 > right
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "51", "26", "13", "6.9", "3.5"]
@@ -47,7 +47,7 @@ def test_all_means_are_seen_and_no_bar_hides_them(
     means: list[float], bars: list[float], seen: tuple[float, float]
 ) -> None:
     axes = Figure().add_subplot()
-    fit_heights(axes, pd.Series(means), pd.Series(bars), Limits(0, 100))
+    set_height_limits(axes, pd.Series(means), pd.Series(bars), Limits(0, 100))
     low, high = axes.get_ylim()
     room = 1.0 if seen[0] == seen[1] else 0.05 * (seen[1] - seen[0])
     assert (low, high) == pytest.approx((seen[0] - room, seen[1] + room))
@@ -68,7 +68,7 @@ def test_axes_stay_within_what_is_possible(
     means: list[float], bars: list[float], possible: Limits, from_zero: bool, expected: tuple[float, float]
 ) -> None:
     axes = Figure().add_subplot()
-    fit_heights(axes, pd.Series(means), pd.Series(bars), possible, from_zero)
+    set_height_limits(axes, pd.Series(means), pd.Series(bars), possible, from_zero)
     assert axes.get_ylim() == pytest.approx(expected)
 
 

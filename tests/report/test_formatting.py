@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.report.formatting import percent, plain_rows, plus_minus, replicates, spread
+from ltr.report.formatting import percent, plain_rows, plus_minus, ranges, replicates, spread
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,14 @@ def test_a_mean_stands_with_its_interval_if_there_is_one() -> None:
 )
 def test_replicates_are_counted(counts: list[int], text: str) -> None:
     assert replicates(counts) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([0], "0"), ([0, 1, 2], "0 to 2"), ([0, 15], "0, 15"), ([0, 1, 3, 7, 8], "0 to 1, 3, 7 to 8")],
+)
+def test_whole_numbers_are_joined_to_ranges(numbers: list[int], text: str) -> None:
+    assert ranges(numbers) == text
 
 
 def test_one_replicate_claims_no_interval() -> None:

@@ -120,17 +120,17 @@ def test_looking_at_a_run_that_did_not_lock_leaves_no_lock(root: Path) -> None:
     ("status", "command"),
     [("stopped", "b"), ("failed", "b"), ("running", "b"), ("finished", None)],
 )
-def test_an_unfinished_run_goes_on_with_the_command_of_its_last_session(
+def test_an_unfinished_run_resume_command_the_command_of_its_last_session(
     status: str, command: str | None, root: Path
 ) -> None:
     info = {"status": status, "sessions": [{"command": "a"}, {"command": "b"}]}
     make(root, "digits-lenet-ffff", text=json.dumps(info))
-    assert find(root, "ffff").goes_on_with == command
+    assert find(root, "ffff").resume_command == command
 
 
-def test_a_run_of_an_earlier_release_goes_on_with_nothing_known(root: Path) -> None:
+def test_a_run_of_an_earlier_release_resume_command_nothing_known(root: Path) -> None:
     make(root, "digits-lenet-ffff", text='{"status": "failed", "sessions": [{"began": "then"}]}')
-    assert find(root, "ffff").goes_on_with is None
+    assert find(root, "ffff").resume_command is None
 
 
 def test_settings_are_those_of_run_json_or_else_of_the_configuration(root: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_session_says_what_was_typed_where_and_on_what(experiment: Experiment)
         folder.begin(experiment, DEVICES, {}, Request(["rounds=1", "arms=[ticket]"], {}))
         session, said = folder.facts["sessions"][0], folder.facts
     assert session["command"] == "ltr run rounds=1 'arms=[ticket]'"
-    assert session["asked"] == extent(experiment)
+    assert session["requested"] == extent(experiment)
     assert session["host"] == platform.node()
     assert session["processor"] == machine.processor()
     assert session["commit"] == machine.commit()
@@ -157,10 +157,10 @@ def test_the_record_never_shrinks(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
         folder.begin(fewer_rounds, DEVICES, {})
-        asked = [session["asked"]["rounds"] for session in folder.facts["sessions"]]
+        rounds = [session["requested"]["rounds"] for session in folder.facts["sessions"]]
     recorded = parse(yaml.safe_load((path / "config.yaml").read_text()))
     assert (recorded.rounds, recorded.replicates, recorded.arms) == (1, 5, experiment.arms)
-    assert asked == [1, 0]
+    assert rounds == [1, 0]
 
 
 def test_only_a_command_that_asks_for_as_much_ends_a_session(experiment: Experiment) -> None:

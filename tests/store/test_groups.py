@@ -87,3 +87,12 @@ def test_an_interrupted_save_is_dropped_silently(tmp_path: Path, caplog: pytest.
     assert caplog.records == []
     assert list((tmp_path / "round_01").iterdir()) == []
     assert groups.members("round_01") == set()
+
+
+def test_a_save_under_way_is_not_read(tmp_path: Path) -> None:
+    Groups(tmp_path).save("round_01", trees(0, 1))
+    for unfinished in ("2-3.new", "2-3.new.orbax-checkpoint-tmp"):
+        (tmp_path / "round_01" / unfinished / "d").mkdir(parents=True)
+    reader = Groups(tmp_path)
+    reader.require_whole()
+    assert kernels(reader, "round_01") == {0: 0, 1: 1}

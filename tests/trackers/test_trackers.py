@@ -17,7 +17,7 @@ from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
 from ltr.trackers.registry import TRACKERS
-from ltr.trackers.tracking import End, Scalar, Shown, Subject, Tracked, scalars, subject, track
+from ltr.trackers.tracking import End, Scalar, SentRecord, Subject, Tracked, scalars, subject, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
@@ -82,25 +82,25 @@ def test_a_tracker_that_fails_is_warned_of_once_and_asked_no_more(
 ) -> None:
     about = asked(tmp_path)
     broken = Recorder(about, fails=2)
-    tracked = Tracked(broken, Shown(tmp_path / "shown.json", "key", is_new=True))
+    tracked = Tracked(broken, SentRecord(tmp_path / "shown.json", "key", is_new=True))
     for round_number in range(4):
         tracked.add(round_number, SCALARS)
     tracked.close("finished")
     assert len(broken.added) == 2
     assert broken.ended == ["failed"], "a server must not believe that it runs for ever"
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert said == ["tracker: the server is gone; the run goes on without it"]
+    assert said == ["tracker: the server is gone; the run continues without it"]
 
 
 def test_a_round_is_shown_once_and_a_new_arm_is_added(tmp_path: Path) -> None:
     seen = Recorder(asked(tmp_path))
     for is_new, shown in ((True, SCALARS[:2]), (False, SCALARS)):
-        Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new)).add(1, shown)
+        Tracked(seen, SentRecord(tmp_path / "shown.json", "key", is_new)).add(1, shown)
     assert seen.added == [SCALARS[:2], SCALARS[2:]]
-    Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new=False)).add(2, SCALARS)
-    Tracked(seen, Shown(tmp_path / "shown.json", "another", is_new=False)).add(1, SCALARS)
+    Tracked(seen, SentRecord(tmp_path / "shown.json", "key", is_new=False)).add(2, SCALARS)
+    Tracked(seen, SentRecord(tmp_path / "shown.json", "another", is_new=False)).add(1, SCALARS)
     assert seen.added[2:] == [SCALARS, SCALARS], "another round, another name"
-    Tracked(seen, Shown(tmp_path / "shown.json", "key", is_new=True)).add(1, SCALARS)
+    Tracked(seen, SentRecord(tmp_path / "shown.json", "key", is_new=True)).add(1, SCALARS)
     assert seen.added[4:] == [SCALARS], "where it was deleted everything is shown again"
 
 
@@ -147,7 +147,7 @@ def test_a_run_outlives_its_tracker(
     monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", partial(Recorder, fails=2))
     quick = ["steps=20", "eval_every=10", "rounds=2", "replicates=1", "arms=[ticket]", "sparse=never"]
     assert main(["run", f"output_root={tmp_path}", "tracker=tensorboard", *quick]) == 0
-    assert "ltr: tracker: the server is gone; the run goes on without it" in capsys.readouterr().err
+    assert "ltr: tracker: the server is gone; the run continues without it" in capsys.readouterr().err
     (run,) = tmp_path.glob("digits-*/results.parquet")
     assert set(pd.read_parquet(run)["round"]) == {0, 1, 2}
 
@@ -161,7 +161,7 @@ def test_a_tracker_that_cannot_begin_is_warned_of(
     monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", fails)
     with track("tensorboard", asked(tmp_path)) as tracked:
         tracked.add(1, SCALARS)
-    assert "tracker=tensorboard: no space; the run goes on without it" in caplog.text
+    assert "tracker=tensorboard: no space; the run continues without it" in caplog.text
 
 
 def test_a_package_that_is_not_installed_is_said_at_once(
@@ -183,10 +183,10 @@ def test_that_a_finished_run_is_not_tracked_is_said(
     assert "tracker" not in capsys.readouterr().err
     assert main([*words, "tracker=tensorboard"]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("ltr: tracker=tensorboard: gets nothing, as nothing is left to train; ")
+    assert last.startswith("ltr: tracker=tensorboard: nothing is sent, as nothing is left to train; ")
     assert not (tmp_path / "tensorboard").exists()
     assert main([*words, "tracker=tensorboard", "rounds=2"]) == 0
-    assert "gets nothing" not in capsys.readouterr().err
+    assert "nothing is sent" not in capsys.readouterr().err
     (events,) = tmp_path.glob("tensorboard/*/ticket/events*")
     assert all(b"round_0%d/" % round_number in events.read_bytes() for round_number in range(3))
 
@@ -208,7 +208,7 @@ def followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., 
             for round_number in shown:
                 named = [one._replace(name=one.name.replace("01", f"{round_number:02}")) for one in SCALARS]
                 tracked.add(round_number, named)
-        assert "goes on without it" not in caplog.text
+        assert "continues without it" not in caplog.text
 
     return follow
 

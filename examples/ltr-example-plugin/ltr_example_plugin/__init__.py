@@ -1,4 +1,7 @@
-"""What the package adds to ltr. Code is named, not imported, so that `ltr run --help` stays fast."""
+"""Entries and YAML files that the package adds to ltr.
+
+An entry has the address of its code, which is imported when it is used, so `ltr run --help` stays fast.
+"""
 
 from pathlib import Path
 

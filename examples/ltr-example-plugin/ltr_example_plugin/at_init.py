@@ -1,4 +1,4 @@
-"""A score of untrained weights."""
+"""Score at initialisation: the magnitude of the gradient."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ltr.pruning.at_init import ScoringInput
 
 
 def gradient(network: ScoringInput, mask: Any) -> Any:
-    """|g|, float32 like the mask: the gradient of the loss of a batch by each weight."""
+    """Return |g|, float32 like the mask, with the gradient g of the mean loss of a batch."""
 
     def loss(params: Any) -> jax.Array:
         logits, _ = network.model.train(params, jnp.asarray(network.images), network.key)

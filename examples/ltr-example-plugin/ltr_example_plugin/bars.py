@@ -1,14 +1,15 @@
-"""A data set that is made, not fetched: noisy 6x6 images of a bright row (0) or a bright column (1)."""
+"""Synthetic data set: noisy 6x6 images of a bright row (label 0) or a bright column (label 1)."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from ltr.data.entry import Arrays, Distribution, Files, Split
+from ltr.data.arrays import Arrays, Split
+from ltr.data.distribution import Distribution, Files
 
 
 def read(_: Mapping[str, bytes]) -> Arrays:
-    """Return 400 images to train on and 100 to test on; there are no files to read."""
+    """Draw 400 training images and 100 test images; there are no files to read."""
     generator = np.random.default_rng(0)
     return Arrays(_split(generator, 400), _split(generator, 100))
 

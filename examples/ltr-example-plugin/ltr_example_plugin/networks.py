@@ -1,4 +1,4 @@
-"""A network."""
+"""Network with one hidden layer."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Import of common file formats, for the .npz file that `dataset.path` reads.
+"""Import of common file formats to an .npz file that `dataset.path` reads.
 
-Each format is a module of this package with a `Format`, listed in `FORMATS`.
+A format is a module of this package with a `Format`; `FORMATS` lists them.
 """
 
 import shlex
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ltr.data.content import Content
 from ltr.data.importing import arrays, cifar, csv_table, idx, image_folder, parquet
 from ltr.data.importing.base import Format, ImportOptions
-from ltr.data.importing.finish import finish
+from ltr.data.importing.conversion import convert
 from ltr.errors import ConfigError, DataNotFoundError
 
 FORMATS = (cifar.FORMAT, idx.FORMAT, parquet.FORMAT, image_folder.FORMAT, csv_table.FORMAT, arrays.FORMAT)
@@ -45,7 +45,7 @@ def read(path: Path, options: ImportOptions) -> Imported:
         if getattr(options, option) is not None and option not in detected.takes:
             raise ConfigError(f"--{option}: does not apply to {path}, {detected.name}")
     try:
-        content, notes = finish(detected.read(path, options), options)
+        content, notes = convert(detected.read(path, options), options)
     except (ValueError, OSError) as error:
         message = str(error).removeprefix(f"{path.name}: ")  # formats name the file if they read several
         raise ConfigError(f"{path}: {message}") from error
@@ -60,6 +60,6 @@ def detect(path: Path) -> Format | None:
 def advice(path: Path) -> str | None:
     """Return the import command for a file or folder; None if its format is unknown or needs no import."""
     detected = detect(path)
-    if detected is None or (detected is arrays.FORMAT and not arrays.is_only_named_otherwise(path)):
+    if detected is None or (detected is arrays.FORMAT and not arrays.has_other_names(path)):
         return None
     return f"holds {detected.name}; to convert it for runs, type: ltr data import {shlex.quote(str(path))}"

@@ -41,7 +41,7 @@ def read(path: Path, options: ImportOptions) -> RawData:
     return RawData(images, labels, None if names is None else [str(name) for name in names], notes)
 
 
-def is_only_named_otherwise(path: Path) -> bool:
+def has_other_names(path: Path) -> bool:
     """Return whether a path has images and labels, but not under the names that a run reads."""
     try:
         read(path, ImportOptions())

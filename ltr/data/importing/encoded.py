@@ -112,7 +112,7 @@ def _opened(image: Encoded) -> Iterator[Any]:
             with Image.open(source) as opened:
                 yield opened
     except UnidentifiedImageError:
-        raise ValueError(f"{image.name}: cannot be read as an image (of no known format)") from None
+        raise ValueError(f"{image.name}: cannot be read as an image (unknown format)") from None
     except Exception as error:  # decoders raise errors of any type
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{image.name}: cannot be read as an image ({reason})") from error

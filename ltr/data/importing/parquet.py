@@ -93,7 +93,7 @@ def _is_encoded(kind: Any) -> bool:
 def _content(file: Path, row: int, value: Any) -> bytes:
     content = value["bytes"] if isinstance(value, dict) else value
     if content is None:
-        raise ValueError(f"{file.name}, row {row}: has no image in it")
+        raise ValueError(f"{file.name}, row {row}: has no image")
     return bytes(content)
 
 

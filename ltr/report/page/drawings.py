@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.learning_curves import learning_curve
-from ltr.analysis.mask_structure import TicketLayers, initial_weights, of_inputs
+from ltr.analysis.mask_structure import TicketLayers, connections_of_inputs, initial_weights
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
-from ltr.report.arms import styles
-from ltr.report.axes import Limits, fit_heights, label_ends, ticks_of_density
+from ltr.report.arms import Style, styles
+from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
 
@@ -36,6 +36,7 @@ class Drawing(NamedTuple):
         title: text above the figure.
         caption: text below the figure.
         alt: text alternative for readers who cannot see the figure.
+        figure: the figure itself.
         tooltips: texts of the markers in their order, by the id of their group in the SVG.
         choices: labels of the parts that a reader may hide, by their class in the SVG.
     """
@@ -92,7 +93,7 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
     Args:
         metrics: rows of the metrics table.
         rounds: the rounds to draw.
-        meaning: how the rounds were chosen, for the caption.
+        meaning: phrase for the caption that says which rounds these are.
     """
     tickets = metrics[metrics["arm"] == "ticket"]
     densities = tickets.groupby("round")["density"].mean()
@@ -112,16 +113,14 @@ def learning(metrics: pd.DataFrame, rounds: Sequence[int], meaning: str) -> Draw
                     means["step"], 100 * means["accuracy"], dashes, color=colour, linewidth=0.8, gid=gid
                 )
                 if arm == "ticket":
-                    ends[styles([label])[label]._replace(label=label, colour=colour)] = float(
-                        100 * means["accuracy"].iloc[-1]
-                    )
+                    ends[Style(label, label, colour, "")] = float(100 * means["accuracy"].iloc[-1])
     _fit_curves(axes)
     axes.set_xlabel("step")
     label_ends(axes, ends)
     return Drawing(
         "learning",
         "Learning curves",
-        f"Means over replicates, {meaning}. Where a curve bends first, it learns fastest.",
+        f"Means over replicates, {meaning}. The curve that bends first learns fastest.",
         "Validation accuracy against training steps, a curve for each density.",
         drawn,
         {},
@@ -139,7 +138,7 @@ def _fit_curves(axes: Axes) -> None:
 
 
 def by_cost(results: pd.DataFrame) -> Drawing:
-    """Draw accuracy against the operations that finding the ticket took."""
+    """Draw accuracy against the operations of the search."""
     costs, arms = search_cost(results), styles(["ticket", "one_shot"])
     power = int(np.log10(costs["flops"].max()))
     unit = 10.0**power
@@ -157,7 +156,7 @@ def by_cost(results: pd.DataFrame) -> Drawing:
             for row in of_arm.to_dict("records")
         ]
     axes.set_xlim(left=0)
-    fit_heights(axes, 100 * costs["accuracy"], 100 * costs["accuracy_ci95"], PERCENT)
+    set_height_limits(axes, 100 * costs["accuracy"], 100 * costs["accuracy_ci95"], PERCENT)
     axes.set_xlabel(f"operations of all trainings so far ($10^{{{power}}}$)")
     label_ends(axes, ends)
     return Drawing(
@@ -173,10 +172,10 @@ def by_cost(results: pd.DataFrame) -> Drawing:
 def connections(
     layers: pd.DataFrame, last: TicketLayers, image: tuple[int, int, int] | None
 ) -> Iterator[Drawing]:
-    """Draw the structure of the ticket: kept weights by layer, initial value and, in a LeNet, pixel."""
+    """Draw the kept weights of the ticket by layer, by initial value and, in a LeNet, by input pixel."""
     round_number = int(layers["round"].max())
     yield _layers(layers)
-    largest = str(layers["layer"].iloc[int(layers["of"].argmax())])
+    largest = str(layers["layer"].iloc[int(layers["weights"].argmax())])
     yield _initial(last, round_number, largest)
     first = str(layers["layer"].iloc[0])
     kept = last[0][first].kept
@@ -187,14 +186,14 @@ def connections(
 def _layers(layers: pd.DataFrame) -> Drawing:
     names = list(dict.fromkeys(layers["layer"]))
     drawn, axes = empty("weights remaining in a layer (%)", "", "mean over replicates", labels=len(names))
-    overall = layers.groupby("round")[["kept", "of"]].sum()
-    densities = overall["kept"] / overall["of"]
+    overall = layers.groupby("round")[["kept", "weights"]].sum()
+    densities = overall["kept"] / overall["weights"]
     ends, tooltips = {}, {}
     for position, name in enumerate(names):
         means = layers[layers["layer"] == name].groupby("round")["density"].mean()
         means = means[means > 0]  # the axis is logarithmic
         colour = SEQUENCE[1:][position % (len(SEQUENCE) - 1)]
-        style = styles([name])[name]._replace(label=name, colour=colour)
+        style = Style(name, name, colour, "v")
         points = pd.DataFrame({"density": densities[means.index], "mean": 100 * means, "is_bound": False})
         ends[style] = curve(axes, points.assign(bar=np.nan), style, name, PERCENT)
         tooltips[f"{name}:means"] = [
@@ -203,12 +202,12 @@ def _layers(layers: pd.DataFrame) -> Drawing:
         ]
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    ticks_of_density(axes, densities)
+    set_density_axis(axes, densities)
     label_ends(axes, ends)
     return Drawing(
         "layers",
         "Density of each layer",
-        "Against the density of the whole network.",
+        "Density of each layer against the density of the whole network.",
         "The density of each layer against the density of the whole network, a curve for each layer.",
         drawn,
         tooltips,
@@ -239,7 +238,7 @@ def _initial(last: TicketLayers, round_number: int, layer: str) -> Drawing:
 
 
 def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int, int, int]) -> Drawing:
-    counts = of_inputs(last, layer).reshape(image).sum(-1)
+    counts = connections_of_inputs(last, layer).reshape(image).sum(-1)
     drawn, axes = empty("", "", "connections of a pixel, mean over replicates")
     axes.spines[:].set_visible(False)
     picture = axes.imshow(counts, cmap="viridis", interpolation="nearest")
@@ -277,8 +276,8 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
             f"{plus_minus(100 * row['accuracy'], 100 * row['accuracy_ci95'])} %"
             for row in rows.to_dict("records")
         ]
-    ticks_of_density(axes, compared["density"])
-    fit_heights(axes, 100 * compared["accuracy"], 100 * compared["accuracy_ci95"], PERCENT)
+    set_density_axis(axes, compared["density"])
+    set_height_limits(axes, 100 * compared["accuracy"], 100 * compared["accuracy_ci95"], PERCENT)
     label_ends(axes, ends)
     return Drawing(
         "side_by_side",

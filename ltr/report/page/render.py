@@ -16,19 +16,21 @@ from ltr.analysis.registry import CLAIMS
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
+from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.report import comparison
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
 from ltr.report.claims import how_tested
-from ltr.report.command_line import command, word
+from ltr.report.command_line import command
+from ltr.report.differing import differing, differing_names
 from ltr.report.figures import in_style
+from ltr.report.findings import Verdicts, headline, untested_means
 from ltr.report.formatting import percent, plus_minus, replicates, spread
 from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
-from ltr.report.summary_text import Verdicts, by_the_means, headline
 from ltr.store.looks import Look
 
 MOST_CURVES = 5
@@ -47,7 +49,7 @@ class Subject(NamedTuple):
         results, metrics, timings: requested rows of the run's tables.
         verdicts: verdicts on the claims.
         looks: all looks at the run.
-        layers: kept weights of each layer of each ticket (`ltr.analysis.mask_structure.counted`); empty if
+        layers: weights of each ticket by layer (`ltr.analysis.mask_structure.weights_by_layer`); empty if
             checkpoints are lost.
         last: last ticket of each replicate; empty if checkpoints are lost.
         image: height, width and channels of the images; None if the data set is no longer available.
@@ -110,9 +112,8 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "id": run_id,
         "name": subject.name,
         "answer": headline(results, verdicts, experiment),
-        "means": [by_the_means(results), *caveats(results, experiment)],
+        "means": [untested_means(results), *caveats(results, experiment)],
         "title": subject.title,
-        "status": subject.info.get("status"),
         "claims": [_claim(name, rounds) for name, rounds in verdicts.items() if rounds],
         "matching": sparsest(verdicts.get("matches", [])),
         "tested": how_tested(subject.looks),
@@ -123,7 +124,7 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "drawings": list(_drawings(subject, run_id)),
         "facts": _facts(subject),
         "command": command(subject.settings, experiment.dataset),
-        "settings": subject.settings,
+        "settings": {name: literal(value) for name, value in subject.settings.items()},
     }
 
 
@@ -183,16 +184,18 @@ def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
 def _drawings(subject: Subject, run_id: str) -> Iterator[dict[str, Any]]:
     with in_style():
         for drawing in _drawn(subject):
-            name = f"{run_id}-{drawing.name}"
-            yield {
-                "name": name,
-                "title": drawing.title,
-                "caption": drawing.caption,
-                "choices": drawing.choices,
-                "svg": Markup(
-                    inline(drawing.figure, f"{run_id}-{drawing.name}", drawing.alt, drawing.tooltips)
-                ),
-            }
+            yield _figure(drawing, f"{run_id}-{drawing.name}")
+
+
+def _figure(drawing: Drawing, name: str) -> dict[str, Any]:
+    """Return a figure for the template, with the id `name`."""
+    return {
+        "name": name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "choices": drawing.choices,
+        "svg": Markup(inline(drawing.figure, name, drawing.alt, drawing.tooltips)),
+    }
 
 
 def _drawn(subject: Subject) -> Iterator[Drawing]:
@@ -247,30 +250,32 @@ def _pace(subject: Subject) -> str:
     return f"a training took {', '.join(times)} of the weights" if times else ""
 
 
+def _value(knobs: Mapping[str, Any], name: str) -> str:
+    """Return the value of a knob of a run in a comparison; a dash for a run without the knob's arm."""
+    if name not in knobs:
+        return "–"
+    return "default" if knobs[name] is None else literal(knobs[name])
+
+
 def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the comparison of several runs."""
-    knobs = comparison.differing([subject.settings for subject in subjects])
+    """Return the comparison of several runs for the template."""
+    settings = [subject.settings for subject in subjects]
+    names = differing_names(settings)
     with in_style():
         drawing = drawings.side_by_side(rows, [comparison.letter(n) for n in range(len(subjects))])
-        svg = Markup(inline(drawing.figure, drawing.name, drawing.alt, drawing.tooltips))
+        figure = _figure(drawing, drawing.name)
     return {
-        "knobs": list(knobs[0]),
+        "knobs": names,
         "runs": [
             {
                 "letter": comparison.letter(number),
                 "name": subject.name,
                 "id": f"r{number}",
-                "values": ["default" if value is None else word(value) for value in knobs[number].values()],
+                "values": [_value(knobs, name) for name in names],
             }
-            for number, subject in enumerate(subjects)
+            for number, (subject, knobs) in enumerate(zip(subjects, differing(settings), strict=True))
         ],
-        "drawing": {
-            "name": drawing.name,
-            "title": drawing.title,
-            "caption": drawing.caption,
-            "choices": {},
-            "svg": svg,
-        },
+        "drawing": figure,
         "rows": [
             {
                 "run": comparison.letter(row["run"]),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.mask_structure import TicketLayer, counted
+from ltr.analysis.mask_structure import TicketLayer, weights_by_layer
 from ltr.config.parse import parse
 from ltr.report.page import Subject
 
@@ -39,7 +39,7 @@ def subject(results: Callable[..., pd.DataFrame], judged: Callable[..., Any]) ->
         for round_number in range(5):
             kept = {name: generator.random(shape) < 0.6**round_number for name, shape in LAYERS.items()}
             ticket = {name: TicketLayer(kept[name], initial[name]) for name in LAYERS}
-            rows += counted(ticket, round_number, replicate)
+            rows += weights_by_layer(ticket, round_number, replicate)
         last.append(ticket)
     experiment = parse({"rounds": 4, "claims": {"densities": []}})
     settings = {"rounds": 4, "claims.densities": []}

@@ -10,7 +10,7 @@ import pytest
 from ltr.analysis.registry import CLAIMS
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment
-from ltr.report.summary_text import by_the_means, headline
+from ltr.report.findings import headline, untested_means
 
 Results = Callable[..., pd.DataFrame]
 Judge = Callable[..., Any]
@@ -90,7 +90,7 @@ def test_where_nothing_is_claimed_it_is_said_why(
 
 def test_nothing_trained(results: Results) -> None:
     assert headline(results().iloc[:0], {}, Experiment()) == "No dense network has been trained yet."
-    assert by_the_means(results().iloc[:0]) == ""
+    assert untested_means(results().iloc[:0]) == ""
 
 
 def test_means_are_said_to_be_means() -> None:
@@ -101,8 +101,8 @@ def test_means_are_said_to_be_means() -> None:
         (1, 0, "random_mask", 0.86, 300), (1, 1, "random_mask", 0.88, 300),
         (1, 0, "one_shot", 0.92, 300), (1, 1, "one_shot", 0.90, 300),
     )  # fmt: skip
-    assert by_the_means(run) == (
-        "By the means, which are not tested: at 50 % of the weights the ticket is 92.00 ± 12.71 % accurate, "
+    assert untested_means(run) == (
+        "Means, without a test: at 50 % of the weights the ticket is 92.00 ± 12.71 % accurate, "
         "the dense network 90.50 ± 6.35 %; the ticket gains 1.50 ± 6.35 pp. "
         "Against the ticket, a random mask loses 5.00 pp, one-shot pruning loses 1.00 ± 25.41 pp. "
         "(mean ± 95 % CI, 2 replicates, not corrected; differences are paired.)"
@@ -111,7 +111,7 @@ def test_means_are_said_to_be_means() -> None:
 
 @pytest.mark.parametrize("arms", [["ticket"], ["ticket", "zebra"], ["ticket", "one_shot", "random_mask"]])
 def test_every_arm_is_spoken_of(results: Results, arms: list[str]) -> None:
-    text = by_the_means(results(arms=arms))
+    text = untested_means(results(arms=arms))
     assert ("Against the ticket" in text) == (len(arms) > 1)
     assert ("zebra" in text) == ("zebra" in arms)
 
@@ -119,4 +119,4 @@ def test_every_arm_is_spoken_of(results: Results, arms: list[str]) -> None:
 def test_an_arm_of_another_density_says_which() -> None:
     lanes = table((0, 0, "ticket", 0.9, 200), (1, 0, "ticket", 0.9, 100), (1, 0, "supermask", 0.8, 100))
     lanes.loc[lanes["arm"] == "supermask", "density"] = 0.41
-    assert "Against the ticket, supermask (at 41 %) loses 10.00 pp." in by_the_means(lanes)
+    assert "Against the ticket, supermask (at 41 %) loses 10.00 pp." in untested_means(lanes)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr.data.arrays import Split
 from ltr.data.content import Content, require_every_class, require_one_shape
-from ltr.data.entry import Split
 from ltr.data.images import described, is_channels_first, to_uint8, with_channels
 from ltr.data.importing.base import ImportOptions, RawData
 from ltr.data.labels import integers, one_each, require_below
 from ltr.data.splitting import stratified
 
 
-def finish(raw: RawData, options: ImportOptions) -> tuple[Content, list[str]]:
+def convert(raw: RawData, options: ImportOptions) -> tuple[Content, list[str]]:
     """Return the data and a note for each conversion.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Findings of a run in a few plain sentences: first the decided claims, then the means."""
+"""Findings of a run in sentences: the decided claims, and the means of ticket and controls."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) 
     Args:
         results: rows of the results table.
         verdicts: verdicts of the looks at the run.
-        experiment: explains why no claim was tested, if none was.
+        experiment: the requested experiment, from which the reason is found.
     """
     if results.empty:
         return "No dense network has been trained yet."
@@ -41,8 +41,8 @@ def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) 
     return " ".join([*sentences, _certainty(verdicts, bool(sentences))])
 
 
-def by_the_means(results: pd.DataFrame) -> str:
-    """Compare the mean accuracies of the sparsest ticket, the dense network and the controls, untested.
+def untested_means(results: pd.DataFrame) -> str:
+    """Compare the mean accuracies of the sparsest ticket, the dense network and the controls, without a test.
 
     Differences are of test accuracy at early stop, paired by replicate. Empty if nothing is pruned.
     """
@@ -76,7 +76,7 @@ def _decided(verdicts: Verdicts, outcome: str) -> Iterator[tuple[str, str]]:
 
 
 def _certainty(verdicts: Verdicts, is_any_decided: bool) -> str:
-    """Say by how many replicates the claims were tested, and how many are undecided."""
+    """Say how many replicates tested the claims, and how many claims are undecided."""
     number = replicates([verdict.n for of_claim in verdicts.values() for verdict in of_claim])
     undecided = [
         name
@@ -92,7 +92,7 @@ def _certainty(verdicts: Verdicts, is_any_decided: bool) -> str:
 def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> str:
     change = _change(difference_from_dense(results, "ticket", ticket["round"]))
     return (
-        f"By the means, which are not tested: at {percent(ticket['density'])} % of the weights the ticket is "
+        f"Means, without a test: at {percent(ticket['density'])} % of the weights the ticket is "
         f"{_accuracy(ticket)} accurate, the dense network {_accuracy(dense)}; the ticket {change}."
     )
 
@@ -124,6 +124,6 @@ def _accuracy(row: pd.Series) -> str:
 
 
 def _change(difference: Estimate) -> str:
-    """Put a difference of accuracy into words."""
+    """Describe a difference of accuracy in words."""
     verb = "loses" if difference.mean < 0 else "gains"
     return f"{verb} {plus_minus(100 * abs(difference.mean), 100 * difference.half_width)} pp"

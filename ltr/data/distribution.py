@@ -1,30 +1,9 @@
-"""Distributed forms of data sets, and the arrays that are read from them."""
+"""Distributed forms of data sets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-
-class Split(NamedTuple):
-    """Examples in a fixed order."""
-
-    images: NDArray[np.uint8]
-    """[N, height, width, channels]"""
-    labels: NDArray[np.int32]
-    """[N]"""
-
-    def take(self, rows: slice | NDArray[np.intp]) -> "Split":
-        """Return the examples at `rows`."""
-        return Split(self.images[rows], self.labels[rows])
-
-
-class Arrays(NamedTuple):
-    """A data set as its authors split it."""
-
-    train: Split
-    test: Split
+from ltr.data.arrays import Arrays
 
 
 class Original(NamedTuple):

@@ -1,0 +1,70 @@
+"""Observer of a run, on the command line or in Python: progress, table of rounds, signals, tracker."""
+
+import logging
+from collections.abc import Callable
+
+from ltr.analysis.summary import by_round, select
+from ltr.arms.lanes import missing
+from ltr.config.schema import Experiment
+from ltr.engine.trainer import Progress
+from ltr.errors import LtrError
+from ltr.experiment.signals import Stop
+from ltr.report import tables
+from ltr.report.arms import in_order
+from ltr.report.progress import Display, Pace
+from ltr.store.folder import RunFolder
+
+log = logging.getLogger("ltr")
+
+
+class RoundTable:
+    """Printed table of a run that grows by a line when a round ends."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None]) -> None:
+        self._experiment, self._folder, self._write = experiment, folder, write
+        self._arms = in_order(experiment.arms)
+        self._next = 0
+
+    def catch_up(self) -> None:
+        """Print the rounds that are complete and not printed yet."""
+        results = select(self._folder.frames["results"], self._experiment)
+        rounds = by_round(results[results["round"] >= self._next])
+        finished = self._folder.finished
+        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
+            row = rounds[rounds["round"] == self._next]
+            if self._next == 0:
+                self._write(tables.accuracy_title(row) + "\n" + tables.header(self._arms))
+            if self._experiment.trains(self._next):
+                self._write(tables.row(row, self._arms))
+            self._next += 1
+
+
+class RunObserver:
+    """Callbacks of a run (see `ltr.experiment.session.Observer`)."""
+
+    def __init__(
+        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
+    ) -> None:
+        self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
+        self._track = track
+        self._label, self._step_cost = "", 1.0
+
+    def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
+        """Set the label of the progress bar."""
+        self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
+
+    def on_resume(self, steps: int) -> None:
+        """Subtract the steps in a checkpoint from the total."""
+        self._pace.total -= steps * self._step_cost
+
+    def on_chunk(self, progress: Progress) -> LtrError | None:
+        """Advance the progress bar; return an error to stop with after a signal."""
+        self._pace.advance(progress.steps * self._step_cost)
+        self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
+        return self._stop.error()
+
+    def on_round_end(self, round_number: int) -> None:
+        """Print the round's line, and send the round to the tracker."""
+        log.info("round %d is done", round_number)
+        self._table.catch_up()
+        self._track(round_number)

@@ -1,0 +1,114 @@
+"""Types of arrays and pytrees are true, where calls are checked and in the fields of tuples."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+import pytest
+from beartype.door import is_bearable
+from jaxtyping import jaxtyped
+
+from ltr import kernels
+from ltr.config.schema import Optimizer
+from ltr.core import masks, optimizers
+from ltr.data.dataset import Dataset
+from ltr.engine import program
+from ltr.engine.devices import place
+from ltr.engine.trainer import InitialState, Trainer
+from ltr.methods import weights
+from ltr.methods.method import MethodContext
+from ltr.models.model import Model
+
+CHECKED = [
+    *("ltr.arms", "ltr.engine", "ltr.export", "ltr.methods", "ltr.models", "ltr.pruning"),
+    *("ltr.core.masks", "ltr.core.optimizers", "ltr.core.rng"),
+    *("ltr.data.augmentation", "ltr.data.dataset", "ltr.data.images", "ltr.data.splitting"),
+    *("ltr.experiment.connectivity", "ltr.experiment.runtime", "ltr.experiment.transfer"),
+    *("ltr.kernels.pattern", "ltr.kernels.sparse", "ltr.kernels.words"),
+]
+"""Others name types that are imported for mypy alone, or hold what JAX puts into them."""
+
+CHECK = f"""
+from jaxtyping import install_import_hook
+install_import_hook({CHECKED}, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+"""
+
+SMALL = ["run", "rounds=1", "replicates=1", "steps=2", "eval_every=2", "model.width=0.05"]
+
+
+def checked(code: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, with each call of an ltr function checked."""
+    return subprocess.run([sys.executable, "-c", CHECK + code], check=False, capture_output=True, text=True)
+
+
+def run(*words: str) -> str:
+    """Standard error of a run with types checked; empty if it succeeds."""
+    code = f"""
+import jax
+from ltr.cli import main
+jax.config.update("jax_disable_most_optimizations", True)
+raise SystemExit(main({words}))
+"""
+    found = checked(code)
+    return "" if found.returncode == 0 else found.stderr
+
+
+def misfits(value: NamedTuple) -> list[str]:
+    """Fields whose values are not of their types; an axis has one length in all fields."""
+    with jaxtyped("context"):
+        hints = get_type_hints(type(value))
+        return [name for name, hint in hints.items() if not is_bearable(getattr(value, name), hint)]
+
+
+def test_a_small_run_of_packed_lanes_and_scores(tmp_path: Path) -> None:
+    arms = "arms=[ticket,snip_shuffled_by_input,edge_popup]"
+    assert run(*SMALL, arms, "sparse=always", "early_bird=true", f"output_root={tmp_path}") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", ["layerwise", "global"])
+def test_a_run_of_every_arm(scope: str, tmp_path: Path) -> None:
+    arms = [path.stem for path in Path("configs/arm").glob("*.yaml") if path.stem != "ticket"]
+    arms_word = f"arms=[ticket,{','.join(arms)}]"
+    assert run(*SMALL, arms_word, f"pruning={scope}", "sparse=never", f"output_root={tmp_path}") == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("selection.keep_highest(score, kept.T, 1, jax.random.key(0))", "parameter 'kept'"),
+        ("selection.keep_highest(score, score, 1, jax.random.key(0))", "parameter 'kept'"),
+        ("masks.apply({'kernel': kept}, {'kernel': score.astype(np.float64)})", "parameter 'tree'"),
+    ],
+    ids=["shape", "dtype", "dtype in a pytree"],
+)
+def test_a_wrong_array_is_caught(call: str, said: str) -> None:
+    code = f"""
+import jax, numpy as np
+from ltr.core import masks
+from ltr.pruning import selection
+score, kept = np.ones((2, 3), np.float32), np.ones((2, 3), bool)
+selection.keep_highest(score, kept, 1, jax.random.key(0))
+{call}
+"""
+    found = checked(code)
+    assert found.returncode == 1
+    assert "jaxtyping.TypeCheckError" in found.stderr
+    assert said in found.stderr
+
+
+def test_fields_of_tuples(blobs: Dataset, network: Model, params: Any, mask: Any) -> None:
+    data = program.examples(blobs)
+    optimizer = optimizers.build(Optimizer(), 1, 1)
+    method = weights.build(MethodContext(network, optimizer, 1, 1))
+    trainer = Trainer({"weights": program.program(network, method, 10)}, optimizer, data, place(1, 1, 1, 1))
+    start = InitialState(masks.apply(mask, params), mask, np.array([0, 1], np.uint32))
+    pattern = kernels.pattern(mask["dense_1"]["kernel"], 128)
+    values = kernels.SparseKernel(np.zeros(128, np.float32), pattern)
+    lane = trainer.new_lane(start)
+    for value in (blobs, blobs.train, network, data, start, lane, pattern, values):
+        assert misfits(value) == []
+    assert misfits(lane._replace(key=np.array([0, 1]))) == ["key"]
+    assert misfits(data._replace(labels=data.labels[1:])) == ["labels"]
