@@ -9,8 +9,8 @@ BUILT_WITH = hatchling editables jaxlib setuptools
 PYTEST_WORKERS = -n 2 --dist worksteal
 
 # The tests that need no compiled program, and one whole run.
-CHECKED = $(addprefix tests/,analysis config export pruning registry report store test_cli.py test_golden.py \
-  test_project.py) --ignore tests/report/page/test_browser.py
+CHECKED = tests/analysis tests/config tests/export tests/pruning tests/registry tests/report tests/store \
+  tests/test_cli.py tests/test_golden.py tests/test_project.py --ignore tests/report/page/test_browser.py
 
 # Measuring coverage by sys.monitoring costs next to nothing; Python has it from 3.12 on.
 COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("COVERAGE_CORE=sysmon")')
@@ -34,7 +34,7 @@ check: $(INSTALLED) lint ## Lint, a small run against its golden numbers, and th
 test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
 	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(ARGS)
 
-coverage: $(INSTALLED) ## Run the tests, and print which lines of ltr they reach, in their own processes too
+coverage: $(INSTALLED) ## Run the tests, and count the lines of ltr that they reach, in their own processes too
 	$(BIN)/coverage erase
 	$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(PYTEST_WORKERS) $(ARGS)
 	$(BIN)/coverage combine --quiet

@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-TESTS=(tests/analysis tests/arms tests/commands/test_run.py tests/config tests/core tests/data tests/engine
-    tests/experiment/test_program.py tests/experiment/test_extending.py tests/export tests/kernels tests/methods
-    tests/pruning tests/report tests/store tests/test_cli.py tests/test_golden.py tests/api/test_loaded.py tests/trackers)
+TESTS=(tests/analysis tests/api/test_loaded.py tests/arms tests/commands/test_run.py tests/config tests/core tests/data
+    tests/engine tests/experiment/test_program.py tests/experiment/test_extending.py tests/export tests/kernels
+    tests/methods tests/pruning tests/report tests/store tests/test_cli.py tests/test_golden.py tests/trackers)
 
 python=$1
 shift
@@ -19,5 +19,6 @@ if [ ! -e .venv-oldest/installed ] || [ constraints-oldest.txt -nt .venv-oldest/
     "${pip[@]}" --no-build-isolation --requirement constraints-oldest.txt
     touch .venv-oldest/installed
 fi
+export PYTHONPATH=$PWD  # ltr itself is not installed there, and tests start it in other folders too
 # Old versions use what newer versions of their requirements deprecate, so warnings are no errors.
 "$bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider -W default "${TESTS[@]}" "$@"

@@ -30,11 +30,10 @@ operations_dense.
 
 With --json one object:
   run      id, folder, dataset, model, status, command (that resumes it; null if
-           it needs none or cannot be resumed), obstacle (plug-in that it lacks for
-           that; null if it lacks none), written (time of the last change),
-           settings (knobs that are not at their default, by dotted name),
-           plugins (versions that it was trained with, by package), figures
-           (paths)
+           it needs none or cannot be resumed), obstacle (plug-in that it lacks
+           for that; null if none), written (time of the last change), settings
+           (knobs that are not at their default, by dotted name), plugins
+           (versions that it was trained with, by package), figures (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,

@@ -31,8 +31,11 @@ def layer_names(mask: PyTree) -> PyTree[str]:
     return jax.tree.map_with_path(lambda path, _: "/".join(str(entry.key) for entry in path[:-1]), mask)
 
 
-def ones(params: Params, layer_types: LayerTypes) -> Mask:
-    """Return the dense network's mask, which keeps every weight of a kernel with a layer type."""
+def ones(params: Params | PyTree[jax.ShapeDtypeStruct], layer_types: LayerTypes) -> Mask:
+    """Return the dense network's mask, which keeps every weight of a kernel with a layer type.
+
+    `params`: parameters, or their shapes.
+    """
     return tree_map(lambda name, p: None if name is None else np.ones(p.shape, bool), layer_types, params)
 
 

@@ -131,3 +131,13 @@ def test_the_snippet_for_pytorch_gets_the_same_accuracy(folder: Path, tmp_path: 
     exec(snippet.replace('"ticket.safetensors"', repr(str(tmp_path / "ticket.safetensors"))), names)
     count = len(dataset.test.labels)
     assert names["accuracy"] == pytest.approx(final_accuracy(folder), abs=1.5 / count)
+
+
+def test_a_path_that_cannot_be_written(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "ticket.safetensors"
+    assert (
+        main(["export", "last", "--round=1", "--output-root", str(folder.parent), f"--output={output}"]) == 2
+    )
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"ltr export: --output={output}: cannot be written \([\w ]+\)\n", said)

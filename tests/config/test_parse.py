@@ -117,7 +117,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"rounds": True}, "rounds=true: must be a whole number >= 0"),
     ({"pruning": {"rates": {"conv": False}}}, "pruning.rates.conv=false: must be a number >= 0"),
     ({"arm": {"ticket": {"draws": True}}}, "arm.ticket.draws=true: must be a whole number >= 1"),
-    ({"devices": True}, "devices=true: must be a whole number or null >= 1"),
+    ({"devices": True}, "devices=true: must be a whole number >= 1 or null"),
     ({"prune_rate": None}, f"prune_rate=null: {PRUNE_RATE}"),
     ({"optimizer": "sgd"}, "optimizer=sgd: holds knobs, such as optimizer.name"),
     ({"arm": {"loud": None}}, "arm.loud=null: holds knobs, such as arm.NAME.mask"),

@@ -19,7 +19,7 @@ MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time is spent on measuring, and there are kernels."""
-    monkeypatch.setattr(break_even, "measured", lambda layers, *_: {name: MEASURED[name] for name in layers})
+    monkeypatch.setattr(break_even, "densities", lambda layers, *_: {name: MEASURED[name] for name in layers})
     monkeypatch.setattr(kernels, "instruction_set", lambda: "AVX9")
 
 

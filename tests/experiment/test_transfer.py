@@ -127,7 +127,9 @@ def test_a_source_that_is_not_finished_is_refused_by_name(
     before = source.facts
     source.describe(status=status)
     try:
-        with pytest.raises(ConfigError, match=rf"^ticket=.*: {source.path} is not finished \({said}\); it"):
+        with pytest.raises(
+            ConfigError, match=rf"^ticket=.*: {source.path} is not finished \({said}\); resume it"
+        ):
             compose.from_words([*SMALL, f"output_root={root}", f"ticket={source.path.name}", "rounds=2"])
     finally:
         source.describe(**before)

@@ -1,11 +1,11 @@
-"""The figure of `ltr connect`."""
+"""The figure and the sentence of `ltr connect`."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ltr.report.connectivity import draw
+from ltr.report.connectivity import draw, sentence
 
 
 @pytest.mark.parametrize(("barrier", "is_seen"), [(0.03, True), (0.001, False)])
@@ -25,3 +25,19 @@ def test_the_threshold_is_named_where_it_is_seen(tmp_path: Path, barrier: float,
         assert f">{said}</text>" in svg
     assert (">stable below</text>" in svg) == is_seen
     assert ">0.0" in svg, "the axis begins at 0"
+
+
+@pytest.mark.parametrize(
+    ("stable", "said"),
+    [
+        ([True, True], "every ticket is stable to the order of the data, by the means."),
+        ([False, False], "no ticket is stable to the order of the data, by the means."),
+        (
+            [True, False],
+            "the tickets of 50 % of the weights are not stable to the order of the data, by the means.",
+        ),
+    ],
+)
+def test_the_sentence_names_the_tickets_that_are_not_stable(stable: list[bool], said: str) -> None:
+    summary = pd.DataFrame({"kind": "orders", "density": [1.0, 0.5], "rewind_step": 7, "stable": stable})
+    assert sentence(summary) == f"Trained from step 7, {said}"
