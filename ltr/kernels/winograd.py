@@ -11,9 +11,7 @@ from ltr.kernels.library import instruction_set
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def conv3x3(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool, tile: int
-) -> jax.Array:
+def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool, tile: int) -> jax.Array:
     """Convolve x [batch, height, width, in] with a kernel [3, 3, in, out] and add bias [out]; all float32.
 
     Zero padding keeps the shape. The gradients follow those of the plain operations in exact arithmetic; the
