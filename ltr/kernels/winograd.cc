@@ -41,7 +41,7 @@ ltr::ImageShape ShapeOf(Pixels images) {
   return {shape[0], shape[1], shape[2], shape[3]};
 }
 
-ltr::Images Plain(Pixels images) { return {ShapeOf(images), images.typed_data(), nullptr, nullptr}; }
+ltr::Images Plain(Pixels images) { return {ShapeOf(images), images.typed_data()}; }
 
 ltr::ImageShape WithChannels(ltr::ImageShape shape, int64_t channels) {
   shape.channels = channels;
@@ -55,8 +55,8 @@ ffi::Error Convolve(int64_t tile, bool relu, Pixels x, Pixels kernel, Floats bia
   if (!IsTile(tile) || !Is(kernel, 3, 3, shape.channels, out) || !IsOf(*y, WithChannels(shape, out))) {
     return Wrong(kShapes);
   }
-  winograd.convolve(tile, {Plain(x), out, kernel.typed_data(), bias.typed_data(), false, relu, y->typed_data(),
-                           nullptr});
+  winograd.convolve(tile, {Plain(x), out, kernel.typed_data(), bias.typed_data(), false, relu, false,
+                           y->typed_data(), nullptr});
   return ffi::Error::Success();
 }
 
@@ -69,23 +69,26 @@ ffi::Error ConvolvePooled(int64_t tile, Pixels x, Pixels kernel, Floats bias, ff
       !IsPooled(*corners, result)) {
     return Wrong(kShapes);
   }
-  winograd.convolve(tile, {Plain(x), out, kernel.typed_data(), bias.typed_data(), false, true, y->typed_data(),
-                           corners->typed_data()});
+  winograd.convolve(tile, {Plain(x), out, kernel.typed_data(), bias.typed_data(), false, true, true,
+                           y->typed_data(), corners->typed_data()});
   return ffi::Error::Success();
 }
 
-// The gradient of a result of this shape, through relu if `y` is that result, through pooling if it is its corners;
-// whether they fit.
+// Sets `images` to the gradient of a result of this shape: through relu if `y` is that result, through pooling if
+// it is its corners, through nothing if it is an empty vector. Returns whether the shapes fit.
 bool Through(Pixels gradient, ffi::AnyBuffer y, const ltr::ImageShape& shape, ltr::Images* images) {
-  *images = {shape, gradient.typed_data(), nullptr, nullptr};
-  if (y.element_count() == 0) return IsOf(gradient, shape);
-  if (y.dimensions().size() != 4 || y.element_count() != gradient.element_count()) return false;
+  *images = {shape, gradient.typed_data()};
+  if (y.dimensions().size() != 4) return y.element_count() == 0 && IsOf(gradient, shape);
+  if (y.element_count() != gradient.element_count()) return false;
   if (y.element_type() == ffi::F32) {
+    images->through = ltr::Through::kRelu;
     images->relu = y.typed_data<float>();
     return IsOf(gradient, shape);
   }
+  if (y.element_type() != ffi::U8) return false;
+  images->through = ltr::Through::kPooling;
   images->corners = y.typed_data<uint8_t>();
-  return y.element_type() == ffi::U8 && IsPooled(gradient, shape);
+  return IsPooled(gradient, shape);
 }
 
 // The gradient of y, what it went through, and the kernel -> the gradient of x.
@@ -97,8 +100,8 @@ ffi::Error InputGradient(int64_t tile, Pixels gradient, ffi::AnyBuffer y, Pixels
       !Through(gradient, y, WithChannels(shape, out), &images)) {
     return Wrong(kShapes);
   }
-  winograd.convolve(tile, {images, shape.channels, kernel.typed_data(), nullptr, true, false, x->typed_data(),
-                           nullptr});
+  winograd.convolve(tile, {images, shape.channels, kernel.typed_data(), nullptr, true, false, false,
+                           x->typed_data(), nullptr});
   return ffi::Error::Success();
 }
 

@@ -26,20 +26,25 @@ struct ImageShape {
   int64_t batch, height, width, channels;
 };
 
+// What a gradient passes through on its way back to a convolution.
+enum class Through { kNothing, kRelu, kPooling };
+
 // Images to convolve: `pixels`, or a gradient through relu or pooling.
-//   Through relu (`relu` is not null): pixels where relu, the result of the same shape, is positive, zero elsewhere.
-//   Through pooling (`corners` is not null): pixels are [batch, height / 2, width / 2, channels]. A byte for each of
-//   them has bit 2 * row + column set for each pixel of its square that is the largest. They share the gradient.
+//   Through relu: pixels where `relu`, the result of the same shape, is positive, zero elsewhere.
+//   Through pooling: pixels are [batch, height / 2, width / 2, channels]. A byte of `corners` for each of them has
+//   bit 2 * row + column set for each pixel of its square that is the largest. They share the gradient.
 struct Images {
   ImageShape shape;
-  const float *pixels, *relu;
-  const uint8_t* corners;
+  const float* pixels;
+  Through through = Through::kNothing;
+  const float* relu = nullptr;
+  const uint8_t* corners = nullptr;
 };
 
 // y [batch, height, width, out] = the convolution of x, plus a bias of each output unless it is null, and relu.
 //
-// If `corners` is not null, y is pooled after relu: it is [batch, height / 2, width / 2, out]; corners get the bits
-// described above, none where y is 0.
+// If it pools, y is pooled after relu: it is [batch, height / 2, width / 2, out]; corners get the bits described
+// above, none where y is 0.
 //
 // A `turned` kernel is [3, 3, out, in], rotated by half a turn. Then y is the gradient of the inputs of a
 // convolution by that kernel, and x the gradient of its result.
@@ -47,7 +52,7 @@ struct Convolved {
   Images x;
   int64_t out;
   const float *kernel, *bias;
-  bool turned, relu;
+  bool turned, relu, pool;
   float* y;
   uint8_t* corners;
 };
