@@ -15,25 +15,24 @@ from typing import Any
 import jaxlib
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = tuple(
-    f"ltr/kernels/{name}"
-    for name in ("handlers.cc", "convolution.h", "sort.h", "products.h", "products.inc", "pixels.inc")
-)
-LIBRARY = "ltr/kernels/products.so"
+KERNELS = "ltr/kernels"
+SUFFIXES = {".cc", ".h", ".inc"}
+LIBRARY = f"{KERNELS}/products.so"
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
 
 
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Hook that compiles the first of `SOURCES`, for a wheel or in place for an editable installation."""
+    """Hook that compiles the C++ of the kernels, for a wheel or in place for an editable installation."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile the kernels. Hatchling calls this before it builds a wheel."""
         if self.target_name != "wheel":
             return
         root = Path(self.root)
-        library, sources = root / LIBRARY, [root / source for source in SOURCES]
+        library = root / LIBRARY
+        sources = sorted(file for file in (root / KERNELS).iterdir() if file.suffix in SUFFIXES)
         inputs = [*sources, Path(__file__), Path(jaxlib.__file__), root / "pyproject.toml"]
-        problem = None if is_newer(library, inputs) else compiled(sources[0], library)
+        problem = None if is_newer(library, inputs) else compiled(sources, library)
         if problem:
             library.unlink(missing_ok=True)
             self.app.display_warning(f"ltr trains without its sparse kernels: {problem}")
@@ -47,7 +46,7 @@ def is_newer(file: Path, than: list[Path]) -> bool:
     return file.exists() and file.stat().st_mtime > max(other.stat().st_mtime for other in than)
 
 
-def compiled(source: Path, library: Path) -> str | None:
+def compiled(sources: list[Path], library: Path) -> str | None:
     """Compile the library atomically; return the problem if it cannot be compiled."""
     configured = shlex.split(os.environ.get("CXX", ""))
     names = configured[:1] or ["g++", "c++"]
@@ -56,7 +55,8 @@ def compiled(source: Path, library: Path) -> str | None:
         return f"no C++ compiler ({', '.join(names)})"
     headers = Path(jaxlib.__file__).with_name("include")
     new = library.with_suffix(f".{os.getpid()}")
-    command = [compiler, *configured[1:], *FLAGS, "-isystem", str(headers), str(source), "-o", str(new)]
+    units = [str(source) for source in sources if source.suffix == ".cc"]
+    command = [compiler, *configured[1:], *FLAGS, "-isystem", str(headers), *units, "-o", str(new)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         return result.stderr.strip() or f"{compiler} failed"

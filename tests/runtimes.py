@@ -11,6 +11,7 @@ from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.models.winograd import NO_TILES, Tiles
 
 Build = Callable[..., Runtime]
 """Makes the runtime of a run specification, as `ltr.experiment.runtime.build` does."""
@@ -21,12 +22,12 @@ def sharing() -> Build:
     build = runtime.build
     built: dict[str, Runtime] = {}
 
-    def shared(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
+    def shared(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> Runtime:
         if spec.experiment.ticket:
-            return build(spec, packed)
-        key = repr((_programs(spec), place(spec), dict(packed)))
+            return build(spec, packed, tiles)
+        key = repr((_programs(spec), place(spec), dict(packed), dict(tiles)))
         if key not in built:
-            built[key] = build(spec, packed)
+            built[key] = build(spec, packed, tiles)
         return dataclasses.replace(built[key], spec=spec)
 
     return shared

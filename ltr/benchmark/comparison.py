@@ -15,7 +15,7 @@ from ltr.core import masks
 from ltr.engine import flops
 from ltr.engine.packing import NO_LAYER
 from ltr.experiment import estimate
-from ltr.experiment.placement import packed_layers
+from ltr.experiment.placement import packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
 
 
@@ -56,8 +56,9 @@ def compare(
         on_status: callback with a line on the current measurement.
     """
     spec = RunSpec.from_experiment(experiment)
-    packed_names = packed_layers(spec, break_even_file, on_status)
-    dense, packed = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed_names)
+    tiles = winograd_layers(spec)
+    packed_names = packed_layers(spec, break_even_file, on_status, tiles=tiles)
+    dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, packed_names, tiles)
     ceiling = estimate.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)

@@ -20,6 +20,8 @@ from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.models.model import with_winograd
+from ltr.models.winograd import Tiles
 
 WARM_UP = 0.05
 """Fraction of a measurement that is not counted, because its first chunks are short.
@@ -36,12 +38,13 @@ class LtrBaseline:
         placement: devices and lanes on each.
     """
 
-    def __init__(self, spec: RunSpec, packed: Layers) -> None:
+    def __init__(self, spec: RunSpec, packed: Layers, tiles: Tiles) -> None:
         self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
         self._spec = spec
-        experiment, method_context = spec.experiment, spec.method_context
+        experiment, model = spec.experiment, with_winograd(spec.model, tiles)
+        method_context = spec.method_context._replace(model=model)
         programs = {
-            WEIGHTS_ALONE: program.program(spec.model, weights.build(method_context), experiment.batch_size)
+            WEIGHTS_ALONE: program.program(model, weights.build(method_context), experiment.batch_size)
         }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)

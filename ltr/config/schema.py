@@ -484,6 +484,14 @@ class Experiment:
         ),
         OfMachine(),
     ] = "auto"
+    winograd: Annotated[
+        Literal["auto", "never"],
+        Field(
+            description="whether 3x3 convolutions compute by Winograd's filtering (CPU only), two to three "
+            "times as fast and with larger rounding errors; never: by XLA's convolutions"
+        ),
+        OfMachine(),
+    ] = "auto"
     tracker: Annotated[
         str,
         Field(description="tracker that gets the curves and results of each finished round"),

@@ -31,6 +31,7 @@ from ltr.engine.packing import DENSEST, PackSpec, capacity
 from ltr.kernels import Pixels
 from ltr.models.layers import Conv, Dense
 from ltr.models.packed import NO_PATTERNS, sparse_products
+from ltr.models.winograd import NO_TILES, winograd
 
 DENSITIES = (0.45, 0.1)
 """Densities at which a packed layer is timed. Its cost is nearly linear in the density, up to `DENSEST`."""
@@ -130,7 +131,8 @@ class Probe:
             """Sum of squared outputs of a batch in the memory layout of the layer before."""
             by_unit = _is_by_unit(layer, patterns)
             batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
-            with sparse_products(patterns, by_unit):
+            tiles = {"": layer.tile} if layer.tile else NO_TILES
+            with winograd(tiles), sparse_products(patterns, by_unit):
                 result: Any = _module(layer).apply({"params": params}, batch)
             return jnp.square(result).sum()
 

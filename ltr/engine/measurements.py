@@ -13,7 +13,7 @@ from ltr import kernels
 from ltr.core import atomic
 from ltr.engine.devices import Placement
 
-EDITION = 2
+EDITION = 3
 """Version of the packed training code; raised when it gets faster, so that layers are measured again."""
 
 
@@ -26,12 +26,14 @@ class LayerShape(NamedTuple):
             result, which is taken to be square.
         is_first: whether it is the first layer, which needs no gradient of its inputs.
         reads_pixels: whether it reads images as `ltr.kernels.Pixels` when it is packed.
+        tile: tile of Winograd's filtering when it is a dense convolution; 0 if XLA computes it.
     """
 
     kernel: tuple[int, ...]
     num_positions: int = 1
     is_first: bool = False
     reads_pixels: bool = False
+    tile: int = 0
 
     @property
     def has_tokens(self) -> bool:

@@ -15,6 +15,7 @@ from ltr.engine.measurements import LayerShape
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import ConfigError
 from ltr.experiment.spec import RunSpec
+from ltr.models.winograd import NO_TILES, Tiles, tile
 
 
 def place(spec: RunSpec) -> Placement:
@@ -33,8 +34,28 @@ def lane_bytes(spec: RunSpec) -> int:
     return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
-def packable_layers(spec: RunSpec) -> dict[str, LayerShape]:
-    """Return the layers that could train packed, by name."""
+def winograd_layers(spec: RunSpec, recorded: Tiles | None = None) -> Tiles:
+    """Choose the convolutions that compute by Winograd's filtering, and their tiles, according to `winograd`.
+
+    `recorded`: choice at the beginning of the run, which is kept.
+    """
+    experiment, num_positions = spec.experiment, spec.model.num_positions
+    if experiment.winograd == "never" or _lacks_kernels(place(spec)):
+        return NO_TILES
+    if recorded is not None:
+        return recorded
+    pixels = zip(
+        jax.tree.leaves(masks.layer_names(num_positions)), jax.tree.leaves(num_positions), strict=True
+    )
+    return {
+        name: size
+        for name, count in pixels
+        if name in spec.model.winograd_layers and (size := tile(count, experiment.batch_size))
+    }
+
+
+def packable_layers(spec: RunSpec, tiles: Tiles = NO_TILES) -> dict[str, LayerShape]:
+    """Return the layers that could train packed, by name; `tiles`: see `winograd_layers`."""
     num_positions = spec.model.num_positions
     trees = (masks.where(num_positions, tree) for tree in (spec.shapes, num_positions))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(num_positions), *trees)), strict=True)
@@ -44,13 +65,18 @@ def packable_layers(spec: RunSpec) -> dict[str, LayerShape]:
             num_positions,
             is_first=name == spec.model.first,
             reads_pixels=name == spec.model.input_layer,
+            tile=tiles.get(name, 0),
         )
         for name, kernel, num_positions in layers
     }
 
 
 def packed_layers(
-    spec: RunSpec, file: Path, on_status: Callable[[str], None], recorded: Layers | None = None
+    spec: RunSpec,
+    file: Path,
+    on_status: Callable[[str], None],
+    recorded: Layers | None = None,
+    tiles: Tiles = NO_TILES,
 ) -> Layers:
     """Choose the layers that train packed, each up to a density, according to `sparse`.
 
@@ -59,11 +85,12 @@ def packed_layers(
         file: file of the break-even densities measured on this machine.
         on_status: called with the layer that is measured (see `ltr.engine.break_even.densities`).
         recorded: choice at the beginning of the run, which `sparse=auto` keeps.
+        tiles: convolutions that compute by Winograd's filtering while they are dense.
 
     Raises:
         ConfigError: `sparse=always`, but no layer can train packed.
     """
-    experiment, layers, placement = spec.experiment, packable_layers(spec), place(spec)
+    experiment, layers, placement = spec.experiment, packable_layers(spec, tiles), place(spec)
     obstacle = _obstacle(placement, layers)
     if obstacle and experiment.sparse == "always":
         raise ConfigError(f"sparse=always: {obstacle}")
@@ -79,9 +106,16 @@ def packed_layers(
 
 
 def _obstacle(placement: Placement, layers: Collection[str]) -> str | None:
+    if lack := _lacks_kernels(placement):
+        return lack
+    return None if layers else "needs layers of ltr.models.layers, of which this network has none"
+
+
+def _lacks_kernels(placement: Placement) -> str | None:
+    """Return why ltr's kernels cannot be used; None if they can."""
     platform = placement.devices[0].platform
     if platform != "cpu":
         return f"needs the CPU, this machine trains on a {platform}"
     if kernels.instruction_set() is None:
-        return "needs the sparse kernels, which are built where ltr is installed beside a C++ compiler"
-    return None if layers else "needs layers of ltr.models.layers, of which this network has none"
+        return "needs ltr's kernels, which are built where ltr is installed beside a C++ compiler"
+    return None

@@ -10,7 +10,7 @@ from ltr.config.schema import Experiment, to_dict
 from ltr.core import cache_paths
 from ltr.engine import devices
 from ltr.experiment import estimate
-from ltr.experiment.placement import packed_layers
+from ltr.experiment.placement import packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
 from ltr.report.html import facts_table
@@ -94,7 +94,9 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
-    cost = estimate.cost(spec, packed_layers(spec, cache_paths.break_even_file(), on_status))
+    tiles = winograd_layers(spec)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, tiles=tiles)
+    cost = estimate.cost(spec, packed)
     return Plan(
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",

@@ -20,7 +20,7 @@ from ltr.engine import devices
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import packed_layers, place
+from ltr.experiment.placement import packed_layers, place, winograd_layers
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
@@ -151,9 +151,10 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
 
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
-    """Prepare a run for training; with `sparse=auto` it keeps the packed layers that it began with."""
-    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed)
-    return Session(runtime.build(spec, packed), folder)
+    """Prepare a run for training; with `auto` it keeps the arithmetic that it began with."""
+    tiles = winograd_layers(spec, folder.tiles)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed, tiles)
+    return Session(runtime.build(spec, packed, tiles), folder)
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
@@ -202,7 +203,9 @@ def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> st
 def _recorded(session: Session, request: Request) -> Iterator[None]:
     """Begin a session in run.json, and record its end and status, also after an error."""
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
-    folder.begin(experiment, devices.describe(trainer.placement), trainer.packed, request)
+    folder.begin(
+        experiment, devices.describe(trainer.placement), trainer.packed, request, session.runtime.tiles
+    )
     status = "failed"
     try:
         yield

@@ -19,6 +19,8 @@ from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
+from ltr.models.model import with_winograd
+from ltr.models.winograd import NO_TILES, Tiles
 from ltr.pruning import prune
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
@@ -38,6 +40,7 @@ class Runtime:
 
     Attributes:
         spec: the run.
+        tiles: convolutions that train by Winograd's filtering.
         init: key -> newly drawn weights, NumPy arrays.
         sample_batch: key -> ten training examples of each class: normalised images, and labels.
         tickets: tickets of another run to start from; None if this run finds its own.
@@ -47,6 +50,7 @@ class Runtime:
     """
 
     spec: RunSpec
+    tiles: Tiles
     init: Callable[[PRNGKey], Params]
     sample_batch: Callable[[PRNGKey], Sample]
     tickets: SourceTickets | None
@@ -55,19 +59,24 @@ class Runtime:
     costs: Costs
 
 
-def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
+def build(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> Runtime:
     """Read the data and prepare the devices; DataNotFoundError if the data set is missing.
 
-    `packed`: layers that train packed (see `ltr.experiment.placement.packed_layers`).
+    Args:
+        spec: the run.
+        packed: layers that train packed (see `ltr.experiment.placement.packed_layers`).
+        tiles: convolutions that train by Winograd's filtering (see `placement.winograd_layers`). Scores at
+            initialisation, some of which are second derivatives, use XLA's.
     """
-    experiment, method_context = spec.experiment, spec.method_context
+    experiment, method_context, model = spec.experiment, spec.method_context, with_winograd(spec.model, tiles)
+    trained = method_context._replace(model=model)
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = program.examples(dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
-            spec.model,
-            method(name).load()(method_context),
+            model,
+            method(name).load()(trained),
             experiment.batch_size,
             augment,
             experiment.test_curves,
@@ -89,6 +98,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER) -> Runtime:
 
     return Runtime(
         spec,
+        tiles,
         init=init,
         sample_batch=sample_batch,
         tickets=tickets,

@@ -9,6 +9,7 @@ from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
 from ltr.kernels.sorting import sort
 from ltr.kernels.sparse import by_unit, conv, dense
+from ltr.kernels.winograd import conv3x3
 
 __all__ = [
     "Array",
@@ -18,6 +19,7 @@ __all__ = [
     "SparsityPattern",
     "by_unit",
     "conv",
+    "conv3x3",
     "dense",
     "instruction_set",
     "pattern",

@@ -22,7 +22,8 @@ using Words = ffi::Buffer<ffi::U32, 1>;
 using Floats = ffi::Buffer<ffi::F32, 1>;
 using Indices = ffi::Buffer<ffi::S32, 1>;
 
-const ltr::Products products = ltr::products().front();
+const ltr::InstructionSet instruction_set = ltr::instruction_sets().front();
+const ltr::Products products = ltr::products(instruction_set);
 
 ffi::Error Wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
 
@@ -245,4 +246,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_kernel, OfKernel,
                                   .Arg<Images>().Arg<Images>().Arg<Indices>().Arg<Indices>()
                                   .Ret<Floats>().Ret<Floats>());
 
-extern "C" const char* ltr_instruction_set() { return products.name; }
+extern "C" const char* ltr_instruction_set() { return ltr::name(instruction_set); }

@@ -11,10 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#if defined(__x86_64__) && !defined(__clang__)
-#define LTR_WIDER
-#include <immintrin.h>
-#endif
+#include "instruction_sets.h"
 
 namespace ltr {
 
@@ -110,7 +107,6 @@ namespace avx512 {
 
 // The functions for one instruction set.
 struct Products {
-  const char* name;
   void (*weighted)(const Weighted&);
   void (*dots)(const Dots&);
   void (*weighted_pixels)(const WeightedPixels&);
@@ -121,22 +117,15 @@ struct Products {
                      int64_t bound);
 };
 
-#define PRODUCTS(name, of)                                                                             \
-  {name, of::weighted, of::dots, of::weighted_pixels, of::dots_pixels, of::pixels, of::transpose, \
-   of::is_pattern}
+#define PRODUCTS(of)                                                                              \
+  {of::weighted, of::dots, of::weighted_pixels, of::dots_pixels, of::pixels, of::transpose, of::is_pattern}
 
-// Returns the instruction sets that this processor supports, the widest vectors first.
-inline std::vector<Products> products() {
-  std::vector<Products> found;
+inline Products products(InstructionSet set) {
 #ifdef LTR_WIDER
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
-    found.push_back(PRODUCTS("AVX-512", avx512));
-  }
-  if (avx2) found.push_back(PRODUCTS("AVX2", avx2));
+  if (set == InstructionSet::kAvx512) return PRODUCTS(avx512);
+  if (set == InstructionSet::kAvx2) return PRODUCTS(avx2);
 #endif
-  found.push_back(PRODUCTS("portable", portable));
-  return found;
+  return PRODUCTS(portable);
 }
 
 #undef PRODUCTS

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from ltr.config.schema import Model as Config
 from ltr.core.types import Logits
 from ltr.kernels import Array
-from ltr.models.layers import Conv, Dense, flatten, max_pool, scaled
+from ltr.models.layers import Conv, Dense, flatten, scaled
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import INITIALIZERS
 
@@ -32,9 +32,14 @@ class ConvNet(nn.Module):
         drop = partial(nn.Dropout, self.dropout, deterministic=not train)
         for block, channels in enumerate(self.blocks):
             for layer in (1, 2):
-                name = f"conv_{2 * block + layer}"
-                x = nn.relu(Conv(channels, kernel_init=self.kernel_init, name=name)(x))
-            x = max_pool(x)
+                conv = Conv(
+                    channels,
+                    relu=True,
+                    pool=layer == 2,
+                    kernel_init=self.kernel_init,
+                    name=f"conv_{2 * block + layer}",
+                )
+                x = conv(x)
         x = flatten(x)
         for number, width in enumerate(self.dense, 1):
             x = nn.relu(Dense(width, kernel_init=self.kernel_init, name=f"dense_{number}")(drop()(x)))

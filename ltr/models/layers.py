@@ -30,13 +30,16 @@ class Conv(nn.Module):
     """Convolution; every `stride`-th row and column is computed.
 
     Zero padding keeps the size before striding. Use `use_bias=False` before batch normalisation, whose shift
-    replaces the bias.
+    replaces the bias. With `relu`, ReLU follows, and with `pool` then 2x2 max pooling; a faster path may
+    compute them in the same pass.
     """
 
     features: int
     size: int = 3
     stride: int = 1
     use_bias: bool = True
+    relu: bool = False
+    pool: bool = False
     kernel_init: Any = GLOROT
 
     @nn.compact
@@ -45,7 +48,14 @@ class Conv(nn.Module):
     ) -> Float32[jax.Array, "batch rows columns {self.features}"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         y = conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
-        return y + self.param("bias", nn.initializers.zeros_init(), shape[-1:]) if self.use_bias else y
+        if self.use_bias:
+            y += self.param("bias", nn.initializers.zeros_init(), shape[-1:])
+        return self.followed(y)
+
+    def followed(self, y: jax.Array) -> jax.Array:
+        """Apply what follows the convolution to its result."""
+        y = nn.relu(y) if self.relu else y
+        return max_pool(y) if self.pool else y
 
     def products(self, shape: tuple[int, ...]) -> Int64[np.ndarray, "{self.size} {self.size} 1 1"]:
         """Return how many products of an image a weight of each tap takes part in.

@@ -1,5 +1,6 @@
 """Interface of networks: pure functions on a pytree of parameters, and the layer types of these."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
 from ltr.models.uses import Path, Use, uses
+from ltr.models.winograd import Tiles, has_winograd, winograd
 
 STATISTICS = "batch_stats"
 """Linen's collection of running statistics."""
@@ -47,6 +49,7 @@ class Model(NamedTuple):
         first: name of the layer that is called first; it needs no gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and images have one
             channel. When packed it may read them as `ltr.kernels.Pixels`.
+        winograd_layers: names of the layers that can compute by Winograd's filtering (see `with_winograd`).
     """
 
     init: Callable[[PRNGKey], Params]
@@ -59,11 +62,33 @@ class Model(NamedTuple):
     kernels: PyTree[KernelShape]
     first: str
     input_layer: str | None = None
+    winograd_layers: tuple[str, ...] = ()
 
 
 def with_statistics(params: Params, statistics: Params) -> Params:
     """Return the parameters with their running statistics replaced."""
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
+
+
+def with_winograd(model: Model, tiles: Tiles) -> Model:
+    """Return the network with some convolutions computed by Winograd's filtering, unless they are packed.
+
+    It cannot be differentiated twice.
+    """
+
+    def within(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            with winograd(tiles):
+                return function(*arguments)
+
+        return call
+
+    return model._replace(
+        apply=within(model.apply),
+        train=within(model.train),
+        statistics=within(model.statistics) if model.statistics else None,
+    )
 
 
 def from_linen(
@@ -149,6 +174,7 @@ def from_linen(
         unflatten_dict({path: name and kernel_shape(path) for path, name in layer_types.items()}),
         "/".join(first),
         input_layer if image_shape[-1] == 1 else None,
+        tuple("/".join(path) for path, use in used.items() if has_winograd(use.layer)),
     )
 
 

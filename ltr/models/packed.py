@@ -65,7 +65,7 @@ def _product(
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
-        return kernels.conv(x, kernel, bias, layer.stride)
+        return layer.followed(kernels.conv(x, kernel, bias, layer.stride))
     if isinstance(x, Pixels):
         return kernels.dense(x, kernel, bias)
     rows = x.reshape(-1, x.shape[-1])

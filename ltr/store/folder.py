@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,15 @@ class RunFolder:
         return None if packed is None else {str(layer): float(density) for layer, density in packed.items()}
 
     @property
+    def tiles(self) -> dict[str, int] | None:
+        """Convolutions by Winograd's filtering, with their tiles, as first chosen; None for a new run.
+
+        A run that was begun before ltr recorded them has none.
+        """
+        recorded = self.facts.get("winograd", {} if self.facts.get("sessions") else None)
+        return None if recorded is None else {str(layer): int(tile) for layer, tile in recorded.items()}
+
+    @property
     def plugins(self) -> dict[str, set[str]]:
         """Versions of the plug-ins that the run's sessions used, by package."""
         return catalog.plugins(self.facts)
@@ -169,6 +179,7 @@ class RunFolder:
         devices: Mapping[str, str | int],
         packed: Mapping[str, float],
         request: Request = UNKNOWN,
+        tiles: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Write the configuration and a new session: its command, start time and machine.
 
@@ -177,6 +188,7 @@ class RunFolder:
             devices: see `ltr.engine.devices.describe`.
             packed: see `ltr.engine.packing.Layers`; a choice by `sparse=auto` is kept for later sessions.
             request: the command, and the plug-ins that it needs.
+            tiles: see `ltr.models.winograd.Tiles`; the first choice by `winograd=auto` is kept too.
         """
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,7 +201,9 @@ class RunFolder:
             "plugins": dict(request.plugins),
             "devices": dict(devices),
             "packed": dict(packed),
+            "winograd": dict(tiles),
         }
+        first = {"winograd": dict(tiles)} if experiment.winograd == "auto" and self.tiles is None else {}
         recorded = with_requested_arms(self.recorded(experiment))
         atomic.write_text(self.path / catalog.CONFIG, yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(
@@ -198,6 +212,7 @@ class RunFolder:
             status=catalog.RUNNING,
             settings=settings(recorded),
             sessions=[*self.facts.get("sessions", []), session],
+            **first,
         )
         if experiment.sparse == "auto" and packed and self.packed is None:
             self.describe(packed=dict(packed))

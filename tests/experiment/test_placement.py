@@ -10,7 +10,7 @@ from ltr.engine import break_even
 from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
-from ltr.experiment.placement import packable_layers, packed_layers
+from ltr.experiment.placement import packable_layers, packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
 
 MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
@@ -59,6 +59,20 @@ def test_a_dense_layer_reads_images_of_one_channel_as_pixels(dataset: str, reads
     assert not layers["dense_2"].reads_pixels
 
 
+def test_convolutions_by_winograd_are_as_chosen_first_or_never() -> None:
+    conv2 = spec("model=conv2", "dataset=cifar10")
+    assert winograd_layers(conv2) == {"conv_1": 4, "conv_2": 4}
+    assert winograd_layers(conv2, recorded={"conv_2": 2}) == {"conv_2": 2}
+    assert winograd_layers(conv2, recorded={}) == {}
+    assert winograd_layers(spec("model=conv2", "dataset=cifar10", "winograd=never"), {"conv_2": 2}) == {}
+    assert winograd_layers(spec()) == {}
+
+
+def test_a_dense_convolution_is_timed_as_it_will_train() -> None:
+    layers = packable_layers(spec("model=conv2", "dataset=cifar10"), {"conv_2": 4})
+    assert [layer.tile for layer in layers.values()] == [0, 4, 0, 0, 0]
+
+
 class TestWithoutKernels:
     @pytest.fixture(autouse=True)
     def _without(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +82,9 @@ class TestWithoutKernels:
     def test_there_is_none(self, sparse: str) -> None:
         assert packing(f"sparse={sparse}", recorded=MEASURED) == {}
 
+    def test_there_is_no_winograd(self) -> None:
+        assert winograd_layers(spec("model=conv2", "dataset=cifar10"), recorded={"conv_2": 4}) == {}
+
     def test_always_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match=r"^sparse=always: needs the sparse kernels"):
+        with pytest.raises(ConfigError, match=r"^sparse=always: needs ltr's kernels"):
             packing("sparse=always")

@@ -4,36 +4,9 @@
 #include "../../ltr/kernels/convolution.h"
 #include "../../ltr/kernels/sort.h"
 
-#include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <random>
+#include "fuzz.h"
 
 namespace {
-
-std::mt19937 engine(0);
-
-int64_t drawn(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(engine); }
-
-std::vector<float> floats(int64_t count) {
-  std::normal_distribution<float> normal;
-  std::vector<float> found(count);
-  for (float& value : found) value = normal(engine);
-  return found;
-}
-
-void require(bool good, const char* what, const char* name) {
-  if (good) return;
-  std::printf("%s: %s\n", name, what);
-  std::exit(1);
-}
-
-bool close(const std::vector<float>& found, const std::vector<double>& expected) {
-  for (size_t at = 0; at < expected.size(); ++at) {
-    if (!(std::abs(found[at] - expected[at]) < 1e-3 * (1 + std::abs(expected[at])))) return false;
-  }
-  return true;
-}
 
 // A layer with random connections; every vector is as long as it must be and no longer.
 struct Layer {
@@ -71,7 +44,7 @@ void check_weighted(const Layer& of, const ltr::Products& products, bool with_or
       expected[row * of.batch + at] = sum;
     }
   }
-  require(close(y, expected), "weighted sums differ", products.name);
+  require(close(y, expected), "weighted sums differ", ltr::name(set));
 }
 
 void check_dots(const Layer& of, const ltr::Products& products) {
@@ -88,7 +61,7 @@ void check_dots(const Layer& of, const ltr::Products& products) {
       }
     }
   }
-  require(close(values, of_values) && close(bias, of_bias), "dot products differ", products.name);
+  require(close(values, of_values) && close(bias, of_bias), "dot products differ", ltr::name(set));
 }
 
 float float_of(uint32_t bits) {
@@ -117,7 +90,7 @@ void check_pixels(const Layer& of, const ltr::Products& products) {
       const int64_t line = example / ltr::LINE, place = example % ltr::LINE;
       const uint32_t word = words[(input * lines + line) * ltr::LINE_WORDS + place % ltr::LINE_WORDS];
       const float found = float_of(place < ltr::LINE_WORDS ? word << 16 : word & 0xffff0000u);
-      require(found == pixel_of(example, input), "pixels differ", products.name);
+      require(found == pixel_of(example, input), "pixels differ", ltr::name(set));
     }
   }
   const ltr::Pixels x{of.batch, words.data(), 0.3f, 1 / 78.6f};
@@ -139,8 +112,8 @@ void check_pixels(const Layer& of, const ltr::Products& products) {
       }
     }
   }
-  require(close(y, right_y), "weighted sums of pixels differ", products.name);
-  require(close(values, right_values) && close(bias, right_bias), "dot products of pixels differ", products.name);
+  require(close(y, right_y), "weighted sums of pixels differ", ltr::name(set));
+  require(close(values, right_values) && close(bias, right_bias), "dot products of pixels differ", ltr::name(set));
 }
 
 void check_sort() {
@@ -206,10 +179,10 @@ void check_convolution(const ltr::Products& products) {
       }
     }
   }
-  require(close(y, right_y), "convolutions differ", products.name);
-  require(close(of_x, right_x), "gradients of images differ", products.name);
+  require(close(y, right_y), "convolutions differ", ltr::name(set));
+  require(close(of_x, right_x), "gradients of images differ", ltr::name(set));
   require(close(of_values, right_values) && close(of_bias, right_bias), "gradients of kernels differ",
-          products.name);
+          ltr::name(set));
 }
 
 void check_transpose(const Layer& of, const ltr::Products& products) {
@@ -221,7 +194,7 @@ void check_transpose(const Layer& of, const ltr::Products& products) {
       good &= turned[at * of.inputs + row] == of.x[row * of.batch + at];
     }
   }
-  require(good, "transposes differ", products.name);
+  require(good, "transposes differ", ltr::name(set));
 }
 
 void check_pattern(Layer of, const ltr::Products& products) {
@@ -229,24 +202,26 @@ void check_pattern(Layer of, const ltr::Products& products) {
     return products.is_pattern(of.starts.data(), of.outputs, of.columns.data(),
                                static_cast<int64_t>(of.columns.size()), of.inputs);
   };
-  require(is_pattern(), "a pattern is refused", products.name);
+  require(is_pattern(), "a pattern is refused", ltr::name(set));
   if (of.columns.empty()) return;
   int32_t& column = of.columns[drawn(0, static_cast<int64_t>(of.columns.size()) - 1)];
   for (const int64_t wrong : {int64_t{-1}, of.inputs}) {
     const int32_t right = column;
     column = static_cast<int32_t>(wrong);
-    require(!is_pattern(), "a column out of bounds is taken", products.name);
+    require(!is_pattern(), "a column out of bounds is taken", ltr::name(set));
     column = right;
   }
   of.starts.back() += 1;
-  require(!is_pattern(), "more weights than there are is taken", products.name);
+  require(!is_pattern(), "more weights than there are is taken", ltr::name(set));
 }
 
 }  // namespace
 
 int main() {
   for (int turn = 0; turn < 200; ++turn) check_sort();
-  for (const ltr::Products& products : ltr::products()) {
+  for (const ltr::InstructionSet current : ltr::instruction_sets()) {
+    set = current;
+    const ltr::Products products = ltr::products(set);
     for (int turn = 0; turn < 200; ++turn) {
       const Layer layer;
       for (const bool with_order : {false, true}) check_weighted(layer, products, with_order, turn % 2);
@@ -256,6 +231,6 @@ int main() {
       check_pattern(layer, products);
       check_convolution(products);
     }
-    std::printf("%s\n", products.name);
+    std::printf("%s\n", ltr::name(set));
   }
 }

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).with_name("fuzz.cc")
 FLAGS = ("-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", ["fuzz.cc", "fuzz_winograd.cc"])
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-def test_random_layers_by_every_instruction_set(tmp_path: Path) -> None:
+def test_random_layers_by_every_instruction_set(source: str, tmp_path: Path) -> None:
     program = tmp_path / "fuzz"
-    subprocess.run(["g++", *FLAGS, "-Wall", "-Wextra", "-Werror", SOURCE, "-o", program], check=True)
+    command = ["g++", *FLAGS, "-Wall", "-Wextra", "-Werror", Path(__file__).with_name(source), "-o", program]
+    subprocess.run(command, check=True)
     done = subprocess.run([program], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "portable"

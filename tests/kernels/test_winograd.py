@@ -1,0 +1,118 @@
+"""Winograd's convolutions against XLA's: values, gradients, threads, and what they refuse."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ltr import kernels
+from ltr.models.convolution import conv
+from ltr.models.layers import max_pool
+
+pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+
+
+def drawn(batch: int, height: int, width: int, inputs: int, outputs: int) -> list[np.ndarray]:
+    """Images, a kernel and a bias."""
+    generator = np.random.default_rng(0)
+    shapes = (batch, height, width, inputs), (3, 3, inputs, outputs), (outputs,)
+    return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+def by_xla(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool) -> jax.Array:
+    y = conv(x, kernel, 1) + bias
+    y = nn.relu(y) if relu else y
+    return max_pool(y) if pool else y
+
+
+def value_and_gradients(layer: Callable[..., jax.Array], *operands: Any) -> list[jax.Array]:
+    value, back = jax.vjp(layer, *operands)
+    return [value, *back(jnp.cos(jnp.arange(value.size, dtype=jnp.float32)).reshape(value.shape))]
+
+
+@settings(max_examples=10)
+@example(after=(False, False), tile=4, shape=(2, 8, 8, 16, 16))
+@example(after=(True, False), tile=2, shape=(1, 5, 9, 3, 7))  # tiles reach over the edge
+@example(after=(True, True), tile=4, shape=(3, 7, 6, 17, 33))  # an odd row is dropped
+@example(after=(True, True), tile=4, shape=(2, 1, 4, 2, 3))  # nothing is left
+@given(
+    after=st.sampled_from([(False, False), (True, False), (True, True)]),
+    tile=st.sampled_from([2, 4]),
+    shape=st.tuples(*(st.integers(1, most) for most in (4, 9, 9, 20, 20))),
+)
+def test_values_and_gradients_are_those_of_xla(
+    after: tuple[bool, bool], tile: int, shape: tuple[int, ...]
+) -> None:
+    operands = drawn(*shape)
+    found = value_and_gradients(lambda *these: kernels.conv3x3(*these, *after, tile), *operands)
+    expected = value_and_gradients(lambda *these: by_xla(*these, *after), *operands)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_smaller_tiles_are_more_exact() -> None:
+    """Lavin & Gray (2016), table 3: the error of F(4x4, 3x3) is larger by about an order of magnitude."""
+    x, kernel, bias = drawn(4, 16, 16, 32, 32)
+    with jax.enable_x64(True):
+        exact = np.asarray(
+            by_xla(*(jnp.asarray(each, jnp.float64) for each in (x, kernel, bias)), False, False)
+        )
+    errors = {
+        tile: np.abs(np.asarray(kernels.conv3x3(x, kernel, bias, False, False, tile)) - exact).max()
+        for tile in (2, 4)
+    }
+    assert 1e-6 < errors[2] < errors[4] / 3 < 1e-3
+
+
+def test_equal_largest_pixels_share_the_gradient_of_pooling() -> None:
+    x, kernel, _ = drawn(1, 2, 2, 1, 1)
+    _, back = jax.vjp(lambda bias: kernels.conv3x3(0 * x, kernel, bias, True, True, 2), jnp.ones(1))
+    _, of_kernel = jax.vjp(lambda kernel: kernels.conv3x3(x, kernel, jnp.ones(1), True, True, 2), 0 * kernel)
+    assert back(jnp.ones((1, 1, 1, 1)))[0] == 1
+    centre = of_kernel(jnp.ones((1, 1, 1, 1)))[0][1, 1, 0, 0]
+    np.testing.assert_allclose(centre, x.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("corner", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_what_is_no_number_stays_so(pool: bool, corner: tuple[int, int]) -> None:
+    x, kernel, bias = drawn(1, 2, 2, 1, 1)
+    x[0, corner[0], corner[1], 0] = np.nan
+    assert np.isnan(kernels.conv3x3(x, kernel, bias, True, pool, 2)).any()
+
+
+def test_lanes_on_several_devices_at_once_do_not_disturb_each_other() -> None:
+    x, kernel, bias = drawn(6, 12, 12, 5, 6)
+    lanes = np.stack([x, x[::-1], 2 * x, -x])
+
+    def several(x: jax.Array) -> jax.Array:
+        return jnp.stack([kernels.conv3x3(x, kernel, bias + turn, True, False, 4) for turn in range(5)])
+
+    apart = np.stack([several(lane) for lane in lanes])
+    together = jax.pmap(jax.vmap(several))(lanes.reshape(2, 2, *x.shape)).reshape(apart.shape)
+    np.testing.assert_array_equal(together, apart)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((1, 4, 4, 3), (3, 3, 2, 5), (5,)),
+        ((1, 4, 4, 3), (3, 3, 3, 5), (4,)),
+        ((1, 4, 4, 3), (5, 5, 3, 5), (5,)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(jax.errors.JaxRuntimeError, match="shapes that do not fit each other"):
+        jax.block_until_ready(kernels.conv3x3(*map(jnp.zeros, shapes), False, False, 4))
+
+
+def test_tiles_are_of_two_sizes() -> None:
+    with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
+        jax.block_until_ready(kernels.conv3x3(*drawn(1, 4, 4, 1, 1), False, False, 3))

@@ -1,0 +1,78 @@
+"""Networks whose convolutions compute by Winograd's filtering."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ltr import kernels
+from ltr.config.schema import Model as Config
+from ltr.kernels import SparsityPattern
+from ltr.models import registry
+from ltr.models.model import Model, with_winograd
+from ltr.models.winograd import FEWEST_PIXELS, tile
+
+needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+
+
+def built(name: str) -> Model:
+    return registry.build(Config(name=name, width=0.1), (8, 8, 3), 10)
+
+
+def loss_and_gradients(model: Model, params: Any, patterns: dict[str, SparsityPattern]) -> Any:
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
+
+    def loss(params: Any) -> Any:
+        logits, _ = model.train(params, images, jax.random.key(1), patterns)
+        return jnp.square(logits).mean()
+
+    return jax.value_and_grad(loss)(params)
+
+
+@needs_kernels
+@pytest.mark.parametrize("name", ["conv2", "resnet20"])
+def test_a_network_learns_as_with_the_convolutions_of_xla(name: str) -> None:
+    model = built(name)
+    params = model.init(jax.random.key(0))
+    tiled = with_winograd(model, dict.fromkeys(model.winograd_layers, 2))
+    found, expected = (loss_and_gradients(each, params, {}) for each in (tiled, model))
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-2, atol=2e-4), found, expected
+    )
+    lowered = jax.jit(lambda params: loss_and_gradients(tiled, params, {})).lower(params).as_text()
+    assert lowered.count("ltr_winograd") >= 2 * len(model.winograd_layers)
+    assert ("stablehlo.convolution" in lowered) is (name == "resnet20"), "whose others are XLA's"
+
+
+@needs_kernels
+def test_a_packed_layer_stays_packed() -> None:
+    model = built("conv2")
+    params = jax.tree.map(np.array, model.init(jax.random.key(0)))
+    kernel = params["conv_2"]["kernel"]
+    params["conv_2"]["kernel"] = kernel.reshape(-1, kernel.shape[-1]).T.reshape(-1)
+    pattern = kernels.pattern(np.ones((kernel.size // kernel.shape[-1], kernel.shape[-1]), bool), kernel.size)
+    tiled = with_winograd(model, dict.fromkeys(model.winograd_layers, 2))
+    found, expected = (loss_and_gradients(each, params, {"conv_2": pattern})[0] for each in (tiled, model))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_convolutions_of_size_3_and_stride_1_can_be_computed_so() -> None:
+    assert built("conv2").winograd_layers == ("conv_1", "conv_2")
+    assert built("lenet_300_100").winograd_layers == ()
+    layers = built("resnet20").winograd_layers
+    assert "conv_1" in layers
+    assert len(layers) == 17, "of 21: two have a stride of 2, two are of size 1"
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(32, 4), (8, 4), (7, 4), (5, 2), (4, 4), (3, 4), (2, 2), (1, None)]
+)
+def test_tiles_take_the_fewest_multiplications(side: int, expected: int | None) -> None:
+    assert tile(side**2, 1000) == expected
+
+
+def test_a_few_pixels_are_left_to_xla() -> None:
+    assert tile(64, FEWEST_PIXELS // 64 - 1) is None
+    assert tile(64, FEWEST_PIXELS // 64) == 4
