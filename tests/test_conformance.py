@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 
+from ltr.arms.registry import MASKS
 from ltr.config.groups import ARM, choices
 from ltr.config.schema import Dataset as Config
 from ltr.config.schema import Experiment
@@ -144,6 +145,7 @@ def conduct(
             patch.setattr(trainer, "CHUNK_SECONDS", 0.0)
             patch.setattr(rigl_schedule, "EVERY", 2)
             patch.setattr(early_bird, "QUEUE", 2)
+            patch.setitem(MASKS._entries, "synflow", dataclasses.replace(MASKS["synflow"], rounds=3))
             made = ready(asked(words))
             whole = run(made, root / "whole", None)
             with pytest.raises(StoppedError):
