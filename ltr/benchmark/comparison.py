@@ -11,9 +11,8 @@ from typing import NamedTuple
 from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
-from ltr.engine import flops
+from ltr.engine import flops, speed
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment import estimate
 from ltr.experiment.placement import packed_layers
 from ltr.experiment.spec import RunSpec
 
@@ -57,7 +56,7 @@ def compare(
     spec = RunSpec.from_experiment(experiment)
     packed_names = packed_layers(spec, break_even_file, on_status)
     dense, packed = LtrBaseline(spec, NO_LAYER), LtrBaseline(spec, packed_names)
-    ceiling = estimate.flops_meter(dense.placement)
+    ceiling = speed.flops_meter(dense.placement)
     whole = flops.dense(spec.model, spec.shapes)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []

@@ -15,6 +15,7 @@ from ltr.data.dataset import Dataset
 from ltr.data.entry import Split
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
+from ltr.engine.speed import noisy
 from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
@@ -87,13 +88,6 @@ class LtrBaseline:
             masks.ones(params, self._spec.model.layer_types),
         )
         return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
-
-
-def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw a kernel with a scale at which training stays finite; ones for parameters of one dimension."""
-    if len(shape) == 1:
-        return np.ones(shape, np.float32)
-    return generator.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
 
 
 def noise(config: DatasetConfig) -> Dataset:
