@@ -1,6 +1,7 @@
 """Looks taken at a run: the lanes and the claims of each occasion on which verdicts were given.
 
 They are kept beside the tables, in `looks.json`, because a later look is corrected for the earlier ones.
+Looks that could decide nothing are kept too, because the rounds that they saw count.
 """
 
 import json
