@@ -11,6 +11,7 @@ from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, asked_for, look, verdicts, with_look
 from ltr.config import names
 from ltr.config.schema import Experiment
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError, LtrError
 from ltr.store import looks, tables
 from ltr.store.catalog import FINISHED, Run, find
@@ -124,7 +125,7 @@ class LoadedRun:
             rounds = f"rounds {known[0]} to {known[-1]}" if known else "no round yet"
             raise ConfigError(
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
-                f"it has {rounds} of {self.experiment.replicates} replicates"
+                f"it has {rounds} of {number_of(self.experiment.replicates, 'replicate')}"
             )
         first = self._groups.load("initial", replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ltr.config.schema import Dataset
+from ltr.core.plural import number_of
 from ltr.data.registry import CUSTOM, DATASETS
 from ltr.errors import ConfigError, DataNotFoundError
 
@@ -39,5 +40,5 @@ def require_fewer(config: Dataset, examples: int) -> None:
     if config.validation >= examples:
         raise ConfigError(
             f"dataset.validation={config.validation}: must be smaller than "
-            f"the {examples} training examples of {config.name}"
+            f"the {number_of(examples, 'training example')} of {config.name}"
         )

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr.core.plural import number_of
+
 Layout = Literal["channels_first", "channels_last"]
 Images = Mapping[str, NDArray[Any]]
 """Arrays by the names that error messages use."""
@@ -144,7 +146,7 @@ def is_channels_first(shape: tuple[int, ...]) -> bool:
 def described(shape: tuple[int, ...]) -> str:
     """Return height, width and channels as text, such as `32x32, 3 channels`."""
     height, width, channels = shape
-    return f"{height}x{width}, {channels} channel{'s' if channels > 1 else ''}"
+    return f"{height}x{width}, {number_of(channels, 'channel')}"
 
 
 def constant(images: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from ltr.core import masks
+from ltr.core.plural import number_of
 from ltr.errors import LtrError
 from ltr.pruning import ties
 
@@ -66,6 +67,6 @@ def require_alive(mask: Any) -> None:
     for name, layer in zip(names, jax.tree.leaves(mask), strict=True):
         if not layer.any():
             raise LtrError(
-                f"pruning emptied layer {name} ({layer.size} weights): lower prune_rate or rounds, "
-                "or use pruning=layerwise"
+                f"pruning emptied layer {name} ({number_of(layer.size, 'weight')}): lower prune_rate or "
+                "rounds, or use pruning=layerwise"
             )
