@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from ltr.config.schema import Dataset
-from ltr.core.plural import number_of
 from ltr.data.registry import CUSTOM, DATASETS
 from ltr.errors import ConfigError, DataNotFoundError
 
@@ -40,5 +39,5 @@ def require_fewer(config: Dataset, examples: int) -> None:
     if config.validation >= examples:
         raise ConfigError(
             f"dataset.validation={config.validation}: must be smaller than "
-            f"the {number_of(examples, 'training example')} of {config.name}"
+            f"the {examples} training examples of {config.name}"
         )

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.core.plural import number_of
 from ltr.data.entry import Arrays, Distribution, Files, Original, Split
 
 _NAMES = (
@@ -33,9 +32,7 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
         raise ValueError("not an IDX file of unsigned bytes")
     values = content[4 + 4 * rank :]
     if len(values) != math.prod(shape):
-        raise ValueError(
-            f"IDX file of shape {shape}: expected {number_of(math.prod(shape), 'byte')}, found {len(values)}"
-        )
+        raise ValueError(f"IDX file of shape {shape}: expected {math.prod(shape)} bytes, found {len(values)}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 

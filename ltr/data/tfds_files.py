@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltr.core.plural import number_of
 from ltr.data.arrays import fingerprint
 from ltr.data.entry import Arrays, Split
 from ltr.data.registry import DatasetEntry
@@ -52,7 +51,7 @@ def mismatch(entry: DatasetEntry, arrays: Arrays) -> str | None:
         Arrays._fields, arrays, (entry.train_examples, entry.test_examples), strict=True
     ):
         if len(split.labels) != expected:
-            return f"{number_of(len(split.labels), f'{name} example')}, expected {expected}"
+            return f"{len(split.labels)} {name} examples, expected {expected}"
         if split.labels.min() < 0 or split.labels.max() >= entry.classes:
             return f"a {name} label outside 0 to {entry.classes - 1}"
     if entry.sha256 is not None and (digest := fingerprint(arrays)) != entry.sha256:

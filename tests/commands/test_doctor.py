@@ -79,7 +79,7 @@ def test_it_measures_again(measured: Case, capsys: Captured, monkeypatch: pytest
     (found,) = json.loads(out)["break_even"]
     assert asked == [measured.layer]
     assert (found["density"], found["date"], found["doubt"]) == (0.5, "2026-11-28T10:00:00+00:00", "")
-    assert err == "measuring 1 layers, about 0:03; let nothing else run meanwhile\n"
+    assert err == "measuring 1 layer, about 0:03; let nothing else run meanwhile\n"
     assert len(measurements.read(cache_paths.break_even_file())) == 2
 
 
