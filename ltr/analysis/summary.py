@@ -88,3 +88,15 @@ def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
 
 def _only(values: pd.Series) -> float | None:
     return None if values.empty else float(values.iloc[0])
+
+
+def replicate_seconds(timings: pd.DataFrame) -> float:
+    """Return the typical device time of a replicate in seconds: for each arm, lanes x median of a lane.
+
+    A mean would follow the busiest moments: other processes slow trainings down, and nothing speeds them up.
+
+    Args:
+        timings: table of the seconds of every lane.
+    """
+    by_arm = timings.groupby("arm")["seconds"]
+    return float((by_arm.median() * by_arm.size()).sum() / timings["replicate"].nunique())

@@ -12,6 +12,10 @@ verdict. So every look at a claim spends a part of the claim's error rate of 5 %
 2 at the first look, by 5 at the second, then by 10, 20, 50, 100 and so on. A decision is final: the verdict
 is that of the look with the smallest corrected p-value.
 
+A look at fewer than three replicates decides nothing, so it does not count. Two replicates do hint at when to
+look next, which alone would raise the error rate to 6 %. After them the first look that counts multiplies by
+3 instead of 2. One replicate has no spread and hints at nothing.
+
 Error rate. If the mean equals the bound in every round, a claim is wrongly decided in some round, at some
 look, in at most 5 runs of 100: supported in half of them, refuted in the other half. This holds for any
 rule of when to look again. With a single look it is 2 or 3 runs of 100. A ninth of the error rate is never
@@ -35,7 +39,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED, Evidence, by_replicate
-from ltr.analysis.inference import LEVEL, bootstrap, holm, interval, replicates_needed
+from ltr.analysis.inference import FEWEST, LEVEL, bootstrap, holm, interval, replicates_needed
 from ltr.analysis.registry import CLAIMS
 from ltr.config import schema
 from ltr.pruning.registry import REWINDINGS
@@ -43,6 +47,10 @@ from ltr.store.looks import Look
 
 NEAR = 1.25
 """Largest factor between a density in `claims.densities` and that of the round tested for it."""
+
+
+HINTED = 3
+"""Factor of the p-values of the first look that counts, after one at two replicates."""
 
 
 class Verdict(NamedTuple):
@@ -114,14 +122,19 @@ def verdicts(results: pd.DataFrame, looks: Sequence[Look]) -> dict[str, list[Ver
     lanes = [by_replicate(_seen(results, look)) for look in looks]
     by_claim = {}
     for name in CLAIMS:
-        evidence = [
-            _evidence(table, name, look.rounds)
+        at_claim = [
+            (look, _evidence(table, name, look.rounds))
             for table, look in zip(lanes, looks, strict=True)
             if name in look.claims
         ]
-        if any(evidence):
-            by_claim[name] = _verdicts(evidence, densities)
+        if any(evidence for _, evidence in at_claim):
+            by_claim[name] = _verdicts(at_claim, densities)
     return by_claim
+
+
+def deciding(looks: Sequence[Look]) -> list[Look]:
+    """Return the looks that can decide something, and therefore count: those at enough replicates to test."""
+    return [look for look in looks if look.replicates >= FEWEST]
 
 
 def tested_rounds(results: pd.DataFrame, experiment: schema.Experiment) -> list[int]:
@@ -145,8 +158,14 @@ def tested(densities: pd.Series, requested: Sequence[float]) -> list[int]:
 
 
 def cost(looks: int) -> int:
-    """Factor of the p-values of a look, given the number of looks before it."""
+    """Factor of the p-values of a look, given the number of looks before it that count."""
     return (2, 5, 10)[looks % 3] * 10 ** (looks // 3)
+
+
+def price(before: Sequence[Look]) -> int:
+    """Factor of the p-values of a look at a claim, given all looks at it before."""
+    counted = len(deciding(before))
+    return HINTED if not counted and any(look.replicates == FEWEST - 1 for look in before) else cost(counted)
 
 
 def within(rounds: Container[int], by_claim: Mapping[str, Sequence[Verdict]]) -> dict[str, list[Verdict]]:
@@ -219,19 +238,23 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
     }
 
 
-def _verdicts(looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.Series) -> list[Verdict]:
-    """Return the verdicts on a claim by round, given its evidence by look and round."""
+def _verdicts(
+    looks: Sequence[tuple[Look, Mapping[int, Sequence[Evidence]]]], densities: pd.Series
+) -> list[Verdict]:
+    """Return the verdicts on a claim by round, given the looks at it and their evidence by round."""
+    by_look = [evidence for _, evidence in looks]
+    prices = [price([look for look, _ in looks[:number]]) for number in range(len(looks) + 1)]
     weakest = [
         {round_number: min(tests, key=_strength) for round_number, tests in evidence.items()}
-        for evidence in looks
+        for evidence in by_look
     ]
     families = [
-        {round_number for evidence in looks[: number + 1] for round_number in evidence}
+        {round_number for evidence in by_look[: number + 1] for round_number in evidence}
         for number in range(len(looks))
     ]
     corrected = [
-        _corrected(evidence, tests, len(family), number)
-        for number, (evidence, tests, family) in enumerate(zip(looks, weakest, families, strict=True))
+        _corrected(evidence, tests, len(family), factor)
+        for evidence, tests, family, factor in zip(by_look, weakest, families, prices[:-1], strict=True)
     ]
     return [
         _verdict(
@@ -242,14 +265,14 @@ def _verdicts(looks: Sequence[Mapping[int, Sequence[Evidence]]], densities: pd.S
                 for p, tests in zip(corrected, weakest, strict=True)
                 if round_number in p
             ],
-            LEVEL / len(families[-1]) / cost(len(looks)),
+            LEVEL / len(families[-1]) / prices[-1],
         )
         for round_number in sorted(families[-1])
     ]
 
 
 def _corrected(
-    evidence: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, before: int
+    evidence: Mapping[int, Sequence[Evidence]], weakest: Mapping[int, Evidence], family: int, factor: int
 ) -> dict[int, float]:
     """Return the corrected p-value of a look for each round that it tests.
 
@@ -258,13 +281,11 @@ def _corrected(
         weakest: the weakest test of each round.
         family: number of rounds that this look or an earlier one tests. A round that this look does not
             test enters the correction with a p-value of 1.
-        before: number of earlier looks.
+        factor: the look's own (see `price`).
     """
     p_values = [_p_value(test, len(evidence[round_number])) for round_number, test in weakest.items()]
     adjusted = holm([*p_values, *[1.0] * (family - len(p_values))])[: len(p_values)]
-    return {
-        round_number: min(1.0, cost(before) * p) for round_number, p in zip(weakest, adjusted, strict=True)
-    }
+    return {round_number: min(1.0, factor * p) for round_number, p in zip(weakest, adjusted, strict=True)}
 
 
 def _strength(test: Evidence) -> float:

@@ -12,9 +12,8 @@ from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.core import masks
-from ltr.engine import flops
+from ltr.engine import flops, speed
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment import estimate
 from ltr.experiment.placement import packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
 
@@ -59,7 +58,7 @@ def compare(
     tiles = winograd_layers(spec)
     packed_names = packed_layers(spec, break_even_file, on_status, tiles=tiles)
     dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, packed_names, tiles)
-    ceiling = estimate.flops_meter(dense.placement)
+    ceiling = speed.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
     turns: list[list[Row]] = []

@@ -15,12 +15,12 @@ from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
+from ltr.engine.speed import noisy
 from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.methods.registry import WEIGHTS_ALONE
-from ltr.models.model import with_winograd
 from ltr.models.winograd import Tiles
 
 WARM_UP = 0.05
@@ -41,10 +41,11 @@ class LtrBaseline:
     def __init__(self, spec: RunSpec, packed: Layers, tiles: Tiles) -> None:
         self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
         self._spec = spec
-        experiment, model = spec.experiment, with_winograd(spec.model, tiles)
-        method_context = spec.method_context._replace(model=model)
+        experiment, method_context = spec.experiment, spec.training_context(tiles)
         programs = {
-            WEIGHTS_ALONE: program.program(model, weights.build(method_context), experiment.batch_size)
+            WEIGHTS_ALONE: program.program(
+                method_context.model, weights.build(method_context), experiment.batch_size
+            )
         }
         examples = program.examples(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
@@ -91,13 +92,6 @@ class LtrBaseline:
             masks.ones(params, self._spec.model.layer_types),
         )
         return InitialState(masks.apply(mask, params), mask, np.array([0, lane], np.uint32))
-
-
-def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw a kernel with a scale at which training stays finite; ones for parameters of one dimension."""
-    if len(shape) == 1:
-        return np.ones(shape, np.float32)
-    return generator.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
 
 
 def noise(config: DatasetConfig) -> Dataset:

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ltr.commands.options import add_output_root, add_run, load
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError
 from ltr.report.console import write
 from ltr.report.formatting import ranges
@@ -121,7 +122,9 @@ def _train(session: "Session", rounds: list[int]) -> None:
 
             def on_chunk(progress: Progress, round_number: int = round_number) -> None:
                 pace.advance(progress.steps)
-                shown.update(f"round {round_number}, {len(progress.names)} copies", pace)
+                shown.update(
+                    f"round {round_number}, {number_of(len(progress.names), 'copy', 'copies')}", pace
+                )
                 if error := stop.error():
                     raise error
 

@@ -25,6 +25,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.core.plural import number_of
+
 if TYPE_CHECKING:
     from ltr.engine.measurements import Case, Measurement
 
@@ -66,8 +68,7 @@ def _measure() -> None:
         )
         return
     seconds = sum(measurement.seconds for measurement in known.values())
-    layers = "1 layer" if len(known) == 1 else f"{len(known)} layers"
-    about = f"{layers}, about {duration(seconds)}; run nothing else meanwhile"
+    about = f"{number_of(len(known), 'layer')}, about {duration(seconds)}; run nothing else meanwhile"
     print(f"measuring {about}", file=sys.stderr, flush=True)
     measure_again(known, cache_paths.break_even_file(), show_status)
 
@@ -130,7 +131,7 @@ def _text(state: dict[str, Any]) -> str:
     packages = [f"{name} {state[name]}" for name in PACKAGES if state[name]]
     lines = {
         "ltr": f"{state['ltr']}, on Python {state['python']}, {', '.join(packages)}",
-        "machine": f"{state['processor']}, {state['cores']} cores; devices: {state['devices']}",
+        "machine": f"{state['processor']}, {number_of(state['cores'], 'core')}; devices: {state['devices']}",
         "kernels": state["sparse_kernels"] or WITHOUT_KERNELS,
         "data": f"{', '.join(state['data_prepared']) or 'none prepared'}; in {state['data_folder']}",
         "plug-ins": "; ".join(map(_plugin, state["plugins"])) or "none",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import path
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,12 +109,13 @@ def _text(source: Path, imported: "Imported", output: Path) -> str:
 
     content = imported.content
     counts = _counts(content)
+    classes = number_of(len(content.class_names), "class", "classes")
     splits = ", ".join(f"{sum(count):,} {name}" for name, count in counts.items())
     return "\n".join(
         [
             f"{source}: {imported.format}",
             _table(content.class_names, counts),
-            f"{splits} images of {described(content.shape)}; {len(content.class_names)} classes",
+            f"{splits} images of {described(content.shape)}; {classes}",
             *_notes(imported),
             "",
             f"written to {output}; to find tickets in it, type:",

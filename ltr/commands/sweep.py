@@ -23,6 +23,7 @@ from ltr.config.folders import joined, own
 from ltr.config.overrides import as_text, typed_word
 from ltr.config.schema import Experiment
 from ltr.config.words import Word
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
@@ -108,7 +109,7 @@ def _exit_code(ended: Sequence[Job], launched: str) -> int:
         print(f"ltr run: {stopped[0].error}", file=sys.stderr)
         return stopped[0].exit_code
     if lines:
-        print(f"ltr run: {len(lines)} of {len(ended)} jobs failed, see above", file=sys.stderr)
+        print(f"ltr run: {len(lines)} of {number_of(len(ended), 'job')} failed, see above", file=sys.stderr)
     codes = [job.exit_code for job in ended if job.error]
     return codes[0] if codes else LtrError.exit_code if launched else 0
 
@@ -142,7 +143,7 @@ def checked(words: Sequence[str]) -> Sweep:
             where = f" (of {' '.join(varied)})" if varied else ""
             print(f"ltr run: {error}{where}", file=sys.stderr)
     if errors:
-        number = f"{len(errors)} of {len(combinations)} combinations"
+        number = f"{len(errors)} of {number_of(len(combinations), 'combination')}"
         raise _kind(errors[0])(f"{number} cannot be run, see above; nothing was trained")
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():

@@ -17,3 +17,8 @@ def compiled() -> Path:
 def break_even_file() -> Path:
     """Return the file of measured break-even densities (see `ltr.engine.measurements`)."""
     return folder() / "break_even.json"
+
+
+def speeds_file() -> Path:
+    """Return the file of measured speeds of networks (see `ltr.engine.speed`)."""
+    return folder() / "speeds.json"

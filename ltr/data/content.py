@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr.core.plural import is_or_are, number_of
 from ltr.data import images as pixels
 from ltr.data.arrays import Arrays, Split, fingerprint
 
@@ -68,9 +69,9 @@ def require_every_class(
     few = np.flatnonzero(counts < least)
     if len(few):
         needs = f", needs {least} or more" if least > 1 else ""
-        others = f" ({len(few)} classes have too few)" if len(few) > 1 else ""
+        others = f" ({len(few)} classes have too few)"
         problem = f"{named(int(few[0]), class_names)} has {counts[few[0]] or 'no'} {split} example"
-        raise ValueError(f"{problem}{needs}{others}")
+        raise ValueError(f"{problem}{needs}{others if len(few) > 1 else ''}")
 
 
 def named(label: int, class_names: tuple[str, ...]) -> str:
@@ -85,5 +86,5 @@ def probable_mistakes(content: Content) -> Iterator[str]:
         yield f"not used: {', '.join(content.unused)}"
     for name, split in content.splits.items():
         if len(rows := pixels.constant(split.images)):
-            count = f"{len(rows):,} of {len(split.labels):,} {name} images"
-            yield f"{count} are of a single colour, the first in row {rows[0]}"
+            count = f"{len(rows):,} of {number_of(len(split.labels), f'{name} image')}"
+            yield f"{count} {is_or_are(len(rows))} of a single colour, the first in row {rows[0]}"

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ltr.config.schema import Dataset
+from ltr.core.plural import number_of
 from ltr.data import checks, importing
 from ltr.data.arrays import Arrays, Split
 from ltr.data.content import Content, digest, probable_mistakes, require_every_class
@@ -140,8 +141,8 @@ def status_lines(config: Dataset) -> Iterator[str]:
     train = len(content.train.labels) - (held_out if validation is None else 0)
     yield (
         f"data: {train:,} train, {held_out:,} validation ({_IN_WORDS[custom.rule]}), "
-        f"{len(content.test.labels):,} test images of {described(content.shape)}; "
-        f"{len(content.class_names)} classes"
+        f"{number_of(len(content.test.labels), 'test image')} of {described(content.shape)}; "
+        f"{number_of(len(content.class_names), 'class', 'classes')}"
     )
     if held_out > train:
         yield f"warning: more validation images than training images (dataset.validation={held_out})"

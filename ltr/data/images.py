@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Integer, UInt8
 from numpy.typing import NDArray
 
+from ltr.core.plural import number_of
+
 Layout = Literal["channels_first", "channels_last"]
 Images = Mapping[str, NDArray[Any]]
 """Arrays by the names that error messages use."""
@@ -145,7 +147,7 @@ def is_channels_first(shape: tuple[int, ...]) -> bool:
 def described(shape: tuple[int, ...]) -> str:
     """Return height, width and channels as text, such as `32x32, 3 channels`."""
     height, width, channels = shape
-    return f"{height}x{width}, {channels} channel{'s' if channels > 1 else ''}"
+    return f"{height}x{width}, {number_of(channels, 'channel')}"
 
 
 def constant(images: UInt8[np.ndarray, "count height width channels"]) -> Integer[np.ndarray, "constant"]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.stages import Wrapped
 from jaxtyping import PyTree, Shaped
 
 from ltr.core.machine import cores
@@ -105,9 +106,7 @@ def describe(placement: Placement) -> dict[str, str | int]:
     }
 
 
-def parallel(
-    function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()
-) -> Callable[..., Any]:
+def parallel(function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()) -> Wrapped:
     """Compile `function(lane, *shared)` of one lane for `capacity` scattered lanes.
 
     `donate` lists the arguments whose memory the results may reuse.

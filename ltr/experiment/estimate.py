@@ -1,33 +1,31 @@
-"""Estimate of a run's cost, from its operations and this machine's speed of matrix products."""
+"""Estimate of a run's cost, from its operations and the measured speed of its network on this machine."""
 
 import math
-import time
+import statistics
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jax import lax
 
-from ltr.arms.lanes import lanes
+from ltr.arms.lanes import lanes, method, methods
 from ltr.core import masks
 from ltr.data import dataset
-from ltr.engine import devices, flops
-from ltr.engine.devices import Placement
-from ltr.engine.packing import Layers
+from ltr.engine import flops, speed
+from ltr.engine.packing import Layers, capacity
 from ltr.experiment.placement import lane_bytes, place
 from ltr.experiment.spec import RunSpec
-
-EFFICIENCY = 0.7
-"""Approximate speed of training as a fraction of the speed of matrix products alone."""
+from ltr.models.winograd import Tiles
 
 ENDS = 2
 """Evaluations of the test set by a training: with the weights of the early stop and with the final ones."""
 
-_PRODUCTS = 200
+PROGRAM = 2.5
+"""Time to compile a program, in compilations of a step: it also evaluates, at three places."""
 
 _REPEATS = 5
-"""Number of measurements; the fastest counts, as other processes only slow them down."""
+"""Number of measurements of the machine's speed; their median counts."""
 
 
 class Cost(NamedTuple):
@@ -37,8 +35,20 @@ class Cost(NamedTuple):
     bytes: int
 
 
-def cost(spec: RunSpec, packed: Layers) -> Cost:
-    """Estimate the cost of a run whose layers train packed according to `packed`; reads no data."""
+def cost(
+    spec: RunSpec, packed: Layers, tiles: Tiles, speeds_file: Path, on_status: Callable[[str], None]
+) -> Cost:
+    """Estimate the cost of a run; reads no data.
+
+    The machine is taken to be as busy as it is now. Not counted: starting, pruning, and writing the run.
+
+    Args:
+        spec: the run.
+        packed: layers that train packed.
+        tiles: convolutions that train by Winograd's filtering.
+        speeds_file: file of the speeds of networks measured on this machine.
+        on_status: called with a message while the network's speed is measured.
+    """
     experiment, times = spec.experiment, spec.schedule
     facts, kernels = dataset.describe(experiment.dataset), masks.where(spec.model.layer_types, spec.shapes)
     steps = flops.costs(spec.method_context, experiment.batch_size, facts.shape)
@@ -50,35 +60,42 @@ def cost(spec: RunSpec, packed: Layers) -> Cost:
         tests = count if experiment.test_curves else ENDS
         return example * (count * experiment.dataset.validation + tests * facts.test_examples)
 
-    operations = sum(
-        len(lanes(experiment, round_number))
+    def places(round_number: int) -> int:
+        """Return the lanes of a round, with the padding of each method's last batch."""
+        counts = Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number))
+        return sum(-(-count // placement.capacity) * placement.capacity for count in counts.values())
+
+    operations = experiment.replicates * times.rewind_step * dense + sum(
+        places(round_number)
         * steps.time(flops.planned(spec.targets[round_number], kernels), packed)
         * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
         for round_number in range(experiment.rounds + 1)
     )
+    meter = speed.flops_meter(placement)
+    batch = experiment.batch_size, *facts.shape
+    found = speed.measured(
+        spec.training_context(tiles), batch, dense, placement, meter, speeds_file, on_status
+    )
+    compilation = PROGRAM * found.compilation * _programs(spec, packed)
     pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
     held = len(placement.devices) * (pixels + placement.lanes_per_device * lane_bytes(spec))
-    measured = flops_meter(placement)
-    return Cost(operations / (EFFICIENCY * max(measured() for _ in range(_REPEATS))), held)
+    rate = statistics.median(meter() for _ in range(_REPEATS))
+    return Cost((operations / found.efficiency + compilation) / rate, held)
 
 
-def flops_meter(placement: Placement) -> Callable[[], float]:
-    """Return a function that measures operations per second of [60, 784] x [784, 300] on all devices."""
+def _programs(spec: RunSpec, packed: Layers) -> int:
+    """Count the programs of a run: one per method, and one more per further capacity of packed layers."""
+    kernels = masks.where(spec.model.layer_types, spec.shapes)
 
-    def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.fori_loop(
-            0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300))
-        )
+    def capacities(round_number: int) -> tuple[int | None, ...]:
+        def of_layer(name: str, kernel: jax.ShapeDtypeStruct, density: float) -> int | None:
+            is_packed = density <= packed.get(name, 0)
+            return capacity(math.ceil(density * kernel.size), kernel.size) if is_packed else None
 
-    count = placement.capacity
-    x = devices.scatter([jnp.ones((60, 784))] * count, placement)
-    kernel = devices.scatter([jnp.full((784, 300), 1e-6)] * count, placement)
-    compiled = devices.parallel(products, placement)
+        densities = flops.planned(spec.targets[round_number], kernels)
+        names = masks.layer_names(kernels)
+        leaves = zip(*map(jax.tree.leaves, (names, kernels, densities)), strict=True)
+        return tuple(of_layer(*leaf) for leaf in leaves)
 
-    def seconds() -> float:
-        began = time.monotonic()
-        compiled(x, kernel).block_until_ready()
-        return time.monotonic() - began
-
-    seconds()  # compiles
-    return lambda: count * _PRODUCTS * 2 * 60 * 784 * 300 / seconds()
+    trained = [number for number in range(spec.experiment.rounds + 1) if spec.experiment.trains(number)]
+    return len(methods(spec.experiment)) - 1 + len({capacities(number) for number in trained})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ltr.analysis.summary import by_round, select
 from ltr.arms.lanes import missing
 from ltr.config.schema import Experiment
+from ltr.core.plural import number_of
 from ltr.engine.trainer import Progress
 from ltr.errors import LtrError
 from ltr.experiment.signals import Stop
@@ -51,7 +52,7 @@ class RunObserver:
 
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
         """Set the label of the progress bar."""
-        self._label, self._step_cost = f"{stage}, {lanes} lanes", step_cost
+        self._label, self._step_cost = f"{stage}: {number_of(lanes, 'lane')}", step_cost
 
     def on_resume(self, steps: int) -> None:
         """Subtract the steps in a checkpoint from the total."""

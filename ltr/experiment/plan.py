@@ -37,7 +37,7 @@ class Plan:
         densities: density of each round, 0 to 1.
         trainings: number of trainings.
         steps: number of training steps, summed over trainings.
-        seconds: estimated time on this machine.
+        seconds: estimated time on this machine, as busy as it is now, with compilation.
         bytes: estimated memory on the devices.
     """
 
@@ -65,7 +65,7 @@ class Plan:
             "trainings": f"{self.trainings:,}",
             "steps": f"{self.steps:,}",
             "looks": _looks(self.looks),
-            "time": f"about {duration(self.seconds)} on this machine, if nothing is done yet",
+            "time": f"about {duration(self.seconds)} on this machine as busy as now, if nothing is done yet",
             "memory": f"about {self.bytes / 2**30:.1f} GiB",
         }
         return {name: fact for name, fact in named.items() if fact}
@@ -82,8 +82,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
 
     Args:
         experiment: configuration of the run.
-        on_status: called with messages about measurements of this machine, which are made once for
-            layers that may train packed.
+        on_status: called with messages about measurements of this machine, which are made once for a
+            network and for layers that may train packed.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -96,7 +96,7 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
     tiles = winograd_layers(spec)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, tiles=tiles)
-    cost = estimate.cost(spec, packed)
+    cost = estimate.cost(spec, packed, tiles, cache_paths.speeds_file(), on_status)
     return Plan(
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",

@@ -9,12 +9,13 @@ from functools import partial
 import pandas as pd
 
 from ltr.analysis import checks as claim_checks
-from ltr.analysis.summary import select, summary
+from ltr.analysis.summary import replicate_seconds, select, summary
 from ltr.arms.lanes import missing
 from ltr.config import origins
 from ltr.config.origins import Request
 from ltr.config.schema import Experiment
 from ltr.core import cache_paths, root_logger
+from ltr.core.plural import number_of
 from ltr.data import custom
 from ltr.engine import devices
 from ltr.errors import LtrError, StoppedError
@@ -77,7 +78,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
 def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:
     """Take a look, and return the conclusion: the results and a suggestion of what to do next."""
     results = select(folder.frames["results"], experiment)
-    seconds = select(folder.frames["timings"], experiment)["seconds"].sum() / experiment.replicates
+    seconds = replicate_seconds(select(folder.frames["timings"], experiment))
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
     return conclusion(
         folder.path,
@@ -86,7 +87,7 @@ def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str])
         looks.take(experiment, folder),
         folder.looks,
         words,
-        float(seconds) / devices_used,
+        seconds / devices_used,
     )
 
 
@@ -119,10 +120,10 @@ def _warn_of_rare_evaluations(spec: RunSpec) -> None:
     steps = min(schedule.length(round_number) for round_number in {0, experiment.rounds})
     if schedule.eval_every >= steps:
         log.warning(
-            "eval_every=%s: a training of %d steps is then evaluated at its ends alone, and no early stop "
+            "eval_every=%s: a training of %s is then evaluated at its ends alone, and no early stop "
             "can be seen; lower it",
             experiment.eval_every,
-            steps,
+            number_of(steps, "step"),
         )
 
 
@@ -194,8 +195,8 @@ def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> st
         everything = extent(folder.recorded(spec.experiment))
         more = "" if covers(spec.experiment, everything) else "; ltr show has more than this command requests"
         return f"finished before, nothing to train{more}"
-    trainings = "training" if len(missing_lanes) == 1 else "trainings"
-    amount = f"{len(missing_lanes)} {trainings} of {spec.schedule.steps} steps"
+    trainings = number_of(len(missing_lanes), "training")
+    amount = f"{trainings} of {number_of(spec.schedule.steps, 'step')}"
     return f"{amount} to go, {len(folder.finished)} done before" if folder.finished else amount
 
 

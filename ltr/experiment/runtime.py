@@ -19,7 +19,6 @@ from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
-from ltr.models.model import with_winograd
 from ltr.models.winograd import NO_TILES, Tiles
 from ltr.pruning import prune
 
@@ -68,15 +67,14 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> 
         tiles: convolutions that train by Winograd's filtering (see `placement.winograd_layers`). Scores at
             initialisation, some of which are second derivatives, use XLA's.
     """
-    experiment, method_context, model = spec.experiment, spec.method_context, with_winograd(spec.model, tiles)
-    trained = method_context._replace(model=model)
+    experiment, method_context = spec.experiment, spec.training_context(tiles)
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = program.examples(dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
-            model,
-            method(name).load()(trained),
+            method_context.model,
+            method(name).load()(method_context),
             experiment.batch_size,
             augment,
             experiment.test_curves,
@@ -104,5 +102,5 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> 
         tickets=tickets,
         prunable=tickets.prunable(prunable) if tickets else prunable,
         trainer=trainer,
-        costs=costs(method_context, experiment.batch_size, examples.images.shape[1:]),
+        costs=costs(spec.method_context, experiment.batch_size, examples.images.shape[1:]),
     )

@@ -93,7 +93,7 @@ class Session:
             initial = {r: runtime.tickets.initial(r, drawn) for r, drawn in initial.items()}
         rewind_params = initial
         if until:
-            observer.on_stage("to the rewind step", len(replicates), self.step_cost(0))
+            observer.on_stage("training to the rewind step", len(replicates), self.step_cost(0))
             dense = masks.ones(initial[replicates[0]], self.spec.model.layer_types)
             starts = {
                 LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))

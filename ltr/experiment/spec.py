@@ -16,8 +16,9 @@ from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
-from ltr.models.model import Model
+from ltr.models.model import Model, with_winograd
 from ltr.models.registry import build
+from ltr.models.winograd import Tiles
 from ltr.pruning.registry import SCOPES
 from ltr.pruning.targets import Target, targets
 
@@ -65,6 +66,10 @@ class RunSpec:
         return MethodContext(
             self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning
         )
+
+    def training_context(self, tiles: Tiles) -> MethodContext:
+        """Return the method context with the convolutions in `tiles` computed by Winograd's filtering."""
+        return self.method_context._replace(model=with_winograd(self.model, tiles))
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, PyTree
 
 from ltr.core import masks
+from ltr.core.plural import number_of
 from ltr.core.types import Mask, PRNGKey, Scores
 from ltr.errors import LtrError
 from ltr.pruning import ties
@@ -70,6 +71,6 @@ def require_alive(mask: Mask) -> None:
     for name, layer in zip(names, jax.tree.leaves(mask), strict=True):
         if not layer.any():
             raise LtrError(
-                f"pruning emptied layer {name} ({layer.size} weights): lower prune_rate or rounds, "
-                "or use pruning=layerwise"
+                f"pruning emptied layer {name} ({number_of(layer.size, 'weight')}): lower prune_rate or "
+                "rounds, or use pruning=layerwise"
             )

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ltr.analysis.claims import UNDECIDED
-from ltr.analysis.verdicts import Verdict, cost
+from ltr.analysis.verdicts import Verdict, deciding, price
 from ltr.config.schema import Experiment
+from ltr.core.plural import is_or_are, number_of
 from ltr.report.findings import Verdicts
 from ltr.report.progress import duration
 from ltr.report.text_table import WIDTH
@@ -50,14 +51,14 @@ def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seco
         for verdict in still_open
         if verdict.needed is not None and verdict.needed <= AFFORDABLE
     ]
-    text = f"{len(still_open)} of {len(verdicts)} verdicts are open."
+    text = f"{len(still_open)} of {number_of(len(verdicts), 'verdict')} {is_or_are(len(still_open))} open."
     if not needed:
         return textwrap.fill(f"{text} {_reason_for_none(still_open)}", WIDTH)
-    replicates, taken = max(needed), _looks_at_open_claims(by_claim, looks)
-    text += (
-        f" {replicates} replicates would probably decide {len(needed)} of them. A further look costs power: "
-        f"p-values are then multiplied by {cost(taken)}, not by {cost(taken - 1)}."
-    )
+    replicates, taken = max(needed), _looks_at_open_claim(by_claim, looks)
+    text += f" {replicates} replicates would probably decide {len(needed)} of them."
+    if counted := deciding(taken):
+        last = price(taken[: taken.index(counted[-1])])
+        text += f" A further look costs power: p-values are then multiplied by {price(taken)}, not by {last}."
     if tickets := [word for word in words if word.startswith("ticket=")]:
         text += f" The run that the tickets come from ({', '.join(tickets)}) needs as many replicates first."
     more = replicates - max(verdict.n for verdict in verdicts)
@@ -65,14 +66,14 @@ def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seco
     return f"{textwrap.fill(text, WIDTH)}\n{again}  # about {duration(more * seconds)}"
 
 
-def _looks_at_open_claims(by_claim: Verdicts, looks: Sequence[Look]) -> int:
-    """Return the largest number of looks at an open claim; claims about arms added later have fewer."""
+def _looks_at_open_claim(by_claim: Verdicts, looks: Sequence[Look]) -> list[Look]:
+    """Return the looks at the open claim with most looks; claims about arms added later have fewer."""
     still_open = [
         name
         for name, of_claim in by_claim.items()
         if any(verdict.verdict == UNDECIDED for verdict in of_claim)
     ]
-    return max(sum(name in look.claims for look in looks) for name in still_open)
+    return max(([look for look in looks if name in look.claims] for name in still_open), key=len)
 
 
 def _reason_for_none(still_open: Sequence[Verdict]) -> str:

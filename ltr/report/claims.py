@@ -8,7 +8,8 @@ from typing import Any
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.inference import FEWEST
 from ltr.analysis.registry import CLAIMS
-from ltr.analysis.verdicts import Verdict, sparsest
+from ltr.analysis.verdicts import Verdict, deciding, sparsest
+from ltr.core.plural import number_of
 from ltr.report.findings import Verdicts
 from ltr.report.formatting import listed, percent, replicates, without_nan
 from ltr.report.text_table import WIDTH
@@ -43,12 +44,11 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
 
 
 def how_tested(looks: Sequence[Look]) -> str:
-    """Describe the tests of the claims, the correction and the number of looks."""
-    after = "1 look"
-    if len(looks) > 1:
-        times = listed(str(look.replicates) for look in looks)
-        after = f"{len(looks)} looks, after {times} replicates"
-    return f"t-tests at 5 %, corrected over densities and {after}"
+    """Describe the tests of the claims, the correction and the number of looks that count."""
+    counted = deciding(looks)
+    times = [str(look.replicates) for look in counted]
+    after = f", after {listed(times)} replicates" if len(counted) > 1 else ""
+    return f"t-tests at 5 %, corrected over densities and {number_of(len(counted), 'look')}{after}"
 
 
 def _is_chosen(verdicts: Verdicts) -> bool:

@@ -11,6 +11,7 @@ from ltr.analysis.statistics import Estimate, difference_from_dense, paired_diff
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict
 from ltr.config.schema import Experiment
+from ltr.core.plural import is_or_are, number_of
 from ltr.pruning.registry import REWINDINGS
 from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
@@ -85,7 +86,12 @@ def _certainty(verdicts: Verdicts, is_any_decided: bool) -> str:
     ]
     if not is_any_decided:
         return f"Nothing is decided: {number} leave{'s' if number.startswith('1 ') else ''} every claim open."
-    rest = f"; {len(undecided)} of {len(verdicts)} claims are undecided throughout" if undecided else ""
+    rest = (
+        f"; {len(undecided)} of {number_of(len(verdicts), 'claim')} {is_or_are(len(undecided))} undecided "
+        "throughout"
+        if undecided
+        else ""
+    )
     return f"Each claim is tested at 5 % on its own, by {number}{rest}."
 
 

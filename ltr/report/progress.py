@@ -3,6 +3,7 @@
 import html
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TextIO
 
@@ -10,31 +11,40 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 LINE_SECONDS = 10.0
+
+WINDOW = 300.0
+"""Seconds whose pace the forecast goes by: long enough for evaluations and the ends of rounds."""
+
 Clock = Callable[[], float]
 
 
 class Pace:
     """Estimate of the time until `total` units of work are done, in steps of equal length.
 
-    The clock starts at the first report, so reading data and compiling do not count.
+    It goes by the pace of the last `WINDOW` seconds, since a machine that was busy before says little about
+    what is left. The clock starts at the first report, so reading data and compiling do not count.
     """
 
     def __init__(self, total: float, clock: Clock) -> None:
         self.total, self.done = total, 0.0
         self._clock = clock
-        self._since: tuple[float, float] | None = None
+        self._reports: deque[tuple[float, float]] = deque()
 
     def advance(self, work: float) -> None:
         """Add finished work."""
         self.done += work
-        if self._since is None:
-            self._since = (self._clock(), self.done)
+        now = self._clock()
+        self._reports.append((now, self.done))
+        while len(self._reports) > 2 and self._reports[1][0] <= now - WINDOW:
+            self._reports.popleft()
 
     def seconds_left(self) -> float | None:
         """Return the estimated seconds left; None before the second report."""
-        if self._since is None or self.done == self._since[1]:
+        if len(self._reports) < 2:
             return None
-        began, already = self._since
+        began, already = self._reports[0]
+        if self.done == already:
+            return None
         return (self.total - self.done) * (self._clock() - began) / (self.done - already)
 
 

@@ -1,6 +1,7 @@
 """Looks at a run: the lanes and the claims of each occasion on which verdicts were given.
 
 They are stored beside the tables, in `looks.json`, because a later look is corrected for earlier ones.
+Looks that could decide nothing are stored too, because the rounds that they saw count.
 """
 
 import json

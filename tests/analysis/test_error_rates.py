@@ -9,8 +9,9 @@ from scipy import stats
 
 from ltr.analysis import verdicts as room
 from ltr.analysis.claims import SUPPORTED, UNDECIDED, Evidence
+from ltr.analysis.inference import FEWEST
 from ltr.analysis.registry import CLAIMS
-from ltr.analysis.verdicts import Verdict, cost, look, verdicts, with_look
+from ltr.analysis.verdicts import Verdict, look, price, verdicts, with_look
 from ltr.config.schema import Experiment
 from ltr.store.looks import Look
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, noise, nothing
@@ -55,26 +56,32 @@ MOST_REPLICATES, MOST_LOOKS = 60, 8
 
 
 def advised(gains: np.ndarray, level: float) -> int:
-    """As many replicates as might tell some of it: what a run advises."""
+    """As many replicates as might tell some of it: what a run advises. One replicate advises the default."""
+    if gains.shape[1] == 1:
+        return Experiment().replicates
     needed = (room.replicates_needed(gain, 0.0, level / len(gains)) for gain in gains)
     return min((n for n in needed if n), default=MOST_REPLICATES + 1)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("first", [2, 8])
 @pytest.mark.parametrize("rounds", [4, 15])
-def test_rounds_chosen_by_what_was_seen_err_in_one_of_twenty_runs(rounds: int) -> None:
+def test_rounds_chosen_by_what_was_seen_err_in_one_of_twenty_runs(rounds: int, first: int) -> None:
     """Where nothing differs, and each look is at the round that was the closest to a verdict."""
     runs, wrong = np.random.default_rng(0).normal(size=(2000, rounds, MOST_REPLICATES)), 0
     for gains in runs:
-        n, before, seen = 8, 0, gains
-        while n <= MOST_REPLICATES and before < MOST_LOOKS:
+        n, taken, seen = first, list[Look](), gains
+        while n <= MOST_REPLICATES and len(taken) < MOST_LOOKS:
             p = stats.ttest_1samp(seen[:, :n], 0, axis=1).pvalue
             tests = {round_number: [Evidence(gain[:n])] for round_number, gain in enumerate(seen)}
-            corrected = room._corrected(tests, {at: one[0] for at, one in tests.items()}, rounds, before)
+            corrected = room._corrected(
+                tests, {at: one[0] for at, one in tests.items()}, rounds, price(taken)
+            )
             if min(corrected.values()) < 0.05:
                 wrong += 1
                 break
-            seen, n, before = seen[[int(p.argmin())]], int(1.4 * n) + 1, before + 1
+            taken.append(Look(n, {}, [], []))
+            seen, n = seen[[int(p.argmin())]], int(1.4 * n) + 1
     assert wrong <= 0.05 * len(runs)
 
 
@@ -90,22 +97,27 @@ FOLLOWING: dict[str, Callable[[np.ndarray, np.ndarray, float], int]] = {
 
 
 def errs(gains: np.ndarray, first: int, following: Callable[[np.ndarray, np.ndarray, float], int]) -> bool:
-    """Whether any look on the way decides something."""
-    n, before = first, 0
-    while n <= MOST_REPLICATES and before < MOST_LOOKS:
+    """Whether any look on the way decides something; those at one or two replicates cannot."""
+    n, taken = first, list[Look]()
+    while n <= MOST_REPLICATES and len(taken) < MOST_LOOKS:
         seen = gains[:, :n]
-        p = cost(before) * np.array(room.holm(stats.ttest_1samp(seen, 0, axis=1).pvalue.tolist()))
-        if p.min() < 0.05:
+        p = price(taken) * np.array(room.holm(tested(seen)))
+        if n >= FEWEST and p.min() < 0.05:
             return True
-        before += 1
-        n = following(seen, p, 0.05 / cost(before))
+        taken.append(Look(n, {}, [], []))
+        n = following(seen, p / price(taken[:-1]) if n < FEWEST else p, 0.05 / price(taken))
     return False
+
+
+def tested(gains: np.ndarray) -> list[float]:
+    """P-values by round; 1 for one replicate."""
+    return list(stats.ttest_1samp(gains, 0, axis=1).pvalue) if gains.shape[1] > 1 else [1.0] * len(gains)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("rounds", [1, 4])
-@pytest.mark.parametrize("first", [3, 8])
+@pytest.mark.parametrize("first", [1, 2, 3, 8])
 @pytest.mark.parametrize("following", FOLLOWING)
 def test_whatever_makes_people_look_again_it_errs_in_one_of_twenty_runs(
     following: str, first: int, rounds: int
@@ -118,12 +130,15 @@ def test_whatever_makes_people_look_again_it_errs_in_one_of_twenty_runs(
 @pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_runs_that_follow_their_advice_err_in_one_of_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [2, 3])
+def test_runs_that_follow_their_advice_err_in_one_of_twenty(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same by the tables, looks and verdicts of runs."""
     monkeypatch.setattr(room, "CLAIMS", {"structure": CLAIMS["structure"]})
     runs, wrong = 200, 0
     for seed in range(runs):
-        table, n, taken = nothing(seed, rounds=2, n=30), 3, []
+        table, n, taken = nothing(seed, rounds=2, n=30), first, []
         while n <= 30 and not wrong_at(found := judge(table, n, taken)):
             n = min((one.needed for one in found if one.needed), default=31)
         wrong += n <= 30

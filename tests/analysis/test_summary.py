@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.summary import by_round, select, summary
+from ltr.analysis.summary import by_round, replicate_seconds, select, summary
 from ltr.config.parse import parse
 from ltr.store.tables import RESULTS
 
@@ -124,3 +124,15 @@ def test_select_of_nothing_is_nothing() -> None:
 
 def test_intervals_are_missing_not_zero() -> None:
     assert math.isnan(by_round(pd.DataFrame([lane(0, 0, "ticket", 0.9)]))["early_stop_step_ci95"].item())
+
+
+def test_the_time_of_a_replicate_is_not_that_of_a_busy_beginning() -> None:
+    """Four rounds of 3 s, the first of them at a twentieth of the speed, and in three a control of 5 s."""
+    rows = [
+        (number, replicate, "ticket", 60.0 if number == 0 else 3.0)
+        for number in range(4)
+        for replicate in (0, 1)
+    ]
+    rows += [(number, replicate, "random_mask", 5.0) for number in (1, 2, 3) for replicate in (0, 1)]
+    timings = pd.DataFrame(rows, columns=["round", "replicate", "arm", "seconds"])
+    assert replicate_seconds(timings) == 4 * 3 + 3 * 5

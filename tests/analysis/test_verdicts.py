@@ -6,7 +6,16 @@ import pytest
 from scipy import stats
 
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
-from ltr.analysis.verdicts import cost, look, requested_verdicts, undecided, verdicts, with_look, within
+from ltr.analysis.verdicts import (
+    Verdict,
+    cost,
+    look,
+    requested_verdicts,
+    undecided,
+    verdicts,
+    with_look,
+    within,
+)
 from ltr.config.parse import parse
 from ltr.config.schema import Claims, Experiment
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, noise, of_arm
@@ -62,6 +71,37 @@ def test_every_look_costs() -> None:
     twice = verdicts(table, taken)["structure"][0]
     assert twice.p == pytest.approx(min(by_hand))
     assert (twice.n, twice.effect) == (8, pytest.approx(gains.mean()))
+
+
+def test_a_look_that_can_decide_nothing_is_none() -> None:
+    """By hand: after two replicates the first test costs 3 instead of 2, and the second 5 as ever."""
+    wobble = noise(0.01)
+    table = lanes(lambda arm, *_: 0.9 + 0.02 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=1, n=8)
+
+    def structure(*replicates: int) -> Verdict:
+        return verdicts(table, looks_at(table, replicates))["structure"][0]
+
+    assert structure(1, 5) == structure(5)
+    assert structure(1, 5, 8) == structure(5, 8)
+    gains = (of_arm(table, "ticket") - of_arm(table, "random_mask")).to_numpy()
+    first, second = (float(stats.ttest_1samp(gains[:n], 0).pvalue) for n in (5, 8))
+    assert structure(2, 5).p == structure(1, 2, 5).p == pytest.approx(min(1, 3 * first))
+    assert structure(2, 5, 8).p == pytest.approx(min(1, 3 * first, 5 * second))
+    assert (structure(1, 2).p, structure(1, 2).needed) == (1, structure(2).needed)
+
+
+def test_rounds_seen_by_a_look_that_is_none_count() -> None:
+    """By hand: of three rounds, one is chosen by one replicate, and then counts three times."""
+    wobble = noise(0.01)
+    table = lanes(lambda arm, *_: 0.9 + 0.02 * (arm == "ticket") + wobble(), lambda *_: 5, rounds=3, n=5)
+    chosen = look(table, Experiment(claims=Claims(densities=(0.64,))))
+    before, after = (
+        {one.round: one.p for one in verdicts(table, with_look(looks_at(table, seen), chosen))["structure"]}
+        for seen in ([], [1])
+    )
+    ((round_number, alone),) = before.items()
+    assert alone < 1 / 3
+    assert after[round_number] == pytest.approx(3 * alone)
 
 
 def test_rounds_that_a_look_leaves_out_count_if_one_before_saw_them() -> None:

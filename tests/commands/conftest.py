@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from ltr.cli import main
-from ltr.experiment import estimate, runtime
+from ltr.engine import speed
+from ltr.experiment import runtime
 from tests.runtimes import Build, sharing
 
 QUICK = (
@@ -38,7 +39,7 @@ def _compile_once(shared_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _rough_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure the speed of matrix products by few of them: how long a run takes is asked by no test here."""
-    monkeypatch.setattr(estimate, "_PRODUCTS", 10)
+    monkeypatch.setattr(speed, "_PRODUCTS", 10)
 
 
 class Finished(NamedTuple):

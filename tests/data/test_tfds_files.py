@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ltr.data.entry import Arrays, Split
 
+from ltr.data.arrays import Arrays, Split
 from ltr.data.registry import DATASETS
 from ltr.data.tfds_files import fingerprint, mismatch
 

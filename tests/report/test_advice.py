@@ -32,6 +32,13 @@ def test_the_last_line_is_a_command_that_decides_more_with_its_time(results: Res
     assert max(map(len, prose)) <= 80
 
 
+def test_the_first_look_that_can_decide_has_no_price(results: Results, judged: Judge) -> None:
+    found, looks = judged(results(rounds=2, replicates=2))
+    said = " ".join(advice(found, looks, [], 1.0).split())
+    assert "would probably decide" in said
+    assert "price" not in said
+
+
 def test_what_is_advised_allows_for_the_look_that_it_is_for(results: Results) -> None:
     """At a later look p counts more, so more replicates are needed."""
     run, asked = results(rounds=3, replicates=5), Experiment(claims=Claims(densities=()))

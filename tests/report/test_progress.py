@@ -49,6 +49,15 @@ def test_the_end_is_foretold_from_the_pace_so_far(clock: Clock) -> None:
     assert pace.seconds_left() == pytest.approx(70 * 20 / 20)
 
 
+def test_a_busy_beginning_is_forgotten(clock: Clock) -> None:
+    """Ten steps a minute for ten minutes, then as many a second: the mean of all would foretell 74 s."""
+    pace = Pace(4000, clock)
+    for seconds in [60] * 10 + [1] * 300:
+        clock.now += seconds
+        pace.advance(10)
+    assert pace.seconds_left() == pytest.approx((4000 - 3100) / 10)
+
+
 def test_compilation_does_not_count(clock: Clock) -> None:
     pace = Pace(100, clock)
     clock.now += 1000  # until the first report
@@ -122,8 +131,8 @@ def test_a_line_says_where_the_run_is(clock: Clock) -> None:
     clock.now += 10
     pace.advance(40)
     with display(stream, clock) as shown:
-        shown.update("round 1/15, 12 lanes, val. accuracy 97.1 %", pace)
-    assert stream.getvalue() == "round 1/15, 12 lanes, val. accuracy 97.1 %, 25 % done, 0:38 left\n"
+        shown.update("round 1/15: 12 lanes, val. accuracy 97.1 %", pace)
+    assert stream.getvalue() == "round 1/15: 12 lanes, val. accuracy 97.1 %, 25 % done, 0:38 left\n"
 
 
 def test_lines_are_ten_seconds_apart(clock: Clock) -> None:
@@ -143,7 +152,7 @@ def test_lines_hold_no_escape_codes_and_fit_80_columns(clock: Clock) -> None:
     clock.now += 10
     pace.advance(1)
     with display(stream, clock) as shown:
-        shown.update("round 10/20, 250 lanes, val. accuracy 100.0 %", pace)
+        shown.update("round 10/20: 250 lanes, val. accuracy 100.0 %", pace)
     (line,) = stream.getvalue().splitlines()
     assert line.isprintable()
     assert len(line) <= 80

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr.core.plural import number_of
 from ltr.data.arrays import Split
 from ltr.data.content import Content, require_every_class, require_one_shape
 from ltr.data.images import described, is_channels_first, to_uint8, with_channels
@@ -61,8 +62,9 @@ def _unflattened(images: NDArray[Any], options: ImportOptions) -> NDArray[Any]:
     if math.prod(shape) != pixels:
         given = f"--shape {'x'.join(map(str, shape))}" if options.shape else "a square"
         raise ValueError(
-            f"an image has {pixels} pixels, which do not fit {given}; type --shape HEIGHTxWIDTH or, for "
-            "several channels, --shape HEIGHTxWIDTHxCHANNELS (--layout channels_first: CHANNELSxHEIGHTxWIDTH)"
+            f"an image has {number_of(pixels, 'pixel')}, which do not fit {given}; type --shape "
+            "HEIGHTxWIDTH or, for several channels, --shape HEIGHTxWIDTHxCHANNELS "
+            "(--layout channels_first: CHANNELSxHEIGHTxWIDTH)"
         )
     return images.reshape(-1, *shape)
 
@@ -115,6 +117,6 @@ def _cut(train: Split, fraction: float | None) -> tuple[Split, Split]:
     try:
         rows = stratified(train.labels, count)
     except ValueError as error:
-        raise ValueError(f"--test {fraction:g} is {count} images, {error}") from None
+        raise ValueError(f"--test {fraction:g} is {number_of(count, 'image')}, {error}") from None
     kept = np.delete(np.arange(len(train.labels)), rows)
     return train.take(kept), train.take(rows)

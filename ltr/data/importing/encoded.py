@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr.core.plural import number_of
+
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 )
@@ -119,15 +121,19 @@ def _opened(image: Encoded) -> Iterator[Any]:
 
 
 def _notes(headers: Sequence[_Header], mode: str, size: tuple[int, int] | None) -> list[str]:
-    total = len(headers)
+    images = number_of(len(headers), "image")
     grey = sum(header.mode in ("1", "L", "LA") for header in headers)
     transparent = sum(header.is_transparent for header in headers)
     resized = sum(header.size != size for header in headers) if size else 0
     notes = []
     if mode == "RGB" and grey:
-        notes.append(f"{grey:,} of {total:,} images are grey and were converted to RGB like the others")
+        notes.append(f"{grey:,} of {images} {_was(grey)} grey and converted to RGB like the others")
     if transparent:
-        notes.append(f"{transparent:,} of {total:,} images are transparent and were composited on white")
+        notes.append(f"{transparent:,} of {images} {_was(transparent)} transparent and composited on white")
     if size and resized:
-        notes.append(f"{resized:,} of {total:,} images were resized to {size[0]}x{size[1]}")
+        notes.append(f"{resized:,} of {images} {_was(resized)} resized to {size[0]}x{size[1]}")
     return notes
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

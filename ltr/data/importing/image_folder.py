@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ltr.core.plural import is_or_are, number_of
 from ltr.data.importing.base import SPLITS, Format, ImportOptions, RawData, split_of
 from ltr.data.importing.encoded import SUFFIXES, Encoded, decode
 
@@ -55,9 +56,14 @@ def _left_out(path: Path, used: int) -> list[str]:
     strays = [file for file in others if file.suffix.lower() not in SUFFIXES]
     deep = len(others) - len(strays) - used
     notes = (
-        [f"{len(strays):,} files are not images, the first {strays[0].relative_to(path)}"] if strays else []
+        [
+            f"{number_of(len(strays), 'file')} {is_or_are(len(strays))} not of an image format, the first "
+            f"{strays[0].relative_to(path)}"
+        ]
+        if strays
+        else []
     )
-    return [*notes, f"{deep:,} images are in no class folder and were left out"] if deep else notes
+    return [*notes, f"{number_of(deep, 'image')} left out: in no class folder"] if deep else notes
 
 
 def _folders(path: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
+from ltr.core.plural import number_of
 from ltr.report import comparison
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
@@ -230,7 +231,7 @@ def _facts(subject: Subject) -> dict[str, str]:
     lanes = len(subject.results)
     return {
         "run": f"{subject.name}, {info.get('status', '')}",
-        "trained": f"{lanes:,} networks in {duration(seconds)} of device time",
+        "trained": f"{number_of(lanes, 'network')} in {duration(seconds)} of device time",
         "pace": _pace(subject),
         "seeds": f"root seed {subject.experiment.seed}; {replicates([subject.experiment.replicates])}",
         "devices": ", ".join(f"{name} {value}" for name, value in devices.items()),

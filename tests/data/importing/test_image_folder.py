@@ -64,7 +64,7 @@ def test_sizes_that_differ_name_two_files_and_what_to_type(folder: Path) -> None
         importing.read(folder, ImportOptions())
     content, _, notes = importing.read(folder, ImportOptions(size=(4, 6)))
     assert content.shape == (4, 6, 3)
-    assert notes == ["1 of 13 images were resized to 4x6"]
+    assert notes == ["1 of 13 images was resized to 4x6"]
 
 
 def test_grey_among_colours_and_transparency_are_said(folder: Path) -> None:
@@ -74,8 +74,8 @@ def test_grey_among_colours_and_transparency_are_said(folder: Path) -> None:
     assert content.test.images[2].tolist() == [[[77] * 3] * 6] * 4
     assert content.test.images[3].tolist() == [[[255] * 3] * 6] * 4
     assert notes == [
-        "1 of 14 images are grey and were converted to RGB like the others",
-        "1 of 14 images are transparent and were composited on white",
+        "1 of 14 images was grey and converted to RGB like the others",
+        "1 of 14 images was transparent and composited on white",
     ]
 
 
@@ -111,8 +111,8 @@ def test_what_is_no_image_is_left_out_and_said(folder: Path) -> None:
     content, _, notes = importing.read(folder, ImportOptions())
     assert len(content.train.labels) == 8
     assert notes == [
-        "1 files are not images, the first train/cat/notes.txt",
-        "1 images are in no class folder and were left out",
+        "1 file is not of an image format, the first train/cat/notes.txt",
+        "1 image left out: in no class folder",
     ]
 
 

@@ -1,0 +1,170 @@
+"""Speed of this machine: of matrix products, and of a network's training step compared with them.
+
+How fast a step runs follows from its operations only roughly: attention, normalisation and narrow
+convolutions are slower than large matrix products, by a factor that depends on network and machine. A step is
+therefore compiled and timed once. What is remembered is its speed relative to matrix products timed in turn
+with it, because other processes slow both down alike.
+"""
+
+import contextlib
+import hashlib
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ltr.core import atomic, masks
+from ltr.engine import devices
+from ltr.engine.devices import Placement
+from ltr.methods import weights
+from ltr.methods.method import Lane, MethodContext
+
+REPEATS = 3
+"""Number of timings; their median counts, as a training meets the average load too."""
+
+SECONDS = 0.1
+"""Approximate duration of a timing of steps."""
+
+MOST_OPERATIONS = 2e10
+"""Floating-point operations up to which a step is timed on a whole batch, beyond on a part of one."""
+
+_PRODUCTS = 200
+
+
+class Speed(NamedTuple):
+    """Speed of the training of a network, relative to that of matrix products.
+
+    Attributes:
+        efficiency: FLOPs per second of a step of the dense network, by XLA's count, as a fraction of those of
+            matrix products.
+        compilation: FLOPs of matrix products in the time that the compilation of a step takes.
+    """
+
+    efficiency: float
+    compilation: float
+
+
+def flops_meter(placement: Placement) -> Callable[[], float]:
+    """Return a function that measures FLOPs per second of [60, 784] x [784, 300] on all devices."""
+
+    def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return lax.fori_loop(
+            0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300))
+        )
+
+    count = placement.capacity
+    x = devices.scatter([jnp.ones((60, 784))] * count, placement)
+    kernel = devices.scatter([jnp.full((784, 300), 1e-6)] * count, placement)
+    compiled = devices.parallel(products, placement)
+
+    def seconds() -> float:
+        began = time.monotonic()
+        compiled(x, kernel).block_until_ready()
+        return time.monotonic() - began
+
+    seconds()  # compiles
+    return lambda: count * _PRODUCTS * 2 * 60 * 784 * 300 / seconds()
+
+
+def measured(
+    context: MethodContext,
+    batch: tuple[int, ...],
+    operations: float,
+    placement: Placement,
+    meter: Callable[[], float],
+    file: Path,
+    on_status: Callable[[str], None],
+) -> Speed:
+    """Return the speed of a network's training; it is measured and written to `file` if that lacks it.
+
+    Args:
+        context: network and optimizer.
+        batch: shape of a batch of images.
+        operations: FLOPs of a step, by XLA's count.
+        placement: devices that are timed at once.
+        meter: measures FLOPs per second of matrix products on these devices.
+        file: measurements of earlier calls.
+        on_status: called with a message before a measurement, and with the empty string after it.
+    """
+    size = max(1, round(batch[0] * min(1.0, MOST_OPERATIONS / operations)))
+    lanes = devices.scatter([_start(context, (size, *batch[1:]))] * placement.capacity, placement)
+    step = weights.build(context).step
+
+    def steps(start: Any, count: jax.Array) -> Any:
+        lane, images, labels = start
+        return lax.fori_loop(0, count, lambda number, lane: step(lane, images, labels, number)[0], lane)
+
+    def count(steps: int) -> Any:
+        return devices.replicate(np.int32(steps), placement)
+
+    lowered = devices.parallel(steps, placement).lower(lanes, count(1))
+    known, case = _read(file), _case(lowered.as_text(), placement)
+    if case in known:
+        return known[case]
+    on_status("timing a training step of this network")
+    began = time.perf_counter()
+    compiled = lowered.compile()
+    compilation = (time.perf_counter() - began) * meter()
+
+    def seconds(steps: int) -> float:
+        began = time.perf_counter()
+        jax.block_until_ready(compiled(lanes, count(steps)))
+        return (time.perf_counter() - began) / steps
+
+    seconds(1)  # allocates
+    number = max(1, round(SECONDS / seconds(1)))
+    timed = placement.capacity * operations * size / batch[0]
+    efficiency = statistics.median(timed / seconds(number) / meter() for _ in range(REPEATS))
+    known[case] = Speed(efficiency, compilation)
+    _write(file, known)
+    on_status("")
+    return known[case]
+
+
+def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw a kernel with a scale at which training stays finite; ones for parameters of one dimension."""
+    if len(shape) == 1:
+        return np.ones(shape, np.float32)
+    return generator.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
+
+
+def _start(context: MethodContext, batch: tuple[int, ...]) -> tuple[Lane, np.ndarray, np.ndarray]:
+    """Return a dense lane of random weights, and a batch of noise with labels 0."""
+    generator, model = np.random.default_rng(0), context.model
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), shapes)
+    opt_state = jax.tree.map(np.asarray, context.optimizer.direction.init(params))
+    mask, key = masks.ones(params, model.layer_types), np.zeros(2, np.uint32)
+    lane = Lane(params, opt_state, mask, key, np.zeros((), np.float32))
+    return lane, generator.normal(size=batch).astype(np.float32), np.zeros(batch[0], np.int32)
+
+
+def _case(program: str, placement: Placement) -> str:
+    """Return a name for everything that decides the speed: the program, JAX, the machine and its devices."""
+    facts = [platform.node(), jax.__version__, devices.describe(placement), program]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _read(file: Path) -> dict[str, Speed]:
+    """Read earlier measurements; an empty dict if the file is missing, damaged or of another format."""
+    try:
+        return {case: Speed(**speed) for case, speed in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(file: Path, known: Mapping[str, Speed]) -> None:
+    """Replace the file atomically. If it cannot be written, networks are timed again next time."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(
+            file, json.dumps({case: speed._asdict() for case, speed in known.items()}, indent=1) + "\n"
+        )

@@ -1,0 +1,64 @@
+"""The speed of a network is measured once."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+from ltr.config.schema import Optimizer as Config
+from ltr.core import optimizers
+from ltr.engine import speed
+from ltr.engine.devices import Placement
+from ltr.engine.speed import Speed
+from ltr.methods.method import MethodContext
+from ltr.models.model import Model
+
+SGD, MOMENTUM = (optimizers.build(Config(name=name), 1, 1) for name in ("sgd", "momentum"))
+
+
+@pytest.fixture
+def measured(network: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Measures a network in a folder of its own; the messages that it gave are its attribute `said`."""
+    monkeypatch.setattr(speed, "SECONDS", 0.0)
+
+    def measured(batch: int = 10, optimizer: Any = SGD, operations: float = 1e4) -> Speed:
+        context = MethodContext(network, optimizer, 1, 1)
+        placement = Placement((jax.devices()[0],), 1)
+        file, shape = tmp_path / "cache" / "speeds.json", (batch, 4, 4, 1)
+        return speed.measured(context, shape, operations, placement, lambda: 1e9, file, measured.said.append)
+
+    measured.said, measured.file = [], tmp_path / "cache" / "speeds.json"  # type: ignore[attr-defined]
+    return measured
+
+
+def test_it_is_measured_once_and_remembered(measured: Any) -> None:
+    first = measured()
+    assert first.efficiency > 0
+    assert first.compilation > 0
+    assert measured.said == ["timing a training step of this network", ""]
+    assert measured() == first
+    assert len(measured.said) == 2
+
+
+def test_another_program_is_another_case(measured: Any) -> None:
+    for words in ({}, {"batch": 12}, {"optimizer": MOMENTUM}, {}):
+        measured(**words)
+    assert len(measured.said) == 2 * 3
+
+
+def test_a_large_batch_is_timed_in_part(measured: Any) -> None:
+    """Of 20 examples and four times the most operations five are timed: the same program as a batch of 5."""
+    measured(batch=5)
+    measured(batch=20, operations=4 * speed.MOST_OPERATIONS)
+    assert len(measured.said) == 2
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '{"a": {"efficiency": 1}}'])
+def test_a_damaged_file_is_measured_again(measured: Any, text: str) -> None:
+    measured()
+    measured.file.write_text(text)
+    measured()
+    assert len(measured.said) == 4
+    measured()
+    assert len(measured.said) == 4
