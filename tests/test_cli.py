@@ -118,6 +118,8 @@ def test_help_is_a_word_too(capsys: Captured) -> None:
                 ["run", "replicates=auto", "arms=[ticket]"],
                 ["run", "dataset.path=x.npz"],
                 ["run", "dataset=custom", "dataset.path=/nowhere/x.npz"],
+                ["run", "ticket=nothing"],
+                ["run", "ticket=last", "output_root=nowhere"],
             ),
             SLOW,
         ),

@@ -9,12 +9,11 @@ import functools
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.stages import Wrapped
 from jaxtyping import PyTree, Shaped
 
 from ltr.core.machine import cores
@@ -106,7 +105,17 @@ def describe(placement: Placement) -> dict[str, str | int]:
     }
 
 
-def parallel(function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()) -> Wrapped:
+@runtime_checkable
+class Parallel(Protocol):
+    """Function over scattered lanes, compiled at its first call."""
+
+    def __call__(self, *arguments: Any) -> Any: ...
+
+    def lower(self, *arguments: Any) -> Any:
+        """Return the function lowered for such arguments, as `jax.stages.Lowered`."""
+
+
+def parallel(function: Callable[..., Any], placement: Placement, donate: tuple[int, ...] = ()) -> Parallel:
     """Compile `function(lane, *shared)` of one lane for `capacity` scattered lanes.
 
     `donate` lists the arguments whose memory the results may reuse.

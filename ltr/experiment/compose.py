@@ -22,7 +22,7 @@ from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
 from ltr.errors import ConfigError, LtrError
-from ltr.experiment import checks
+from ltr.experiment import checks, source_run
 
 _ONE_APPLICATION = threading.Lock()
 
@@ -61,14 +61,10 @@ def experiment_of(composed: DictConfig) -> Experiment:
     names.require_known(experiment)
     experiment = names.with_options(experiment)
     checks.check(experiment)
+    experiment = source_run.resolved(experiment)
     from ltr.data import custom  # imports NumPy; errors of the configuration come first
 
-    pinned = dataclasses.replace(experiment, dataset=custom.pinned(experiment.dataset))
-    if experiment.ticket is None:
-        return pinned
-    from ltr.experiment import transfer  # imports JAX
-
-    return transfer.resolved(pinned)
+    return dataclasses.replace(experiment, dataset=custom.pinned(experiment.dataset))
 
 
 def from_words(words: Sequence[str]) -> Experiment:

@@ -101,7 +101,7 @@ def errs(gains: np.ndarray, first: int, following: Callable[[np.ndarray, np.ndar
     n, taken = first, list[Look]()
     while n <= MOST_REPLICATES and len(taken) < MOST_LOOKS:
         seen = gains[:, :n]
-        p = price(taken) * np.array(room.holm(tested(seen)))
+        p = price(taken) * np.array(room.holm(p_values(seen)))
         if n >= FEWEST and p.min() < 0.05:
             return True
         taken.append(Look(n, {}, [], []))
@@ -109,7 +109,7 @@ def errs(gains: np.ndarray, first: int, following: Callable[[np.ndarray, np.ndar
     return False
 
 
-def tested(gains: np.ndarray) -> list[float]:
+def p_values(gains: np.ndarray) -> list[float]:
     """P-values by round; 1 for one replicate."""
     return list(stats.ttest_1samp(gains, 0, axis=1).pvalue) if gains.shape[1] > 1 else [1.0] * len(gains)
 

@@ -14,7 +14,7 @@ from ltr.cli import main
 from ltr.config.schema import Experiment, Model, Pruning
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
-from ltr.experiment import compose, transfer
+from ltr.experiment import compose, source_run, transfer
 from ltr.models import registry as models
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
@@ -78,7 +78,7 @@ def test_there_are_no_more_rounds_than_the_other_run_has_densities(
     recorded = catalog.Run.experiment
     monkeypatch.setattr(catalog.Run, "experiment", lambda of: replace(recorded(of), pruning=pruning))
     asked = Experiment(output_root=str(root), ticket=source.path.name, replicates=2)
-    assert transfer.resolved(asked).rounds == 2
+    assert source_run.resolved(asked).rounds == 2
 
 
 def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -> None:
@@ -112,10 +112,10 @@ def test_last_is_a_newer_run_once_there_is_one(tmp_path: Path, monkeypatch: pyte
         SimpleNamespace(settings={}, folder=tmp_path / "older"),
     ]
     monkeypatch.setattr(catalog, "all_runs", lambda _: runs)
-    assert transfer._source(tmp_path, "last") is runs[1]
+    assert source_run._source(tmp_path, "last") is runs[1]
     monkeypatch.setattr(catalog, "all_runs", lambda _: runs[:1])
     with pytest.raises(ConfigError, match=r"^ticket=last: no run in .* has tickets of its own"):
-        transfer._source(tmp_path, "last")
+        source_run._source(tmp_path, "last")
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,12 @@ def test_the_threshold_is_named_where_it_is_seen(tmp_path: Path, barrier: float,
 @pytest.mark.parametrize(
     ("stable", "said"),
     [
-        ([True, True], "every ticket is stable to the order of the data, by the means."),
-        ([False, False], "no ticket is stable to the order of the data, by the means."),
+        ([True, True], "every ticket is stable to the order of the data, judged by the means."),
+        ([False, False], "no ticket is stable to the order of the data, judged by the means."),
         (
             [True, False],
-            "the tickets of 50 % of the weights are not stable to the order of the data, by the means.",
+            "the tickets of 50 % of the weights are not stable to the order of the data, "
+            "judged by the means.",
         ),
     ],
 )
