@@ -15,6 +15,7 @@ import argparse
 import itertools
 import json
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
+    from ltr.report.text_table import WIDTH
     from ltr.store import tables
     from ltr.store.identity import folder_name
 
@@ -70,7 +72,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": plain_rows(summary)}, indent=2))
     else:
-        write(f"{report.table(summary)}\n\nfigure  {figures[0]}\n\n{report.sentence(summary)}")
+        conclusion = textwrap.fill(report.sentence(summary), WIDTH)
+        write(f"{report.table(summary)}\n\nfigure  {figures[0]}\n\n{conclusion}")
     return 0
 
 
