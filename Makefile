@@ -70,7 +70,7 @@ dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and ru
 	scripts/try_distribution.sh dist/*.whl
 	scripts/try_distribution.sh dist/*.tar.gz
 
-sanitize: $(INSTALLED) ## Run the sparse kernels' C++ under the address and undefined-behaviour sanitizers
+sanitize: $(INSTALLED) ## Run the kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels
 
 clean: ## Remove .venv and caches; runs in outputs/ stay

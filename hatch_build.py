@@ -1,4 +1,4 @@
-"""Build hook that compiles the sparse kernels if there is a C++ compiler; without them ltr works, but slower.
+"""Build hook that compiles ltr's kernels if there is a C++ compiler; without them ltr works, but slower.
 
 The kernels need GCC 12 or Clang, because of `__builtin_shufflevector`. Built by GCC, they choose among
 AVX-512, AVX2 and portable vectors at run time. Clang has no counterpart to `#pragma GCC target`, so it builds
@@ -35,7 +35,7 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         problem = None if is_newer(library, inputs) else compiled(sources, library)
         if problem:
             library.unlink(missing_ok=True)
-            self.app.display_warning(f"ltr trains without its sparse kernels: {problem}")
+            self.app.display_warning(f"ltr trains without its kernels: {problem}")
             return
         build_data.update(pure_python=False, infer_tag=True)
         build_data["artifacts"].append(LIBRARY)

@@ -1,7 +1,8 @@
-"""Sparse training on the CPU: products whose cost is proportional to the kept weights, in C++ by `jax.ffi`.
+"""Training on the CPU in C++, by `jax.ffi`: sparse products, dense 3x3 convolutions, and data order.
 
-They are built with the package if there is a C++ compiler, and are optional at run time. Without them lanes
-train by masked dense products, as on an accelerator.
+The cost of a sparse product is proportional to the kept weights. The kernels are built with the package if
+there is a C++ compiler, and are optional at run time. Without them lanes train by XLA's masked dense products
+and convolutions, as on an accelerator.
 """
 
 from ltr.kernels.library import instruction_set
