@@ -46,6 +46,8 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
 def how_tested(looks: Sequence[Look]) -> str:
     """Describe the tests of the claims, the correction and the number of looks that count."""
     counted = deciding(looks)
+    if not counted:
+        return f"t-tests at 5 % from {FEWEST} replicates on"
     times = [str(look.replicates) for look in counted]
     after = f", after {listed(times)} replicates" if len(counted) > 1 else ""
     return f"t-tests at 5 %, corrected over densities and {number_of(len(counted), 'look')}{after}"

@@ -57,6 +57,11 @@ def test_nothing_pruned_claims_nothing(results: Results, judged: Judge) -> None:
     assert claims(found) == []
 
 
+def test_two_replicates_are_said_to_be_too_few_for_a_test(results: Results, judged: Judge) -> None:
+    text = " ".join(claims_text(*judged(results(rounds=4, replicates=2))).split())
+    assert "(2 replicates, paired; t-tests at 5 % from 3 replicates on)" in text
+
+
 def test_rounds_that_were_chosen_are_named_one_by_one(results: Results, judged: Judge) -> None:
     text = claims_text(*judged(results(rounds=4, replicates=8), 5, densities=(0.6, 0.13)))
     assert "corrected over densities and 2 looks, after 5 and 8 replicates" in " ".join(text.split())
