@@ -33,7 +33,7 @@ from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import SCHEMA_VERSION
+from ltr.store.catalog import FAILED, FINISHED, SCHEMA_VERSION, STOPPED
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
@@ -230,12 +230,12 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
     folder.begin(
         experiment, devices.describe(trainer.placement), trainer.packed, request, session.runtime.tiles
     )
-    status = "failed"
+    status = FAILED
     try:
         yield
-        status = "finished"
+        status = FINISHED
     except (StoppedError, KeyboardInterrupt) as error:
-        status = "stopped"
+        status = STOPPED
         log.info("%s", error or "stopped at once")
         raise
     except LtrError as error:
