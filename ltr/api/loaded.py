@@ -14,7 +14,7 @@ from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.report import formatting
 from ltr.store import looks, tables
-from ltr.store.catalog import FINISHED, Run, find
+from ltr.store.catalog import CHECKPOINTS, FINISHED, Run, find
 from ltr.store.looks import Look
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class LoadedRun:
     def _groups(self) -> "Groups":
         from ltr.store.groups import Groups  # imports JAX, which tables do not need
 
-        groups = Groups(self.folder / "checkpoints")
+        groups = Groups(self.folder / CHECKPOINTS)
         groups.require_whole()
         return groups
 

@@ -49,9 +49,11 @@ class LearningRate(Entry):
 
     Attributes:
         ends_at_zero: whether the learning rate of the last step is 0.
+        needs_drops: whether it depends on `optimizer.drops` alone.
     """
 
     ends_at_zero: bool = False
+    needs_drops: bool = False
 
 
 SCHEDULES: Registry[LearningRate] = Registry(
@@ -63,6 +65,7 @@ SCHEDULES: Registry[LearningRate] = Registry(
             name="step",
             doc="Multiplied by optimizer.drop_factor at each of optimizer.drops.",
             code="ltr.core.optimizers:step",
+            needs_drops=True,
         ),
         LearningRate(
             name="cosine",

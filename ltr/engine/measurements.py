@@ -14,7 +14,7 @@ from ltr.core import atomic
 from ltr.engine.devices import Placement
 
 EDITION = 3
-"""Version of the packed training code; raised when it gets faster, so that layers are measured again."""
+"""Version of the kernels and of packed training; raised when they get faster, to measure everything again."""
 
 
 class LayerShape(NamedTuple):
@@ -75,7 +75,7 @@ class Case(NamedTuple):
 
     @property
     def is_here(self) -> bool:
-        """Whether it describes this machine with its versions of JAX and of the packed training code."""
+        """Whether it describes this machine with its versions of JAX and of the kernels."""
         machine, version, edition = self[-3:]
         here = f"{platform.node()} ({kernels.instruction_set()})", jax.__version__, EDITION
         return (machine, version, edition) == here

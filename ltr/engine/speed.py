@@ -21,9 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ltr import kernels
 from ltr.core import atomic, masks
 from ltr.engine import devices
 from ltr.engine.devices import Placement
+from ltr.engine.measurements import EDITION
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 
@@ -148,8 +150,9 @@ def _start(context: MethodContext, batch: tuple[int, ...]) -> tuple[Lane, np.nda
 
 
 def _case(program: str, placement: Placement) -> str:
-    """Return a name for everything that decides the speed: the program, JAX, the machine and its devices."""
-    facts = [platform.node(), jax.__version__, devices.describe(placement), program]
+    """Return a name for everything that decides the speed: program, JAX, kernels, machine and devices."""
+    code = jax.__version__, kernels.instruction_set(), EDITION
+    facts = [platform.node(), *code, devices.describe(placement), program]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -6,11 +6,13 @@ Nothing here imports JAX or NumPy, so errors are reported at once.
 from ltr.analysis import checks as claims
 from ltr.arms import checks as arms
 from ltr.config import names
-from ltr.config.schema import Experiment
+from ltr.config.schema import Experiment, Optimizer
 from ltr.core import schedule
+from ltr.core.registry import SCHEDULES
 from ltr.core.schedule import Schedule
 from ltr.data import checks as data
 from ltr.data.registry import DATASETS, DatasetEntry, Facts
+from ltr.errors import ConfigError
 from ltr.methods import checks as methods
 from ltr.models.registry import NETWORKS
 from ltr.pruning import checks as pruning
@@ -25,6 +27,7 @@ def check(experiment: Experiment) -> None:
         DataNotFoundError: `dataset.path` does not exist.
     """
     check_parts(experiment)
+    _require_drops(experiment.optimizer)
     claims.check(experiment)
     data.check(experiment.dataset)
     entry = DATASETS[experiment.dataset.name]
@@ -49,3 +52,11 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
     return times
+
+
+def _require_drops(optimizer: Optimizer) -> None:
+    """Raise ConfigError if a schedule that drops at `optimizer.drops` has none."""
+    if SCHEDULES[optimizer.schedule].needs_drops and not optimizer.drops:
+        raise ConfigError(
+            f"optimizer.schedule={optimizer.schedule}: needs optimizer.drops, as in [20000,80ep]"
+        )

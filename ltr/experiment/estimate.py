@@ -18,8 +18,8 @@ from ltr.experiment.placement import lane_bytes, place
 from ltr.experiment.spec import RunSpec
 from ltr.models.winograd import Tiles
 
-ENDS = 2
-"""Evaluations of the test set by a training: with the weights of the early stop and with the final ones."""
+EARLY_STOP = 1
+"""Evaluations of the test set with the weights of the early stop, beside those with the present ones."""
 
 PROGRAM = 2.5
 """Time to compile a program, in compilations of a step: it also evaluates, at three places."""
@@ -56,28 +56,34 @@ def cost(
     example = flops.example_operations(spec.model, facts.shape)
     placement = place(spec)
 
-    def evaluations(count: int) -> float:
-        tests = count if experiment.test_curves else ENDS
-        return example * (count * experiment.dataset.validation + tests * facts.test_examples)
+    def places(lanes: int) -> int:
+        """Return the lanes with the padding of the last batch."""
+        return -(-lanes // placement.capacity) * placement.capacity
 
-    def places(round_number: int) -> int:
-        """Return the lanes of a round, with the padding of each method's last batch."""
-        counts = Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number))
-        return sum(-(-count // placement.capacity) * placement.capacity for count in counts.values())
+    def training(length: int, evaluations: int) -> float:
+        tests = (evaluations if experiment.test_curves else 1) + EARLY_STOP
+        return dense * length + example * (
+            evaluations * experiment.dataset.validation + tests * facts.test_examples
+        )
 
-    operations = experiment.replicates * times.rewind_step * dense + sum(
-        places(round_number)
-        * steps.time(flops.planned(spec.targets[round_number], kernels), packed)
-        * (dense * times.length(round_number) + evaluations(len(times.evaluate_at(round_number))))
-        for round_number in range(experiment.rounds + 1)
-    )
+    def trainings(round_number: int) -> float:
+        by_method = Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number))
+        evaluations = len(times.evaluate_at(round_number))
+        share = steps.time(flops.planned(spec.targets[round_number], kernels), packed)
+        return (
+            share * sum(map(places, by_method.values())) * training(times.length(round_number), evaluations)
+        )
+
+    prefix = places(experiment.replicates) * training(times.rewind_step, 2) if times.rewind_step else 0.0
+    operations = prefix + sum(trainings(round_number) for round_number in range(experiment.rounds + 1))
     meter = speed.flops_meter(placement)
     batch = experiment.batch_size, *facts.shape
     found = speed.measured(
         spec.training_context(tiles), batch, dense, placement, meter, speeds_file, on_status
     )
     compilation = PROGRAM * found.compilation * _programs(spec, packed)
-    pixels = (facts.train_examples + facts.test_examples) * math.prod(facts.shape)
+    examples = dataset.training_examples(experiment.dataset) + experiment.dataset.validation
+    pixels = (examples + facts.test_examples) * math.prod(facts.shape)
     held = len(placement.devices) * (pixels + placement.lanes_per_device * lane_bytes(spec))
     rate = statistics.median(meter() for _ in range(_REPEATS))
     return Cost((operations / found.efficiency + compilation) / rate, held)

@@ -36,7 +36,7 @@ class Plan:
         rounds: rounds that are trained.
         densities: density of each round, 0 to 1.
         trainings: number of trainings.
-        steps: number of training steps, summed over trainings.
+        steps: number of training steps, summed over trainings; without those to the rewind step.
         seconds: estimated time on this machine, as busy as it is now, with compilation.
         bytes: estimated memory on the devices.
     """

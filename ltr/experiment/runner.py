@@ -12,10 +12,12 @@ from ltr.analysis import checks as claim_checks
 from ltr.analysis.summary import replicate_seconds, select, summary
 from ltr.arms.lanes import missing
 from ltr.config import origins
+from ltr.config.literals import literal
 from ltr.config.origins import Request
 from ltr.config.schema import Experiment
 from ltr.core import cache_paths, root_logger
 from ltr.core.plural import number_of
+from ltr.core.registry import SCHEDULES
 from ltr.data import custom
 from ltr.engine import devices
 from ltr.errors import LtrError, StoppedError
@@ -31,7 +33,7 @@ from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import SCHEMA_VERSION
+from ltr.store.catalog import FAILED, FINISHED, SCHEMA_VERSION, STOPPED
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
@@ -105,6 +107,7 @@ def _complete(
     table.catch_up()
     if session is not None:
         _warn_of_rare_evaluations(spec)
+        _warn_of_late_rates(spec)
         _warn_of_older(folder)
         _warn_of_other_plugins(folder, request.plugins)
         log.info("%s", _amount(spec, folder, missing_lanes))
@@ -124,6 +127,26 @@ def _warn_of_rare_evaluations(spec: RunSpec) -> None:
             "can be seen; lower it",
             experiment.eval_every,
             number_of(steps, "step"),
+        )
+
+
+def _warn_of_late_rates(spec: RunSpec) -> None:
+    """Warn of a warm-up that does not end within the training, and of drops that it does not reach."""
+    experiment, schedule = spec.experiment, spec.schedule
+    optimizer = experiment.optimizer
+    if optimizer.warmup.in_steps(schedule.steps_per_epoch) > schedule.steps:
+        log.warning(
+            "optimizer.warmup=%s: longer than steps=%s, so optimizer.learning_rate is never reached",
+            optimizer.warmup,
+            experiment.steps,
+        )
+    drops = optimizer.drops if SCHEDULES[optimizer.schedule].needs_drops else ()
+    if late := [drop for drop in drops if drop.in_steps(schedule.steps_per_epoch) >= schedule.steps]:
+        log.warning(
+            "optimizer.drops=%s: steps=%s end before the learning rate drops at %s",
+            literal(drops),
+            experiment.steps,
+            " and ".join(map(str, late)),
         )
 
 
@@ -207,12 +230,12 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
     folder.begin(
         experiment, devices.describe(trainer.placement), trainer.packed, request, session.runtime.tiles
     )
-    status = "failed"
+    status = FAILED
     try:
         yield
-        status = "finished"
+        status = FINISHED
     except (StoppedError, KeyboardInterrupt) as error:
-        status = "stopped"
+        status = STOPPED
         log.info("%s", error or "stopped at once")
         raise
     except LtrError as error:

@@ -33,7 +33,7 @@ def resolved(experiment: Experiment) -> Experiment:
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
-    if run.status != "finished":
+    if run.status != catalog.FINISHED:
         how = f"; resume it with: {run.resume_command}" if run.resume_command else ""
         how = f"; it cannot be resumed: {run.obstacle}" if run.obstacle else how
         raise ConfigError(f"ticket={name}: {run.folder} is not finished ({run.status}){how}")
@@ -73,7 +73,7 @@ def _require_lanes(experiment: Experiment, source: Path) -> None:
     from ltr.store.folder import round_name  # imports JAX; a wrong name of a run comes first
     from ltr.store.groups import Groups
 
-    groups = Groups(source / "checkpoints")
+    groups = Groups(source / catalog.CHECKPOINTS)
     rounds = [
         round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
     ]

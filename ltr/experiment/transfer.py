@@ -16,6 +16,7 @@ from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.core.types import LayerTypes, Mask, Params
 from ltr.errors import ConfigError
+from ltr.store.catalog import CHECKPOINTS
 from ltr.store.folder import round_name
 from ltr.store.groups import Groups
 
@@ -73,4 +74,4 @@ def _fitting(their: Any, our: Any) -> Any:
 
 def _groups(experiment: Experiment) -> Groups:
     name, _, _ = str(experiment.ticket).partition("@")
-    return Groups(Path(experiment.output_root) / name / "checkpoints")
+    return Groups(Path(experiment.output_root) / name / CHECKPOINTS)

@@ -77,33 +77,10 @@ struct Chosen {
   uint32_t* words;
 };
 
-namespace portable {
-#define WIDTH 4
-#include "products.inc"
-#include "pixels.inc"
-#undef WIDTH
-}  // namespace portable
-
-#ifdef LTR_WIDER
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#define WIDTH 8
-#include "products.inc"
-#include "pixels.inc"
-#undef WIDTH
-}  // namespace avx2
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx2,fma,prefer-vector-width=512")
-namespace avx512 {
-#define WIDTH 16
-#include "products.inc"
-#include "pixels.inc"
-#undef WIDTH
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
+#define FUNCTIONS "products.inc"
+#include "each_instruction_set.inc"
+#define FUNCTIONS "pixels.inc"
+#include "each_instruction_set.inc"
 
 // The functions for one instruction set.
 struct Products {

@@ -82,30 +82,8 @@ class Scratch {
   size_t size_ = 0;
 };
 
-namespace portable {
-#define WIDTH 4
-#include "winograd.inc"
-#undef WIDTH
-}  // namespace portable
-
-#ifdef LTR_WIDER
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#define WIDTH 8
-#include "winograd.inc"
-#undef WIDTH
-}  // namespace avx2
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx2,fma,prefer-vector-width=512")
-namespace avx512 {
-#define WIDTH 16
-#include "winograd.inc"
-#undef WIDTH
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
+#define FUNCTIONS "winograd.inc"
+#include "each_instruction_set.inc"
 
 // The convolutions for one instruction set, by tiles of `tile` x `tile` results, 4 or 2.
 struct Winograd {

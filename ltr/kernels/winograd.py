@@ -22,7 +22,7 @@ def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: 
         kernel: kernel.
         bias: bias.
         relu: whether relu follows.
-        pool: whether 2x2 max pooling follows relu; an odd last row or column is dropped.
+        pool: whether 2x2 max pooling follows, after relu alone; an odd last row or column is dropped.
         tile: results of a tile in each direction: 4, which is faster, or 2, whose rounding errors are about
             ten times smaller (Lavin & Gray, 2016).
 
@@ -30,6 +30,7 @@ def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: 
         Images [batch, height, width, out]; with `pool` [batch, height // 2, width // 2, out].
 
     Raises:
+        ValueError: pooling without relu.
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit.
     """
     return _forward(x, kernel, bias, relu, pool, tile)[0]
@@ -39,6 +40,8 @@ def _forward(
     x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool, tile: int
 ) -> tuple[jax.Array, Any]:
     batch, height, width, _ = x.shape
+    if pool and not relu:
+        raise ValueError("pool=True, relu=False: pooling must follow relu")
     if pool:
         shape = (batch, height // 2, width // 2, bias.shape[0])
         results = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape, jnp.uint8)

@@ -59,6 +59,8 @@ def winograd(tiles: Tiles) -> AbstractContextManager[None]:
             return call(*args, **kwargs)
         (x,) = args or kwargs.values()
         bias = layer.get_variable("params", "bias", jnp.zeros(kernel.shape[-1]))
-        return kernels.conv3x3(x, kernel, bias, layer.relu, layer.pool, tile)
+        pool = layer.relu and layer.pool
+        y = kernels.conv3x3(x, kernel, bias, layer.relu, pool, tile)
+        return y if layer.relu else layer.followed(y)
 
     return nn.intercept_methods(intercept)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 INFO = "run.json"
 CONFIG = "config.yaml"
 LOCK = ".lock"
-RUNNING, FINISHED, CRASHED, DAMAGED = "running", "finished", "crashed", "damaged"
+CHECKPOINTS = "checkpoints"
+
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+"""Statuses that are written to `run.json`."""
+
+CRASHED, DAMAGED = "crashed", "damaged"
+"""Statuses that are seen from outside."""
 
 SCHEMA_VERSION = 4
 """Version of the format of run folders; it rises when the meaning of the contents changes.

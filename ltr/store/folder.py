@@ -56,7 +56,7 @@ class RunFolder:
         if (path / catalog.INFO).exists() and (run := catalog.Run(path)).status != catalog.DAMAGED:
             run.require_readable()
         self.path = path
-        self.groups = Groups(path / "checkpoints")
+        self.groups = Groups(path / catalog.CHECKPOINTS)
         self.frames = {name: tables.read(path, name) for name in tables.LANES}
         self.looks = looks.read(path)
         self.groups.drop_damaged()
@@ -231,7 +231,7 @@ class RunFolder:
 
     @property
     def _under_way(self) -> Path:
-        return self.path / "checkpoints" / "under_way"
+        return self.path / catalog.CHECKPOINTS / "under_way"
 
     def _forget_unbacked(self) -> None:
         """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table."""

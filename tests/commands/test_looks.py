@@ -51,10 +51,3 @@ def test_more_replicates_are_another_look(folder: Path, ltr_run: Run, capsys: Ca
     once = ltr.load(folder).claims.set_index("claim")["p"]
     assert (first >= once).all()
     assert (first[once < 0.2] == 1.5 * once[once < 0.2]).all()
-
-
-def test_trainings_without_an_early_stop_are_warned_of(ltr_run: Run, capsys: Captured) -> None:
-    assert ltr_run("eval_every=20", "rounds=0", "replicates=1") == 0
-    said = capsys.readouterr()
-    assert "ltr: eval_every=20: a training of 20 steps is then evaluated at its ends alone" in said.err
-    assert "lower eval_every=20." in " ".join(said.out.split())

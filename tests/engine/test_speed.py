@@ -1,11 +1,13 @@
 """The speed of a network is measured once."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
 import pytest
 
+from ltr import kernels
 from ltr.config.schema import Optimizer as Config
 from ltr.core import optimizers
 from ltr.engine import speed
@@ -45,6 +47,18 @@ def test_another_program_is_another_case(measured: Any) -> None:
     for words in ({}, {"batch": 12}, {"optimizer": MOMENTUM}, {}):
         measured(**words)
     assert len(measured.said) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"), [(speed, "EDITION", -1), (kernels, "instruction_set", lambda: "AVX9")]
+)
+def test_other_kernels_are_another_case(
+    module: ModuleType, name: str, value: Any, measured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured()
+    monkeypatch.setattr(module, name, value)
+    measured()
+    assert len(measured.said) == 2 * 2
 
 
 def test_a_large_batch_is_timed_in_part(measured: Any) -> None:

@@ -43,6 +43,13 @@ def test_values_may_refer_to_others() -> None:
     assert compose.from_words(["seed=7", "replicates=${seed}"]).replicates == 7
 
 
+def test_a_schedule_of_drops_needs_drops() -> None:
+    with pytest.raises(ConfigError, match=r"^optimizer\.schedule=step: needs optimizer\.drops, as in "):
+        compose.from_words(["optimizer.schedule=step"])
+    words = ["optimizer.schedule=step", "optimizer.drops=[500,1ep]"]
+    assert compose.from_words(words).optimizer.drops == (Duration(500), Duration(1, "ep"))
+
+
 @pytest.mark.parametrize("word", ["prune_rate=[0.2", "seed=${nothing}", "prune_rate=a b: c"])
 def test_what_hydra_refuses_is_said_on_one_line(word: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -113,6 +113,26 @@ def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...])
         jax.block_until_ready(kernels.conv3x3(*map(jnp.zeros, shapes), False, False, 4))
 
 
+def test_pooling_without_relu_is_refused() -> None:
+    with pytest.raises(ValueError, match="must follow relu"):
+        kernels.conv3x3(*drawn(1, 4, 4, 1, 1), False, True, 4)
+
+
+def test_lanes_on_one_device_have_the_gradients_of_each_alone() -> None:
+    x, kernel, bias = drawn(2, 7, 6, 3, 5)
+    lanes = np.stack([x, -x, 2 * x])
+
+    def gradients(x: jax.Array) -> tuple[jax.Array, ...]:
+        def loss(*operands: Any) -> jax.Array:
+            return jnp.square(kernels.conv3x3(*operands, True, True, 4)).sum()
+
+        return jax.grad(loss, (0, 1, 2))(x, kernel, bias)
+
+    apart = [gradients(lane) for lane in lanes]
+    for found, *each in zip(jax.vmap(gradients)(lanes), *apart, strict=True):
+        np.testing.assert_array_equal(found, np.stack(each))
+
+
 def test_tiles_are_of_two_sizes() -> None:
     with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
         jax.block_until_ready(kernels.conv3x3(*drawn(1, 4, 4, 1, 1), False, False, 3))

@@ -11,8 +11,9 @@ from ltr import kernels
 from ltr.config.schema import Model as Config
 from ltr.kernels import SparsityPattern
 from ltr.models import registry
+from ltr.models.layers import Conv
 from ltr.models.model import Model, with_winograd
-from ltr.models.winograd import FEWEST_PIXELS, tile
+from ltr.models.winograd import FEWEST_PIXELS, tile, winograd
 
 needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -44,6 +45,18 @@ def test_a_network_learns_as_with_the_convolutions_of_xla(name: str) -> None:
     lowered = jax.jit(lambda params: loss_and_gradients(tiled, params, {})).lower(params).as_text()
     assert lowered.count("ltr_winograd") >= 2 * len(model.winograd_layers)
     assert ("stablehlo.convolution" in lowered) is (name == "resnet20"), "whose others are XLA's"
+
+
+@needs_kernels
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("pool", [False, True])
+def test_what_follows_a_convolution_is_what_its_layer_says(relu: bool, pool: bool) -> None:
+    layer = Conv(4, relu=relu, pool=pool)
+    images = np.random.default_rng(0).normal(-1, size=(2, 5, 6, 3)).astype(np.float32)
+    variables = layer.init(jax.random.key(0), images)
+    with winograd({"": 2}):
+        found = layer.apply(variables, images)
+    np.testing.assert_allclose(found, layer.apply(variables, images), atol=1e-5)
 
 
 @needs_kernels
