@@ -60,18 +60,30 @@ inline Reach to_result(int64_t place, int64_t length, int64_t size, int64_t stri
   return found;
 }
 
-// Calls `at(list, row, column)` for every position of `rows` x `columns`. `make` makes the list from the reach of
-// the position, once for all positions of the same reach.
-template <typename ReachOf, typename Make, typename At>
-void each_place(int64_t rows, int64_t columns, ReachOf reach_of, Make make, At at) {
-  std::map<std::pair<Reach, Reach>, List> lists;
+// The lists of positions. `make` makes a list from the reach of a position, once for all positions of the same reach.
+template <typename ReachOf, typename Make>
+class Lists {
+ public:
+  Lists(ReachOf reach_of, Make make) : reach_of_(reach_of), make_(make) {}
+
+  const List& at(int64_t row, int64_t column) {
+    const std::pair<Reach, Reach> reach = reach_of_(row, column);
+    auto found = lists_.find(reach);
+    if (found == lists_.end()) found = lists_.emplace(reach, make_(reach.first, reach.second)).first;
+    return found->second;
+  }
+
+ private:
+  ReachOf reach_of_;
+  Make make_;
+  std::map<std::pair<Reach, Reach>, List> lists_;
+};
+
+// Calls `at(row, column)` for every position of `rows` x `columns`.
+template <typename At>
+void each_place(int64_t rows, int64_t columns, At at) {
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      const std::pair<Reach, Reach> reach = reach_of(row, column);
-      auto found = lists.find(reach);
-      if (found == lists.end()) found = lists.emplace(reach, make(reach.first, reach.second)).first;
-      at(found->second, row, column);
-    }
+    for (int64_t column = 0; column < columns; ++column) at(row, column);
   }
 }
 
@@ -110,27 +122,86 @@ inline List outputs_list(const Convolution& of, const int32_t* by_input, const i
   return list;
 }
 
-// Calls `at(list, row, column)` for every position of the result, with the list of its inputs.
-template <typename At>
-void each_result(const Convolution& of, const int32_t* starts, const int32_t* inputs, At at) {
-  each_place(
-      of.out_height(), of.out_width(),
-      [&](int64_t row, int64_t column) {
+// Returns the lists of the positions of the result.
+inline auto input_lists(const Convolution& of, const int32_t* starts, const int32_t* inputs) {
+  return Lists(
+      [of](int64_t row, int64_t column) {
         return std::pair{to_image(row, of.height, of.size, of.stride),
                          to_image(column, of.width, of.size, of.stride)};
       },
-      [&](const Reach& rows, const Reach& columns) { return inputs_list(of, starts, inputs, rows, columns); },
-      at);
+      [of, starts, inputs](const Reach& rows, const Reach& columns) {
+        return inputs_list(of, starts, inputs, rows, columns);
+      });
 }
 
-// Computes y, the convolution of x plus a bias for each output.
-inline void convolve(const Products& products, const Convolution& of, const int32_t* starts,
-                     const int32_t* inputs, const float* values, const float* bias, const float* x, float* y) {
-  each_result(of, starts, inputs, [&](const List& list, int64_t row, int64_t column) {
-    const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
-    const int64_t to = (row * of.out_width() + column) * of.out;
-    products.weighted({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
-                       values, bias, x + from * of.batch, y + to * of.batch});
+// Returns the lists of the positions of the image.
+inline auto output_lists(const Convolution& of, const int32_t* by_input, const int32_t* outputs,
+                         const int32_t* places) {
+  return Lists(
+      [of](int64_t row, int64_t column) {
+        return std::pair{to_result(row, of.out_height(), of.size, of.stride),
+                         to_result(column, of.out_width(), of.size, of.stride)};
+      },
+      [of, by_input, outputs, places](const Reach& rows, const Reach& columns) {
+        return outputs_list(of, by_input, outputs, places, rows, columns);
+      });
+}
+
+// A sparse kernel with its bias.
+struct SparseKernel {
+  const int32_t *starts, *inputs;
+  const float *values, *bias;
+};
+
+// Returns the products of a position of the result: the convolution of x there plus a bias for each output, and relu.
+inline Weighted at_position(const Convolution& of, const SparseKernel& kernel, const List& list, int64_t row,
+                            int64_t column, const float* x, bool relu, float* y) {
+  const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
+  return {of.out,        of.batch,    list.starts.data(),  list.columns.data(), list.order.data(),
+          kernel.values, kernel.bias, x + from * of.batch, y,                   relu};
+}
+
+// Computes y, the convolution of x plus a bias for each output, and relu.
+inline void convolve(const Products& products, const Convolution& of, const SparseKernel& kernel, const float* x,
+                     bool relu, float* y) {
+  auto lists = input_lists(of, kernel.starts, kernel.inputs);
+  each_place(of.out_height(), of.out_width(), [&](int64_t row, int64_t column) {
+    float* to = y + (row * of.out_width() + column) * of.out * of.batch;
+    products.weighted(at_position(of, kernel, lists.at(row, column), row, column, x, relu, to));
+  });
+}
+
+// Computes y, the convolution of x plus a bias for each output, pooled after relu, and its corners (see pooling.inc).
+inline void convolve_pooled(const Products& products, const Convolution& of, const SparseKernel& kernel,
+                            const float* x, float* y, uint8_t* corners) {
+  auto lists = input_lists(of, kernel.starts, kernel.inputs);
+  const int64_t pixel = of.out * of.batch, width = of.out_width() / 2;
+  std::vector<float> results(4 * pixel);
+  float* const square[4] = {results.data(), results.data() + pixel, results.data() + 2 * pixel,
+                            results.data() + 3 * pixel};
+  each_place(of.out_height() / 2, width, [&](int64_t row, int64_t column) {
+    for (int64_t corner = 0; corner < 4; ++corner) {
+      const int64_t down = 2 * row + corner / 2, across = 2 * column + corner % 2;
+      products.weighted(at_position(of, kernel, lists.at(down, across), down, across, x, true, square[corner]));
+    }
+    const int64_t to = (row * width + column) * pixel;
+    products.pool(pixel, square, y + to, corners + to);
+  });
+}
+
+// Computes the gradient of images [height, width, pixel] before pooling from that after it; `pixel` is the number of
+// floats of a pixel. An odd last row or column has none.
+inline void unpool(const Products& products, int64_t height, int64_t width, int64_t pixel, const float* gradient,
+                   const uint8_t* corners, float* unpooled) {
+  const auto at = [&](int64_t row, int64_t column) { return unpooled + (row * width + column) * pixel; };
+  each_place(height, width, [&](int64_t row, int64_t column) {
+    if (row == height / 2 * 2 || column == width / 2 * 2) std::fill_n(at(row, column), pixel, 0.0f);
+  });
+  each_place(height / 2, width / 2, [&](int64_t row, int64_t column) {
+    const int64_t from = (row * (width / 2) + column) * pixel, down = 2 * row, across = 2 * column;
+    float* const square[4] = {at(down, across), at(down, across + 1), at(down + 1, across),
+                              at(down + 1, across + 1)};
+    products.unpool(pixel, gradient + from, corners + from, square);
   });
 }
 
@@ -138,28 +209,23 @@ inline void convolve(const Products& products, const Convolution& of, const int3
 inline void of_images(const Products& products, const Convolution& of, const int32_t* by_input,
                       const int32_t* outputs, const int32_t* places, const float* values,
                       const float* gradient, float* of_x) {
-  each_place(
-      of.height, of.width,
-      [&](int64_t row, int64_t column) {
-        return std::pair{to_result(row, of.out_height(), of.size, of.stride),
-                         to_result(column, of.out_width(), of.size, of.stride)};
-      },
-      [&](const Reach& rows, const Reach& columns) {
-        return outputs_list(of, by_input, outputs, places, rows, columns);
-      },
-      [&](const List& list, int64_t row, int64_t column) {
-        const int64_t from = (row / of.stride * of.out_width() + column / of.stride) * of.out;
-        const int64_t to = (row * of.width + column) * of.in;
-        products.weighted({of.in, of.batch, list.starts.data(), list.columns.data(), list.order.data(),
-                           values, nullptr, gradient + from * of.batch, of_x + to * of.batch});
-      });
+  auto lists = output_lists(of, by_input, outputs, places);
+  each_place(of.height, of.width, [&](int64_t row, int64_t column) {
+    const List& list = lists.at(row, column);
+    const int64_t from = (row / of.stride * of.out_width() + column / of.stride) * of.out;
+    const int64_t to = (row * of.width + column) * of.in;
+    products.weighted({of.in, of.batch, list.starts.data(), list.columns.data(), list.order.data(), values,
+                       nullptr, gradient + from * of.batch, of_x + to * of.batch});
+  });
 }
 
 // Adds the gradients of the weights to `values` and those of the biases to `bias`.
 inline void of_kernel(const Products& products, const Convolution& of, const int32_t* starts,
                       const int32_t* inputs, const float* x, const float* gradient, float* values,
                       float* bias) {
-  each_result(of, starts, inputs, [&](const List& list, int64_t row, int64_t column) {
+  auto lists = input_lists(of, starts, inputs);
+  each_place(of.out_height(), of.out_width(), [&](int64_t row, int64_t column) {
+    const List& list = lists.at(row, column);
     const int64_t from = (row * of.stride * of.width + column * of.stride) * of.in;
     const int64_t at = (row * of.out_width() + column) * of.out;
     products.dots({of.out, of.batch, list.starts.data(), list.columns.data(), list.order.data(),

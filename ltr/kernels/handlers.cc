@@ -95,14 +95,47 @@ bool Fits(const ltr::Convolution& of, Images y) {
          out[1] == of.out_height() && out[2] == of.out_width();
 }
 
+ltr::SparseKernel Kernel(Floats values, Floats bias, Indices starts, Indices columns) {
+  return {starts.typed_data(), columns.typed_data(), values.typed_data(), bias.typed_data()};
+}
+
 // Images, values, bias, pattern -> images.
-ffi::Error Convolve(int64_t size, int64_t stride, Images x, Floats values, Floats bias, Indices starts,
+ffi::Error Convolve(int64_t size, int64_t stride, bool relu, Images x, Floats values, Floats bias, Indices starts,
                     Indices columns, ffi::Result<Images> y) {
   const ltr::Convolution of = Shapes(x, *y, size, stride);
   if (!Fits(of, *y) || !IsLayer(of.out, values, bias, starts, columns)) return Wrong(kShapes);
   if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
-  ltr::convolve(products, of, starts.typed_data(), columns.typed_data(), values.typed_data(),
-                bias.typed_data(), x.typed_data(), y->typed_data());
+  ltr::convolve(products, of, Kernel(values, bias, starts, columns), x.typed_data(), relu, y->typed_data());
+  return ffi::Error::Success();
+}
+
+// Returns whether both arrays have the shape of images of these dimensions after pooling.
+bool ArePooled(int64_t batch, int64_t height, int64_t width, int64_t channels, Images pooled, Bytes corners) {
+  const auto is_pooled = [&](auto shape) {
+    return shape[0] == batch && shape[1] == height / 2 && shape[2] == width / 2 && shape[3] == channels;
+  };
+  return is_pooled(pooled.dimensions()) && is_pooled(corners.dimensions());
+}
+
+// Images, values, bias, pattern -> images, pooled after relu, and their corners.
+ffi::Error ConvolvePooled(int64_t size, int64_t stride, Images x, Floats values, Floats bias, Indices starts,
+                          Indices columns, ffi::Result<Images> y, ffi::Result<Bytes> corners) {
+  const ltr::Convolution of = Shapes(x, *y, size, stride);
+  if (of.size % 2 != 1 || of.size <= 0 || of.stride <= 0) return Wrong(kShapes);
+  if (!ArePooled(of.batch, of.out_height(), of.out_width(), of.out, *y, *corners)) return Wrong(kShapes);
+  if (!IsLayer(of.out, values, bias, starts, columns)) return Wrong(kShapes);
+  if (!IsPattern(starts, columns, size * size * of.in)) return Wrong(kPattern);
+  ltr::convolve_pooled(products, of, Kernel(values, bias, starts, columns), x.typed_data(), y->typed_data(),
+                       corners->typed_data());
+  return ffi::Error::Success();
+}
+
+// Gradient of pooled images, their corners -> gradient of the images.
+ffi::Error Unpool(Images gradient, Bytes corners, ffi::Result<Images> unpooled) {
+  const auto to = unpooled->dimensions();
+  if (!ArePooled(to[0], to[1], to[2], to[3], gradient, corners)) return Wrong(kShapes);
+  ltr::unpool(products, to[1], to[2], to[3] * to[0], gradient.typed_data(), corners.typed_data(),
+              unpooled->typed_data());
   return ffi::Error::Success();
 }
 
@@ -232,9 +265,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Bat
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_sort, Sort, ffi::Ffi::Bind().Arg<Words>().Ret<Words>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
                               ffi::Ffi::Bind()
-                                  .Attr<int64_t>("size").Attr<int64_t>("stride")
+                                  .Attr<int64_t>("size").Attr<int64_t>("stride").Attr<bool>("relu")
                                   .Arg<Images>().Arg<Floats>().Arg<Floats>().Arg<Indices>().Arg<Indices>()
                                   .Ret<Images>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve_pooled, ConvolvePooled,
+                              ffi::Ffi::Bind()
+                                  .Attr<int64_t>("size").Attr<int64_t>("stride")
+                                  .Arg<Images>().Arg<Floats>().Arg<Floats>().Arg<Indices>().Arg<Indices>()
+                                  .Ret<Images>().Ret<Bytes>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_unpool, Unpool, ffi::Ffi::Bind().Arg<Images>().Arg<Bytes>().Ret<Images>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_images, OfImages,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("size").Attr<int64_t>("stride")

@@ -12,7 +12,7 @@ LIBRARY = Path(__file__).with_name("products.so")
 HANDLERS = (
     *("ltr_forward", "ltr_of_inputs", "ltr_of_weights", "ltr_transpose"),
     *("ltr_pixels", "ltr_forward_pixels", "ltr_of_weights_pixels"),
-    *("ltr_convolve", "ltr_of_images", "ltr_of_kernel"),
+    *("ltr_convolve", "ltr_convolve_pooled", "ltr_unpool", "ltr_of_images", "ltr_of_kernel"),
     *("ltr_winograd", "ltr_winograd_pooled", "ltr_winograd_of_inputs", "ltr_winograd_of_kernel"),
     "ltr_sort",
 )

@@ -9,19 +9,21 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "instruction_sets.h"
 
 namespace ltr {
 
-// Weighted sums: y[row] = bias[row] + sum of values[k] x[columns[k]] over the weights k of the row. A null
-// `bias` counts as zero. If `order` is not null, the value of weight k is values[order[k]].
+// Weighted sums: y[row] = bias[row] + sum of values[k] x[columns[k]] over the weights k of the row, 0 instead if it is
+// negative and `relu`. A null `bias` counts as zero. If `order` is not null, the value of weight k is values[order[k]].
 struct Weighted {
   int64_t rows, batch;
   const int32_t *starts, *columns, *order;
   const float *values, *bias, *x;
   float* y;
+  bool relu = false;
 };
 
 // Dot products: values[k] = gradient[row] . x[columns[k]] for the weights k of the row, and bias[row] = sum of
@@ -81,6 +83,8 @@ struct Chosen {
 #include "each_instruction_set.inc"
 #define FUNCTIONS "pixels.inc"
 #include "each_instruction_set.inc"
+#define FUNCTIONS "pooling.inc"
+#include "each_instruction_set.inc"
 
 // The functions for one instruction set.
 struct Products {
@@ -90,12 +94,15 @@ struct Products {
   void (*dots_pixels)(const DotsPixels&);
   void (*pixels)(const Chosen&);
   void (*transpose)(int64_t rows, int64_t columns, const float* x, float* y);
+  void (*pool)(int64_t count, const float* const square[4], float* y, uint8_t* corners);
+  void (*unpool)(int64_t count, const float* gradient, const uint8_t* corners, float* const square[4]);
   bool (*is_pattern)(const int32_t* starts, int64_t rows, const int32_t* columns, int64_t length,
                      int64_t bound);
 };
 
-#define PRODUCTS(of)                                                                              \
-  {of::weighted, of::dots, of::weighted_pixels, of::dots_pixels, of::pixels, of::transpose, of::is_pattern}
+#define PRODUCTS(of)                                                                                          \
+  {of::weighted, of::dots, of::weighted_pixels, of::dots_pixels, of::pixels, of::transpose, of::pool, of::unpool, \
+   of::is_pattern}
 
 inline Products products(InstructionSet set) {
 #ifdef LTR_WIDER

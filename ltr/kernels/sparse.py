@@ -63,12 +63,14 @@ NO_GRADIENT: Any = SparsityPattern(*[None] * len(SparsityPattern._fields))  # ty
 """Gradient of a pattern, which has none."""
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def conv(
     x: Float32[jax.Array, "batch height width in"],
     kernel: SparseKernel,
     bias: Float32[Array, "out"],
     stride: int,
+    relu: bool = False,
+    pool: bool = False,
 ) -> Float32[jax.Array, "batch rows columns out"]:
     """Convolve x with a sparse kernel [size, size, in, out] of odd size and add bias.
 
@@ -76,23 +78,52 @@ def conv(
     ceil(height / stride) and columns ceil(width / stride). The kernel's pattern is that of a matrix
     [size x size x in, out].
 
+    Args:
+        x: images.
+        kernel: kernel.
+        bias: bias.
+        stride: distance of the computed rows, and of the columns.
+        relu: whether relu follows.
+        pool: whether 2x2 max pooling follows, after relu alone; an odd last row or column is dropped. Its
+            gradient goes in equal parts to the equal largest pixels of a square.
+
     Raises:
+        ValueError: pooling without relu.
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or indices out of bounds.
     """
+    return _conv_forward(x, kernel, bias, stride, relu, pool)[0]
+
+
+def _conv_forward(
+    x: jax.Array, kernel: SparseKernel, bias: Array, stride: int, relu: bool, pool: bool
+) -> tuple[jax.Array, Any]:
+    if pool and not relu:
+        raise ValueError("pool=True, relu=False: pooling must follow relu")
     values, pattern = kernel
     batch, height, width, _ = x.shape
-    shape = (batch, -(-height // stride), -(-width // stride), pattern.starts.shape[0] - 1)
-    y = jax.ShapeDtypeStruct(shape, jnp.float32)
+    rows, columns, out = -(-height // stride), -(-width // stride), pattern.starts.shape[0] - 1
+    operands = x, values, bias, pattern.starts, pattern.inputs
     taps = _taps(x, pattern, stride)
-    return _call("ltr_convolve", y, x, values, bias, pattern.starts, pattern.inputs, **taps)
+    if pool:
+        shape = (batch, rows // 2, columns // 2, out)
+        results = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct(shape, jnp.uint8)
+        y, corners = _call("ltr_convolve_pooled", results, *operands, **taps)
+        return y, (x, kernel, bias, corners)
+    y = jax.ShapeDtypeStruct((batch, rows, columns, out), jnp.float32)
+    y = _call("ltr_convolve", y, *operands, **taps, relu=relu)
+    return y, (x, kernel, bias, y)
 
 
-def _conv_forward(x: jax.Array, kernel: SparseKernel, bias: jax.Array, stride: int) -> tuple[jax.Array, Any]:
-    return conv(x, kernel, bias, stride), (x, kernel, bias)
-
-
-def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Array, SparseKernel, jax.Array]:
-    x, (values, pattern), bias = saved
+def _conv_backward(
+    stride: int, relu: bool, pool: bool, saved: Any, gradient: jax.Array
+) -> tuple[jax.Array, SparseKernel, jax.Array]:
+    x, (values, pattern), bias, through = saved
+    if pool:
+        rows, columns = (-(-length // stride) for length in x.shape[1:3])
+        unpooled = jax.ShapeDtypeStruct((x.shape[0], rows, columns, gradient.shape[-1]), jnp.float32)
+        gradient = _call("ltr_unpool", unpooled, gradient, through)
+    elif relu:
+        gradient = jnp.where(through > 0, gradient, 0)
     taps, by_input = _taps(x, pattern, stride), (pattern.by_input, pattern.outputs, pattern.places)
     input_gradient = _call("ltr_of_images", x, gradient, values, *by_input, **taps)
     weights = _call("ltr_of_kernel", (values, bias), x, gradient, pattern.starts, pattern.inputs, **taps)
@@ -102,8 +133,9 @@ def _conv_backward(stride: int, saved: Any, gradient: jax.Array) -> tuple[jax.Ar
 conv.defvjp(_conv_forward, _conv_backward)
 
 
-def _taps(x: jax.Array, pattern: SparsityPattern, stride: int) -> dict[str, int]:
-    return {"size": math.isqrt((pattern.by_input.shape[0] - 1) // x.shape[-1]), "stride": stride}
+def _taps(x: jax.Array, pattern: SparsityPattern, stride: int) -> dict[str, np.int64]:
+    size = math.isqrt((pattern.by_input.shape[0] - 1) // x.shape[-1])
+    return {"size": np.int64(size), "stride": np.int64(stride)}
 
 
 @jax.custom_vjp
@@ -121,7 +153,7 @@ def _transpose(x: jax.Array) -> jax.Array:
     return jax.ffi.ffi_call("ltr_transpose", shape, vmap_method="sequential")(x)
 
 
-def _call(name: str, results: Any, *operands: Array, **attributes: int) -> Any:
+def _call(name: str, results: Any, *operands: Array, **attributes: np.int64 | bool) -> Any:
     """Call a function of the library; results have the shapes of `results`. Under `vmap` it is sequential."""
     instruction_set()  # registers the library
     call = jax.ffi.ffi_call(
@@ -131,4 +163,4 @@ def _call(name: str, results: Any, *operands: Array, **attributes: int) -> Any:
         output_layouts=jax.tree.map(lambda like: _BY_UNIT[len(like.shape)], results),
         vmap_method="sequential",
     )
-    return call(*operands, **{attribute: np.int64(value) for attribute, value in attributes.items()})
+    return call(*operands, **attributes)

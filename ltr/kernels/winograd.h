@@ -31,8 +31,8 @@ enum class Through { kNothing, kRelu, kPooling };
 
 // Images to convolve: `pixels`, or a gradient through relu or pooling.
 //   Through relu: pixels where `relu`, the result of the same shape, is positive, zero elsewhere.
-//   Through pooling: pixels are [batch, height / 2, width / 2, channels]. A byte of `corners` for each of them has
-//   bit 2 * row + column set for each pixel of its square that is the largest. They share the gradient.
+//   Through pooling: pixels are [batch, height / 2, width / 2, channels], each with a byte of `corners` (see
+//   pooling.inc).
 struct Images {
   ImageShape shape;
   const float* pixels;
@@ -43,8 +43,7 @@ struct Images {
 
 // y [batch, height, width, out] = the convolution of x, plus a bias of each output unless it is null, and relu.
 //
-// If it pools, y is pooled after relu: it is [batch, height / 2, width / 2, out]; corners get the bits described
-// above, none where y is 0.
+// If it pools, y is pooled after relu: it is [batch, height / 2, width / 2, out], and corners are set.
 //
 // A `turned` kernel is [3, 3, out, in], rotated by half a turn. Then y is the gradient of the inputs of a
 // convolution by that kernel, and x the gradient of its result.

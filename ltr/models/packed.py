@@ -65,7 +65,9 @@ def _product(
     kernel = SparseKernel(layer.get_variable("params", "kernel"), pattern)
     bias = layer.get_variable("params", "bias", jnp.zeros(pattern.starts.shape[0] - 1))
     if isinstance(layer, Conv):
-        return layer.followed(kernels.conv(x, kernel, bias, layer.stride))
+        pool = layer.relu and layer.pool
+        y = kernels.conv(x, kernel, bias, layer.stride, layer.relu, pool)
+        return y if layer.relu else layer.followed(y)
     if isinstance(x, Pixels):
         return kernels.dense(x, kernel, bias)
     rows = x.reshape(-1, x.shape[-1])

@@ -124,6 +124,37 @@ void check_sort() {
   require(found == words, "words are not in order", "sort");
 }
 
+// A convolution with relu, one with pooling after it, and the gradient of the pooling, against `y`, that without.
+void check_pooling(const ltr::Products& products, const ltr::Convolution& of, const ltr::SparseKernel& kernel,
+                   const std::vector<float>& x, const std::vector<float>& y) {
+  const int64_t pixel = of.out * of.batch, height = of.out_height() / 2, width = of.out_width() / 2;
+  std::vector<float> positive(y.size()), pooled(height * width * pixel), unpooled(y.size());
+  std::vector<uint8_t> corners(pooled.size());
+  ltr::convolve(products, of, kernel, x.data(), true, positive.data());
+  ltr::convolve_pooled(products, of, kernel, x.data(), pooled.data(), corners.data());
+  for (size_t at = 0; at < y.size(); ++at) {
+    require(positive[at] == std::max(y[at], 0.0f), "convolutions with relu differ", ltr::name(set));
+  }
+  const std::vector<float> gradient = floats(pooled.size());
+  ltr::unpool(products, of.out_height(), of.out_width(), pixel, gradient.data(), corners.data(), unpooled.data());
+  std::vector<double> expected(y.size());
+  for (size_t at = 0; at < pooled.size(); ++at) {
+    const int64_t square = at / pixel, row = square / width * 2, column = square % width * 2;
+    size_t places[4];
+    for (int64_t corner = 0; corner < 4; ++corner) {
+      places[corner] = ((row + corner / 2) * of.out_width() + column + corner % 2) * pixel + at % pixel;
+    }
+    const auto is_largest = [&](size_t place) { return positive[place] == pooled[at]; };
+    const auto number = std::count_if(places, places + 4, is_largest);
+    require(number > 0, "a pooled pixel is none of its square", ltr::name(set));
+    for (const size_t place : places) {
+      require(positive[place] <= pooled[at], "a pooled pixel is not the largest", ltr::name(set));
+      if (pooled[at] > 0 && is_largest(place)) expected[place] = gradient[at] / double(number);
+    }
+  }
+  require(close(unpooled, expected), "gradients of pooling differ", ltr::name(set));
+}
+
 // A convolution and its gradients; every vector is as long as it must be and no longer.
 void check_convolution(const ltr::Products& products) {
   const ltr::Convolution of{drawn(1, 20), drawn(1, 6), drawn(1, 6), drawn(1, 4),
@@ -150,7 +181,8 @@ void check_convolution(const ltr::Products& products) {
   const std::vector<float> x = floats(pixels * of.in * of.batch), values = floats(columns.size());
   const std::vector<float> bias = floats(of.out), gradient = floats(results * of.out * of.batch);
   std::vector<float> y(gradient.size()), of_x(x.size()), of_values(values.size()), of_bias(of.out);
-  ltr::convolve(products, of, starts.data(), columns.data(), values.data(), bias.data(), x.data(), y.data());
+  const ltr::SparseKernel kernel{starts.data(), columns.data(), values.data(), bias.data()};
+  ltr::convolve(products, of, kernel, x.data(), false, y.data());
   ltr::of_images(products, of, by_input.data(), outputs.data(), places.data(), values.data(), gradient.data(),
                  of_x.data());
   ltr::of_kernel(products, of, starts.data(), columns.data(), x.data(), gradient.data(), of_values.data(),
@@ -180,6 +212,7 @@ void check_convolution(const ltr::Products& products) {
     }
   }
   require(close(y, right_y), "convolutions differ", ltr::name(set));
+  check_pooling(products, of, kernel, x, y);
   require(close(of_x, right_x), "gradients of images differ", ltr::name(set));
   require(close(of_values, right_values) && close(of_bias, right_bias), "gradients of kernels differ",
           ltr::name(set));

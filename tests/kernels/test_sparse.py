@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +14,12 @@ from jax import lax
 
 from ltr import kernels
 from ltr.kernels import SparseKernel, SparsityPattern
+from ltr.models.layers import max_pool
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+
+NOTHING, RELU, POOL = (False, False), (True, False), (True, True)
+"""Whether ReLU follows a convolution, and pooling."""
 
 SPARE = 3
 """Room beyond the connections of a pattern."""
@@ -70,8 +75,10 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
 
 
 @settings(max_examples=3)
-@example(batch=9, height=1, width=1, channels=2, features=2, size=3, stride=1, density=0.5)
-@example(batch=8, height=7, width=6, channels=2, features=3, size=3, stride=2, density=0.5)
+@example(after=NOTHING, batch=9, height=1, width=1, channels=2, features=2, size=3, stride=1, density=0.5)
+@example(after=RELU, batch=8, height=7, width=6, channels=2, features=3, size=3, stride=2, density=0.5)
+@example(after=POOL, batch=17, height=7, width=6, channels=2, features=3, size=3, stride=1, density=0.5)
+@example(after=POOL, batch=3, height=1, width=4, channels=2, features=3, size=3, stride=1, density=0.5)
 @given(
     batch=st.integers(1, 20),
     height=st.integers(1, 7),
@@ -81,30 +88,38 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
     size=st.sampled_from([1, 3, 5]),
     stride=st.integers(1, 3),
     density=st.sampled_from([0.0, 0.2, 0.7, 1.0]),
+    after=st.sampled_from([NOTHING, RELU, POOL]),
 )
 def test_a_packed_convolution_and_its_gradients_are_those_of_the_masked_one(
-    batch: int, height: int, width: int, channels: int, features: int, size: int, stride: int, density: float
+    batch: int,
+    height: int,
+    width: int,
+    channels: int,
+    features: int,
+    size: int,
+    stride: int,
+    density: float,
+    after: tuple[bool, bool],
 ) -> None:
+    relu, pool = after
     generator = np.random.default_rng(0)
     kept = generator.random((size, size, channels, features)) < density
-    shapes = (
-        (batch, height, width, channels),
-        kept.shape,
-        (features,),
-        (batch, -(-height // stride), -(-width // stride), features),
-    )
+    rows, columns = (-(-length // stride) // (2 if pool else 1) for length in (height, width))
+    shapes = (batch, height, width, channels), kept.shape, (features,), (batch, rows, columns, features)
     x, kernel, bias, weights = (generator.normal(size=shape).astype(np.float32) for shape in shapes)
     flat = kept.reshape(-1, features)
     values, pattern = packed((kernel * kept).reshape(-1, features), flat)
 
     @jax.jit
     def conv(x: jax.Array, values: jax.Array, bias: jax.Array) -> jax.Array:
-        return kernels.conv(x, SparseKernel(values, pattern), bias, stride)
+        return kernels.conv(x, SparseKernel(values, pattern), bias, stride, relu, pool)
 
     def plain(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
         layout = ("NHWC", "HWIO", "NHWC")
         whole = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=layout)
-        return whole[:, ::stride, ::stride] + bias
+        y = whole[:, ::stride, ::stride] + bias
+        y = nn.relu(y) if relu else y
+        return max_pool(y) if pool else y
 
     found = value_and_gradients(conv, weights, x, values, bias)
     y, of_x, of_kernel, of_bias = value_and_gradients(plain, weights, x, kernel * kept, bias)
@@ -126,6 +141,8 @@ def test_a_convolution_refuses_what_does_not_fit() -> None:
         jax.block_until_ready(kernels.conv(x, SparseKernel(values, wrong), bias, 1))
     with pytest.raises(Exception, match="shapes that do not fit"):
         jax.block_until_ready(kernels.conv(x, SparseKernel(values, pattern), bias[:2], 1))
+    with pytest.raises(ValueError, match="pooling must follow relu"):
+        kernels.conv(x, SparseKernel(values, pattern), bias, 1, relu=False, pool=True)
 
 
 def test_lanes_side_by_side_are_each_their_own() -> None:
