@@ -118,7 +118,7 @@ def test_text_fits_80_columns(capsys: Captured) -> None:
     said = capsys.readouterr()
     assert said.err == ""
     assert [line for line in said.out.splitlines() if len(line) > 80] == []
-    for fact in ("seed=1", "488", "732,000", "100.00", "50,200", "about "):
+    for fact in ("seed=1", "488", "732,000", "100.00", "50,200", "about ", "memory     about 2.2 MiB"):
         assert fact in said.out
 
 
