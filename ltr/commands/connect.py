@@ -12,25 +12,17 @@ Example:
 """
 
 import argparse
-import itertools
 import json
-import sys
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 from ltr.commands.options import add_output_root, add_run, load
-from ltr.core.plural import number_of
 from ltr.errors import ConfigError
 from ltr.report.console import write
 from ltr.report.formatting import ranges
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ltr.config.schema import Experiment
-    from ltr.experiment.session import Session
-    from ltr.store.folder import RunFolder
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +56,9 @@ def execute(args: argparse.Namespace) -> int:
     if run.folder.name != folder_name(experiment):
         raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
     rounds = _rounds(args.rounds, experiment)
-    _measure(experiment, rounds)
+    from ltr.experiment import connectivity_table  # imports JAX; wrong rounds are refused first
+
+    connectivity_table.complete(experiment, rounds)
     table = tables.read(run.folder, "connectivity")
     shown = table["round"].isin(rounds) & table["statistics"].isin((args.statistics, "none"))
     summary = by_round(table[shown])
@@ -87,100 +81,3 @@ def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
     if not all(word.isdecimal() and int(word) in trained for word in words):
         raise ConfigError(f"--rounds={text}: must be among {ranges(trained)}, as in 0,{trained[-1]}")
     return sorted(set(map(int, words)))
-
-
-def _measure(experiment: "Experiment", rounds: list[int]) -> None:
-    """Train and measure the rounds that the table lacks, and write each when it is done."""
-    from ltr.core import cache_paths
-    from ltr.engine import devices
-    from ltr.experiment import connectivity
-    from ltr.experiment.runner import open_session
-    from ltr.experiment.spec import RunSpec
-    from ltr.store.folder import open_run
-
-    devices.start(cache_paths.compiled())
-    with open_run(experiment) as folder:
-        spec = RunSpec.from_experiment(experiment)
-        statistics = connectivity.statistics(spec.model)
-        _name_statistics(folder, statistics[-1])
-        unmeasured = [
-            round_number
-            for round_number in rounds
-            if not _is_measured(folder, round_number, experiment, statistics)
-        ]
-        if unmeasured:
-            _require_trained(folder, unmeasured, experiment)
-            _train(open_session(spec, folder), unmeasured)
-
-
-def _train(session: "Session", rounds: list[int]) -> None:
-    from ltr.engine.trainer import Progress
-    from ltr.experiment import connectivity
-    from ltr.experiment.signals import Stop
-    from ltr.report.progress import Pace, display
-
-    pace = Pace(len(rounds) * connectivity.steps(session), time.monotonic)
-    with Stop() as stop, display(sys.stderr) as shown:
-        for round_number in rounds:
-
-            def on_chunk(progress: Progress, round_number: int = round_number) -> None:
-                pace.advance(progress.steps)
-                shown.update(
-                    f"round {round_number}, {number_of(len(progress.names), 'copy', 'copies')}", pace
-                )
-                if error := stop.error():
-                    raise error
-
-            measured = [connectivity.data_orders(session, round_number, on_chunk)]
-            if _has_next(session.folder, round_number, session.experiment):
-                measured.append(connectivity.next_round(session, round_number))
-            _replace_rows(session.folder, measured)
-
-
-def _replace_rows(folder: "RunFolder", measured: "list[pd.DataFrame]") -> None:
-    """Replace a round's rows of the connectivity table."""
-    import pandas as pd
-
-    from ltr.store import tables
-
-    table = tables.read(folder.path, "connectivity")
-    kept = table[~table["round"].isin(measured[0]["round"])]
-    tables.write(folder.path, "connectivity", pd.concat([frame for frame in (kept, *measured) if len(frame)]))
-
-
-def _name_statistics(folder: "RunFolder", before: str) -> None:
-    """Fill in the column `statistics`, which tables of earlier versions lack, with `before`."""
-    from ltr.store import tables
-
-    table = tables.read(folder.path, "connectivity")
-    if table["statistics"].isna().any():
-        tables.write(folder.path, "connectivity", table.fillna({"statistics": before}))
-
-
-def _is_measured(
-    folder: "RunFolder", round_number: int, experiment: "Experiment", statistics: tuple[str, ...]
-) -> bool:
-    from ltr.store import tables
-
-    table = tables.read(folder.path, "connectivity")
-    kinds = ["orders", "rounds"] if _has_next(folder, round_number, experiment) else ["orders"]
-    measured = set(
-        table.loc[table["round"] == round_number, ["kind", "statistics", "replicate"]].itertuples(index=False)
-    )
-    return measured >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
-
-
-def _has_next(folder: "RunFolder", round_number: int, experiment: "Experiment") -> bool:
-    from ltr.store.folder import round_name
-
-    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number + 1))
-
-
-def _require_trained(folder: "RunFolder", rounds: list[int], experiment: "Experiment") -> None:
-    from ltr.store.folder import round_name
-
-    for round_number in rounds:
-        if not set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number)):
-            raise ConfigError(
-                f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
-            )

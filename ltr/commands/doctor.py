@@ -1,4 +1,4 @@
-"""Show this installation: versions, devices, sparse kernels, data, plug-ins.
+"""Show this installation: versions, devices, kernels, data, plug-ins.
 
 It lists the break-even density of each layer trained on this machine: below
 this density the layer trains faster packed. The table shows the date of the
@@ -8,9 +8,10 @@ repeats it when the machine is less busy. --measure repeats all of them, which
 takes some seconds per layer; run nothing else meanwhile. A run keeps the
 densities that it began with.
 
-The sparse kernels train pruned layers on the CPU at the cost of their kept
-weights. They are built when ltr is installed beside a C++ compiler (GCC 12 or
-later; Clang builds slower ones). Without them, layers train by dense products.
+The kernels train pruned layers on the CPU at the cost of their kept weights,
+and compute dense 3x3 convolutions by Winograd's filtering. They are built when
+ltr is installed beside a C++ compiler (GCC 12 or later; Clang builds slower
+ones). Without them, layers train by the dense products and convolutions of XLA.
 
 Examples:
   ltr doctor
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from ltr.engine.measurements import Case, Measurement
 
 WITHOUT_KERNELS = (
-    "not built: everything trains by dense products (install g++ 12 or later, then ltr again, with pip's "
-    "--force-reinstall --no-deps)"
+    "not built: everything trains by the dense products of XLA (install g++ 12 or later, then ltr again, "
+    "with pip's --force-reinstall --no-deps)"
 )
 
 

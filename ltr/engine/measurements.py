@@ -42,7 +42,8 @@ class LayerShape(NamedTuple):
 
     def __str__(self) -> str:
         first = "of pixels, " if self.reads_pixels else "first, " if self.is_first else ""
-        return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}"
+        tile = f", tiles of {self.tile}" if self.tile else ""
+        return f"{first}{' x '.join(map(str, self.kernel))} at {self.num_positions}{tile}"
 
 
 class Case(NamedTuple):

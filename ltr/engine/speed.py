@@ -57,19 +57,20 @@ class Speed(NamedTuple):
 def flops_meter(placement: Placement) -> Callable[[], float]:
     """Return a function that measures FLOPs per second of [60, 784] x [784, 300] on all devices."""
 
-    def products(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    def products(matrices: tuple[jax.Array, jax.Array]) -> jax.Array:
+        x, kernel = matrices
         return lax.fori_loop(
             0, _PRODUCTS, lambda _, total: total + (x + total[0, 0]) @ kernel, jnp.zeros((60, 300))
         )
 
     count = placement.capacity
-    x = devices.scatter([jnp.ones((60, 784))] * count, placement)
-    kernel = devices.scatter([jnp.full((784, 300), 1e-6)] * count, placement)
+    lane = np.ones((60, 784), np.float32), np.full((784, 300), 1e-6, np.float32)
+    lanes = devices.scatter([lane] * count, placement)
     compiled = devices.parallel(products, placement)
 
     def seconds() -> float:
         began = time.monotonic()
-        compiled(x, kernel).block_until_ready()
+        compiled(lanes).block_until_ready()
         return time.monotonic() - began
 
     seconds()  # compiles

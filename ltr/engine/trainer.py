@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Int32, Integer, UInt32
+from jaxtyping import Int32, UInt32
 
-from ltr.core import masks
 from ltr.core.optimizers import Optimizer
 from ltr.core.types import Mask, Params
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
-from ltr.errors import LtrError
+from ltr.engine.program import Examples, Program
+from ltr.engine.running_batch import Compiled, LaneBatch, Outcome, RunningBatch
 from ltr.methods.method import Lane, Method
 from ltr.methods.registry import WEIGHTS_ALONE
 
@@ -41,39 +40,11 @@ class InitialState(NamedTuple):
     method: str = WEIGHTS_ALONE
 
 
-class Outcome(NamedTuple):
-    """Result of training a lane.
-
-    Attributes:
-        params: weights of its network after the last step, NumPy arrays.
-        density: density of its network after the last step, 0 to 1.
-        metrics: NumPy arrays.
-        seconds: device time.
-        notes: columns that its method adds (see `ltr.methods.method.Method`).
-    """
-
-    params: Params
-    density: float
-    metrics: Metrics
-    seconds: float
-    notes: Mapping[str, Any] = {}
-
-
 class ProgramKey(NamedTuple):
     """Method of a lane, which all lanes of a batch share, and the layers that could be packed."""
 
     method: str
     packed: tuple[str, ...]
-
-
-class LaneBatch(NamedTuple):
-    """Lanes in training: their states at `step`, and their metrics so far, after `seconds` of training."""
-
-    names: tuple[Any, ...]
-    lanes: list[Lane]
-    step: int
-    metrics: list[Metrics]
-    seconds: float
 
 
 class Snapshot(NamedTuple):
@@ -171,8 +142,8 @@ class Trainer:
             if batch is None:
                 batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
             method = starts[batch.names[0]].method
-            compiled = _Compiled(self._programs[method], self._packings[method], self.data, self.placement)
-            running, batch = _RunningBatch(compiled, batch, evaluate_at), None
+            compiled = Compiled(self._programs[method], self._packings[method], self.data, self.placement)
+            running, batch = RunningBatch(compiled, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
                 taken = running.advance(steps)
@@ -206,92 +177,6 @@ class Trainer:
         return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
 
 
-class _Compiled(NamedTuple):
-    """Compiled program of a batch, with its packing, data and placement."""
-
-    program: Program
-    packing: Packing
-    data: Examples
-    placement: Placement
-
-
-class _RunningBatch:
-    """A batch on the devices, and its metrics on the host."""
-
-    def __init__(
-        self, compiled: _Compiled, batch: LaneBatch, evaluate_at: Int32[np.ndarray, "evaluations"]
-    ) -> None:
-        self._program, self._packing, self._data, self._placement = compiled
-        self._step, self._evaluate_at = batch.step, evaluate_at
-        self._pack_specs = self._packing.pack_specs(batch.lanes)
-        packed = [self._packing.pack(*pair) for pair in zip(batch.lanes, self._pack_specs, strict=True)]
-        self._lanes = devices.scatter(packed, self._placement)
-        self._metrics, self._seconds = batch.metrics, batch.seconds
-        self.names = batch.names
-
-    @property
-    def is_over(self) -> bool:
-        return self._done == len(self._evaluate_at)
-
-    @property
-    def accuracy(self) -> float:
-        """Mean validation accuracy over the lanes at the latest evaluation."""
-        return float(np.mean([lane.val_accuracy[-1] for lane in self._metrics]))
-
-    @property
-    def _done(self) -> int:
-        return len(self._metrics[0].val_loss) if self._metrics else 0
-
-    def advance(self, steps: int) -> int:
-        """Train for up to `steps` more steps; return the steps taken, summed over the lanes."""
-        began, step, done = time.monotonic(), self._step, self._done
-        stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
-        chunk = Chunk(
-            np.asarray(step, np.int32),
-            np.asarray(self._evaluate_at[done - 1] if done else step, np.int32),
-            np.resize(stops, MAX_SEGMENTS).astype(np.int32),
-            np.resize(evaluate, MAX_SEGMENTS),
-            np.asarray(len(stops), np.int32),
-            np.asarray(self._evaluate_at[-1], np.int32),
-        )
-        self._lanes, *results = self._program.run(
-            self._lanes, self._data, devices.replicate(chunk, self._placement)
-        )
-        new, early = (devices.gather(result, len(self.names), self._placement) for result in results)
-        self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
-        if self.is_over:
-            self._metrics = [
-                lane.with_test(int(np.argmin(lane.val_loss)), *map(float, test))
-                for lane, test in zip(self._metrics, early, strict=True)
-            ]
-        self._step = int(stops[-1])
-        self._seconds += time.monotonic() - began
-        _require_finite(self.names, self._metrics, self._evaluate_at)
-        return len(self.names) * (self._step - step)
-
-    def batch(self) -> LaneBatch:
-        """Copy the batch to the host."""
-        return LaneBatch(self.names, self._gathered(), self._step, self._metrics, self._seconds)
-
-    def outcomes(self) -> dict[Any, Outcome]:
-        """Return the outcomes of its lanes, by name."""
-        return {
-            name: self._outcome(lane, metrics)
-            for name, lane, metrics in zip(self.names, self._gathered(), self._metrics, strict=True)
-        }
-
-    def _gathered(self) -> list[Lane]:
-        """Copy the lanes to the host and unpack them."""
-        lanes = devices.gather(self._lanes, len(self.names), self._placement)
-        return [self._packing.unpack(*pair) for pair in zip(lanes, self._pack_specs, strict=True)]
-
-    def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
-        method = self._program.method
-        mask, params = jax.tree.map(np.asarray, method.network(lane))
-        seconds = self._seconds / self._placement.lanes_per_device
-        return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
-
-
 def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
     """Return the lanes that can train with the first: those with its program key come before others.
 
@@ -303,39 +188,5 @@ def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) 
     return sorted(same_method, key=lambda name: program_keys[name] != first)
 
 
-def _stops(
-    evaluate_at: Int32[np.ndarray, "evaluations"], step: int, steps: int
-) -> tuple[Integer[np.ndarray, "stops"], Bool[np.ndarray, "stops"]]:
-    """Return the steps at which a chunk of `steps` steps stops, and whether lanes are evaluated there."""
-    end = min(step + steps, int(evaluate_at[-1]))
-    stops = evaluate_at[evaluate_at <= end]
-    if len(stops) == 0 or stops[-1] < end:
-        stops = np.append(stops, end)
-    stops = stops[:MAX_SEGMENTS]
-    return stops, np.isin(stops, evaluate_at)
-
-
-def _snapshot(outcomes: Mapping[Any, Outcome], running: _RunningBatch) -> Snapshot:
+def _snapshot(outcomes: Mapping[Any, Outcome], running: RunningBatch) -> Snapshot:
     return Snapshot(dict(outcomes), running.batch())
-
-
-def _extended(metrics: list[Metrics], results: list[Metrics], count: int) -> list[Metrics]:
-    new = [Metrics(*(values[:count] for values in lane)) for lane in results]
-    if not metrics:
-        return new
-    return [
-        Metrics(*(np.concatenate(pair) for pair in zip(*both, strict=True)))
-        for both in zip(metrics, new, strict=True)
-    ]
-
-
-def _require_finite(
-    names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: Int32[np.ndarray, "evaluations"]
-) -> None:
-    for name, lane in zip(names, metrics, strict=True):
-        diverged = np.flatnonzero(~np.isfinite(lane.val_loss))
-        if diverged.size:
-            raise LtrError(
-                f"{name}: the loss is no longer finite at step {evaluate_at[diverged[0]]}; "
-                "lower optimizer.learning_rate"
-            )

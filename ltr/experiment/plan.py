@@ -13,6 +13,7 @@ from ltr.experiment import estimate
 from ltr.experiment.placement import packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
+from ltr.report.formatting import memory
 from ltr.report.html import facts_table
 from ltr.report.progress import duration
 from ltr.report.text_table import facts
@@ -66,7 +67,7 @@ class Plan:
             "steps": f"{self.steps:,}",
             "looks": _looks(self.looks),
             "time": f"about {duration(self.seconds)} on this machine as busy as now, if nothing is done yet",
-            "memory": f"about {self.bytes / 2**30:.1f} GiB",
+            "memory": f"about {memory(self.bytes)}",
         }
         return {name: fact for name, fact in named.items() if fact}
 

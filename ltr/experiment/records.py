@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.early_stopping import early_stop
-from ltr.engine.trainer import Outcome
+from ltr.engine.running_batch import Outcome
 from ltr.errors import LtrError
 from ltr.methods.registry import METHODS, WATCHED
 from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId

@@ -39,6 +39,8 @@ from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import tracking
 from ltr.trackers.registry import TRACKERS
+from ltr.trackers.scalars import scalars
+from ltr.trackers.tracker import subject
 from ltr.trackers.tracking import Tracked
 
 log = logging.getLogger("ltr")
@@ -184,8 +186,10 @@ def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], No
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
-    subject = tracking.subject(experiment, folder.path)
-    with tracking.track(experiment.tracker, subject) as tracked, output.progress() as shown:
+    with (
+        tracking.track(experiment.tracker, subject(experiment, folder.path)) as tracked,
+        output.progress() as shown,
+    ):
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
@@ -195,7 +199,7 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
     """Send a round to the tracker, averaged over the requested replicates and draws."""
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
-    tracked.add(round_number, tracking.scalars(metrics, results, round_number))
+    tracked.add(round_number, scalars(metrics, results, round_number))
 
 
 def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.core.types import Mask, PRNGKey
 from ltr.engine import flops
-from ltr.engine.trainer import InitialState, Outcome, Progress
+from ltr.engine.running_batch import Outcome
+from ltr.engine.trainer import InitialState, Progress
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.runtime import Runtime

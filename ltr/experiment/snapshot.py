@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
+from ltr.engine.running_batch import LaneBatch, Outcome
+from ltr.engine.trainer import InitialState, Snapshot
 from ltr.methods.method import Lane
 from ltr.store.tables import LaneId
 

@@ -79,16 +79,15 @@ ffi::Error ConvolvePooled(int64_t tile, Pixels x, Pixels kernel, Floats bias, ff
 bool Through(Pixels gradient, ffi::AnyBuffer y, const ltr::ImageShape& shape, ltr::Images* images) {
   *images = {shape, gradient.typed_data()};
   if (y.dimensions().size() != 4) return y.element_count() == 0 && IsOf(gradient, shape);
-  if (y.element_count() != gradient.element_count()) return false;
   if (y.element_type() == ffi::F32) {
     images->through = ltr::Through::kRelu;
     images->relu = y.typed_data<float>();
-    return IsOf(gradient, shape);
+    return IsOf(y, shape) && IsOf(gradient, shape);
   }
   if (y.element_type() != ffi::U8) return false;
   images->through = ltr::Through::kPooling;
   images->corners = y.typed_data<uint8_t>();
-  return IsPooled(gradient, shape);
+  return IsPooled(y, shape) && IsPooled(gradient, shape);
 }
 
 // The gradient of y, what it went through, and the kernel -> the gradient of x.

@@ -79,7 +79,7 @@ def _looks_at_open_claim(by_claim: Verdicts, looks: Sequence[Look]) -> list[Look
 def _reason_for_none(still_open: Sequence[Verdict]) -> str:
     """Return why no number of replicates is advised."""
     if all(verdict.n < 2 for verdict in still_open):
-        return "One replicate says nothing about chance; type replicates=8."
+        return f"One replicate says nothing about chance; type replicates={Experiment().replicates}."
     return f"Even {AFFORDABLE} replicates would probably not decide them."
 
 

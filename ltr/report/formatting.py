@@ -46,6 +46,12 @@ def spread(counts: Iterable[int]) -> str:
     return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
 
 
+def memory(count: int) -> str:
+    """Format a number of bytes: `0.5 MiB`, `12 MiB`, `1.5 GiB`, `80 GiB`."""
+    size, unit = (count / 2**30, "GiB") if count >= 2**30 else (count / 2**20, "MiB")
+    return f"{size:.0f} {unit}" if size >= 9.95 else f"{size:.1f} {unit}"
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """Format ascending whole numbers as in `0`, `0 to 15`, `0, 15`, `0 to 3, 7`."""
     steps = itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])

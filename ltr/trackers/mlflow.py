@@ -11,7 +11,7 @@ import time
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from ltr.trackers.tracking import End, Scalar, Subject
+from ltr.trackers.tracker import End, Scalar, Subject
 
 EXPERIMENT = "ltr"
 BATCH = 1000

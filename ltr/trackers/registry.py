@@ -7,7 +7,7 @@ from ltr.registry import Entry, Registry
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerEntry(Entry):
-    """A tracker; `code` is a `ltr.trackers.tracking.Tracker`, empty for no tracking.
+    """A tracker; `code` is a `ltr.trackers.tracker.Tracker`, empty for no tracking.
 
     Attributes:
         package: module that the tracker imports.

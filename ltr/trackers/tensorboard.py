@@ -4,7 +4,7 @@ import time
 
 from tensorboardX import SummaryWriter
 
-from ltr.trackers.tracking import End, Scalar, Subject
+from ltr.trackers.tracker import End, Scalar, Subject
 
 
 class TensorBoard:

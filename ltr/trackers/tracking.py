@@ -11,73 +11,19 @@ import contextlib
 import importlib
 import json
 import logging
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
 
-import pandas as pd
-
-from ltr.config.schema import Experiment
 from ltr.core import atomic
 from ltr.core.extras import install_command
 from ltr.errors import ConfigError, StoppedError
-from ltr.store.settings import extent, settings
 from ltr.trackers.registry import TRACKERS
+from ltr.trackers.tracker import End, Scalar, Subject, Tracker
 
 log = logging.getLogger(__name__)
 
-CURVES = ("train_loss", "val_loss", "val_accuracy")
-ROUNDS = ("accuracy_at_early_stop", "early_stop_step", "final_accuracy", "density")
-
 FILE = "trackers.json"
 """File in a run folder, with the rounds and arms that were sent to each tracker."""
-
-End = Literal["finished", "stopped", "failed"]
-
-
-class Scalar(NamedTuple):
-    """Value of a named quantity of an arm at a step."""
-
-    arm: str
-    name: str
-    step: int
-    value: float
-
-
-class Subject(NamedTuple):
-    """Run that a tracker shows.
-
-    Attributes:
-        folder: the run folder.
-        name: name of the folder, with the numbers of replicates and draws over which means are taken.
-        knobs: knobs that differ from their defaults and never change, by dotted name.
-        extent: requested rounds, replicates, draws and arms (`ltr.store.settings.extent`), which can grow.
-    """
-
-    folder: Path
-    name: str
-    knobs: Mapping[str, Any]
-    extent: Mapping[str, Any]
-
-
-class Tracker(Protocol):
-    """Interface of a tracker.
-
-    Attributes:
-        is_new: whether the tracker had no run of this name before.
-    """
-
-    is_new: bool
-
-    def __init__(self, subject: Subject) -> None:
-        """Begin or continue a run; files go beside its folder."""
-
-    def add(self, scalars: list[Scalar]) -> None:
-        """Send scalars."""
-
-    def close(self, end: End) -> None:
-        """Finish the run."""
 
 
 class SentRecord:
@@ -161,21 +107,6 @@ def idle(name: str) -> str:
     )
 
 
-def subject(experiment: Experiment, folder: Path) -> Subject:
-    """Return the run that trackers show for an experiment and its run folder."""
-    requested = extent(experiment)
-    draws = {arm: experiment.draws(arm) for arm in experiment.arms if experiment.draws(arm) > 1}
-    name = "-".join(
-        [
-            folder.name,
-            f"{experiment.replicates}_replicates",
-            *(f"{arm}_{count}_draws" for arm, count in draws.items()),
-        ]
-    )
-    knobs = {knob: value for knob, value in settings(experiment).items() if knob not in requested}
-    return Subject(folder, name, knobs, requested)
-
-
 @contextlib.contextmanager
 def track(name: str, subject: Subject) -> Iterator[Tracked]:
     """Track a run; `name` is a key of `TRACKERS`."""
@@ -200,30 +131,3 @@ def _begun(name: str, subject: Subject) -> Tracked:
     except Exception as error:
         log.warning("tracker=%s: %s; the run continues without it", name, " ".join(str(error).split()))
         return Tracked(None)
-
-
-def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> list[Scalar]:
-    """Return the scalars of a finished round, means over replicates and draws.
-
-    Args:
-        metrics: rows of the metrics table, which give each arm's learning curves.
-        results: rows of the results table, which give each arm's results.
-        round_number: the finished round.
-    """
-    curves = _curves(metrics[metrics["round"] == round_number], round_number)
-    ends = _ends(results[results["round"] == round_number], round_number)
-    return [*curves, *ends]
-
-
-def _curves(metrics: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
-    means = metrics.groupby(["arm", "step"])[list(CURVES)].mean()
-    for row in means.reset_index().to_dict("records"):
-        for name in CURVES:
-            if not math.isnan(row[name]):  # there is no training loss before the first step
-                yield Scalar(row["arm"], f"round_{round_number:02}/{name}", row["step"], row[name])
-
-
-def _ends(results: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
-    for row in results.groupby("arm")[list(ROUNDS)].mean().reset_index().to_dict("records"):
-        for name in ROUNDS:
-            yield Scalar(row["arm"], name, round_number, row[name])

@@ -7,7 +7,7 @@ not know which rounds a run of that name has already, so the folder of each sess
 
 import wandb
 
-from ltr.trackers.tracking import End, Scalar, Subject
+from ltr.trackers.tracker import End, Scalar, Subject
 
 PROJECT = "ltr"
 

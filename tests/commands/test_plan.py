@@ -101,6 +101,13 @@ def test_training_from_a_later_step_is_shorter(plan: Plan) -> None:
     assert plan("rewind_step=500", "rounds=1", "replicates=1")["steps"] == 1500 + 4 * 1000
 
 
+def test_a_device_may_train_several_lanes(plan: Plan) -> None:
+    words = ("devices=1", "replicates=4", "sparse=never")
+    one, several = (plan(*words, f"lanes_per_device={count}")["bytes"] for count in (1, 4))
+    images = 1797 * 64
+    assert several - images == 4 * (one - images)
+
+
 def test_it_makes_no_folder(root: Path, plan: Plan) -> None:
     plan(f"output_root={root}", "rounds=1")
     assert not root.exists()
@@ -111,7 +118,7 @@ def test_text_fits_80_columns(capsys: Captured) -> None:
     said = capsys.readouterr()
     assert said.err == ""
     assert [line for line in said.out.splitlines() if len(line) > 80] == []
-    for fact in ("seed=1", "488", "732,000", "100.00", "50,200", "about "):
+    for fact in ("seed=1", "488", "732,000", "100.00", "50,200", "about ", "memory     about 2.2 MiB"):
         assert fact in said.out
 
 

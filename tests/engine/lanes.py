@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from ltr.config.schema import Duration, Optimizer
-from ltr.engine.trainer import InitialState, Outcome, Progress
+from ltr.engine.running_batch import Outcome
+from ltr.engine.trainer import InitialState, Progress
 from ltr.methods.method import Method, MethodInput
 from ltr.store.tables import LaneId
 

@@ -170,3 +170,10 @@ OUTPUT = {"output": LayerShape((4, 2))}
 
 def measurement(density: float, spread: float = 0.01, doubt: str = "") -> Measurement:
     return Measurement(density, "2026-11-27T22:00:00+00:00", spread, 0.5, 1.0, doubt)
+
+
+def test_a_dense_convolution_is_named_with_its_tiles() -> None:
+    """`ltr doctor` lists it beside the same layer by XLA's convolution."""
+    layer = LayerShape((3, 3, 64, 128), num_positions=256)
+    assert str(layer) == "3 x 3 x 64 x 128 at 256"
+    assert str(layer._replace(tile=4)) == "3 x 3 x 64 x 128 at 256, tiles of 4"

@@ -24,9 +24,9 @@ def measured(network: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Measures a network in a folder of its own; the messages that it gave are its attribute `said`."""
     monkeypatch.setattr(speed, "SECONDS", 0.0)
 
-    def measured(batch: int = 10, optimizer: Any = SGD, operations: float = 1e4) -> Speed:
+    def measured(batch: int = 10, optimizer: Any = SGD, operations: float = 1e4, lanes: int = 1) -> Speed:
         context = MethodContext(network, optimizer, 1, 1)
-        placement = Placement((jax.devices()[0],), 1)
+        placement = Placement((jax.devices()[0],), lanes)
         file, shape = tmp_path / "cache" / "speeds.json", (batch, 4, 4, 1)
         return speed.measured(context, shape, operations, placement, lambda: 1e9, file, measured.said.append)
 
@@ -44,9 +44,20 @@ def test_it_is_measured_once_and_remembered(measured: Any) -> None:
 
 
 def test_another_program_is_another_case(measured: Any) -> None:
-    for words in ({}, {"batch": 12}, {"optimizer": MOMENTUM}, {}):
+    for words in ({}, {"batch": 12}, {"optimizer": MOMENTUM}, {"lanes": 2}, {}):
         measured(**words)
-    assert len(measured.said) == 2 * 3
+    assert len(measured.said) == 2 * 4
+
+
+@pytest.mark.parametrize(("count", "lanes"), [(1, 1), (2, 1), (1, 3), (2, 2)])
+def test_matrix_products_are_measured_on_every_lane(
+    count: int, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two seconds, 200 products of 2 x 60 x 784 x 300 FLOPs in each lane."""
+    meter = speed.flops_meter(Placement(tuple(jax.devices()[:count]), lanes))
+    times = iter([10.0, 12.0])
+    monkeypatch.setattr(speed.time, "monotonic", lambda: next(times))
+    assert meter() == count * lanes * 200 * 2 * 60 * 784 * 300 / 2
 
 
 @pytest.mark.parametrize(

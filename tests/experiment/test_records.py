@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import Outcome
+from ltr.engine.running_batch import Outcome
 from ltr.errors import LtrError
 from ltr.experiment import records
 from ltr.methods.registry import METHODS, Note

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 
 from ltr.engine.program import Metrics
-from ltr.engine.trainer import InitialState, LaneBatch, Outcome, Snapshot
+from ltr.engine.running_batch import LaneBatch, Outcome
+from ltr.engine.trainer import InitialState, Snapshot
 from ltr.experiment import snapshot
 from ltr.methods.method import Lane
 from ltr.store import checkpoints

@@ -113,6 +113,37 @@ def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...])
         jax.block_until_ready(kernels.conv3x3(*map(jnp.zeros, shapes), False, False, 4))
 
 
+OF_X, OF_KERNEL = (1, 4, 6, 2), (3, 3, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "through", "dtype"),
+    [
+        ((1, 4, 6, 5), (1, 6, 4, 5), np.float32),  # as many numbers
+        ((1, 2, 3, 5), (1, 3, 2, 5), np.uint8),
+        ((1, 4, 6, 5), (1, 2, 3, 5), np.uint8),
+        ((1, 4, 6, 5), (1, 4, 6, 5), np.int32),
+        ((1, 4, 6, 5), (1,), np.float32),
+        ((1, 4, 5, 5), (0,), np.float32),
+        ((1, 4, 6, 4), (0,), np.float32),
+    ],
+)
+def test_gradients_of_other_shapes_are_refused(
+    gradient: tuple[int, ...], through: tuple[int, ...], dtype: Any
+) -> None:
+    of_y, y = jnp.zeros(gradient), jnp.zeros(through, dtype)
+    x, kernel, bias = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (OF_X, OF_KERNEL, (5,)))
+    tile = np.int64(2)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit each other"):
+        jax.block_until_ready(
+            jax.ffi.ffi_call("ltr_winograd_of_inputs", x)(of_y, y, jnp.zeros(OF_KERNEL), tile=tile)
+        )
+    with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit each other"):
+        jax.block_until_ready(
+            jax.ffi.ffi_call("ltr_winograd_of_kernel", (kernel, bias))(jnp.zeros(OF_X), of_y, y, tile=tile)
+        )
+
+
 def test_pooling_without_relu_is_refused() -> None:
     with pytest.raises(ValueError, match="must follow relu"):
         kernels.conv3x3(*drawn(1, 4, 4, 1, 1), False, True, 4)

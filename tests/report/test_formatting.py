@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.report.formatting import percent, plain_rows, plus_minus, ranges, replicates, spread
+from ltr.report.formatting import memory, percent, plain_rows, plus_minus, ranges, replicates, spread
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,14 @@ from ltr.report.formatting import percent, plain_rows, plus_minus, ranges, repli
 )
 def test_densities_have_two_significant_digits(density: float, text: str) -> None:
     assert percent(density) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(2**19, "0.5 MiB"), (12 * 2**20, "12 MiB"), (3 * 2**29, "1.5 GiB"), (80 * 2**30, "80 GiB")],
+)
+def test_memory_is_in_the_unit_that_fits(count: int, text: str) -> None:
+    assert memory(count) == text
 
 
 def test_a_mean_stands_with_its_interval_if_there_is_one() -> None:

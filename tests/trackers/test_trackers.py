@@ -17,7 +17,9 @@ from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.errors import StoppedError
 from ltr.trackers.registry import TRACKERS
-from ltr.trackers.tracking import End, Scalar, SentRecord, Subject, Tracked, scalars, subject, track
+from ltr.trackers.scalars import scalars
+from ltr.trackers.tracker import End, Scalar, Subject, subject
+from ltr.trackers.tracking import SentRecord, Tracked, track
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
