@@ -230,7 +230,7 @@ def program(
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
             position = number % steps_per_epoch
-            is_new = (position == 0) & (number > chunk.step)
+            is_new = (position == 0) | (number == chunk.step)
             shuffled = lax.cond(is_new, lambda: order(number), lambda: shuffled)
             chosen, coming = (  # after the last batch of an epoch the guess is wrong
                 lax.dynamic_slice_in_dim(shuffled, index * batch_size, batch_size)
@@ -275,7 +275,7 @@ def program(
         blank = jnp.full(len(Metrics._fields), jnp.nan)
         carry = (
             lane,
-            order(chunk.step),
+            jnp.zeros(count, jnp.int32),  # shuffled in the first step, so that it is compiled once
             chunk.step,
             chunk.last_evaluation,
             jnp.tile(blank, (MAX_SEGMENTS, 1)),
