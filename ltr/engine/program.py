@@ -41,9 +41,12 @@ LossAndAccuracy = Float32[jax.Array, "2"]
 
 
 class Batches(NamedTuple):
-    """A split in batches of equal size; the padding of the last has labels of -1."""
+    """A split in batches of equal size; the padding of the last has labels of -1.
 
-    images: UInt8[Array, "batches batch height width channels"]
+    `images` are bytes, or inputs of a network (see `prepared`).
+    """
+
+    images: UInt8[Array, "batches batch height width channels"] | Images
     labels: Int32[Array, "batches batch"]
 
 
@@ -166,6 +169,15 @@ def prepare_inputs(
     return normalise(images if chosen is None else images[chosen], data)
 
 
+def prepared(split: Batches, data: Examples) -> Batches:
+    """Return a split whose images are `ltr.kernels.Pixels`, for several evaluations of packed lanes."""
+
+    def pixels(images: UInt8[jax.Array, "batch height width channels"]) -> Images:
+        return prepare_inputs(images, data, as_pixels=True)
+
+    return split._replace(images=lax.map(pixels, split.images))
+
+
 def evaluate(
     model: Model,
     params: Params,
@@ -181,7 +193,9 @@ def evaluate(
     def batch(totals: Float32[jax.Array, "3"], arrays: Batches) -> tuple[Float32[jax.Array, "3"], None]:
         images, labels = arrays
         real = labels >= 0
-        logits = model.apply(params, prepare_inputs(images, data, model.input_layer in patterns), patterns)
+        if not isinstance(images, kernels.Pixels):
+            images = prepare_inputs(images, data, model.input_layer in patterns)
+        logits = model.apply(params, images, patterns)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
         hits = logits.argmax(-1) == labels
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
@@ -211,6 +225,8 @@ def program(
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
+        as_pixels = model.input_layer in lane.patterns
+        validation = prepared(data.validation, data) if as_pixels else data.validation
 
         def order(step: Int32[Array, ""]) -> Int32[jax.Array, "examples"]:
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
@@ -221,7 +237,6 @@ def program(
             coming: Int32[jax.Array, "batch"],
             number: Int32[jax.Array, ""],
         ) -> Images:
-            as_pixels = model.input_layer in lane.patterns
             if augment is none:
                 return prepare_inputs(data.images, data, as_pixels, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
@@ -247,7 +262,7 @@ def program(
             def measured(split: Batches, params: Params) -> LossAndAccuracy:
                 return evaluate(model, params, split, data, lane.patterns)
 
-            loss, accuracy = measured(data.validation, params)
+            loss, accuracy = measured(validation, params)
             is_best = loss < lane.best_val_loss
             best_params = jax.tree.map(
                 lambda new, old: jnp.where(is_best, new, old), params, lane.best_params

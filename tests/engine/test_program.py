@@ -15,6 +15,7 @@ from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
 from ltr.engine import program
+from ltr.engine.packing import PackSpec
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
@@ -308,3 +309,20 @@ def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lan
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:
     metrics = run(lane, data, on_chunk(0, 0, 6))[1]
     assert metrics.val_loss[1] < metrics.val_loss[0]
+
+
+@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+def test_a_prepared_split_gives_the_same_metrics(
+    network: Model, params: Any, mask: Any, blobs: Dataset
+) -> None:
+    data = program.examples(blobs)
+    kept = mask["dense_1"]["kernel"]
+    spec = PackSpec(kept, kept.size)
+    packed = params | {"dense_1": params["dense_1"] | {"kernel": spec.pack(params["dense_1"]["kernel"])}}
+
+    def measured(split: program.Batches) -> Any:
+        return program.evaluate(network, packed, split, data, {"dense_1": spec.pattern})
+
+    prepared = jax.jit(lambda: measured(program.prepared(data.validation, data)))()
+    np.testing.assert_array_equal(prepared, jax.jit(lambda: measured(data.validation))())
+    assert isinstance(program.prepared(data.validation, data).images, kernels.Pixels)
