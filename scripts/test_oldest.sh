@@ -21,4 +21,4 @@ if [ ! -e .venv-oldest/installed ] || [ constraints-oldest.txt -nt .venv-oldest/
 fi
 export PYTHONPATH=$PWD  # ltr itself is not installed there, and tests start it in other folders too
 # Old versions use what newer versions of their requirements deprecate, so warnings are no errors.
-"$bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider -W default "${TESTS[@]}" "$@"
+"$bin/python" -m pytest -n 2 --dist loadfile -o cache_dir=.venv-oldest/pytest_cache -W default "${TESTS[@]}" "$@"
