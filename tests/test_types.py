@@ -26,7 +26,7 @@ CHECKED = [
     *("ltr.core.masks", "ltr.core.optimizers", "ltr.core.rng"),
     *("ltr.data.augmentation", "ltr.data.dataset", "ltr.data.images", "ltr.data.splitting"),
     *("ltr.experiment.connectivity", "ltr.experiment.runtime", "ltr.experiment.transfer"),
-    *("ltr.kernels.pattern", "ltr.kernels.sparse", "ltr.kernels.sorting"),
+    *("ltr.kernels.pattern", "ltr.kernels.sparse", "ltr.kernels.sorting", "ltr.kernels.winograd"),
 ]
 """Others name types that are imported for mypy alone, or hold what JAX puts into them."""
 
@@ -81,14 +81,18 @@ def test_a_run_of_every_arm(scope: str, tmp_path: Path) -> None:
         ("selection.keep_highest(score, kept.T, 1, jax.random.key(0))", "parameter 'kept'"),
         ("selection.keep_highest(score, score, 1, jax.random.key(0))", "parameter 'kept'"),
         ("masks.apply({'kernel': kept}, {'kernel': score.astype(np.float64)})", "parameter 'tree'"),
+        ("kernels.conv3x3(images, np.ones((5, 5, 2, 3), np.float32), bias, True, False, 4)", "'kernel'"),
+        ("kernels.conv3x3(images, np.ones((3, 3, 3, 3), np.float32), bias, True, False, 4)", "'kernel'"),
     ],
-    ids=["shape", "dtype", "dtype in a pytree"],
+    ids=["shape", "dtype", "dtype in a pytree", "size", "dimension of another name"],
 )
 def test_a_wrong_array_is_caught(call: str, said: str) -> None:
     code = f"""
 import jax, numpy as np
+from ltr import kernels
 from ltr.core import masks
 from ltr.pruning import selection
+images, bias = np.ones((1, 4, 4, 2), np.float32), np.ones(3, np.float32)
 score, kept = np.ones((2, 3), np.float32), np.ones((2, 3), bool)
 selection.keep_highest(score, kept, 1, jax.random.key(0))
 {call}

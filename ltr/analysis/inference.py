@@ -19,7 +19,7 @@ LEVEL = 0.05
 """Familywise error rate."""
 
 FEWEST = 3
-"""Smallest number of values that a test decides on."""
+"""Smallest number of values that a test decides on; also the least `claims.most`."""
 
 POWER = 0.8
 """Power that a suggested number of replicates should have."""

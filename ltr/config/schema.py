@@ -361,7 +361,7 @@ class Claims:
     most: Annotated[
         int | None,
         Field(
-            ge=2,
+            ge=3,
             description="largest number of replicates; replicates are added up to it until the claims of "
             "claims.decide are decided (null: none are added, but up to 30 with replicates=auto)",
         ),

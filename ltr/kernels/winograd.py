@@ -6,13 +6,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32
 
 from ltr.kernels.library import instruction_set
+from ltr.kernels.pattern import Array
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool, tile: int) -> jax.Array:
-    """Convolve x [batch, height, width, in] with a kernel [3, 3, in, out] and add bias [out]; all float32.
+def conv3x3(
+    x: Float32[Array, "batch height width in"],
+    kernel: Float32[Array, "3 3 in out"],
+    bias: Float32[Array, "out"],
+    relu: bool,
+    pool: bool,
+    tile: int,
+) -> Float32[jax.Array, "batch rows columns out"]:
+    """Convolve x with a kernel and add bias.
 
     Zero padding keeps the shape. The gradients follow those of the plain operations in exact arithmetic; the
     gradient of pooling goes in equal parts to the equal largest pixels of a square.
@@ -27,7 +36,7 @@ def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: 
             ten times smaller (Lavin & Gray, 2016).
 
     Returns:
-        Images [batch, height, width, out]; with `pool` [batch, height // 2, width // 2, out].
+        Images of `height` rows and `width` columns; with `pool` of half as many, rounded down.
 
     Raises:
         ValueError: pooling without relu.
@@ -37,7 +46,7 @@ def conv3x3(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: 
 
 
 def _forward(
-    x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool, tile: int
+    x: Array, kernel: Array, bias: Array, relu: bool, pool: bool, tile: int
 ) -> tuple[jax.Array, Any]:
     batch, height, width, _ = x.shape
     if pool and not relu:
@@ -66,7 +75,7 @@ def _backward(
 conv3x3.defvjp(_forward, _backward)
 
 
-def _call(name: str, results: Any, *operands: jax.Array, tile: int, **attributes: bool) -> Any:
+def _call(name: str, results: Any, *operands: Array, tile: int, **attributes: bool) -> Any:
     instruction_set()  # registers the library
     shapes = jax.tree.map(lambda like: jax.ShapeDtypeStruct(like.shape, like.dtype), results)
     call = jax.ffi.ffi_call(name, shapes, vmap_method="sequential")

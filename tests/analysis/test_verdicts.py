@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
+from ltr.analysis.inference import FEWEST
 from ltr.analysis.verdicts import (
     Verdict,
     cost,
@@ -18,6 +19,7 @@ from ltr.analysis.verdicts import (
 )
 from ltr.config.parse import parse
 from ltr.config.schema import Claims, Experiment
+from ltr.errors import ConfigError
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, noise, of_arm
 
 
@@ -204,6 +206,12 @@ def test_looks_are_fixed_beforehand() -> None:
     assert Claims(most=10).looks == (5, 8, 10)
     assert Claims(most=4).looks == (4,)
     assert Claims().looks == ()
+
+
+def test_replicates_are_added_up_to_a_number_that_can_decide() -> None:
+    assert parse({"claims": {"most": FEWEST}}).claims.looks == (FEWEST,)
+    with pytest.raises(ConfigError, match=f"^claims.most={FEWEST - 1}: must be .* >= {FEWEST}"):
+        parse({"claims": {"most": FEWEST - 1}})
 
 
 def test_undecided_claims_are_those_asked_for_that_are_open_in_some_round() -> None:
