@@ -1,6 +1,7 @@
 """Winograd's convolutions against XLA's: values, gradients, threads, and what they refuse."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -25,15 +26,18 @@ def drawn(batch: int, height: int, width: int, inputs: int, outputs: int) -> lis
     return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
 
 
+conv3x3 = jax.jit(kernels.conv3x3, static_argnums=(3, 4, 5))
+
+
 def by_xla(x: jax.Array, kernel: jax.Array, bias: jax.Array, relu: bool, pool: bool) -> jax.Array:
     y = conv(x, kernel, 1) + bias
     y = nn.relu(y) if relu else y
     return max_pool(y) if pool else y
 
 
-def value_and_gradients(layer: Callable[..., jax.Array], *operands: Any) -> list[jax.Array]:
+def value_and_gradients(layer: Callable[..., jax.Array], *operands: jax.Array) -> list[jax.Array]:
     value, back = jax.vjp(layer, *operands)
-    return [value, *back(jnp.cos(jnp.arange(value.size, dtype=jnp.float32)).reshape(value.shape))]
+    return [value, *back(np.cos(np.arange(value.size, dtype=np.float32)).reshape(value.shape))]
 
 
 @settings(max_examples=10)
@@ -49,9 +53,12 @@ def value_and_gradients(layer: Callable[..., jax.Array], *operands: Any) -> list
 def test_values_and_gradients_are_those_of_xla(
     after: tuple[bool, bool], tile: int, shape: tuple[int, ...]
 ) -> None:
-    operands = drawn(*shape)
-    found = value_and_gradients(lambda *these: kernels.conv3x3(*these, *after, tile), *operands)
-    expected = value_and_gradients(lambda *these: by_xla(*these, *after), *operands)
+    @jax.jit
+    def both(*operands: jax.Array) -> list[list[jax.Array]]:
+        layers = lambda *these: kernels.conv3x3(*these, *after, tile), lambda *these: by_xla(*these, *after)
+        return [value_and_gradients(layer, *operands) for layer in layers]
+
+    found, expected = both(*drawn(*shape))
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
@@ -61,11 +68,11 @@ def test_smaller_tiles_are_more_exact() -> None:
     """Lavin & Gray (2016), table 3: the error of F(4x4, 3x3) is larger by about an order of magnitude."""
     x, kernel, bias = drawn(4, 16, 16, 32, 32)
     with jax.enable_x64(True):
-        exact = np.asarray(
-            by_xla(*(jnp.asarray(each, jnp.float64) for each in (x, kernel, bias)), False, False)
-        )
+        plain = jax.jit(partial(by_xla, relu=False, pool=False))
+        exact = np.asarray(plain(*(each.astype(np.float64) for each in (x, kernel, bias))))
+    assert exact.dtype == np.float64
     errors = {
-        tile: np.abs(np.asarray(kernels.conv3x3(x, kernel, bias, False, False, tile)) - exact).max()
+        tile: np.abs(np.asarray(conv3x3(x, kernel, bias, False, False, tile)) - exact).max()
         for tile in (2, 4)
     }
     assert 1e-6 < errors[2] < errors[4] / 3 < 1e-3
@@ -73,10 +80,15 @@ def test_smaller_tiles_are_more_exact() -> None:
 
 def test_equal_largest_pixels_share_the_gradient_of_pooling() -> None:
     x, kernel, _ = drawn(1, 2, 2, 1, 1)
-    _, back = jax.vjp(lambda bias: kernels.conv3x3(0 * x, kernel, bias, True, True, 2), jnp.ones(1))
-    _, of_kernel = jax.vjp(lambda kernel: kernels.conv3x3(x, kernel, jnp.ones(1), True, True, 2), 0 * kernel)
-    assert back(jnp.ones((1, 1, 1, 1)))[0] == 1
-    centre = of_kernel(jnp.ones((1, 1, 1, 1)))[0][1, 1, 0, 0]
+
+    @jax.jit
+    @partial(jax.grad, argnums=(1, 2))
+    def gradients(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+        return kernels.conv3x3(x, kernel, bias, True, True, 2).sum()
+
+    bias = np.ones(1, np.float32)
+    np.testing.assert_array_equal(gradients(0 * x, kernel, bias)[1], [1])
+    centre = np.asarray(gradients(x, 0 * kernel, bias)[0])[1, 1, 0, 0]
     np.testing.assert_allclose(centre, x.mean(), rtol=1e-5)
 
 
@@ -85,13 +97,14 @@ def test_equal_largest_pixels_share_the_gradient_of_pooling() -> None:
 def test_what_is_no_number_stays_so(pool: bool, corner: tuple[int, int]) -> None:
     x, kernel, bias = drawn(1, 2, 2, 1, 1)
     x[0, corner[0], corner[1], 0] = np.nan
-    assert np.isnan(kernels.conv3x3(x, kernel, bias, True, pool, 2)).any()
+    assert np.isnan(conv3x3(x, kernel, bias, True, pool, 2)).any()
 
 
 def test_lanes_on_several_devices_at_once_do_not_disturb_each_other() -> None:
     x, kernel, bias = drawn(6, 12, 12, 5, 6)
     lanes = np.stack([x, x[::-1], 2 * x, -x])
 
+    @jax.jit
     def several(x: jax.Array) -> jax.Array:
         return jnp.stack([kernels.conv3x3(x, kernel, bias + turn, True, False, 4) for turn in range(5)])
 
@@ -109,8 +122,9 @@ def test_lanes_on_several_devices_at_once_do_not_disturb_each_other() -> None:
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    operands = [np.zeros(shape, np.float32) for shape in shapes]
     with pytest.raises(jax.errors.JaxRuntimeError, match="shapes that do not fit each other"):
-        jax.block_until_ready(kernels.conv3x3(*map(jnp.zeros, shapes), False, False, 4))
+        jax.block_until_ready(conv3x3(*operands, False, False, 4))
 
 
 OF_X, OF_KERNEL = (1, 4, 6, 2), (3, 3, 2, 5)
@@ -166,4 +180,4 @@ def test_lanes_on_one_device_have_the_gradients_of_each_alone() -> None:
 
 def test_tiles_are_of_two_sizes() -> None:
     with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
-        jax.block_until_ready(kernels.conv3x3(*drawn(1, 4, 4, 1, 1), False, False, 3))
+        jax.block_until_ready(conv3x3(*drawn(1, 4, 4, 1, 1), False, False, 3))

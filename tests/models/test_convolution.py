@@ -1,5 +1,7 @@
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from ltr.models import registry as models
 from ltr.models.convolution import conv
 from ltr.models.layers import max_pool
 
-Conv = Callable[[jax.Array, jax.Array], jax.Array]
+Conv = Callable[..., jax.Array]
 
 
 def plain_conv(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
@@ -36,11 +38,14 @@ def operands(
     return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
 
 
-def value_and_gradients(
-    conv: Conv, x: np.ndarray, kernel: np.ndarray, weights: np.ndarray
-) -> list[jax.Array]:
-    value, back = jax.vjp(conv, jnp.asarray(x), jnp.asarray(kernel))
-    return [value, *back(jnp.asarray(weights))]
+def value_and_gradients(conv: Conv, x: jax.Array, kernel: jax.Array, weights: jax.Array) -> list[jax.Array]:
+    value, back = jax.vjp(conv, x, kernel)
+    return [value, *back(weights)]
+
+
+def of_both(function: Callable[..., Any], *arguments: np.ndarray) -> list[Any]:
+    """Results of a function of a convolution and arrays, for `conv` and `plain_conv`, in one program."""
+    return jax.jit(lambda *arguments: [function(one, *arguments) for one in (conv, plain_conv)])(*arguments)
 
 
 @settings(max_examples=4)
@@ -55,46 +60,42 @@ def value_and_gradients(
     stride=st.integers(1, 3),
 )
 def test_conv_and_its_gradients_are_those_of_lax(stride: int, **shape: int) -> None:
-    given_ = operands(**shape, stride=stride)
-    found, expected = (
-        value_and_gradients(lambda x, kernel, one=one: one(x, kernel, stride=stride), *given_)
-        for one in (conv, plain_conv)
+    found, expected = of_both(
+        lambda one, *operands: value_and_gradients(lambda x, kernel: one(x, kernel, stride), *operands),
+        *operands(**shape, stride=stride),
     )
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_conv_inside_a_scan_has_the_gradients_of_lax() -> None:
-    x, kernel, weights = operands(4, 6, 5, 2, 3, 3)
-
-    def descend(conv: Conv) -> jax.Array:
+    def descend(conv: Conv, x: jax.Array, kernel: jax.Array, weights: jax.Array) -> jax.Array:
         def step(kernel: jax.Array, _: None) -> tuple[jax.Array, None]:
             return kernel - 0.1 * jax.grad(lambda k: (conv(x, k) * weights).mean())(kernel), None
 
-        return lax.scan(step, jnp.asarray(kernel), length=3)[0]
+        return lax.scan(step, kernel, length=3)[0]
 
-    np.testing.assert_allclose(descend(conv), descend(plain_conv), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(*of_both(descend, *operands(4, 6, 5, 2, 3, 3)), rtol=1e-5, atol=1e-6)
 
 
 def test_conv_can_be_differentiated_twice() -> None:
     """Forward through its gradient, as GraSP takes the product of Hessian and gradient."""
-    x, kernel, weights = operands(2, 5, 4, 2, 3, 3)
 
-    def product(conv: Conv) -> jax.Array:
-        gradient = jax.grad(lambda k: (jnp.square(conv(jnp.asarray(x), k)) * weights).sum())
-        return jax.jvp(gradient, (jnp.asarray(kernel),), (gradient(jnp.asarray(kernel)),))[1]
+    def product(conv: Conv, x: jax.Array, kernel: jax.Array, weights: jax.Array) -> jax.Array:
+        gradient = jax.grad(lambda k: (jnp.square(conv(x, k)) * weights).sum())
+        return jax.jvp(gradient, (kernel,), (gradient(kernel),))[1]
 
-    np.testing.assert_allclose(product(conv), product(plain_conv), rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(*of_both(product, *operands(2, 5, 4, 2, 3, 3)), rtol=1e-4, atol=1e-2)
 
 
 def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
-    lanes = [operands(2, 4, 4, 2, 3, 3) for _ in range(2)]
-    stacked = [np.stack(pair) * np.array([1, 2]).reshape(2, 1, 1, 1, 1) for pair in zip(*lanes, strict=True)]
-    together = jax.vmap(lambda *one: value_and_gradients(conv, *one))(
-        *(leaf.astype(np.float32) for leaf in stacked)
-    )
+    lane = operands(2, 4, 4, 2, 3, 3)
+    stacked = [np.stack([array, 2 * array]) for array in lane]
+    of_one = partial(value_and_gradients, conv)
+    together = jax.device_get(jax.jit(jax.vmap(of_one))(*stacked))
+    of_one = jax.jit(of_one)
     for number in range(2):
-        alone = value_and_gradients(conv, *(leaf[number].astype(np.float32) for leaf in stacked))
+        alone = of_one(*(array[number] for array in stacked))
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(one[number], other, rtol=1e-4, atol=1e-4)
 
@@ -102,7 +103,7 @@ def test_conv_under_vmap_is_conv_lane_by_lane() -> None:
 @pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7), (9, 3)])
 def test_max_pool_takes_the_largest_of_each_2x2_and_drops_odd_edges(size: tuple[int, int]) -> None:
     x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
-    pooled = np.asarray(max_pool(jnp.asarray(x)))
+    pooled = np.asarray(jax.jit(max_pool)(x))
     assert pooled.shape == (2, size[0] // 2, size[1] // 2, 3)
     for i, j in np.ndindex(pooled.shape[1:3]):
         expected = x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(1, 2))
@@ -112,16 +113,18 @@ def test_max_pool_takes_the_largest_of_each_2x2_and_drops_odd_edges(size: tuple[
 @pytest.mark.parametrize("size", [(2, 2), (5, 4), (4, 7)])
 def test_max_pools_gradient_is_that_of_the_largest_and_shared_by_equals(size: tuple[int, int]) -> None:
     generator = np.random.default_rng(0)
-    x = jnp.asarray(generator.integers(3, size=(4, *size, 3)), jnp.float32)
+    x = generator.integers(3, size=(4, *size, 3)).astype(np.float32)
     height, width = (length // 2 for length in size)
     weights = generator.normal(size=(4, height, width, 3)).astype(np.float32)
 
     def by_reshape(x: jax.Array) -> jax.Array:
-        squares = x[:, : 2 * height, : 2 * width].reshape(4, height, 2, width, 2, 3)
-        return (squares.max((2, 4)) * weights).sum()
+        return x[:, : 2 * height, : 2 * width].reshape(4, height, 2, width, 2, 3).max((2, 4))
 
-    found = jax.grad(lambda x: (max_pool(x) * weights).sum())(x)
-    np.testing.assert_allclose(found, jax.grad(by_reshape)(x), rtol=1e-6)
+    @jax.jit
+    def gradients(x: jax.Array) -> list[jax.Array]:
+        return [jax.vjp(pool, x)[1](weights)[0] for pool in (max_pool, by_reshape)]
+
+    np.testing.assert_allclose(*gradients(x), rtol=1e-6)
 
 
 def test_an_accelerator_gets_the_gradients_of_autodiff() -> None:

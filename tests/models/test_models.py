@@ -18,7 +18,7 @@ from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import NETWORKS
 from ltr.models.vit import patches
-from tests.models.trees import leaves
+from tests.models.trees import drawn, leaves
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
@@ -50,17 +50,6 @@ def fans(path: str, shape: tuple[int, ...]) -> tuple[int, int]:
         return math.prod(shape[:split]), math.prod(shape[split:])
     patch = math.prod(shape[:-2])
     return patch * shape[-2], patch * shape[-1]
-
-
-def drawn(model: Model) -> Any:
-    """Parameters of a network as no initialisation has them, without compiling one."""
-    generator = np.random.default_rng(0)
-
-    def draw(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
-        low = 0.5 if path[-1].key == "var" else -0.5
-        return generator.uniform(low, low + 1, leaf.shape).astype(np.float32)
-
-    return jax.tree.map_with_path(draw, jax.eval_shape(model.init, KEY))
 
 
 def prunable(model: Model) -> dict[str, int]:

@@ -9,11 +9,12 @@ import pytest
 
 from ltr import kernels
 from ltr.config.schema import Model as Config
-from ltr.kernels import SparsityPattern
 from ltr.models import registry
 from ltr.models.layers import Conv
 from ltr.models.model import Model, with_winograd
+from ltr.models.packed import NO_PATTERNS, Patterns
 from ltr.models.winograd import FEWEST_PIXELS, tile, winograd
+from tests.models.trees import drawn
 
 needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -22,27 +23,28 @@ def built(name: str) -> Model:
     return registry.build(Config(name=name, width=0.1), (8, 8, 3), 10)
 
 
-def loss_and_gradients(model: Model, params: Any, patterns: dict[str, SparsityPattern]) -> Any:
+def loss_and_gradients(model: Model, patterns: Patterns = NO_PATTERNS) -> Any:
+    """The compiled function of the parameters."""
     images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
 
     def loss(params: Any) -> Any:
         logits, _ = model.train(params, images, jax.random.key(1), patterns)
         return jnp.square(logits).mean()
 
-    return jax.value_and_grad(loss)(params)
+    return jax.jit(jax.value_and_grad(loss))
 
 
 @needs_kernels
 @pytest.mark.parametrize("name", ["conv2", "resnet20"])
 def test_a_network_learns_as_with_the_convolutions_of_xla(name: str) -> None:
     model = built(name)
-    params = model.init(jax.random.key(0))
-    tiled = with_winograd(model, dict.fromkeys(model.winograd_layers, 2))
-    found, expected = (loss_and_gradients(each, params, {}) for each in (tiled, model))
+    params = drawn(model)
+    tiled = loss_and_gradients(with_winograd(model, dict.fromkeys(model.winograd_layers, 2)))
+    found, expected = tiled(params), loss_and_gradients(model)(params)
     jax.tree.map(
-        lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-2, atol=2e-4), found, expected
+        lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-2, atol=5e-5), found, expected
     )
-    lowered = jax.jit(lambda params: loss_and_gradients(tiled, params, {})).lower(params).as_text()
+    lowered = tiled.lower(params).as_text()
     assert lowered.count("ltr_winograd") >= 2 * len(model.winograd_layers)
     assert ("stablehlo.convolution" in lowered) is (name == "resnet20"), "whose others are XLA's"
 
@@ -62,12 +64,12 @@ def test_what_follows_a_convolution_is_what_its_layer_says(relu: bool, pool: boo
 @needs_kernels
 def test_a_packed_layer_stays_packed() -> None:
     model = built("conv2")
-    params = jax.tree.map(np.array, model.init(jax.random.key(0)))
+    params = drawn(model)
     kernel = params["conv_2"]["kernel"]
     params["conv_2"]["kernel"] = kernel.reshape(-1, kernel.shape[-1]).T.reshape(-1)
     pattern = kernels.pattern(np.ones((kernel.size // kernel.shape[-1], kernel.shape[-1]), bool), kernel.size)
     tiled = with_winograd(model, dict.fromkeys(model.winograd_layers, 2))
-    found, expected = (loss_and_gradients(each, params, {"conv_2": pattern})[0] for each in (tiled, model))
+    found, expected = (loss_and_gradients(each, {"conv_2": pattern})(params)[0] for each in (tiled, model))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
