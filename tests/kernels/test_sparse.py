@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
@@ -81,7 +81,6 @@ def test_a_packed_layer_and_its_gradients_are_those_of_the_masked_one(**shape: A
 @example(after=NOTHING, batch=9, height=1, width=1, channels=2, features=2, size=3, stride=1, density=0.5)
 @example(after=RELU, batch=8, height=7, width=6, channels=2, features=3, size=3, stride=2, density=0.5)
 @example(after=POOL, batch=17, height=7, width=6, channels=2, features=3, size=3, stride=1, density=0.5)
-@example(after=POOL, batch=3, height=1, width=4, channels=2, features=3, size=3, stride=1, density=0.5)
 @given(
     batch=st.integers(1, 20),
     height=st.integers(1, 7),
@@ -105,6 +104,7 @@ def test_a_packed_convolution_and_its_gradients_are_those_of_the_masked_one(
     after: tuple[bool, bool],
 ) -> None:
     relu, pool = after
+    assume(not pool or min(height, width) > stride)  # a pixel is left
     generator = np.random.default_rng(0)
     kept = generator.random((size, size, channels, features)) < density
     rows, columns = (-(-length // stride) // (2 if pool else 1) for length in (height, width))
