@@ -330,6 +330,22 @@ def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
         np.testing.assert_array_equal(kernel, np.broadcast_to(leaf, kernel.shape))
 
 
+def test_building_and_initialising_traces_a_network_once() -> None:
+    traces = []
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+            traces.append(images.shape)
+            x = nn.BatchNorm(use_running_average=not train)(images.reshape(len(images), -1))
+            return nn.Dense(2)(x)
+
+    model = from_linen(Network(), (2, 3, 1))
+    params = jax.eval_shape(jax.jit(model.init), jax.random.key(0))
+    assert leaves(params)["Dense_0/kernel"].shape == (6, 2)
+    assert traces == [(1, 2, 3, 1)]
+
+
 def test_an_unknown_network_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"^model.name=conv3: unknown network; did you mean conv\d\?$"):
         build("conv3")
