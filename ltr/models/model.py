@@ -16,7 +16,7 @@ from ltr.kernels import Images
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
-from ltr.models.uses import Path, Use, uses
+from ltr.models.uses import Path, Use, traced
 from ltr.models.winograd import Tiles, has_winograd, winograd
 
 STATISTICS = "batch_stats"
@@ -110,10 +110,12 @@ def from_linen(
             type that does not exist, or a type to a parameter that is not a kernel.
     """
 
+    @functools.partial(jax.jit, inline=True)  # traced once, here and in `init`
     def collections(key: PRNGKey) -> Mapping[str, Params]:
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
-    running = set(flatten_dict(jax.eval_shape(collections, jax.random.key(0)).get(STATISTICS, {})))
+    shapes, used, momenta = traced(collections)
+    running = set(flatten_dict(shapes.get(STATISTICS, {})))
 
     def init(key: PRNGKey) -> Params:
         drawn = collections(key)
@@ -145,9 +147,8 @@ def from_linen(
         batch = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(updated).items()}
         return unflatten_dict(batch)
 
-    shapes = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
-    used, momenta = uses(collections), _momenta(collections)
-    layer_types = {path: _layer_type(path, leaf, used, layer_type) for path, leaf in shapes.items()}
+    leaves = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
+    layer_types = {path: _layer_type(path, leaf, used, layer_type) for path, leaf in leaves.items()}
     first, *_ = used
     if input_layer and (first != (input_layer,) or used[first].num_positions is None):
         raise ValueError(f"input_layer={input_layer}: {'/'.join(first)} reads the images")
@@ -155,11 +156,11 @@ def from_linen(
     def of_kernels(value: Callable[[Use, Any], Any]) -> PyTree:
         """Map the use and the shape of each prunable kernel to a value, in a tree like the parameters."""
         return unflatten_dict(
-            {path: name and value(used[path[:-1]], shapes[path]) for path, name in layer_types.items()}
+            {path: name and value(used[path[:-1]], leaves[path]) for path, name in layer_types.items()}
         )
 
     def kernel_shape(path: Path) -> KernelShape:
-        layer, shape = used[path[:-1]].layer, shapes[path].shape
+        layer, shape = used[path[:-1]].layer, leaves[path].shape
         groups = layer.feature_group_count if isinstance(layer, nn.Conv) else 1
         return KernelShape("/".join(path[:-1]), shape, kernel_roles(layer, len(shape)), groups)
 
@@ -202,17 +203,3 @@ def _num_positions(use: Use, kernel: Any) -> int | None:
 def _products(use: Use, kernel: Any) -> Int64[np.ndarray, "..."]:
     """Return the products with as many dimensions as the kernel."""
     return use.products.reshape((1,) * (len(kernel.shape) - use.products.ndim) + use.products.shape)
-
-
-def _momenta(init: Callable[[PRNGKey], Any]) -> dict[tuple[str, ...], float]:
-    """Return the momentum of each batch normalisation, by its path."""
-    momenta = {}
-
-    def record(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-        if isinstance(context.module, nn.BatchNorm):
-            momenta[context.module.path] = context.module.momentum
-        return call(*args, **kwargs)
-
-    with nn.intercept_methods(record):
-        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a new function, so that JAX traces it
-    return momenta

@@ -1,16 +1,18 @@
-"""Uses of kernels: the layers that use them, in order, and the products that each weight takes part in."""
+"""What tracing a network tells: its variables, and the uses of its kernels by layers, in order.
+
+A use says how many products each weight takes part in.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int64
 
-from ltr.core.types import PRNGKey
+from ltr.core.types import Params, PRNGKey
 from ltr.models.layers import Conv
 from ltr.models.packed import has_sparse_products
 
@@ -47,13 +49,28 @@ class _Call(NamedTuple):
     result: jax.ShapeDtypeStruct
 
 
-def uses(init: Callable[[PRNGKey], Any]) -> dict[Path, Use]:
-    """Return the use of each kernel, by the path of its layer, in the order of first use.
+class Traced(NamedTuple):
+    """What tracing a network on one example tells.
+
+    Attributes:
+        variables: shapes of its variables, by their collection.
+        uses: use of each kernel, by the path of its layer, in the order of first use.
+        momenta: momentum of each batch normalisation, by its path.
+    """
+
+    variables: Mapping[str, Any]
+    uses: dict[Path, Use]
+    momenta: dict[Path, float]
+
+
+def traced(init: Callable[[PRNGKey], Mapping[str, Params]]) -> Traced:
+    """Trace a network and return what that tells.
 
     Args:
-        init: key -> variables of a network, initialised by running it on one example.
+        init: key -> variables of a network, initialised by running it on one example; not traced before.
     """
     calls: dict[Path, list[_Call]] = {}
+    momenta: dict[Path, float] = {}
 
     def record(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result, layer = call(*args, **kwargs), context.module
@@ -62,11 +79,14 @@ def uses(init: Callable[[PRNGKey], Any]) -> dict[Path, Use]:
             # Flax may trace a layer again as a new module; only the calls of the last trace count.
             earlier = [known for known in calls.get(layer.path, []) if known.layer is layer]
             calls[layer.path] = [*earlier, _Call(layer, *shapes)]
+        if isinstance(layer, nn.BatchNorm):
+            momenta[layer.path] = layer.momentum
         return result
 
     with nn.intercept_methods(record):
-        jax.eval_shape(lambda key: init(key), jax.random.key(0))  # a new function, so that JAX traces it
-    return {path: _combined([_use(call) for call in recorded]) for path, recorded in calls.items()}
+        variables = jax.eval_shape(init, jax.random.key(0))
+    uses = {path: _combined([_use(call) for call in recorded]) for path, recorded in calls.items()}
+    return Traced(variables, uses, momenta)
 
 
 def _shape(x: Any) -> Any:
@@ -101,7 +121,7 @@ def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -
 
     def filled(value: float, shapes: Any) -> Any:
         return jax.tree.map(
-            lambda x: jnp.full(x.shape, value, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, shapes
+            lambda x: np.full(x.shape, value, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, shapes
         )
 
     def total(params: Any) -> jax.Array:
@@ -110,7 +130,7 @@ def _counted(layer: nn.Module, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -
 
     args, kwargs = filled(1, inputs)
     shapes = jax.eval_shape(lambda key: layer.init(key, *args, **kwargs), jax.random.key(0))
-    gradient = jax.grad(total)(filled(0, shapes))
+    gradient = jax.jit(jax.grad(total))(filled(0, shapes))
     return _narrowed(np.rint(np.asarray(gradient["params"]["kernel"])).astype(np.int64))
 
 

@@ -5,6 +5,8 @@ weights of the wrong sign or of dead units. Keeping them by index would keep who
 Zhou et al. (2019) break ties at random too.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Int32, PyTree
@@ -12,6 +14,7 @@ from jaxtyping import Int32, PyTree
 from ltr.core.types import Mask, PRNGKey
 
 
+@partial(jax.jit, static_argnames="shape", inline=True)
 def priorities(key: PRNGKey, shape: tuple[int, ...]) -> Int32[jax.Array, "*kernel"]:
     """Draw priorities of 30 random bits; of equal scores those of highest priority are kept.
 

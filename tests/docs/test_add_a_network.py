@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 from ltr.config import groups
@@ -50,9 +51,9 @@ def test_the_page_makes_a_network_that_trains(
     weights = sum(leaf.size for leaf in prunable)
     assert weights == int(said[1].replace(",", ""))
     model = registry.build(spec.experiment.model, (8, 8, 1), 10)
-    images = jax.random.normal(jax.random.key(0), (5, 8, 8, 1))
-    params = model.init(jax.random.key(1))
-    logits, moved = model.train(params, images, jax.random.key(2))
+    images = np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32)
+    params = jax.jit(model.init)(jax.random.key(1))
+    logits, moved = jax.jit(model.train)(params, images, jax.random.key(2))
     assert logits.shape == (5, 10)
     assert set(moved) == statistics
     assert flops.example_operations(model, (8, 8, 1)) > 2 * weights

@@ -24,11 +24,11 @@ EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
 ADAM = optax.chain(scale_by_adam(AdamOptions()), optax.add_decayed_weights(0.1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lane(params: Any, mask: Any) -> Lane:
     """A lane under way: no moment is zero but those of pruned weights."""
     weights = masks.apply(mask, params)
-    opt_state = ADAM.update(weights, ADAM.init(weights), weights)[1]
+    opt_state = jax.jit(lambda weights: ADAM.update(weights, ADAM.init(weights), weights)[1])(weights)
     return Lane(
         weights,
         jax.tree.map(np.asarray, opt_state),
@@ -103,7 +103,8 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     mask = jax.tree.map(
         lambda kept: generator.random(kept.shape) < 0.4, masks.ones(params, model.layer_types)
     )
-    lane = Lane(masks.apply(mask, params), ADAM.init(params), mask, KEY, np.float32(0), best_params=params)
+    opt_state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(ADAM.init, params))
+    lane = Lane(masks.apply(mask, params), opt_state, mask, KEY, np.float32(0), best_params=params)
     packing = Packing(dict.fromkeys(jax.tree.leaves(masks.layer_names(mask)), 1.0), ADAM)
     packed = packing.pack(lane, *packing.pack_specs([lane]))
     assert list(packed.patterns) == jax.tree.leaves(masks.layer_names(mask))

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -77,27 +78,33 @@ def sgd_step(params: Any, mask: Any, x: np.ndarray, labels: np.ndarray, rate: fl
 
 def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: Any, blobs: Dataset) -> None:
     data = program.examples(blobs)
-    images, labels = program.normalise(data.images[:10], data), jnp.asarray(data.labels[:10])
+    images, labels = jax.jit(program.normalise)(data.images[:10], data), data.labels[:10]
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
-    lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
     method = weights.build(MethodContext(network, optimizer, 10, 1))
-    after, loss = method.step(lane, images, labels, jnp.int32(0))
+
+    @jax.jit
+    def step(start: Any, images: jax.Array, labels: jax.Array) -> tuple[Any, jax.Array]:
+        lane = Lane(start, optimizer.direction.init(start), mask, KEY, NOTHING)
+        after, loss = method.step(lane, images, labels, np.int32(0))
+        assert after.mask is mask
+        assert after.key is KEY
+        return after.params, loss
+
+    after, loss = step(start, images, labels)
     double = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), start)
     expected, expected_loss = sgd_step(double, mask, np.asarray(images), blobs.train.labels[:10], 0.5)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     jax.tree.map(
         lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6),
-        after.params,
+        after,
         expected,
     )
-    assert after.mask is mask
-    assert after.key is KEY
 
 
 def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -> None:
     data = program.examples(blobs)
-    normal = np.asarray(program.normalise(data.images, data))
+    normal = np.asarray(jax.jit(program.normalise)(data.images, data))
     assert normal.dtype == np.float32
     assert normal.mean() == pytest.approx(0, abs=1e-5)
     assert normal.std() == pytest.approx(1, abs=1e-5)
@@ -112,8 +119,10 @@ class TestWhatANetworkIsGiven:
         assert inputs.reshape(2, -1).shape == (2, 16)
 
     def test_normalised_floats_elsewhere(self, data: Examples) -> None:
-        inputs = program.prepare_inputs(data.images, data, chosen=np.array([3, 1], np.int32))
-        np.testing.assert_array_equal(inputs, program.normalise(data.images[[3, 1]], data))
+        chosen = np.array([3, 1], np.int32)
+        inputs = jax.jit(program.prepare_inputs)(data.images, data, chosen=chosen)
+        expected = jax.jit(program.normalise)(data.images[chosen], data)
+        np.testing.assert_array_equal(inputs, expected)
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])
@@ -236,6 +245,13 @@ def data(blobs: Dataset) -> Examples:
     return program.examples(blobs)
 
 
+@pytest.fixture(scope="module")
+def evaluate(network: Model, data: Examples) -> Callable[..., np.ndarray]:
+    """Loss and accuracy of weights on a split."""
+    compiled = jax.jit(partial(program.evaluate, network))
+    return lambda params, split: np.asarray(compiled(params, split, data))
+
+
 def test_the_learning_rate_is_that_of_the_schedules_step(
     run: Callable[..., Any], lane: Lane, data: Examples
 ) -> None:
@@ -243,17 +259,17 @@ def test_the_learning_rate_is_that_of_the_schedules_step(
     still = run(lane, data, on_chunk(6, 8))[0].params
     moving = run(lane, data, on_chunk(5, 8))[0].params
     jax.tree.map(np.testing.assert_array_equal, still, lane.params)
-    assert (moving["output"]["kernel"] != lane.params["output"]["kernel"]).any()
+    assert (np.asarray(moving["output"]["kernel"]) != lane.params["output"]["kernel"]).any()
 
 
 def test_metrics_are_of_the_weights_at_each_evaluation(
-    run: Callable[..., Any], lane: Lane, data: Examples, network: Model
+    run: Callable[..., Any], lane: Lane, data: Examples, evaluate: Callable[..., np.ndarray]
 ) -> None:
     after, metrics, _ = run(lane, data, on_chunk(0, 0, 2, 5)._replace(last=np.int32(5)))
     for number, params, names in ((0, lane.params, ["val"]), (2, after.params, ["val", "test"])):
         for name in names:
             split = {"val": data.validation, "test": data.test}[name]
-            loss, accuracy = np.asarray(program.evaluate(network, params, split, data))
+            loss, accuracy = evaluate(params, split)
             assert getattr(metrics, f"{name}_loss")[number] == pytest.approx(loss, rel=1e-5)
             assert getattr(metrics, f"{name}_accuracy")[number] == pytest.approx(accuracy, rel=1e-5)
     assert all(np.isnan(np.asarray(values)[3:]).all() for values in metrics)
@@ -282,12 +298,12 @@ def test_a_stop_between_two_evaluations_changes_no_number(
 
 
 def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
-    run: Callable[..., Any], lane: Lane, data: Examples, network: Model
+    run: Callable[..., Any], lane: Lane, data: Examples, evaluate: Callable[..., np.ndarray]
 ) -> None:
     """The training falls apart after step 3: the early stop is there, a visit of the host ago."""
     there, first, early = run(lane, data, on_chunk(0, 0, 3)._replace(last=np.int32(6)))
     assert all(np.isnan(np.asarray(values)).all() for values in (first.test_loss, first.test_accuracy, early))
-    worse = there._replace(params=jax.tree.map(lambda leaf: -9 * leaf, there.params))
+    worse = there._replace(params=jax.tree.map(lambda leaf: -9 * np.asarray(leaf), there.params))
     after, second, early = run(worse, data, on_chunk(3, 4, 6)._replace(last=np.int32(6)))
     assert np.asarray(second.val_loss)[:2].min() > np.asarray(first.val_loss)[1] == after.best_val_loss
     jax.tree.map(np.testing.assert_array_equal, after.best_params, there.params)
@@ -296,8 +312,7 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
         ((second.test_loss[1], second.test_accuracy[1]), after.params),
         (early, there.params),
     ):
-        expected = program.evaluate(network, params, data.test, data)
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        np.testing.assert_allclose(found, evaluate(params, data.test), rtol=1e-5)
 
 
 def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lane, data: Examples) -> None:

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -32,12 +31,13 @@ class Trained(NamedTuple):
 def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..., Trained]:
     """Train a lane of `params` and `mask` by the named method, all on one batch."""
     data = program.examples(blobs)
-    images, labels = program.normalise(data.images, data), data.labels
+    images, labels = jax.jit(program.normalise)(data.images, data), data.labels
 
     @cache
     def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
         optimizer = optimizers.build(config, STEPS, STEPS_PER_EPOCH)
         method = find_method(name).load()(MethodContext(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
+        method = method._replace(network=jax.jit(method.network))
         return method, jax.jit(optimizer.direction.init), jax.jit(method.step)
 
     def train(
@@ -55,7 +55,7 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
         lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
         for step in range(first, first + steps):
-            lanes.append(advance(lanes[-1], images, labels, jnp.int32(step))[0])
+            lanes.append(advance(lanes[-1], images, labels, np.int32(step))[0])
         return Trained(method, lanes)
 
     return train
@@ -66,4 +66,5 @@ def loss(network: Model, blobs: Dataset) -> Callable[[Any], float]:
     """Of weights, over the training set."""
     data = program.examples(blobs)
     batch = (np.asarray(data.images)[None], np.asarray(data.labels)[None])
-    return lambda params: float(program.evaluate(network, params, batch, data)[0])
+    evaluate = jax.jit(lambda params: program.evaluate(network, params, batch, data)[0])
+    return lambda params: float(evaluate(params))

@@ -10,7 +10,6 @@ import pytest
 
 from ltr.config.schema import Model as Config
 from ltr.errors import ConfigError
-from ltr.experiment.runtime import QUICKLY_COMPILED
 from ltr.models import registry as models
 from ltr.models.layer_types import LAYER_TYPES
 from ltr.models.layers import GLOROT, Conv
@@ -128,8 +127,8 @@ def test_vit_tiny_has_the_parameters_published() -> None:
 
 
 def test_patches_are_squares_of_the_image_in_rows() -> None:
-    images = jnp.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
-    found = patches(images, 2)
+    images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    found = np.asarray(jax.jit(patches, static_argnums=1)(images, 2))
     assert found.shape == (2, 6, 12)
     np.testing.assert_array_equal(found[1, 4], images[1, 2:4, 2:4].ravel())
 
@@ -156,11 +155,15 @@ class TestEveryNetwork:
         if name == "vit_tiny":
             shape = (20, *shape[1:])  # a multiple of its patches
         model = build(name, shape, 4, width=0.1)
-        images = jax.random.normal(KEY, (3, *shape))
+        images = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
         params = drawn(model)
+
+        @jax.jit
+        def both(params: Any, images: jax.Array, key: jax.Array) -> Any:
+            return model.apply(params, images), *model.train(params, images, key)
+
         with jax.numpy_dtype_promotion("strict"):
-            evaluated = jax.jit(model.apply)(params, images)
-            trained, statistics = jax.jit(model.train)(params, images, KEY)
+            evaluated, trained, statistics = both(params, images, KEY)
         for logits in (evaluated, trained):
             assert logits.shape == (3, 4)
             assert logits.dtype == jnp.float32
@@ -172,15 +175,10 @@ class TestEveryNetwork:
 
     def test_starts_from_a_gaussian_drawn_by_the_key_and_shifts_nothing(self, name: str) -> None:
         inits: list[Any] = ["glorot", "kaiming"]
-        glorot, kaiming = (
-            jax.jit(build(name, SHAPES[0], 4, init=init, width=0.2).init, compiler_options=QUICKLY_COMPILED)
-            for init in inits
-        )
+        models = [build(name, SHAPES[0], 4, init=init, width=0.2) for init in inits]
+        draw = jax.jit(lambda key: [leaves(model.init(key)) for model in models])
         with jax.numpy_dtype_promotion("strict"):
-            one, again, other, twice = (
-                leaves(init(key))
-                for init, key in ((glorot, KEY), (glorot, KEY), (glorot, OTHER), (kaiming, KEY))
-            )
+            (one, twice), (again, _), (other, _) = jax.device_get([draw(key) for key in (KEY, KEY, OTHER)])
         for path, leaf in one.items():
             assert leaf.dtype == jnp.float32
             np.testing.assert_array_equal(leaf, again[path])
@@ -190,7 +188,7 @@ class TestEveryNetwork:
                     (leaf, 2 / (fan_in + fan_out)),
                     (twice[path], 2 / fan_in),
                 ):
-                    deviations = np.asarray(drawn) / np.sqrt(variance)
+                    deviations = drawn / np.sqrt(variance)
                     assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * leaf.size))
                     assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(leaf.size))
                 assert np.mean(leaf == other[path]) < 0.01
@@ -245,7 +243,7 @@ def test_a_network_without_dropout_says_so(name: str) -> None:
 
 def test_glorot_is_not_truncated() -> None:
     """A truncated Gaussian of the same variance ends at 2.27 deviations."""
-    kernel = GLOROT(jax.random.key(0), (784, 300))
+    kernel = np.asarray(jax.jit(GLOROT, static_argnums=1)(jax.random.key(0), (784, 300)))
     assert np.abs(kernel).max() / np.std(kernel) > 3.5
 
 
@@ -255,7 +253,7 @@ def test_lenet_is_what_it_says(network: Model, params: Any) -> None:
     for layer in ("dense_1", "dense_2"):
         x = np.maximum(x @ params[layer]["kernel"] + params[layer]["bias"], 0)
     expected = x @ params["output"]["kernel"] + params["output"]["bias"]
-    np.testing.assert_allclose(network.apply(params, images), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(network.apply)(params, images), expected, rtol=1e-5, atol=1e-5)
 
 
 class TestWhatReadsTheImages:
@@ -328,6 +326,22 @@ def test_uses_are_those_of_the_layers_themselves(name: str) -> None:
             leaf = leaf[part]
         kernel = counted["params"]["kernel"]
         np.testing.assert_array_equal(kernel, np.broadcast_to(leaf, kernel.shape))
+
+
+def test_building_and_initialising_traces_a_network_once() -> None:
+    traces = []
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+            traces.append(images.shape)
+            x = nn.BatchNorm(use_running_average=not train)(images.reshape(len(images), -1))
+            return nn.Dense(2)(x)
+
+    model = from_linen(Network(), (2, 3, 1))
+    params = jax.eval_shape(jax.jit(model.init), jax.random.key(0))
+    assert leaves(params)["Dense_0/kernel"].shape == (6, 2)
+    assert traces == [(1, 2, 3, 1)]
 
 
 def test_an_unknown_network_suggests_the_nearest() -> None:
