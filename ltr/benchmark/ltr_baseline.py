@@ -52,8 +52,8 @@ class LtrBaseline:
         self._pace: dict[float, float] = {}
 
     def compile(self, density: float) -> None:
-        """Compile the program for a density, and estimate its pace by a step."""
-        self._pace[density] = self._timed(self._starts(density), 2)
+        """Compile the program for a density; if no layer is packed, it serves all densities."""
+        self._timed(self._starts(density), 2)
 
     def steps_per_second(self, density: float, seconds: float) -> float:
         """Measure the training speed of all lanes together, for about `seconds`.
@@ -65,7 +65,7 @@ class LtrBaseline:
         starts = self._starts(density)
         steps, taken = 0, 0.0
         while taken < 0.7 * seconds:  # a few steps, or a slow moment, give a poor estimate of the pace
-            steps = max(2, 2 * steps, round(self._pace[density] * seconds))
+            steps = max(2, 2 * steps, round(self._pace.get(density, 0.0) * seconds))
             self._pace[density] = self._timed(starts, steps)
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]

@@ -9,8 +9,8 @@ from ltr.benchmark.comparison import Comparison, compare, unmeasured
 from ltr.experiment.compose import from_words
 from ltr.report.progress import duration
 
-LIMIT = 240.0
-"""Seconds that all networks together take at most."""
+LIMIT = 230.0
+"""Seconds in which the last measurement begins; with what comes before and after, four minutes."""
 
 
 class Plan(NamedTuple):
@@ -29,11 +29,11 @@ class Plan(NamedTuple):
 
 PLANS = (
     Plan("mnist_lenet", (1, 0.5, 0.2, 0.1, 0.036, 0.012), 35),
-    Plan("cifar10_conv2", (1, 0.1, 0.036), 35),
+    Plan("cifar10_conv2", (1, 0.1, 0.036), 30),
     Plan("cifar10_conv4", (1, 0.1), 30),
     Plan("cifar10_conv6", (1, 0.1), 35),
     Plan("cifar10_resnet20", (1, 0.1), 40),
-    Plan("cifar10_vgg16", (1, 0.1), 65),
+    Plan("cifar10_vgg16", (1, 0.1), 60),
 )
 
 

@@ -1,7 +1,7 @@
 """Measure how fast this machine trains, dense and packed, beside PyTorch.
 
-Trains on noise in the shape of a data set (default: MNIST) on every core, at
-several densities: with masked dense products, packed (where that is faster, or
+Trains on noise in the shape of a data set (default: MNIST, or that of the
+experiment) on every core, at several densities: with masked dense products, packed (where that is faster, or
 as `sparse` requires), and in plain PyTorch if it is installed (in a clone:
 pip install -e '.[bench]' -c constraints.txt), with its default optimizer and
 with its fused one. PyTorch uses the memory format, contiguous or channels_last,
@@ -36,6 +36,7 @@ Examples:
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.knobs import add_knobs
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 LISTS_KNOBS = True
 
 FIGURES = (".png", ".svg", ".pdf")
+
+DEFAULT = "dataset=mnist"
+"""Word that is added where the others choose neither a data set nor an experiment."""
 
 DENSITIES = "1,0.5,0.2,0.1,0.036,0.012"
 
@@ -74,7 +78,8 @@ def execute(args: argparse.Namespace) -> int:
         return _all(args)
     from ltr.experiment.compose import from_words
 
-    experiment = from_words(["dataset=mnist", *args.knobs])
+    is_chosen = _chooses(args.knobs, "dataset", "experiment")
+    experiment = from_words(args.knobs if is_chosen else [DEFAULT, *args.knobs])
     return _against(args, experiment) if args.against else _one(args, experiment, densities)
 
 
@@ -138,10 +143,17 @@ def _against(args: argparse.Namespace, experiment: "Experiment") -> int:
     from ltr.report.status_line import show_status
 
     words = [f"--densities={args.densities or DENSITIES}", f"--seconds={args.seconds}", *args.knobs]
+    if not _chooses(args.knobs, "dataset"):  # old commits take MNIST, whatever the experiment says
+        words.append(f"dataset={experiment.dataset.name}")
     of_trees = against(args.against, words, args.repeats, show_status)
     measured: dict[str, Any] = {"network": title(experiment), "setting": setting(experiment), **of_trees}
     _write(measured if args.json else table(measured))
     return 0
+
+
+def _chooses(knobs: Sequence[str], *groups: str) -> bool:
+    """Return whether a word chooses from one of these groups of YAML files."""
+    return any(knob.partition("=")[0] in groups for knob in knobs)
 
 
 def _write(result: dict[str, Any] | str) -> None:

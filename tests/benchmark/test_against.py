@@ -171,7 +171,16 @@ def test_the_words_of_both_trees_are_the_same(monkeypatch: pytest.MonkeyPatch, c
     said = json.loads(capsys.readouterr().out)
     assert list(said) == ["network", "setting", "machine", "against", "turns", "rows"]
     assert (said["network"], said["setting"]) == ("Conv-2 on MNIST", "batch 60, adam")
-    assert said["machine"]["words"] == ["--densities=0.5", "--seconds=0.5", "model=conv2", "seed=1"]
+    assert said["machine"]["words"] == [
+        *("--densities=0.5", "--seconds=0.5", "model=conv2", "seed=1", "dataset=mnist")
+    ]
+    assert main(["bench", "--against=HEAD", "experiment=cifar10_conv2", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["network"] == "Conv-2 on CIFAR-10"
+    assert said["machine"]["words"][2:] == ["experiment=cifar10_conv2", "dataset=cifar10"]
+    assert main(["bench", "--against=HEAD", "dataset=cifar10", "model=conv2", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["machine"]["words"][2:] == ["dataset=cifar10", "model=conv2"]
     assert main(["bench", "--against=HEAD"]) == 0
     assert capsys.readouterr().out.splitlines()[-3].split() == [
         *("50", "%", "dense", "2.00", "1.00", "2.00", "1.50", "2.50")
