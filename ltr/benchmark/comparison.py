@@ -1,12 +1,14 @@
-"""The benchmark: all baselines measured in turn, repeatedly, and their medians.
+"""The benchmark of a network: all baselines measured in turn, repeatedly, and their medians.
 
 Taking turns makes a slow phase of the machine affect all baselines alike.
 """
 
+import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
@@ -16,6 +18,7 @@ from ltr.engine import flops, speed
 from ltr.engine.packing import NO_LAYER
 from ltr.experiment.placement import packed_layers, winograd_layers
 from ltr.experiment.spec import RunSpec
+from ltr.experiment.titles import setting, title
 
 
 class Row(NamedTuple):
@@ -24,8 +27,10 @@ class Row(NamedTuple):
     Attributes:
         density: density of every layer.
         dense: ltr with masked dense products.
-        packed: ltr with the layers packed that the knob `sparse` selects, by default those that are faster.
+        packed: ltr with the layers packed that the knob `sparse` selects, by default those that are faster;
+            the same as `dense` where there are none.
         torch: masked training in plain PyTorch with the data in memory, one process of one thread per core.
+        torch_fused: the same with the fused optimizer of PyTorch.
         ceiling: bound from the matrix products of all weights alone, in XLA.
     """
 
@@ -33,7 +38,30 @@ class Row(NamedTuple):
     dense: float
     packed: float
     torch: float | None
+    torch_fused: float | None
     ceiling: float
+
+
+class Comparison(NamedTuple):
+    """Training speeds of a network.
+
+    Attributes:
+        network: network and data set.
+        setting: batch size and optimizer.
+        turns: number of measurements of each median.
+        torch_memory_format: memory format in which PyTorch trains it faster; None without PyTorch.
+        rows: medians, one for each density.
+    """
+
+    network: str
+    setting: str
+    turns: int
+    torch_memory_format: str | None
+    rows: Sequence[Row]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the comparison as plain data."""
+        return {**self._asdict(), "rows": [row._asdict() for row in self.rows]}
 
 
 def compare(
@@ -43,7 +71,8 @@ def compare(
     seconds: float,
     break_even_file: Path,
     on_status: Callable[[str], None],
-) -> list[Row]:
+    until: float = math.inf,
+) -> Comparison:
     """Measure training speeds and return a row for each density.
 
     Args:
@@ -53,39 +82,62 @@ def compare(
         seconds: duration of a measurement.
         break_even_file: file of this machine's break-even densities.
         on_status: callback with a line on the current measurement.
+        until: value of `time.monotonic()` by which no further turn is begun that is likely to pass it; the
+            first is taken in any case.
     """
     spec = RunSpec.from_experiment(experiment)
     tiles = winograd_layers(spec)
-    packed_names = packed_layers(spec, break_even_file, on_status, tiles=tiles)
-    dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, packed_names, tiles)
+    limits = packed_layers(spec, break_even_file, on_status, tiles=tiles)
+    dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, limits, tiles)
+    packing = [density for density in densities if any(density <= limit for limit in limits.values())]
     ceiling = speed.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
-    turns: list[list[Row]] = []
     with TorchBaseline(experiment) as torch_baseline:
-        for turn in range(repeats):
-            rows = []
-            for density in densities:
-                on_status(f"turn {turn + 1}/{repeats}, {100 * density:g} % of the weights")
-                row = Row(
-                    density,
-                    dense.steps_per_second(density, seconds),
-                    packed.steps_per_second(density, seconds),
-                    torch_baseline.steps_per_second(density, seconds),
-                    ceiling() / operations,
-                )
-                rows.append(row)
-            turns.append(rows)
-    return [medians(rows) for rows in zip(*turns, strict=True)]
+
+        def measured(density: float, turn: int) -> Row:
+            def speed(what: str, measure: Callable[..., Any], *options: Any) -> Any:
+                on_status(f"turn {turn}/{repeats}, {100 * density:g} % of the weights, {what}")
+                return measure(density, seconds, *options)
+
+            whole = speed("dense", dense.steps_per_second)
+            return Row(
+                density,
+                whole,
+                speed("packed", packed.steps_per_second) if density in packing else whole,
+                speed("PyTorch", torch_baseline.steps_per_second, False),
+                speed("PyTorch", torch_baseline.steps_per_second, True),
+                ceiling() / operations,
+            )
+
+        on_status("compiling")
+        dense.compile(densities[0])
+        for density in packing:
+            on_status(f"compiling for {100 * density:g} % of the weights")
+            packed.compile(density)
+        on_status("warming up PyTorch")
+        memory_format = torch_baseline.warm_up()
+        turns: list[list[Row]] = []
+        while len(turns) < repeats:
+            began = time.monotonic()
+            turns.append([measured(density, len(turns) + 1) for density in densities])
+            if 2 * time.monotonic() - began > until:
+                break
+    found = [medians(rows) for rows in zip(*turns, strict=True)]
+    return unmeasured(experiment)._replace(turns=len(turns), torch_memory_format=memory_format, rows=found)
+
+
+def unmeasured(experiment: Experiment) -> Comparison:
+    """Return the comparison of a network before its first turn."""
+    return Comparison(title(experiment), setting(experiment), 0, None, ())
 
 
 def medians(rows: Sequence[Row]) -> Row:
     """Return the median speeds of rows of the same density."""
-    torch = [row.torch for row in rows if row.torch is not None]
-    return Row(
-        rows[0].density,
-        statistics.median(row.dense for row in rows),
-        statistics.median(row.packed for row in rows),
-        statistics.median(torch) if torch else None,
-        statistics.median(row.ceiling for row in rows),
-    )
+    return Row(*map(_median, zip(*rows, strict=True)))
+
+
+def _median(values: Sequence[float | None]) -> Any:
+    """Return the median of the values that were measured; None if none was."""
+    measured = [value for value in values if value is not None]
+    return statistics.median(measured) if measured else None

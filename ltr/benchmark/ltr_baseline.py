@@ -51,23 +51,27 @@ class LtrBaseline:
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}
 
+    def compile(self, density: float) -> None:
+        """Compile the program for a density; if no layer is packed, it serves all densities."""
+        self._timed(self._starts(density), 2)
+
     def steps_per_second(self, density: float, seconds: float) -> float:
         """Measure the training speed of all lanes together, for about `seconds`.
 
         Args:
-            density: density of every layer, 0 to 1.
+            density: density of every layer, 0 to 1, for which `compile` has been called.
             seconds: approximate duration of the measurement.
         """
-        starts = {lane: self._pruned(lane, density) for lane in range(self.placement.capacity)}
-        if density not in self._pace:
-            self._timed(starts, 2)  # compiles
-            self._pace[density] = self._timed(starts, 4)
+        starts = self._starts(density)
         steps, taken = 0, 0.0
         while taken < 0.7 * seconds:  # a few steps, or a slow moment, give a poor estimate of the pace
-            steps = max(4, 2 * steps, round(self._pace[density] * seconds))
+            steps = max(2, 2 * steps, round(self._pace.get(density, 0.0) * seconds))
             self._pace[density] = self._timed(starts, steps)
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]
+
+    def _starts(self, density: float) -> dict[int, InitialState]:
+        return {lane: self._pruned(lane, density) for lane in range(self.placement.capacity)}
 
     def _timed(self, starts: dict[int, InitialState], steps: int) -> float:
         """Train for some steps and return the steps per second of each lane."""

@@ -5,23 +5,36 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
-from ltr.config.schema import Experiment
+from ltr.config.schema import Experiment, Optimizer
 from ltr.core.machine import cores
 from ltr.data import dataset
 from ltr.errors import LtrError
 
-LOOP = Path(__file__).with_name("torch_loop.py")
+LOOP = "ltr.benchmark.torch_loop"
+"""Module that each process runs."""
+
+
+class Network(NamedTuple):
+    """Function of `torch_networks.FAMILIES` that builds a network, and its options."""
+
+    family: str
+    options: dict[str, Any]
+
 
 NETWORKS = {
-    "lenet_300_100": {"blocks": [], "dense": [300, 100]},
-    "conv2": {"blocks": [64], "dense": [256, 256]},
-    "conv4": {"blocks": [64, 128], "dense": [256, 256]},
-    "conv6": {"blocks": [64, 128, 256], "dense": [256, 256]},
+    "lenet_300_100": Network("conv_net", {"blocks": [], "dense": [300, 100]}),
+    "conv2": Network("conv_net", {"blocks": [64], "dense": [256, 256]}),
+    "conv4": Network("conv_net", {"blocks": [64, 128], "dense": [256, 256]}),
+    "conv6": Network("conv_net", {"blocks": [64, 128, 256], "dense": [256, 256]}),
+    "resnet20": Network("resnet", {"groups": [16, 32, 64], "blocks": 3}),
+    "resnet18": Network("resnet", {"groups": [64, 128, 256, 512], "blocks": 2}),
+    "vgg16": Network("vgg", {"channels": [64, 128, 256, 512, 512], "convolutions": [2, 2, 3, 3, 3]}),
+    "vgg19": Network("vgg", {"channels": [64, 128, 256, 512, 512], "convolutions": [2, 2, 4, 4, 4]}),
 }
-"""Networks that PyTorch trains too: channels of their convolutional blocks, units of their dense layers."""
+"""Networks that PyTorch trains too, by their names in ltr."""
 
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "momentum": "SGD"}
 """Optimizers that PyTorch uses too: the name of each in `torch.optim`."""
@@ -37,10 +50,11 @@ class TorchBaseline:
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
         self._processes: list[subprocess.Popen[str]] = []
+        self._memory_format: str | None = None
 
     def __enter__(self) -> Self:
         if is_known(self._experiment) and importlib.util.find_spec("torch"):
-            self._processes = [self._started(core) for core in cores()]
+            self._processes = [_started(task(self._experiment, core)) for core in cores()]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,55 +62,83 @@ class TorchBaseline:
             process.kill()
             process.communicate()
 
-    def steps_per_second(self, density: float, seconds: float) -> float | None:
-        """Measure the training speed of all processes together; None if there are none.
+    def warm_up(self) -> str | None:
+        """Wait for the processes, and choose and return the memory format in which they train faster.
+
+        It is the one of which a step takes them fewer processor seconds. None if there are no processes.
+
+        Raises:
+            LtrError: a process has died.
+        """
+        timed = [_answer(process) for process in self._processes]
+        if timed:
+            self._memory_format = min(timed[0], key=lambda name: sum(seconds[name] for seconds in timed))
+        return self._memory_format
+
+    def steps_per_second(self, density: float, seconds: float, is_fused: bool) -> float | None:
+        """Measure the training speed of all processes together, after `warm_up`; None if there are none.
 
         Args:
             density: density of every layer, 0 to 1.
             seconds: approximate duration of the measurement.
+            is_fused: whether the optimizer updates the weights in one fused pass.
 
         Raises:
             LtrError: a process has died.
         """
         for process in self._processes:
-            _ask(process, f"{density} {seconds}\n")
+            _ask(process, [seconds, density, self._memory_format, is_fused])
         return sum(map(_answer, self._processes)) if self._processes else None
-
-    def _started(self, core: int) -> subprocess.Popen[str]:
-        """Start a process that is bound to a core."""
-        facts, optimizer = dataset.describe(self._experiment.dataset), self._experiment.optimizer
-        momentum = {"momentum": optimizer.momentum} if optimizer.name == "momentum" else {}
-        task: dict[str, Any] = {
-            "network": NETWORKS[self._experiment.model.name],
-            "image": facts.shape,
-            "classes": facts.classes,
-            "examples": dataset.training_examples(self._experiment.dataset),
-            "batch_size": self._experiment.batch_size,
-            "optimizer": OPTIMIZERS[optimizer.name],
-            "optimizer_options": {"lr": optimizer.learning_rate, **momentum},
-            "core": core,
-        }
-        command = [sys.executable, str(LOOP), json.dumps(task)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def is_known(experiment: Experiment) -> bool:
     """Return whether `torch_loop.py` implements the network and the optimizer of an experiment."""
-    model = experiment.model
-    is_plain = model.width == 1 and not model.dropout
-    return model.name in NETWORKS and is_plain and experiment.optimizer.name in OPTIMIZERS
+    model, optimizer = experiment.model, experiment.optimizer
+    is_plain = model.width == 1 and not model.dropout and optimizer.clip is None
+    decays_all = not optimizer.weight_decay or optimizer.decayed == "all"
+    return model.name in NETWORKS and optimizer.name in OPTIMIZERS and is_plain and decays_all
 
 
-def _ask(process: subprocess.Popen[str], text: str) -> None:
+def task(experiment: Experiment, core: int) -> dict[str, Any]:
+    """Return what a process is to train, on which core, as plain data."""
+    facts = dataset.describe(experiment.dataset)
+    return {
+        "network": NETWORKS[experiment.model.name]._asdict(),
+        "image": facts.shape,
+        "classes": facts.classes,
+        "examples": dataset.training_examples(experiment.dataset),
+        "batch_size": experiment.batch_size,
+        "optimizer": OPTIMIZERS[experiment.optimizer.name],
+        "optimizer_options": _options(experiment.optimizer),
+        "core": core,
+    }
+
+
+def _options(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the arguments of PyTorch's optimizer that have the meaning of ltr's knobs."""
+    own: dict[str, dict[str, Any]] = {
+        "adam": {"decoupled_weight_decay": True},
+        "sgd": {},
+        "momentum": {"momentum": optimizer.momentum},
+    }
+    return {"lr": optimizer.learning_rate, "weight_decay": optimizer.weight_decay, **own[optimizer.name]}
+
+
+def _started(task: dict[str, Any]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-P", "-m", LOOP, json.dumps(task)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _ask(process: subprocess.Popen[str], request: Sequence[Any]) -> None:
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # _answer reports a process that has died
-        process.stdin.write(text)
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
 
 
-def _answer(process: subprocess.Popen[str]) -> float:
+def _answer(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     answer = process.stdout.readline()
     if not answer:
         raise LtrError(f"PyTorch's process ended with status {process.wait()}; its output is above")
-    return float(answer)
+    return json.loads(answer)

@@ -1,23 +1,30 @@
 """Masked training in plain PyTorch on one thread, written as most users would write it.
 
-This script runs in a process of its own (see `torch_baseline.py`). It reads lines of density and seconds and
-answers each with its training steps per second. The loop has every advantage that a plain loop can have: the
-images are float32 in memory, batches are taken by index, and nothing is logged.
+This module runs in a process of its own (see `torch_baseline.py`) and speaks JSON. It prints the processor
+seconds of a step in each memory format that makes a difference, then reads requests, `[seconds, density,
+memory_format, is_fused]`, and answers each with its training steps per second. The loop has every advantage
+that a plain loop can have: the images are float32 in memory, batches are taken by index, nothing is logged.
 """
 
-import itertools
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch  # type: ignore[import-not-found, unused-ignore]
 from torch import nn  # type: ignore[import-not-found, unused-ignore]
 
+from ltr.benchmark.torch_networks import FAMILIES
+
 WARM_UP = 5
-"""Steps before a measurement that are not counted."""
+"""Most steps before a measurement that are not counted; fewer if they take as long as the measurement."""
+
+MOST_EXAMPLES = 9600
+"""Most examples, whole batches of 60 and of 128; more would only take longer to draw."""
+
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 def main() -> None:
@@ -26,62 +33,84 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {task["core"]})
     torch.set_num_threads(1)
-    height, width, channels = task["image"]
-    images = torch.randn(task["examples"], channels, height, width)
-    labels = torch.randint(task["classes"], (task["examples"],))
+    training = Training.on_noise(task)
+    convolves = any(parameter.dim() == 4 for parameter in training.network().parameters())
+    formats = [*MEMORY_FORMATS][: None if convolves else 1]
+    print(json.dumps({name: training.seconds_of_step(name) for name in formats}), flush=True)
     for line in sys.stdin:
-        density, seconds = map(float, line.split())
-        steps = train(task, images, labels, density)
-        for _ in itertools.islice(steps, WARM_UP):
-            pass
-        count, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < seconds:
-            next(steps)
-            count += 1
-        print(count / elapsed, flush=True)
+        seconds, density, memory_format, is_fused = json.loads(line)
+        print(steps_per_second(training.steps(density, memory_format, is_fused), seconds), flush=True)
 
 
-def train(task: dict[str, Any], images: Any, labels: Any, density: float) -> Iterator[None]:
-    """Train without end; yield after each step."""
-    model = network(**task["network"], image=tuple(images.shape[1:]), classes=task["classes"])
-    masks = prune_at_random(model, density)
-    update = getattr(torch.optim, task["optimizer"])(model.parameters(), **task["optimizer_options"])
-    while True:
-        for batch in torch.randperm(len(images)).split(task["batch_size"]):
-            update.zero_grad()
-            nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
-            for weight, mask in masks:
-                weight.grad *= mask
-            update.step()
-            yield
+def steps_per_second(steps: Iterator[None], seconds: float) -> float:
+    """Measure for `seconds`, and at least a step, after a warm-up."""
+    start = time.perf_counter()
+    for _ in range(WARM_UP):
+        next(steps)
+        if time.perf_counter() - start > seconds:
+            break
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        next(steps)
+        count += 1
+    return count / elapsed
 
 
-def network(blocks: list[int], dense: list[int], image: tuple[int, int, int], classes: int) -> nn.Sequential:
-    """Build blocks of two 3x3 convolutions and a max pooling, hidden dense layers, and the output layer.
+class Training(NamedTuple):
+    """Training of a network on noise.
 
-    Args:
-        blocks: channels of each block.
-        dense: units of each hidden dense layer.
-        image: channels, height and width.
-        classes: number of outputs.
+    Attributes:
+        task: see `torch_baseline.task`.
+        images: [examples, channels, height, width].
+        labels: [examples].
     """
-    channels, height, width = image
-    layers: list[Any] = []
-    for features in blocks:
-        for inputs in (channels, features):
-            layers += [nn.Conv2d(inputs, features, 3, padding=1), nn.ReLU()]
-        layers.append(nn.MaxPool2d(2))
-        channels, height, width = features, height // 2, width // 2
-    layers.append(nn.Flatten())
-    *hidden, output = itertools.pairwise((channels * height * width, *dense, classes))
-    for pair in hidden:
-        layers += [nn.Linear(*pair), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(*output))
+
+    task: dict[str, Any]
+    images: Any
+    labels: Any
+
+    @classmethod
+    def on_noise(cls, task: dict[str, Any]) -> "Training":
+        """Draw the images and the labels of a task."""
+        height, width, channels = task["image"]
+        examples = min(task["examples"], MOST_EXAMPLES)
+        images = torch.randn(examples, channels, height, width)
+        return cls(task, images, torch.randint(task["classes"], (examples,)))
+
+    def network(self) -> nn.Module:
+        """Build the network with new weights."""
+        family, options = self.task["network"]["family"], self.task["network"]["options"]
+        return FAMILIES[family](self.images.shape[1:], self.task["classes"], **options)
+
+    def steps(self, density: float, memory_format: str, is_fused: bool) -> Iterator[None]:
+        """Train without end, with random masks of a density; yield after each step."""
+        layout = MEMORY_FORMATS[memory_format]
+        model: Any = self.network().to(memory_format=layout)  # type: ignore[call-overload, unused-ignore]
+        masks = prune_at_random(model, density)
+        optimizer = getattr(torch.optim, self.task["optimizer"])
+        update = optimizer(model.parameters(), **self.task["optimizer_options"], fused=is_fused)
+        while True:
+            for batch in torch.randperm(len(self.images)).split(self.task["batch_size"]):
+                update.zero_grad()
+                images = self.images[batch].to(memory_format=layout)
+                nn.functional.cross_entropy(model(images), self.labels[batch]).backward()
+                for weight, mask in masks:
+                    weight.grad *= mask
+                update.step()
+                yield
+
+    def seconds_of_step(self, memory_format: str) -> float:
+        """Return the processor seconds of the second step, which other load hardly changes."""
+        steps = self.steps(1.0, memory_format, is_fused=False)
+        next(steps)
+        start = time.process_time()
+        next(steps)
+        return time.process_time() - start
 
 
-def prune_at_random(model: nn.Sequential, density: float) -> list[tuple[Any, torch.Tensor]]:
+def prune_at_random(model: nn.Module, density: float) -> list[tuple[Any, torch.Tensor]]:
     """Set all but a fraction `density` of each kernel to zero; return the kernels with their masks."""
-    weights: list[Any] = [layer.weight for layer in model if hasattr(layer, "weight")]
+    weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     masks = [(torch.rand_like(weight) < density).float() for weight in weights]
     for weight, mask in zip(weights, masks, strict=True):
         weight.data *= mask
