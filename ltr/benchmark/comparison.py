@@ -12,9 +12,10 @@ from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.core import masks
+from ltr.data import dataset
 from ltr.engine import flops, speed
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment.placement import packed_layers, winograd_layers
+from ltr.experiment.placement import arithmetic, packed_layers
 from ltr.experiment.spec import RunSpec
 
 
@@ -55,9 +56,10 @@ def compare(
         on_status: callback with a line on the current measurement.
     """
     spec = RunSpec.from_experiment(experiment)
-    tiles = winograd_layers(spec)
-    packed_names = packed_layers(spec, break_even_file, on_status, tiles=tiles)
-    dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, packed_names, tiles)
+    zeros = dataset.describe(experiment.dataset).zeros
+    chosen = arithmetic(spec, zeros)
+    packed_names = packed_layers(spec, break_even_file, on_status, arithmetic=chosen, zeros=zeros)
+    dense, packed = LtrBaseline(spec, NO_LAYER, chosen), LtrBaseline(spec, packed_names, chosen)
     ceiling = speed.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)
     operations = experiment.batch_size * flops.step(spec.model, whole, whole)
