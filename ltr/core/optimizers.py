@@ -5,7 +5,7 @@ to step k starts in the middle of the schedule with new moments.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ class Fusable(optax.GradientTransformation):  # type: ignore[misc]
     kernel_step: KernelStep
 
     @classmethod
-    def of(cls, direction: optax.GradientTransformation, kernel_step: KernelStep) -> Self:
+    def of(cls, direction: optax.GradientTransformation, kernel_step: KernelStep) -> "Fusable":
         """Return a transformation with its kernel step."""
         fusable = cls(*direction)
         fusable.kernel_step = kernel_step

@@ -147,7 +147,7 @@ def _step(
     operands = (*inputs, gradient, kept, rates)
     call = jax.ffi.ffi_call(
         f"{name}_of_{'bytes' if is_bytes else 'floats'}",
-        [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in state],
+        tuple(jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in state),
         input_output_aliases={len(operands) + place: place for place in range(len(state))},
         vmap_method="sequential",
     )
