@@ -151,7 +151,7 @@ class Probe:
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, x = carry
-            slots = slots_of(fused, lane.params, self._batch_size)
+            slots = slots_of(fused, lane.params, x, "")
             if layer.is_first:
                 _, gradients, factors = value_and_gradients(
                     lambda params: loss(params, x), lane.params, slots

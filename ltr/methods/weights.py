@@ -28,7 +28,7 @@ def build(context: MethodContext) -> Method:
     def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = loss_of(context.model, lane, images, labels, step)
         fused = [name for name in context.fused if name not in lane.patterns]
-        slots = slots_of(fused, lane.params, len(labels))
+        slots = slots_of(fused, lane.params, images, context.model.input_layer)
         (value, statistics), gradients, factors = value_and_gradients(loss, lane.params, slots)
         masked = masks.apply(lane.mask, gradients)
         after = apply_update(context.optimizer, lane, masked, step, factors=factors)
