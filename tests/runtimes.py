@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ltr.arms.lanes import methods
+from ltr.data.dataset import Dataset
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.experiment import runtime
 from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods.registry import WEIGHTS_ALONE
-from ltr.models.winograd import NO_TILES, Tiles
+from ltr.models.arithmetic import XLA, Arithmetic
 
 Build = Callable[..., Runtime]
 """Makes the runtime of a run specification, as `ltr.experiment.runtime.build` does."""
@@ -22,12 +23,14 @@ def sharing() -> Build:
     build = runtime.build
     built: dict[str, Runtime] = {}
 
-    def shared(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> Runtime:
+    def shared(
+        spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
+    ) -> Runtime:
         if spec.experiment.ticket:
-            return build(spec, packed, tiles)
-        key = repr((_programs(spec), place(spec), dict(packed), dict(tiles)))
+            return build(spec, packed, arithmetic, data)
+        key = repr((_programs(spec), place(spec), dict(packed), arithmetic))
         if key not in built:
-            built[key] = build(spec, packed, tiles)
+            built[key] = build(spec, packed, arithmetic, data)
         return dataclasses.replace(built[key], spec=spec)
 
     return shared

@@ -14,9 +14,10 @@ from ltr.benchmark.ltr_baseline import LtrBaseline
 from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.core import masks
+from ltr.data import dataset
 from ltr.engine import flops, speed
 from ltr.engine.packing import NO_LAYER
-from ltr.experiment.placement import packed_layers, winograd_layers
+from ltr.experiment.placement import arithmetic, packed_layers
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import setting, title
 
@@ -86,9 +87,10 @@ def compare(
             first is taken in any case.
     """
     spec = RunSpec.from_experiment(experiment)
-    tiles = winograd_layers(spec)
-    limits = packed_layers(spec, break_even_file, on_status, tiles=tiles)
-    dense, packed = LtrBaseline(spec, NO_LAYER, tiles), LtrBaseline(spec, limits, tiles)
+    zeros = dataset.describe(experiment.dataset).zeros
+    chosen = arithmetic(spec, zeros)
+    limits = packed_layers(spec, break_even_file, on_status, arithmetic=chosen, zeros=zeros)
+    dense, packed = LtrBaseline(spec, NO_LAYER, chosen), LtrBaseline(spec, limits, chosen)
     packing = [density for density in densities if any(density <= limit for limit in limits.values())]
     ceiling = speed.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)

@@ -15,13 +15,13 @@ from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import devices, program
 from ltr.engine.packing import Layers
-from ltr.engine.speed import noisy
+from ltr.engine.speed import noisy, noisy_images
 from ltr.engine.trainer import InitialState, Progress, Trainer
 from ltr.experiment.placement import lane_bytes
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.methods.registry import WEIGHTS_ALONE
-from ltr.models.winograd import Tiles
+from ltr.models.arithmetic import Arithmetic
 
 WARM_UP = 0.05
 """Fraction of a measurement that is not counted, because its first chunks are short.
@@ -38,10 +38,10 @@ class LtrBaseline:
         placement: devices and lanes on each.
     """
 
-    def __init__(self, spec: RunSpec, packed: Layers, tiles: Tiles) -> None:
+    def __init__(self, spec: RunSpec, packed: Layers, arithmetic: Arithmetic) -> None:
         self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
         self._spec = spec
-        experiment, method_context = spec.experiment, spec.training_context(tiles)
+        experiment, method_context = spec.experiment, spec.training_context(arithmetic)
         programs = {
             WEIGHTS_ALONE: program.program(
                 method_context.model, weights.build(method_context), experiment.batch_size
@@ -99,11 +99,13 @@ class LtrBaseline:
 
 
 def noise(config: DatasetConfig) -> Dataset:
-    """Draw random images and labels in the shape of a data set, with one validation and test example."""
+    """Draw random images and labels in the shape of a data set, with one validation and test example.
+
+    As many pixels are zero as in the data set.
+    """
     facts, generator = dataset.describe(config), np.random.default_rng(0)
     count = dataset.training_examples(config)
-    images = generator.integers(256, size=(count, *facts.shape), dtype=np.uint8)
+    images = noisy_images(generator, (count, *facts.shape), facts.zeros)
     labels = generator.integers(facts.classes, size=count, dtype=np.int32)
     single = Split(images[:1], labels[:1])
-    mean, std = (np.full(facts.shape[-1], value, np.float32) for value in (127.5, 73.9))
-    return Dataset("noise", Split(images, labels), single, single, facts.classes, mean, std)
+    return Dataset("noise", Split(images, labels), single, single, facts.classes, *dataset.moments(images))

@@ -484,11 +484,11 @@ class Experiment:
         ),
         OfMachine(),
     ] = "auto"
-    winograd: Annotated[
-        Literal["auto", "never"],
+    arithmetic: Annotated[
+        Literal["auto", "xla"],
         Field(
-            description="whether 3x3 convolutions compute by Winograd's filtering (CPU only), two to three "
-            "times as fast and with larger rounding errors; never: by XLA's convolutions"
+            description="order of operations of dense layers and convolutions; auto: the fastest on this "
+            "machine, which differs by rounding; xla: that of XLA, as on accelerators"
         ),
         OfMachine(),
     ] = "auto"

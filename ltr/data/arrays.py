@@ -27,6 +27,11 @@ class Arrays(NamedTuple):
     test: Split
 
 
+def share_of_zeros(images: UInt8[np.ndarray, "count height width channels"]) -> float:
+    """Return the share of zeros among the values of all pixels, 0 to 1."""
+    return 1 - np.count_nonzero(images) / images.size
+
+
 def fingerprint(arrays: Arrays) -> str:
     """Return the hexadecimal SHA-256 of all labels and pixels, in the order of the examples."""
     digest = hashlib.sha256()

@@ -15,7 +15,7 @@ import numpy as np
 from ltr.config.schema import Dataset
 from ltr.core.plural import number_of
 from ltr.data import checks, importing
-from ltr.data.arrays import Arrays, Split
+from ltr.data.arrays import Arrays, Split, share_of_zeros
 from ltr.data.content import Content, digest, probable_mistakes, require_every_class
 from ltr.data.images import Layout, described
 from ltr.data.labels import require_below
@@ -48,6 +48,7 @@ class Custom(NamedTuple):
             classes=len(self.content.class_names),
             train_examples=len(self.content.train.labels),
             test_examples=len(self.content.test.labels),
+            zeros=share_of_zeros(self.content.train.images),
         )
 
     @property

@@ -24,6 +24,8 @@ class Facts:
     train_examples: int
     """including the validation examples"""
     test_examples: int
+    zeros: float = 0.0
+    """share of zeros among the pixels of the training images, for estimates; 0 if it is not known"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ DATASETS: Registry[Entry] = Registry(
             classes=10,
             train_examples=1437,
             test_examples=360,
+            zeros=0.49,
             stock=False,
             sha256="a4e72c5b41b3b12d7b63139643995bdd236e444f329250045663ad161a1392a4",
         ),
@@ -97,6 +100,7 @@ DATASETS: Registry[Entry] = Registry(
             classes=10,
             train_examples=60_000,
             test_examples=10_000,
+            zeros=0.81,
             sha256="cd71afb4b3c5afaa9ee8549fba9529d6591c9829c9dbd05a1e127cca6c36ba5c",
         ),
         DatasetEntry(
@@ -110,6 +114,7 @@ DATASETS: Registry[Entry] = Registry(
             classes=10,
             train_examples=60_000,
             test_examples=10_000,
+            zeros=0.5,
             sha256="409feb75527d710e01c9be889b74eded39fa33756c595fe151b6966cc84eadac",
         ),
         DatasetEntry(

@@ -22,13 +22,16 @@ from jax import lax
 from ltr import kernels
 from ltr.config.parse import parse
 from ltr.config.schema import Optimizer as Config
-from ltr.core import optimizers
+from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
 from ltr.engine import devices, measurements
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import Case, LayerShape, Measurement
 from ltr.engine.packing import DENSEST, PackSpec, capacity
-from ltr.kernels import Pixels
+from ltr.engine.speed import noisy_images
+from ltr.kernels import ByteImages, Pixels
+from ltr.methods.method import Lane, apply_update
+from ltr.models.fused import slots_of, value_and_gradients
 from ltr.models.layers import Conv, Dense
 from ltr.models.packed import NO_PATTERNS, sparse_products
 from ltr.models.winograd import NO_TILES, winograd
@@ -96,11 +99,12 @@ class Probe:
         bias = np.zeros(layer.kernel[-1], np.float32)
         params = {"kernel": pack_spec.pack(kernel) if pack_spec else kernel, "bias": bias}
         opt_state = jax.tree.map(np.asarray, self._optimizer.direction.init(params))
-        x = (self._pixels if layer.reads_pixels and pack_spec else self._floats)(layer, generator)
+        x = self._inputs(layer, generator, is_packed=pack_spec is not None)
         batch = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), x) if _is_by_unit(layer, pack_spec) else x
         mask, patterns = (None, {"": pack_spec.pattern}) if pack_spec else (kept, NO_PATTERNS)
-        lane = params, opt_state, batch, mask, patterns
-        lanes = devices.scatter([lane] * self._placement.capacity, self._placement)
+        key, loss = np.zeros(2, np.uint32), np.zeros((), np.float32)
+        lane = Lane(params, opt_state, {"kernel": mask, "bias": None}, key, loss, patterns=patterns)
+        lanes = devices.scatter([(lane, batch)] * self._placement.capacity, self._placement)
         run = devices.parallel(partial(self._steps, layer), self._placement)
 
         def seconds(steps: int) -> float:
@@ -112,44 +116,55 @@ class Probe:
         steps = max(1, round(3 * SECONDS / seconds(3)))
         return lambda: seconds(steps) / steps
 
+    def _inputs(self, layer: LayerShape, generator: np.random.Generator, is_packed: bool) -> Any:
+        if layer.reads_pixels and (is_packed or layer.is_fused):
+            return self._images(layer, generator, kernels.pixels if is_packed else kernels.byte_images)
+        return self._floats(layer, generator)
+
     def _floats(self, layer: LayerShape, generator: np.random.Generator) -> np.ndarray:
         side: tuple[int, ...] = (layer.num_positions,) if layer.has_tokens else ()
         if len(layer.kernel) > 2:
             side = (math.isqrt(layer.num_positions),) * 2
         return generator.normal(size=(self._batch_size, *side, layer.kernel[-2])).astype(np.float32)
 
-    def _pixels(self, layer: LayerShape, generator: np.random.Generator) -> Pixels:
-        images = generator.integers(256, size=(self._batch_size, layer.kernel[-2], 1, 1), dtype=np.uint8)
+    def _images(
+        self, layer: LayerShape, generator: np.random.Generator, layout: Callable[..., Pixels | ByteImages]
+    ) -> Pixels | ByteImages:
+        images = noisy_images(generator, (self._batch_size, layer.kernel[-2], 1, 1), layer.zeros)
         mean, std = np.array([[128], [64]], np.float32)
-        pixels = kernels.pixels(images, np.arange(self._batch_size, dtype=np.int32), mean, std)
-        return jax.tree.map(np.asarray, pixels)
+        return jax.tree.map(
+            np.asarray, layout(images, np.arange(self._batch_size, dtype=np.int32), mean, std)
+        )
 
-    def _steps(self, layer: LayerShape, lane: Any, count: jax.Array) -> Any:
-        *carry, mask, patterns = lane
+    def _steps(self, layer: LayerShape, start: Any, count: jax.Array) -> Any:
+        patterns = start[0].patterns
+        fused = [""] if layer.is_fused and not patterns else []
 
-        def loss(params: Any, x: Any) -> jax.Array:
+        def loss(params: Any, x: Any) -> tuple[jax.Array, None]:
             """Sum of squared outputs of a batch in the memory layout of the layer before."""
             by_unit = _is_by_unit(layer, patterns)
             batch = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), x) if by_unit else x
             tiles = {"": layer.tile} if layer.tile else NO_TILES
             with winograd(tiles), sparse_products(patterns, by_unit):
                 result: Any = _module(layer).apply({"params": params}, batch)
-            return jnp.square(result).sum()
+            return jnp.square(result).sum(), None
 
-        def step(_: jax.Array, carry: Any) -> Any:
-            params, opt_state, x = carry
+        def step(number: jax.Array, carry: Any) -> Any:
+            lane, x = carry
+            slots = slots_of(fused, lane.params, x, "")
             if layer.is_first:
-                gradients = jax.grad(loss)(params, x)
+                _, gradients, factors = value_and_gradients(
+                    lambda params: loss(params, x), lane.params, slots
+                )
             else:
-                gradients, input_gradient = jax.grad(loss, (0, 1))(params, x)
+                _, (gradients, input_gradient), factors = value_and_gradients(
+                    lambda both: loss(*both), (lane.params, x), slots
+                )
                 x = x - 1e-3 * input_gradient
-            if mask is not None:
-                gradients["kernel"] = jnp.where(mask, gradients["kernel"], 0)
-            direction, opt_state = self._optimizer.direction.update(gradients, opt_state, params)
-            params = jax.tree.map(lambda weight, delta: weight - 1e-3 * delta, params, direction)
-            return params, opt_state, x
+            masked = masks.apply(lane.mask, gradients)
+            return apply_update(self._optimizer, lane, masked, number, factors=factors), x
 
-        return lax.fori_loop(0, count, step, tuple(carry))
+        return lax.fori_loop(0, count, step, start)
 
 
 def _module(layer: LayerShape) -> nn.Module:

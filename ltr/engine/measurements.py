@@ -27,6 +27,8 @@ class LayerShape(NamedTuple):
         is_first: whether it is the first layer, which needs no gradient of its inputs.
         reads_pixels: whether it reads images as `ltr.kernels.Pixels` when it is packed.
         tile: tile of Winograd's filtering when it is a dense convolution; 0 if XLA computes it.
+        zeros: share of zeros among the pixels that it reads.
+        is_fused: whether its kernel is updated in one pass with its gradient when it is dense.
     """
 
     kernel: tuple[int, ...]
@@ -34,6 +36,8 @@ class LayerShape(NamedTuple):
     is_first: bool = False
     reads_pixels: bool = False
     tile: int = 0
+    zeros: float = 0.0
+    is_fused: bool = False
 
     @property
     def has_tokens(self) -> bool:

@@ -193,7 +193,7 @@ def evaluate(
     def batch(totals: Float32[jax.Array, "3"], arrays: Batches) -> tuple[Float32[jax.Array, "3"], None]:
         images, labels = arrays
         real = labels >= 0
-        if not isinstance(images, kernels.Pixels):
+        if not isinstance(images, kernels.Pixels | kernels.ByteImages):
             images = prepare_inputs(images, data, model.input_layer in patterns)
         logits = model.apply(params, images, patterns)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
@@ -237,10 +237,20 @@ def program(
             coming: Int32[jax.Array, "batch"],
             number: Int32[jax.Array, ""],
         ) -> Images:
+            if model.input_layer in method.fused and not as_pixels:
+                return byte_images(chosen, number)
             if augment is none:
                 return prepare_inputs(data.images, data, as_pixels, chosen, coming)
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
             return prepare_inputs(augmented, data, as_pixels)
+
+        def byte_images(
+            chosen: Int32[jax.Array, "batch"], number: Int32[jax.Array, ""]
+        ) -> kernels.ByteImages:
+            if augment is none:
+                return kernels.byte_images(data.images, chosen, data.mean, data.std)
+            augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
+            return kernels.byte_images(augmented, jnp.arange(len(chosen)), data.mean, data.std)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry

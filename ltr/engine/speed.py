@@ -20,12 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import UInt8
 
 from ltr import kernels
 from ltr.core import atomic, masks
 from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import EDITION
+from ltr.kernels import Images
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 
@@ -79,7 +81,7 @@ def flops_meter(placement: Placement) -> Callable[[], float]:
 
 def measured(
     context: MethodContext,
-    batch: tuple[int, ...],
+    images: UInt8[np.ndarray, "batch height width channels"],
     operations: float,
     placement: Placement,
     meter: Callable[[], float],
@@ -90,15 +92,15 @@ def measured(
 
     Args:
         context: network and optimizer.
-        batch: shape of a batch of images.
+        images: batch of images.
         operations: FLOPs of a step, by XLA's count.
         placement: devices that are timed at once.
         meter: measures FLOPs per second of matrix products on these devices.
         file: measurements of earlier calls.
         on_status: called with a message before a measurement, and with the empty string after it.
     """
-    size = max(1, round(batch[0] * min(1.0, MOST_OPERATIONS / operations)))
-    lanes = devices.scatter([_start(context, (size, *batch[1:]))] * placement.capacity, placement)
+    size = max(1, round(len(images) * min(1.0, MOST_OPERATIONS / operations)))
+    lanes = devices.scatter([_start(context, images[:size])] * placement.capacity, placement)
     step = weights.build(context).step
 
     def steps(start: Any, count: jax.Array) -> Any:
@@ -124,7 +126,7 @@ def measured(
 
     seconds(1)  # allocates
     number = max(1, round(SECONDS / seconds(1)))
-    timed = placement.capacity * operations * size / batch[0]
+    timed = placement.capacity * operations * size / len(images)
     efficiency = statistics.median(timed / seconds(number) / meter() for _ in range(REPEATS))
     known[case] = Speed(efficiency, compilation)
     _write(file, known)
@@ -139,15 +141,30 @@ def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return generator.normal(0, np.prod(shape[:-1]) ** -0.5, shape).astype(np.float32)
 
 
-def _start(context: MethodContext, batch: tuple[int, ...]) -> tuple[Lane, np.ndarray, np.ndarray]:
-    """Return a dense lane of random weights, and a batch of noise with labels 0."""
+def noisy_images(
+    generator: np.random.Generator, shape: tuple[int, ...], zeros: float
+) -> UInt8[np.ndarray, "count height width channels"]:
+    """Draw images of random bytes, of which the share `zeros` is zero."""
+    images = generator.integers(1, 256, size=shape, dtype=np.uint8)
+    images[generator.random(shape, np.float32) < zeros] = 0
+    return images
+
+
+def _start(
+    context: MethodContext, images: UInt8[np.ndarray, "batch height width channels"]
+) -> tuple[Lane, Images, np.ndarray]:
+    """Return a dense lane of random weights, and images with labels 0."""
     generator, model = np.random.default_rng(0), context.model
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: noisy(generator, leaf.shape), shapes)
     opt_state = jax.tree.map(np.asarray, context.optimizer.direction.init(params))
     mask, key = masks.ones(params, model.layer_types), np.zeros(2, np.uint32)
     lane = Lane(params, opt_state, mask, key, np.zeros((), np.float32))
-    return lane, generator.normal(size=batch).astype(np.float32), np.zeros(batch[0], np.int32)
+    mean, std = (np.full(images.shape[-1], value, np.float32) for value in (images.mean(), images.std()))
+    if model.input_layer in context.fused:
+        chosen = np.arange(len(images), dtype=np.int32)
+        return lane, kernels.byte_images(images, chosen, mean, std), np.zeros(len(images), np.int32)
+    return lane, (images - mean) / std, np.zeros(len(images), np.int32)
 
 
 def _case(program: str, placement: Placement) -> str:

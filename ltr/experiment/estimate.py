@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from ltr.arms.lanes import lanes, method, methods
 from ltr.core import masks
 from ltr.data import dataset
 from ltr.engine import flops, speed
 from ltr.engine.packing import Layers, capacity
+from ltr.engine.speed import noisy_images
 from ltr.experiment.placement import lane_bytes, place
 from ltr.experiment.spec import RunSpec
-from ltr.models.winograd import Tiles
+from ltr.models.arithmetic import Arithmetic
 
 EARLY_STOP = 1
 """Evaluations of the test set with the weights of the early stop, beside those with the present ones."""
@@ -36,7 +38,7 @@ class Cost(NamedTuple):
 
 
 def cost(
-    spec: RunSpec, packed: Layers, tiles: Tiles, speeds_file: Path, on_status: Callable[[str], None]
+    spec: RunSpec, packed: Layers, arithmetic: Arithmetic, speeds_file: Path, on_status: Callable[[str], None]
 ) -> Cost:
     """Estimate the cost of a run; reads no data.
 
@@ -45,7 +47,7 @@ def cost(
     Args:
         spec: the run.
         packed: layers that train packed.
-        tiles: convolutions that train by Winograd's filtering.
+        arithmetic: layers that ltr's kernels compute while they are dense.
         speeds_file: file of the speeds of networks measured on this machine.
         on_status: called with a message while the network's speed is measured.
     """
@@ -77,9 +79,9 @@ def cost(
     prefix = places(experiment.replicates) * training(times.rewind_step, 2) if times.rewind_step else 0.0
     operations = prefix + sum(trainings(round_number) for round_number in range(experiment.rounds + 1))
     meter = speed.flops_meter(placement)
-    batch = experiment.batch_size, *facts.shape
+    images = noisy_images(np.random.default_rng(0), (experiment.batch_size, *facts.shape), facts.zeros)
     found = speed.measured(
-        spec.training_context(tiles), batch, dense, placement, meter, speeds_file, on_status
+        spec.training_context(arithmetic), images, dense, placement, meter, speeds_file, on_status
     )
     compilation = PROGRAM * found.compilation * _programs(spec, packed)
     examples = dataset.training_examples(experiment.dataset) + experiment.dataset.validation

@@ -15,7 +15,14 @@ from ltr.engine.measurements import LayerShape
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import ConfigError
 from ltr.experiment.spec import RunSpec
-from ltr.models.winograd import NO_TILES, Tiles, tile
+from ltr.models.arithmetic import XLA, Arithmetic
+from ltr.models.winograd import Tiles, tile
+
+FEWEST_ZEROS = 0.3
+"""Share of zeros among the pixels of images from which it pays to skip them in a dense layer.
+
+Measured on LeNet-300-100 (see docs/speed.md): its step takes as long as XLA's at a share of a quarter.
+"""
 
 
 def place(spec: RunSpec) -> Placement:
@@ -34,28 +41,50 @@ def lane_bytes(spec: RunSpec) -> int:
     return weights * (5 * np.dtype(np.float32).itemsize + 1)
 
 
-def winograd_layers(spec: RunSpec, recorded: Tiles | None = None) -> Tiles:
-    """Choose the convolutions that compute by Winograd's filtering, and their tiles, according to `winograd`.
+def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) -> Arithmetic:
+    """Choose the layers that ltr's kernels compute while they are dense, according to `arithmetic`.
 
-    `recorded`: choice at the beginning of the run, which is kept.
+    Args:
+        spec: the run.
+        zeros: share of zeros among the pixels of the training set.
+        recorded: choice at the beginning of the run, which is kept.
     """
-    experiment, num_positions = spec.experiment, spec.model.num_positions
-    if experiment.winograd == "never" or _lacks_kernels(place(spec)):
-        return NO_TILES
-    if recorded is not None:
-        return recorded
+    if spec.experiment.arithmetic == "xla" or _lacks_kernels(place(spec)):
+        return XLA
+    chosen = Arithmetic(_tiles(spec), _fused(spec, zeros)) if recorded is None else recorded
+    return chosen if _can_fuse(spec) else chosen._replace(fused=())
+
+
+def _tiles(spec: RunSpec) -> Tiles:
+    num_positions = spec.model.num_positions
     pixels = zip(
         jax.tree.leaves(masks.layer_names(num_positions)), jax.tree.leaves(num_positions), strict=True
     )
     return {
         name: size
         for name, count in pixels
-        if name in spec.model.winograd_layers and (size := tile(count, experiment.batch_size))
+        if name in spec.model.winograd_layers and (size := tile(count, spec.experiment.batch_size))
     }
 
 
-def packable_layers(spec: RunSpec, tiles: Tiles = NO_TILES) -> dict[str, LayerShape]:
-    """Return the layers that could train packed, by name; `tiles`: see `winograd_layers`."""
+def _can_fuse(spec: RunSpec) -> bool:
+    """Return whether a device trains one lane at a time, and the optimizer can step on a kernel alone."""
+    return place(spec).lanes_per_device == 1 and spec.method_context.optimizer.kernel_step is not None
+
+
+def _fused(spec: RunSpec, zeros: float) -> tuple[str, ...]:
+    """Return the dense layers that read a row per example; images only if many of their pixels are zero."""
+    return tuple(
+        name
+        for name, layer in packable_layers(spec).items()
+        if len(layer.kernel) == 2
+        and layer.num_positions == 1
+        and not (layer.reads_pixels and zeros < FEWEST_ZEROS)
+    )
+
+
+def packable_layers(spec: RunSpec, arithmetic: Arithmetic = XLA, zeros: float = 0.0) -> dict[str, LayerShape]:
+    """Return the layers that could train packed, by name; arguments as of `packed_layers`."""
     num_positions = spec.model.num_positions
     trees = (masks.where(num_positions, tree) for tree in (spec.shapes, num_positions))
     layers = zip(*map(jax.tree.leaves, (masks.layer_names(num_positions), *trees)), strict=True)
@@ -65,7 +94,9 @@ def packable_layers(spec: RunSpec, tiles: Tiles = NO_TILES) -> dict[str, LayerSh
             num_positions,
             is_first=name == spec.model.first,
             reads_pixels=name == spec.model.input_layer,
-            tile=tiles.get(name, 0),
+            tile=arithmetic.tiles.get(name, 0),
+            zeros=round(zeros, 1) if name == spec.model.input_layer else 0.0,
+            is_fused=name in arithmetic.fused,
         )
         for name, kernel, num_positions in layers
     }
@@ -76,7 +107,8 @@ def packed_layers(
     file: Path,
     on_status: Callable[[str], None],
     recorded: Layers | None = None,
-    tiles: Tiles = NO_TILES,
+    arithmetic: Arithmetic = XLA,
+    zeros: float = 0.0,
 ) -> Layers:
     """Choose the layers that train packed, each up to a density, according to `sparse`.
 
@@ -85,12 +117,13 @@ def packed_layers(
         file: file of the break-even densities measured on this machine.
         on_status: called with the layer that is measured (see `ltr.engine.break_even.densities`).
         recorded: choice at the beginning of the run, which `sparse=auto` keeps.
-        tiles: convolutions that compute by Winograd's filtering while they are dense.
+        arithmetic: layers that ltr's kernels compute while they are dense.
+        zeros: share of zeros among the pixels of the training set.
 
     Raises:
         ConfigError: `sparse=always`, but no layer can train packed.
     """
-    experiment, layers, placement = spec.experiment, packable_layers(spec, tiles), place(spec)
+    experiment, layers, placement = spec.experiment, packable_layers(spec, arithmetic, zeros), place(spec)
     obstacle = _obstacle(placement, layers)
     if obstacle and experiment.sparse == "always":
         raise ConfigError(f"sparse=always: {obstacle}")

@@ -8,9 +8,10 @@ from ltr.arms.lanes import lanes as lanes_of
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import cache_paths
+from ltr.data import dataset
 from ltr.engine import devices
 from ltr.experiment import estimate
-from ltr.experiment.placement import packed_layers, winograd_layers
+from ltr.experiment.placement import arithmetic, packed_layers
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
 from ltr.report.formatting import memory
@@ -95,9 +96,10 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
-    tiles = winograd_layers(spec)
-    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, tiles=tiles)
-    cost = estimate.cost(spec, packed, tiles, cache_paths.speeds_file(), on_status)
+    zeros = dataset.describe(experiment.dataset).zeros
+    chosen = arithmetic(spec, zeros)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, arithmetic=chosen, zeros=zeros)
+    cost = estimate.cost(spec, packed, chosen, cache_paths.speeds_file(), on_status)
     return Plan(
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",

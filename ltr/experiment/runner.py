@@ -18,16 +18,18 @@ from ltr.config.schema import Experiment
 from ltr.core import cache_paths, root_logger
 from ltr.core.plural import number_of
 from ltr.core.registry import SCHEDULES
-from ltr.data import custom
+from ltr.data import custom, dataset
+from ltr.data.arrays import share_of_zeros
 from ltr.engine import devices
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import packed_layers, place, winograd_layers
+from ltr.experiment.placement import arithmetic, packed_layers, place
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
+from ltr.models.arithmetic import Arithmetic
 from ltr.report.figures import draw
 from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
@@ -178,9 +180,12 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
     """Prepare a run for training; with `auto` it keeps the arithmetic that it began with."""
-    tiles = winograd_layers(spec, folder.tiles)
-    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed, tiles)
-    return Session(runtime.build(spec, packed, tiles), folder)
+    data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
+    zeros = share_of_zeros(data.train.images)
+    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused)
+    chosen = arithmetic(spec, zeros, recorded)
+    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed, chosen, zeros)
+    return Session(runtime.build(spec, packed, chosen, data), folder)
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
@@ -231,9 +236,8 @@ def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> st
 def _recorded(session: Session, request: Request) -> Iterator[None]:
     """Begin a session in run.json, and record its end and status, also after an error."""
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
-    folder.begin(
-        experiment, devices.describe(trainer.placement), trainer.packed, request, session.runtime.tiles
-    )
+    placed = devices.describe(trainer.placement)
+    folder.begin(experiment, placed, trainer.packed, request, *session.runtime.arithmetic)
     status = FAILED
     try:
         yield

@@ -11,6 +11,7 @@ from ltr.arms.lanes import methods
 from ltr.core.types import LayerTypes, Params, PRNGKey
 from ltr.data import dataset
 from ltr.data.augmentation import augmentation
+from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.engine.flops import Costs, costs
 from ltr.engine.packing import NO_LAYER, Layers
@@ -19,7 +20,7 @@ from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
-from ltr.models.winograd import NO_TILES, Tiles
+from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.pruning import prune
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
@@ -39,7 +40,7 @@ class Runtime:
 
     Attributes:
         spec: the run.
-        tiles: convolutions that train by Winograd's filtering.
+        arithmetic: layers that ltr's kernels compute while they are dense.
         init: key -> newly drawn weights, NumPy arrays.
         sample_batch: key -> ten training examples of each class: normalised images, and labels.
         tickets: tickets of another run to start from; None if this run finds its own.
@@ -49,7 +50,7 @@ class Runtime:
     """
 
     spec: RunSpec
-    tiles: Tiles
+    arithmetic: Arithmetic
     init: Callable[[PRNGKey], Params]
     sample_batch: Callable[[PRNGKey], Sample]
     tickets: SourceTickets | None
@@ -58,18 +59,24 @@ class Runtime:
     costs: Costs
 
 
-def build(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> Runtime:
-    """Read the data and prepare the devices; DataNotFoundError if the data set is missing.
+def build(
+    spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
+) -> Runtime:
+    """Prepare the devices.
 
     Args:
         spec: the run.
         packed: layers that train packed (see `ltr.experiment.placement.packed_layers`).
-        tiles: convolutions that train by Winograd's filtering (see `placement.winograd_layers`). Scores at
-            initialisation, some of which are second derivatives, use XLA's.
+        arithmetic: layers that ltr's kernels compute while they are dense (see `placement.arithmetic`).
+            Scores at initialisation, some of which are second derivatives, use XLA's operations.
+        data: data set of the run; by default it is read.
+
+    Raises:
+        DataNotFoundError: the data set is missing.
     """
-    experiment, method_context = spec.experiment, spec.training_context(tiles)
+    experiment, method_context = spec.experiment, spec.training_context(arithmetic)
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
-    examples = program.examples(dataset.load(experiment.dataset, experiment.data_dir))
+    examples = program.examples(data or dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
@@ -96,7 +103,7 @@ def build(spec: RunSpec, packed: Layers = NO_LAYER, tiles: Tiles = NO_TILES) -> 
 
     return Runtime(
         spec,
-        tiles,
+        arithmetic,
         init=init,
         sample_batch=sample_batch,
         tickets=tickets,

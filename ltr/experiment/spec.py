@@ -16,9 +16,9 @@ from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
+from ltr.models.arithmetic import Arithmetic
 from ltr.models.model import Model, with_winograd
 from ltr.models.registry import build
-from ltr.models.winograd import Tiles
 from ltr.pruning.registry import SCOPES
 from ltr.pruning.targets import Target, targets
 
@@ -67,9 +67,11 @@ class RunSpec:
             self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning
         )
 
-    def training_context(self, tiles: Tiles) -> MethodContext:
-        """Return the method context with the convolutions in `tiles` computed by Winograd's filtering."""
-        return self.method_context._replace(model=with_winograd(self.model, tiles))
+    def training_context(self, arithmetic: Arithmetic) -> MethodContext:
+        """Return the method context with an arithmetic of its own."""
+        return self.method_context._replace(
+            model=with_winograd(self.model, arithmetic.tiles), fused=arithmetic.fused
+        )
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

@@ -1,10 +1,11 @@
-"""Training on the CPU in C++, by `jax.ffi`: sparse products, dense 3x3 convolutions, and data order.
+"""Training on the CPU in C++, by `jax.ffi`: sparse products, dense layers and 3x3 convolutions, data order.
 
 The cost of a sparse product is proportional to the kept weights. The kernels are built with the package if
 there is a C++ compiler, and are optional at run time. Without them lanes train by XLA's masked dense products
 and convolutions, as on an accelerator.
 """
 
+from ltr.kernels.fused import ByteImages, Factors, adam_step, byte_images, momentum_step, product
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
@@ -14,16 +15,22 @@ from ltr.kernels.winograd import conv3x3
 
 __all__ = [
     "Array",
+    "ByteImages",
+    "Factors",
     "Images",
     "Pixels",
     "SparseKernel",
     "SparsityPattern",
+    "adam_step",
     "by_unit",
+    "byte_images",
     "conv",
     "conv3x3",
     "dense",
     "instruction_set",
+    "momentum_step",
     "pattern",
     "pixels",
+    "product",
     "sort",
 ]

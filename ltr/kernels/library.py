@@ -14,6 +14,8 @@ HANDLERS = (
     *("ltr_pixels", "ltr_forward_pixels", "ltr_of_weights_pixels"),
     *("ltr_convolve", "ltr_convolve_pooled", "ltr_unpool", "ltr_of_images", "ltr_of_kernel"),
     *("ltr_winograd", "ltr_winograd_pooled", "ltr_winograd_of_inputs", "ltr_winograd_of_kernel"),
+    *("ltr_fused_product", "ltr_fused_adam_of_bytes", "ltr_fused_adam_of_floats"),
+    *("ltr_fused_momentum_of_bytes", "ltr_fused_momentum_of_floats"),
     "ltr_sort",
 )
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float32, Int32, UInt8, UInt32
 
+from ltr.kernels.fused import ByteImages
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array
 
@@ -40,8 +41,8 @@ class Pixels:
         return replace(self, shape=(batch, math.prod(self.shape[1:])))
 
 
-Images = Float32[Array, "batch height width channels"] | Pixels
-"""Batch of inputs of a network, normalised, or as `Pixels`."""
+Images = Float32[Array, "batch height width channels"] | Pixels | ByteImages
+"""Batch of inputs of a network, normalised, or as `Pixels` or `ByteImages`, which their layer normalises."""
 
 
 def pixels(

@@ -13,12 +13,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <type_traits>
 
 #include "products.h"
+#include "scratch.h"
 
 namespace ltr {
 
@@ -60,25 +59,6 @@ struct Convolved {
 struct KernelGradient {
   Images inputs, gradient;
   float *kernel, *bias;
-};
-
-// Memory that a thread keeps from call to call, aligned to cache lines.
-class Scratch {
- public:
-  float* floats(size_t count) {
-    if (size_ < count) {
-      memory_.reset(static_cast<float*>(std::aligned_alloc(64, (count * sizeof(float) + 4095) / 4096 * 4096)));
-      size_ = memory_ ? count : 0;
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(float* memory) const { std::free(memory); }
-  };
-  std::unique_ptr<float, Free> memory_;
-  size_t size_ = 0;
 };
 
 #define FUNCTIONS "winograd.inc"

@@ -46,7 +46,7 @@ def build(context: MethodContext) -> Method:
         )
         return after._replace(method_state=method_state), loss
 
-    return Method(begin, step, trained.network, notes)
+    return Method(begin, step, trained.network, notes, fused=trained.fused)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:

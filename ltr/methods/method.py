@@ -1,19 +1,22 @@
 """Interface of methods: pure functions on one lane, and the helpers that they share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Float32, Int32
 
 from ltr.config.schema import Pruning
 from ltr.core import rng
-from ltr.core.optimizers import Optimizer
+from ltr.core.optimizers import KernelStep, Optimizer
 from ltr.core.types import KeyData, Mask, Params, PRNGKey
-from ltr.kernels import Array, Images
+from ltr.kernels import Array, Factors, Images
+from ltr.models.fused import kernel_path
 from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
 from ltr.pruning.targets import Target
@@ -83,6 +86,8 @@ class Method(NamedTuple):
         network: lane -> mask and weights of its network.
         notes: lane on the host after its training -> columns that the method's registry entry declares.
         packs: whether it can train packed lanes, because it never reads pruned weights.
+        fused: names of the layers whose kernels it updates by gradients as factors (see `ltr.models.fused`).
+            The input layer (see `Model`) then reads `ltr.kernels.ByteImages`, unless it is packed.
     """
 
     begin: Callable[[MethodInput], tuple[Params, Any]]
@@ -90,6 +95,7 @@ class Method(NamedTuple):
     network: Callable[[Lane], tuple[Mask, Params]]
     notes: Callable[[Lane], dict[str, Any]]
     packs: bool = False
+    fused: tuple[str, ...] = ()
 
 
 class MethodContext(NamedTuple):
@@ -101,6 +107,7 @@ class MethodContext(NamedTuple):
         steps: steps of the dense training.
         steps_per_epoch: see `ltr.core.schedule.Schedule`.
         pruning: configuration of pruning.
+        fused: see `Method`; methods that need the gradients themselves leave it out.
     """
 
     model: Model
@@ -108,6 +115,7 @@ class MethodContext(NamedTuple):
     steps: int
     steps_per_epoch: int
     pruning: Pruning = Pruning()
+    fused: tuple[str, ...] = ()
 
 
 def loss_of(
@@ -132,13 +140,58 @@ def tie_key(lane: Lane, purpose: str, *indices: StepNumber) -> PRNGKey:
 
 
 def apply_update(
-    optimizer: Optimizer, lane: Lane, gradients: Params, step: StepNumber, multiple: float = 1.0
+    optimizer: Optimizer,
+    lane: Lane,
+    gradients: Params,
+    step: StepNumber,
+    multiple: float = 1.0,
+    factors: Mapping[str, Factors] = MappingProxyType({}),
 ) -> Lane:
-    """Return the lane after a step of the optimizer, with `multiple` times its learning rate."""
+    """Return the lane after a step of the optimizer, with `multiple` times its learning rate.
+
+    Args:
+        optimizer: optimizer.
+        lane: lane before the step.
+        gradients: masked gradients.
+        step: steps so far.
+        multiple: multiple of the learning rate.
+        factors: gradients as factors, by the names of layers; they replace those in `gradients`.
+
+    Raises:
+        ValueError: there are factors, but the optimizer has no `KernelStep`.
+    """
     direction, opt_state = optimizer.direction.update(gradients, lane.opt_state, lane.params)
     rate = multiple * optimizer.learning_rate(step)
     params = jax.tree.map(lambda weight, delta: weight - rate * delta, lane.params, direction)
-    return lane._replace(params=params, opt_state=opt_state)
+    after = lane._replace(params=params, opt_state=opt_state)
+    return _with_kernel_steps(optimizer.kernel_step, lane, after, factors, rate) if factors else after
+
+
+def _with_kernel_steps(
+    by: KernelStep | None, before: Lane, after: Lane, factors: Mapping[str, Factors], rate: jax.Array
+) -> Lane:
+    """Return the lane with the kernels of `factors` after a step; XLA drops what they replace."""
+    if by is None:
+        raise ValueError(f"{', '.join(factors)}: the optimizer cannot step by factors of gradients")
+    mask = flatten_dict(before.mask)
+
+    old, new = (
+        [flatten_dict(tree) for tree in (lane.params, *_fields(by, lane.opt_state))]
+        for lane in (before, after)
+    )
+    for name, gradient in factors.items():
+        path = kernel_path(name)
+        kernel, *moments = (tree[path] for tree in old)
+        stepped = by.step(gradient, mask[path], kernel, moments, before.opt_state, rate)
+        for tree, leaf in zip(new, stepped, strict=True):
+            tree[path] = leaf
+    params, *of_state = map(unflatten_dict, new)
+    state = dict(zip(by.fields, of_state, strict=True))
+    return after._replace(params=params, opt_state=optax.tree.set(after.opt_state, **state))
+
+
+def _fields(by: KernelStep, opt_state: Any) -> list[Params]:
+    return [optax.tree.get(opt_state, field) for field in by.fields]
 
 
 def no_notes(lane: Lane) -> dict[str, Any]:

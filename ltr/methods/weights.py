@@ -1,7 +1,5 @@
 """Default method: trains the weights of a subnetwork."""
 
-import jax
-
 from ltr.core import masks
 from ltr.core.types import Mask, Params
 from ltr.kernels import Images
@@ -17,6 +15,7 @@ from ltr.methods.method import (
     loss_of,
     no_notes,
 )
+from ltr.models.fused import slots_of, value_and_gradients
 from ltr.models.model import with_statistics
 
 
@@ -28,11 +27,14 @@ def build(context: MethodContext) -> Method:
 
     def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = loss_of(context.model, lane, images, labels, step)
-        (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(lane.params)
-        after = apply_update(context.optimizer, lane, masks.apply(lane.mask, gradients), step)
+        fused = [name for name in context.fused if name not in lane.patterns]
+        slots = slots_of(fused, lane.params, images, context.model.input_layer)
+        (value, statistics), gradients, factors = value_and_gradients(loss, lane.params, slots)
+        masked = masks.apply(lane.mask, gradients)
+        after = apply_update(context.optimizer, lane, masked, step, factors=factors)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
-    return Method(begin, step, network, no_notes, packs=True)
+    return Method(begin, step, network, no_notes, packs=True, fused=context.fused)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, tuple[()]]:

@@ -146,6 +146,11 @@ class RunFolder:
         return None if recorded is None else {str(layer): int(tile) for layer, tile in recorded.items()}
 
     @property
+    def fused(self) -> tuple[str, ...]:
+        """Dense layers whose kernels are updated in one pass with their gradients, as first chosen."""
+        return tuple(map(str, self.facts.get("fused", [])))
+
+    @property
     def plugins(self) -> dict[str, set[str]]:
         """Versions of the plug-ins that the run's sessions used, by package."""
         return catalog.plugins(self.facts)
@@ -180,6 +185,7 @@ class RunFolder:
         packed: Mapping[str, float],
         request: Request = UNKNOWN,
         tiles: Mapping[str, int] = MappingProxyType({}),
+        fused: Sequence[str] = (),
     ) -> None:
         """Write the configuration and a new session: its command, start time and machine.
 
@@ -188,8 +194,10 @@ class RunFolder:
             devices: see `ltr.engine.devices.describe`.
             packed: see `ltr.engine.packing.Layers`; a choice by `sparse=auto` is kept for later sessions.
             request: the command, and the plug-ins that it needs.
-            tiles: see `ltr.models.winograd.Tiles`; the first choice by `winograd=auto` is kept too.
+            tiles: see `ltr.models.arithmetic.Arithmetic`; the first choice by `arithmetic=auto` is kept too.
+            fused: likewise.
         """
+        arithmetic = {"winograd": dict(tiles), "fused": [*fused]}
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(["ltr", "run", *request.words]),
@@ -201,9 +209,9 @@ class RunFolder:
             "plugins": dict(request.plugins),
             "devices": dict(devices),
             "packed": dict(packed),
-            "winograd": dict(tiles),
+            **arithmetic,
         }
-        first = {"winograd": dict(tiles)} if experiment.winograd == "auto" and self.tiles is None else {}
+        first = arithmetic if experiment.arithmetic == "auto" and self.tiles is None else {}
         recorded = with_requested_arms(self.recorded(experiment))
         atomic.write_text(self.path / catalog.CONFIG, yaml.safe_dump(to_dict(recorded), sort_keys=False))
         self.describe(

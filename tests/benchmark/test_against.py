@@ -68,20 +68,20 @@ def test_trees_take_turns_in_alternating_order_with_the_time_that_is_left() -> N
             2,
             "",
             ConfigError,
-            r"8d457bc refuses these words: ltr bench: winograd=never: no such knob",
+            r"8d457bc refuses these words: ltr bench: arithmetic=xla: no such knob",
         ),
-        (1, "", LtrError, "8d457bc: its ltr bench ended with status 1 and says: ltr bench: winograd=never"),
-        (0, "{}", LtrError, "8d457bc: its ltr bench ended with status 0 and says: ltr bench: winograd=never"),
+        (1, "", LtrError, "8d457bc: its ltr bench ended with status 1 and says: ltr bench: arithmetic=xla"),
+        (0, "{}", LtrError, "8d457bc: its ltr bench ended with status 0 and says: ltr bench: arithmetic=xla"),
     ],
 )
 def test_a_process_that_fails_is_one_line(
     status: int, printed: str, error: type[LtrError], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stderr = "a warning\nltr bench: winograd=never: no such knob\n"
+    stderr = "a warning\nltr bench: arithmetic=xla: no such knob\n"
     done = subprocess.CompletedProcess([], status, printed, stderr)
     monkeypatch.setattr(against, "run_python", lambda *_, **__: done)
     with pytest.raises(error, match=said):
-        against.measured(THERE, ["winograd=never"])
+        against.measured(THERE, ["arithmetic=xla"])
 
 
 def test_a_process_has_the_tree_and_the_caches_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

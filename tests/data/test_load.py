@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from ltr.config.schema import Dataset as Config
-from ltr.data.arrays import Arrays, Split
-from ltr.data.dataset import Dataset, load, moments, of_each_class
+from ltr.data.arrays import Arrays, Split, share_of_zeros
+from ltr.data.dataset import Dataset, describe, load, moments, of_each_class
 from ltr.data.prepare import prepare
 from ltr.data.registry import distributed
 from ltr.data.tfds_files import read, write
@@ -167,3 +167,16 @@ def test_some_of_each_class_are_drawn() -> None:
     assert labels[once].tolist() == labels[other].tolist() == [0, 0, 1, 1, 2]
     assert len(set(once)) == 5
     assert once.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [(np.zeros((2, 1, 1, 1), np.uint8), 1.0), (np.array([[[[0, 1, 2, 0]]]], np.uint8), 0.5)],
+)
+def test_share_of_zeros(images: np.ndarray, expected: float) -> None:
+    assert share_of_zeros(images) == expected
+
+
+def test_the_share_of_zeros_that_is_known_is_that_of_the_data(digits: Dataset) -> None:
+    known = describe(Config(name="digits")).zeros
+    assert known == pytest.approx(share_of_zeros(digits.train.images), abs=0.005)

@@ -34,10 +34,11 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
         method: str = "weights",
         packed: Layers = NO_LAYER,
         augment: Augmentation = none,
+        fused: tuple[str, ...] = (),
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
-        built = find_method(method).load()(MethodContext(network, optimizer, 14, 4))
+        built = find_method(method).load()(MethodContext(network, optimizer, 14, 4, fused=fused))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
         return Trainer(programs, optimizer, program.examples(blobs), placement, packed)

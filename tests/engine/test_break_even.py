@@ -78,6 +78,8 @@ def test_on_a_busy_machine_it_is_not(
         LayerShape((8, 4)),
         LayerShape((8, 4), is_first=True),
         LayerShape((8, 4), is_first=True, reads_pixels=True),
+        LayerShape((8, 4), is_first=True, reads_pixels=True, zeros=0.8, is_fused=True),
+        LayerShape((8, 4), is_fused=True),
         LayerShape((8, 4), num_positions=5),
         LayerShape((3, 3, 2, 4), 16),
     ],

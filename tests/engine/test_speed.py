@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 from ltr import kernels
@@ -27,8 +28,9 @@ def measured(network: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def measured(batch: int = 10, optimizer: Any = SGD, operations: float = 1e4, lanes: int = 1) -> Speed:
         context = MethodContext(network, optimizer, 1, 1)
         placement = Placement((jax.devices()[0],), lanes)
-        file, shape = tmp_path / "cache" / "speeds.json", (batch, 4, 4, 1)
-        return speed.measured(context, shape, operations, placement, lambda: 1e9, file, measured.said.append)
+        file, image = tmp_path / "cache" / "speeds.json", np.arange(16, dtype=np.uint8)
+        images = np.resize(image, (batch, 4, 4, 1))
+        return speed.measured(context, images, operations, placement, lambda: 1e9, file, measured.said.append)
 
     measured.said, measured.file = [], tmp_path / "cache" / "speeds.json"  # type: ignore[attr-defined]
     return measured

@@ -14,7 +14,7 @@ from ltr.experiment import estimate
 from ltr.experiment.compose import from_words
 from ltr.experiment.estimate import Cost
 from ltr.experiment.spec import RunSpec
-from ltr.models.winograd import NO_TILES
+from ltr.models.arithmetic import XLA
 
 WORDS = ("model.width=0.1", "batch_size=50", "steps=20", "eval_every=10", "arms=[ticket]", "rounds=0")
 VALIDATION, TEST = 137, 360
@@ -27,7 +27,7 @@ def spec(*words: str) -> RunSpec:
 
 
 def cost(*words: str, packed: Layers = NO_LAYER) -> Cost:
-    return estimate.cost(spec(*words), packed, NO_TILES, Path("unused"), str)
+    return estimate.cost(spec(*words), packed, XLA, Path("unused"), str)
 
 
 @pytest.fixture(autouse=True)

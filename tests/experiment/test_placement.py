@@ -10,10 +10,13 @@ from ltr.engine import break_even
 from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
-from ltr.experiment.placement import packable_layers, packed_layers, winograd_layers
+from ltr.experiment.placement import FEWEST_ZEROS, arithmetic, packable_layers, packed_layers
 from ltr.experiment.spec import RunSpec
+from ltr.models.arithmetic import XLA, Arithmetic
 
 MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
+CONV2 = "model=conv2", "dataset=cifar10"
+CHOSEN = Arithmetic({"conv_1": 4, "conv_2": 4}, ("dense_1", "dense_2", "output"))
 
 
 @pytest.fixture(autouse=True)
@@ -59,18 +62,37 @@ def test_a_dense_layer_reads_images_of_one_channel_as_pixels(dataset: str, reads
     assert not layers["dense_2"].reads_pixels
 
 
-def test_convolutions_by_winograd_are_as_chosen_first_or_never() -> None:
-    conv2 = spec("model=conv2", "dataset=cifar10")
-    assert winograd_layers(conv2) == {"conv_1": 4, "conv_2": 4}
-    assert winograd_layers(conv2, recorded={"conv_2": 2}) == {"conv_2": 2}
-    assert winograd_layers(conv2, recorded={}) == {}
-    assert winograd_layers(spec("model=conv2", "dataset=cifar10", "winograd=never"), {"conv_2": 2}) == {}
-    assert winograd_layers(spec()) == {}
+def test_the_arithmetic_is_as_chosen_first_or_that_of_xla() -> None:
+    conv2, recorded = spec(*CONV2), Arithmetic({"conv_2": 2}, ("dense_2",))
+    assert arithmetic(conv2, 0.0) == CHOSEN
+    assert arithmetic(conv2, 0.0, recorded) == recorded
+    assert arithmetic(conv2, 0.0, XLA) == XLA
+    assert arithmetic(spec(*CONV2, "arithmetic=xla"), 0.0, recorded) == XLA
 
 
-def test_a_dense_convolution_is_timed_as_it_will_train() -> None:
-    layers = packable_layers(spec("model=conv2", "dataset=cifar10"), {"conv_2": 4})
+def test_a_layer_that_reads_images_is_fused_if_many_pixels_are_zero() -> None:
+    assert arithmetic(spec(), FEWEST_ZEROS) == Arithmetic({}, tuple(MEASURED))
+    assert arithmetic(spec(), FEWEST_ZEROS - 0.01) == Arithmetic({}, ("dense_2", "output"))
+
+
+@pytest.mark.parametrize("word", ["optimizer.clip=1", "lanes_per_device=2"])
+def test_no_kernel_is_fused_where_it_cannot_be(word: str) -> None:
+    """Clipping needs the norm of all gradients, and lanes side by side are XLA's."""
+    limited = spec(*CONV2, word, "devices=1")
+    assert arithmetic(limited, 0.0) == CHOSEN._replace(fused=())
+    assert arithmetic(limited, 0.0, CHOSEN) == CHOSEN._replace(fused=())
+
+
+def test_tokens_are_not_fused() -> None:
+    assert arithmetic(spec("model=vit_tiny", "dataset=cifar10"), 0.0).fused == ("output",)
+
+
+def test_a_dense_layer_is_timed_as_it_will_train() -> None:
+    layers = packable_layers(spec(*CONV2), Arithmetic({"conv_2": 4}, ("dense_2",)))
     assert [layer.tile for layer in layers.values()] == [0, 4, 0, 0, 0]
+    assert [layer.is_fused for layer in layers.values()] == [False, False, False, True, False]
+    layers = packable_layers(spec(), zeros=0.81)
+    assert [layer.zeros for layer in layers.values()] == [0.8, 0.0, 0.0]
 
 
 class TestWithoutKernels:
@@ -82,8 +104,8 @@ class TestWithoutKernels:
     def test_there_is_none(self, sparse: str) -> None:
         assert packing(f"sparse={sparse}", recorded=MEASURED) == {}
 
-    def test_there_is_no_winograd(self) -> None:
-        assert winograd_layers(spec("model=conv2", "dataset=cifar10"), recorded={"conv_2": 4}) == {}
+    def test_arithmetic_is_that_of_xla(self) -> None:
+        assert arithmetic(spec(*CONV2), 0.0, CHOSEN) == XLA
 
     def test_always_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"^sparse=always: needs ltr's kernels"):

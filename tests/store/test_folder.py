@@ -183,21 +183,30 @@ def test_run_json_lists_every_session(experiment: Experiment) -> None:
     assert sessions[0]["began"] <= sessions[1]["began"]
 
 
-def test_the_convolutions_by_winograd_are_those_of_the_first_session(experiment: Experiment) -> None:
+def test_the_arithmetic_is_that_of_the_first_session(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
         assert folder.tiles is None
-        folder.begin(dataclasses.replace(experiment, winograd="never"), DEVICES, {})
-        assert folder.tiles == {}, "which later sessions keep"
-        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4})
-        assert folder.tiles == {}
+        folder.begin(dataclasses.replace(experiment, arithmetic="xla"), DEVICES, {})
+        assert (folder.tiles, folder.fused) == ({}, ()), "which later sessions keep"
+        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4}, fused=("dense_1",))
+        assert (folder.tiles, folder.fused) == ({}, ())
+        assert [session["fused"] for session in folder.facts["sessions"]] == [[], ["dense_1"]]
         assert [session["winograd"] for session in folder.facts["sessions"]] == [{}, {"conv_1": 4}]
 
 
-def test_a_choice_of_tiles_is_kept(experiment: Experiment) -> None:
+def test_a_choice_of_arithmetic_is_kept(experiment: Experiment) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4}, fused=("dense_1",))
+        folder.begin(experiment, DEVICES, {})
+        assert (folder.tiles, folder.fused) == ({"conv_1": 4}, ("dense_1",))
+
+
+def test_a_run_begun_before_dense_layers_were_fused_has_none(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4})
-        folder.begin(experiment, DEVICES, {})
-        assert folder.tiles == {"conv_1": 4}
+        facts = {name: value for name, value in folder.facts.items() if name != "fused"}
+        (folder.path / "run.json").write_text(json.dumps(facts))
+        assert (folder.tiles, folder.fused) == ({"conv_1": 4}, ())
 
 
 def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:

@@ -21,7 +21,7 @@ OF_MACHINE: dict[str, Any] = {
     "devices": 1,
     "lanes_per_device": 2,
     "sparse": "never",
-    "winograd": "never",
+    "arithmetic": "xla",
     "tracker": "wandb",
     "checkpoint_every": 5.0,
 }

@@ -1,4 +1,4 @@
-"""The knob `winograd`: what computes the convolutions of a run, from its first session to its last."""
+"""The knob `arithmetic`: what computes the convolutions of a run, from its first session to its last."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def test_a_run_records_what_each_session_used_and_keeps_the_first_choice(
     assert ltr_run(*WORDS, "replicates=1") == 0
     assert set(traced) == {4}
     traced.clear()
-    assert ltr_run(*WORDS, "replicates=2", "rounds=0", "winograd=never") == 0
+    assert ltr_run(*WORDS, "replicates=2", "rounds=0", "arithmetic=xla") == 0
     assert not traced
     info = json.loads(next(root.glob("*/run.json")).read_text())
     assert info["winograd"] == TILES
