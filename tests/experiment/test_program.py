@@ -28,9 +28,9 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
     traced = []
     apply_update = weights.apply_update
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
         traced.append(1)
-        return apply_update(*arguments)
+        return apply_update(*arguments, **named)
 
     monkeypatch.setattr(weights, "apply_update", counted)
     experiment = ask(tmp_path, rewind_step=7, replicates=3, rounds=2, steps=30)
