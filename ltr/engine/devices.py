@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree, Shaped
 
+from ltr.core import heap
 from ltr.core.machine import cores
 from ltr.errors import ConfigError
 
@@ -46,11 +47,12 @@ class Placement(NamedTuple):
 
 
 def start(cache: Path | None) -> None:
-    """Make each CPU core a device and keep compiled programs in `cache`.
+    """Make each CPU core a device, keep freed memory, and keep compiled programs in `cache`.
 
     If JAX is already in use, as in a program that calls ltr, its devices stay as they are; UserWarning if
     they leave cores idle. A cache that JAX already has is kept.
     """
+    heap.keep_freed_memory()
     try:
         jax.config.update("jax_num_cpu_devices", len(cores()))
     except RuntimeError:  # JAX's devices are fixed by its first operation
