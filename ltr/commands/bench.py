@@ -1,9 +1,9 @@
 """Measure how fast this machine trains, dense and packed, beside PyTorch.
 
-Trains on noise in the shape of a data set (default: MNIST) on every core, at
-several densities: with masked dense products, packed (where that is faster, or
-as `sparse` requires), and in plain PyTorch if it is installed (in a clone:
-pip install -e '.[bench]' -c constraints.txt). The ceiling is the speed of the
+Trains on noise in the shape of a data set (default: MNIST), with as many zero
+pixels, on every core, at several densities: with masked dense products, packed
+(where that is faster, or as `sparse` requires), and in plain PyTorch if it is
+installed (in a clone: pip install -e '.[bench]' -c constraints.txt). The ceiling is the speed of the
 dense products alone. Measurements alternate between them, and their medians are
 printed, in training steps per second of all cores together.
 
