@@ -1,14 +1,15 @@
 """Measure how fast this machine trains, dense and packed, beside PyTorch.
 
 Trains on noise in the shape of a data set (default: MNIST, or that of the
-experiment) on every core, at several densities: with masked dense products,
-packed (where that is faster, or as `sparse` requires), and in plain PyTorch
-if it is installed (in a clone: pip install -e '.[bench]' -c constraints.txt),
-with its default optimizer and with its fused one. PyTorch uses the memory
-format, contiguous or channels_last, of which a step takes less processor time
-before the first measurement. The ceiling is the speed of the dense products
-alone. Measurements alternate between them, and their medians are printed, in
-training steps per second of all cores together.
+experiment), with as many zero pixels, on every core, at several densities:
+with masked dense products, packed (where that is faster, or as `sparse`
+requires), and in plain PyTorch if it is installed (in a clone:
+pip install -e '.[bench]' -c constraints.txt), with its default optimizer and
+with its fused one. PyTorch uses the memory format, contiguous or
+channels_last, of which a step takes less processor time before the first
+measurement. The ceiling is the speed of the dense products alone. Measurements
+alternate between them, and their medians are printed, in training steps per
+second of all cores together.
 
 --all measures LeNet-300-100, Conv-2, -4 and -6, ResNet-20 and VGG-16, each with
 the batch size and optimizer of its experiment, within four minutes. Networks

@@ -237,20 +237,13 @@ def program(
             coming: Int32[jax.Array, "batch"],
             number: Int32[jax.Array, ""],
         ) -> Images:
+            images, taken = data.images, [chosen, coming]
+            if augment is not none:
+                images, taken = augment(images[chosen], rng.fold(key, "augmentation", number)), []
             if model.input_layer in method.fused and not as_pixels:
-                return byte_images(chosen, number)
-            if augment is none:
-                return prepare_inputs(data.images, data, as_pixels, chosen, coming)
-            augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return prepare_inputs(augmented, data, as_pixels)
-
-        def byte_images(
-            chosen: Int32[jax.Array, "batch"], number: Int32[jax.Array, ""]
-        ) -> kernels.ByteImages:
-            if augment is none:
-                return kernels.byte_images(data.images, chosen, data.mean, data.std)
-            augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return kernels.byte_images(augmented, jnp.arange(len(chosen)), data.mean, data.std)
+                rows, *_ = taken or [jnp.arange(batch_size)]
+                return kernels.byte_images(images, rows, data.mean, data.std)
+            return prepare_inputs(images, data, as_pixels, *taken)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry

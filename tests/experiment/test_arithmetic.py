@@ -1,0 +1,30 @@
+"""A run keeps the arithmetic that it began with."""
+
+from pathlib import Path
+
+import pytest
+
+from ltr import kernels
+from ltr.experiment.runner import open_session
+from ltr.experiment.spec import RunSpec
+from ltr.models.arithmetic import XLA
+from ltr.store.folder import open_run
+from tests.experiment.runs import ask
+
+pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
+
+
+def test_digits_have_zeros_enough_for_every_layer_and_a_run_keeps_its_choice(tmp_path: Path) -> None:
+    experiment = ask(tmp_path, sparse="never")
+    spec = RunSpec.from_experiment(experiment)
+    with open_run(experiment) as folder:
+        assert open_session(spec, folder).runtime.arithmetic.fused == ("dense_1", "dense_2", "output")
+        folder.begin(experiment, {}, {}, fused=("output",))
+        assert open_session(spec, folder).runtime.arithmetic.fused == ("output",)
+
+
+def test_a_run_begun_before_keeps_that_of_xla(tmp_path: Path) -> None:
+    experiment = ask(tmp_path, sparse="never")
+    with open_run(experiment) as folder:
+        folder.describe(sessions=[{"winograd": {}}], winograd={})
+        assert open_session(RunSpec.from_experiment(experiment), folder).runtime.arithmetic == XLA
