@@ -16,6 +16,7 @@ from ltr.core import masks, optimizers
 from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.engine.devices import place
+from ltr.engine.examples import lay_out
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods import weights
 from ltr.methods.method import MethodContext
@@ -92,6 +93,7 @@ import jax, numpy as np
 from ltr import kernels
 from ltr.core import masks
 from ltr.pruning import selection
+from ltr.engine.examples import lay_out
 images, bias = np.ones((1, 4, 4, 2), np.float32), np.ones(3, np.float32)
 score, kept = np.ones((2, 3), np.float32), np.ones((2, 3), bool)
 selection.keep_highest(score, kept, 1, jax.random.key(0))
@@ -104,7 +106,7 @@ selection.keep_highest(score, kept, 1, jax.random.key(0))
 
 
 def test_fields_of_tuples(blobs: Dataset, network: Model, params: Any, mask: Any) -> None:
-    data = program.examples(blobs)
+    data = lay_out(blobs)
     optimizer = optimizers.build(Optimizer(), 1, 1)
     method = weights.build(MethodContext(network, optimizer, 1, 1))
     trainer = Trainer({"weights": program.program(network, method, 10)}, optimizer, data, place(1, 1, 1, 1))

@@ -14,6 +14,7 @@ from ltr.data import dataset
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import devices, program
+from ltr.engine.examples import lay_out
 from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy, noisy_images
 from ltr.engine.trainer import InitialState, Progress, Trainer
@@ -47,7 +48,7 @@ class LtrBaseline:
                 method_context.model, weights.build(method_context), experiment.batch_size
             )
         }
-        examples = program.examples(noise(experiment.dataset))
+        examples = lay_out(noise(experiment.dataset))
         self._trainer = Trainer(programs, method_context.optimizer, examples, self.placement, packed)
         self._pace: dict[float, float] = {}
 

@@ -25,9 +25,10 @@ from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
 from ltr.engine import devices, measurements
+from ltr.engine.capacity import DENSEST, capacity
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import Case, LayerShape, Measurement
-from ltr.engine.packing import DENSEST, PackSpec, capacity
+from ltr.engine.packing import PackSpec
 from ltr.engine.speed import noisy_images
 from ltr.kernels import ByteImages, Pixels
 from ltr.methods.method import Lane, apply_update

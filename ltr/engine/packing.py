@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float32, PyTree, Shaped
 from ltr import kernels
 from ltr.core import masks
 from ltr.core.types import Mask, Params
+from ltr.engine.capacity import capacity
 from ltr.methods.method import Lane
 from ltr.models.packed import NO_PATTERNS
 
@@ -25,18 +26,6 @@ Layers = Mapping[str, float]
 """Layer name -> density up to which its kernel trains packed."""
 
 NO_LAYER: Layers = MappingProxyType({})
-
-THREE_ROUNDS = 0.8**3
-"""Density after three rounds at a prune rate of 0.2."""
-
-DENSEST = round(1.05 * THREE_ROUNDS, 4)
-"""Largest density at which the capacity of a packed layer is below its number of weights, unless it is tiny.
-
-The extra 5 % covers rounding: each round prunes floor(rate x survivors), so it keeps slightly more.
-"""
-
-MULTIPLE = 64
-"""Capacities are rounded up to a multiple of this; otherwise XLA does not vectorise the update."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +73,12 @@ class Packing(NamedTuple):
     Attributes:
         layers: layers that may be packed, and up to which density; others never are.
         direction: transformation of the optimizer, whose state is packed like the weights.
+        steps: training steps in three rounds (see `ltr.engine.capacity`).
     """
 
     layers: Layers
     direction: optax.GradientTransformation
+    steps: float = math.inf
 
     def packed(self, mask: Mask, params: Params) -> tuple[str, ...]:
         """Return the names of the layers that a lane trains packed.
@@ -114,7 +105,7 @@ class Packing(NamedTuple):
 
         def largest(kept: np.ndarray, name: str, *others: np.ndarray) -> int | None:
             most = max(int(mask.sum()) for mask in (kept, *others))
-            return capacity(most, kept.size) if name in packed else None
+            return capacity(most, kept.size, self.steps) if name in packed else None
 
         first, *others = (lane.mask for lane in lanes)
         capacities = jax.tree.map(largest, first, masks.layer_names(first), *others)
@@ -150,15 +141,3 @@ class Packing(NamedTuple):
             opt_state=optax.tree.map_params(self.direction, changed, lane.opt_state, pack_specs),
             best_params=jax.tree.map(changed, lane.best_params, pack_specs),
         )
-
-
-def capacity(count: int, size: int) -> int:
-    """Return the capacity for `count` of `size` weights.
-
-    Capacities are `size`, and slightly more than what is left after 3, 6, 9, ... rounds at a prune rate of
-    0.2. Each capacity is another shape, which needs another program, so rounds of similar density share one.
-    """
-    bucket, density = size, DENSEST
-    while count <= (smaller := MULTIPLE * math.ceil(density * size / MULTIPLE)) < bucket:
-        bucket, density = smaller, density * THREE_ROUNDS
-    return bucket

@@ -1,4 +1,4 @@
-"""Training as pure functions: the loop over the steps of a method, and the evaluation.
+"""Training as pure functions: the loop over the steps of a method.
 
 Functions here handle one lane; `ltr.engine.devices` maps them over many lanes and devices. Masks and weights
 are arguments, so one compiled program serves every lane of every round. Packed lanes need one program for
@@ -10,61 +10,20 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jax import lax
-from jaxtyping import Bool, Float32, Int32, UInt8
+from jaxtyping import Bool, Float32, Int32
 
 from ltr import kernels
 from ltr.core import rng
-from ltr.core.types import Params
-from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
-from ltr.data.dataset import Dataset
+from ltr.engine.evaluation import LossAndAccuracy, evaluate, prepared
+from ltr.engine.examples import Examples, prepare_inputs
 from ltr.kernels import Array, Images
 from ltr.methods.method import Lane, Method
 from ltr.models.model import Model
-from ltr.models.packed import NO_PATTERNS, Patterns
 
 MAX_SEGMENTS = 64
 """Most segments of a chunk."""
-
-EVALUATION_BATCH = 128
-"""Most examples evaluated at once, so that their activations stay in a core's cache.
-
-They fill four cache lines of `ltr.kernels.Pixels`.
-"""
-
-
-LossAndAccuracy = Float32[jax.Array, "2"]
-"""Means over examples: loss in nats, accuracy as a fraction."""
-
-
-class Batches(NamedTuple):
-    """A split in batches of equal size; the padding of the last has labels of -1.
-
-    `images` are bytes, or inputs of a network (see `prepared`).
-    """
-
-    images: UInt8[Array, "batches batch height width channels"] | Images
-    labels: Int32[Array, "batches batch"]
-
-
-class Examples(NamedTuple):
-    """A data set in the layout of a device.
-
-    Attributes:
-        images, labels: of training.
-        validation, test: splits for evaluation.
-        mean, std: for normalisation.
-    """
-
-    images: UInt8[Array, "examples height width channels"]
-    labels: Int32[Array, "examples"]
-    validation: Batches
-    test: Batches
-    mean: Float32[Array, "channels"]
-    std: Float32[Array, "channels"]
 
 
 class Chunk(NamedTuple):
@@ -123,88 +82,6 @@ class Program(NamedTuple):
     run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, LossAndAccuracy]]
 
 
-def examples(dataset: Dataset) -> Examples:
-    """Lay out a data set for a device; no example of any split is dropped."""
-    return Examples(
-        *dataset.train, _batches(dataset.validation), _batches(dataset.test), dataset.mean, dataset.std
-    )
-
-
-def _batches(split: Split) -> Batches:
-    count = -(-len(split.labels) // EVALUATION_BATCH)
-    size = -(-len(split.labels) // count)
-    padding = count * size - len(split.labels)
-    images = np.pad(split.images, [(0, padding), *[(0, 0)] * 3])
-    labels = np.pad(split.labels, (0, padding), constant_values=-1)
-    return Batches(images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size))
-
-
-def normalise(
-    images: UInt8[Array, "*batch height width channels"], data: Examples
-) -> Float32[jax.Array, "*batch height width channels"]:
-    """Scale images to zero mean and unit standard deviation over the training set."""
-    return (jnp.asarray(images, jnp.float32) - data.mean) / data.std
-
-
-def prepare_inputs(
-    images: UInt8[Array, "count height width channels"],
-    data: Examples,
-    as_pixels: bool = False,
-    chosen: Int32[Array, "batch"] | None = None,
-    coming: Int32[Array, "batch"] | None = None,
-) -> Images:
-    """Normalise images for a network.
-
-    Args:
-        images: images of bytes.
-        data: data set of the images; its mean and standard deviation are used.
-        as_pixels: whether to return `ltr.kernels.Pixels`, which a packed layer normalises itself (see
-            `Model.input_layer`).
-        chosen: indices of the images to take; all by default.
-        coming: guess at the indices of the next call, to prefetch them.
-    """
-    if as_pixels:
-        which = jnp.arange(len(images)) if chosen is None else chosen
-        return kernels.pixels(images, which, data.mean, data.std, coming)
-    return normalise(images if chosen is None else images[chosen], data)
-
-
-def prepared(split: Batches, data: Examples) -> Batches:
-    """Return a split whose images are `ltr.kernels.Pixels`, for several evaluations of packed lanes."""
-
-    def pixels(images: UInt8[jax.Array, "batch height width channels"]) -> Images:
-        return prepare_inputs(images, data, as_pixels=True)
-
-    return split._replace(images=lax.map(pixels, split.images))
-
-
-def evaluate(
-    model: Model,
-    params: Params,
-    split: Batches,
-    data: Examples,
-    patterns: Patterns = NO_PATTERNS,
-) -> LossAndAccuracy:
-    """Return mean loss and accuracy over all examples of a split.
-
-    `patterns` are those of the packed kernels in `params`.
-    """
-
-    def batch(totals: Float32[jax.Array, "3"], arrays: Batches) -> tuple[Float32[jax.Array, "3"], None]:
-        images, labels = arrays
-        real = labels >= 0
-        if not isinstance(images, kernels.Pixels | kernels.ByteImages):
-            images = prepare_inputs(images, data, model.input_layer in patterns)
-        logits = model.apply(params, images, patterns)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
-        hits = logits.argmax(-1) == labels
-        sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
-        return totals + jnp.stack(sums).astype(jnp.float32), None
-
-    (loss, hits, count), _ = lax.scan(batch, jnp.zeros(3), split)
-    return jnp.stack([loss, hits]) / count
-
-
 def program(
     model: Model,
     method: Method,
@@ -226,7 +103,9 @@ def program(
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
         as_pixels = model.input_layer in lane.patterns
-        validation = prepared(data.validation, data) if as_pixels else data.validation
+        ends_training = chunk.stops[chunk.segments - 1] == chunk.last
+        if as_pixels:
+            data = prepared(data, jnp.where(ends_training | test_curves, data.test[1], data.validation[1]))
 
         def order(step: Int32[Array, ""]) -> Int32[jax.Array, "examples"]:
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
@@ -262,19 +141,27 @@ def program(
         ) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             _, params = method.network(lane)
 
-            def measured(split: Batches, params: Params) -> LossAndAccuracy:
-                return evaluate(model, params, split, data, lane.patterns)
+            def evaluation(number: Int32[jax.Array, ""], carry: Any) -> Any:
+                """Evaluate: on validation, on the test set, there with the weights of the early stop.
 
-            loss, accuracy = measured(validation, params)
-            is_best = loss < lane.best_val_loss
-            best_params = jax.tree.map(
-                lambda new, old: jnp.where(is_best, new, old), params, lane.best_params
+                All are turns of one loop, so that an evaluation is compiled once.
+                """
+                results, best_val_loss, best_params = carry
+                weights = lax.cond(number == 2, lambda: best_params, lambda: params)
+                result = evaluate(
+                    model, weights, data, jnp.where(number == 0, data.validation, data.test), lane.patterns
+                )
+                is_best = (number == 0) & (result[0] < best_val_loss)
+                best_val_loss = jnp.where(is_best, result[0], best_val_loss)
+                best_params = lax.cond(is_best, lambda: params, lambda: best_params)
+                return results.at[number].set(result), best_val_loss, best_params
+
+            count = jnp.where(stop == chunk.last, 3, 2 if test_curves else 1)
+            (validation, test, early), best_val_loss, best_params = lax.fori_loop(
+                0, count, evaluation, (jnp.full((3, 2), jnp.nan), lane.best_val_loss, lane.best_params)
             )
-            ends = stop == chunk.last
-            test = lax.cond(ends | test_curves, lambda: measured(data.test, params), lambda: blank[:2])
-            early = lax.cond(ends, lambda: measured(data.test, best_params), lambda: blank[:2])
-            metrics = jnp.stack([lane.loss / (stop - last_evaluation), loss, accuracy, *test])
-            return jnp.zeros(()), jnp.minimum(lane.best_val_loss, loss), best_params, metrics, early
+            metrics = jnp.stack([lane.loss / (stop - last_evaluation), *validation, *test])
+            return jnp.zeros(()), best_val_loss, best_params, metrics, early
 
         def no_score(lane: Lane, *_: Array) -> tuple[Any, Any, Any, jax.Array, jax.Array]:
             return lane.loss, lane.best_val_loss, lane.best_params, blank, blank[:2]

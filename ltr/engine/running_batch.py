@@ -12,8 +12,9 @@ from ltr.core import masks
 from ltr.core.types import Params
 from ltr.engine import devices
 from ltr.engine.devices import Placement
+from ltr.engine.examples import Examples
 from ltr.engine.packing import Packing
-from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples, Metrics, Program
+from ltr.engine.program import MAX_SEGMENTS, Chunk, Metrics, Program
 from ltr.errors import LtrError
 from ltr.methods.method import Lane
 

@@ -4,6 +4,7 @@ The compiled program trains a chunk of about a second at a time. Between two chu
 metrics and calls the observer, which may stop the training. Where a chunk ends changes no number.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,8 +18,9 @@ from ltr.core.optimizers import Optimizer
 from ltr.core.types import Mask, Params
 from ltr.engine import devices
 from ltr.engine.devices import Placement
+from ltr.engine.examples import Examples
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import Examples, Program
+from ltr.engine.program import Program
 from ltr.engine.running_batch import Compiled, LaneBatch, Outcome, RunningBatch
 from ltr.methods.method import Lane, Method
 from ltr.methods.registry import WEIGHTS_ALONE
@@ -79,6 +81,7 @@ class Trainer:
         data: the data set.
         placement: devices, and lanes on each.
         packed: layers that may train packed.
+        steps: training steps in three rounds (see `ltr.engine.capacity`).
 
     Attributes:
         placement: devices, and lanes on each.
@@ -93,10 +96,11 @@ class Trainer:
         data: Examples,
         placement: Placement,
         packed: Layers = NO_LAYER,
+        steps: float = math.inf,
     ) -> None:
         self.placement, self.packed = placement, packed
         self._packings = {
-            name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction)
+            name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction, steps)
             for name, program in programs.items()
         }
         self._programs = {

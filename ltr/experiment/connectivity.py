@@ -20,8 +20,9 @@ from jaxtyping import Float32, Int32
 
 from ltr.core import masks, rng
 from ltr.core.types import Params, PRNGKey
-from ltr.engine import devices, program
-from ltr.engine.program import Examples
+from ltr.engine import devices
+from ltr.engine.evaluation import evaluate
+from ltr.engine.examples import Examples, prepare_inputs
 from ltr.engine.trainer import InitialState, Progress
 from ltr.experiment.session import Session
 from ltr.models.model import Model, with_statistics
@@ -103,7 +104,7 @@ def errors_between(model: Model, kind: str) -> Callable[[tuple[Params, Params], 
             params = jax.tree.map(lambda first, second: (1 - alpha) * first + alpha * second, *ends)
             if kind == RE_ESTIMATED:
                 params = re_estimated(model, params, data)
-            return 1 - program.evaluate(model, params, data.test, data)[1]
+            return 1 - evaluate(model, params, data, data.test)[1]
 
         return lax.map(error, jnp.asarray(ALPHAS))
 
@@ -125,7 +126,7 @@ def re_estimated(model: Model, params: Params, data: Examples) -> Params:
 
     def statistics(batch: tuple[Int32[jax.Array, "batch"], PRNGKey]) -> Params:
         indices, dropout = batch
-        return batch_statistics(params, program.prepare_inputs(data.images, data, chosen=indices), dropout)
+        return batch_statistics(params, prepare_inputs(data.images, data, chosen=indices), dropout)
 
     means = lax.map(statistics, (chosen, jax.random.split(key, batches)))
     return with_statistics(params, jax.tree.map(lambda leaf: leaf.mean(0), means))

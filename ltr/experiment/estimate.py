@@ -14,7 +14,8 @@ from ltr.arms.lanes import lanes, method, methods
 from ltr.core import masks
 from ltr.data import dataset
 from ltr.engine import flops, speed
-from ltr.engine.packing import Layers, capacity
+from ltr.engine.capacity import capacity
+from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy_images
 from ltr.experiment.placement import lane_bytes, place
 from ltr.experiment.spec import RunSpec
@@ -23,8 +24,8 @@ from ltr.models.arithmetic import Arithmetic
 EARLY_STOP = 1
 """Evaluations of the test set with the weights of the early stop, beside those with the present ones."""
 
-PROGRAM = 2.5
-"""Time to compile a program, in compilations of a step: it also evaluates, at three places."""
+PROGRAM = 2
+"""Time to compile a program, in compilations of a step: it also evaluates, and shuffles."""
 
 _REPEATS = 5
 """Number of measurements of the machine's speed; their median counts."""
@@ -98,7 +99,8 @@ def _programs(spec: RunSpec, packed: Layers) -> int:
     def capacities(round_number: int) -> tuple[int | None, ...]:
         def of_layer(name: str, kernel: jax.ShapeDtypeStruct, density: float) -> int | None:
             is_packed = density <= packed.get(name, 0)
-            return capacity(math.ceil(density * kernel.size), kernel.size) if is_packed else None
+            count = math.ceil(density * kernel.size)
+            return capacity(count, kernel.size, spec.steps_in_three_rounds) if is_packed else None
 
         densities = flops.planned(spec.targets[round_number], kernels)
         names = masks.layer_names(kernels)

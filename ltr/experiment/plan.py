@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ltr.arms.lanes import lanes as lanes_of
+from ltr.arms.lanes import lanes
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import cache_paths
@@ -95,7 +95,6 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     rounds = range(experiment.rounds + 1)
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
-    lanes = [len(lanes_of(experiment, round_number)) for round_number in rounds]
     zeros = dataset.describe(experiment.dataset).zeros
     chosen = arithmetic(spec, zeros)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, arithmetic=chosen, zeros=zeros)
@@ -110,11 +109,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         weights=weights,
         rounds=trained,
         densities=[kept(spec.targets[round_number]) / weights for round_number in trained],
-        trainings=sum(lanes),
-        steps=sum(
-            count * spec.schedule.length(round_number)
-            for count, round_number in zip(lanes, rounds, strict=True)
-        ),
+        trainings=sum(len(lanes(experiment, round_number)) for round_number in rounds),
+        steps=spec.steps,
         seconds=round(cost.seconds),
         bytes=cost.bytes,
     )

@@ -13,6 +13,7 @@ from ltr.data import dataset
 from ltr.data.augmentation import augmentation
 from ltr.data.dataset import Dataset
 from ltr.engine import program
+from ltr.engine.examples import lay_out, normalise
 from ltr.engine.flops import Costs, costs
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
@@ -76,7 +77,7 @@ def build(
     """
     experiment, method_context = spec.experiment, spec.training_context(arithmetic)
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
-    examples = program.examples(data or dataset.load(experiment.dataset, experiment.data_dir))
+    examples = lay_out(data or dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     programs = {
         name: program.program(
@@ -89,7 +90,9 @@ def build(
         for name in methods(experiment)
     }
     prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)
-    trainer = Trainer(programs, method_context.optimizer, examples, place(spec), packed)
+    trainer = Trainer(
+        programs, method_context.optimizer, examples, place(spec), packed, spec.steps_in_three_rounds
+    )
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 
     def init(key: PRNGKey) -> Params:
@@ -98,7 +101,7 @@ def build(
     def sample_batch(key: PRNGKey) -> Sample:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         chosen = dataset.of_each_class(np.asarray(examples.labels), EXAMPLES_PER_CLASS, generator)
-        images = program.normalise(examples.images[chosen], examples)
+        images = normalise(examples.images[chosen], examples)
         return np.asarray(images), np.asarray(examples.labels[chosen])
 
     return Runtime(

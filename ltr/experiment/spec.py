@@ -7,6 +7,7 @@ from typing import Any, Self
 import jax
 from jaxtyping import PyTree
 
+from ltr.arms.lanes import lanes
 from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
 from ltr.core import optimizers
@@ -57,6 +58,19 @@ class RunSpec:
         if experiment.early_bird:
             counts += _next_target(experiment, model)
         return cls(experiment, model, times, shapes, counts)
+
+    @property
+    def steps(self) -> int:
+        """Training steps of all lanes, without those to the rewind step."""
+        return sum(
+            len(lanes(self.experiment, number)) * self.schedule.length(number)
+            for number in range(self.experiment.rounds + 1)
+        )
+
+    @property
+    def steps_in_three_rounds(self) -> float:
+        """Training steps of all lanes in three rounds, on average (see `ltr.engine.capacity`)."""
+        return 3 * self.steps / (self.experiment.rounds + 1)
 
     @cached_property
     def method_context(self) -> MethodContext:

@@ -15,7 +15,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
 from ltr.core.registry import OPTIMIZERS, AdamOptions
 from ltr.data.dataset import Dataset
-from ltr.engine.program import examples, normalise
+from ltr.engine.examples import lay_out, normalise
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.models.model import Model
@@ -72,7 +72,7 @@ def test_learning_rates(name: str) -> None:
 @pytest.fixture(scope="session")
 def steps(network: Model, blobs: Dataset) -> Callable[..., list[Lane]]:
     """The states of a lane after each of some optimizer steps, in NumPy."""
-    data = examples(blobs)
+    data = lay_out(blobs)
     images, labels = jax.jit(normalise)(data.images[:20], data), data.labels[:20]
 
     @cache

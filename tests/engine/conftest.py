@@ -14,6 +14,7 @@ from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
 from ltr.engine import program
 from ltr.engine.devices import Placement
+from ltr.engine.examples import lay_out
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods.method import MethodContext
@@ -41,7 +42,7 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
         built = find_method(method).load()(MethodContext(network, optimizer, 14, 4, fused=fused))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
-        return Trainer(programs, optimizer, program.examples(blobs), placement, packed)
+        return Trainer(programs, optimizer, lay_out(blobs), placement, packed)
 
     return trainer
 

@@ -14,8 +14,8 @@ from ltr.core.optimizers import scale_by_adam
 from ltr.core.registry import AdamOptions
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.engine import program
-from ltr.engine.packing import NO_LAYER, Packing, capacity
+from ltr.engine.examples import lay_out, prepare_inputs
+from ltr.engine.packing import NO_LAYER, Packing
 from ltr.methods.method import Lane
 from ltr.models import registry as models
 
@@ -110,11 +110,11 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
     assert list(packed.patterns) == jax.tree.leaves(masks.layer_names(mask))
     split = Split(generator.integers(256, size=(5, 8, 8, channels), dtype=np.uint8), np.zeros(5, np.int32))
     mean, std = generator.uniform(50, 100, size=(2, channels)).astype(np.float32)
-    data = program.examples(Dataset("noise", split, split, split, 10, mean, std))
+    data = lay_out(Dataset("noise", split, split, split, 10, mean, std))
 
     @jax.jit
     def network(params: Any, patterns: Any) -> jax.Array:
-        images = program.prepare_inputs(split.images, data, model.input_layer in patterns)
+        images = prepare_inputs(split.images, data, model.input_layer in patterns)
         return model.apply(params, images, patterns)
 
     found, expected = (network(each.params, each.patterns) for each in (packed, lane))
@@ -131,21 +131,3 @@ class TestWhichLayers:
         """Those of an arm that freezes what is pruned, say."""
         frozen = {**lane.params, "dense_2": params["dense_2"]}
         assert Packing(EVERY, ADAM).packed(lane.mask, frozen) == ("dense_1", "output")
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "room"),
-    [(1000, 1000, 1000), (577, 1000, 1000), (576, 1000, 576), (320, 1000, 320), (0, 1000, 64), (0, 16, 16)],
-)
-def test_there_is_room_for_all_or_for_a_class_of_densities(count: int, size: int, room: int) -> None:
-    assert capacity(count, size) == room
-
-
-@pytest.mark.parametrize("size", [235_200, 30_000])
-def test_three_rounds_at_the_usual_rate_share_a_room_that_the_first_of_them_fills(size: int) -> None:
-    kept = [size]
-    for _ in range(17):
-        kept.append(kept[-1] - kept[-1] // 5)
-    for number in (3, 6, 9, 12, 15):
-        (room,) = {capacity(count, size) for count in kept[number : number + 3]}
-        assert kept[number] <= room < 1.1 * kept[number]

@@ -8,7 +8,6 @@ import numpy as np
 import optax
 import pytest
 
-from ltr import kernels
 from ltr.config.schema import Optimizer as Config
 from ltr.core import masks, optimizers
 from ltr.core.optimizers import Optimizer
@@ -16,8 +15,9 @@ from ltr.data.arrays import Split
 from ltr.data.augmentation import Augmentation, none
 from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.engine.packing import PackSpec
-from ltr.engine.program import MAX_SEGMENTS, Chunk, Examples
+from ltr.engine.evaluation import evaluate
+from ltr.engine.examples import Examples, lay_out, normalise
+from ltr.engine.program import MAX_SEGMENTS, Chunk
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.models.model import Model
@@ -77,8 +77,8 @@ def sgd_step(params: Any, mask: Any, x: np.ndarray, labels: np.ndarray, rate: fl
 
 
 def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: Any, blobs: Dataset) -> None:
-    data = program.examples(blobs)
-    images, labels = jax.jit(program.normalise)(data.images[:10], data), data.labels[:10]
+    data = lay_out(blobs)
+    images, labels = jax.jit(normalise)(data.images[:10], data), data.labels[:10]
     optimizer = optimizers.build(Config(name="sgd", learning_rate=0.5), 10, 1)
     start = masks.apply(mask, params)
     method = weights.build(MethodContext(network, optimizer, 10, 1))
@@ -102,50 +102,6 @@ def test_a_step_is_backpropagation_by_hand(network: Model, params: Any, mask: An
     )
 
 
-def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -> None:
-    data = program.examples(blobs)
-    normal = np.asarray(jax.jit(program.normalise)(data.images, data))
-    assert normal.dtype == np.float32
-    assert normal.mean() == pytest.approx(0, abs=1e-5)
-    assert normal.std() == pytest.approx(1, abs=1e-5)
-
-
-class TestWhatANetworkIsGiven:
-    @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-    def test_pixels_where_asked(self, data: Examples) -> None:
-        inputs = program.prepare_inputs(data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32))
-        assert isinstance(inputs, kernels.Pixels)
-        assert inputs.shape == (2, 4, 4, 1)
-        assert inputs.reshape(2, -1).shape == (2, 16)
-
-    def test_normalised_floats_elsewhere(self, data: Examples) -> None:
-        chosen = np.array([3, 1], np.int32)
-        inputs = jax.jit(program.prepare_inputs)(data.images, data, chosen=chosen)
-        expected = jax.jit(program.normalise)(data.images[chosen], data)
-        np.testing.assert_array_equal(inputs, expected)
-
-
-@pytest.mark.parametrize("count", [1, 127, 128, 129, 250, 1009])
-def test_evaluation_counts_every_example(count: int, network: Model, params: Any, blobs: Dataset) -> None:
-    chosen = np.random.default_rng(count).integers(0, len(blobs.train.labels), count)
-    split = Split(blobs.train.images[chosen], blobs.train.labels[chosen])
-    data = program.examples(blobs._replace(test=split))
-    assert np.count_nonzero(data.test[1] >= 0) == count
-    loss, accuracy = jax.jit(lambda p: program.evaluate(network, p, data.test, data))(params)
-    logits = forward(params, (split.images - blobs.mean) / blobs.std)[-1]
-    assert loss == pytest.approx(losses(logits, split.labels).mean(), rel=1e-5)
-    assert accuracy == pytest.approx((logits.argmax(-1) == split.labels).mean(), abs=1e-6)
-
-
-def test_examples_hold_the_bytes_of_the_data_set(blobs: Dataset) -> None:
-    data = program.examples(blobs)
-    assert data.images.dtype == data.validation[0].dtype == data.test[0].dtype == np.uint8
-    for (images, labels), split in ((data.validation, blobs.validation), (data.test, blobs.test)):
-        real = labels >= 0
-        np.testing.assert_array_equal(images[real], split.images)
-        np.testing.assert_array_equal(labels[real], split.labels)
-
-
 def seen_by(
     count: int, batch_size: int, augment: Augmentation = none
 ) -> Callable[[np.ndarray, int, int], np.ndarray]:
@@ -167,7 +123,7 @@ def seen_by(
     images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
     split = Split(images, np.zeros(count, np.int32))
     one = np.ones(1, np.float32)
-    data = program.examples(Dataset("numbers", split, split, split, 2, 0 * one, one))
+    data = lay_out(Dataset("numbers", split, split, split, 2, 0 * one, one))
     method = weights.build(MethodContext(model, optimizer, 100, per_epoch))
     run = jax.jit(program.program(model, method, batch_size, augment).run)
 
@@ -242,14 +198,14 @@ def lane(params: Any, mask: Any) -> Lane:
 
 @pytest.fixture(scope="module")
 def data(blobs: Dataset) -> Examples:
-    return program.examples(blobs)
+    return lay_out(blobs)
 
 
 @pytest.fixture(scope="module")
-def evaluate(network: Model, data: Examples) -> Callable[..., np.ndarray]:
+def metrics_of(network: Model, data: Examples) -> Callable[..., np.ndarray]:
     """Loss and accuracy of weights on a split."""
-    compiled = jax.jit(partial(program.evaluate, network))
-    return lambda params, split: np.asarray(compiled(params, split, data))
+    compiled = jax.jit(partial(evaluate, network))
+    return lambda params, batches: np.asarray(compiled(params, data, batches))
 
 
 def test_the_learning_rate_is_that_of_the_schedules_step(
@@ -263,13 +219,13 @@ def test_the_learning_rate_is_that_of_the_schedules_step(
 
 
 def test_metrics_are_of_the_weights_at_each_evaluation(
-    run: Callable[..., Any], lane: Lane, data: Examples, evaluate: Callable[..., np.ndarray]
+    run: Callable[..., Any], lane: Lane, data: Examples, metrics_of: Callable[..., np.ndarray]
 ) -> None:
     after, metrics, _ = run(lane, data, on_chunk(0, 0, 2, 5)._replace(last=np.int32(5)))
     for number, params, names in ((0, lane.params, ["val"]), (2, after.params, ["val", "test"])):
         for name in names:
             split = {"val": data.validation, "test": data.test}[name]
-            loss, accuracy = evaluate(params, split)
+            loss, accuracy = metrics_of(params, split)
             assert getattr(metrics, f"{name}_loss")[number] == pytest.approx(loss, rel=1e-5)
             assert getattr(metrics, f"{name}_accuracy")[number] == pytest.approx(accuracy, rel=1e-5)
     assert all(np.isnan(np.asarray(values)[3:]).all() for values in metrics)
@@ -298,7 +254,7 @@ def test_a_stop_between_two_evaluations_changes_no_number(
 
 
 def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
-    run: Callable[..., Any], lane: Lane, data: Examples, evaluate: Callable[..., np.ndarray]
+    run: Callable[..., Any], lane: Lane, data: Examples, metrics_of: Callable[..., np.ndarray]
 ) -> None:
     """The training falls apart after step 3: the early stop is there, a visit of the host ago."""
     there, first, early = run(lane, data, on_chunk(0, 0, 3)._replace(last=np.int32(6)))
@@ -312,7 +268,7 @@ def test_the_test_set_is_asked_at_the_end_about_the_end_and_the_early_stop(
         ((second.test_loss[1], second.test_accuracy[1]), after.params),
         (early, there.params),
     ):
-        np.testing.assert_allclose(found, evaluate(params, data.test), rtol=1e-5)
+        np.testing.assert_allclose(found, metrics_of(params, data.test), rtol=1e-5)
 
 
 def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lane, data: Examples) -> None:
@@ -324,20 +280,3 @@ def test_the_test_set_can_be_asked_at_every_evaluation(network: Model, lane: Lan
 def test_training_learns(run: Callable[..., Any], lane: Lane, data: Examples) -> None:
     metrics = run(lane, data, on_chunk(0, 0, 6))[1]
     assert metrics.val_loss[1] < metrics.val_loss[0]
-
-
-@pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-def test_a_prepared_split_gives_the_same_metrics(
-    network: Model, params: Any, mask: Any, blobs: Dataset
-) -> None:
-    data = program.examples(blobs)
-    kept = mask["dense_1"]["kernel"]
-    spec = PackSpec(kept, kept.size)
-    packed = params | {"dense_1": params["dense_1"] | {"kernel": spec.pack(params["dense_1"]["kernel"])}}
-
-    def measured(split: program.Batches) -> Any:
-        return program.evaluate(network, packed, split, data, {"dense_1": spec.pattern})
-
-    prepared = jax.jit(lambda: measured(program.prepared(data.validation, data)))()
-    np.testing.assert_array_equal(prepared, jax.jit(lambda: measured(data.validation))())
-    assert isinstance(program.prepared(data.validation, data).images, kernels.Pixels)

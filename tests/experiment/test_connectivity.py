@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltr.data.dataset import Dataset
-from ltr.engine import program
+from ltr.engine.examples import lay_out
 from ltr.experiment import connectivity
 from ltr.experiment.connectivity import ALPHAS
 from ltr.models.layers import BatchNorm, Dense, flatten
@@ -17,7 +17,7 @@ from ltr.models.model import Model, from_linen
 
 @pytest.fixture(scope="module")
 def errors(network: Model, blobs: Dataset) -> Callable[[Any, Any], np.ndarray]:
-    data = program.examples(blobs)
+    data = lay_out(blobs)
     compiled = jax.jit(connectivity.errors_between(network, *connectivity.statistics(network)))
     return lambda one, other: np.asarray(compiled((one, other), data))
 
@@ -89,7 +89,7 @@ def test_a_network_without_batch_normalisation_has_one_line(network: Model, norm
 def test_statistics_are_estimated_on_training_data(momentum: float, blobs: Dataset, ends: Any) -> None:
     """Fewer images than a batch holds: their mean and variance, whatever the statistics were before."""
     model = from_linen(Normed(momentum), (4, 4, 1))
-    found = jax.jit(partial(connectivity.re_estimated, model))(ends[0], program.examples(blobs))
+    found = jax.jit(partial(connectivity.re_estimated, model))(ends[0], lay_out(blobs))
     images = (blobs.train.images.astype(np.float64) - blobs.mean) / blobs.std
     hidden = images.reshape(len(images), -1) @ ends[0]["dense_1"]["kernel"] + ends[0]["dense_1"]["bias"]
     np.testing.assert_allclose(found["norm_1"]["mean"], hidden.mean(0), rtol=1e-4, atol=1e-5)
@@ -99,7 +99,7 @@ def test_statistics_are_estimated_on_training_data(momentum: float, blobs: Datas
 
 
 def test_the_line_is_of_the_statistics_that_are_asked_for(normed: Model, blobs: Dataset, ends: Any) -> None:
-    data = program.examples(blobs)
+    data = lay_out(blobs)
     lines = {
         kind: np.asarray(jax.jit(connectivity.errors_between(normed, kind))(ends, data))
         for kind in connectivity.statistics(normed)

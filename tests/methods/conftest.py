@@ -11,7 +11,8 @@ import pytest
 from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks, optimizers
 from ltr.data.dataset import Dataset
-from ltr.engine import program
+from ltr.engine.evaluation import evaluate
+from ltr.engine.examples import Batches, lay_out, normalise
 from ltr.methods.method import Lane, Method, MethodContext, MethodInput
 from ltr.methods.registry import method as find_method
 from ltr.models.model import Model
@@ -30,8 +31,8 @@ class Trained(NamedTuple):
 @pytest.fixture(scope="session")
 def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..., Trained]:
     """Train a lane of `params` and `mask` by the named method, all on one batch."""
-    data = program.examples(blobs)
-    images, labels = jax.jit(program.normalise)(data.images, data), data.labels
+    data = lay_out(blobs)
+    images, labels = jax.jit(normalise)(data.images, data), data.labels
 
     @cache
     def compiled(name: str, config: Optimizer, pruning: Pruning) -> tuple[Method, Any, Any]:
@@ -64,7 +65,7 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
 @pytest.fixture(scope="session")
 def loss(network: Model, blobs: Dataset) -> Callable[[Any], float]:
     """Of weights, over the training set."""
-    data = program.examples(blobs)
-    batch = (np.asarray(data.images)[None], np.asarray(data.labels)[None])
-    evaluate = jax.jit(lambda params: program.evaluate(network, params, batch, data)[0])
-    return lambda params: float(evaluate(params))
+    data = lay_out(blobs)
+    train = data._replace(held_out=Batches(data.images[None], data.labels[None]))
+    of_weights = jax.jit(lambda params: evaluate(network, params, train, np.array([0, 1], np.int32))[0])
+    return lambda params: float(of_weights(params))

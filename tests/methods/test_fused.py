@@ -15,7 +15,7 @@ from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks, optimizers
 from ltr.core.registry import OPTIMIZERS
 from ltr.data.dataset import Dataset
-from ltr.engine import program
+from ltr.engine.examples import lay_out, normalise
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext, apply_update
 from ltr.models.model import Model
@@ -84,7 +84,7 @@ def batch(blobs: Dataset) -> Any:
     """Images of which half of the pixels are zero, normalised and as bytes, and their labels."""
     images = np.where(blobs.train.images < 75, 0, blobs.train.images)[:20]
     chosen = np.random.default_rng(0).permutation(20).astype(np.int32)
-    floats = program.normalise(images[chosen], program.examples(blobs))
+    floats = normalise(images[chosen], lay_out(blobs))
     return (
         floats,
         kernels.byte_images(images, chosen, blobs.mean, blobs.std),

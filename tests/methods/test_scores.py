@@ -11,7 +11,7 @@ import pytest
 from ltr.config.schema import Optimizer
 from ltr.core import rng
 from ltr.data.dataset import Dataset
-from ltr.engine import program
+from ltr.engine.examples import lay_out, normalise
 from ltr.methods import supermask
 from ltr.methods.method import MethodInput
 from ltr.methods.registry import METHODS
@@ -36,14 +36,14 @@ def biases(tree: Any) -> list[np.ndarray]:
 
 def gradients(network: Model, blobs: Dataset, params: Any, gates: list[np.ndarray]) -> list[np.ndarray]:
     """Of the loss with respect to the gated weights."""
-    data = program.examples(blobs)
+    data = lay_out(blobs)
     gated = {
         layer: {"kernel": gate * params[layer]["kernel"], "bias": params[layer]["bias"]}
         for layer, gate in zip(LAYERS, gates, strict=True)
     }
 
     def loss(params: Any) -> jax.Array:
-        chosen = jax.nn.log_softmax(network.apply(params, program.normalise(data.images, data)))
+        chosen = jax.nn.log_softmax(network.apply(params, normalise(data.images, data)))
         return -chosen[jnp.arange(len(data.labels)), data.labels].mean()
 
     return kernels(jax.jit(jax.grad(loss))(gated))

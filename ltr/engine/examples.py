@@ -1,0 +1,108 @@
+"""Data set of a training in the layout of a device, and its images as inputs of a network."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from ltr import kernels
+from ltr.data.arrays import Split
+from ltr.data.dataset import Dataset
+from ltr.kernels import Array, Images
+
+EVALUATION_BATCH = 128
+"""Most examples evaluated at once, so that their activations stay in a core's cache.
+
+They fill four cache lines of `ltr.kernels.Pixels`.
+"""
+
+
+class Batches(NamedTuple):
+    """Examples in batches of equal size; padding has labels of -1.
+
+    `images` are bytes, or inputs of a network (see `ltr.engine.evaluation.prepared`).
+    """
+
+    images: UInt8[Array, "batches batch height width channels"] | Images
+    labels: Int32[Array, "batches batch"]
+
+
+class Examples(NamedTuple):
+    """A data set in the layout of a device.
+
+    Attributes:
+        images, labels: of training.
+        held_out: examples for evaluation: of validation and then of the test set.
+        validation, test: batches of `held_out`, from the first up to but not including the last.
+        mean, std: for normalisation.
+    """
+
+    images: UInt8[Array, "examples height width channels"]
+    labels: Int32[Array, "examples"]
+    held_out: Batches
+    validation: Int32[Array, "2"]
+    test: Int32[Array, "2"]
+    mean: Float32[Array, "channels"]
+    std: Float32[Array, "channels"]
+
+
+def lay_out(dataset: Dataset) -> Examples:
+    """Lay out a data set for a device; no example of any split is dropped."""
+    splits = dataset.validation, dataset.test
+    size = max(_batch_size(len(split.labels)) for split in splits)
+    validation, test = (_batches(split, size) for split in splits)
+    first, last = len(validation.labels), len(validation.labels) + len(test.labels)
+    return Examples(
+        *dataset.train,
+        jax.tree.map(lambda *arrays: np.concatenate(arrays), validation, test),
+        np.array([0, first], np.int32),
+        np.array([first, last], np.int32),
+        dataset.mean,
+        dataset.std,
+    )
+
+
+def _batch_size(count: int) -> int:
+    """Return the size of the fewest batches that hold so many examples, with the least padding."""
+    return math.ceil(count / math.ceil(count / EVALUATION_BATCH))
+
+
+def _batches(split: Split, size: int) -> Batches:
+    count = math.ceil(len(split.labels) / size)
+    padding = count * size - len(split.labels)
+    images = np.pad(split.images, [(0, padding), *[(0, 0)] * 3])
+    labels = np.pad(split.labels, (0, padding), constant_values=-1)
+    return Batches(images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size))
+
+
+def normalise(
+    images: UInt8[Array, "*batch height width channels"], data: Examples
+) -> Float32[jax.Array, "*batch height width channels"]:
+    """Scale images to zero mean and unit standard deviation over the training set."""
+    return (jnp.asarray(images, jnp.float32) - data.mean) / data.std
+
+
+def prepare_inputs(
+    images: UInt8[Array, "count height width channels"],
+    data: Examples,
+    as_pixels: bool = False,
+    chosen: Int32[Array, "batch"] | None = None,
+    coming: Int32[Array, "batch"] | None = None,
+) -> Images:
+    """Normalise images for a network.
+
+    Args:
+        images: images of bytes.
+        data: data set of the images; its mean and standard deviation are used.
+        as_pixels: whether to return `ltr.kernels.Pixels`, which a packed layer normalises itself (see
+            `Model.input_layer`).
+        chosen: indices of the images to take; all by default.
+        coming: guess at the indices of the next call, to prefetch them.
+    """
+    if as_pixels:
+        which = jnp.arange(len(images)) if chosen is None else chosen
+        return kernels.pixels(images, which, data.mean, data.std, coming)
+    return normalise(images if chosen is None else images[chosen], data)
