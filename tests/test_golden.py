@@ -1,6 +1,7 @@
 """The golden run: numbers of a small run of the digits, which no change moves without saying so."""
 
-from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from scripts import golden
 
 
-@pytest.mark.usefixtures("optimized")
-def test_the_numbers_are_those_that_were_written(tmp_path: Path) -> None:
-    """If they moved as they should: make golden ARGS=--write."""
-    assert golden.moved(golden.read(), golden.run(tmp_path)) == []
+def test_the_numbers_are_those_that_were_written() -> None:
+    """In a process of its own, compiled as a user's. If they moved as they should: make golden ARGS=--write."""
+    printed = subprocess.check_output([sys.executable, golden.__file__], text=True)
+    assert printed.startswith("all within tolerance\n")
 
 
 @pytest.mark.parametrize(
