@@ -10,7 +10,7 @@ from scripts import golden
 
 
 def test_the_numbers_are_those_that_were_written() -> None:
-    """In a process of its own, compiled as a user's. If they moved as they should: make golden ARGS=--write."""
+    """Compiled as a user's. If they moved as they should: make golden ARGS=--write."""
     printed = subprocess.check_output([sys.executable, golden.__file__], text=True)
     assert printed.startswith("all within tolerance\n")
 
