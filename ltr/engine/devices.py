@@ -41,6 +41,12 @@ class Placement(NamedTuple):
         return len(self.devices) * self.lanes_per_device
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """Leading axes of scattered lanes: devices, and lanes on each where there are several."""
+        axes = (len(self.devices), self.lanes_per_device)
+        return axes if self.lanes_per_device > 1 else axes[:1]
+
+    @property
     def sharding(self) -> NamedSharding:
         """Sharding that splits the leading axis of an array over the devices, as `jax.pmap` does."""
         return NamedSharding(Mesh(np.array(self.devices), (_AXIS,)), PartitionSpec(_AXIS))
@@ -140,19 +146,24 @@ def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
     Copies of the last one are the padding.
     """
     padded = [*lanes, *[lanes[-1]] * (placement.capacity - len(lanes))]
-    shape = (len(placement.devices), placement.lanes_per_device)
-    leading = shape if placement.lanes_per_device > 1 else shape[:1]
 
     def stack(*leaves: Any) -> jax.Array:
         stacked = np.stack(leaves)
-        return jax.device_put(stacked.reshape(*leading, *stacked.shape[1:]), placement.sharding)
+        return jax.device_put(stacked.reshape(*placement.axes, *stacked.shape[1:]), placement.sharding)
 
     return jax.tree.map(stack, *padded)
 
 
+def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtypeStruct]:
+    """Return shapes and types of what `scatter` makes of lanes like this one."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*placement.axes, *np.shape(leaf)), np.asarray(leaf).dtype), lane
+    )
+
+
 def gather(scattered: Scattered, count: int, placement: Placement) -> list[PyTree[np.ndarray]]:
     """Return the first `count` lanes of a scattered pytree, as NumPy arrays."""
-    skip = 2 if placement.lanes_per_device > 1 else 1
+    skip = len(placement.axes)
     host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
     return [_lane(host, number) for number in range(count)]
 

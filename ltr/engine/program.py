@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float32, Int32
 
@@ -46,6 +47,19 @@ class Chunk(NamedTuple):
     evaluate: Bool[Array, "{MAX_SEGMENTS}"]
     segments: Int32[Array, ""]
     last: Int32[Array, ""]
+
+
+_ZERO = np.zeros((), np.int32)
+
+NO_CHUNK = Chunk(
+    step=_ZERO,
+    last_evaluation=_ZERO,
+    stops=np.zeros(MAX_SEGMENTS, np.int32),
+    evaluate=np.zeros(MAX_SEGMENTS, bool),
+    segments=_ZERO,
+    last=_ZERO,
+)
+"""Chunk without segments."""
 
 
 class Metrics(NamedTuple):

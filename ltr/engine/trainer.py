@@ -7,6 +7,7 @@ metrics and calls the observer, which may stop the training. Where a chunk ends 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,10 +18,11 @@ from jaxtyping import Int32, UInt32
 from ltr.core.optimizers import Optimizer
 from ltr.core.types import Mask, Params
 from ltr.engine import devices
+from ltr.engine.ahead import CompiledAhead
 from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
 from ltr.engine.packing import NO_LAYER, Layers, Packing
-from ltr.engine.program import Program
+from ltr.engine.program import NO_CHUNK, Program
 from ltr.engine.running_batch import Compiled, LaneBatch, Outcome, RunningBatch
 from ltr.methods.method import Lane, Method
 from ltr.methods.registry import WEIGHTS_ALONE
@@ -103,15 +105,19 @@ class Trainer:
             name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction, steps)
             for name, program in programs.items()
         }
+        self._compiled = {
+            name: CompiledAhead(devices.parallel(program.run, placement, donate=(0,)))
+            for name, program in programs.items()
+        }
         self._programs = {
             name: Program(
-                program.method._replace(network=jax.jit(program.method.network)),
-                devices.parallel(program.run, placement, donate=(0,)),
+                program.method._replace(network=jax.jit(program.method.network)), self._compiled[name]
             )
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
         self._init_opt_state = jax.jit(optimizer.direction.init)
+        self._background = ThreadPoolExecutor(max_workers=1)
 
     @property
     def methods(self) -> dict[str, Method]:
@@ -158,6 +164,23 @@ class Trainer:
                 )
             outcomes |= running.outcomes()
         return outcomes
+
+    def compile_ahead(self, start: InitialState) -> None:
+        """Compile the program of lanes like this one in the background, if they train packed.
+
+        Dense lanes share a program with those before them.
+        """
+        if self._program_key(start).packed:
+            self._background.submit(self._compile, start)
+
+    def _compile(self, start: InitialState) -> None:
+        packing, lane = self._packings[start.method], self.new_lane(start)
+        (pack_specs,) = packing.pack_specs([lane])
+        self._compiled[start.method].version(
+            devices.scattered_shapes(packing.pack(lane, pack_specs), self.placement),
+            self.data,
+            devices.replicate(NO_CHUNK, self.placement),
+        )
 
     def new_lane(self, start: InitialState) -> Lane:
         """Return a lane before its first step."""

@@ -14,7 +14,7 @@ from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.start import start
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
-from ltr.core.types import Mask, PRNGKey
+from ltr.core.types import Mask, Params, PRNGKey
 from ltr.engine import flops
 from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState, Progress
@@ -27,7 +27,7 @@ from ltr.methods.registry import WATCHED, WEIGHTS_ALONE
 from ltr.pruning import prune
 from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
-from ltr.pruning.registry import REWINDINGS
+from ltr.pruning.registry import REWINDINGS, SCOPES
 from ltr.pruning.targets import met_by
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
@@ -126,17 +126,37 @@ class Session:
 
     def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
         """Return the initial state of a lane. The lanes of a replicate share the data order of a round."""
-        experiment, later_targets = self.experiment, self.spec.targets[lane.round + 1 :]
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
         context = self._arm_context(lane.replicate, ticket)
-        mask, weights = start(experiment.arm[lane.arm], context, key)
-        method = lanes.method(experiment, lane.arm)
+        return self._begun(lane, *start(self.experiment.arm[lane.arm], context, key), key)
+
+    def _begun(self, lane: LaneId, mask: Mask, weights: Params, key: PRNGKey) -> InitialState:
+        """Return the initial state of a subnetwork, by the method of its arm."""
+        later_targets = self.spec.targets[lane.round + 1 :]
+        method = lanes.method(self.experiment, lane.arm)
         if method in WATCHED and not later_targets:
             method = WEIGHTS_ALONE
         next_target = later_targets[0] if later_targets else None
         method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
         params, method_state = self.runtime.trainer.methods[method].begin(method_input)
         return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
+
+    def compile_ahead(self, round_number: int) -> None:
+        """Compile the program of a round in the background, if it is known how many weights its layers keep.
+
+        It is not if the criterion compares layers, or another run gives the masks.
+        """
+        compares_layers = SCOPES[self.experiment.pruning.scope].compares_layers
+        if round_number > self.experiment.rounds or compares_layers or self.runtime.tickets:
+            return
+        params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.spec.shapes)
+        mask = masks.tree_map(
+            lambda kept, count: kept if kept is None else np.arange(kept.size).reshape(kept.shape) < count,
+            masks.ones(params, self.spec.model.layer_types),
+            self.spec.targets[round_number],
+        )
+        ticket = self._begun(LaneId(round_number, 0, "ticket", 0), mask, params, self._root_key(0))
+        self.runtime.trainer.compile_ahead(ticket)
 
     def train(
         self,

@@ -11,7 +11,7 @@ from ltr import kernels
 from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
-from ltr.engine import packing as packing_module
+from ltr.engine import capacity as capacity_module
 from ltr.engine.packing import NO_LAYER
 from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models.model import Model
@@ -26,7 +26,7 @@ class TestPackedLanes:
 
     @pytest.fixture(autouse=True)
     def _rooms_as_tight_as_the_network_is_small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(packing_module, "MULTIPLE", 1)
+        monkeypatch.setattr(capacity_module, "MULTIPLE", 1)
 
     @pytest.mark.parametrize(
         ("config", "augment"),
@@ -71,6 +71,18 @@ class TestPackedLanes:
             ]
             jax.tree.map(np.testing.assert_array_equal, *following)
 
+    def test_their_program_compiles_ahead(self, make: Callable[..., Trainer], starts: Any) -> None:
+        """That of other weights, of which each layer keeps as many."""
+        lowered: list[Any] = []
+        packing = make(packed=EVERY, wrap=counted(lowered))
+        mask = jax.tree.map(
+            lambda kept: np.arange(kept.size).reshape(kept.shape) < kept.sum(), starts[LANES[0]].mask
+        )
+        params = jax.tree.map(np.zeros_like, starts[LANES[0]].params)
+        packing.compile_ahead(InitialState(params, mask, starts[LANES[0]].key))
+        packing.train(starts, AT, ignore)
+        assert len(lowered) == 1
+
     @pytest.mark.usefixtures("visited_at_every_step")
     def test_a_snapshot_is_that_of_a_lane_unpacked_and_resumes_bit_for_bit(
         self, packing: Trainer, starts: Any
@@ -90,7 +102,7 @@ class TestPackedLanes:
         lane = LANES[0]
         whole = InitialState(params, masks.ones(params, network.layer_types), starts[lane].key)
         assert all(
-            packing_module.capacity(int(kept.sum()), kept.size) < kept.size
+            capacity_module.capacity(int(kept.sum()), kept.size) < kept.size
             for kept in jax.tree.leaves(starts[lane].mask)
         )
         alone = packing.train({lane: starts[lane]}, AT, ignore)
