@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ from ltr.experiment import checks, source_run
 
 _ONE_APPLICATION = threading.Lock()
 
+_stored: weakref.WeakKeyDictionary[ConfigStore, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""Defaults of all knobs in Hydra's store, whose conversion to OmegaConf takes longer than a comparison."""
+
 ERRORS = (HydraException, OmegaConfBaseException)
 """Exceptions of Hydra and OmegaConf for a configuration that cannot be composed."""
 
@@ -47,7 +51,10 @@ def register() -> None:
     """
     Plugins.instance().register(AddedFolders)
     arms = {name: to_dict(Arm()) | values for name, values in files.arms().items()}
-    ConfigStore.instance().store(name="ltr", node=to_dict(Experiment()) | {ARM: arms})
+    values, store = to_dict(Experiment()) | {ARM: arms}, ConfigStore.instance()
+    if _stored.get(store) != values:
+        store.store(name="ltr", node=values)
+        _stored[store] = values
 
 
 def experiment_of(composed: DictConfig) -> Experiment:
