@@ -1,10 +1,12 @@
 """Two CPU devices, no folder of a real home, and a data set and a network that train in milliseconds."""
 
+import contextlib
 import dataclasses
 import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
@@ -18,9 +20,11 @@ from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import devices
+from ltr.experiment import runner, runtime
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
+from tests.runtimes import Build, sharing
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -58,6 +62,36 @@ def _no_real_folders(
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         patch.setattr(devices, "CACHED_FROM", 0.0)
         devices.start(compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def draw_figures() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Make a context in which runs draw their figures, which takes longer than the runs, so others do not."""
+    draw = runner.draw
+
+    @contextlib.contextmanager
+    def drawing() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "draw", draw)
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "draw", lambda *_: None)
+        yield drawing
+
+
+@pytest.fixture(scope="session")
+def shared_build() -> Build:
+    """Build runtimes that runs of the command line share."""
+    return sharing()
+
+
+@pytest.fixture(scope="module")
+def compile_once(shared_build: Build) -> Iterator[None]:
+    """Let runs of the same programs share them, as rounds of a run do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "build", shared_build)
         yield
 
 

@@ -28,8 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output root of a run of all that it adds, of one round."""
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch, plugin_sites.joined(site):
-        patch.setattr("ltr.experiment.runner.draw", lambda *_: None)  # which takes longer than the run
+    with plugin_sites.joined(site):
         assert main([*RUN, "rounds=1", f"output_root={folder}"]) == 0
     return folder
 
@@ -70,10 +69,7 @@ def test_what_needs_its_code_names_it(words: list[str], root: Path, capsys: Capt
     assert line.endswith(f": plug-in {NAME} 0.1.0 is not installed")
 
 
-def test_another_version_resume_command_a_warning(
-    root: Path, site: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ltr.experiment.runner.draw", lambda *_: None)
+def test_another_version_resume_command_a_warning(root: Path, site: Path, capsys: Captured) -> None:
     (info,) = site.glob("*.dist-info")
     metadata = info / "METADATA"
     metadata.write_text(re.sub("^Version: .*", "Version: 0.2.0", metadata.read_text(), flags=re.MULTILINE))

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from ltr.config.literals import literal
 from ltr.config.parse import Knob, KnobError, booleans_as_numbers, knobs, validated
 from ltr.config.schema import Experiment, OptionsOf, to_dict
-from ltr.config.walk import by_name, marker, registry_of
+from ltr.config.walk import hints, marker, naming, registry_of
 from ltr.registry import Entry
 from ltr.registry.suggestions import nearest
 
@@ -23,10 +23,8 @@ def checked(values: Mapping[str, Any]) -> Experiment:
 
 def require_known(experiment: Experiment) -> None:
     """Raise KnobError for the first knob that names an unknown entry of its registry."""
-    for knob, value, hint in by_name(experiment):
-        if (registry := registry_of(hint)) is None:
-            continue
-        for name in value if isinstance(value, list) else [value]:
+    for knob, value, registry in naming(experiment):
+        for name in value if isinstance(value, tuple) else [value]:
             if name not in registry:
                 raise KnobError(knob.split("."), registry.unknown(name, knob))
 
@@ -46,10 +44,10 @@ def with_options(experiment: Experiment) -> Experiment:
 
 
 def _group(name: str, group: Any) -> Any:
-    hints = get_type_hints(type(group), include_extras=True)
-    for field, hint in hints.items():
+    annotated = hints(group.__class__)
+    for field, hint in annotated.items():
         if (options := marker(hint, OptionsOf)) and (given := getattr(group, field)):
-            registry: Any = registry_of(hints[options.knob])
+            registry: Any = registry_of(annotated[options.knob])
             chosen = registry[getattr(group, options.knob)]
             read = _read(chosen, given, f"{name}.{field}", f"{name}.{options.knob}={chosen.name}")
             group = dataclasses.replace(group, **{field: read})

@@ -111,7 +111,7 @@ def _options() -> set[str]:
 
 
 def _text_quoted(word: Word, sweep: bool) -> str:
-    mark = dict(as_typed()).get(word.key)
+    mark = as_typed().get(word.key)
     if word.key in _options():
         return f"++{word.key}={word.value}"
     if mark is None or word.value in ("", "null") or word.is_quoted:

@@ -1,9 +1,10 @@
 """Parsing of values into an `Experiment`, the list of knobs, and messages for wrong values."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import annotated_types
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ltr.config.literals import literal
 from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
-from ltr.config.walk import is_marked, marker, registry_of
+from ltr.config.walk import hints, is_group, is_marked, marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
 from ltr.registry.suggestions import did_you_mean, near, nearest, spellings
@@ -46,7 +47,7 @@ def validated(values: Mapping[str, Any]) -> Experiment:
 def _validated(values: Mapping[str, Any]) -> Experiment:
     """Return the experiment as `validated` does; ValidationError if a type or a bound is wrong."""
     given = _without_auto(values)
-    experiment = TypeAdapter(Experiment).validate_python(given)
+    experiment = _adapter().validate_python(given)
     for path, value in booleans_as_numbers(given, experiment):
         raise _refusal(path, value)
     if values.get("replicates") == AUTO and experiment.claims.most is not None:
@@ -63,6 +64,11 @@ def _validated(values: Mapping[str, Any]) -> Experiment:
     if any(later >= earlier for earlier, later in itertools.pairwise(densities)):
         raise _wrong("pruning.densities", densities, "must fall from round to round")
     return experiment
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Experiment]:
+    return TypeAdapter(Experiment)
 
 
 def booleans_as_numbers(given: Any, read: Any) -> Iterator[tuple[list[str], bool]]:
@@ -114,53 +120,73 @@ class Knob(NamedTuple):
     name: str
     default: Any
     meaning: str
-    allowed: str
-    registry: Registry[Any] | None = None
-    """registry of the names that it takes"""
+    hint: Any
+    """annotated type"""
     entry: str = ""
     """choice it is specific to, as in `model.name=wide_resnet`"""
-    choices: Sequence[str] = ()
-    """values that it accepts, if they can be listed"""
+
+    @property
+    def allowed(self) -> str:
+        """Description of the allowed values."""
+        return _allowed(self.hint)
+
+    @property
+    def registry(self) -> Registry[Any] | None:
+        """Registry of the names that it takes."""
+        return registry_of(self.hint)
+
+    @property
+    def choices(self) -> Sequence[str]:
+        """Values that it accepts; empty if they cannot be listed."""
+        return _choices(self.hint)
 
 
-def as_typed(node: Any = Experiment, prefix: str = "") -> Iterator[tuple[str, AsTyped]]:
-    """Yield the names of the knobs whose values are literal, each with its marker."""
-    hints = get_type_hints(node, include_extras=True)
-    for field in dataclasses.fields(node):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            yield from as_typed(hint, f"{prefix}{field.name}.")
-        for extra in get_args(hint):
-            if isinstance(extra, AsTyped):
-                yield prefix + field.name, extra
+@functools.cache
+def as_typed() -> Mapping[str, AsTyped]:
+    """Return the marker of each knob whose value is literal, by name."""
+    marks = ((knob.name, marker(knob.hint, AsTyped)) for knob in knobs() if not knob.entry)
+    return {name: mark for name, mark in marks if mark}
 
 
 def knobs(node: Any = Experiment, prefix: str = "") -> Iterator[Knob]:
     """Yield every knob below a config dataclass, in the order of its fields."""
-    hints = get_type_hints(node, include_extras=True)
-    for field in dataclasses.fields(node):
-        hint, name = hints[field.name], prefix + field.name
-        if dataclasses.is_dataclass(hint):
-            yield from knobs(hint, f"{name}.")
+    for knob in _fixed_knobs(node, prefix):
+        yield from (knob,) if isinstance(knob, Knob) else _option_knobs(*knob)
+
+
+class _Options(NamedTuple):
+    """Place among the knobs for the options of a registry's entries."""
+
+    chooser: str
+    """knob that names the entry"""
+    registry: Registry[Any] | None
+    prefix: str
+    """beginning of the names of the options"""
+
+
+@functools.cache
+def _fixed_knobs(node: Any, prefix: str) -> Sequence[Knob | _Options]:
+    """Return what `knobs` yields, but for the options of entries, which plug-ins may add to."""
+    return tuple(_found_knobs(node, prefix))
+
+
+def _found_knobs(node: Any, prefix: str) -> Iterator[Knob | _Options]:
+    annotated, defaults = hints(node), node()
+    for field, hint in annotated.items():
+        name = prefix + field
+        if is_group(hint):
+            yield from _fixed_knobs(hint, f"{name}.")
         elif name == "arm":
-            yield from knobs(Arm, "arm.NAME.")
+            yield from _fixed_knobs(Arm, "arm.NAME.")
         elif options := marker(hint, OptionsOf):
-            yield from _option_knobs(prefix + options.knob, registry_of(hints[options.knob]), f"{name}.")
+            yield _Options(prefix + options.knob, registry_of(annotated[options.knob]), f"{name}.")
         else:
-            default = getattr(node(), field.name)
             meaning = next(extra.description for extra in get_args(hint) if isinstance(extra, FieldInfo))
-            yield Knob(
-                name,
-                to_dict(default),
-                str(meaning),
-                _allowed(hint),
-                registry_of(hint),
-                choices=_choices(hint),
-            )
+            yield Knob(name, to_dict(getattr(defaults, field)), str(meaning), hint)
 
 
 def _option_knobs(chooser: str, registry: Registry[Any] | None, prefix: str) -> Iterator[Knob]:
-    """Yield the options of every entry of a registry; the knob `chooser` names the entry."""
+    """Yield the options of every entry of a registry (see `_Options`)."""
     for entry in (registry or {}).values():
         for knob in knobs(entry.options, prefix) if entry.options else ():
             choice = f"{chooser}={entry.name}"
@@ -208,7 +234,6 @@ _SIGNS = {
 
 
 def _choices(hint: Any) -> Sequence[str]:
-    """Return the values of a knob as typed; empty if they cannot be listed."""
     kind = get_args(hint)[0]
     if named := marker(hint, NameIn):
         return tuple(named.registry)

@@ -515,6 +515,8 @@ class Experiment:
 
 def to_dict(node: Any) -> Any:
     """Return a config dataclass as plain data for YAML and JSON, which `parse` accepts."""
+    if node is None or isinstance(node, str | int | float):
+        return node
     if isinstance(node, Duration):
         return node.amount if not node.unit else str(node)
     if dataclasses.is_dataclass(node):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from ltr.config.schema import NameIn, OptionsOf, to_dict
@@ -17,10 +17,9 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     Yields:
         The dotted name, the value as plain data, and the annotated type, for `marker`.
     """
-    hints = _hints(node.__class__)
-    for field in dataclasses.fields(node):
-        value, name, hint = getattr(node, field.name), prefix + field.name, hints[field.name]
-        if dataclasses.is_dataclass(hint):
+    for field, hint in hints(node.__class__).items():
+        value, name = getattr(node, field), prefix + field
+        if is_group(hint):
             yield from by_name(value, f"{name}.")
         elif name == "arm":
             for arm, definition in value.items():
@@ -31,11 +30,47 @@ def by_name(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield name, to_dict(value), hint
 
 
+def naming(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Registry[Any]]]:
+    """Yield every knob below a config dataclass that names registry entries, those of every arm included.
+
+    Yields:
+        The dotted name, the value (a name or a tuple of names), and the registry.
+    """
+    for field, registry in _naming_fields(node.__class__):
+        value, name = getattr(node, field), prefix + field
+        if registry is not None:
+            yield name, value, registry
+        elif name == "arm":
+            for arm, definition in value.items():
+                yield from naming(definition, f"{name}.{arm}.")
+        else:
+            yield from naming(value, f"{name}.")
+
+
 @functools.cache
-def _hints(node_class: Any) -> dict[str, Any]:
+def _naming_fields(node_class: Any) -> list[tuple[str, Registry[Any] | None]]:
+    """Return the fields that name registry entries, each with the registry, and those with knobs below."""
+    registries = {field: registry_of(hint) for field, hint in hints(node_class).items()}
+    return [
+        (field, registry)
+        for field, registry in registries.items()
+        if registry is not None or field == "arm" or is_group(hints(node_class)[field])
+    ]
+
+
+@functools.cache
+def hints(node_class: Any) -> Mapping[str, Any]:
+    """Return the annotated types of a dataclass, by field."""
     return get_type_hints(node_class, include_extras=True)
 
 
+@functools.cache
+def is_group(hint: Any) -> bool:
+    """Return whether an annotated type is a dataclass of knobs."""
+    return dataclasses.is_dataclass(hint)
+
+
+@functools.cache
 def marker(hint: Any, marker_class: type[M]) -> M | None:
     """Return the marker of this class on an annotated type (see `ltr.config.schema`); None without one."""
     return next((extra for extra in get_args(hint) if isinstance(extra, marker_class)), None)

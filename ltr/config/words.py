@@ -42,7 +42,7 @@ class Word(NamedTuple):
     @property
     def is_as_typed(self) -> bool:
         """Whether its value is literal text, in which no character has a special meaning."""
-        return self.key in dict(as_typed())
+        return self.key in as_typed()
 
     @property
     def names_group(self) -> bool:

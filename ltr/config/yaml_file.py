@@ -3,6 +3,7 @@
 PyYAML and OmegaConf answer a mistake with a traceback, or with a message that names neither.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,6 +86,12 @@ def read(path: Path, group: str = "") -> ConfigFile:
         raise ConfigError(f"{path}: {error.strerror}") from None
     if not text.strip():
         raise ConfigError(f"{path}: empty; must hold knobs, as in 'rounds: 20', or a comment")
+    return _parsed(path, group, text)
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(path: Path, group: str, text: str) -> ConfigFile:
+    """Parse the text of a file, once while it stays as it is."""
     root = _composed(path, text)
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}:{root.start_mark.line + 1}: must hold 'knob: value', not a {_kind(root)}")

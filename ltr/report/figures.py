@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 3.25, 2.5
 """Size of a figure in inches; a paper's column is 3.25 wide."""
 
+DPI = 300
+"""Resolution of a PNG."""
+
 LINE = 0.18
 """Height in inches of a curve's label."""
 
@@ -114,7 +117,7 @@ def in_style() -> AbstractContextManager[None]:
 
 
 def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, Axes]:
-    """Return a figure with titles and without curves.
+    """Return a figure with titles and without curves; `lay_out` gives it margins.
 
     Args:
         label: label of the y axis.
@@ -123,10 +126,9 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
         labels: number of curves that will be labelled; the figure is high enough for them.
     """
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     height = max(HEIGHT, LINE * labels)
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02))
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     axes = figure.add_subplot(ylabel=label)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
     axes.set_title(note, color=DENSE.colour)
@@ -263,19 +265,26 @@ def _intervals(axes: Axes, points: pd.DataFrame, style: Style, name: str, possib
         )
 
 
+def lay_out(figure: Figure) -> None:
+    """Set the margins of a figure; a layout engine in the figure would draw it twice for each file."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02).execute(figure)
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as PNG and as SVG; return the two paths."""
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    for path in paths:
-        write(figure, path)
-    return paths
+    return write(figure, stem.with_suffix(".png"), stem.with_suffix(".svg"))
 
 
 UNDATED = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """Metadata without a date or version, by the suffix of a figure's file."""
 
 
-def write(figure: Figure, file: Path) -> None:
-    """Write a figure to a file, whose suffix is a key of `UNDATED`, at 300 dpi."""
-    with atomic.replacing(file) as stream:
-        figure.savefig(stream, format=file.suffix[1:], dpi=300, metadata=UNDATED[file.suffix])
+def write(figure: Figure, *files: Path) -> list[Path]:
+    """Lay a figure out and write it to files, whose suffixes are keys of `UNDATED`; return the files."""
+    lay_out(figure)
+    for file in files:
+        with atomic.replacing(file) as stream:
+            figure.savefig(stream, format=file.suffix[1:], dpi=DPI, metadata=UNDATED[file.suffix])
+    return [*files]

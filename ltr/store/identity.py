@@ -8,22 +8,22 @@ their defaults, so a new knob changes no id, and knobs that extend a run or cann
 import dataclasses
 import hashlib
 import json
-from typing import Any, get_type_hints
+from typing import Any
 
 from ltr.config.schema import Experiment, NotInRunId, to_dict
-from ltr.config.walk import by_name, is_marked
+from ltr.config.walk import by_name, hints, is_group, is_marked
 
 
 def canonical(node: Any) -> dict[str, Any]:
     """Return the knobs that are not at their defaults, and every `name`, nested as plain data."""
-    hints = get_type_hints(type(node), include_extras=True)
+    annotated = hints(node.__class__)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        if dataclasses.is_dataclass(hints[field.name]):
+        if is_group(annotated[field.name]):
             if inner := canonical(value):
                 values[field.name] = inner
-        elif not is_marked(hints[field.name], NotInRunId) and (
+        elif not is_marked(annotated[field.name], NotInRunId) and (
             field.name == "name" or value != _default(field)
         ):
             values[field.name] = to_dict(value)

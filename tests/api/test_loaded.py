@@ -17,6 +17,8 @@ from ltr.cli import main
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 
+pytestmark = pytest.mark.usefixtures("compile_once")
+
 README = Path(__file__).parents[2] / "README.md"
 
 

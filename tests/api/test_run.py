@@ -24,10 +24,11 @@ import ltr
 from ltr.api.loaded import LoadedRun
 from ltr.cli import main
 from ltr.config.keywords import words
-from ltr.experiment import runner
 from ltr.experiment.compose import from_words
 from ltr.experiment.observer import RunObserver
 from ltr.store.identity import run_id
+
+pytestmark = pytest.mark.usefixtures("compile_once")
 
 Captured = pytest.CaptureFixture[str]
 
@@ -54,14 +55,6 @@ WORDS = [
 def tables(folder: Path) -> dict[str, bytes]:
     """The tables that repeat bit for bit."""
     return {name: (folder / f"{name}.parquet").read_bytes() for name in ("metrics", "results")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_figures() -> Iterator[None]:
-    """Figures take longer than the trainings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "draw", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,6 @@ import pytest
 
 from ltr.cli import main
 from ltr.engine import speed
-from ltr.experiment import runtime
-from tests.runtimes import Build, sharing
 
 QUICK = (
     "steps=20",
@@ -24,16 +23,9 @@ QUICK = (
 """Of so few steps that another program would take longer to compile than it saves."""
 
 
-@pytest.fixture(scope="session")
-def shared_build() -> Build:
-    """Build runtimes that all runs of this process share."""
-    return sharing()
-
-
 @pytest.fixture(autouse=True)
-def _compile_once(shared_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs of the same programs share them, as rounds of a run do."""
-    monkeypatch.setattr(runtime, "build", shared_build)
+def _compile_once(compile_once: None) -> None:
+    """Let all runs share programs."""
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +43,12 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A quick run, not to be altered."""
+def finished(
+    draw_figures: Callable[[], AbstractContextManager[None]], tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """A quick run with its figures, not to be altered."""
     root, out, err = tmp_path_factory.mktemp("finished"), io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with draw_figures(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         assert main(["run", f"output_root={root}", *QUICK]) == 0
     return Finished(root, out.getvalue(), err.getvalue())
 

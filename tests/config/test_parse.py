@@ -149,7 +149,7 @@ def test_paths_in_the_home_folder_are_whole(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_knobs_that_are_taken_as_typed() -> None:
-    paths = {name: isinstance(mark, FilePath) for name, mark in as_typed()}
+    paths = {name: isinstance(mark, FilePath) for name, mark in as_typed().items()}
     assert paths == {"dataset.path": True, "ticket": False, "output_root": True, "data_dir": True}
 
 
@@ -170,12 +170,8 @@ def test_every_knob_is_documented_once() -> None:
 
 def test_a_knob_says_what_it_may_be() -> None:
     (knob,) = (knob for knob in knobs() if knob.name == "prune_rate")
-    assert knob[:4] == (
-        "prune_rate",
-        0.2,
-        "fraction of the remaining weights of a layer that a round prunes",
-        "a number > 0 and < 1",
-    )
+    assert (knob.default, knob.allowed) == (0.2, "a number > 0 and < 1")
+    assert knob.meaning == "fraction of the remaining weights of a layer that a round prunes"
 
 
 def test_replicates_may_be_as_many_as_it_takes() -> None:

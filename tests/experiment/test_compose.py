@@ -1,6 +1,7 @@
 """From words to an experiment."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,12 @@ def test_the_defaults_are_those_of_the_schema() -> None:
 def test_an_arm_may_be_defined_by_a_word() -> None:
     composed = compose.from_words(["+arm.loud={noise:2,keep_signs:true}", "arms=[ticket,loud]"])
     assert composed.arm["loud"] == Arm(noise=2, keep_signs=True)
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "arm" / "loud.yaml"
+    file.parent.mkdir()
+    monkeypatch.setenv("LTR_CONFIG_DIR", str(tmp_path))
+    for noise in (1, 2):
+        file.write_text(f"noise: {noise}\n")
+        assert compose.from_words(["arms=[ticket,loud]"]).arm["loud"] == Arm(noise=noise)

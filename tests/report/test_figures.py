@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from ltr.analysis.summary import by_round
 from ltr.report.arms import styles
-from ltr.report.figures import draw, figure, in_style, measures
+from ltr.report.figures import draw, figure, in_style, lay_out, measures
 
 Results = Callable[..., pd.DataFrame]
 FILES = ["accuracy.png", "accuracy.svg", "early_stop.png", "early_stop.svg"]
@@ -78,6 +78,7 @@ def test_it_is_readable_in_a_column_of_a_paper(results: Results, arms: tuple[str
     title = "WRN-28-10 (width 0.1) on a_file_of_the_longest_name_that_came_to_mind"
     of_arms = drawn(results(rounds=20, arms=arms, censored_from=19), "early_stop", title)
     assert of_arms.get_figwidth() == 3.25
+    lay_out(of_arms)
     of_arms.draw_without_rendering()
     texts = [text for text in of_arms.findobj(Text) if text.get_text() and text.get_visible()]
     assert min(text.get_fontsize() for text in texts) >= 7

@@ -21,6 +21,8 @@ from ltr.trackers.scalars import scalars
 from ltr.trackers.tracker import End, Scalar, Subject, subject
 from ltr.trackers.tracking import SentRecord, Tracked, track
 
+pytestmark = pytest.mark.usefixtures("compile_once")
+
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
     Scalar("ticket", "round_01/val_accuracy", 10, 0.75),

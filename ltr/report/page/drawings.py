@@ -245,7 +245,7 @@ def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int,
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
-    bar = drawn.colorbar(picture, ax=axes, shrink=0.9)
+    bar = drawn.colorbar(picture, ax=axes, shrink=0.9, use_gridspec=False)
     bar.outline.set_visible(False)
     return Drawing(
         "pixels",

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from ltr.report.figures import lay_out
+
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 THEMED = re.compile(r"#[0-9a-f]{6}")
@@ -49,6 +51,7 @@ def inline(figure: Figure, name: str, alt: str, tooltips: Mapping[str, Sequence[
 
 def _written(figure: Figure) -> str:
     stream = io.StringIO()
+    lay_out(figure)
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     return stream.getvalue()
 
