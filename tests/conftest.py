@@ -19,7 +19,7 @@ from ltr import plugins
 from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.engine import devices
+from ltr.engine import break_even, devices, speed
 from ltr.experiment import runner, runtime
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
@@ -79,6 +79,17 @@ def draw_figures() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "draw", lambda *_: None)
         yield drawing
+
+
+@pytest.fixture(scope="module")
+def rough_times() -> Iterator[None]:
+    """Time steps and matrix products by few of them, where no test asks how long they take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "_PRODUCTS", 10)
+        for module in (speed, break_even):
+            patch.setattr(module, "REPEATS", 2)
+            patch.setattr(module, "SECONDS", 0.001)
+        yield
 
 
 @pytest.fixture(scope="session")

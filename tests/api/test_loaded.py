@@ -17,7 +17,7 @@ from ltr.cli import main
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
 
-pytestmark = pytest.mark.usefixtures("compile_once")
+pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
 README = Path(__file__).parents[2] / "README.md"
 

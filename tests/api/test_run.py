@@ -28,7 +28,7 @@ from ltr.experiment.compose import from_words
 from ltr.experiment.observer import RunObserver
 from ltr.store.identity import run_id
 
-pytestmark = pytest.mark.usefixtures("compile_once")
+pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
 Captured = pytest.CaptureFixture[str]
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 from ltr.cli import main
-from ltr.engine import speed
 
 QUICK = (
     "steps=20",
@@ -24,14 +23,8 @@ QUICK = (
 
 
 @pytest.fixture(autouse=True)
-def _compile_once(compile_once: None) -> None:
-    """Let all runs share programs."""
-
-
-@pytest.fixture(autouse=True)
-def _rough_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the speed of matrix products by few of them: how long a run takes is asked by no test here."""
-    monkeypatch.setattr(speed, "_PRODUCTS", 10)
+def _quick(compile_once: None, rough_times: None) -> None:
+    """Let all runs share programs, and no command take time to measure the machine."""
 
 
 class Finished(NamedTuple):

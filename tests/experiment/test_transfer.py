@@ -19,7 +19,7 @@ from ltr.models import registry as models
 from ltr.store import catalog, tables
 from ltr.store.folder import RunFolder, round_name
 
-pytestmark = pytest.mark.usefixtures("compile_once")
+pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
 SMALL = ["steps=40", "eval_every=20", "replicates=2", "arms=[ticket,random_reinit]", "sparse=never"]
 

@@ -21,7 +21,7 @@ from ltr.trackers.scalars import scalars
 from ltr.trackers.tracker import End, Scalar, Subject, subject
 from ltr.trackers.tracking import SentRecord, Tracked, track
 
-pytestmark = pytest.mark.usefixtures("compile_once")
+pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
 SCALARS = [
     Scalar("ticket", "round_01/val_accuracy", 0, 0.25),
