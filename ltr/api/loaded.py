@@ -115,18 +115,25 @@ class LoadedRun:
         return with_look([], look(self._whole("results"), self.experiment))
 
     def ticket(self, round_number: int, replicate: int = 0) -> Ticket:
-        """Return the ticket of a round; ConfigError if there is none, LtrError if it is damaged."""
+        """Return the ticket of a round; ConfigError if there is none, DamageError if it is lost."""
         from ltr.store.folder import round_name
+        from ltr.store.groups import INITIAL
 
         lanes = self.results[self.results["arm"] == "ticket"]
         is_trained = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
-        if not is_trained or replicate not in self._groups.members(round_name(round_number)):
+        if not is_trained:
             raise ConfigError(
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
                 f"it has {self.ticket_rounds}"
             )
-        first = self._groups.load("initial", replicate)
+        first = self._groups.load(INITIAL, replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
+
+    def require_checkpoints(self) -> None:
+        """Raise DamageError if a checkpoint of the run is damaged or missing."""
+        from ltr.store.folder import saved_with
+
+        self._groups.require_whole(saved_with(self._whole("results")))
 
     @property
     def ticket_rounds(self) -> str:
@@ -141,9 +148,7 @@ class LoadedRun:
     def _groups(self) -> "Groups":
         from ltr.store.groups import Groups  # imports JAX, which tables do not need
 
-        groups = Groups(self.folder / CHECKPOINTS)
-        groups.require_whole()
-        return groups
+        return Groups(self.folder / CHECKPOINTS)
 
     def _table(self, name: str) -> pd.DataFrame:
         return select(self._whole(name), self.experiment)

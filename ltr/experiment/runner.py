@@ -104,7 +104,7 @@ def _complete(
     spec = RunSpec.from_experiment(experiment)
     place(spec)  # refuses missing devices, also for a finished run
     missing_lanes = _missing_lanes(experiment, folder)
-    unfinished = missing_lanes or folder.is_ended_by(experiment)
+    unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
     session = open_session(spec, folder, output.status) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)

@@ -86,7 +86,8 @@ class Session:
 
         This training uses the data order of round 0, so its result equals the dense network at that step.
         """
-        runtime, until, replicates = self.runtime, self.spec.schedule.rewind_step, self._undrawn_replicates()
+        runtime, until = self.runtime, self.spec.schedule.rewind_step
+        replicates = self.folder.undrawn(self.experiment)
         if not replicates:
             return
         initial = {r: runtime.init(rng.fold(self._root_key(r), "init")) for r in replicates}
@@ -179,16 +180,13 @@ class Session:
     def remaining_steps(self) -> float:
         """Return the remaining training, summed over lanes, in steps of the dense network."""
         schedule = self.spec.schedule
-        prefix = len(self._undrawn_replicates()) * schedule.rewind_step * self.step_cost(0)
+        prefix = len(self.folder.undrawn(self.experiment)) * schedule.rewind_step * self.step_cost(0)
         return prefix + sum(
             len(self.missing_lanes(round_number))
             * schedule.length(round_number)
             * self.step_cost(round_number)
             for round_number in range(self.experiment.rounds + 1)
         )
-
-    def _undrawn_replicates(self) -> list[int]:
-        return sorted(set(range(self.experiment.replicates)) - self.folder.groups.members("initial"))
 
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)

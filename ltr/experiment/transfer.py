@@ -37,7 +37,7 @@ class SourceTickets:
 
     def __init__(self, experiment: Experiment, shapes: PyTree[jax.ShapeDtypeStruct]) -> None:
         self._groups = _groups(experiment)
-        self._groups.require_whole()
+        self._groups.require_whole({})
         self._shapes = shapes
         theirs = self._groups.load("initial", 0)["origin"]
         for (path, ours), their in zip(

@@ -54,7 +54,9 @@ def rows(lanes: Iterable[LaneId]) -> dict[str, pd.DataFrame]:
 
 
 def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
-    """Save a ticket of each lane, and commit."""
+    """Save initial weights and a ticket of each lane, and commit."""
+    drawn = {lane.replicate for lane in lanes} - folder.groups.members("initial")
+    folder.groups.save("initial", {number: {"initial": np.ones(3, np.float32)} for number in drawn})
     for round_number in sorted({lane.round for lane in lanes}):
         members = [lane.replicate for lane in lanes if lane.round == round_number]
         folder.groups.save(
@@ -252,7 +254,7 @@ def test_a_damaged_table_is_one_clear_error(experiment: Experiment, path: Path) 
         folder.begin(experiment, DEVICES, {})
         finish(folder)
     (path / "metrics.parquet").write_bytes(b"PAR1")
-    with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; remove it"), open_run(experiment):
+    with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; lost: "), open_run(experiment):
         pass
     assert (path / "run.json").exists()
 
@@ -288,12 +290,16 @@ def test_a_kill_between_two_tables_leaves_the_round_undone(
         assert set(frame["round"]) == {0}
 
 
-def test_tickets_whose_checkpoint_is_lost_are_forgotten(experiment: Experiment, path: Path) -> None:
+def test_tickets_whose_checkpoint_is_lost_are_forgotten(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_run(experiment) as folder:
         finish(folder)
         folder.commit(rows([LaneId(1, 0, "one_shot", 0)]))
     checkpoints.remove(path / "checkpoints" / "round_01")
-    again = RunFolder(path)
+    with caplog.at_level(logging.WARNING, "ltr"):
+        again = RunFolder(path)
+    assert ["round_01: missing; lost: the tickets" in line for line in caplog.messages] == [True]
     assert again.finished == {*LANES[:2], LaneId(1, 0, "one_shot", 0)}
     for frame in again.frames.values():
         assert set(frame[frame["arm"] == "ticket"]["round"]) == {0}
@@ -308,7 +314,8 @@ def test_tickets_whose_checkpoint_is_damaged_are_forgotten(
     manifest.write_text(manifest.read_text().replace("a", "b"))
     with caplog.at_level(logging.WARNING, "ltr"):
         assert RunFolder(path).finished == set(LANES[:2])
-    assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
+    assert ["0-1: damaged; lost: the tickets" in line for line in caplog.messages] == [True]
+    assert (manifest.parent.parent / "0-1.damaged").is_dir()
 
 
 def under_way(folder: RunFolder) -> Any:
