@@ -104,7 +104,7 @@ class Session:
             outcomes = self.train(starts, np.array([0, until], np.int32), observer)
             rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
-        self.folder.groups.save("initial", saved)
+        self.folder.save("initial", saved)
 
     def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
         """Return the ticket of a round: the previous round pruned and rewound; all weights in round 0."""
@@ -166,7 +166,7 @@ class Session:
             if lane.arm == "ticket"
         }
         if tickets:
-            self.folder.groups.save(round_name(round_number), tickets)
+            self.folder.save(round_name(round_number), tickets)
         evaluated_at = self.spec.schedule.evaluate_at(round_number)
         operations = {lane: self._operations(starts[lane], evaluated_at) for lane in outcomes}
         self.folder.commit(records.rows(outcomes, evaluated_at, operations))

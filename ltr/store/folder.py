@@ -7,6 +7,7 @@ list are trained again.
 import contextlib
 import functools
 import logging
+import os
 import platform
 import shlex
 import shutil
@@ -57,6 +58,7 @@ class RunFolder:
         if (path / catalog.INFO).exists() and not (run := catalog.Run(path)).damage:
             run.require_readable()
         self.path = path
+        self._opened = path.stat()
         self.groups = Groups(path / catalog.CHECKPOINTS)
         self.frames = {name: _lanes(path, name) for name in tables.LANES}
         self.looks = looks.read(path)
@@ -73,8 +75,29 @@ class RunFolder:
         """Device time of the run's lanes, in seconds."""
         return float(self.frames["timings"]["seconds"].sum())
 
+    @property
+    def is_present(self) -> bool:
+        """Whether the folder is still where it was opened, and not another one of its name."""
+        try:
+            return os.path.samestat(self.path.stat(), self._opened)
+        except OSError:
+            return False
+
+    def require_present(self) -> None:
+        """Raise LtrError if the folder was removed, moved or replaced since it was opened."""
+        if not self.is_present:
+            raise LtrError(
+                f"{self.path}: was removed, moved or replaced while it was open; nothing more is written"
+            )
+
+    def save(self, name: str, trees: Mapping[int, Any]) -> None:
+        """Save pytrees by replicate under a name (see `ltr.store.groups.Groups`)."""
+        self.require_present()
+        self.groups.save(name, trees)
+
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
         """Add the rows of finished lanes to the tables, `results` last."""
+        self.require_present()
         for name in ("metrics", "timings", "results"):
             self.frames[name] = pd.concat([self.frames[name], new[name]], ignore_index=True)
             tables.write(self.path, name, self.frames[name])
@@ -82,6 +105,7 @@ class RunFolder:
 
     def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
         """Replace the checkpoint inside a round."""
+        self.require_present()
         checkpoints.save(self._under_way, tree, about)
 
     def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
@@ -96,6 +120,7 @@ class RunFolder:
     def keep_looks(self, taken: Sequence[Look]) -> None:
         """Write the looks taken at the run, if they changed."""
         if taken != self.looks:
+            self.require_present()
             self.looks = [*taken]
             looks.write(self.path, taken)
 
@@ -236,6 +261,7 @@ class RunFolder:
 
     def describe(self, **facts: Any) -> None:
         """Replace facts in run.json, atomically."""
+        self.require_present()
         atomic.write_bytes(self.path / catalog.INFO, sealed_text.to_json(self.facts | facts))
 
     @property
@@ -345,13 +371,26 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
             raise ConfigError(
                 f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
             ) from None
+        stack.enter_context(_kept_open(path))
         stack.enter_context(_logged(path / "log.txt"))
+        folder = None
         try:
-            yield RunFolder(path)
+            yield (folder := RunFolder(path))
         except LtrError:
-            if is_new and not (path / catalog.INFO).exists():  # the run never began
+            never_began = is_new and not (path / catalog.INFO).exists()
+            if never_began and (folder is None or folder.is_present):
                 shutil.rmtree(path)
             raise
+
+
+@contextlib.contextmanager
+def _kept_open(folder: Path) -> Iterator[None]:
+    """Keep a folder open, so that no other one gets its number if it is removed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

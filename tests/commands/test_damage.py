@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 import ltr
 from ltr.cli import main
 from ltr.errors import LtrError
+from ltr.experiment.session import Session
 from ltr.store import tables
 from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
@@ -333,3 +335,29 @@ def test_doctor_repairs_a_run_by_name_only(folder: Path, capsys: Captured) -> No
     assert main(["doctor", str(folder), "--measure"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[1] for line in said] == ["--repair", "--measure"]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+@pytest.mark.parametrize("trained", [1, 2])
+def test_a_folder_that_is_removed_while_it_trains_is_noticed(
+    is_replaced: bool, trained: int, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, trainings = Session.train, []
+
+    def train_and_remove(self: Session, *arguments: Any) -> Any:
+        outcomes = train(self, *arguments)
+        trainings.append(self.folder.path)
+        if len(trainings) == trained:
+            shutil.rmtree(self.folder.path)
+            if is_replaced:
+                self.folder.path.mkdir()
+        return outcomes
+
+    monkeypatch.setattr(Session, "train", train_and_remove)
+    assert main(["run", f"output_root={root}", *QUICK]) == 1
+    path = trainings[0]
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"ltr run: {path}: was removed, moved or replaced while it was open; nothing more is written"
+    )
+    assert len(trainings) == trained
+    assert [*root.rglob("*")] == ([path] if is_replaced else [])
