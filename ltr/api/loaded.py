@@ -1,5 +1,6 @@
 """Loaded runs: tables as data frames and tickets as pytrees (`ltr.load`)."""
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from ltr.store.catalog import CHECKPOINTS, FINISHED, Run, find
 from ltr.store.looks import Look
 
 if TYPE_CHECKING:
+    from ltr.models.model import Model
     from ltr.store.groups import Groups
 
 
@@ -102,6 +104,16 @@ class LoadedRun:
         )
 
     @cached_property
+    def model(self) -> "Model":
+        """Network of the run; LtrError if the plug-in that adds it, or data that shape it, are not here."""
+        from ltr.data.dataset import describe
+        from ltr.models.registry import build
+
+        self.require_plugins()
+        images = describe(self.experiment.dataset)
+        return build(self.experiment.model, images.shape, images.classes)
+
+    @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
         """Verdicts of each claim by the looks at the run, for its rounds and arms."""
         return requested_verdicts(self.experiment, verdicts(self._whole("results"), self.looks))
@@ -146,9 +158,14 @@ class LoadedRun:
 
     @cached_property
     def _groups(self) -> "Groups":
-        from ltr.store.groups import Groups  # imports JAX, which tables do not need
+        import jax  # which tables do not need
 
-        return Groups(self.folder / CHECKPOINTS)
+        from ltr.store.groups import Groups
+
+        groups = Groups(self.folder / CHECKPOINTS)
+        with contextlib.suppress(LtrError):  # the plug-in or the data are not here
+            groups.expect(jax.eval_shape(self.model.init, jax.random.key(0)), self.model.layer_types)
+        return groups
 
     def _table(self, name: str) -> pd.DataFrame:
         return select(self._whole(name), self.experiment)

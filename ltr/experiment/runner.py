@@ -180,6 +180,7 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
     """Prepare a run for training; with `auto` it keeps the arithmetic that it began with."""
+    folder.groups.expect(spec.shapes, spec.model.layer_types)
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros = share_of_zeros(data.train.images)
     recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused)

@@ -12,7 +12,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
+from ltr.core import masks
+from ltr.core.likeness import difference
+from ltr.core.types import LayerTypes
+from ltr.errors import LtrError
 from ltr.store import catalog, checkpoints
 from ltr.store.damage import DAMAGED, MISSING, DamageError
 
@@ -29,6 +34,21 @@ class Groups:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._kept: dict[str, dict[int, Any]] = {}
+        self._network: dict[str, PyTree] = {}
+
+    def expect(self, params: PyTree[jax.ShapeDtypeStruct], layer_types: LayerTypes) -> None:
+        """Require of every pytree that is loaded the names, shapes and types of a network's parameters.
+
+        Args:
+            params: shapes and types of the parameters.
+            layer_types: like the parameters: None for those that have no mask.
+        """
+        mask = masks.tree_map(
+            lambda kind, leaf: None if kind is None else jax.ShapeDtypeStruct(leaf.shape, bool),
+            layer_types,
+            params,
+        )
+        self._network = dict.fromkeys((INITIAL, "origin", "start", "trained"), params) | {"mask": mask}
 
     def save(self, name: str, trees: Mapping[int, Any]) -> None:
         """Save pytrees (NumPy arrays, None) by replicate under a name."""
@@ -38,13 +58,20 @@ class Groups:
         self._keep(name, trees)
 
     def load(self, name: str, replicate: int) -> Any:
-        """Return the pytree of a replicate under a name; DamageError if it is missing or damaged."""
+        """Return the pytree of a replicate under a name.
+
+        Raises:
+            DamageError: it is missing or damaged.
+            LtrError: it is not of the network that `expect` was called with.
+        """
         if replicate not in self._kept.get(name, {}):
             for path in self.paths(name):
                 if replicate in (members := _members(path)):
                     if not checkpoints.is_whole(path):
                         raise self._damage(name, members, path, DAMAGED)
-                    self._keep(name, dict(zip(members, _unstacked(path, len(members)), strict=True)))
+                    trees = _unstacked(path, len(members))
+                    self._require_network(path, trees[0])
+                    self._keep(name, dict(zip(members, trees, strict=True)))
         if replicate not in self._kept.get(name, {}):
             raise self._damage(name, [replicate], self._root / name, MISSING)
         return self._kept[name][replicate]
@@ -78,6 +105,14 @@ class Groups:
     def paths(self, name: str = "*") -> list[Path]:
         """Return the checkpoints under a name, or under names that match a pattern; unfinished ones not."""
         return sorted(path for path in self._root.glob(f"{name}/*-*") if _GROUP.fullmatch(path.name))
+
+    def _require_network(self, path: Path, tree: Mapping[str, PyTree]) -> None:
+        for part in tree.keys() & self._network.keys():
+            if unlike := difference(tree[part], self._network[part]):
+                raise LtrError(
+                    f"{path}: {part}.{unlike}; the network has changed since: restore its code, or choose "
+                    "another output_root"
+                )
 
     def _damage(self, name: str, replicates: Sequence[int], path: Path, problem: str) -> DamageError:
         """Return the error for a checkpoint that is damaged or missing."""

@@ -1,5 +1,6 @@
 """Missing and damaged parts of a run, and those of other versions: one line says what to do."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -15,9 +16,13 @@ import ltr
 from ltr.cli import main
 from ltr.errors import LtrError
 from ltr.experiment.session import Session
+from ltr.models.lenet import lenet_300_100
+from ltr.models.model import Model
+from ltr.models.registry import NETWORKS
 from ltr.store import tables
 from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
+from tests.conftest import Registered
 
 Captured = pytest.CaptureFixture[str]
 Damage = Callable[[Path], None]
@@ -361,3 +366,17 @@ def test_a_folder_that_is_removed_while_it_trains_is_noticed(
     )
     assert len(trainings) == trained
     assert [*root.rglob("*")] == ([path] if is_replaced else [])
+
+
+@pytest.mark.parametrize("reader", ["export", "show --round", "run", "connect"])
+def test_a_network_that_changed_since_is_refused(
+    reader: str, folder: Path, finished: Finished, capsys: Captured, registered: Registered
+) -> None:
+    def narrower(config: Any, image_shape: tuple[int, int, int], classes: int) -> Model:
+        return lenet_300_100(dataclasses.replace(config, width=0.9), image_shape, classes)
+
+    registered(NETWORKS, NETWORKS["lenet_300_100"], narrower)
+    words = ["rounds=2"] if reader == "run" else []
+    *_, said = lines([*READERS[reader], *words], folder, finished, capsys)
+    assert said.startswith(f"ltr {reader.split()[0]}: {folder / 'checkpoints'}/")
+    assert " is float32[300] there and float32[270] here; the network has changed since: " in said
