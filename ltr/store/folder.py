@@ -135,18 +135,24 @@ class RunFolder:
     def require_same(self, experiment: Experiment) -> None:
         """Raise ConfigError if lanes under the same id were trained with other settings.
 
-        This happens if an arm was redefined, or if a release of ltr changed a default.
+        This happens if an arm was redefined, if a release of ltr changed a default, or if a configuration
+        without a checksum is damaged.
         """
         before = decisive(self.requested) if self.requested else {}
         now = decisive(experiment)
         trained = tuple(f"arm.{name}." for name in set(self.frames["results"]["arm"]))
         for name, value in now.items():
             matters = name.startswith(trained) or not name.startswith("arm.")
-            if matters and before.get(name, value) != value:
-                remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
-                raise ConfigError(
-                    f"{name}={literal(value)}: {self.path} was trained with {literal(before[name])}; {remedy}"
-                )
+            if not matters or before.get(name, value) == value:
+                continue
+            theirs, ours = literal(before[name]), literal(value)
+            if name.startswith("arm."):
+                raise ConfigError(f"{name}={ours}: {self.path} was trained with {theirs}; define another arm")
+            raise ConfigError(
+                f"{self.path / catalog.CONFIG}: has {name}={theirs}, this command of the same id {ours}; "
+                "it is damaged, or a default of ltr has changed: restore it from a copy, or choose another "
+                "output_root"
+            )
 
     @property
     def requested(self) -> Experiment | None:
@@ -289,7 +295,9 @@ class RunFolder:
         """Warn if run.json or config.yaml, which are written anew, are damaged or missing."""
         try:
             run = catalog.Run(self.path)
-        except OSError:  # a new run
+        except OSError:  # a new run, unless it has results
+            if self.finished:
+                log.warning("%s: neither run.json nor config.yaml is there; they are written anew", self.path)
             return
         for read in (run.require_readable, lambda: run.config):
             try:

@@ -357,24 +357,27 @@ def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: 
 
 
 @pytest.mark.parametrize(
-    ("knob", "changed"),
+    ("said", "changed"),
     [
         (
-            "arm.one_shot.noise",
+            r"^arm\.one_shot\.noise=0\.5: .* was trained with 0\.0; define another arm$",
             {"arm": {**to_dict(Experiment())["arm"], "one_shot": {"mask": "one_shot", "noise": 0.5}}},
         ),
-        ("optimizer.momentum", {"optimizer": {"momentum": 0.8}}),
+        (
+            r"config\.yaml: has optimizer\.momentum=0\.9, this command of the same id 0\.8; it is damaged",
+            {"optimizer": {"momentum": 0.8}},
+        ),
     ],
 )
 def test_what_was_trained_with_other_settings_is_not_taken_for_the_same(
-    knob: str, changed: dict[str, Any], experiment: Experiment
+    said: str, changed: dict[str, Any], experiment: Experiment
 ) -> None:
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
         finish(folder, [lane._replace(arm="one_shot") for lane in LANES])
         folder.require_same(experiment)
         other = parse(to_dict(experiment) | changed)
-        with pytest.raises(ConfigError, match=rf"^{knob}=0\.[58]: .* was trained with 0\.[09]; "):
+        with pytest.raises(ConfigError, match=said):
             folder.require_same(other)
 
 
@@ -411,3 +414,16 @@ def test_a_configuration_of_an_older_release_defines_every_arm_there_was(
         assert folder.recorded(experiment).arms == experiment.arms
         folder.begin(experiment, DEVICES, {})
         assert folder.requested == experiment
+
+
+def test_a_run_that_lost_both_descriptions_says_so(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        assert caplog.messages == []
+        finish(folder)
+        for name in ("run.json", "config.yaml"):
+            (path / name).unlink()
+        folder.begin(experiment, DEVICES, {})
+    assert ["neither run.json nor config.yaml is there" in line for line in caplog.messages] == [True]
