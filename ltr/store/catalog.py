@@ -182,7 +182,7 @@ def command(folder: Path) -> str:
 
 def lanes(folder: Path) -> int:
     """Return the number of lanes that a run had when its last session ended, 0 if that is unknown."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, TypeError, ValueError):
         return int((Run(folder).info.get("summary") or {}).get("lanes", 0))
     return 0
 

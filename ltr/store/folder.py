@@ -26,6 +26,7 @@ from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import atomic, machine
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError, LtrError
 from ltr.store import catalog, checkpoints, looks, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
@@ -309,7 +310,10 @@ class RunFolder:
                     log.warning("%s", error)
 
     def _forget_unbacked(self) -> None:
-        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table."""
+        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table.
+
+        Warn of lanes that were committed and are not in every table, as in an older copy of one.
+        """
         results = self.frames["results"]
         saved = {
             round_number: self.groups.members(round_name(round_number))
@@ -319,10 +323,19 @@ class RunFolder:
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
         self.frames["results"] = results[~np.array(lost, bool)]
-        indices = [pd.MultiIndex.from_frame(frame[list(LANE)]) for frame in self.frames.values()]
-        whole = functools.reduce(pd.MultiIndex.intersection, indices)
-        for name, index in zip(self.frames, indices, strict=True):
-            self.frames[name] = self.frames[name][index.isin(whole)]
+        lanes = {name: pd.MultiIndex.from_frame(frame[list(LANE)]) for name, frame in self.frames.items()}
+        for name, present in lanes.items():
+            lacking = len(lanes["results"].difference(present))
+            if lacking and len(present):
+                log.warning(
+                    "%s: lacks %s of the results; %s trains them again",
+                    tables.file_of(self.path, name),
+                    number_of(lacking, "lane"),
+                    catalog.command(self.path),
+                )
+        whole = functools.reduce(pd.MultiIndex.intersection, lanes.values())
+        for name, present in lanes.items():
+            self.frames[name] = self.frames[name][present.isin(whole)]
 
 
 def round_name(round_number: int) -> str:

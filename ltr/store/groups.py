@@ -107,8 +107,9 @@ class Groups:
         return sorted(path for path in self._root.glob(f"{name}/*-*") if _GROUP.fullmatch(path.name))
 
     def _require_network(self, path: Path, tree: Mapping[str, PyTree]) -> None:
-        for part in tree.keys() & self._network.keys():
-            if unlike := difference(tree[part], self._network[part]):
+        """Raise LtrError if the arrays of a loaded pytree are not those of the network."""
+        for part, wanted in self._network.items():
+            if part in tree and (unlike := difference(tree[part], wanted)):
                 raise LtrError(
                     f"{path}: {part}.{unlike}; the network has changed since: restore its code, or choose "
                     "another output_root"

@@ -427,3 +427,19 @@ def test_a_run_that_lost_both_descriptions_says_so(
             (path / name).unlink()
         folder.begin(experiment, DEVICES, {})
     assert ["neither run.json nor config.yaml is there" in line for line in caplog.messages] == [True]
+
+
+def test_lanes_that_an_older_copy_of_a_table_lacks_are_named(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        finish(folder, LANES[:2])
+        older = (path / "metrics.parquet").read_bytes()
+        finish(folder, LANES[2:])
+    (path / "metrics.parquet").write_bytes(older)
+    caplog.clear()
+    assert RunFolder(path).finished == set(LANES[:2])
+    (said,) = caplog.messages
+    assert said == (
+        f"{path / 'metrics.parquet'}: lacks 2 lanes of the results; the command of the run trains them again"
+    )
