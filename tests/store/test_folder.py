@@ -335,11 +335,15 @@ def test_a_checkpoint_inside_a_round_lasts_until_the_round_is_committed(
         assert under_way(RunFolder(path)) is None
 
 
-def test_a_damaged_checkpoint_inside_a_round_is_not_used(experiment: Experiment, path: Path) -> None:
+def test_a_damaged_checkpoint_inside_a_round_is_not_used(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_run(experiment) as folder:
         folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
         (path / "checkpoints" / "under_way" / "metadata.json").write_text('{"seconds": 9.0}')
         assert under_way(folder) is None
+    (said,) = caplog.messages
+    assert "under_way: damaged; lost: the state inside a round; " in said
 
 
 def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None:
