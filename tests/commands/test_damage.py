@@ -310,7 +310,13 @@ def test_doctor_finds_a_whole_run_whole(folder: Path, capsys: Captured) -> None:
     assert states == dict.fromkeys([*LOST, "checkpoints/round_00/0-1"], "whole")
 
 
-@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("results.parquet", "timings.parquet") else [])
+        for name in LOST
+    ],
+)
 def test_doctor_sets_damaged_parts_aside_and_deletes_nothing(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:
