@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ltr.errors import LtrError
 
-WHOLE, MISSING, DAMAGED = "whole", "missing", "damaged"
+WHOLE, UNCHECKED, MISSING, DAMAGED = "whole", "unchecked", "missing", "damaged"
 
 
 class DamageError(LtrError):
@@ -25,15 +25,24 @@ class DamageError(LtrError):
 
 
 class Part(NamedTuple):
-    """Part of a run folder: a file or a checkpoint, and the error of reading it if it is not whole."""
+    """Part of a run folder: a file or a checkpoint.
+
+    Attributes:
+        path: its path.
+        error: error of reading it; None if there is none.
+        has_checksum: whether it was compared with a checksum; files of earlier versions have none.
+    """
 
     path: Path
     error: DamageError | None = None
+    has_checksum: bool = True
 
     @property
     def state(self) -> str:
-        """`WHOLE`, or the problem of the error."""
-        return self.error.problem if self.error else WHOLE
+        """`WHOLE`, `UNCHECKED`, or the problem of the error."""
+        if self.error:
+            return self.error.problem
+        return WHOLE if self.has_checksum else UNCHECKED
 
 
 def set_aside(path: Path) -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ltr.store import catalog, looks, tables
-from ltr.store.damage import MISSING, WHOLE, DamageError, Part, set_aside
+from ltr.store import catalog, looks, parquet, sealed_text, tables
+from ltr.store.damage import MISSING, DamageError, Part, set_aside
 from ltr.store.folder import saved_with, under_way, under_way_damage
 from ltr.store.groups import Groups
 from ltr.store.lock import locked
@@ -26,7 +26,7 @@ def repair(folder: Path) -> list[tuple[Path, Path]]:
     The next command of the run then makes them again as if they had never been written. Nothing is deleted.
     """
     with locked(folder):
-        damaged = [part.path for part in inspect(folder) if part.state not in (WHOLE, MISSING)]
+        damaged = [part.path for part in inspect(folder) if part.error and part.state != MISSING]
         return [(path, set_aside(path)) for path in damaged]
 
 
@@ -45,7 +45,9 @@ def _files(folder: Path) -> Iterator[Part]:
             yield Part(path, error)
         else:
             if path.exists():
-                yield Part(path)
+                content = path.read_bytes()
+                is_checked = sealed_text.has_checksum(content) or parquet.has_checksum(content)
+                yield Part(path, has_checksum=is_checked)
 
 
 def _checkpoints(folder: Path) -> Iterator[Part]:

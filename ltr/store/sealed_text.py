@@ -29,6 +29,11 @@ def from_json(content: bytes) -> Any:
     return values
 
 
+def has_checksum(content: bytes) -> bool:
+    """Return whether a file carries a checksum; those of earlier versions carry none."""
+    return _CHECKSUM.match(content) is not None
+
+
 def to_yaml(values: Mapping[str, Any]) -> bytes:
     """Return values as YAML with a checksum."""
     import yaml  # is slow to import, and lists of runs read no YAML

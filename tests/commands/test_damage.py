@@ -310,6 +310,22 @@ def test_doctor_finds_a_whole_run_whole(folder: Path, capsys: Captured) -> None:
     assert states == dict.fromkeys([*LOST, "checkpoints/round_00/0-1"], "whole")
 
 
+def test_doctor_calls_files_of_before_checksums_unchecked(folder: Path, capsys: Captured) -> None:
+    for name in ("run.json", "looks.json"):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({key: content[key] for key in content if key != "checksum"}))
+    config, table = folder / "config.yaml", folder / "timings.parquet"
+    config.write_text(config.read_text().partition("\n")[2])
+    pq.write_table(pq.read_table(table), table)
+    assert main(["doctor", str(folder), "--repair", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["set_aside"] == {}
+    states = {part["part"]: part["state"] for part in found["parts"]}
+    unchecked = ("run.json", "config.yaml", "looks.json", "timings.parquet")
+    assert {name for name, state in states.items() if state == "unchecked"} == {*unchecked}
+    assert {state for name, state in states.items() if name not in unchecked} == {"whole"}
+
+
 @pytest.mark.parametrize(
     "name",
     [
