@@ -1,5 +1,6 @@
 """Loaded runs: tables as data frames and tickets as pytrees (`ltr.load`)."""
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from ltr.store.catalog import CHECKPOINTS, FINISHED, Run, find
 from ltr.store.looks import Look
 
 if TYPE_CHECKING:
+    from ltr.models.model import Model
     from ltr.store.groups import Groups
 
 
@@ -102,6 +104,16 @@ class LoadedRun:
         )
 
     @cached_property
+    def model(self) -> "Model":
+        """Network of the run; LtrError if the plug-in that adds it, or data that shape it, are not here."""
+        from ltr.data.dataset import describe
+        from ltr.models.registry import build
+
+        self.require_plugins()
+        images = describe(self.experiment.dataset)
+        return build(self.experiment.model, images.shape, images.classes)
+
+    @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
         """Verdicts of each claim by the looks at the run, for its rounds and arms."""
         return requested_verdicts(self.experiment, verdicts(self._whole("results"), self.looks))
@@ -115,18 +127,25 @@ class LoadedRun:
         return with_look([], look(self._whole("results"), self.experiment))
 
     def ticket(self, round_number: int, replicate: int = 0) -> Ticket:
-        """Return the ticket of a round; ConfigError if there is none, LtrError if it is damaged."""
+        """Return the ticket of a round; ConfigError if there is none, DamageError if it is lost."""
         from ltr.store.folder import round_name
+        from ltr.store.groups import INITIAL
 
         lanes = self.results[self.results["arm"] == "ticket"]
         is_trained = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
-        if not is_trained or replicate not in self._groups.members(round_name(round_number)):
+        if not is_trained:
             raise ConfigError(
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
                 f"it has {self.ticket_rounds}"
             )
-        first = self._groups.load("initial", replicate)
+        first = self._groups.load(INITIAL, replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
+
+    def require_checkpoints(self) -> None:
+        """Raise DamageError if a checkpoint of the run is damaged or missing."""
+        from ltr.store.folder import saved_with
+
+        self._groups.require_whole(saved_with(self._whole("results")))
 
     @property
     def ticket_rounds(self) -> str:
@@ -139,10 +158,13 @@ class LoadedRun:
 
     @cached_property
     def _groups(self) -> "Groups":
-        from ltr.store.groups import Groups  # imports JAX, which tables do not need
+        import jax  # which tables do not need
+
+        from ltr.store.groups import Groups
 
         groups = Groups(self.folder / CHECKPOINTS)
-        groups.require_whole()
+        with contextlib.suppress(LtrError):  # the plug-in or the data are not here
+            groups.expect(jax.eval_shape(self.model.init, jax.random.key(0)), self.model.layer_types)
         return groups
 
     def _table(self, name: str) -> pd.DataFrame:

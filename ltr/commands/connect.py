@@ -44,6 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     """Measure the missing rounds, and show all."""
     run = load(args.run, args.output_root)
     run.require_plugins()
+    run.require_checkpoints()
     from ltr.analysis.connectivity import by_round
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report

@@ -1,12 +1,20 @@
-"""Show this installation: versions, devices, kernels, data, plug-ins.
+"""Show this installation, or check the folder of a run.
 
-It lists the break-even density of each layer trained on this machine: below
-this density the layer trains faster packed. The table shows the date of the
-measurement and the spread of the times. A measurement of large spread, or in
-which fewer weights took longer, is marked unsure; the next run that needs it
-repeats it when the machine is less busy. --measure repeats all of them, which
-takes some seconds per layer; run nothing else meanwhile. A run keeps the
-densities that it began with.
+With RUN it checks every file and checkpoint of the run's folder against its
+checksum, and says what is whole, what is lost, and what the next command of the
+run makes again. Files of earlier versions of ltr have no checksum; those that
+can be read are unchecked. The exit code is 1 if anything is damaged or missing.
+--repair sets damaged parts aside, under names that end in .damaged, so the next
+command of the run makes exactly these again; it deletes nothing.
+
+Without RUN it shows versions, devices, kernels, data, plug-ins and the
+break-even density of each layer trained on this machine: below this density the
+layer trains faster packed. The table shows the date of the measurement and the
+spread of the times. A measurement of large spread, or in which fewer weights
+took longer, is marked unsure; the next run that needs it repeats it when the
+machine is less busy. --measure repeats all of them, which takes some seconds
+per layer; run nothing else meanwhile. A run keeps the densities that it began
+with.
 
 The kernels train pruned layers on the CPU at the cost of their kept weights,
 and compute dense 3x3 convolutions by Winograd's filtering. They are built when
@@ -16,6 +24,8 @@ ones). Without them, layers train by the dense products and convolutions of XLA.
 Examples:
   ltr doctor
   ltr doctor --measure
+  ltr doctor last
+  ltr doctor last --repair
 """
 
 import argparse
@@ -26,7 +36,10 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.commands.options import add_output_root
 from ltr.core.plural import number_of
+from ltr.errors import ConfigError
+from ltr.store.catalog import find
 
 if TYPE_CHECKING:
     from ltr.engine.measurements import Case, Measurement
@@ -39,12 +52,19 @@ WITHOUT_KERNELS = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr doctor`."""
+    parser.add_argument("run", metavar="RUN", nargs="?", help="check this run, named as in ltr show")
+    parser.add_argument("--repair", action="store_true", help="set the damaged parts of RUN aside")
+    add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--measure", action="store_true", help="measure break-even densities again")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print the facts of this installation."""
+    """Print the facts of this installation, or the state of a run's folder."""
+    if args.run is not None:
+        return _check(args)
+    if args.repair:
+        raise ConfigError("--repair: must come after the run to repair, as in ltr doctor last --repair")
     from ltr.engine import devices
     from ltr.report import console
 
@@ -54,6 +74,30 @@ def execute(args: argparse.Namespace) -> int:
     state = _facts()
     console.write(json.dumps(state, indent=2) if args.json else _text(state))
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Check the folder of a run, or repair it; return 1 if a part of it is left damaged or missing."""
+    if args.measure:
+        raise ConfigError("--measure: measures this machine; must not be combined with a run")
+    folder = find(args.output_root, args.run).folder
+    from ltr.report import console, inspection
+    from ltr.store.inspection import inspect, repair
+
+    moved = repair(folder) if args.repair else []
+    parts = inspect(folder)
+    if args.json:
+        state = {
+            "run": str(folder),
+            "parts": inspection.plain(parts, folder),
+            "set_aside": {str(old.relative_to(folder)): str(new.relative_to(folder)) for old, new in moved},
+        }
+        console.write(json.dumps(state, indent=2))
+    else:
+        console.write(inspection.text(parts, folder))
+        for old, new in moved:
+            console.write(f"\nset aside: {old.relative_to(folder)}, now {new.name}")
+    return int(any(part.error for part in parts))
 
 
 def _measure() -> None:

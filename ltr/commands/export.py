@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ltr.api.loaded import LoadedRun, Ticket
     from ltr.data.dataset import Dataset
     from ltr.models.kernel_shape import KernelShape
-    from ltr.models.model import Model
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +71,7 @@ def execute(args: argparse.Namespace) -> int:
     ticket = run.ticket(args.round, args.replicate)
     dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
     facts = _facts(run, args.round, args.replicate, args.compact)
-    kernels = dict(export.leaves(_model(run, dataset).kernels))
+    kernels = dict(export.leaves(run.model.kernels))
     tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
     card = export.card(
@@ -138,15 +137,8 @@ def _onnx(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> bytes:
 
 def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callable[[Any], Any]":
     """Return the function from images, 0 to 255 in float32, to the logits of the trained ticket."""
-    model = _model(run, dataset)
+    model = run.model
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
-
-
-def _model(run: "LoadedRun", dataset: "Dataset") -> "Model":
-    from ltr.models.registry import build
-
-    height, width, channels = dataset.test.images.shape[1:]
-    return build(run.experiment.model, (height, width, channels), dataset.classes)
 
 
 def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ltr.commands.filters import Condition, condition
@@ -14,7 +15,8 @@ from ltr.config.literals import literal
 from ltr.errors import ConfigError
 from ltr.report import console, runs
 from ltr.report.runs import NUMBERS, WORDS
-from ltr.store.catalog import all_runs
+from ltr.store.catalog import Run, all_runs
+from ltr.store.damage import DAMAGED
 
 EPILOG = """\
 examples:
@@ -28,9 +30,9 @@ run was last written. Knobs in which the listed runs differ have columns too, as
 many as fit the width.
 
 status: running; finished; stopped by a signal; failed; crashed: marked as
-running, but no process writes it; damaged: run.json cannot be read. For each
-run that is not finished, the command that resumes it is printed, or the plug-in
-that it lacks to go on.
+running, but no process writes it; damaged: run.json is missing or cannot be
+read. For each run that is not finished, the command that resumes it is printed,
+or the plug-in that it lacks to go on. ltr doctor RUN checks all files of a run.
 
 --where compares (=, !=, <, <=, >, >=) a column, or a knob by its dotted name,
 with a value; if it is repeated, all conditions must hold. Accuracies and
@@ -87,7 +89,8 @@ def execute(args: argparse.Namespace) -> int:
         width = max(runs.LINE, shutil.get_terminal_size((runs.LINE, 24)).columns)
         text, left_out = runs.table(entries, width)
         console.write(text)
-        for remark in runs.remarks(entries, left_out):
+        damages = [Run(Path(entry["folder"])).damage for entry in entries if entry["status"] == DAMAGED]
+        for remark in (*runs.remarks(entries, left_out), *damages):
             print(remark, file=sys.stderr)
     else:
         such = "such " if conditions else ""

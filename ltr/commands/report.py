@@ -10,6 +10,7 @@ Examples:
 """
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different, path
@@ -89,7 +90,10 @@ def _subject(run: "LoadedRun") -> "Subject":
 
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
-    """Return the weights by layer of every ticket, and the last tickets; both empty if a ticket is lost."""
+    """Return the weights by layer of every ticket, and the last tickets.
+
+    Both are empty if a ticket is lost, which is printed.
+    """
     from ltr.analysis.mask_structure import layers, weights_by_layer
 
     lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
@@ -98,7 +102,8 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     for round_number, replicate in lanes[["round", "replicate"]].itertuples(index=False):
         try:
             ticket = run.ticket(round_number, replicate)
-        except LtrError:
+        except LtrError as error:
+            print(f"ltr report: {error}; the page leaves out the masks", file=sys.stderr)
             return [], []
         ticket_layers = layers(ticket.mask, ticket.initial)
         rows += weights_by_layer(ticket_layers, round_number, replicate)

@@ -92,13 +92,10 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     from ltr import export
     from ltr.data.dataset import describe
     from ltr.errors import LtrError
-    from ltr.models.registry import build
 
-    run.require_plugins()
-    ticket, experiment = run.ticket(round_number, replicate), run.experiment
-    facts = describe(experiment.dataset)
-    model = build(experiment.model, facts.shape, facts.classes)
-    images = np.random.default_rng(0).normal(size=(100, *facts.shape)).astype(np.float32)
+    model, ticket = run.model, run.ticket(round_number, replicate)
+    shape = describe(run.experiment.dataset).shape
+    images = np.random.default_rng(0).normal(size=(100, *shape)).astype(np.float32)
 
     def network(images: "np.ndarray") -> "np.ndarray":
         return np.asarray(model.apply(ticket.trained, images))

@@ -67,6 +67,7 @@ def _measure(session: Session, rounds: list[int]) -> None:
 
 def _replace_rows(folder: RunFolder, measured: list[pd.DataFrame]) -> None:
     """Replace a round's rows of the table."""
+    folder.require_present()
     table = tables.read(folder.path, TABLE)
     kept = table[~table["round"].isin(measured[0]["round"])]
     tables.write(folder.path, TABLE, pd.concat([frame for frame in (kept, *measured) if len(frame)]))

@@ -104,7 +104,7 @@ def _complete(
     spec = RunSpec.from_experiment(experiment)
     place(spec)  # refuses missing devices, also for a finished run
     missing_lanes = _missing_lanes(experiment, folder)
-    unfinished = missing_lanes or folder.is_ended_by(experiment)
+    unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
     session = open_session(spec, folder, output.status) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
@@ -180,6 +180,7 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
     """Prepare a run for training; with `auto` it keeps the arithmetic that it began with."""
+    folder.groups.expect(spec.shapes, spec.model.layer_types)
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros = share_of_zeros(data.train.images)
     recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused)

@@ -86,7 +86,8 @@ class Session:
 
         This training uses the data order of round 0, so its result equals the dense network at that step.
         """
-        runtime, until, replicates = self.runtime, self.spec.schedule.rewind_step, self._undrawn_replicates()
+        runtime, until = self.runtime, self.spec.schedule.rewind_step
+        replicates = self.folder.undrawn(self.experiment)
         if not replicates:
             return
         initial = {r: runtime.init(rng.fold(self._root_key(r), "init")) for r in replicates}
@@ -103,7 +104,7 @@ class Session:
             outcomes = self.train(starts, np.array([0, until], np.int32), observer)
             rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
-        self.folder.groups.save("initial", saved)
+        self.folder.save("initial", saved)
 
     def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
         """Return the ticket of a round: the previous round pruned and rewound; all weights in round 0."""
@@ -185,7 +186,7 @@ class Session:
             if lane.arm == "ticket"
         }
         if tickets:
-            self.folder.groups.save(round_name(round_number), tickets)
+            self.folder.save(round_name(round_number), tickets)
         evaluated_at = self.spec.schedule.evaluate_at(round_number)
         operations = {lane: self._operations(starts[lane], evaluated_at) for lane in outcomes}
         self.folder.commit(records.rows(outcomes, evaluated_at, operations))
@@ -199,16 +200,13 @@ class Session:
     def remaining_steps(self) -> float:
         """Return the remaining training, summed over lanes, in steps of the dense network."""
         schedule = self.spec.schedule
-        prefix = len(self._undrawn_replicates()) * schedule.rewind_step * self.step_cost(0)
+        prefix = len(self.folder.undrawn(self.experiment)) * schedule.rewind_step * self.step_cost(0)
         return prefix + sum(
             len(self.missing_lanes(round_number))
             * schedule.length(round_number)
             * self.step_cost(round_number)
             for round_number in range(self.experiment.rounds + 1)
         )
-
-    def _undrawn_replicates(self) -> list[int]:
-        return sorted(set(range(self.experiment.replicates)) - self.folder.groups.members("initial"))
 
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)

@@ -1,16 +1,20 @@
 """Checkpoints inside a round: conversion of a snapshot to named arrays and a JSON description."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from ltr.core.likeness import difference
 from ltr.engine.program import Metrics
 from ltr.engine.running_batch import LaneBatch, Outcome
 from ltr.engine.trainer import InitialState, Snapshot
 from ltr.methods.method import Lane
 from ltr.store.tables import LaneId
+
+log = logging.getLogger(__name__)
 
 FORMAT = 4
 
@@ -26,8 +30,7 @@ def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dic
         for place, (lane, outcome) in enumerate(done.items())
     }
     for place, (state, metrics) in enumerate(zip(batch.lanes, batch.metrics, strict=True) if batch else ()):
-        leaves = {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
-        arrays[f"wave_{place}"] = {"state": leaves, "metrics": np.stack(metrics)}
+        arrays[f"wave_{place}"] = {"state": _leaves(state), "metrics": np.stack(metrics)}
     about = {
         "format": FORMAT,
         "done": [
@@ -53,6 +56,9 @@ def unpack(
 ) -> Snapshot:
     """Return the snapshot that was packed, without its batch if `starts` lacks a lane of it.
 
+    A batch whose lanes differ from new ones in names, shapes or types of arrays, as those of another version
+    of a library may, is left out with a warning.
+
     Args:
         arrays: arrays that `pack` returned.
         about: description that `pack` returned.
@@ -69,10 +75,19 @@ def unpack(
     if not names or not set(names) <= set(starts):
         return Snapshot(outcomes, None)
     saved = [arrays[f"wave_{place}"] for place in range(len(names))]
-    structure = jax.tree.structure(new_lane(starts[names[0]]))
+    wanted = new_lane(starts[names[0]])
+    if unlike := next(filter(None, (difference(entry["state"], _leaves(wanted)) for entry in saved)), ""):
+        log.warning("checkpoint inside a round: %s; its lanes in training begin again", unlike)
+        return Snapshot(outcomes, None)
+    structure = jax.tree.structure(wanted)
     lanes = [_lane(entry["state"], structure) for entry in saved]
     metrics = [Metrics(*entry["metrics"]) for entry in saved]
     return Snapshot(outcomes, LaneBatch(names, lanes, about["step"], metrics, about["seconds"]))
+
+
+def _leaves(state: Lane) -> dict[str, np.ndarray]:
+    """Return the arrays of a lane, named by their place."""
+    return {f"{number:04}": leaf for number, leaf in enumerate(jax.tree.leaves(state))}
 
 
 def _lane(leaves: Mapping[str, np.ndarray], structure: Any) -> Lane:

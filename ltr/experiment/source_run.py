@@ -33,6 +33,7 @@ def resolved(experiment: Experiment) -> Experiment:
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
+    run.require_readable()
     if run.status != catalog.FINISHED:
         how = f"; resume it with: {run.resume_command}" if run.resume_command else ""
         how = f"; it cannot be resumed: {run.obstacle}" if run.obstacle else how
@@ -69,16 +70,21 @@ def _source(output_root: Path, name: str) -> catalog.Run:
 
 
 def _require_lanes(experiment: Experiment, source: Path) -> None:
-    """Raise ConfigError if the other run lacks a round or a replicate."""
-    from ltr.store.folder import round_name  # imports JAX; a wrong name of a run comes first
-    from ltr.store.groups import Groups
+    """Raise ConfigError if the other run never had a round or a replicate, DamageError if it lost one."""
+    from ltr.store import tables  # imports pandas and JAX; a wrong name of a run comes first
+    from ltr.store.folder import round_name, saved_with
+    from ltr.store.groups import INITIAL, Groups
 
     groups = Groups(source / catalog.CHECKPOINTS)
     rounds = [
         round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
     ]
-    for name in ("initial", *map(round_name, rounds)):
-        lacking = set(range(experiment.replicates)) - groups.members(name)
+    requested = set(range(experiment.replicates))
+    saved = saved_with(tables.read(source, "results"))
+    for name in (INITIAL, *map(round_name, rounds)):
+        for error in groups.missing({name: requested & saved.get(name, set())}):
+            raise error
+        lacking = requested - groups.members(name)
         if lacking:
             raise ConfigError(
                 f"ticket={experiment.ticket}: that run has no {name} of replicate {min(lacking)}; "

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from ltr.config.schema import Experiment
 from ltr.core import masks
+from ltr.core.likeness import difference
 from ltr.core.types import LayerTypes, Mask, Params
 from ltr.errors import ConfigError
 from ltr.store.catalog import CHECKPOINTS
@@ -37,18 +38,11 @@ class SourceTickets:
 
     def __init__(self, experiment: Experiment, shapes: PyTree[jax.ShapeDtypeStruct]) -> None:
         self._groups = _groups(experiment)
-        self._groups.require_whole()
+        self._groups.require_whole({})
         self._shapes = shapes
         theirs = self._groups.load("initial", 0)["origin"]
-        for (path, ours), their in zip(
-            jax.tree.leaves_with_path(shapes), jax.tree.leaves(theirs), strict=True
-        ):
-            layer = path[0].key
-            if ours.shape != their.shape and layer != HEAD:
-                raise ConfigError(
-                    f"ticket={experiment.ticket}: layer {layer} is of shape {their.shape} there "
-                    f"and of {ours.shape} here"
-                )
+        if unlike := difference(_without_head(theirs), _without_head(shapes)):
+            raise ConfigError(f"ticket={experiment.ticket}: {unlike}")
 
     def initial(self, replicate: int, drawn: Params) -> Params:
         """Return the other run's unmasked initial weights; a head of another shape is that of `drawn`."""
@@ -65,6 +59,11 @@ class SourceTickets:
         theirs = self._groups.load("initial", 0)["origin"]
         fits = jax.tree.map(lambda their, our: their.shape == our.shape, theirs, self._shapes)
         return masks.tree_map(lambda layer_type, fit: layer_type if fit else None, layer_types, fits)
+
+
+def _without_head(tree: Params) -> Params:
+    """Return the parameters of all layers but the output layer."""
+    return {layer: leaves for layer, leaves in tree.items() if layer != HEAD}
 
 
 def _fitting(their: Any, our: Any) -> Any:

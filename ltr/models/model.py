@@ -1,7 +1,7 @@
 """Interface of networks: pure functions on a pytree of parameters, and the layer types of these."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -12,6 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Int64, PyTree
 
 from ltr.core.types import LayerTypes, Logits, Params, PRNGKey
+from ltr.errors import LtrError
 from ltr.kernels import Images
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
@@ -106,6 +107,7 @@ def from_linen(
         layer_type: rule for which parameters are pruned, and at which rate (see `ltr.models.layer_types`).
 
     Raises:
+        LtrError: two parameters whose paths coincide when they are joined, as they are in checkpoints.
         ValueError: if another layer than `input_layer` reads the images first, or if `layer_type` gives a
             type that does not exist, or a type to a parameter that is not a kernel.
     """
@@ -115,6 +117,7 @@ def from_linen(
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
     shapes, used, momenta = traced(collections)
+    _require_distinct([path for leaves in shapes.values() for path in flatten_dict(leaves)])
     running = set(flatten_dict(shapes.get(STATISTICS, {})))
 
     def init(key: PRNGKey) -> Params:
@@ -177,6 +180,24 @@ def from_linen(
         input_layer if image_shape[-1] == 1 else None,
         tuple("/".join(path) for path, use in used.items() if has_winograd(use.layer)),
     )
+
+
+def _require_distinct(paths: Sequence[Path]) -> None:
+    """Raise LtrError if two parameters have the same path when its names are joined by dots or slashes.
+
+    Checkpoints and exports join them by dots, and names of layers by slashes: of such parameters one would be
+    saved in the place of the other.
+    """
+    for separator in "./":
+        joined: dict[str, Path] = {}
+        for path in paths:
+            name = separator.join(path)
+            if name in joined:
+                raise LtrError(
+                    f"{name}: the joined path of two parameters of the network, {joined[name]} and {path}; "
+                    "rename one of their modules"
+                )
+            joined[name] = path
 
 
 def _layer_type(path: Path, leaf: Any, used: Mapping[Path, Use], rule: LayerType) -> str | None:

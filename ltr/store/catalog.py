@@ -1,7 +1,6 @@
 """Read-only view of the run folders below an output root."""
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.errors import ConfigError, LtrError
 from ltr.plugins import lacking
+from ltr.store import sealed_text
+from ltr.store.damage import DAMAGED, MISSING, DamageError
+from ltr.store.lock import is_locked
 
 if TYPE_CHECKING:
     from ltr.config.schema import Experiment
 
 INFO = "run.json"
 CONFIG = "config.yaml"
-LOCK = ".lock"
 CHECKPOINTS = "checkpoints"
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 """Statuses that are written to `run.json`."""
 
-CRASHED, DAMAGED = "crashed", "damaged"
-"""Statuses that are seen from outside."""
+CRASHED = "crashed"
+"""Status that is seen from outside, like `DAMAGED`."""
+
+UNKNOWN_COMMAND = "the command of the run"
 
 SCHEMA_VERSION = 4
 """Version of the format of run folders; it rises when the meaning of the contents changes.
@@ -38,7 +41,7 @@ class Run:
     """Run folder and the content of its `run.json`.
 
     Raises:
-        OSError: there is no `run.json`, or it may not be read.
+        OSError: there is neither `run.json` nor `config.yaml`, or `run.json` may not be read.
 
     Attributes:
         folder: path of the run folder, `<dataset>-<model>-<id>`.
@@ -49,7 +52,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.written, self.info = _info(f"{folder}/{INFO}")
+        self.written, self.info = _info(folder)
         self.dataset, self.model, self.id = ["", "", *folder.name.rsplit("-", 2)][-3:]
 
     @cached_property
@@ -57,10 +60,10 @@ class Run:
         """One of `running`, `finished`, `stopped`, `failed`, `crashed` and `damaged`.
 
         A run crashed if it is marked as running, but no process holds its lock. It is damaged if `run.json`
-        cannot be read.
+        is missing or cannot be read.
         """
         status = str(self.info["status"])
-        return CRASHED if status == RUNNING and not _is_locked(self.folder / LOCK) else status
+        return CRASHED if status == RUNNING and not is_locked(self.folder) else status
 
     @property
     def command(self) -> str | None:
@@ -86,11 +89,25 @@ class Run:
         """Last session; empty if there is none."""
         return dict((self.info.get("sessions") or [{}])[-1])
 
-    def require_readable(self) -> None:
-        """Raise LtrError, with a remedy, if `run.json` is damaged or of a later version of ltr."""
+    @property
+    def damage(self) -> DamageError | None:
+        """Error of a missing or damaged `run.json`; None if it is whole."""
+        if self.info["status"] != DAMAGED:
+            return None
         path = self.folder / INFO
-        if self.status == DAMAGED:
-            raise LtrError(f"{path}: damaged; repeat the command of the run to rewrite it")
+        again = f"{UNKNOWN_COMMAND} writes it anew and trains no lane again"
+        return DamageError(
+            path,
+            DAMAGED if path.exists() else MISSING,
+            "the commands of the run and its arithmetic",
+            f"restore it from a copy, or {again}",
+        )
+
+    def require_readable(self) -> None:
+        """Raise DamageError if `run.json` is damaged, LtrError if it is of a later version of ltr."""
+        path = self.folder / INFO
+        if self.damage:
+            raise self.damage
         version = self.info.get("schema_version", SCHEMA_VERSION)
         if not isinstance(version, int):
             raise LtrError(
@@ -110,7 +127,7 @@ class Run:
         return f"ltr {version or 'of an unknown version'}, commit {self._session.get('commit', 'unknown')}"
 
     def experiment(self) -> "Experiment":
-        """Return the configuration of the run; LtrError, with a remedy, if it cannot be read.
+        """Return the configuration of the run; LtrError, with a remedy, if it cannot be read or understood.
 
         `output_root` is the present parent folder, as the run may have been moved.
         """
@@ -140,18 +157,34 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Resolved configuration, read on first use; LtrError if it cannot be read."""
-        import yaml
-
+        """Resolved configuration, read on first use; DamageError if it cannot be read."""
         path = self.folder / CONFIG
         try:
-            config = yaml.safe_load(path.read_text())
-        except (OSError, ValueError, yaml.YAMLError):
+            config = sealed_text.from_yaml(path.read_bytes())
+        except (OSError, ValueError):
             config = None
         if not isinstance(config, dict):
-            remedy = "repeat the command of the run to rewrite it"
-            raise LtrError(f"{path}: missing, or not a configuration; {remedy}")
+            raise DamageError(
+                path,
+                DAMAGED if path.exists() else MISSING,
+                "the configuration, with all that earlier commands requested",
+                f"restore it from a copy, or {command(self.folder)} writes it anew and trains no lane again",
+            )
         return config
+
+
+def command(folder: Path) -> str:
+    """Return the command of a run's last session, `UNKNOWN_COMMAND` if it is lost."""
+    with contextlib.suppress(OSError):
+        return Run(folder).command or UNKNOWN_COMMAND
+    return UNKNOWN_COMMAND
+
+
+def lanes(folder: Path) -> int:
+    """Return the number of lanes that a run had when its last session ended, 0 if that is unknown."""
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        return int((Run(folder).info.get("summary") or {}).get("lanes", 0))
+    return 0
 
 
 def plugins(info: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -183,11 +216,12 @@ def find(output_root: Path, name: str) -> Run:
     Raises:
         ConfigError: no run has this name, or several have.
     """
-    if ((path := Path(name).expanduser()) / INFO).is_file():
+    path = Path(name).expanduser()
+    if any((path / file).is_file() for file in (INFO, CONFIG)):
         return Run(path)
     folders = _folders(output_root)
     if name == "last":
-        matches = sorted(folders, key=lambda folder: (-(folder / INFO).stat().st_mtime_ns, folder.name))[:1]
+        matches = sorted(folders, key=lambda folder: (-_written(folder).st_mtime_ns, folder.name))[:1]
     else:
         exact = [folder for folder in folders if folder.name == name]
         by_id = [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
@@ -213,31 +247,29 @@ def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
 
 def _folders(output_root: Path) -> list[Path]:
     """Return the run folders, unordered."""
-    return [path.parent for path in output_root.glob(f"*/{INFO}")]
+    return [*{path.parent for file in (INFO, CONFIG) for path in output_root.glob(f"*/{file}")}]
 
 
-def _is_locked(lock: Path) -> bool:
-    """Return whether a process holds the lock; True if that cannot be determined."""
-    from filelock import FileLock, Timeout
-
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
-
-
-def _info(file: str) -> tuple[datetime, dict[str, Any]]:
+def _info(folder: Path) -> tuple[datetime, dict[str, Any]]:
     """Return the time and content of a `run.json`, fast enough for thousands of runs."""
-    with open(file, "rb") as opened:  # noqa: PTH123
-        written = datetime.fromtimestamp(os.fstat(opened.fileno()).st_mtime, UTC)
-        try:
-            info = json.loads(opened.read())
-        except ValueError:
-            info = None
-    return written, info if _describes_a_run(info) else {"status": DAMAGED}
+    info: Any = None
+    try:
+        with open(f"{folder}/{INFO}", "rb") as opened:  # noqa: PTH123
+            written = os.fstat(opened.fileno())
+            with contextlib.suppress(ValueError):
+                info = sealed_text.from_json(opened.read())
+    except FileNotFoundError:
+        written = _written(folder)
+    time = datetime.fromtimestamp(written.st_mtime, UTC)
+    return time, info if _describes_a_run(info) else {"status": DAMAGED}
+
+
+def _written(folder: Path) -> os.stat_result:
+    """Return what the file system says of `run.json`, or of `config.yaml` if it is lost."""
+    try:
+        return os.stat(f"{folder}/{INFO}")  # noqa: PTH116
+    except FileNotFoundError:
+        return os.stat(f"{folder}/{CONFIG}")  # noqa: PTH116
 
 
 def _describes_a_run(info: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from ltr.core import atomic, root_logger
 
 MANIFEST = "manifest.sha256.json"
-NEW = ".new"
+NEW, OLD = ".new", ".old"
 _METADATA = "metadata.json"
 
 
@@ -34,7 +34,9 @@ def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
 
 
 def settle(root: Path) -> None:
-    """Finish or undo every save below `root` that was interrupted."""
+    """Finish or undo every save and removal below `root` that was interrupted."""
+    for left in [*root.glob(f"*{OLD}"), *root.glob(f"*/*{OLD}"), *root.glob("*/*orbax-checkpoint-tmp*")]:
+        shutil.rmtree(left)
     for left in sorted([*root.glob(f"*{NEW}*"), *root.glob(f"*/*{NEW}*")]):
         path = left.with_name(left.name.removesuffix(NEW))
         if is_whole(left) and not is_whole(path):
@@ -57,11 +59,6 @@ def metadata(path: Path) -> dict[str, Any]:
     return dict(json.loads((path / _METADATA).read_text()))
 
 
-def is_complete(path: Path) -> bool:
-    """Return whether the checkpoint was saved completely, even if it was damaged later."""
-    return (path / MANIFEST).exists()
-
-
 def is_whole(path: Path) -> bool:
     """Return whether every byte of the checkpoint is as it was saved."""
     try:
@@ -72,8 +69,10 @@ def is_whole(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, whole or not, if it exists."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Delete a checkpoint, whole or not, if it exists; one that is half deleted has another name."""
+    if path.exists():
+        shutil.rmtree(old := path.with_name(f"{path.name}{OLD}"), ignore_errors=True)
+        shutil.rmtree(path.rename(old), ignore_errors=True)
 
 
 def _files(path: Path) -> list[Path]:

@@ -6,8 +6,8 @@ list are trained again.
 
 import contextlib
 import functools
-import json
 import logging
+import os
 import platform
 import shlex
 import shutil
@@ -20,30 +20,33 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from filelock import FileLock, Timeout
 
 from ltr.config.literals import literal
 from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import atomic, machine
+from ltr.core.plural import number_of
 from ltr.errors import ConfigError, LtrError
-from ltr.store import catalog, checkpoints, looks, tables
+from ltr.store import catalog, checkpoints, looks, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
-from ltr.store.groups import Groups
+from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
+from ltr.store.groups import INITIAL, Groups
 from ltr.store.identity import decisive, folder_name, run_id
+from ltr.store.lock import locked
 from ltr.store.looks import Look
 from ltr.store.settings import covers, enlarged, extent, settings, with_requested_arms
 from ltr.store.tables import LANE, LaneId
 from ltr.version import __version__
 
-LOCK_TIMEOUT = 0.5
-"""Seconds to wait for a lock; a reader that tests whether it is free holds it for less."""
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
     """Tables and checkpoints of a run.
+
+    Opening it warns of what is lost and is made again. Damaged checkpoints are set aside; damaged tables and
+    looks are refused with DamageError.
 
     Attributes:
         path: path of the folder.
@@ -53,13 +56,14 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        if (path / catalog.INFO).exists() and (run := catalog.Run(path)).status != catalog.DAMAGED:
+        if (path / catalog.INFO).exists() and not (run := catalog.Run(path)).damage:
             run.require_readable()
         self.path = path
+        self._opened = path.stat()
         self.groups = Groups(path / catalog.CHECKPOINTS)
-        self.frames = {name: tables.read(path, name) for name in tables.LANES}
+        self.frames = {name: _lanes(path, name) for name in tables.LANES}
         self.looks = looks.read(path)
-        self.groups.drop_damaged()
+        self._set_damaged_aside()
         self._forget_unbacked()
 
     @property
@@ -72,8 +76,29 @@ class RunFolder:
         """Device time of the run's lanes, in seconds."""
         return float(self.frames["timings"]["seconds"].sum())
 
+    @property
+    def is_present(self) -> bool:
+        """Whether the folder is still where it was opened, and not another one of its name."""
+        try:
+            return os.path.samestat(self.path.stat(), self._opened)
+        except OSError:
+            return False
+
+    def require_present(self) -> None:
+        """Raise LtrError if the folder was removed, moved or replaced since it was opened."""
+        if not self.is_present:
+            raise LtrError(
+                f"{self.path}: was removed, moved or replaced while it was open; nothing more is written"
+            )
+
+    def save(self, name: str, trees: Mapping[int, Any]) -> None:
+        """Save pytrees by replicate under a name (see `ltr.store.groups.Groups`)."""
+        self.require_present()
+        self.groups.save(name, trees)
+
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
         """Add the rows of finished lanes to the tables, `results` last."""
+        self.require_present()
         for name in ("metrics", "timings", "results"):
             self.frames[name] = pd.concat([self.frames[name], new[name]], ignore_index=True)
             tables.write(self.path, name, self.frames[name])
@@ -81,17 +106,22 @@ class RunFolder:
 
     def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
         """Replace the checkpoint inside a round."""
+        self.require_present()
         checkpoints.save(self._under_way, tree, about)
 
     def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
         """Return the checkpoint inside a round with its metadata; None if there is no intact one."""
-        if not checkpoints.is_whole(self._under_way):
+        if not self._under_way.exists():
+            return None
+        if error := under_way_damage(self.path):
+            log.warning("%s", error)
             return None
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
         """Write the looks taken at the run, if they changed."""
         if taken != self.looks:
+            self.require_present()
             self.looks = [*taken]
             looks.write(self.path, taken)
 
@@ -99,25 +129,31 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """Content of run.json; empty if it is missing or damaged."""
         try:
-            return dict(json.loads((self.path / catalog.INFO).read_text()))
+            return dict(sealed_text.from_json((self.path / catalog.INFO).read_bytes()))
         except (OSError, ValueError, TypeError):
             return {}
 
     def require_same(self, experiment: Experiment) -> None:
         """Raise ConfigError if lanes under the same id were trained with other settings.
 
-        This happens if an arm was redefined, or if a release of ltr changed a default.
+        This happens if an arm was redefined, if a release of ltr changed a default, or if a configuration
+        without a checksum is damaged.
         """
         before = decisive(self.requested) if self.requested else {}
         now = decisive(experiment)
         trained = tuple(f"arm.{name}." for name in set(self.frames["results"]["arm"]))
         for name, value in now.items():
             matters = name.startswith(trained) or not name.startswith("arm.")
-            if matters and before.get(name, value) != value:
-                remedy = "define another arm" if name.startswith("arm.") else "choose another output_root"
-                raise ConfigError(
-                    f"{name}={literal(value)}: {self.path} was trained with {literal(before[name])}; {remedy}"
-                )
+            if not matters or before.get(name, value) == value:
+                continue
+            theirs, ours = literal(before[name]), literal(value)
+            if name.startswith("arm."):
+                raise ConfigError(f"{name}={ours}: {self.path} was trained with {theirs}; define another arm")
+            raise ConfigError(
+                f"{self.path / catalog.CONFIG}: has {name}={theirs}, this command of the same id {ours}; "
+                "it is damaged, or a default of ltr has changed: restore it from a copy, or choose another "
+                "output_root"
+            )
 
     @property
     def requested(self) -> Experiment | None:
@@ -159,6 +195,10 @@ class RunFolder:
         """Return the experiment enlarged by everything requested before, as readers of the run see it."""
         before = self.requested
         return enlarged(before, experiment) if before else experiment
+
+    def undrawn(self, experiment: Experiment) -> list[int]:
+        """Return the requested replicates without initial weights, which are new or have lost theirs."""
+        return sorted(set(range(experiment.replicates)) - self.groups.members(INITIAL))
 
     def is_ended_by(self, experiment: Experiment) -> bool:
         """Return whether a command that trains nothing must mark the last session as finished.
@@ -213,7 +253,8 @@ class RunFolder:
         }
         first = arithmetic if experiment.arithmetic == "auto" and self.tiles is None else {}
         recorded = with_requested_arms(self.recorded(experiment))
-        atomic.write_text(self.path / catalog.CONFIG, yaml.safe_dump(to_dict(recorded), sort_keys=False))
+        self._warn_of_lost_description()
+        atomic.write_bytes(self.path / catalog.CONFIG, sealed_text.to_yaml(to_dict(recorded)))
         self.describe(
             id=run_id(experiment),
             schema_version=self.schema_version,
@@ -227,22 +268,52 @@ class RunFolder:
 
     def describe(self, **facts: Any) -> None:
         """Replace facts in run.json, atomically."""
-        atomic.write_text(self.path / catalog.INFO, json.dumps(self.facts | facts, indent=2) + "\n")
+        self.require_present()
+        atomic.write_bytes(self.path / catalog.INFO, sealed_text.to_json(self.facts | facts))
 
     @property
     def _config(self) -> dict[str, Any]:
         """Content of config.yaml; empty if it is missing or damaged."""
         try:
-            return dict(yaml.safe_load((self.path / catalog.CONFIG).read_text()))
-        except (OSError, ValueError, TypeError, yaml.YAMLError):
+            return dict(sealed_text.from_yaml((self.path / catalog.CONFIG).read_bytes()))
+        except (OSError, ValueError, TypeError):
             return {}
 
     @property
     def _under_way(self) -> Path:
-        return self.path / catalog.CHECKPOINTS / "under_way"
+        return under_way(self.path)
+
+    def _set_damaged_aside(self) -> None:
+        """Warn of damaged and missing checkpoints, and set the damaged ones aside, so they are made again."""
+        checkpoints.settle(self.path / catalog.CHECKPOINTS)
+        damaged = self.groups.damaged()
+        for error in (*damaged, *self.groups.missing(saved_with(self.frames["results"]))):
+            log.warning("%s", error)
+        for error in damaged:
+            set_aside(error.path)
+
+    def _warn_of_lost_description(self) -> None:
+        """Warn if run.json or config.yaml, which are written anew, are damaged or missing."""
+        try:
+            run = catalog.Run(self.path)
+        except OSError:  # a new run, unless it has results
+            if self.finished:
+                log.warning("%s: neither run.json nor config.yaml is there; they are written anew", self.path)
+            return
+        for read in (run.require_readable, lambda: run.config):
+            try:
+                read()
+            except DamageError as error:
+                if error.problem == DAMAGED:
+                    set_aside(error.path)
+                if error.problem == DAMAGED or self.finished:
+                    log.warning("%s", error)
 
     def _forget_unbacked(self) -> None:
-        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table."""
+        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table.
+
+        Warn of lanes that were committed and are not in every table, as in an older copy of one.
+        """
         results = self.frames["results"]
         saved = {
             round_number: self.groups.members(round_name(round_number))
@@ -252,15 +323,55 @@ class RunFolder:
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
         self.frames["results"] = results[~np.array(lost, bool)]
-        indices = [pd.MultiIndex.from_frame(frame[list(LANE)]) for frame in self.frames.values()]
-        whole = functools.reduce(pd.MultiIndex.intersection, indices)
-        for name, index in zip(self.frames, indices, strict=True):
-            self.frames[name] = self.frames[name][index.isin(whole)]
+        lanes = {name: pd.MultiIndex.from_frame(frame[list(LANE)]) for name, frame in self.frames.items()}
+        for name, present in lanes.items():
+            lacking = len(lanes["results"].difference(present))
+            if lacking and len(present):
+                log.warning(
+                    "%s: lacks %s of the results; %s trains them again",
+                    tables.file_of(self.path, name),
+                    number_of(lacking, "lane"),
+                    catalog.command(self.path),
+                )
+        whole = functools.reduce(pd.MultiIndex.intersection, lanes.values())
+        for name, present in lanes.items():
+            self.frames[name] = self.frames[name][present.isin(whole)]
 
 
 def round_name(round_number: int) -> str:
     """Return the name under which a round's tickets are saved."""
     return f"round_{round_number:02}"
+
+
+def saved_with(results: pd.DataFrame) -> dict[str, set[int]]:
+    """Return the replicates that have checkpoints beside these results, by the name of the checkpoint."""
+    saved = {INITIAL: set(results["replicate"])}
+    tickets = results.loc[results["arm"] == "ticket", ["round", "replicate"]]
+    for round_number, replicate in tickets.itertuples(index=False):
+        saved.setdefault(round_name(round_number), set()).add(replicate)
+    return saved
+
+
+def under_way(folder: Path) -> Path:
+    """Return the path of the checkpoint inside a round."""
+    return folder / catalog.CHECKPOINTS / "under_way"
+
+
+def under_way_damage(folder: Path) -> DamageError | None:
+    """Return the error for a damaged checkpoint inside a round; None if it is whole."""
+    path = under_way(folder)
+    if checkpoints.is_whole(path):
+        return None
+    again = f"{catalog.command(folder)} begins the round again"
+    return DamageError(path, DAMAGED, "the state inside a round", f"restore it from a copy, or {again}")
+
+
+def _lanes(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table of lanes; if it is lost, warn and return it without rows."""
+    if tables.is_lost(folder, name):
+        log.warning("%s", tables.damage(folder, name, MISSING))
+        return tables.SCHEMAS[name].empty_table().to_pandas()
+    return tables.read(folder, name)
 
 
 @contextlib.contextmanager
@@ -273,25 +384,34 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
     """
     path = Path(experiment.output_root) / folder_name(experiment)
     is_new = not path.exists()
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(path))
+        except OSError as error:
+            raise ConfigError(
+                f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
+            ) from None
+        stack.enter_context(_kept_open(path))
+        stack.enter_context(_logged(path / "log.txt"))
+        folder = None
+        try:
+            yield (folder := RunFolder(path))
+        except LtrError:
+            never_began = is_new and not (path / catalog.INFO).exists()
+            if never_began and (folder is None or folder.is_present):
+                shutil.rmtree(path)
+            raise
+
+
+@contextlib.contextmanager
+def _kept_open(folder: Path) -> Iterator[None]:
+    """Keep a folder open, so that no other one gets its number if it is removed."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / catalog.LOCK, timeout=LOCK_TIMEOUT)
-        lock.acquire()
-    except Timeout:
-        raise LtrError(f"{path} is being written by another process") from None
-    except OSError as error:
-        raise ConfigError(
-            f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
-        ) from None
-    try:
-        with _logged(path / "log.txt"):
-            yield RunFolder(path)
-    except LtrError:
-        if is_new and not (path / catalog.INFO).exists():  # the run never began
-            shutil.rmtree(path)
-        raise
+        yield
     finally:
-        lock.release()
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

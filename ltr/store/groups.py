@@ -4,20 +4,25 @@ More replicates add a second group beside the first.
 """
 
 import itertools
-import logging
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
+from ltr.core import masks
+from ltr.core.likeness import difference
+from ltr.core.types import LayerTypes
 from ltr.errors import LtrError
-from ltr.store import checkpoints
+from ltr.store import catalog, checkpoints
+from ltr.store.damage import DAMAGED, MISSING, DamageError
 
-log = logging.getLogger(__name__)
+INITIAL = "initial"
+"""Name of the weights before any training, and of those at the rewind step."""
 
 _GROUP = re.compile(r"\d+-\d+")
 """Name of a group: its first and its last replicate."""
@@ -29,6 +34,21 @@ class Groups:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._kept: dict[str, dict[int, Any]] = {}
+        self._network: dict[str, PyTree] = {}
+
+    def expect(self, params: PyTree[jax.ShapeDtypeStruct], layer_types: LayerTypes) -> None:
+        """Require of every pytree that is loaded the names, shapes and types of a network's parameters.
+
+        Args:
+            params: shapes and types of the parameters.
+            layer_types: like the parameters: None for those that have no mask.
+        """
+        mask = masks.tree_map(
+            lambda kind, leaf: None if kind is None else jax.ShapeDtypeStruct(leaf.shape, bool),
+            layer_types,
+            params,
+        )
+        self._network = dict.fromkeys((INITIAL, "origin", "start", "trained"), params) | {"mask": mask}
 
     def save(self, name: str, trees: Mapping[int, Any]) -> None:
         """Save pytrees (NumPy arrays, None) by replicate under a name."""
@@ -38,39 +58,76 @@ class Groups:
         self._keep(name, trees)
 
     def load(self, name: str, replicate: int) -> Any:
-        """Return the pytree of a replicate under a name; KeyError if there is none."""
+        """Return the pytree of a replicate under a name.
+
+        Raises:
+            DamageError: it is missing or damaged.
+            LtrError: it is not of the network that `expect` was called with.
+        """
         if replicate not in self._kept.get(name, {}):
-            for path in self._paths(name):
+            for path in self.paths(name):
                 if replicate in (members := _members(path)):
-                    self._keep(name, dict(zip(members, _unstacked(path, len(members)), strict=True)))
+                    if not checkpoints.is_whole(path):
+                        raise self._damage(name, members, path, DAMAGED)
+                    trees = _unstacked(path, len(members))
+                    self._require_network(path, trees[0])
+                    self._keep(name, dict(zip(members, trees, strict=True)))
+        if replicate not in self._kept.get(name, {}):
+            raise self._damage(name, [replicate], self._root / name, MISSING)
         return self._kept[name][replicate]
 
-    def drop_damaged(self) -> None:
-        """Finish interrupted saves, and delete damaged checkpoints; warn of those that were once complete."""
-        checkpoints.settle(self._root)
-        for path in sorted(self._root.glob("*/*-*")):
-            if not checkpoints.is_whole(path):
-                if checkpoints.is_complete(path):
-                    log.warning("checkpoint %s is damaged and is made again", path)
-                checkpoints.remove(path)
+    def damaged(self) -> list[DamageError]:
+        """Return an error for each damaged checkpoint; one that is being written is not there yet."""
+        return [
+            self._damage(path.parent.name, _members(path), path, DAMAGED)
+            for path in self.paths()
+            if not checkpoints.is_whole(path)
+        ]
 
-    def require_whole(self) -> None:
-        """Raise LtrError for the first damaged checkpoint; one that is being written is not there yet."""
-        for path in self._paths("*"):
-            if not checkpoints.is_whole(path):
-                raise LtrError(f"{path}: damaged; repeat the command of the run to recreate it")
+    def missing(self, wanted: Mapping[str, set[int]]) -> list[DamageError]:
+        """Return an error for each name that lacks a checkpoint of one of its wanted replicates."""
+        lacking = {name: sorted(replicates - self.members(name)) for name, replicates in wanted.items()}
+        return [
+            self._damage(name, replicates, self._root / name, MISSING)
+            for name, replicates in lacking.items()
+            if replicates
+        ]
+
+    def require_whole(self, wanted: Mapping[str, set[int]]) -> None:
+        """Raise DamageError for the first checkpoint that is damaged, or wanted and missing."""
+        for error in (*self.damaged(), *self.missing(wanted)):
+            raise error
 
     def members(self, name: str) -> set[int]:
         """Return the replicates that have a pytree under a name."""
-        return {number for path in self._paths(name) for number in _members(path)}
+        return {number for path in self.paths(name) for number in _members(path)}
 
-    def _paths(self, name: str) -> list[Path]:
+    def paths(self, name: str = "*") -> list[Path]:
         """Return the checkpoints under a name, or under names that match a pattern; unfinished ones not."""
         return sorted(path for path in self._root.glob(f"{name}/*-*") if _GROUP.fullmatch(path.name))
 
+    def _require_network(self, path: Path, tree: Mapping[str, PyTree]) -> None:
+        """Raise LtrError if the arrays of a loaded pytree are not those of the network."""
+        for part, wanted in self._network.items():
+            if part in tree and (unlike := difference(tree[part], wanted)):
+                raise LtrError(
+                    f"{path}: {part}.{unlike}; the network has changed since: restore its code, or choose "
+                    "another output_root"
+                )
+
+    def _damage(self, name: str, replicates: Sequence[int], path: Path, problem: str) -> DamageError:
+        """Return the error for a checkpoint that is damaged or missing."""
+        runs = [f"{run[0]}-{run[-1]}" if run[1:] else f"{run[0]}" for run in _consecutive(replicates)]
+        of_replicates = f"of {'replicates' if replicates[1:] else 'replicate'} {', '.join(runs)}"
+        command = catalog.command(self._root.parent)
+        lost, again = f"the initial weights {of_replicates}", f"{command} draws them again"
+        if name != INITIAL:
+            lost, again = f"the tickets of {name} {of_replicates}", f"{command} trains them again"
+        return DamageError(path, problem, lost, f"restore it from a copy, or {again}")
+
     def _keep(self, name: str, trees: Mapping[int, Any]) -> None:
         """Cache what later rounds read: the initial weights, the dense round and the latest round."""
-        for other in set(self._kept) - {"initial", "round_00", name}:
+        for other in set(self._kept) - {INITIAL, "round_00", name}:
             del self._kept[other]
         self._kept[name] = self._kept.get(name, {}) | dict(trees)
 

@@ -4,13 +4,13 @@ They are stored beside the tables, in `looks.json`, because a later look is corr
 Looks that could decide nothing are stored too, because the rounds that they saw count.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltr.core import atomic
-from ltr.errors import LtrError
+from ltr.store import sealed_text
+from ltr.store.damage import DAMAGED, DamageError
 
 FILE = "looks.json"
 
@@ -32,21 +32,27 @@ class Look(NamedTuple):
 
 
 def read(folder: Path) -> list[Look]:
-    """Return the looks at a run, oldest first; LtrError if the file is damaged."""
+    """Return the looks at a run, oldest first; DamageError if the file is damaged."""
     path = folder / FILE
     if not path.exists():
         return []
     try:
-        return [_look(entry) for entry in json.loads(path.read_text())]
-    except (ValueError, TypeError, KeyError):
-        raise LtrError(
-            f"{path}: damaged; restore it from a copy, or remove it and lose the correction for earlier looks"
+        content = sealed_text.from_json(path.read_bytes())
+        entries = content["looks"] if isinstance(content, dict) else content  # a list in earlier versions
+        return [_look(entry) for entry in entries]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise DamageError(
+            path,
+            DAMAGED,
+            "the looks, for which later verdicts are corrected",
+            f"restore it from a copy, or type ltr doctor {folder} --repair, which moves it aside; nothing is "
+            "trained again",
         ) from None
 
 
 def write(folder: Path, looks: Sequence[Look]) -> None:
     """Replace the looks at a run atomically."""
-    atomic.write_text(folder / FILE, json.dumps([look._asdict() for look in looks], indent=1) + "\n")
+    atomic.write_bytes(folder / FILE, sealed_text.to_json({"looks": [look._asdict() for look in looks]}))
 
 
 def _look(entry: Mapping[str, Any]) -> Look:

@@ -13,7 +13,12 @@ import pyarrow.parquet as pq
 
 from ltr.core import atomic
 from ltr.errors import LtrError
-from ltr.store import catalog
+from ltr.store import catalog, parquet
+from ltr.store.damage import DAMAGED, MISSING, DamageError
+
+
+class _SchemaError(Exception):
+    """A table has another schema than its name says; the message says in what."""
 
 
 class LaneId(NamedTuple):
@@ -115,6 +120,22 @@ LANES = ("metrics", "results", "timings")
 
 SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connectivity": CONNECTIVITY}
 
+ADDED_BEFORE_CHECKSUMS = {"early_bird_step", "statistics"}
+"""Columns that a table without a checksum may lack, as it is of a version that did not write them."""
+
+HOLDS = {
+    "metrics": "the learning curves",
+    "results": "the results",
+    "timings": "the times",
+    "connectivity": "the barriers",
+}
+"""What is lost with a table."""
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Return the path of table `name` of a run folder."""
+    return folder / f"{name}.parquet"
+
 
 def read(folder: Path, name: str) -> pd.DataFrame:
     """Read table `name` of a run folder; without rows if it has not been written yet.
@@ -122,28 +143,87 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     Nullable columns that are absent, as in tables of earlier versions, are filled with nulls.
 
     Raises:
-        LtrError: the file is damaged or has another schema; the message says how to recreate it.
+        DamageError: the file is damaged or missing, or has another schema.
+        LtrError: the file may not be read.
     """
-    path = folder / f"{name}.parquet"
-    if not path.exists():
-        return SCHEMAS[name].empty_table().to_pandas()
-    problem = ""
+    path = file_of(folder, name)
     try:
-        present = pq.read_schema(path)
-        problem = _mismatch(present, SCHEMAS[name])
-        further = [field for field in present if field.name not in SCHEMAS[name].names]
-        schema = pa.schema([*SCHEMAS[name], *further])
-        table = pq.read_table(path, schema=schema, page_checksum_verification=True)
-        problem = problem or _null(table)
-    except PermissionError:
-        raise LtrError(f"{path}: may not be read") from None
+        content = path.read_bytes()
+    except FileNotFoundError:
+        if is_lost(folder, name):
+            raise damage(folder, name, MISSING) from None
+        return SCHEMAS[name].empty_table().to_pandas()
+    except OSError as error:
+        raise LtrError(f"{path}: may not be read ({error.strerror})") from None
+    try:
+        table = _table(content, SCHEMAS[name])
+    except _SchemaError as error:
+        raise damage(folder, name, str(error)) from None
     except (OSError, ValueError, pa.ArrowException):
-        problem = problem or "damaged"
-    if problem:
-        raise LtrError(f"{path}: {problem}; {_remedy(folder, name)}")
+        raise damage(folder, name, DAMAGED) from None
+    further = [field for field in table.schema if field.name not in SCHEMAS[name].names]
     return table.to_pandas().astype(
         {field.name: NULLABLE[kind] for field in further if (kind := str(field.type)) in NULLABLE}
     )
+
+
+def is_lost(folder: Path, name: str) -> bool:
+    """Return whether a table of lanes that is not there was written before.
+
+    Other files show it: `results` is written last, `run.json` counts the lanes when a session ends, and the
+    tickets of a second round are saved after the first is committed.
+    """
+    if name not in LANES or file_of(folder, name).exists():
+        return False
+    rounds = [*(folder / catalog.CHECKPOINTS).glob("round_*")]
+    return file_of(folder, "results").exists() or catalog.lanes(folder) > 0 or len(rounds) > 1
+
+
+def damage(folder: Path, name: str, problem: str) -> DamageError:
+    """Return the error for a missing or damaged table."""
+    lost = HOLDS[name]
+    again = f"ltr connect {folder} measures them again"
+    if name in LANES:
+        lost, again = f"{lost} of every lane", f"{catalog.command(folder)} trains every lane again"
+    if problem != MISSING:
+        again = f"type ltr doctor {folder} --repair, which moves it aside, and {again}"
+    return DamageError(file_of(folder, name), problem, lost, f"restore it from a copy, or {again}")
+
+
+def _table(content: bytes, required: pa.Schema) -> pa.Table:
+    """Return a table of at least the required columns; _SchemaError if it has others.
+
+    Raises:
+        _SchemaError: the table has another schema.
+        OSError, ValueError, pa.ArrowException: the file is damaged.
+    """
+    parquet.require_whole(content)
+    present = pq.read_schema(pa.BufferReader(content))
+    problem = _mismatch(present, required)
+    if not parquet.has_checksum(content):
+        problem = problem or _mismatch_of_older(present, required)
+    if problem:
+        raise _SchemaError(problem)
+    further = [field for field in present if field.name not in required.names]
+    schema = pa.schema([*required, *further])
+    table = pq.read_table(pa.BufferReader(content), schema=schema, page_checksum_verification=True)
+    if problem := _null(table):
+        raise _SchemaError(problem)
+    return table
+
+
+def _mismatch_of_older(present: pa.Schema, required: pa.Schema) -> str:
+    """Return a message for columns that no earlier version wrote, or did not leave out; empty without any.
+
+    A damaged name would otherwise make a nullable column absent and a further one of another name.
+    """
+    lacking = {field.name for field in required} - set(present.names)
+    further = set(present.names) - {field.name for field in required}
+    if missing := lacking - ADDED_BEFORE_CHECKSUMS:
+        return f"lacks the columns {', '.join(sorted(missing))}"
+    if further and (lacking or required is not RESULTS):
+        return f"has unknown columns {', '.join(sorted(further))}"
+    return ""
 
 
 def _mismatch(present: pa.Schema, required: pa.Schema) -> str:
@@ -169,22 +249,10 @@ def _null(table: pa.Table) -> str:
     return next((f"column {name} lacks values" for name in lacking), "")
 
 
-def _remedy(folder: Path, name: str) -> str:
-    """Return how to recreate a table."""
-    if name not in LANES:
-        return f"remove it, and ltr connect {folder} measures it again"
-    try:
-        command = catalog.Run(folder).command
-    except OSError:
-        command = None
-    return f"remove it, and {command or 'the command of the run'} trains its lanes again"
-
-
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Replace table `name` of a run folder atomically."""
     order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
     further = frame.columns.difference(SCHEMAS[name].names, sort=False)
     schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])
     table = pa.Table.from_pandas(frame.sort_values(order, kind="stable"), schema=schema, preserve_index=False)
-    with atomic.replacing(folder / f"{name}.parquet") as file:
-        pq.write_table(table.replace_schema_metadata(None), file, write_page_checksum=True)
+    atomic.write_bytes(file_of(folder, name), parquet.encode(table.replace_schema_metadata(None)))

@@ -9,14 +9,15 @@ a name of its own. Further rounds and arms are added to the existing run.
 
 import contextlib
 import importlib
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ltr.core import atomic
 from ltr.core.extras import install_command
 from ltr.errors import ConfigError, StoppedError
+from ltr.store import sealed_text
 from ltr.trackers.registry import TRACKERS
 from ltr.trackers.tracker import End, Scalar, Subject, Tracker
 
@@ -37,7 +38,7 @@ class SentRecord:
 
     def __init__(self, file: Path, key: str, is_new: bool) -> None:
         self._file, self._key = file, key
-        self._all = {} if not file.exists() else json.loads(file.read_text())
+        self._all = _sent(file)
         if is_new:
             self._all[key] = []
 
@@ -50,7 +51,17 @@ class SentRecord:
         """Record that scalars of a round were sent."""
         arms = dict.fromkeys(scalar.arm for scalar in scalars)
         self._all.setdefault(self._key, []).extend([round_number, arm] for arm in arms)
-        atomic.write_text(self._file, json.dumps(self._all))
+        atomic.write_bytes(self._file, sealed_text.to_json(self._all))
+
+
+def _sent(file: Path) -> dict[str, list[list[Any]]]:
+    """Return the content of a record; empty if there is none. ValueError names a damaged file."""
+    if not file.exists():
+        return {}
+    try:
+        return dict(sealed_text.from_json(file.read_bytes()))
+    except (ValueError, TypeError):
+        raise ValueError(f"{file}: damaged; remove it, and rounds that were sent may be sent again") from None
 
 
 class Tracked:

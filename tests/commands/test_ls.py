@@ -64,6 +64,9 @@ def test_a_line_per_run_the_most_recent_first(root: Path, capsys: pytest.Capture
         "they also differ in knobs without a column (--json has all): seed, steps",
         "aaaaaaaaaa stopped; resume it with:",
         "ltr run seed=1",
+        f"{root / 'digits-lenet_300_100-bbbbbbbbbb' / 'run.json'}: damaged; lost: the commands of the run "
+        "and its arithmetic; restore it from a copy, or the command of the run writes it anew and trains no "
+        "lane again",
     ]
 
 

@@ -71,6 +71,8 @@ def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bo
     for name in ("checkpoints", "looks.json", "metrics.parquet", "results.parquet", "timings.parquet"):
         path = begun / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    info = json.loads((begun / "run.json").read_text())
+    (begun / "run.json").write_text(json.dumps(info | {"summary": None}))
     runs = [str(begun), str(folder)] if is_first else [str(folder), str(begun)]
     assert main(["report", str(begun)]) == 0
     assert "No dense network has been trained yet." in (begun / "report.html").read_text()

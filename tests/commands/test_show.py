@@ -168,7 +168,7 @@ def test_an_unknown_run_is_a_wrong_command(folder: Path) -> None:
     ("file", "message"),
     [
         ("run.json", r"run\.json: damaged; "),
-        ("config.yaml", r"config\.yaml: missing, or not a configuration; "),
+        ("config.yaml", r"config\.yaml: damaged; "),
         ("results.parquet", r"results\.parquet: damaged; "),
     ],
 )

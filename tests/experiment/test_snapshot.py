@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+import pytest
 
 from ltr.engine.program import Metrics
 from ltr.engine.running_batch import LaneBatch, Outcome
@@ -111,6 +112,17 @@ def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Pa
     assert found.batch is None
     assert list(found.outcomes) == [TICKET, CONTROL]
     assert snapshot.steps(found, [TICKET, CONTROL, *RUNNING], np.array([10, 50])) == 80
+
+
+def test_a_wave_of_another_state_begins_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
+    saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
+    starts = dict.fromkeys(RUNNING, InitialState(None, None, np.zeros(2, np.uint32)))
+    for other in (lane(9)._replace(opt_state=()), lane(9)._replace(key=np.zeros(3, np.uint32))):
+        found = snapshot.unpack(*saved, starts, lambda start, other=other: other)
+        assert found.batch is None
+        assert list(found.outcomes) == [TICKET, CONTROL]
+        assert caplog.messages[-1].endswith("; its lanes in training begin again")
 
 
 def test_what_another_version_packed_is_not_read() -> None:

@@ -51,7 +51,7 @@ def test_a_damaged_checkpoint_is_made_again(
     assert watch.lanes == {
         LaneId(round_number, replicate, "ticket", 0) for replicate in (0, 1) if round_number is not None
     }
-    assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
+    assert [": damaged; lost: the " in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize("name", ["initial", "round_01"])

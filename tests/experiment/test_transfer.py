@@ -197,7 +197,7 @@ def test_a_class_head_that_does_not_fit_is_drawn_anew_and_dense(
 
 
 def test_another_layer_that_does_not_fit_is_refused(tickets: Callable[..., transfer.SourceTickets]) -> None:
-    message = r"layer dense_1 is of shape \(64, 300\) there and of \(784, 300\) here"
+    message = r"ticket=.*: dense_1.kernel is float32\[64, 300\] there and float32\[784, 300\] here"
     with pytest.raises(ConfigError, match=message):
         tickets((28, 28, 1), 10)
 

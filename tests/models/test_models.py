@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Model as Config
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.models import registry as models
 from ltr.models.layer_types import LAYER_TYPES
 from ltr.models.layers import GLOROT, Conv
@@ -275,6 +275,47 @@ class TestWhatReadsTheImages:
     def test_is_the_first_layer_or_an_error(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"input_layer={name}: dense_1 reads the images"):
             from_linen(LeNet((3, 2), 2), (2, 2, 1), input_layer=name)
+
+
+class Dotted(nn.Module):
+    """Two layers, of which one is named as a path to a parameter of the other may be."""
+
+    name_of_second: str
+
+    @nn.compact
+    def __call__(self, images: Any, train: bool) -> Any:
+        x = Inner(name="block")(images.reshape(len(images), -1))
+        return nn.Dense(2, name=self.name_of_second)(x)
+
+
+class Inner(nn.Module):
+    """A block of one layer."""
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        return nn.Dense(3, name="dense")(x)
+
+
+@pytest.mark.parametrize("name", ["block.dense", "block/dense"])
+def test_parameters_whose_joined_paths_coincide_are_refused(name: str) -> None:
+    with pytest.raises(LtrError, match=rf"^{name}.(kernel|bias): the joined path of two parameters"):
+        from_linen(Dotted(name), (2, 2, 1))
+    assert from_linen(Dotted("block.other"), (2, 2, 1)).first == "block/dense"
+
+
+class Shadowing(nn.Module):
+    """A layer with a statistic of the name of a parameter."""
+
+    @nn.compact
+    def __call__(self, images: Any, train: bool) -> Any:
+        scale = self.param("scale", nn.initializers.ones, (1,))
+        mean = self.variable("batch_stats", "scale", lambda: np.zeros(1, np.float32))
+        return nn.Dense(2)((images.reshape(len(images), -1) - mean.value) * scale)
+
+
+def test_a_statistic_of_the_name_of_a_parameter_is_refused() -> None:
+    with pytest.raises(LtrError, match=r"^scale: the joined path of two parameters of the network"):
+        from_linen(Shadowing(), (2, 2, 1))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from filelock import FileLock
 
 from ltr.errors import ConfigError, LtrError
-from ltr.store.catalog import LOCK, all_runs, find
+from ltr.store.catalog import all_runs, find
+from ltr.store.lock import FILES
 
 
 def make(root: Path, name: str, age: int = 0, text: str | None = None) -> Path:
@@ -101,19 +102,30 @@ def test_a_broken_run_is_listed_as_damaged(tmp_path: Path, text: str) -> None:
     assert all_runs(tmp_path)[0].info == {"status": "damaged"}
 
 
+def test_a_run_that_lost_its_description_is_listed_and_found(root: Path) -> None:
+    folder = root / "digits-lenet-ffff"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("rounds: 3\n")
+    assert [run.status for run in all_runs(root)].count("damaged") == 1
+    assert find(root, "last").folder == folder
+    for name in ("ffff", str(folder)):
+        with pytest.raises(LtrError, match=r"run\.json: missing; lost: the commands"):
+            find(root, name).require_readable()
+
+
 def test_a_run_that_says_it_runs_has_crashed_if_nobody_holds_its_lock(root: Path) -> None:
     folder = make(root, "digits-lenet-ffff", text='{"status": "running"}')
     assert find(root, "ffff").status == "crashed"
-    with FileLock(folder / LOCK):
+    with FileLock(folder / FILES["flock"]):
         assert find(root, "ffff").status == "running"
-    (folder / LOCK).touch()  # as a process leaves it that was killed
+    (folder / FILES["flock"]).touch()  # as a process leaves it that was killed
     assert find(root, "ffff").status == "crashed"
 
 
 def test_looking_at_a_run_that_did_not_lock_leaves_no_lock(root: Path) -> None:
     folder = make(root, "digits-lenet-ffff", text='{"status": "running"}')
     assert find(root, "ffff").status == "crashed"
-    assert not (folder / LOCK).exists()
+    assert not (folder / FILES["flock"]).exists()
 
 
 @pytest.mark.parametrize(
@@ -147,10 +159,14 @@ def test_the_configuration_is_read_when_asked_for(root: Path) -> None:
     assert run.config == {"rounds": 3}
 
 
-@pytest.mark.parametrize("text", [None, "rounds: [", "just words"])
-def test_a_configuration_that_cannot_be_read_is_one_clear_line(root: Path, text: str | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"), [(None, "missing"), ("rounds: [", "damaged"), ("just words", "damaged")]
+)
+def test_a_configuration_that_cannot_be_read_is_one_clear_line(
+    root: Path, text: str | None, problem: str
+) -> None:
     run = find(root, "abc")
     if text is not None:
         (run.folder / "config.yaml").write_text(text)
-    with pytest.raises(LtrError, match=r"config\.yaml: missing, or not a configuration; repeat the command"):
+    with pytest.raises(LtrError, match=rf"config\.yaml: {problem}; lost: the configuration"):
         _ = run.config

@@ -50,7 +50,6 @@ def assert_same(left: Any, right: Any) -> None:
 def test_arrays_nones_and_metadata_come_back(saved: Path) -> None:
     assert_same(checkpoints.load(saved), TREE)
     assert checkpoints.metadata(saved) == ABOUT
-    assert checkpoints.is_complete(saved)
     assert checkpoints.is_whole(saved)
 
 
@@ -91,7 +90,6 @@ def test_a_file_too_many_is_noticed(copy: Path) -> None:
 
 def test_without_its_manifest_it_was_not_saved_to_the_end(copy: Path) -> None:
     (copy / checkpoints.MANIFEST).unlink()
-    assert not checkpoints.is_complete(copy)
     assert not checkpoints.is_whole(copy)
 
 
@@ -125,7 +123,7 @@ def test_an_interrupted_save_leaves_the_old_one(at: str, copy: Path, monkeypatch
 
 def test_an_interrupted_first_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(monkeypatch, tmp_path / "first", "_digest")
-    assert not checkpoints.is_complete(tmp_path / "first")
+    assert not (tmp_path / "first").exists()
     checkpoints.settle(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -144,6 +142,23 @@ def test_a_half_removed_checkpoint_gives_way_to_the_new_one(copy: Path) -> None:
     checkpoints.settle(copy.parent)
     assert_same(checkpoints.load(copy), OTHER)
     assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_removal_that_is_interrupted_leaves_no_damaged_checkpoint(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(path: Path, **_: object) -> None:
+        if path.exists():
+            files(path)[0].unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", kill)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.remove(copy)
+    assert not copy.exists()
+    checkpoints.settle(copy.parent)
+    assert list(copy.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("alter", [lambda path: None, lambda path: files(path)[0].unlink()])

@@ -54,7 +54,9 @@ def rows(lanes: Iterable[LaneId]) -> dict[str, pd.DataFrame]:
 
 
 def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
-    """Save a ticket of each lane, and commit."""
+    """Save initial weights and a ticket of each lane, and commit."""
+    drawn = {lane.replicate for lane in lanes} - folder.groups.members("initial")
+    folder.groups.save("initial", {number: {"initial": np.ones(3, np.float32)} for number in drawn})
     for round_number in sorted({lane.round for lane in lanes}):
         members = [lane.replicate for lane in lanes if lane.round == round_number]
         folder.groups.save(
@@ -252,7 +254,7 @@ def test_a_damaged_table_is_one_clear_error(experiment: Experiment, path: Path) 
         folder.begin(experiment, DEVICES, {})
         finish(folder)
     (path / "metrics.parquet").write_bytes(b"PAR1")
-    with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; remove it"), open_run(experiment):
+    with pytest.raises(LtrError, match=r"metrics\.parquet: damaged; lost: "), open_run(experiment):
         pass
     assert (path / "run.json").exists()
 
@@ -288,12 +290,16 @@ def test_a_kill_between_two_tables_leaves_the_round_undone(
         assert set(frame["round"]) == {0}
 
 
-def test_tickets_whose_checkpoint_is_lost_are_forgotten(experiment: Experiment, path: Path) -> None:
+def test_tickets_whose_checkpoint_is_lost_are_forgotten(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_run(experiment) as folder:
         finish(folder)
         folder.commit(rows([LaneId(1, 0, "one_shot", 0)]))
     checkpoints.remove(path / "checkpoints" / "round_01")
-    again = RunFolder(path)
+    with caplog.at_level(logging.WARNING, "ltr"):
+        again = RunFolder(path)
+    assert ["round_01: missing; lost: the tickets" in line for line in caplog.messages] == [True]
     assert again.finished == {*LANES[:2], LaneId(1, 0, "one_shot", 0)}
     for frame in again.frames.values():
         assert set(frame[frame["arm"] == "ticket"]["round"]) == {0}
@@ -308,7 +314,8 @@ def test_tickets_whose_checkpoint_is_damaged_are_forgotten(
     manifest.write_text(manifest.read_text().replace("a", "b"))
     with caplog.at_level(logging.WARNING, "ltr"):
         assert RunFolder(path).finished == set(LANES[:2])
-    assert ["is damaged" in record.getMessage() for record in caplog.records] == [True]
+    assert ["0-1: damaged; lost: the tickets" in line for line in caplog.messages] == [True]
+    assert (manifest.parent.parent / "0-1.damaged").is_dir()
 
 
 def under_way(folder: RunFolder) -> Any:
@@ -328,11 +335,15 @@ def test_a_checkpoint_inside_a_round_lasts_until_the_round_is_committed(
         assert under_way(RunFolder(path)) is None
 
 
-def test_a_damaged_checkpoint_inside_a_round_is_not_used(experiment: Experiment, path: Path) -> None:
+def test_a_damaged_checkpoint_inside_a_round_is_not_used(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_run(experiment) as folder:
         folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
         (path / "checkpoints" / "under_way" / "metadata.json").write_text('{"seconds": 9.0}')
         assert under_way(folder) is None
+    (said,) = caplog.messages
+    assert "under_way: damaged; lost: the state inside a round; " in said
 
 
 def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None:
@@ -350,24 +361,27 @@ def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: 
 
 
 @pytest.mark.parametrize(
-    ("knob", "changed"),
+    ("said", "changed"),
     [
         (
-            "arm.one_shot.noise",
+            r"^arm\.one_shot\.noise=0\.5: .* was trained with 0\.0; define another arm$",
             {"arm": {**to_dict(Experiment())["arm"], "one_shot": {"mask": "one_shot", "noise": 0.5}}},
         ),
-        ("optimizer.momentum", {"optimizer": {"momentum": 0.8}}),
+        (
+            r"config\.yaml: has optimizer\.momentum=0\.9, this command of the same id 0\.8; it is damaged",
+            {"optimizer": {"momentum": 0.8}},
+        ),
     ],
 )
 def test_what_was_trained_with_other_settings_is_not_taken_for_the_same(
-    knob: str, changed: dict[str, Any], experiment: Experiment
+    said: str, changed: dict[str, Any], experiment: Experiment
 ) -> None:
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
         finish(folder, [lane._replace(arm="one_shot") for lane in LANES])
         folder.require_same(experiment)
         other = parse(to_dict(experiment) | changed)
-        with pytest.raises(ConfigError, match=rf"^{knob}=0\.[58]: .* was trained with 0\.[09]; "):
+        with pytest.raises(ConfigError, match=said):
             folder.require_same(other)
 
 
@@ -404,3 +418,32 @@ def test_a_configuration_of_an_older_release_defines_every_arm_there_was(
         assert folder.recorded(experiment).arms == experiment.arms
         folder.begin(experiment, DEVICES, {})
         assert folder.requested == experiment
+
+
+def test_a_run_that_lost_both_descriptions_says_so(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        assert caplog.messages == []
+        finish(folder)
+        for name in ("run.json", "config.yaml"):
+            (path / name).unlink()
+        folder.begin(experiment, DEVICES, {})
+    assert ["neither run.json nor config.yaml is there" in line for line in caplog.messages] == [True]
+
+
+def test_lanes_that_an_older_copy_of_a_table_lacks_are_named(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        finish(folder, LANES[:2])
+        older = (path / "metrics.parquet").read_bytes()
+        finish(folder, LANES[2:])
+    (path / "metrics.parquet").write_bytes(older)
+    caplog.clear()
+    assert RunFolder(path).finished == set(LANES[:2])
+    (said,) = caplog.messages
+    assert said == (
+        f"{path / 'metrics.parquet'}: lacks 2 lanes of the results; the command of the run trains them again"
+    )

@@ -1,12 +1,12 @@
-"""One pytree a replicate, saved together; what is damaged is dropped."""
+"""One pytree a replicate, saved together; what is damaged is named."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ltr.store import checkpoints
+from ltr.store.damage import DamageError
 from ltr.store.groups import Groups
 
 
@@ -61,32 +61,42 @@ def test_names_are_kept_apart(tmp_path: Path) -> None:
 def test_what_was_never_saved_is_not_there(tmp_path: Path) -> None:
     groups = Groups(tmp_path)
     groups.save("initial", trees(0))
-    with pytest.raises(KeyError):
+    with pytest.raises(DamageError, match=r"initial: missing; lost: the initial weights of replicate 1; "):
         groups.load("initial", 1)
 
 
-def test_a_damaged_group_is_dropped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_group_is_named_and_never_loaded(tmp_path: Path) -> None:
     Groups(tmp_path).save("round_01", trees(0, 1))
     Groups(tmp_path).save("round_01", trees(2))
-    damage(tmp_path / "round_01" / "0-1")
-    with caplog.at_level(logging.WARNING, "ltr"):
-        groups = Groups(tmp_path)
-        groups.drop_damaged()
-    (record,) = caplog.records
-    assert record.getMessage().startswith(f"checkpoint {tmp_path / 'round_01' / '0-1'} is damaged")
-    assert groups.members("round_01") == {2}
-    assert not (tmp_path / "round_01" / "0-1").exists()
+    path = tmp_path / "round_01" / "0-1"
+    damage(path)
+    groups = Groups(tmp_path)
+    (error,) = groups.damaged()
+    assert (error.path, error.problem) == (path, "damaged")
+    assert error.lost == "the tickets of round_01 of replicates 0-1"
+    for read in (lambda: groups.load("round_01", 1), lambda: groups.require_whole({})):
+        with pytest.raises(DamageError) as caught:
+            read()
+        assert str(caught.value) == str(error)
+    assert groups.load("round_01", 2)["kernel"].mean() == 2
 
 
-def test_an_interrupted_save_is_dropped_silently(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_group_without_its_manifest_is_damaged(tmp_path: Path) -> None:
     Groups(tmp_path).save("round_01", trees(0, 1))
     (tmp_path / "round_01" / "0-1" / checkpoints.MANIFEST).unlink()
-    (tmp_path / "round_01" / "2-2.orbax-checkpoint-tmp-7").mkdir()
+    assert [error.path.name for error in Groups(tmp_path).damaged()] == ["0-1"]
+
+
+def test_what_is_wanted_and_not_there_is_named(tmp_path: Path) -> None:
     groups = Groups(tmp_path)
-    groups.drop_damaged()
-    assert caplog.records == []
-    assert list((tmp_path / "round_01").iterdir()) == []
-    assert groups.members("round_01") == set()
+    groups.save("round_01", trees(1))
+    assert groups.missing({"round_01": {1}, "round_02": set()}) == []
+    (error,) = groups.missing({"round_01": {0, 1, 2, 3}})
+    assert str(error).startswith(
+        f"{tmp_path / 'round_01'}: missing; lost: the tickets of round_01 of replicates 0, 2-3; "
+    )
+    with pytest.raises(DamageError, match="round_02: missing"):
+        groups.require_whole({"round_02": {0}})
 
 
 def test_a_save_under_way_is_not_read(tmp_path: Path) -> None:
@@ -94,5 +104,5 @@ def test_a_save_under_way_is_not_read(tmp_path: Path) -> None:
     for unfinished in ("2-3.new", "2-3.new.orbax-checkpoint-tmp"):
         (tmp_path / "round_01" / unfinished / "d").mkdir(parents=True)
     reader = Groups(tmp_path)
-    reader.require_whole()
+    reader.require_whole({})
     assert kernels(reader, "round_01") == {0: 0, 1: 1}

@@ -265,3 +265,11 @@ def test_weights_and_biases_works_offline(
         time.sleep(0.1)
     assert written.read_bytes().count(b"round_01/ticket/val_accuracy") >= 2
     assert b"rounds/one_shot/accuracy_at_early_stop" in written.read_bytes()
+
+
+def test_a_damaged_record_of_what_was_sent_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "shown.json"
+    SentRecord(file, "key", is_new=True).add(1, SCALARS)
+    file.write_bytes(file.read_bytes().replace(b"1,", b"0,"))
+    with pytest.raises(ValueError, match=r"shown\.json: damaged; remove it"):
+        SentRecord(file, "key", is_new=False)
