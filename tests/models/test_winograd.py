@@ -14,7 +14,7 @@ from ltr.models.arithmetic import Arithmetic
 from ltr.models.layers import Conv
 from ltr.models.model import Model, with_arithmetic
 from ltr.models.packed import NO_PATTERNS, Patterns
-from ltr.models.winograd import FEWEST_PIXELS, tile, winograd
+from ltr.models.winograd import FEWEST_PIXELS, FEWEST_PIXELS_OF_2X2, tile, winograd
 from tests.models.trees import drawn
 
 needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -92,3 +92,5 @@ def test_tiles_take_the_fewest_multiplications(side: int, expected: int | None) 
 def test_a_few_pixels_are_left_to_xla() -> None:
     assert tile(64, FEWEST_PIXELS // 64 - 1) is None
     assert tile(64, FEWEST_PIXELS // 64) == 4
+    assert tile(4, FEWEST_PIXELS_OF_2X2 // 4 - 1) is None
+    assert tile(4, FEWEST_PIXELS_OF_2X2 // 4) == 2
