@@ -28,7 +28,8 @@ CHECKED = [
     *("ltr.core.masks", "ltr.core.optimizers", "ltr.core.rng"),
     *("ltr.data.augmentation", "ltr.data.dataset", "ltr.data.images", "ltr.data.splitting"),
     *("ltr.experiment.connectivity", "ltr.experiment.runtime", "ltr.experiment.transfer"),
-    *("ltr.kernels.pattern", "ltr.kernels.sparse", "ltr.kernels.sorting", "ltr.kernels.winograd"),
+    *("ltr.kernels.batch_norm", "ltr.kernels.pattern", "ltr.kernels.sparse", "ltr.kernels.sorting"),
+    "ltr.kernels.winograd",
 ]
 """Others name types that are imported for mypy alone, or hold what JAX puts into them."""
 

@@ -487,8 +487,8 @@ class Experiment:
     arithmetic: Annotated[
         Literal["auto", "xla"],
         Field(
-            description="order of operations of dense layers and convolutions; auto: the fastest on this "
-            "machine, which differs by rounding; xla: that of XLA, as on accelerators"
+            description="order of operations of dense layers, convolutions and batch normalisations; auto: "
+            "the fastest on this machine, which differs by rounding; xla: that of XLA, as on accelerators"
         ),
         OfMachine(),
     ] = "auto"

@@ -51,7 +51,8 @@ def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) 
     """
     if spec.experiment.arithmetic == "xla" or _lacks_kernels(place(spec)):
         return XLA
-    chosen = Arithmetic(_tiles(spec), _fused(spec, zeros)) if recorded is None else recorded
+    fastest = Arithmetic(_tiles(spec), _fused(spec, zeros), spec.model.batch_norms)
+    chosen = fastest if recorded is None else recorded
     return chosen if _can_fuse(spec) else chosen._replace(fused=())
 
 

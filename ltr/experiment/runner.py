@@ -183,7 +183,7 @@ def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], No
     folder.groups.expect(spec.shapes, spec.model.layer_types)
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros = share_of_zeros(data.train.images)
-    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused)
+    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
     chosen = arithmetic(spec, zeros, recorded)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed, chosen, zeros)
     return Session(runtime.build(spec, packed, chosen, data), folder)

@@ -18,7 +18,7 @@ from ltr.experiment import checks
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
 from ltr.models.arithmetic import Arithmetic
-from ltr.models.model import Model, with_winograd
+from ltr.models.model import Model, with_arithmetic
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
 from ltr.pruning.targets import Target, targets
@@ -84,7 +84,7 @@ class RunSpec:
     def training_context(self, arithmetic: Arithmetic) -> MethodContext:
         """Return the method context with an arithmetic of its own."""
         return self.method_context._replace(
-            model=with_winograd(self.model, arithmetic.tiles), fused=arithmetic.fused
+            model=with_arithmetic(self.model, arithmetic), fused=arithmetic.fused
         )
 
 

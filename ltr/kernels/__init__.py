@@ -1,10 +1,11 @@
-"""Training on the CPU in C++, by `jax.ffi`: sparse products, dense layers and 3x3 convolutions, data order.
+"""Training on the CPU in C++, by `jax.ffi`: sparse products, the layers of dense networks, and data order.
 
 The cost of a sparse product is proportional to the kept weights. The kernels are built with the package if
 there is a C++ compiler, and are optional at run time. Without them lanes train by XLA's masked dense products
 and convolutions, as on an accelerator.
 """
 
+from ltr.kernels.batch_norm import batch_norm
 from ltr.kernels.fused import ByteImages, Factors, adam_step, byte_images, momentum_step, product
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern, pattern
@@ -22,6 +23,7 @@ __all__ = [
     "SparseKernel",
     "SparsityPattern",
     "adam_step",
+    "batch_norm",
     "by_unit",
     "byte_images",
     "conv",

@@ -1,24 +1,15 @@
 // The layers of fused.h as XLA calls them: shapes and indices are checked at every call, before memory is touched.
 
 #include "fused.h"
-
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
+#include "handlers.h"
 
 namespace {
 
-using Matrix = ffi::Buffer<ffi::F32, 2>;
-using Images = ffi::Buffer<ffi::U8, 4>;
 using Mask = ffi::Buffer<ffi::PRED, 2>;
-using Floats = ffi::Buffer<ffi::F32, 1>;
-using Indices = ffi::Buffer<ffi::S32, 1>;
 
 const ltr::Fused fused = ltr::fused(ltr::instruction_sets().front());
 
 float Float(double value) { return static_cast<float>(value); }
-
-ffi::Error Wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
 
 constexpr char kShapes[] = "dense layer: shapes that do not fit each other";
 constexpr char kIndex[] = "dense layer: an index of an image is out of bounds";
@@ -30,7 +21,7 @@ bool Is(Buffer matrix, int64_t rows, int64_t columns) {
 }
 
 // Sets `x` to the chosen images as rows. Returns what is wrong, or null.
-const char* Rows(Images images, Indices chosen, Floats mean, Floats std, ltr::ByteRows* x) {
+const char* Rows(Bytes images, Indices chosen, Floats mean, Floats std, ltr::ByteRows* x) {
   const auto shape = images.dimensions();
   const int64_t count = chosen.dimensions()[0];
   if (mean.dimensions()[0] != 1 || std.dimensions()[0] != 1) return kShapes;
@@ -45,7 +36,7 @@ const char* Rows(Images images, Indices chosen, Floats mean, Floats std, ltr::By
 ltr::FloatRows Rows(Matrix x) { return {x.dimensions()[0], x.dimensions()[1], x.typed_data()}; }
 
 // Images, indices of a batch, mean, standard deviation, kernel -> product.
-ffi::Error Product(Images images, Indices chosen, Floats mean, Floats std, Matrix kernel, ffi::Result<Matrix> y) {
+ffi::Error Product(Bytes images, Indices chosen, Floats mean, Floats std, Matrix kernel, ffi::Result<Matrix> y) {
   ltr::ByteRows x;
   if (const char* wrong = Rows(images, chosen, mean, std, &x)) return Wrong(wrong);
   const int64_t outputs = kernel.dimensions()[1];
@@ -87,7 +78,7 @@ ffi::Error AdamStep(const X& x, void (*step)(const X&, const ltr::KernelStep&, c
   return ffi::Error::Success();
 }
 
-ffi::Error AdamStepOfBytes(double b1, double b2, double decay, Images images, Indices chosen, Floats mean, Floats std,
+ffi::Error AdamStepOfBytes(double b1, double b2, double decay, Bytes images, Indices chosen, Floats mean, Floats std,
                            Matrix gradient, Mask kept, Floats rates, Matrix kernel, Matrix first, Matrix second,
                            ffi::Result<Matrix> new_kernel, ffi::Result<Matrix> new_first,
                            ffi::Result<Matrix> new_second) {
@@ -118,7 +109,7 @@ ffi::Error MomentumStep(const X& x, void (*step)(const X&, const ltr::KernelStep
   return ffi::Error::Success();
 }
 
-ffi::Error MomentumStepOfBytes(double momentum, double decay, Images images, Indices chosen, Floats mean, Floats std,
+ffi::Error MomentumStepOfBytes(double momentum, double decay, Bytes images, Indices chosen, Floats mean, Floats std,
                                Matrix gradient, Mask kept, Floats rates, Matrix kernel, Matrix trace,
                                ffi::Result<Matrix> new_kernel, ffi::Result<Matrix> new_trace) {
   ltr::ByteRows x;
@@ -138,12 +129,12 @@ ffi::Error MomentumStepOfFloats(double momentum, double decay, Matrix x, Matrix 
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_product, Product,
                               ffi::Ffi::Bind()
-                                  .Arg<Images>().Arg<Indices>().Arg<Floats>().Arg<Floats>().Arg<Matrix>()
+                                  .Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>().Arg<Matrix>()
                                   .Ret<Matrix>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_adam_of_bytes, AdamStepOfBytes,
                               ffi::Ffi::Bind()
                                   .Attr<double>("b1").Attr<double>("b2").Attr<double>("decay")
-                                  .Arg<Images>().Arg<Indices>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Matrix>().Arg<Mask>().Arg<Floats>()
                                   .Arg<Matrix>().Arg<Matrix>().Arg<Matrix>()
                                   .Ret<Matrix>().Ret<Matrix>().Ret<Matrix>());
@@ -157,7 +148,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_adam_of_floats, AdamStepOfFloats,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_momentum_of_bytes, MomentumStepOfBytes,
                               ffi::Ffi::Bind()
                                   .Attr<double>("momentum").Attr<double>("decay")
-                                  .Arg<Images>().Arg<Indices>().Arg<Floats>().Arg<Floats>()
+                                  .Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>()
                                   .Arg<Matrix>().Arg<Mask>().Arg<Floats>()
                                   .Arg<Matrix>().Arg<Matrix>()
                                   .Ret<Matrix>().Ret<Matrix>());

@@ -7,25 +7,17 @@
 #include <cmath>
 
 #include "convolution.h"
+#include "handlers.h"
 #include "sort.h"
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
 
 namespace {
 
-using Batch = ffi::Buffer<ffi::F32, 2>;
-using Images = ffi::Buffer<ffi::F32, 4>;
-using Bytes = ffi::Buffer<ffi::U8, 4>;
+using Batch = Matrix;
 using Lines = ffi::Buffer<ffi::U32, 2>;
 using Words = ffi::Buffer<ffi::U32, 1>;
-using Floats = ffi::Buffer<ffi::F32, 1>;
-using Indices = ffi::Buffer<ffi::S32, 1>;
 
 const ltr::InstructionSet instruction_set = ltr::instruction_sets().front();
 const ltr::Products products = ltr::products(instruction_set);
-
-ffi::Error Wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
 
 constexpr char kShapes[] = "sparse product: shapes that do not fit each other";
 constexpr char kPattern[] = "sparse product: not a pattern of its kernel";

@@ -16,6 +16,7 @@ HANDLERS = (
     *("ltr_winograd", "ltr_winograd_pooled", "ltr_winograd_of_inputs", "ltr_winograd_of_kernel"),
     *("ltr_fused_product", "ltr_fused_adam_of_bytes", "ltr_fused_adam_of_floats"),
     *("ltr_fused_momentum_of_bytes", "ltr_fused_momentum_of_floats"),
+    *("ltr_batch_norm", "ltr_batch_norm_gradient"),
     "ltr_sort",
 )
 

@@ -1,22 +1,15 @@
 // The convolutions of winograd.h as XLA calls them: shapes are checked at every call, before memory is touched.
 
+#include "handlers.h"
 #include "winograd.h"
-
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
 
 namespace {
 
-using Floats = ffi::Buffer<ffi::F32, 1>;
-using Pixels = ffi::Buffer<ffi::F32, 4>;
-using Corners = ffi::Buffer<ffi::U8, 4>;
+using Kernel = Images;
 
 const ltr::Winograd winograd = ltr::winograd(ltr::instruction_sets().front());
 
 constexpr char kShapes[] = "convolution: shapes that do not fit each other";
-
-ffi::Error Wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
 
 bool IsTile(int64_t tile) { return tile == 2 || tile == 4; }
 
@@ -36,12 +29,12 @@ bool IsPooled(Buffer images, const ltr::ImageShape& shape) {
   return Is(images, shape.batch, shape.height / 2, shape.width / 2, shape.channels);
 }
 
-ltr::ImageShape ShapeOf(Pixels images) {
+ltr::ImageShape ShapeOf(Images images) {
   const auto shape = images.dimensions();
   return {shape[0], shape[1], shape[2], shape[3]};
 }
 
-ltr::Images Plain(Pixels images) { return {ShapeOf(images), images.typed_data()}; }
+ltr::Images Plain(Images images) { return {ShapeOf(images), images.typed_data()}; }
 
 ltr::ImageShape WithChannels(ltr::ImageShape shape, int64_t channels) {
   shape.channels = channels;
@@ -49,7 +42,7 @@ ltr::ImageShape WithChannels(ltr::ImageShape shape, int64_t channels) {
 }
 
 // x, kernel, bias -> y.
-ffi::Error Convolve(int64_t tile, bool relu, Pixels x, Pixels kernel, Floats bias, ffi::Result<Pixels> y) {
+ffi::Error Convolve(int64_t tile, bool relu, Images x, Kernel kernel, Floats bias, ffi::Result<Images> y) {
   const ltr::ImageShape shape = ShapeOf(x);
   const int64_t out = bias.dimensions()[0];
   if (!IsTile(tile) || !Is(kernel, 3, 3, shape.channels, out) || !IsOf(*y, WithChannels(shape, out))) {
@@ -61,8 +54,8 @@ ffi::Error Convolve(int64_t tile, bool relu, Pixels x, Pixels kernel, Floats bia
 }
 
 // x, kernel, bias -> y after relu and pooling, and the corners that it came from.
-ffi::Error ConvolvePooled(int64_t tile, Pixels x, Pixels kernel, Floats bias, ffi::Result<Pixels> y,
-                          ffi::Result<Corners> corners) {
+ffi::Error ConvolvePooled(int64_t tile, Images x, Kernel kernel, Floats bias, ffi::Result<Images> y,
+                          ffi::Result<Bytes> corners) {
   const int64_t out = bias.dimensions()[0];
   const ltr::ImageShape shape = ShapeOf(x), result = WithChannels(shape, out);
   if (!IsTile(tile) || !Is(kernel, 3, 3, shape.channels, out) || !IsPooled(*y, result) ||
@@ -76,7 +69,7 @@ ffi::Error ConvolvePooled(int64_t tile, Pixels x, Pixels kernel, Floats bias, ff
 
 // Sets `images` to the gradient of a result of this shape: through relu if `y` is that result, through pooling if
 // it is its corners, through nothing if it is an empty vector. Returns whether the shapes fit.
-bool Through(Pixels gradient, ffi::AnyBuffer y, const ltr::ImageShape& shape, ltr::Images* images) {
+bool Through(Images gradient, ffi::AnyBuffer y, const ltr::ImageShape& shape, ltr::Images* images) {
   *images = {shape, gradient.typed_data()};
   if (y.dimensions().size() != 4) return y.element_count() == 0 && IsOf(gradient, shape);
   if (y.element_type() == ffi::F32) {
@@ -91,7 +84,7 @@ bool Through(Pixels gradient, ffi::AnyBuffer y, const ltr::ImageShape& shape, lt
 }
 
 // The gradient of y, what it went through, and the kernel -> the gradient of x.
-ffi::Error InputGradient(int64_t tile, Pixels gradient, ffi::AnyBuffer y, Pixels kernel, ffi::Result<Pixels> x) {
+ffi::Error InputGradient(int64_t tile, Images gradient, ffi::AnyBuffer y, Kernel kernel, ffi::Result<Images> x) {
   const ltr::ImageShape shape = ShapeOf(*x);
   const int64_t out = gradient.dimensions()[3];
   ltr::Images images;
@@ -105,7 +98,7 @@ ffi::Error InputGradient(int64_t tile, Pixels gradient, ffi::AnyBuffer y, Pixels
 }
 
 // x, the gradient of y and what it went through -> the gradients of kernel and bias.
-ffi::Error KernelGradient(int64_t tile, Pixels x, Pixels gradient, ffi::AnyBuffer y, ffi::Result<Pixels> kernel,
+ffi::Error KernelGradient(int64_t tile, Images x, Images gradient, ffi::AnyBuffer y, ffi::Result<Kernel> kernel,
                           ffi::Result<Floats> bias) {
   const ltr::ImageShape shape = ShapeOf(x);
   const int64_t out = gradient.dimensions()[3];
@@ -123,20 +116,20 @@ ffi::Error KernelGradient(int64_t tile, Pixels x, Pixels gradient, ffi::AnyBuffe
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_winograd, Convolve,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("tile").Attr<bool>("relu")
-                                  .Arg<Pixels>().Arg<Pixels>().Arg<Floats>()
-                                  .Ret<Pixels>());
+                                  .Arg<Images>().Arg<Images>().Arg<Floats>()
+                                  .Ret<Images>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_winograd_pooled, ConvolvePooled,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("tile")
-                                  .Arg<Pixels>().Arg<Pixels>().Arg<Floats>()
-                                  .Ret<Pixels>().Ret<Corners>());
+                                  .Arg<Images>().Arg<Images>().Arg<Floats>()
+                                  .Ret<Images>().Ret<Bytes>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_winograd_of_inputs, InputGradient,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("tile")
-                                  .Arg<Pixels>().Arg<ffi::AnyBuffer>().Arg<Pixels>()
-                                  .Ret<Pixels>());
+                                  .Arg<Images>().Arg<ffi::AnyBuffer>().Arg<Images>()
+                                  .Ret<Images>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_winograd_of_kernel, KernelGradient,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("tile")
-                                  .Arg<Pixels>().Arg<Pixels>().Arg<ffi::AnyBuffer>()
-                                  .Ret<Pixels>().Ret<Floats>());
+                                  .Arg<Images>().Arg<Images>().Arg<ffi::AnyBuffer>()
+                                  .Ret<Images>().Ret<Floats>());

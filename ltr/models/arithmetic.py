@@ -12,10 +12,12 @@ class Arithmetic(NamedTuple):
         tiles: convolutions by Winograd's filtering (see `ltr.models.winograd`).
         fused: names of the dense layers whose kernels are updated in one pass with their gradients (see
             `ltr.models.fused`).
+        batch_norms: names of the batch normalisations (see `ltr.models.batch_norm`).
     """
 
     tiles: Tiles = NO_TILES
     fused: tuple[str, ...] = ()
+    batch_norms: tuple[str, ...] = ()
 
 
 XLA = Arithmetic()

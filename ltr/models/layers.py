@@ -72,8 +72,27 @@ def _taps_inside(length: int, size: int, stride: int) -> Int64[np.ndarray, "{siz
     return np.count_nonzero((pixels >= 0) & (pixels < length), axis=0)
 
 
-BatchNorm = partial(nn.BatchNorm, momentum=0.9)
-"""Batch normalisation (Ioffe & Szegedy, 2015); call it with `use_running_average=not train`."""
+class BatchNorm(nn.BatchNorm):
+    """Batch normalisation (Ioffe & Szegedy, 2015); make it with `use_running_average=not train`.
+
+    A residual is added to its result. With `relu`, ReLU follows then; a faster path may compute both in the
+    same pass.
+    """
+
+    momentum: float = 0.9
+    relu: bool = False
+
+    def __call__(
+        self,
+        x: Float32[Array, "*batch channels"],
+        use_running_average: bool | None = None,
+        *,
+        mask: jax.Array | None = None,
+        residual: Float32[Array, "*batch channels"] | None = None,
+    ) -> Float32[jax.Array, "*batch channels"]:
+        y = super().__call__(x, use_running_average, mask=mask)
+        y = y if residual is None else residual + y
+        return nn.relu(y) if self.relu else y
 
 
 def flatten(x: Images) -> Any:

@@ -14,14 +14,13 @@ from jaxtyping import Int64, PyTree
 from ltr.core.types import LayerTypes, Logits, Params, PRNGKey
 from ltr.errors import LtrError
 from ltr.kernels import Images
+from ltr.models.arithmetic import Arithmetic
+from ltr.models.batch_norm import STATISTICS, batch_norm, has_kernels
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
 from ltr.models.uses import Path, Use, traced
-from ltr.models.winograd import Tiles, has_winograd, winograd
-
-STATISTICS = "batch_stats"
-"""Linen's collection of running statistics."""
+from ltr.models.winograd import has_winograd, winograd
 
 
 class Model(NamedTuple):
@@ -50,7 +49,8 @@ class Model(NamedTuple):
         first: name of the layer that is called first; it needs no gradient of its inputs.
         input_layer: name of the dense layer that alone reads the images, if there is one and images have one
             channel. When packed it may read them as `ltr.kernels.Pixels`.
-        winograd_layers: names of the layers that can compute by Winograd's filtering (see `with_winograd`).
+        winograd_layers: names of the layers that can compute by Winograd's filtering.
+        batch_norms: names of the batch normalisations that the kernels can compute.
     """
 
     init: Callable[[PRNGKey], Params]
@@ -64,6 +64,7 @@ class Model(NamedTuple):
     first: str
     input_layer: str | None = None
     winograd_layers: tuple[str, ...] = ()
+    batch_norms: tuple[str, ...] = ()
 
 
 def with_statistics(params: Params, statistics: Params) -> Params:
@@ -71,16 +72,16 @@ def with_statistics(params: Params, statistics: Params) -> Params:
     return unflatten_dict({**flatten_dict(params), **flatten_dict(statistics)})
 
 
-def with_winograd(model: Model, tiles: Tiles) -> Model:
-    """Return the network with some convolutions computed by Winograd's filtering, unless they are packed.
+def with_arithmetic(model: Model, arithmetic: Arithmetic) -> Model:
+    """Return the network with some convolutions and normalisations computed by the kernels, unless packed.
 
-    It cannot be differentiated twice.
+    It cannot be differentiated twice. A method fuses the dense layers (see `ltr.models.fused`).
     """
 
     def within(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
-            with winograd(tiles):
+            with winograd(arithmetic.tiles), batch_norm(arithmetic.batch_norms):
                 return function(*arguments)
 
         return call
@@ -116,7 +117,7 @@ def from_linen(
     def collections(key: PRNGKey) -> Mapping[str, Params]:
         return module.init(key, jnp.zeros((1, *image_shape)), train=False)
 
-    shapes, used, momenta = traced(collections)
+    shapes, used, norms = traced(collections)
     _require_distinct([path for leaves in shapes.values() for path in flatten_dict(leaves)])
     running = set(flatten_dict(shapes.get(STATISTICS, {})))
 
@@ -147,7 +148,7 @@ def from_linen(
         """Return the statistics of a batch: the update of zero statistics, divided by 1 - momentum."""
         zero = {path: jnp.zeros_like(leaf) for path, leaf in flatten_dict(params).items() if path in running}
         _, updated = train(with_statistics(params, unflatten_dict(zero)), images, key)
-        batch = {path: leaf / (1 - momenta[path[:-1]]) for path, leaf in flatten_dict(updated).items()}
+        batch = {path: leaf / (1 - norms[path[:-1]].momentum) for path, leaf in flatten_dict(updated).items()}
         return unflatten_dict(batch)
 
     leaves = flatten_dict(jax.eval_shape(init, jax.random.key(0)))
@@ -179,6 +180,7 @@ def from_linen(
         "/".join(first),
         input_layer if image_shape[-1] == 1 else None,
         tuple("/".join(path) for path, use in used.items() if has_winograd(use.layer)),
+        tuple("/".join(path) for path, layer in norms.items() if has_kernels(layer)),
     )
 
 

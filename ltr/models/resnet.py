@@ -32,11 +32,11 @@ class Block(nn.Module):
     ) -> Float32[jax.Array, "batch rows columns {self.channels}"]:
         conv = partial(Conv, self.channels, use_bias=False, kernel_init=self.kernel_init)
         norm = partial(BatchNorm, use_running_average=not train)
-        y = nn.relu(norm(name="norm_1")(conv(stride=self.stride, name="conv_1")(x)))
-        y = norm(name="norm_2")(conv(name="conv_2")(y))
+        y = norm(relu=True, name="norm_1")(conv(stride=self.stride, name="conv_1")(x))
+        y = conv(name="conv_2")(y)
         if x.shape != y.shape:
             x = norm(name="norm_shortcut")(conv(size=1, stride=self.stride, name="shortcut")(x))
-        return nn.relu(x + y)
+        return norm(relu=True, name="norm_2")(y, residual=x)
 
 
 class ResNet(nn.Module):
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, images: Float32[Array, "batch height width channels"], train: bool) -> Logits:
         stem = Conv(self.groups[0], use_bias=False, kernel_init=self.kernel_init, name="conv_1")
-        x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(stem(images)))
+        x = BatchNorm(use_running_average=not train, relu=True, name="norm_1")(stem(images))
         for group, channels in enumerate(self.groups):
             for block in range(self.blocks):
                 stride = 2 if group and not block else 1

@@ -55,12 +55,12 @@ class Traced(NamedTuple):
     Attributes:
         variables: shapes of its variables, by their collection.
         uses: use of each kernel, by the path of its layer, in the order of first use.
-        momenta: momentum of each batch normalisation, by its path.
+        norms: copy of each batch normalisation, by its path.
     """
 
     variables: Mapping[str, Any]
     uses: dict[Path, Use]
-    momenta: dict[Path, float]
+    norms: dict[Path, nn.BatchNorm]
 
 
 def traced(init: Callable[[PRNGKey], Mapping[str, Params]]) -> Traced:
@@ -70,7 +70,7 @@ def traced(init: Callable[[PRNGKey], Mapping[str, Params]]) -> Traced:
         init: key -> variables of a network, initialised by running it on one example; not traced before.
     """
     calls: dict[Path, list[_Call]] = {}
-    momenta: dict[Path, float] = {}
+    norms: dict[Path, nn.BatchNorm] = {}
 
     def record(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result, layer = call(*args, **kwargs), context.module
@@ -80,13 +80,13 @@ def traced(init: Callable[[PRNGKey], Mapping[str, Params]]) -> Traced:
             earlier = [known for known in calls.get(layer.path, []) if known.layer is layer]
             calls[layer.path] = [*earlier, _Call(layer, *shapes)]
         if isinstance(layer, nn.BatchNorm):
-            momenta[layer.path] = layer.momentum
+            norms[layer.path] = layer.copy(parent=None)
         return result
 
     with nn.intercept_methods(record):
         variables = jax.eval_shape(init, jax.random.key(0))
     uses = {path: _combined([_use(call) for call in recorded]) for path, recorded in calls.items()}
-    return Traced(variables, uses, momenta)
+    return Traced(variables, uses, norms)
 
 
 def _shape(x: Any) -> Any:

@@ -31,8 +31,8 @@ class VGG(nn.Module):
             for channels in convolutions:
                 number += 1
                 conv = Conv(channels, use_bias=False, kernel_init=self.kernel_init, name=f"conv_{number}")
-                norm = BatchNorm(use_running_average=not train, name=f"norm_{number}")
-                x = nn.relu(norm(conv(x)))
+                norm = BatchNorm(use_running_average=not train, relu=True, name=f"norm_{number}")
+                x = norm(conv(x))
         return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 

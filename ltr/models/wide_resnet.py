@@ -36,11 +36,11 @@ class Block(nn.Module):
         self, x: Float32[jax.Array, "batch height width in"], train: bool
     ) -> Float32[jax.Array, "batch rows columns {self.channels}"]:
         conv = partial(Conv, self.channels, use_bias=False, kernel_init=self.kernel_init)
-        norm = partial(BatchNorm, use_running_average=not train)
-        y = nn.relu(norm(name="norm_1")(x))
+        norm = partial(BatchNorm, use_running_average=not train, relu=True)
+        y = norm(name="norm_1")(x)
         if self.stride > 1 or x.shape[-1] != self.channels:
             x = conv(size=1, stride=self.stride, name="shortcut")(y)
-        y = nn.relu(norm(name="norm_2")(conv(stride=self.stride, name="conv_1")(y)))
+        y = norm(name="norm_2")(conv(stride=self.stride, name="conv_1")(y))
         y = nn.Dropout(self.dropout, deterministic=not train)(y)
         return x + conv(name="conv_2")(y)
 
@@ -62,7 +62,7 @@ class WideResNet(nn.Module):
                 stride = 2 if group and not block else 1
                 name = f"block_{group * self.blocks + block + 1}"
                 x = Block(channels, stride, self.dropout, self.kernel_init, name=name)(x, train)
-        x = nn.relu(BatchNorm(use_running_average=not train, name="norm_1")(x))
+        x = BatchNorm(use_running_average=not train, relu=True, name="norm_1")(x)
         return Dense(self.classes, kernel_init=self.kernel_init, name="output")(global_average_pool(x))
 
 

@@ -187,6 +187,11 @@ class RunFolder:
         return tuple(map(str, self.facts.get("fused", [])))
 
     @property
+    def batch_norms(self) -> tuple[str, ...]:
+        """Batch normalisations that ltr's kernels compute, as first chosen."""
+        return tuple(map(str, self.facts.get("batch_norms", [])))
+
+    @property
     def plugins(self) -> dict[str, set[str]]:
         """Versions of the plug-ins that the run's sessions used, by package."""
         return catalog.plugins(self.facts)
@@ -226,6 +231,7 @@ class RunFolder:
         request: Request = UNKNOWN,
         tiles: Mapping[str, int] = MappingProxyType({}),
         fused: Sequence[str] = (),
+        batch_norms: Sequence[str] = (),
     ) -> None:
         """Write the configuration and a new session: its command, start time and machine.
 
@@ -236,8 +242,9 @@ class RunFolder:
             request: the command, and the plug-ins that it needs.
             tiles: see `ltr.models.arithmetic.Arithmetic`; the first choice by `arithmetic=auto` is kept too.
             fused: likewise.
+            batch_norms: likewise.
         """
-        arithmetic = {"winograd": dict(tiles), "fused": [*fused]}
+        arithmetic = {"winograd": dict(tiles), "fused": [*fused], "batch_norms": [*batch_norms]}
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(["ltr", "run", *request.words]),

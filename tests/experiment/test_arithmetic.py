@@ -7,7 +7,7 @@ import pytest
 from ltr import kernels
 from ltr.experiment.runner import open_session
 from ltr.experiment.spec import RunSpec
-from ltr.models.arithmetic import XLA
+from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.store.folder import open_run
 from tests.experiment.runs import ask
 
@@ -28,3 +28,14 @@ def test_a_run_begun_before_keeps_that_of_xla(tmp_path: Path) -> None:
     with open_run(experiment) as folder:
         folder.describe(sessions=[{"winograd": {}}], winograd={})
         assert open_session(RunSpec.from_experiment(experiment), folder).runtime.arithmetic == XLA
+
+
+def test_a_run_begun_without_normalisations_by_the_kernels_keeps_those_of_xla(tmp_path: Path) -> None:
+    experiment = ask(tmp_path, sparse="never", model={"name": "resnet20", "width": 0.1})
+    spec = RunSpec.from_experiment(experiment)
+    with open_run(experiment) as folder:
+        chosen = open_session(spec, folder).runtime.arithmetic
+        assert chosen.batch_norms == spec.model.batch_norms != ()
+        without = chosen._replace(batch_norms=())._asdict()
+        folder.begin(experiment, {}, {}, **without)
+        assert open_session(spec, folder).runtime.arithmetic == Arithmetic(**without)

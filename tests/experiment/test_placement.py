@@ -83,6 +83,13 @@ def test_no_kernel_is_fused_where_it_cannot_be(word: str) -> None:
     assert arithmetic(limited, 0.0, CHOSEN) == CHOSEN._replace(fused=())
 
 
+def test_batch_normalisations_are_the_kernels_unless_the_run_began_without() -> None:
+    resnet = spec("model=resnet20", "dataset=cifar10")
+    found = arithmetic(resnet, 0.0)
+    assert len(found.batch_norms) == 1 + 2 * 9 + 2
+    assert arithmetic(resnet, 0.0, found._replace(batch_norms=())).batch_norms == ()
+
+
 def test_tokens_are_not_fused() -> None:
     assert arithmetic(spec("model=vit_tiny", "dataset=cifar10"), 0.0).fused == ("output",)
 

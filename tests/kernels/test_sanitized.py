@@ -10,7 +10,7 @@ FLAGS = ("-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-saniti
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["fuzz.cc", "fuzz_winograd.cc", "fuzz_fused.cc"])
+@pytest.mark.parametrize("source", ["fuzz.cc", "fuzz_winograd.cc", "fuzz_fused.cc", "fuzz_batch_norm.cc"])
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_random_layers_by_every_instruction_set(source: str, tmp_path: Path) -> None:
     program = tmp_path / "fuzz"

@@ -10,10 +10,11 @@ import pytest
 from ltr import kernels
 from ltr.config.schema import Model as Config
 from ltr.models import registry
+from ltr.models.arithmetic import Arithmetic
 from ltr.models.layers import Conv
-from ltr.models.model import Model, with_winograd
+from ltr.models.model import Model, with_arithmetic
 from ltr.models.packed import NO_PATTERNS, Patterns
-from ltr.models.winograd import FEWEST_PIXELS, tile, winograd
+from ltr.models.winograd import FEWEST_PIXELS, FEWEST_PIXELS_OF_2X2, tile, winograd
 from tests.models.trees import drawn
 
 needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -39,7 +40,7 @@ def loss_and_gradients(model: Model, patterns: Patterns = NO_PATTERNS) -> Any:
 def test_a_network_learns_as_with_the_convolutions_of_xla(name: str) -> None:
     model = built(name)
     params = drawn(model)
-    tiled = loss_and_gradients(with_winograd(model, dict.fromkeys(model.winograd_layers, 2)))
+    tiled = loss_and_gradients(with_arithmetic(model, Arithmetic(dict.fromkeys(model.winograd_layers, 2))))
     found, expected = tiled(params), loss_and_gradients(model)(params)
     jax.tree.map(
         lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-2, atol=5e-5), found, expected
@@ -68,7 +69,7 @@ def test_a_packed_layer_stays_packed() -> None:
     kernel = params["conv_2"]["kernel"]
     params["conv_2"]["kernel"] = kernel.reshape(-1, kernel.shape[-1]).T.reshape(-1)
     pattern = kernels.pattern(np.ones((kernel.size // kernel.shape[-1], kernel.shape[-1]), bool), kernel.size)
-    tiled = with_winograd(model, dict.fromkeys(model.winograd_layers, 2))
+    tiled = with_arithmetic(model, Arithmetic(dict.fromkeys(model.winograd_layers, 2)))
     found, expected = (loss_and_gradients(each, {"conv_2": pattern})(params)[0] for each in (tiled, model))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
@@ -91,3 +92,5 @@ def test_tiles_take_the_fewest_multiplications(side: int, expected: int | None) 
 def test_a_few_pixels_are_left_to_xla() -> None:
     assert tile(64, FEWEST_PIXELS // 64 - 1) is None
     assert tile(64, FEWEST_PIXELS // 64) == 4
+    assert tile(4, FEWEST_PIXELS_OF_2X2 // 4 - 1) is None
+    assert tile(4, FEWEST_PIXELS_OF_2X2 // 4) == 2

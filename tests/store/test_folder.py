@@ -185,30 +185,42 @@ def test_run_json_lists_every_session(experiment: Experiment) -> None:
     assert sessions[0]["began"] <= sessions[1]["began"]
 
 
+ARITHMETIC: dict[str, Any] = {"tiles": {"conv_1": 4}, "fused": ("dense_1",), "batch_norms": ("norm_1",)}
+NONE: dict[str, Any] = {"tiles": {}, "fused": (), "batch_norms": ()}
+
+
+def arithmetic(folder: RunFolder) -> dict[str, Any]:
+    return {name: getattr(folder, name) for name in ARITHMETIC}
+
+
 def test_the_arithmetic_is_that_of_the_first_session(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
         assert folder.tiles is None
         folder.begin(dataclasses.replace(experiment, arithmetic="xla"), DEVICES, {})
-        assert (folder.tiles, folder.fused) == ({}, ()), "which later sessions keep"
-        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4}, fused=("dense_1",))
-        assert (folder.tiles, folder.fused) == ({}, ())
+        assert arithmetic(folder) == NONE, "which later sessions keep"
+        folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
+        assert arithmetic(folder) == NONE
         assert [session["fused"] for session in folder.facts["sessions"]] == [[], ["dense_1"]]
+        assert [session["batch_norms"] for session in folder.facts["sessions"]] == [[], ["norm_1"]]
         assert [session["winograd"] for session in folder.facts["sessions"]] == [{}, {"conv_1": 4}]
 
 
 def test_a_choice_of_arithmetic_is_kept(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4}, fused=("dense_1",))
+        folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
         folder.begin(experiment, DEVICES, {})
-        assert (folder.tiles, folder.fused) == ({"conv_1": 4}, ("dense_1",))
+        assert arithmetic(folder) == ARITHMETIC
 
 
-def test_a_run_begun_before_dense_layers_were_fused_has_none(experiment: Experiment) -> None:
+@pytest.mark.parametrize("name", ["fused", "batch_norms"])
+def test_a_run_begun_before_a_part_of_the_arithmetic_was_recorded_has_none(
+    name: str, experiment: Experiment
+) -> None:
     with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES, {}, tiles={"conv_1": 4})
-        facts = {name: value for name, value in folder.facts.items() if name != "fused"}
+        folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
+        facts = {key: value for key, value in folder.facts.items() if key != name}
         (folder.path / "run.json").write_text(json.dumps(facts))
-        assert (folder.tiles, folder.fused) == ({"conv_1": 4}, ())
+        assert arithmetic(folder) == ARITHMETIC | {name: ()}
 
 
 def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:
