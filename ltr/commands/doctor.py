@@ -1,11 +1,13 @@
 """Show this installation, or check the folder of a run.
 
-With RUN it checks every file and checkpoint of the run's folder against its
-checksum, and says what is whole, what is lost, and what the next command of the
-run makes again. Files of earlier versions of ltr have no checksum; those that
-can be read are unchecked. The exit code is 1 if anything is damaged or missing.
---repair sets damaged parts aside, under names that end in .damaged, so the next
-command of the run makes exactly these again; it deletes nothing.
+With RUN it checks the files and checkpoints that the run's results are read
+from against their checksums, and says what is whole, what is lost, and what the
+next command of the run makes again. Files of earlier versions of ltr have no
+checksum; those that can be read are unchecked. The exit code is 1 if anything
+is damaged or missing. --repair sets damaged parts aside, under names that end
+in .damaged, so the next command of the run makes exactly these again; it
+deletes nothing. With --json one object: run, parts (each with part, state, lost
+and remedy) and set_aside (new names by old ones).
 
 Without RUN it shows versions, devices, kernels, data, plug-ins and the
 break-even density of each layer trained on this machine: below this density the
