@@ -13,9 +13,9 @@ from ltr.config.schema import Optimizer
 from ltr.core import optimizers
 from ltr.engine import break_even, measurements
 from ltr.engine.break_even import Probe
+from ltr.engine.capacity import DENSEST
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import Case, LayerShape, Measurement
-from ltr.engine.packing import DENSEST
 
 ALL = Placement(tuple(jax.devices()), 1)
 

@@ -9,8 +9,8 @@ import pytest
 
 from ltr.config.schema import Pruning
 from ltr.core import masks
-from ltr.engine import devices
-from ltr.engine.devices import Placement
+from ltr.engine import trainer
+from ltr.engine.ahead import CompiledAhead
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
@@ -60,19 +60,14 @@ def test_the_program_moves_nothing_to_the_devices_and_takes_over_the_lanes_it_is
 ) -> None:
     given_away = []
 
-    def guarded(function: Callable[..., Any], placement: Placement, donate: tuple[int, ...]) -> Any:
-        compiled = parallel(function, placement, donate)
-
-        def call(*arguments: Any) -> Any:
+    class Guarded(CompiledAhead):
+        def __call__(self, *arguments: Any) -> Any:
             with jax.transfer_guard("disallow"):
-                results = compiled(*arguments)
+                results = super().__call__(*arguments)
             given_away.append([leaf.is_deleted() for leaf in jax.tree.leaves(arguments[0])])
             return results
 
-        return call
-
-    parallel = devices.parallel
-    monkeypatch.setattr(devices, "parallel", guarded)
+    monkeypatch.setattr(trainer, "CompiledAhead", Guarded)
     make().train(starts, AT, ignore)
     assert given_away
     assert all(all(leaves) for leaves in given_away)
