@@ -32,6 +32,10 @@ left after this fraction.
 """
 
 
+FEWEST_STEPS = 5
+"""Fewest steps of a measurement; the first of them is not counted."""
+
+
 class LtrBaseline:
     """ltr's training of a run's network, on all devices in parallel.
 
@@ -66,7 +70,7 @@ class LtrBaseline:
         starts = self._starts(density)
         steps, taken = 0, 0.0
         while taken < 0.7 * seconds:  # a few steps, or a slow moment, give a poor estimate of the pace
-            steps = max(2, 2 * steps, round(self._pace.get(density, 0.0) * seconds))
+            steps = max(FEWEST_STEPS, 2 * steps, round(self._pace.get(density, 0.0) * seconds))
             self._pace[density] = self._timed(starts, steps)
             taken = steps / self._pace[density]
         return len(starts) * self._pace[density]
