@@ -113,6 +113,9 @@ def packed_layers(
 ) -> Layers:
     """Choose the layers that train packed, each up to a density, according to `sparse`.
 
+    With `sparse=auto`, convolutions stay dense beside batch normalisation by ltr's kernels. It is left to XLA
+    after packed layers, which costs more than they save (measured in docs/speed.md).
+
     Args:
         spec: the run.
         file: file of the break-even densities measured on this machine.
@@ -134,8 +137,11 @@ def packed_layers(
         return dict.fromkeys(layers, 1.0)
     if recorded is not None:
         return recorded
+    candidates = {
+        name: layer for name, layer in layers.items() if len(layer.kernel) == 2 or not arithmetic.batch_norms
+    }
     return break_even.densities(
-        layers, experiment.batch_size, experiment.optimizer, placement, file, on_status
+        candidates, experiment.batch_size, experiment.optimizer, placement, file, on_status
     )
 
 

@@ -48,6 +48,13 @@ def test_always_and_never_whatever_is_recorded() -> None:
     assert packing("sparse=never", recorded={"output": 0.25}) == {}
 
 
+def test_convolutions_stay_dense_beside_batch_normalisation_by_kernels() -> None:
+    resnet = "model=resnet20", "dataset=cifar10"
+    norms = Arithmetic({}, (), spec(*resnet).model.batch_norms)
+    assert packing(*resnet, arithmetic=norms) == {"output": 1.0}
+    assert "block_1/conv_1" in packing(*resnet, "sparse=always", arithmetic=norms)
+
+
 def test_dense_layers_and_convolutions_can_be_packed() -> None:
     layers = packable_layers(spec("model=conv2", "dataset=cifar10"))
     assert set(layers) == {"conv_1", "conv_2", "dense_1", "dense_2", "output"}
