@@ -2,13 +2,19 @@
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ltr.config.parse import KnobError
 from ltr.errors import ConfigError, LtrError, StoppedError
+from ltr.store.damage import DamageError
 
-ARGUMENTS = {StoppedError: (15, "stopped"), KnobError: (["arms"], "arms: unknown")}
+ARGUMENTS = {
+    StoppedError: (15, "stopped"),
+    KnobError: (["arms"], "arms: unknown"),
+    DamageError: (Path("results.parquet"), "missing", "the results", "restore it from a copy"),
+}
 """Of the errors that take more than a message."""
 
 
