@@ -17,10 +17,11 @@ The extra 5 % covers rounding: each round prunes floor(rate x survivors), so it 
 MULTIPLE = 64
 """Capacities are rounded up to a multiple of this; otherwise XLA does not vectorise the update."""
 
-COMPILATION = 3e9
-"""Time to compile a program, in updates of single weights by Adam.
+COMPILATION = 1.5e9
+"""Time to compile a program, in steps of single padded weights.
 
-On one core of an AMD EPYC of the fourth generation a program takes about 2 s and an update 0.5 to 0.7 ns.
+On one core of an AMD EPYC of the fourth generation a program takes about 2 s and a padded weight 1.3 ns in
+each step: 0.5 to 0.7 for its update by Adam, the rest to write its gradient and to pass over its place.
 """
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree, Shaped
@@ -157,7 +158,7 @@ def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
 def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtypeStruct]:
     """Return shapes and types of what `scatter` makes of lanes like this one."""
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((*placement.axes, *np.shape(leaf)), np.asarray(leaf).dtype), lane
+        lambda leaf: jax.ShapeDtypeStruct((*placement.axes, *np.shape(leaf)), jnp.result_type(leaf)), lane
     )
 
 

@@ -165,15 +165,17 @@ class Trainer:
             outcomes |= running.outcomes()
         return outcomes
 
-    def compile_ahead(self, start: InitialState) -> None:
-        """Compile the program of lanes like this one in the background, if they train packed.
+    def compile_ahead(self, make_start: Callable[[], InitialState]) -> None:
+        """Compile the program of lanes like the one that is made in the background, if they train packed.
 
-        Dense lanes share a program with those before them.
+        Dense lanes share a program with those before them. After an error it compiles when it is needed.
         """
-        if self._program_key(start).packed:
-            self._background.submit(self._compile, start)
+        self._background.submit(self._compile, make_start)
 
-    def _compile(self, start: InitialState) -> None:
+    def _compile(self, make_start: Callable[[], InitialState]) -> None:
+        start = make_start()
+        if not self._program_key(start).packed:
+            return
         packing, lane = self._packings[start.method], self.new_lane(start)
         (pack_specs,) = packing.pack_specs([lane])
         self._compiled[start.method].version(

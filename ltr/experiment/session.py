@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import jax
@@ -148,16 +149,20 @@ class Session:
         It is not if the criterion compares layers, or another run gives the masks.
         """
         compares_layers = SCOPES[self.experiment.pruning.scope].compares_layers
-        if round_number > self.experiment.rounds or compares_layers or self.runtime.tickets:
+        is_last = round_number > self.experiment.rounds
+        if is_last or compares_layers or self.runtime.tickets or not self.missing_lanes(round_number):
             return
+        self.runtime.trainer.compile_ahead(partial(self.expected_ticket, round_number))
+
+    def expected_ticket(self, round_number: int) -> InitialState:
+        """Return a ticket of a round whose layers keep as many weights as they will, each of them zero."""
         params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.spec.shapes)
         mask = masks.tree_map(
             lambda kept, count: kept if kept is None else np.arange(kept.size).reshape(kept.shape) < count,
             masks.ones(params, self.spec.model.layer_types),
             self.spec.targets[round_number],
         )
-        ticket = self._begun(LaneId(round_number, 0, "ticket", 0), mask, params, self._root_key(0))
-        self.runtime.trainer.compile_ahead(ticket)
+        return self._begun(LaneId(round_number, 0, "ticket", 0), mask, params, self._root_key(0))
 
     def train(
         self,

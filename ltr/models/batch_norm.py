@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from ltr import kernels
 from ltr.models.layers import BatchNorm
@@ -55,9 +56,13 @@ def _normalised(
     mask: jax.Array | None = None,
     residual: jax.Array | None = None,
 ) -> jax.Array:
-    """Return the result of a layer, and update its running statistics; by XLA if it only reads these."""
+    """Return the result of a layer, and update its running statistics.
+
+    XLA computes layers that only read the statistics, or whose inputs are not float32.
+    """
+    is_single = all(array is None or array.dtype == jnp.float32 for array in (x, residual))
     reads = nn.merge_param("use_running_average", layer.use_running_average, use_running_average)
-    if reads or mask is not None:
+    if reads or mask is not None or not is_single:
         return by_xla()
     scale: jax.Array = layer.get_variable("params", "scale")
     shift: jax.Array = layer.get_variable("params", "bias")

@@ -60,6 +60,7 @@ class RunFolder:
             run.require_readable()
         self.path = path
         self._opened = path.stat()
+        self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
         self.frames = {name: _lanes(path, name) for name in tables.LANES}
         self.looks = looks.read(path)
@@ -127,7 +128,9 @@ class RunFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Content of run.json; empty if it is missing or damaged."""
+        """Content of run.json; empty if it is missing or was damaged when the folder was opened."""
+        if self._described is not None:
+            return dict(self._described)
         try:
             return dict(sealed_text.from_json((self.path / catalog.INFO).read_bytes()))
         except (OSError, ValueError, TypeError):
@@ -276,7 +279,9 @@ class RunFolder:
     def describe(self, **facts: Any) -> None:
         """Replace facts in run.json, atomically."""
         self.require_present()
-        atomic.write_bytes(self.path / catalog.INFO, sealed_text.to_json(self.facts | facts))
+        described = self.facts | facts
+        atomic.write_bytes(self.path / catalog.INFO, sealed_text.to_json(described))
+        self._described = described
 
     @property
     def _config(self) -> dict[str, Any]:

@@ -24,9 +24,14 @@ def repair(folder: Path) -> list[tuple[Path, Path]]:
     """Set the damaged parts of a run folder aside, and return their old and new paths.
 
     The next command of the run then makes them again as if they had never been written. Nothing is deleted.
+    One of `run.json` and `config.yaml` stays, or nothing would say that the folder is a run's; `ltr run` sets
+    it aside.
     """
     with locked(folder):
         damaged = [part.path for part in inspect(folder) if part.error and part.state != MISSING]
+        described = [path for path in (folder / catalog.INFO, folder / catalog.CONFIG) if path.exists()]
+        if all(path in damaged for path in described):
+            damaged.remove(described[-1])
         return [(path, set_aside(path)) for path in damaged]
 
 

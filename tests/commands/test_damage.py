@@ -357,6 +357,16 @@ def test_doctor_sets_damaged_parts_aside_and_deletes_nothing(
     capsys.readouterr()
 
 
+def test_doctor_leaves_one_file_by_which_the_folder_is_found(folder: Path, capsys: Captured) -> None:
+    for name in ("run.json", "config.yaml"):
+        (folder / name).write_text("{")
+    assert main(["doctor", str(folder), "--repair", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["set_aside"] == {"run.json": "run.json.damaged"}
+    assert main(["run", f"output_root={folder.parent}", *QUICK]) == 0
+    assert main(["doctor", str(folder)]) == 0
+    assert (folder / "config.yaml.damaged").exists()
+
+
 def test_doctor_repairs_a_run_by_name_only(folder: Path, capsys: Captured) -> None:
     assert main(["doctor", "--repair"]) == 2
     assert main(["doctor", str(folder), "--measure"]) == 2

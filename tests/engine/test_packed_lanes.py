@@ -79,7 +79,9 @@ class TestPackedLanes:
             lambda kept: np.arange(kept.size).reshape(kept.shape) < kept.sum(), starts[LANES[0]].mask
         )
         params = jax.tree.map(np.zeros_like, starts[LANES[0]].params)
-        packing.compile_ahead(InitialState(params, mask, starts[LANES[0]].key))
+        packing.compile_ahead(lambda: InitialState(params, mask, starts[LANES[0]].key))
+        packing._background.shutdown(wait=True)
+        assert len(lowered) == 1
         packing.train(starts, AT, ignore)
         assert len(lowered) == 1
 

@@ -137,6 +137,19 @@ def test_the_choice_of_statistics_may_be_an_argument_of_the_call() -> None:
     np.testing.assert_allclose(by_running, nn.relu(IMAGES), rtol=1e-4)
 
 
+@needs_kernels
+@pytest.mark.parametrize("half", ["x", "residual"])
+def test_inputs_of_half_precision_are_normalised_too(half: str) -> None:
+    layer = BatchNorm(use_running_average=False)
+    inputs = {"x": jnp.asarray(IMAGES), "residual": jnp.asarray(IMAGES)}
+    inputs[half] = inputs[half].astype(jnp.bfloat16)
+    variables = layer.init(jax.random.key(0), IMAGES)
+    with batch_norm({""}):
+        found, _ = layer.apply(variables, **inputs, mutable=["batch_stats"])
+    expected, _ = layer.apply(variables, **inputs, mutable=["batch_stats"])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [

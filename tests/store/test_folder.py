@@ -128,6 +128,19 @@ def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
     assert str(caught.value) == f"output_root={root}: cannot be written (Not a directory)"
 
 
+def test_run_json_that_is_damaged_while_the_run_trains_is_written_whole(
+    experiment: Experiment, path: Path
+) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        whole = json.loads((path / "run.json").read_text())
+        (path / "run.json").write_text("{")
+        folder.describe(status="finished")
+    said = json.loads((path / "run.json").read_text())
+    assert said | {"checksum": "", "status": ""} == whole | {"checksum": "", "status": ""}
+    assert said["status"] == "finished"
+
+
 def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> None:
     with open_run(experiment) as folder:
         folder.begin(experiment, DEVICES, {})
@@ -220,7 +233,7 @@ def test_a_run_begun_before_a_part_of_the_arithmetic_was_recorded_has_none(
         folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
         facts = {key: value for key, value in folder.facts.items() if key != name}
         (folder.path / "run.json").write_text(json.dumps(facts))
-        assert arithmetic(folder) == ARITHMETIC | {name: ()}
+        assert arithmetic(RunFolder(folder.path)) == ARITHMETIC | {name: ()}
 
 
 def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:
