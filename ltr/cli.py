@@ -11,6 +11,7 @@ from typing import NoReturn
 from ltr import commands
 from ltr.commands.knobs import show_help
 from ltr.config.folders import joined
+from ltr.core.printable import on_one_line
 from ltr.errors import ConfigError, LtrError
 from ltr.plugins import installed
 from ltr.registry.suggestions import nearest
@@ -43,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 show_help(arguments.help_of)
             return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
     except LtrError as error:
-        print(f"ltr {arguments.command}: {error}", file=sys.stderr)
+        print(f"ltr {arguments.command}: {on_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -51,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # such as a full disk
-        print(f"ltr {arguments.command}: {error}", file=sys.stderr)
+        print(f"ltr {arguments.command}: {on_one_line(str(error))}", file=sys.stderr)
         return 1
 
 

@@ -43,6 +43,11 @@ class StoppedError(LtrError):
         return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
 
 
+def reason(error: BaseException) -> str:
+    """Return the first line of the message of any error, or the name of its type if it has no message."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:
     """Return an error with these `args` and attributes, without calling its constructor."""
     error = kind.__new__(kind, *args)

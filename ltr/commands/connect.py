@@ -12,11 +12,12 @@ Example:
 """
 
 import argparse
+import dataclasses
 import json
 import textwrap
 from typing import TYPE_CHECKING
 
-from ltr.commands.options import add_output_root, add_run, load
+from ltr.commands.options import add_data_dir, add_output_root, add_run, data_dir, load
 from ltr.errors import ConfigError
 from ltr.report.console import write
 from ltr.report.formatting import ranges
@@ -36,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="show barriers with batch-normalisation statistics that are re-estimated between the ends "
         "(default), or interpolated like the weights",
     )
+    add_data_dir(parser)
     add_output_root(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -59,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
     rounds = _rounds(args.rounds, experiment)
     from ltr.experiment import connectivity_table  # imports JAX; wrong rounds are refused first
 
-    connectivity_table.complete(experiment, rounds)
+    connectivity_table.complete(dataclasses.replace(experiment, data_dir=data_dir(args, run)), rounds)
     table = tables.read(run.folder, "connectivity")
     shown = table["round"].isin(rounds) & table["statistics"].isin((args.statistics, "none"))
     summary = by_round(table[shown])

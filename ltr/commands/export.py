@@ -22,11 +22,13 @@ Examples:
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, add_run, load, path
+from ltr.commands.options import add_data_dir, add_output_root, add_run, data_dir, load
+from ltr.commands.output_file import add_output, require_inside, require_own
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy as np
 
@@ -45,9 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compact", action="store_true", help="remove dead units")
     parser.add_argument("--sparse", action="store_true", help="store kernels as compressed sparse rows")
     parser.add_argument("--onnx", action="store_true", help="write an ONNX model (needs the extra onnx)")
-    parser.add_argument(
-        "--output", type=path, help="the file (default: in the run's folder, export/round_N-replicate_N...)"
-    )
+    add_output(parser, "the file (default: in the run's folder, export/round_N-replicate_N...)")
+    add_data_dir(parser)
     add_output_root(parser)
 
 
@@ -68,8 +69,9 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.store.settings import settings
 
     run.require_plugins()
+    output, beside = _files(args, run.folder)
     ticket = run.ticket(args.round, args.replicate)
-    dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
+    dataset = load_data(run.experiment.dataset, data_dir(args, run))
     facts = _facts(run, args.round, args.replicate, args.compact)
     kernels = dict(export.leaves(run.model.kernels))
     tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
@@ -80,9 +82,6 @@ def execute(args: argparse.Namespace) -> int:
         command(settings(run.experiment), run.experiment.dataset),
     )
     content = _onnx(run, ticket, dataset) if args.onnx else save(tensors, {"card": card, **facts})
-    output = args.output or run.folder / "export"
-    output = output / _name(args) if args.output is None or output.is_dir() else output
-    beside = output.with_name(f"{output.name}.md")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(output, content)
@@ -91,6 +90,21 @@ def execute(args: argparse.Namespace) -> int:
         raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
     console.write(f"{output}\n{beside}")
     return 0
+
+
+def _files(args: argparse.Namespace, folder: "Path") -> "tuple[Path, Path]":
+    """Return the files to write, the ticket and its card; ConfigError if one must not be overwritten."""
+    from ltr.export.card import TITLE
+    from ltr.export.onnx import PRODUCER
+
+    output = args.output or folder / "export"
+    output = output / _name(args) if args.output is None or output.is_dir() else output
+    beside = output.with_name(f"{output.name}.md")
+    for file, mark in ((output, PRODUCER if args.onnx else TITLE), (beside, TITLE)):
+        if args.output is None:
+            require_inside(file, folder)
+        require_own(file, mark.encode(), args.force)
+    return output, beside
 
 
 def _tensors(

@@ -1,10 +1,12 @@
 """Options that several commands share, and the runs that they name."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltr.core.printable import printable
 from ltr.store.catalog import find, require_different
 
 if TYPE_CHECKING:
@@ -45,6 +47,25 @@ def add_output_root(parser: argparse.ArgumentParser) -> None:
         default=Path("outputs"),
         help="folder of the run folders (default: outputs)",
     )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Declare --data-dir; the folder that a run names, which may be anybody's, is not used."""
+    parser.add_argument(
+        "--data-dir",
+        type=path,
+        help="folder of prepared data (default: TFDS_DATA_DIR, or ~/tensorflow_datasets)",
+    )
+
+
+def data_dir(args: argparse.Namespace, run: "LoadedRun") -> str | None:
+    """Return the folder of --data-dir; without it None, and say if the run was trained with another one."""
+    if args.data_dir is not None:
+        return str(args.data_dir)
+    if trained_with := run.run.config.get("data_dir"):
+        message = f"the run's data_dir={trained_with} is not used; to use it, type --data-dir {trained_with}"
+        print(printable(f"ltr {args.command}: {message}"), file=sys.stderr)
+    return None
 
 
 def load_different(names: Sequence[str], output_root: Path) -> "list[LoadedRun]":

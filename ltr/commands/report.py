@@ -13,13 +13,17 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ltr.commands.options import add_output_root, load_different, path
+from ltr.commands.options import add_output_root, load_different
+from ltr.commands.output_file import add_output, require_inside, require_own
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers
     from ltr.api.loaded import LoadedRun
     from ltr.report.page import Subject
+
+MARK = b'<meta name="generator" content="ltr">'
+"""Part of each page."""
 
 MOST_TICKETS = 8
 """Largest number of replicates whose masks are read; more would hardly change the means."""
@@ -28,11 +32,7 @@ MOST_TICKETS = 8
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr report`."""
     parser.add_argument("run", metavar="RUN", nargs="+", help="as in ltr show; the first is the baseline")
-    parser.add_argument(
-        "--output",
-        type=path,
-        help="the file to write (default: report.html in the run's folder; for several, in the output root)",
-    )
+    add_output(parser, "the file (default: report.html in the run's folder; for several, in the output root)")
     add_output_root(parser)
 
 
@@ -45,12 +45,16 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.store.settings import paired
 
     runs = load_different(args.run, args.output_root)
+    folder = runs[0].folder if len(runs) == 1 else args.output_root
+    output = args.output or folder
+    output = output / "report.html" if output.is_dir() else output
+    if args.output is None:
+        require_inside(output, folder)
+    require_own(output, MARK, args.force)
     compared = None
     if len(runs) > 1:
         is_paired = paired([run.experiment for run in runs])
         compared = compare([run.results for run in runs], "ticket", is_paired)
-    output = args.output or (runs[0].folder if len(runs) == 1 else args.output_root)
-    output = output / "report.html" if output.is_dir() else output
     try:
         atomic.write_text(output, page([_subject(run) for run in runs], compared))
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ltr.config import groups
+from ltr.config import groups, hydra_settings
 from ltr.config.groups import ARM, choice_names, file_of, group_names
 from ltr.config.literals import literal
 from ltr.config.names import checked
@@ -187,6 +187,7 @@ def _check_values(file: ConfigFile, package: tuple[str, ...], arms: Collection[s
         values.pop("defaults", None)
     if not package:
         values.pop("hydra", None)
+        _check_hydra(file, file.values().get("hydra"))
         _check_groups(file, values)
     for key in reversed(package):
         values = {key: values}
@@ -198,6 +199,19 @@ def _check_values(file: ConfigFile, package: tuple[str, ...], arms: Collection[s
     except KnobError as error:
         raise file.error(file.line(error.path[len(package) :]), str(error)) from None
     return defined
+
+
+def _check_hydra(file: ConfigFile, settings: Any) -> None:
+    """Require that a file sets of Hydra's settings what a word may set."""
+    for path in hydra_settings.paths({"hydra": settings}) if settings else ():
+        if not hydra_settings.may_be_set(".".join(path)):
+            raise file.error(file.line(path), _not_hydras(".".join(path)))
+    if hydra_settings.names_target(settings):
+        raise file.error(file.line(["hydra"]), f"hydra: {hydra_settings.NO_TARGET}")
+
+
+def _not_hydras(key: str) -> str:
+    return f"{key}: of Hydra's settings, {hydra_settings.ALLOWED} can be set"
 
 
 def _check_grammar(file: ConfigFile) -> None:
@@ -269,6 +283,9 @@ def _group_of(file: ConfigFile, default: Default) -> str | None:
     """
     line, key, choice = default
     group = key.removeprefix("override ").lstrip("/") or file.group
+    full = choice.lstrip("/") if choice.startswith("/") else f"{group}/{choice}"
+    if full.startswith("hydra/") and not hydra_settings.may_be_set(full.rpartition("/")[0]):
+        raise file.error(line, _not_hydras(full))
     if choice == "_self_" or choice.startswith("/") or group.startswith("hydra/") or "${" in choice:
         return None
     if group not in group_names():

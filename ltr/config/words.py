@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ltr.config import hydra_settings
 from ltr.config.groups import ARM, choice_names, group_names
 from ltr.config.parse import as_typed, generic, knobs, nearest_knob
 from ltr.errors import ConfigError
@@ -139,6 +140,8 @@ def _raise_unclosed(opened: str, text: str, after: Sequence[str]) -> None:
 def _check_name(word: Word) -> None:
     if word.key == ARM:
         raise ConfigError(f"{word.text}: arms are chosen by name, as in arms=[ticket,random_mask]")
+    if word.is_for_hydra and not hydra_settings.may_be_set(word.key):
+        raise ConfigError(f"{word.text}: of Hydra's settings, {hydra_settings.ALLOWED} can be set")
     is_arm = generic(word.key) == generic(f"{ARM}.NAME")
     if not (word.is_for_hydra or is_arm or generic(word.key) in _names()):
         raise ConfigError(f"{word.key}: unknown knob; {nearest_knob(word.key, _names(), word.value)}")

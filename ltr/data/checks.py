@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ltr.config.schema import Dataset
+from ltr.data.limits import require_openable
 from ltr.data.registry import CUSTOM, DATASETS
 from ltr.errors import ConfigError, DataNotFoundError
 
@@ -31,6 +32,10 @@ def require_path(config: Dataset) -> Path:
     path = Path(config.path).expanduser()
     if not path.exists():
         raise DataNotFoundError(f"dataset.path={config.path}: no such file or folder")
+    try:
+        require_openable(path)
+    except ValueError as error:
+        raise ConfigError(f"dataset.path={config.path}: {error}") from None
     return path
 
 

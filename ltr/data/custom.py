@@ -22,8 +22,8 @@ from ltr.data.labels import require_below
 from ltr.data.npz import read_npz
 from ltr.data.registry import CUSTOM, Facts
 from ltr.data.splitting import divide
-from ltr.data.tfds_files import read_split
-from ltr.errors import ConfigError
+from ltr.data.tfds_files import open_folder, read_split
+from ltr.errors import ConfigError, reason
 
 NAME = CUSTOM.name
 Rule = Literal["last", "stratified", "file"]
@@ -173,9 +173,9 @@ def _read_folder(folder: Path) -> Content:
     import tensorflow_datasets as tfds
 
     try:
-        builder = tfds.builder_from_directory(folder)
+        builder = open_folder(folder)
     except Exception as error:  # parsers raise errors of any type
-        raise ValueError(f"not a folder of prepared TFDS data ({_first_line(error)})") from error
+        raise ValueError(f"not a folder of prepared TFDS data ({reason(error)})") from error
     features, splits = dict(builder.info.features.items()), builder.info.splits
     image, label = features.get("image"), features.get("label")
     if not set(Arrays._fields) <= set(splits):
@@ -188,12 +188,8 @@ def _read_folder(folder: Path) -> Content:
     try:
         read = {name: read_split(builder, name, image.shape) for name in known}
     except Exception as error:  # decoders raise errors of any type
-        raise ValueError(f"damaged, or in a format that needs TensorFlow ({_first_line(error)})") from error
+        raise ValueError(f"damaged, or in a format that needs TensorFlow ({reason(error)})") from error
     for name, split in read.items():
         require_below(label.num_classes, name, split.labels)
     unused = tuple(f"split {name}" for name in sorted(set(splits) - set(known)))
     return Content(read["train"], read.get("validation"), read["test"], tuple(label.names), unused)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

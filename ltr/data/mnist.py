@@ -17,6 +17,8 @@ _NAMES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 _UNSIGNED_BYTES = b"\x00\x00\x08"
+LARGEST_HEADER = 4 + 4 * 255
+"""Size in bytes of the header of an array of the highest rank."""
 
 
 def parse_idx(content: bytes) -> NDArray[np.uint8]:
@@ -24,6 +26,21 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
 
     The format is two zero bytes, the type, the rank, a big-endian uint32 for each dimension, the values.
     """
+    shape = _shape(content)
+    values = content[4 + 4 * len(shape) :]
+    if len(values) != math.prod(shape):
+        raise ValueError(f"IDX file of shape {shape}: expected {math.prod(shape)} bytes, found {len(values)}")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def idx_size(header: bytes) -> int:
+    """Return the size in bytes that an IDX file of this header has; ValueError as for `parse_idx`."""
+    shape = _shape(header)
+    return 4 + 4 * len(shape) + math.prod(shape)
+
+
+def _shape(content: bytes) -> tuple[int, ...]:
+    """Return the shape in the header of an IDX file; ValueError if it is none of unsigned bytes."""
     try:
         kind, rank = struct.unpack_from("3sB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
@@ -31,10 +48,7 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
         raise ValueError("not an IDX file: its header is cut off") from None
     if kind != _UNSIGNED_BYTES:
         raise ValueError("not an IDX file of unsigned bytes")
-    values = content[4 + 4 * rank :]
-    if len(values) != math.prod(shape):
-        raise ValueError(f"IDX file of shape {shape}: expected {math.prod(shape)} bytes, found {len(values)}")
-    return np.frombuffer(values, np.uint8).reshape(shape)
+    return shape
 
 
 def from_idx(files: Iterable[bytes]) -> Arrays:

@@ -1,25 +1,30 @@
 """Reading and writing of .npz data files, with one-line errors for whatever is wrong in them."""
 
+import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ltr.core import atomic
+from ltr.core.printable import on_one_line
 from ltr.data.arrays import Split
 from ltr.data.content import Content, require_one_shape
 from ltr.data.images import Layout, to_uint8, with_channels
 from ltr.data.labels import integers, one_each, require_below
+from ltr.data.limits import require_memory
+from ltr.errors import reason
 
 NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = ("val_images", "val_labels")
 _NAMES = "class_names"
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_SUFFIX = ".npy"
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read_npz(path: Path, layout: Layout | None = None) -> Content:
@@ -58,15 +63,48 @@ def read_members(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of an .npz file by name; ValueError if one cannot be read."""
     if not zipfile.is_zipfile(path):
         raise ValueError("not an .npz file, nor a folder of prepared TFDS data")
-    with np.load(path) as file:
-        return {name: _member(file, name) for name in file.files}
+    with _opened(path) as archive:
+        members = archive.infolist()
+        require_memory(sum(member.file_size for member in members))
+        return {member.filename.removesuffix(_SUFFIX): _member(archive, member) for member in members}
 
 
-def _member(file: NpzFile, name: str) -> NDArray[Any]:
+def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        return file[name]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{name} cannot be read ({error})") from None
+        return zipfile.ZipFile(path)
+    except Exception as error:  # of any type, as for its members
+        raise ValueError(f"damaged ({reason(error)})") from None
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    name = member.filename.removesuffix(_SUFFIX)
+    if name == member.filename or not name.isprintable():
+        raise ValueError(
+            f"{on_one_line(name)} is not an array, whose name is printable and ends in {_SUFFIX}"
+        )
+    try:
+        with archive.open(member) as file:
+            return read_array(file, member.file_size)
+    except Exception as error:  # zipfile raises errors of any type for damaged members
+        raise ValueError(f"{name} cannot be read ({reason(error)})") from None
+
+
+def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+    """Return the array of an .npy file of `size` bytes; memory is asked for once its header fits its size.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    version = npy.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of the .npy format, must be 1.0 or 2.0")
+    shape, _, dtype = _HEADERS[version](file)
+    expected, found = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if not dtype.hasobject and expected != found:
+        raise ValueError(f"shape {shape} of {dtype}: expected {expected:,} bytes, found {found:,}")
+    require_memory(expected)
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)
 
 
 def _content(arrays: Mapping[str, NDArray[Any]], layout: Layout | None) -> Content:

@@ -2,17 +2,20 @@
 
 import contextlib
 import io
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data.arrays import Arrays, Split, fingerprint
+from ltr.data.limits import require_memory
 from ltr.data.registry import DatasetEntry
-from ltr.errors import LtrError
+from ltr.errors import LtrError, reason
 
 
 def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
@@ -30,18 +33,40 @@ def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
 
 def read(entry: DatasetEntry, root: Path) -> Arrays:
     """Return the prepared arrays in the order of TFDS; LtrError if they are damaged."""
-    import tensorflow_datasets as tfds
-
     folder = entry.folder(root)
     try:
-        builder = tfds.builder_from_directory(folder)
+        builder = open_folder(folder)
         arrays = Arrays(*(read_split(builder, name, entry.shape) for name in Arrays._fields))
     except Exception as error:  # decoders raise errors of any type
-        raise LtrError(_damaged(entry, folder, str(error).partition("\n")[0])) from error
+        raise LtrError(_damaged(entry, folder, reason(error))) from error
     problem = mismatch(entry, arrays)
     if problem:
         raise LtrError(_damaged(entry, folder, problem))
     return arrays
+
+
+def open_folder(folder: Path) -> Any:
+    """Return a TFDS builder of prepared data; raises whatever TFDS raises for a folder without them.
+
+    The files of a folder name Python classes. TFDS imports any module, so classes other than its own are
+    refused.
+    """
+    import tensorflow_datasets as tfds
+
+    own = {
+        name: kind
+        for kind in vars(tfds.features).values()
+        if isinstance(kind, type) and issubclass(kind, tfds.features.FeatureConnector)
+        for name in (f"{kind.__module__}.{kind.__name__}", *vars(kind).get("ALIASES", ()))
+    }
+
+    def known(name: str) -> type:
+        if name not in own:
+            raise ValueError(f"names {name}, which is not a feature of TFDS")
+        return own[name]
+
+    with mock.patch.object(tfds.features.FeatureConnector, "cls_from_name", known):
+        return tfds.builder_from_directory(folder)
 
 
 def mismatch(entry: DatasetEntry, arrays: Arrays) -> str | None:
@@ -77,6 +102,7 @@ def read_split(builder: Any, name: str, shape: tuple[int, int, int]) -> Split:
 
     # The decoder of TFDS is half as fast and requires OpenCV.
     source = builder.as_data_source(name, decoders={"image": tfds.decode.SkipDecoding()})
+    require_memory(len(source) * math.prod(shape))
     is_encoded = isinstance(builder.info.features["image"], tfds.features.Image)
     images = np.empty((len(source), *shape), np.uint8)
     labels = np.empty(len(source), np.int32)

@@ -9,6 +9,9 @@ import jax
 from ltr.core.extras import install_command
 from ltr.errors import ConfigError
 
+PRODUCER = "ltr: lottery tickets"
+"""Name of the producer in each model."""
+
 
 def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, int, int]) -> bytes:
     """Return a serialised model with one input, images, and one output, logits.
@@ -31,4 +34,5 @@ def as_onnx(network: Callable[[jax.Array], jax.Array], image_shape: tuple[int, i
     shape: list[Any] = ["batch", *image_shape]
     model = jax2onnx.to_onnx(network, [tuple(shape)])
     model.graph.ClearField("value_info")  # shapes of intermediate values, wrong after convolutions
+    model.producer_name = PRODUCER
     return bytes(model.SerializeToString())

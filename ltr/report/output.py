@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ltr.core.printable import printable
 from ltr.report import console
 from ltr.report.progress import Display, NoDisplay, display, in_notebook
 from ltr.report.status_line import show_status
@@ -65,7 +66,7 @@ def _stderr_handler() -> logging.Handler:
 
 
 def _message(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def _discard(text: str) -> None:

@@ -4,6 +4,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ltr.core.printable import on_one_line, printable
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -53,7 +55,7 @@ def table(
             overflow="ellipsis",
         )
     for row in rows:
-        grid.add_row(*map(Text, row))
+        grid.add_row(*(Text(on_one_line(cell)) for cell in row))
     return _text(grid, width)
 
 
@@ -64,7 +66,7 @@ def facts(named: Mapping[str, str], width: int = WIDTH) -> str:
 
     grid = Table.grid(padding=(0, 2))
     for name, fact in named.items():
-        grid.add_row(Text(name, no_wrap=True), Text(fact, overflow="fold"))
+        grid.add_row(Text(on_one_line(name), no_wrap=True), Text(printable(fact), overflow="fold"))
     return _text(grid, width)
 
 

@@ -129,13 +129,14 @@ class Run:
     def experiment(self) -> "Experiment":
         """Return the configuration of the run; LtrError, with a remedy, if it cannot be read or understood.
 
-        `output_root` is the present parent folder, as the run may have been moved.
+        `output_root` is the present parent folder, as the run may have been moved. `data_dir` is null, as a
+        run of somebody else must not say where to write.
         """
         from ltr.config.parse import parse
 
         self.require_readable()
         try:
-            return parse({**self.config, "output_root": str(self.folder.parent)})
+            return parse({**self.config, "output_root": str(self.folder.parent), "data_dir": None})
         except ConfigError as error:
             remedy = f"install the version that wrote it ({self._written_by})"
             raise LtrError(f"{self.folder / CONFIG}: {error}; {remedy}") from None

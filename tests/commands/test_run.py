@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from typing import Any, Self
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 
 from ltr.api.loaded import load
 from ltr.cli import main
@@ -218,10 +218,10 @@ def test_a_run_is_composed_once(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_run_has_what_it_requests_of_hydra(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[str | None] = []
-    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(os.environ.get("LTR_MADE_UP")))
-    assert ltr_run("+hydra.job.env_set.LTR_MADE_UP=yes", "hydra.mode=MULTIRUN") == 0
-    assert found == ["yes"]
+    found: list[str] = []
+    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(HydraConfig.get().sweep.dir))
+    assert ltr_run("hydra.sweep.dir=jobs", "hydra.mode=MULTIRUN") == 0
+    assert found == ["jobs"]
 
 
 # Bad input: one line, the right exit code, nothing left behind

@@ -1,9 +1,6 @@
 """YAML files of one's own: what is wrong with each is said with file and line, and stops no other command."""
 
 import re
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -14,23 +11,9 @@ from ltr.config.files import base_choices, check, problem
 from ltr.config.overrides import overrides
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
+from tests.config.conftest import Write
 
-Write = Callable[[str, str | bytes], Path]
 HEAD = "# @package _global_\n# Mine.\n"
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a file, as in `write("experiment/mine", text)`, into a copy of configs/."""
-    configs = shutil.copytree(groups.config_dir(), tmp_path / "configs")
-    monkeypatch.setattr(groups, "config_dir", lambda: configs)
-
-    def write(name: str, text: str | bytes) -> Path:
-        path = Path(f"{configs / name}.yaml")
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return path
-
-    return write
 
 
 GLOBAL = "'# @package _global_'"
@@ -192,7 +175,7 @@ def test_a_file_may_have_no_comment_and_any_name(write: Write) -> None:
         "# @package _global_\ndefaults:\n  - mnist_lenet\n  - override /model: conv2\nrounds: 7\n",
         "# @package _global_\nrounds: 7\nreplicates: ${rounds}\nsteps: ${replicates}\n",
         "# @package _global_\nrounds: 7\narms: [ticket, loud]\narm: {loud: {noise: 2}}\n",
-        "# @package _global_\nrounds: 7\nhydra: {verbose: false}\n",
+        "# @package _global_\nrounds: 7\nhydra: {sweep: {dir: jobs}}\n",
         "# @package _global_\nrounds: 7\ndata_dir: '\\${foo}'\n",
         "# @package _global_\nrounds: 7\nseed: ${arm.snip.draws}\noptimizer:\n  momentum: ${prune_rate}\n",
     ],

@@ -128,7 +128,7 @@ def test_a_knob_that_was_typed_as_an_option(option: str, following: list[str], a
 @pytest.mark.parametrize(
     "word",
     [
-        *("hydra.verbose=true", "hydra/launcher=basic", "experiment=null", "~experiment", "seed=${rounds}"),
+        *("hydra.sweep.dir=jobs", "hydra/launcher=basic", "experiment=null", "~experiment", "seed=${rounds}"),
         *("arms=[ticket,one_shot]", "replicates=auto", "+arm.loud={noise:2}", "steps=20ep", "devices=null"),
         *('model="conv2"', "arm.one_shot.draws=1", "model=conv2"),
     ],

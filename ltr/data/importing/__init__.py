@@ -11,6 +11,7 @@ from ltr.data.content import Content
 from ltr.data.importing import arrays, cifar, csv_table, idx, image_folder, parquet
 from ltr.data.importing.base import Format, ImportOptions
 from ltr.data.importing.conversion import convert
+from ltr.data.limits import require_openable
 from ltr.errors import ConfigError, DataNotFoundError
 
 FORMATS = (cifar.FORMAT, idx.FORMAT, parquet.FORMAT, image_folder.FORMAT, csv_table.FORMAT, arrays.FORMAT)
@@ -35,6 +36,10 @@ def read(path: Path, options: ImportOptions) -> Imported:
     """
     if not path.exists():
         raise DataNotFoundError(f"{path}: no such file or folder")
+    try:
+        require_openable(path)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if (path / "dataset_info.json").exists():
         raise ConfigError(f"{path}: prepared TFDS data, which dataset.path={path} reads without an import")
     detected = detect(path)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data.importing.base import SPLITS, Format, ImportOptions, RawData, split_of
-from ltr.data.npz import NEEDED, read_members
+from ltr.data.limits import regular_files
+from ltr.data.npz import NEEDED, read_array, read_members
+from ltr.errors import reason
 
 _KINDS = {
     "images": ("x", "images", "image", "data", "inputs"),
@@ -19,7 +20,7 @@ _KINDS = {
 
 def recognises(path: Path) -> bool:
     """Return whether a path is an .npz file or a folder of .npy files."""
-    return path.suffix == ".npz" if path.is_file() else any(path.glob("*.npy"))
+    return path.suffix == ".npz" if path.is_file() else bool(regular_files(path, "*.npy"))
 
 
 def read(path: Path, options: ImportOptions) -> RawData:
@@ -60,11 +61,12 @@ def _needed(images: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
 
 def _read_folder(path: Path) -> dict[str, NDArray[Any]]:
     arrays = {}
-    for file in sorted(path.glob("*.npy")):
+    for file in regular_files(path, "*.npy"):
         try:
-            arrays[file.stem] = np.load(file)
-        except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"{file.name}: cannot be read ({error})") from None
+            with file.open("rb") as content:
+                arrays[file.stem] = read_array(content, file.stat().st_size)
+        except Exception as error:  # parsers raise errors of any type
+            raise ValueError(f"{file.name}: cannot be read ({reason(error)})") from None
     return arrays
 
 

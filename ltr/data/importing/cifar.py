@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data.importing.base import Format, ImportOptions, RawData, split_of
+from ltr.data.limits import require_memory
+from ltr.errors import reason
 
 _META = ("batches.meta", "meta")
 _LABELS = (b"labels", b"fine_labels")
@@ -120,21 +122,22 @@ def _contents(path: Path) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in files if _is_batch(file.name) or file.name in _META}
     try:
         with tarfile.open(path) as archive:
-            inside = {Path(member.name).name: member for member in archive if member.isfile()}
+            members = {Path(member.name).name: member for member in archive if member.isfile()}
+            inside = {name: file for name, file in members.items() if _is_batch(name) or name in _META}
+            require_memory(sum(file.size for file in inside.values()))
             return {
-                name: archive.extractfile(member).read()  # type: ignore[union-attr]
-                for name, member in inside.items()
-                if _is_batch(name) or name in _META
+                name: archive.extractfile(file).read()  # type: ignore[union-attr]
+                for name, file in inside.items()
             }
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"cannot be read as a tar archive ({error})") from None
+        raise ValueError(f"cannot be read as a tar archive ({reason(error)})") from None
 
 
 def _loaded(name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
         loaded = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # damaged pickles raise errors of any type
-        raise ValueError(f"{name}: not a batch of CIFAR ({error})") from None
+        raise ValueError(f"{name}: not a batch of CIFAR ({reason(error)})") from None
     if not isinstance(loaded, dict):
         raise ValueError(f"{name}: not a batch of CIFAR (holds a {type(loaded).__name__})")
     return {

@@ -1,6 +1,5 @@
 """CSV files: one row per image, with a column for the label and one for each pixel."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
+from ltr.data.limits import regular_files
+from ltr.errors import reason
 
 LABELS = ("label", "labels", "class", "target", "y")
 """Names of label columns that are recognised without `--label`."""
@@ -21,15 +22,15 @@ def recognises(path: Path) -> bool:
 def read(path: Path, options: ImportOptions) -> RawData:
     """Read the rows of a file, or of files with train, validation or test in their names."""
     images, labels = {}, {}
-    for split, files in by_split(_files(path)).items():
-        parts = [_read(file, options.label) for file in files]
+    for split, paths in by_split(_files(path)).items():
+        parts = [_read(file, options.label) for file in paths]
         images[split], labels[split] = map(np.concatenate, zip(*parts, strict=True))
     return RawData(images, labels)
 
 
 def _files(path: Path) -> list[Path]:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in files if file.name.lower().endswith((".csv", ".csv.gz"))]
+    candidates = regular_files(path, "*") if path.is_dir() else [path]
+    return [file for file in candidates if file.name.lower().endswith((".csv", ".csv.gz"))]
 
 
 def _read(file: Path, label: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -40,10 +41,8 @@ def _read(file: Path, label: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
         first = pd.read_csv(file, nrows=1, header=None, dtype=str).iloc[0]
         has_header = not all(map(_is_number, first))
         table = pd.read_csv(file, header=0 if has_header else None)
-    except (ValueError, OSError, csv.Error) as error:
-        raise ValueError(
-            f"{file.name}: cannot be read as CSV ({str(error).strip().partition(chr(10))[0]})"
-        ) from None
+    except Exception as error:  # decompressors raise errors of any type
+        raise ValueError(f"{file.name}: cannot be read as CSV ({reason(error)})") from None
     table.columns = table.columns.map(str)
     column = _label_column(file, list(table.columns), label, has_header)
     pixels = table.drop(columns=column)

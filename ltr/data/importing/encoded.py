@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltr.core.plural import number_of
+from ltr.data.limits import require_memory
+from ltr.errors import reason
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
@@ -56,6 +58,7 @@ def decode(
         _require_one_size(headers)
     mode = "L" if all(header.mode in ("1", "L", "LA") for header in headers) else "RGB"
     height, width = size or headers[0].size
+    require_memory(len(headers) * height * width * len(mode))
     decoded = {
         split: np.stack([_pixels(image, mode, (height, width)) for image in part])
         for split, part in images.items()
@@ -116,8 +119,7 @@ def _opened(image: Encoded) -> Iterator[Any]:
     except UnidentifiedImageError:
         raise ValueError(f"{image.name}: cannot be read as an image (unknown format)") from None
     except Exception as error:  # decoders raise errors of any type
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{image.name}: cannot be read as an image ({reason})") from error
+        raise ValueError(f"{image.name}: cannot be read as an image ({reason(error)})") from error
 
 
 def _notes(headers: Sequence[_Header], mode: str, size: tuple[int, int] | None) -> list[str]:

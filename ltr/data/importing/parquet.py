@@ -9,6 +9,8 @@ import numpy as np
 
 from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
 from ltr.data.importing.encoded import Encoded, decode
+from ltr.data.limits import regular_files, require_memory
+from ltr.errors import reason
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of label columns that are recognised without `--label`."""
@@ -45,7 +47,7 @@ def read(path: Path, options: ImportOptions) -> RawData:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".parquet" else []
-    return sorted([*path.glob("*.parquet"), *path.glob("*/*.parquet")])
+    return sorted([*regular_files(path, "*.parquet"), *regular_files(path, "*/*.parquet")])
 
 
 def _read(file: Path) -> Any:
@@ -53,11 +55,12 @@ def _read(file: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file).read()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(
-            f"{file.name}: cannot be read as Parquet ({str(error).partition(chr(10))[0]})"
-        ) from None
+        table = pq.ParquetFile(file)
+        groups = range(table.num_row_groups)
+        require_memory(sum(table.metadata.row_group(number).total_byte_size for number in groups))
+        return table.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ValueError(f"{file.name}: cannot be read as Parquet ({reason(error)})") from None
 
 
 def _columns(file: Path, schema: Any, label: str | None) -> tuple[str, str]:

@@ -162,3 +162,21 @@ def test_labels_beyond_the_classes_of_a_folder_are_one_line(tmp_path: Path, digi
     altered(config, '"numClasses": "10"', '"numClasses": "7"')
     with pytest.raises(ConfigError, match=r": a train label is [789], must be 0 to 6$"):
         load(config, None)
+
+
+def test_a_folder_runs_no_code_of_others(
+    folder: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "made_up_features.py").write_text(
+        f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "stranger")
+    altered(folder, "tensorflow_datasets.core.features.class_label_feature.ClassLabel", "made_up_features.My")
+    with pytest.raises(ConfigError, match=r"\(names made_up_features\.My, which is not a feature of TFDS\)"):
+        load(folder, None)
+    assert not (tmp_path / "ran").exists()
+    tfds = pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(ValueError, match="Unrecognized FeatureConnector type"):
+        tfds.builder_from_directory(folder.path)
+    assert (tmp_path / "ran").exists(), "TFDS imports nothing, and the test proves nothing"

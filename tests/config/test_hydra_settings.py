@@ -1,0 +1,47 @@
+"""Settings of Hydra: those that run code are refused, in words and in files."""
+
+import pytest
+
+from ltr.config.overrides import overrides
+from ltr.errors import ConfigError
+from ltr.experiment.compose import from_words
+from tests.config.conftest import Write
+
+HEAD = "# @package _global_\nrounds: 7\n"
+CALLBACK = "{_target_: made_up.Callback}"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("hydra.verbose=true", "hydra.searchpath=[file://elsewhere]", "hydra/job_logging=default"),
+        *(f"+hydra.callbacks.mine={CALLBACK}", "++hydra.callbacks.mine._target_=made_up.Callback"),
+        *(f"hydra.launcher={CALLBACK}", "hydra.launcher._target_=made_up.Launcher", "~hydra.callbacks"),
+        *("hydra.sweeper._target_=made_up.Sweeper", "+hydra.job.env_set.MADE_UP=yes", "hydra=mine"),
+    ],
+)
+def test_a_word_sets_launcher_sweeper_and_folders_alone(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"of Hydra's settings, hydra/launcher, .* can be set$"):
+        overrides([word])
+
+
+def test_a_value_names_no_code() -> None:
+    with pytest.raises(ConfigError, match=r"^\+hydra\.launcher\.x=.*: must not hold _target_, "):
+        overrides([f"+hydra.launcher.x=[{CALLBACK}]"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"hydra:\n  callbacks:\n    mine: {CALLBACK}\n", "5: hydra.callbacks.mine._target_: of Hydra's"),
+        ("hydra:\n  launcher:\n    _target_: ${model.name}\n", "5: hydra.launcher._target_: of Hydra's"),
+        (f"hydra:\n  launcher:\n    x: [{CALLBACK}]\n", "3: hydra: must not hold _target_"),
+        ("defaults:\n  - override /hydra/callbacks: mine\n", "4: hydra/callbacks/mine: of Hydra's settings"),
+        ("defaults:\n  - /hydra/callbacks/mine\n", "4: hydra/callbacks/mine: of Hydra's settings"),
+    ],
+)
+def test_an_experiment_does_no_more(text: str, message: str, write: Write) -> None:
+    path = write("experiment/mine", HEAD + text)
+    with pytest.raises(ConfigError) as caught:
+        from_words(["experiment=mine"])
+    assert str(caught.value).startswith(f"{path}:{message}")
