@@ -18,7 +18,7 @@ COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist sanitize clean
+.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist sanitize audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and ru
 
 sanitize: $(INSTALLED) ## Run the kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels
+
+audit: $(INSTALLED) ## Check licences, and known vulnerabilities of the pinned versions where the network answers
+	$(INSTALL) --no-build-isolation --editable ".[audit]"
+	$(BIN)/python scripts/audit.py
 
 clean: ## Remove .venv and caches; runs in outputs/ stay
 	rm -rf .venv .venv-oldest dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

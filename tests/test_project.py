@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 TARGETS = {
     *("help", "setup", "run", "check", "test", "coverage", "golden", "test-oldest"),
-    *("lint", "format", "bench", "docs", "dist", "sanitize", "clean"),
+    *("lint", "format", "bench", "docs", "dist", "sanitize", "audit", "clean"),
 }
 OLDEST = "constraints-oldest.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -72,7 +72,7 @@ def test_the_files_that_scripts_name_are_there() -> None:
 def test_every_requirement_is_pinned() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     wanted = PROJECT["project"]["dependencies"] + [
-        one for name in ("dev", "docs", "bench", "onnx") for one in extras[name]
+        one for name in ("dev", "docs", "bench", "onnx", "audit") for one in extras[name]
     ]
     names = {normal(Requirement(requirement).name) for requirement in wanted}
     assert names <= {normal(pin.partition("==")[0]) for pin in pins()}
@@ -83,6 +83,12 @@ def test_no_requirement_refuses_the_version_that_is_pinned() -> None:
     for requirement in map(Requirement, [*PROJECT["project"]["dependencies"], *EXTRAS]):
         version = versions.get(normal(requirement.name), "").partition(";")[0]
         assert not version or requirement.specifier.contains(version), requirement
+
+
+def test_actions_are_pinned_to_commits() -> None:
+    used = re.findall(r"uses: (\S+)", (ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)] == []
 
 
 def test_every_module_says_what_it_is_for() -> None:

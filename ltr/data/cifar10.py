@@ -54,7 +54,7 @@ def _from_binary(files: Mapping[str, bytes]) -> Arrays:
 
 def _from_python(files: Mapping[str, bytes]) -> Arrays:
     """Unpickle batches. Unpickling can run code, so the checksums of these files were verified first."""
-    batches = [pickle.loads(files[name], encoding="bytes") for name in _BATCHES]
+    batches = [pickle.loads(files[name], encoding="bytes") for name in _BATCHES]  # noqa: S301, see above
     return _joined([_split(batch[b"data"], np.array(batch[b"labels"])) for batch in batches])
 
 
