@@ -1,7 +1,6 @@
 """Errors of ltr, each with an exit code and a message of one line."""
 
 from collections.abc import Mapping
-from signal import SIGINT
 from typing import Any
 
 
@@ -38,9 +37,12 @@ class StoppedError(LtrError):
         self.signal = signal
         self.exit_code = 128 + signal
 
-    def as_signal(self) -> BaseException:
-        """Return the exception that the signal raises in Python: KeyboardInterrupt, else SystemExit."""
-        return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
+
+def message(error: Exception) -> str:
+    """Return what an error says on one line; of an error of the system the file and the reason."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:

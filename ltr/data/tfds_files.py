@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltr import interrupts
 from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
 from ltr.errors import LtrError
@@ -24,7 +25,7 @@ def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     builder = builder_class(data_dir=root, config=variant, file_format="array_record")
     print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
     tfds.display_progress_bar(False)
-    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
+    with interrupts.undone(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
         builder.download_and_prepare(download_config=config)
 
 

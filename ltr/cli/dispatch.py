@@ -1,4 +1,7 @@
-"""Entry point of the command `ltr`. Imports nothing heavy, as help must not be slow."""
+"""From the words of a command line to a command, and from its errors to exit codes.
+
+Imports nothing heavy, as help must not be slow.
+"""
 
 import argparse
 import gc
@@ -11,16 +14,15 @@ from typing import NoReturn
 from ltr import commands
 from ltr.commands.knobs import show_help
 from ltr.config.folders import joined
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import ConfigError, LtrError, message
 from ltr.plugins import installed
 from ltr.registry.suggestions import nearest
 from ltr.version import __version__
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that `words` (default: the command line) name, and return its exit code."""
+def dispatch(words: Sequence[str]) -> int:
+    """Run the command that words name, print its error on one line, and return its exit code."""
     gc.set_threshold(50_000)  # composing a configuration makes many objects and hardly any garbage
-    words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
     if not words:
         parser.print_help(sys.stderr)
@@ -51,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # such as a full disk
-        print(f"ltr {arguments.command}: {error}", file=sys.stderr)
+        print(f"ltr {arguments.command}: {message(error)}", file=sys.stderr)
         return 1
 
 
