@@ -1,4 +1,4 @@
-"""Entry point of the command `ltr`. Signals are in order before anything else is imported."""
+"""Entry point of the command `ltr`. Signals and streams are in order before anything else is imported."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
         return dispatch(words)
     interrupts.end_by_signals()
+    from ltr.cli import streams
+
+    output = streams.secure()
     from ltr.cli.dispatch import dispatch
 
-    return dispatch(sys.argv[1:])
+    try:
+        code = dispatch(sys.argv[1:])
+    except SystemExit as end:  # as after --help
+        if end.code:
+            raise
+        code = 0
+    sys.stdout.flush()
+    return code or output.exit_code

@@ -6,7 +6,6 @@ Imports nothing heavy, as help must not be slow.
 import argparse
 import gc
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -49,9 +48,6 @@ def dispatch(words: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # such as a full disk
         print(f"ltr {arguments.command}: {message(error)}", file=sys.stderr)
         return 1
