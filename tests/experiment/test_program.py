@@ -19,7 +19,8 @@ from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import PruningInput
 from ltr.store import tables
-from ltr.store.folder import open_run, round_name
+from ltr.store.folder import round_name
+from ltr.store.opening import open_run
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels, saved
 
