@@ -1,7 +1,6 @@
 """Errors of ltr, each with an exit code and a message of one line."""
 
 from collections.abc import Mapping
-from signal import SIGINT
 from typing import Any
 
 
@@ -38,13 +37,11 @@ class StoppedError(LtrError):
         self.signal = signal
         self.exit_code = 128 + signal
 
-    def as_signal(self) -> BaseException:
-        """Return the exception that the signal raises in Python: KeyboardInterrupt, else SystemExit."""
-        return KeyboardInterrupt(str(self)) if self.signal == SIGINT else SystemExit(self.exit_code)
 
-
-def reason(error: BaseException) -> str:
-    """Return the first line of the message of any error, or the name of its type if it has no message."""
+def message(error: BaseException) -> str:
+    """Return the first line of any error, its type if it says nothing; of the system's, file and reason."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

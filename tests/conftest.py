@@ -28,7 +28,7 @@ from tests.runtimes import Build, sharing
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
-os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 jax.jit(lambda: 0)()  # XLA reads its flags once
 del os.environ["XLA_FLAGS"]
 """Programs compile in a third of the time; processes that tests start compile as a user's."""
@@ -61,6 +61,8 @@ def _no_real_folders(
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(compiled))  # of processes that tests start
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         patch.setattr(devices, "CACHED_FROM", 0.0)
+        patch.setattr(runtime, "QUICKLY_COMPILED", {})  # all programs are, here
+        patch.setattr(os, "fsync", lambda _: None)  # no file of a test is to survive a power failure
         devices.start(compiled)
         yield
 

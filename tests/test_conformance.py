@@ -38,8 +38,9 @@ from ltr.models.registry import NETWORKS
 from ltr.pruning.registry import CRITERIA, REWINDINGS, SIGNS
 from ltr.pruning.targets import kept
 from ltr.store import tables
-from ltr.store.folder import RunFolder, open_run, round_name
+from ltr.store.folder import RunFolder, round_name
 from ltr.store.identity import run_id
+from ltr.store.opening import open_run
 from tests.runtimes import sharing
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")

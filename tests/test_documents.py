@@ -65,7 +65,7 @@ def test_the_notebook_is_kept_without_outputs() -> None:
         ("docs/results.md", "[a](../README.md#what-it-finds)", "[a](index.md#what-it-finds)"),
         ("docs/how-to/add-an-arm.md", "[a](../choices.md)", "[a](../choices.md)"),
         ("docs/how-to/add-an-arm.md", "[a](../../CHANGELOG.md)", "[a](../changelog.md)"),
-        ("docs/how-to/add-an-arm.md", "[`cli`](../../ltr/cli.py)", "`cli`"),
+        ("docs/how-to/add-an-arm.md", "[`cli`](../../ltr/cli/dispatch.py)", "`cli`"),
         ("docs/how-to/add-an-arm.md", "[a](../../ltr/none.py)", "[a](../../ltr/none.py)"),
         ("docs/speed.md", "[a](#here)", "[a](#here)"),
     ],

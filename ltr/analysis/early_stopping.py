@@ -25,22 +25,15 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
         is true if the two steps are equal: the loss was still falling, so the early stop is there or
         later.
     """
-    by_step = metrics.sort_values("step", kind="stable")
-    last = _by_lane(by_step[::-1])
-    best = _by_lane(by_step.sort_values("val_loss", kind="stable"))
-    lanes = pd.DataFrame(
-        {
-            "density": last["density"],
-            "early_stop_step": best["step"],
-            "accuracy_at_early_stop": best["test_accuracy"],
-            "final_accuracy": last["test_accuracy"],
-            "censored": best["step"] == last["step"],
-            "steps": last["step"],
-        }
+    rows = metrics.sort_values([*LANE, "step"], kind="stable", ignore_index=True)
+    last = rows.drop_duplicates(list(LANE), keep="last")
+    best = rows.sort_values("val_loss", kind="stable").drop_duplicates(list(LANE)).sort_index()
+    best = best.set_index(last.index)  # both are in the order of the lanes
+    lanes = last.assign(
+        early_stop_step=best["step"],
+        accuracy_at_early_stop=best["test_accuracy"],
+        final_accuracy=last["test_accuracy"],
+        censored=best["step"] == last["step"],
+        steps=last["step"],
     )
-    return lanes.reset_index()[_COLUMNS]
-
-
-def _by_lane(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """Return the first evaluation of each lane, indexed by lane."""
-    return evaluations.drop_duplicates(list(LANE)).set_index(list(LANE)).sort_index()
+    return lanes[_COLUMNS].reset_index(drop=True)

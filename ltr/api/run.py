@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr import interrupts
 from ltr.api.loaded import LoadedRun
 from ltr.config.keywords import words as as_words
 from ltr.config.overrides import overrides
@@ -65,7 +66,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
         with _TRAINING, Stop() as stop:
             conduct(experiment, typed, stop, in_python(progress))
     except StoppedError as stopped:
-        raise stopped.as_signal() from None
+        raise interrupts.exception(stopped.signal, str(stopped)) from None
     return LoadedRun(Run(Path(experiment.output_root) / folder_name(experiment)))
 
 

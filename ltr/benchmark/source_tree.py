@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ltr import interrupts
 from ltr.errors import ConfigError, LtrError
 
 KERNELS = "ltr/kernels/*.so"
@@ -42,7 +43,7 @@ def this_and(commit: str) -> Iterator[tuple[SourceTree, SourceTree]]:
     name = _git(root, "rev-parse", "--verify", "--short", "--end-of-options", f"{commit}^{{commit}}")
     if name is None:
         raise ConfigError(f"--against={commit}: no such commit in {root}")
-    with tempfile.TemporaryDirectory(prefix="ltr-") as folder:
+    with interrupts.undone(), tempfile.TemporaryDirectory(prefix="ltr-") as folder:
         copy, archive = Path(folder, "tree"), Path(folder, "tree.zip")
         if _git(root, "archive", "--format=zip", f"--output={archive}", name) is None:
             raise LtrError(f"--against={commit}: git cannot copy the commit to {folder}")
@@ -58,7 +59,7 @@ def build_kernels(tree: SourceTree) -> None:
     Raises:
         LtrError: they cannot be built.
     """
-    with tempfile.TemporaryDirectory(prefix="ltr-") as wheels:
+    with interrupts.undone(), tempfile.TemporaryDirectory(prefix="ltr-") as wheels:
         command = ["-m", "hatchling", "build", "--target=wheel", f"--directory={wheels}"]
         built = run_python(command, cwd=tree.root)
     if built.returncode or not any(tree.root.glob(KERNELS)):

@@ -72,17 +72,26 @@ def _conduct_one(composed: "DictConfig") -> None:
     from ltr.experiment.signals import Stop
 
     experiment = experiment_of(composed)
+    from ltr.experiment import runner  # imports JAX, before signals wait for a checkpoint
+
+    words = _repeatable(experiment, composed.ticket)
     with Stop() as stop:
-        _conduct(experiment, composed.ticket, stop)
+        runner.conduct(experiment, words, stop)
 
 
 def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:
-    """Run an experiment; print and record the run that the typed `ticket` resolves to."""
+    """Run an experiment of a sweep, whose `ticket` was typed."""
+    from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
+
+    conduct(experiment, _repeatable(experiment, ticket), stop)
+
+
+def _repeatable(experiment: "Experiment", ticket: str | None) -> list[str]:
+    """Return the words to record; print the run that the typed `ticket` resolves to."""
     from hydra.core.hydra_config import HydraConfig
 
     from ltr.experiment.compose import repeatable
-    from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
 
     if experiment.ticket != ticket:
         print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)
-    conduct(experiment, repeatable(HydraConfig.get().overrides.task, ticket, experiment), stop)
+    return repeatable(HydraConfig.get().overrides.task, ticket, experiment)

@@ -4,16 +4,20 @@ import zlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Int32, Integer
 
 from ltr import kernels
 from ltr.core.types import PRNGKey
 from ltr.kernels import Array
 
+_fold_in = jax.jit(jax.random.fold_in, inline=True)
+"""A tenth of the time of `jax.random.fold_in` outside of compiled functions."""
+
 
 def root(seed: int, replicate: int) -> PRNGKey:
     """Return the root key, from which everything random in a replicate is derived."""
-    return jax.random.fold_in(jax.random.key(seed), replicate)
+    return _fold_in(jax.random.key(seed), replicate)
 
 
 def fold(key: PRNGKey, purpose: str, *indices: int | Integer[Array, ""]) -> PRNGKey:
@@ -21,9 +25,9 @@ def fold(key: PRNGKey, purpose: str, *indices: int | Integer[Array, ""]) -> PRNG
 
     Adding a purpose changes no other key.
     """
-    key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
+    key = _fold_in(key, np.uint32(zlib.crc32(purpose.encode())))
     for index in indices:
-        key = jax.random.fold_in(key, index)
+        key = _fold_in(key, index)
     return key
 
 

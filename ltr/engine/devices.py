@@ -148,11 +148,10 @@ def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
     """
     padded = [*lanes, *[lanes[-1]] * (placement.capacity - len(lanes))]
 
-    def stack(*leaves: Any) -> jax.Array:
-        stacked = np.stack(leaves)
-        return jax.device_put(stacked.reshape(*placement.axes, *stacked.shape[1:]), placement.sharding)
+    def stack(*leaves: Any) -> np.ndarray:
+        return np.stack(leaves).reshape(*placement.axes, *np.shape(leaves[0]))
 
-    return jax.tree.map(stack, *padded)
+    return jax.device_put(jax.tree.map(stack, *padded), placement.sharding)
 
 
 def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtypeStruct]:
@@ -176,6 +175,5 @@ def _lane(stacked: PyTree[np.ndarray], number: int) -> PyTree[np.ndarray]:
 def replicate(tree: PyTree, placement: Placement) -> Scattered:
     """Copy a pytree to every device."""
     count = len(placement.devices)
-    return jax.tree.map(
-        lambda leaf: jax.device_put(np.broadcast_to(leaf, (count, *np.shape(leaf))), placement.sharding), tree
-    )
+    copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (count, *np.shape(leaf))), tree)
+    return jax.device_put(copies, placement.sharding)

@@ -24,7 +24,7 @@ from ltr.config.groups import ARM
 from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
-from ltr.errors import ConfigError, LtrError, reason
+from ltr.errors import ConfigError, LtrError, message
 from ltr.experiment import checks, source_run
 
 _ONE_APPLICATION = threading.Lock()
@@ -84,7 +84,7 @@ def experiment_of(composed: DictConfig) -> Experiment:
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {reason(error)}") from None
+        raise ConfigError(f"{error.full_key}: {message(error)}") from None
     experiment = parse(values)  # type: ignore[arg-type]
     files.check_arms(experiment.arms, experiment.arm)
     names.require_known(experiment)

@@ -19,7 +19,8 @@ from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.report.progress import Pace, display
 from ltr.store import tables
-from ltr.store.folder import RunFolder, open_run, round_name
+from ltr.store.folder import RunFolder, round_name
+from ltr.store.opening import open_run
 
 TABLE = "connectivity"
 

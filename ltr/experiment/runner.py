@@ -36,7 +36,8 @@ from ltr.report.output import Output, command_line
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
 from ltr.store.catalog import FAILED, FINISHED, SCHEMA_VERSION, STOPPED
-from ltr.store.folder import RunFolder, open_run
+from ltr.store.folder import RunFolder
+from ltr.store.opening import open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import tracking

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from ltr import interrupts
 from ltr.core import atomic
 from ltr.errors import StoppedError
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from ltr.interrupts import SIGNALS
 
 
 class Stop:
@@ -47,7 +47,7 @@ class Stop:
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         if self._caught is not None:
-            raise KeyboardInterrupt
+            raise interrupts.exception(number)
         self._caught = number
         print("stopping after a checkpoint; once more to stop at once", file=sys.stderr, flush=True)
 

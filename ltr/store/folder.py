@@ -4,14 +4,12 @@ A round is committed by writing `results.parquet`, the last of its files. Lanes 
 list are trained again.
 """
 
-import contextlib
 import functools
 import logging
 import os
 import platform
 import shlex
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -32,8 +30,7 @@ from ltr.store import catalog, checkpoints, looks, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
 from ltr.store.groups import INITIAL, Groups
-from ltr.store.identity import decisive, folder_name, run_id
-from ltr.store.lock import locked
+from ltr.store.identity import decisive, run_id
 from ltr.store.looks import Look
 from ltr.store.settings import covers, enlarged, extent, settings, with_requested_arms
 from ltr.store.tables import LANE, LaneId
@@ -384,60 +381,6 @@ def _lanes(folder: Path, name: str) -> pd.DataFrame:
         log.warning("%s", tables.damage(folder, name, MISSING))
         return tables.SCHEMAS[name].empty_table().to_pandas()
     return tables.read(folder, name)
-
-
-@contextlib.contextmanager
-def open_run(experiment: Experiment) -> Iterator[RunFolder]:
-    """Open the run folder of an experiment, created if missing, and lock it while open.
-
-    Raises:
-        ConfigError: the folder cannot be written.
-        LtrError: another process writes this run, or a table is damaged.
-    """
-    path = Path(experiment.output_root) / folder_name(experiment)
-    is_new = not path.exists()
-    with contextlib.ExitStack() as stack:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(path))
-        except OSError as error:
-            raise ConfigError(
-                f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
-            ) from None
-        stack.enter_context(_kept_open(path))
-        stack.enter_context(_logged(path / "log.txt"))
-        folder = None
-        try:
-            yield (folder := RunFolder(path))
-        except LtrError:
-            never_began = is_new and not (path / catalog.INFO).exists()
-            if never_began and (folder is None or folder.is_present):
-                shutil.rmtree(path)
-            raise
-
-
-@contextlib.contextmanager
-def _kept_open(folder: Path) -> Iterator[None]:
-    """Keep a folder open, so that no other one gets its number if it is removed."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _logged(file: Path) -> Iterator[None]:
-    """Copy ltr's log messages to a file."""
-    handler = logging.FileHandler(file, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("ltr")
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
 
 
 def _versions() -> dict[str, str]:

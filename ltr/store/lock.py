@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltr import interrupts
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder}: its file system has no locks (flock); set {VARIABLE}=soft in the environment of "
             "every command that uses the folder"
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with interrupts.undone():
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def is_locked(folder: Path) -> bool:

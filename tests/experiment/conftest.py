@@ -9,7 +9,7 @@ import pytest
 from ltr.experiment import loop
 from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
-from ltr.store.folder import open_run
+from ltr.store.opening import open_run
 from tests.experiment.runs import Ready, Run, Watcher, ask
 from tests.runtimes import sharing
 

@@ -46,8 +46,9 @@ class Watcher:
 
 
 def ask(root: Path, **knobs: Any) -> Experiment:
-    """A run of a second or so, unless `knobs` say otherwise."""
+    """A run of a narrow network that takes a second or so, unless `knobs` say otherwise."""
     small = {"steps": 40, "eval_every": 20, "rounds": 2, "replicates": 2, "output_root": str(root)}
+    small["model"] = {"width": 0.1}
     more = knobs.get("arm", {})
     defined = {name: {**arm, **more.get(name, {})} for name, arm in to_dict(Experiment().arm).items()}
     return parse(small | knobs | {"arm": defined})

@@ -8,7 +8,7 @@ from ltr import kernels
 from ltr.experiment.runner import open_session
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
-from ltr.store.folder import open_run
+from ltr.store.opening import open_run
 from tests.experiment.runs import ask
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")

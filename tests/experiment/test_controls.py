@@ -11,7 +11,8 @@ from ltr.core import masks, rng
 from ltr.engine.trainer import InitialState
 from ltr.experiment.session import Session
 from ltr.store import tables
-from ltr.store.folder import open_run, round_name
+from ltr.store.folder import round_name
+from ltr.store.opening import open_run
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Ready, ask, assert_same, saved
 

@@ -19,7 +19,8 @@ from ltr.methods import weights
 from ltr.pruning import criteria, selection
 from ltr.pruning.criteria import PruningInput
 from ltr.store import tables
-from ltr.store.folder import open_run, round_name
+from ltr.store.folder import round_name
+from ltr.store.opening import open_run
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels, saved
 
@@ -86,7 +87,7 @@ def test_one_shot_to_a_density(run: Run, tmp_path: Path) -> None:
     pruning = {"scope": "erk", "densities": [0.05], "rates": {"output": 1.0}}
     path = run(tmp_path, pruning=pruning, arms=["ticket"], steps=4, eval_every=4)
     counts = [layer.sum() for layer in kernels(saved(path, "round_01")["mask"]).values()]
-    assert counts == [1045, 1149, 316]  # 5 % of 50,200 by 64 + 300, 300 + 100 and 100 + 10
+    assert counts == [71, 30, 15]  # 5 % of 2,320 by 64 + 30, 30 + 10 and 10 + 10
     assert set(tables.read(path, "results")["round"]) == {0, 1}
 
 

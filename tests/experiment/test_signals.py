@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ltr import interrupts
 from ltr.experiment.signals import SIGNALS, Stop, StopAll, request_stop
 
 
@@ -25,11 +26,19 @@ def test_a_signal_is_remembered(number: signal.Signals, code: int) -> None:
     assert str(error) == f"stopped by {number.name}; the same command goes on from here"
 
 
-def test_a_second_signal_is_not_waited_for() -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_is_not_waited_for(number: signal.Signals) -> None:
     with Stop():
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
+        with pytest.raises(type(interrupts.exception(number))):
+            os.kill(os.getpid(), number)
+
+
+def test_a_signal_raises_its_exit_code() -> None:
+    assert type(interrupts.exception(signal.SIGINT)) is KeyboardInterrupt
+    with pytest.raises(SystemExit) as caught:
+        raise interrupts.exception(signal.SIGTERM)
+    assert caught.value.code == 143
 
 
 def test_signals_mean_again_what_they_meant_before() -> None:

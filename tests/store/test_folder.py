@@ -22,8 +22,9 @@ from ltr.config.schema import Experiment, to_dict
 from ltr.core import machine
 from ltr.errors import ConfigError, LtrError
 from ltr.store import checkpoints, tables
-from ltr.store.folder import RunFolder, open_run, round_name
+from ltr.store.folder import RunFolder, round_name
 from ltr.store.identity import folder_name, run_id
+from ltr.store.opening import open_run
 from ltr.store.settings import extent
 from ltr.store.tables import LaneId
 

@@ -1,9 +1,11 @@
-"""Entry point of the command `ltr`. Imports nothing heavy, as help must not be slow."""
+"""From the words of a command line to a command, and from its errors to exit codes.
+
+Imports nothing heavy, as help must not be slow.
+"""
 
 import argparse
 import gc
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,16 +14,15 @@ from ltr import commands
 from ltr.commands.knobs import show_help
 from ltr.config.folders import joined
 from ltr.core.printable import on_one_line
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import ConfigError, LtrError, message
 from ltr.plugins import installed
 from ltr.registry.suggestions import nearest
 from ltr.version import __version__
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that `words` (default: the command line) name, and return its exit code."""
+def dispatch(words: Sequence[str]) -> int:
+    """Run the command that words name, print its error on one line, and return its exit code."""
     gc.set_threshold(50_000)  # composing a configuration makes many objects and hardly any garbage
-    words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
     if not words:
         parser.print_help(sys.stderr)
@@ -48,11 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # such as a full disk
-        print(f"ltr {arguments.command}: {on_one_line(str(error))}", file=sys.stderr)
+        print(f"ltr {arguments.command}: {on_one_line(message(error))}", file=sys.stderr)
         return 1
 
 

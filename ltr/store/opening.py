@@ -1,0 +1,69 @@
+"""Opening of a run folder: it is created, locked and logged to for as long as a process writes it."""
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ltr.config.schema import Experiment
+from ltr.errors import ConfigError, LtrError
+from ltr.store import catalog
+from ltr.store.folder import RunFolder
+from ltr.store.identity import folder_name
+from ltr.store.lock import locked
+
+
+@contextlib.contextmanager
+def open_run(experiment: Experiment) -> Iterator[RunFolder]:
+    """Open the run folder of an experiment, created if missing, and lock it while open.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+        LtrError: another process writes this run, or a table is damaged.
+    """
+    path = Path(experiment.output_root) / folder_name(experiment)
+    is_new = not path.exists()
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(path))
+        except OSError as error:
+            raise ConfigError(
+                f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
+            ) from None
+        stack.enter_context(_kept_open(path))
+        stack.enter_context(_logged(path / "log.txt"))
+        folder = None
+        try:
+            yield (folder := RunFolder(path))
+        except LtrError:
+            never_began = is_new and not (path / catalog.INFO).exists()
+            if never_began and (folder is None or folder.is_present):
+                shutil.rmtree(path)
+            raise
+
+
+@contextlib.contextmanager
+def _kept_open(folder: Path) -> Iterator[None]:
+    """Keep a folder open, so that no other one gets its number if it is removed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Copy ltr's log messages to a file."""
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger("ltr")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
