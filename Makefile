@@ -12,13 +12,17 @@ PYTEST_WORKERS = -n 2 --dist worksteal
 CHECKED = tests/analysis tests/config tests/export tests/pruning tests/registry tests/report tests/store \
   tests/test_cli.py tests/test_golden.py tests/test_project.py --ignore tests/report/page/test_browser.py
 
+# The longer proofs that nothing is lost, whatever happens to a run.
+FAULTS = tests/kills tests/store tests/data/importing/test_damaged.py tests/commands/test_damage.py \
+  tests/experiment/test_resume.py tests/test_interrupts.py tests/test_streams.py
+
 # Measuring coverage by sys.monitoring costs next to nothing; Python has it from 3.12 on.
 COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("COVERAGE_CORE=sysmon")')
 
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist sanitize audit clean
+.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist faults sanitize audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +73,9 @@ dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and ru
 	$(BIN)/hatchling build
 	scripts/try_distribution.sh dist/*.whl
 	scripts/try_distribution.sh dist/*.tar.gz
+
+faults: $(INSTALLED) ## Kill, damage and starve runs, an hour of it, and say how many survived (docs/reliability.md)
+	$(BIN)/python -m pytest -m slow -s -rA $(FAULTS) $(ARGS)
 
 sanitize: $(INSTALLED) ## Run the kernels' C++ under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -m slow tests/kernels

@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 TARGETS = {
     *("help", "setup", "run", "check", "test", "coverage", "golden", "test-oldest"),
-    *("lint", "format", "bench", "docs", "dist", "sanitize", "audit", "clean"),
+    *("lint", "format", "bench", "docs", "dist", "faults", "sanitize", "audit", "clean"),
 }
 OLDEST = "constraints-oldest.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -17,7 +17,7 @@ import pytest
 
 from ltr.store.catalog import CHECKPOINTS
 from ltr.store.groups import Groups
-from tests.faults import victim
+from tests.kills import victim
 
 VICTIM = Path(victim.__file__)
 KILLS = 20
