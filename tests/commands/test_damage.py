@@ -38,6 +38,12 @@ READERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _pages_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw none: what a page is made of is read all the same."""
+    monkeypatch.setattr("ltr.report.page.render.inline", lambda *_: "")
+
+
 @pytest.fixture
 def folder(finished: Finished, root: Path) -> Path:
     """The folder of a run, to be damaged."""
