@@ -24,6 +24,8 @@ from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
 from tests.conftest import Registered
 
+pytestmark = pytest.mark.usefixtures("pages_without_figures")
+
 Captured = pytest.CaptureFixture[str]
 Damage = Callable[[Path], None]
 
@@ -36,12 +38,6 @@ READERS = {
     "connect": ["connect", "{folder}", "--output-root", "{root}"],
     "run": ["run", "output_root={root}", *QUICK],
 }
-
-
-@pytest.fixture(autouse=True)
-def _pages_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw none: what a page is made of is read all the same."""
-    monkeypatch.setattr("ltr.report.page.render.inline", lambda *_: "")
 
 
 @pytest.fixture
