@@ -96,9 +96,8 @@ WRONG = {
 """Calls with a wrong array, each with what its error says."""
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """One process for the calls with a wrong array, whose errors it prints first, and for a run."""
+def test_wrong_arrays_are_caught_and_a_small_run_of_packed_lanes_and_scores_has_none(tmp_path: Path) -> None:
+    """One test for both: each process takes long to begin."""
     code = f"""
 import json, jax, numpy as np
 from jaxtyping import TypeCheckError
@@ -117,18 +116,11 @@ for name, (call, _) in {WRONG}.items():
 print(json.dumps(caught))
 """
     arms = "arms=[ticket,snip_shuffled_by_input,edge_popup]"
-    root = f"output_root={tmp_path_factory.mktemp('types')}"
-    return checked(code + run_of(arms, "sparse=always", "early_bird=true", root))
-
-
-def test_a_small_run_of_packed_lanes_and_scores(process: subprocess.CompletedProcess[str]) -> None:
-    assert process.returncode == 0, process.stderr
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_array_is_caught(name: str, process: subprocess.CompletedProcess[str]) -> None:
-    caught = json.loads(process.stdout.partition("\n")[0])
-    assert WRONG[name][1] in caught[name]
+    found = checked(code + run_of(arms, "sparse=always", "early_bird=true", f"output_root={tmp_path}"))
+    assert found.returncode == 0, found.stderr
+    caught = json.loads(found.stdout.partition("\n")[0])
+    assert caught.keys() == WRONG.keys()
+    assert [name for name, (_, said) in WRONG.items() if said not in caught[name]] == []
 
 
 def test_fields_of_tuples(blobs: Dataset, network: Model, params: Any, mask: Any) -> None:
