@@ -24,14 +24,14 @@ from ltr.experiment import runner, runtime
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
+from tests.compilation import QUICK
 from tests.runtimes import Build, sharing
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
-os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+os.environ["XLA_FLAGS"] = QUICK["XLA_FLAGS"]
 jax.jit(lambda: 0)()  # XLA reads its flags once
 del os.environ["XLA_FLAGS"]
-"""Programs compile in a third of the time; processes that tests start compile as a user's."""
 
 settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=True)
 settings.load_profile("ltr")

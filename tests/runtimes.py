@@ -11,6 +11,7 @@ from ltr.experiment import runtime
 from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
+from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.models.arithmetic import XLA, Arithmetic
 
@@ -26,12 +27,15 @@ def sharing() -> Build:
     def shared(
         spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
     ) -> Runtime:
-        if spec.experiment.ticket:
-            return build(spec, packed, arithmetic, data)
-        key = repr((_programs(spec), place(spec), dict(packed), arithmetic))
+        own = dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, ticket=None))
+        key = repr((_programs(own), place(own), dict(packed), arithmetic))
         if key not in built:
-            built[key] = build(spec, packed, arithmetic, data)
-        return dataclasses.replace(built[key], spec=spec)
+            built[key] = build(own, packed, arithmetic, data)
+        found = dataclasses.replace(built[key], spec=spec)
+        if not spec.experiment.ticket:
+            return found
+        tickets = SourceTickets(spec.experiment, spec.shapes)
+        return dataclasses.replace(found, tickets=tickets, prunable=tickets.prunable(found.prunable))
 
     return shared
 

@@ -40,15 +40,16 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
         bound); the mean `early_bird_step` of the lanes that have one. Accuracies are fractions.
     """
     cell = ["round", "arm"]
-    lanes = results.astype({"early_bird_step": np.float64})
     replicates = by_replicate(results).groupby(cell)
-    columns = {"density": replicates["density"].mean(), "n": replicates.size()}
+    means = replicates[["density", *MEASURES]].mean()
+    halves = replicates[[*MEASURES]].agg(ci95)
+    columns = {"density": means["density"], "n": replicates.size()}
     for measure in MEASURES:
-        columns[measure] = replicates[measure].mean()
-        columns[f"{measure}_ci95"] = replicates[measure].agg(ci95)
-    columns["censored"] = lanes.groupby(cell)["censored"].sum()
-    columns["early_bird_step"] = lanes.groupby(cell)["early_bird_step"].mean()
-    columns["lanes"] = lanes.groupby(cell).size()
+        columns |= {measure: means[measure], f"{measure}_ci95": halves[measure]}
+    lanes = results.astype({"early_bird_step": np.float64}).groupby(cell)
+    columns["censored"] = lanes["censored"].sum()
+    columns["early_bird_step"] = lanes["early_bird_step"].mean()
+    columns["lanes"] = lanes.size()
     return pd.DataFrame(columns).reset_index()
 
 

@@ -45,8 +45,9 @@ def from_yaml(content: bytes) -> Any:
     """Return the values of a YAML file; ValueError if it is damaged."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml it takes an eighth of the time
     try:
-        return yaml.safe_load(_whole(content))
+        return yaml.load(_whole(content), loader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
 

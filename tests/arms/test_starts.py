@@ -1,6 +1,8 @@
 """Each control is compared with the ticket: one that does nothing fails here."""
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,12 +81,20 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _synflow_in_few_rounds() -> Iterator[None]:
+    """As many as keep every layer, of which fewer lose one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MASKS._entries, "synflow", replace(MASKS["synflow"], rounds=20))
+        yield
+
+
 def batch(key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """Made-up images and labels."""
     return np.asarray(jax.random.normal(key, (6, 4, 4, 1))), np.arange(6, dtype=np.int32) % 3
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def context(network: Model, params: Any) -> ArmContext:
     return context_of(network, params, 3)
 

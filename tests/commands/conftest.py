@@ -47,6 +47,12 @@ def finished(
 
 
 @pytest.fixture
+def pages_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw none on pages, where the rest is what is asked for; what they are made of is read all the same."""
+    monkeypatch.setattr("ltr.report.page.render.inline", lambda *_: "")
+
+
+@pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The output root."""
     return tmp_path / "runs"

@@ -24,6 +24,8 @@ from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
 from tests.conftest import Registered
 
+pytestmark = pytest.mark.usefixtures("pages_without_figures")
+
 Captured = pytest.CaptureFixture[str]
 Damage = Callable[[Path], None]
 

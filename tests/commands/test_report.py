@@ -28,6 +28,7 @@ def test_the_page_of_a_run_is_in_its_folder(folder: Path, root: Path, capsys: Ca
         assert f'<figure id="r0-{figure}">' in html
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_the_page_of_several_runs_is_in_the_output_root(folder: Path, root: Path) -> None:
     shutil.copytree(folder, root / "digits-lenet_300_100-0123456789")
     assert main(["report", str(folder), "0123", "--output-root", str(root)]) == 0
@@ -39,6 +40,7 @@ def test_a_run_twice_is_refused(folder: Path, root: Path, capsys: Captured) -> N
     assert "both name" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path, capsys: Captured) -> None:
     wanted = tmp_path / "page.html"
     assert main(["report", "last", "--output-root", str(root), "--output", str(wanted)]) == 0
@@ -56,6 +58,7 @@ def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, ro
     assert "r0-pixels" not in html
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_a_tilde_is_the_home_folder(
     folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +83,7 @@ def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bo
     assert "No dense network has been trained yet." in (root / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_a_run_before_its_first_verdicts_has_a_page(folder: Path) -> None:
     (folder / "looks.json").unlink()
     info = json.loads((folder / "run.json").read_text())

@@ -56,6 +56,19 @@ def test_lanes_come_to_the_devices_in_turn() -> None:
     }
 
 
+def test_all_arrays_of_lanes_are_transferred_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    transfers, put = [], jax.device_put
+
+    def counted(tree: Any, sharding: Any) -> Any:
+        transfers.append(tree)
+        return put(tree, sharding)
+
+    monkeypatch.setattr(jax, "device_put", counted)
+    devices.scatter(numbered(2), placed(2, 1))
+    devices.replicate(numbered(1)[0], placed(2, 1))
+    assert len(transfers) == 2
+
+
 def test_only_what_is_donated_is_taken_over() -> None:
     placement = placed(2, 1)
     double = devices.parallel(lambda lane, shared: lane * shared, placement, donate=(0,))

@@ -1,6 +1,7 @@
 """Stopped, killed or damaged: the same command goes on, and ends as a run that was left alone."""
 
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -16,33 +17,44 @@ import jax
 import numpy as np
 import pytest
 
+from ltr.cli import main
 from ltr.store import checkpoints
 from ltr.store.folder import RunFolder, round_name
+from tests.compilation import QUICK
 
-SHORT = ("rounds=1", "replicates=2", "steps=400", "eval_every=50", "arms=[ticket,random_reinit]")
-LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50")
+SHORT = ("rounds=1", "replicates=2", "steps=400", "eval_every=50", "arms=[ticket,random_reinit]", "devices=1")
+LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50", "devices=1")
+
+COMMAND = """
+import sys
+from ltr.cli import main
+from ltr.experiment import runtime
+runtime.QUICKLY_COMPILED = {}
+sys.exit(main())
+"""
+"""`ltr` in a process of its own, as it is in the tests' own process."""
 
 
 class Ltr:
-    """`ltr run` in processes of their own, which compile as quickly as the tests' own."""
+    """`ltr run`, in this process where it ends by itself."""
 
     def start(self, root: Path, *words: str) -> subprocess.Popen[str]:
-        main = "import sys; from ltr.cli import main; sys.exit(main())"
+        """Begin in a process of its own, which compiles as this one does."""
         return subprocess.Popen(
-            [sys.executable, "-c", main, "run", f"output_root={root}", *words],
+            [sys.executable, "-c", COMMAND, "run", f"output_root={root}", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"},
+            env=os.environ | QUICK,
         )
 
     def finish(self, root: Path, *words: str) -> tuple[Path, list[str]]:
         """Run to the end; returns the run folder and the lines on standard error."""
-        process = self.start(root, *words)
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+        errors = io.StringIO()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+            assert main(["run", f"output_root={root}", *words]) == 0
         (folder,) = root.glob("digits-*")
-        return folder, errors.splitlines()
+        return folder, errors.getvalue().splitlines()
 
     def kill(self, root: Path, seconds: float, *words: str) -> bool:
         """Start, and kill so many seconds after training began; False if the run ended before."""
@@ -91,7 +103,7 @@ def ltr() -> Ltr:
 
 
 class Alone(NamedTuple):
-    """A run that was left alone, and how long its training took."""
+    """A run that was left alone, and how long it took."""
 
     folder: Path
     seconds: float
@@ -104,14 +116,9 @@ def alone(ltr: Ltr, tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple
 
     def run(words: tuple[str, ...]) -> Alone:
         if words not in done:
-            root = tmp_path_factory.mktemp("alone")
-            with ltr.start(root, *words) as process:
-                assert process.stderr is not None
-                wait_for("run ", process.stderr)
-                began = time.monotonic()
-                process.stderr.read()
-            assert process.returncode == 0
-            done[words] = Alone(next(root.glob("digits-*")), time.monotonic() - began)
+            began = time.monotonic()
+            folder, _ = ltr.finish(tmp_path_factory.mktemp("alone"), *words)
+            done[words] = Alone(folder, time.monotonic() - began)
         return done[words]
 
     return run
@@ -187,7 +194,7 @@ def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
     content[len(content) // 2] ^= 0xFF
     file.write_bytes(content)
     _, errors = ltr.finish(tmp_path, *SHORT)
-    warnings = [line for line in errors if line.startswith("ltr: ")]
-    assert warnings == [f"ltr: checkpoint {damaged} is damaged and is made again"]
+    (warning,) = [line for line in errors if line.startswith("ltr: ")]
+    assert warning.startswith(f"ltr: {damaged}: damaged; lost: the tickets of round_01 of replicates 0-1; ")
     assert f"run {folder}: 2 trainings of 400 steps to go, 4 done before" in errors
     assert_same_run(folder, expected, rounds=1)

@@ -70,6 +70,12 @@ def html(stored: Subject) -> str:
     return page([stored])
 
 
+@pytest.fixture
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write none, where the rest of a page is what is asked for."""
+    monkeypatch.setattr(render, "inline", lambda *_: "")
+
+
 def between(text: str, start: str, end: str) -> str:
     """From after the first `start` to before the next `end`."""
     return text.partition(start)[2].partition(end)[0]
@@ -210,6 +216,7 @@ def test_the_headline_is_in_words_and_the_folder_is_named(html: str) -> None:
     assert "digits-lenet_300_100-0123456789" in html
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
     none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
     young = subject._replace(**none, last=[])
@@ -224,6 +231,7 @@ def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> N
     assert "r0-pixels" not in html
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_tickets_of_another_run_have_no_cost_of_a_search(subject: Subject) -> None:
     assert "r0-cost" not in page([subject._replace(experiment=parse({"rounds": 4, "ticket": "other"}))])
 
@@ -242,6 +250,7 @@ def test_a_layer_that_is_gone_altogether_is_left_out_where_it_is(subject: Subjec
     assert any(text.startswith("hidden_1, round 3") for text in said)
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_what_it_took_is_what_the_table_of_times_says(subject: Subject, tmp_path: Path) -> None:
     rounds = subject.timings["round"].to_numpy()
     tables.write(tmp_path, "timings", subject.timings.assign(seconds=2.0 + rounds))
