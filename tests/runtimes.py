@@ -24,10 +24,14 @@ def sharing() -> Build:
     built: dict[str, Runtime] = {}
 
     def shared(
-        spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
+        spec: RunSpec,
+        packed: Layers = NO_LAYER,
+        arithmetic: Arithmetic = XLA,
+        data: Dataset | None = None,
+        choose: Callable[[], Layers] | None = None,
     ) -> Runtime:
-        if spec.experiment.ticket:
-            return build(spec, packed, arithmetic, data)
+        if spec.experiment.ticket or choose:
+            return build(spec, packed, arithmetic, data, choose)
         key = repr((_programs(spec), place(spec), dict(packed), arithmetic))
         if key not in built:
             built[key] = build(spec, packed, arithmetic, data)
