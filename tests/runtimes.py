@@ -25,8 +25,14 @@ def sharing() -> Build:
     built: dict[str, Runtime] = {}
 
     def shared(
-        spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
+        spec: RunSpec,
+        packed: Layers = NO_LAYER,
+        arithmetic: Arithmetic = XLA,
+        data: Dataset | None = None,
+        choose: Callable[[], Layers] | None = None,
     ) -> Runtime:
+        if choose:
+            return build(spec, packed, arithmetic, data, choose)
         own = dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, ticket=None))
         key = repr((_programs(own), place(own), dict(packed), arithmetic))
         if key not in built:

@@ -235,13 +235,26 @@ def densities(
     by_layer = {}
     for name, layer in layers.items():
         case = Case.here(layer, batch_size, optimizer.name, placement)
-        if case not in known or is_due(known[case], load()):
+        if _is_wanted(case, known):
             on_status(f"measuring how sparse {name} has to be to train faster packed")
             known[case] = more_reliable(known.get(case), probe.measure(layer))
             measurements.write(file, known)
             on_status("")
         by_layer[name] = known[case].density
     return by_layer
+
+
+def are_known(
+    layers: Mapping[str, LayerShape], batch_size: int, optimizer: Config, placement: Placement, file: Path
+) -> bool:
+    """Return whether `densities` would measure nothing now; arguments as there."""
+    known = measurements.read(file)
+    cases = (Case.here(layer, batch_size, optimizer.name, placement) for layer in layers.values())
+    return not any(_is_wanted(case, known) for case in cases)
+
+
+def _is_wanted(case: Case, known: Mapping[Case, Measurement]) -> bool:
+    return case not in known or is_due(known[case], load())
 
 
 def measure_again(cases: Iterable[Case], file: Path, on_status: Callable[[str], None]) -> None:

@@ -1,6 +1,8 @@
 """Data set of a training in the layout of a device, and its images as inputs of a network."""
 
 import math
+from collections.abc import Collection
+from enum import Enum
 from typing import NamedTuple
 
 import jax
@@ -12,6 +14,7 @@ from ltr import kernels
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.kernels import Array, Images
+from ltr.models.model import Model
 
 EVALUATION_BATCH = 128
 """Most examples evaluated at once, so that their activations stay in a core's cache.
@@ -21,12 +24,9 @@ They fill four cache lines of `ltr.kernels.Pixels`.
 
 
 class Batches(NamedTuple):
-    """Examples in batches of equal size; padding has labels of -1.
+    """Examples in batches of equal size; padding has labels of -1."""
 
-    `images` are bytes, or inputs of a network (see `ltr.engine.evaluation.prepared`).
-    """
-
-    images: UInt8[Array, "batches batch height width channels"] | Images
+    images: UInt8[Array, "batches batch height width channels"]
     labels: Int32[Array, "batches batch"]
 
 
@@ -78,6 +78,27 @@ def _batches(split: Split, size: int) -> Batches:
     return Batches(images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size))
 
 
+class Form(Enum):
+    """Form in which a network reads its images."""
+
+    FLOATS = "normalised floats"
+    BYTES = "ltr.kernels.ByteImages"
+    PIXELS = "ltr.kernels.Pixels"
+
+
+def form(model: Model, fused: Collection[str], packed: Collection[str]) -> Form:
+    """Return the form of images for a network: its `input_layer` normalises them if a kernel computes it.
+
+    Args:
+        model: the network.
+        fused: names of its fused layers (see `ltr.models.fused`).
+        packed: names of its packed layers.
+    """
+    if model.input_layer in packed:
+        return Form.PIXELS
+    return Form.BYTES if model.input_layer in fused else Form.FLOATS
+
+
 def normalise(
     images: UInt8[Array, "*batch height width channels"], data: Examples
 ) -> Float32[jax.Array, "*batch height width channels"]:
@@ -88,21 +109,22 @@ def normalise(
 def prepare_inputs(
     images: UInt8[Array, "count height width channels"],
     data: Examples,
-    as_pixels: bool = False,
+    form: Form = Form.FLOATS,
     chosen: Int32[Array, "batch"] | None = None,
     coming: Int32[Array, "batch"] | None = None,
 ) -> Images:
-    """Normalise images for a network.
+    """Prepare images for a network.
 
     Args:
         images: images of bytes.
         data: data set of the images; its mean and standard deviation are used.
-        as_pixels: whether to return `ltr.kernels.Pixels`, which a packed layer normalises itself (see
-            `Model.input_layer`).
+        form: form in which the network reads them.
         chosen: indices of the images to take; all by default.
         coming: guess at the indices of the next call, to prefetch them.
     """
-    if as_pixels:
-        which = jnp.arange(len(images)) if chosen is None else chosen
-        return kernels.pixels(images, which, data.mean, data.std, coming)
-    return normalise(images if chosen is None else images[chosen], data)
+    if form is Form.FLOATS:
+        return normalise(images if chosen is None else images[chosen], data)
+    which = jnp.arange(len(images)) if chosen is None else chosen
+    if form is Form.BYTES:
+        return kernels.byte_images(images, which, data.mean, data.std)
+    return kernels.pixels(images, which, data.mean, data.std, coming)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float32, PyTree, Shaped
 from ltr import kernels
 from ltr.core import masks
 from ltr.core.types import Mask, Params
-from ltr.engine.capacity import capacity
+from ltr.engine.capacity import DENSEST, capacity
 from ltr.methods.method import Lane
 from ltr.models.packed import NO_PATTERNS
 
@@ -65,6 +65,11 @@ def _flat(kernel: Shaped[np.ndarray, "... in out"]) -> Shaped[np.ndarray, "rows 
 
 PackSpecs: TypeAlias = PyTree[PackSpec]
 """Like a mask: a `PackSpec` for a packed kernel, None elsewhere."""
+
+
+def is_sparse(densities: PyTree[float]) -> bool:
+    """Return whether a layer is sparse enough that it may train faster packed (see `break_even`)."""
+    return any(density <= DENSEST for density in jax.tree.leaves(densities))
 
 
 class Packing(NamedTuple):

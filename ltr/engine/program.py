@@ -14,11 +14,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float32, Int32
 
-from ltr import kernels
 from ltr.core import rng
 from ltr.data.augmentation import Augmentation, none
-from ltr.engine.evaluation import LossAndAccuracy, evaluate, prepared
-from ltr.engine.examples import Examples, prepare_inputs
+from ltr.engine.evaluation import LossAndAccuracy, evaluate
+from ltr.engine.examples import Examples, form, prepare_inputs
 from ltr.kernels import Array, Images
 from ltr.methods.method import Lane, Method
 from ltr.models.model import Model
@@ -116,27 +115,18 @@ def program(
         count = data.labels.shape[0]
         steps_per_epoch = count // batch_size
         key = jax.random.wrap_key_data(jnp.asarray(lane.key))
-        as_pixels = model.input_layer in lane.patterns
-        ends_training = chunk.stops[chunk.segments - 1] == chunk.last
-        if as_pixels:
-            data = prepared(data, jnp.where(ends_training | test_curves, data.test[1], data.validation[1]))
+        images_as = form(model, method.fused, lane.patterns)
 
         def order(step: Int32[Array, ""]) -> Int32[jax.Array, "examples"]:
             return rng.permutation(jax.random.fold_in(key, step // steps_per_epoch), count)
 
         def batch(
-            lane: Lane,
-            chosen: Int32[jax.Array, "batch"],
-            coming: Int32[jax.Array, "batch"],
-            number: Int32[jax.Array, ""],
+            chosen: Int32[jax.Array, "batch"], coming: Int32[jax.Array, "batch"], number: Int32[jax.Array, ""]
         ) -> Images:
-            images, taken = data.images, [chosen, coming]
-            if augment is not none:
-                images, taken = augment(images[chosen], rng.fold(key, "augmentation", number)), []
-            if model.input_layer in method.fused and not as_pixels:
-                rows, *_ = taken or [jnp.arange(batch_size)]
-                return kernels.byte_images(images, rows, data.mean, data.std)
-            return prepare_inputs(images, data, as_pixels, *taken)
+            if augment is none:
+                return prepare_inputs(data.images, data, images_as, chosen, coming)
+            augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
+            return prepare_inputs(augmented, data, images_as)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
@@ -147,7 +137,7 @@ def program(
                 lax.dynamic_slice_in_dim(shuffled, index * batch_size, batch_size)
                 for index in (position, position + 1)
             )
-            lane, loss = method.step(lane, batch(lane, chosen, coming, number), data.labels[chosen], number)
+            lane, loss = method.step(lane, batch(chosen, coming, number), data.labels[chosen], number)
             return lane._replace(loss=lane.loss + loss), shuffled
 
         def score(
@@ -162,9 +152,8 @@ def program(
                 """
                 results, best_val_loss, best_params = carry
                 weights = lax.cond(number == 2, lambda: best_params, lambda: params)
-                result = evaluate(
-                    model, weights, data, jnp.where(number == 0, data.validation, data.test), lane.patterns
-                )
+                split = jnp.where(number == 0, data.validation, data.test)
+                result = evaluate(model, weights, data, split, lane.patterns, method.fused)
                 is_best = (number == 0) & (result[0] < best_val_loss)
                 best_val_loss = jnp.where(is_best, result[0], best_val_loss)
                 best_params = lax.cond(is_best, lambda: params, lambda: best_params)

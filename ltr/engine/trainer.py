@@ -21,7 +21,7 @@ from ltr.engine import devices
 from ltr.engine.ahead import CompiledAhead
 from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
-from ltr.engine.packing import NO_LAYER, Layers, Packing
+from ltr.engine.packing import NO_LAYER, Layers, Packing, is_sparse
 from ltr.engine.program import NO_CHUNK, Program
 from ltr.engine.running_batch import Compiled, LaneBatch, Outcome, RunningBatch
 from ltr.methods.method import Lane, Method
@@ -84,10 +84,13 @@ class Trainer:
         placement: devices, and lanes on each.
         packed: layers that may train packed.
         steps: training steps in three rounds (see `ltr.engine.capacity`).
+        choose: chooses the layers that may train packed in place of `packed`; called once, before the first
+            lane that is sparse enough.
 
     Attributes:
         placement: devices, and lanes on each.
-        packed: layers that may train packed, by methods that can (see `ltr.engine.packing`).
+        packed: layers that may train packed, by methods that can (see `ltr.engine.packing`), as far as they
+            are chosen.
         data: the data set, copied to every device.
     """
 
@@ -99,12 +102,10 @@ class Trainer:
         placement: Placement,
         packed: Layers = NO_LAYER,
         steps: float = math.inf,
+        choose: Callable[[], Layers] | None = None,
     ) -> None:
-        self.placement, self.packed = placement, packed
-        self._packings = {
-            name: Packing(packed if program.method.packs else NO_LAYER, optimizer.direction, steps)
-            for name, program in programs.items()
-        }
+        self.placement, self.packed, self._choose = placement, packed, choose
+        self._direction, self._steps = optimizer.direction, steps
         self._compiled = {
             name: CompiledAhead(devices.parallel(program.run, placement, donate=(0,)))
             for name, program in programs.items()
@@ -123,6 +124,18 @@ class Trainer:
     def methods(self) -> dict[str, Method]:
         """Methods of the programs, by name."""
         return {name: program.method for name, program in self._programs.items()}
+
+    @property
+    def _packings(self) -> dict[str, Packing]:
+        return {
+            name: Packing(self.packed if method.packs else NO_LAYER, self._direction, self._steps)
+            for name, method in self.methods.items()
+        }
+
+    def choose_packed(self) -> None:
+        """Choose the layers that may train packed, if they are not yet. It may measure for some seconds."""
+        if self._choose is not None:
+            self.packed, self._choose = self._choose(), None
 
     def train(
         self,
@@ -143,6 +156,8 @@ class Trainer:
         Raises:
             LtrError: if a lane's loss is no longer finite; the message names lane and step.
         """
+        if any(is_sparse(jax.tree.map(np.mean, start.mask)) for start in starts.values()):
+            self.choose_packed()
         finished = resume.outcomes if resume else {}
         outcomes = {name: outcome for name, outcome in finished.items() if name in starts}
         batch = resume.batch if resume and resume.batch and self._fits(resume.batch, starts) else None

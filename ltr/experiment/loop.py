@@ -14,13 +14,13 @@ def run(session: Session, observer: Observer) -> None:
         lanes = session.missing_lanes(round_number)
         if not lanes:
             continue
+        session.compile_ahead(round_number + 1)
         observer.on_stage(
             f"round {round_number}/{session.experiment.rounds}", len(lanes), session.step_cost(round_number)
         )
         replicates = {lane.replicate for lane in lanes}
         tickets = {replicate: session.find_ticket(round_number, replicate) for replicate in replicates}
         starts = {lane: session.initial_state(lane, tickets[lane.replicate]) for lane in lanes}
-        session.compile_ahead(round_number + 1)
         outcomes = session.train(starts, session.spec.schedule.evaluate_at(round_number), observer)
         session.commit(round_number, starts, outcomes)
         observer.on_round_end(round_number)

@@ -41,17 +41,28 @@ class RoundTable:
 
 
 class RunObserver:
-    """Callbacks of a run (see `ltr.experiment.session.Observer`)."""
+    """Callbacks of a run (see `ltr.experiment.session.Observer`).
+
+    `remaining` returns the work that is left at the beginning of a stage. It is asked again at each, as the
+    layers that train packed may be chosen in between.
+    """
 
     def __init__(
-        self, stop: Stop, table: RoundTable, pace: Pace, shown: Display, track: Callable[[int], None]
+        self,
+        stop: Stop,
+        table: RoundTable,
+        pace: Pace,
+        shown: Display,
+        track: Callable[[int], None],
+        remaining: Callable[[], float],
     ) -> None:
         self._stop, self._table, self._pace, self._shown = stop, table, pace, shown
-        self._track = track
+        self._track, self._remaining = track, remaining
         self._label, self._step_cost = "", 1.0
 
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
-        """Set the label of the progress bar."""
+        """Set the label of the progress bar and the total of its work."""
+        self._pace.total = self._pace.done + self._remaining()
         self._label, self._step_cost = f"{stage}: {number_of(lanes, 'lane')}", step_cost
 
     def on_resume(self, steps: int) -> None:

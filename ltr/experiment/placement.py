@@ -127,22 +127,41 @@ def packed_layers(
     Raises:
         ConfigError: `sparse=always`, but no layer can train packed.
     """
-    experiment, layers, placement = spec.experiment, packable_layers(spec, arithmetic, zeros), place(spec)
-    obstacle = _obstacle(placement, layers)
-    if obstacle and experiment.sparse == "always":
+    decided = _decided(spec, recorded)
+    if decided is not None:
+        return decided
+    experiment, layers = spec.experiment, _candidates(spec, arithmetic, zeros)
+    return break_even.densities(
+        layers, experiment.batch_size, experiment.optimizer, place(spec), file, on_status
+    )
+
+
+def needs_measurement(
+    spec: RunSpec, file: Path, recorded: Layers | None, arithmetic: Arithmetic, zeros: float
+) -> bool:
+    """Return whether `packed_layers` would measure break-even densities; arguments as there."""
+    if _decided(spec, recorded) is not None:
+        return False
+    experiment, layers = spec.experiment, _candidates(spec, arithmetic, zeros)
+    return not break_even.are_known(layers, experiment.batch_size, experiment.optimizer, place(spec), file)
+
+
+def _decided(spec: RunSpec, recorded: Layers | None) -> Layers | None:
+    """Return the layers that train packed if no break-even density decides, else None."""
+    sparse, layers = spec.experiment.sparse, packable_layers(spec)
+    obstacle = _obstacle(place(spec), layers)
+    if obstacle and sparse == "always":
         raise ConfigError(f"sparse=always: {obstacle}")
-    if obstacle or experiment.sparse == "never":
+    if obstacle or sparse == "never":
         return NO_LAYER
-    if experiment.sparse == "always":
-        return dict.fromkeys(layers, 1.0)
-    if recorded is not None:
-        return recorded
-    candidates = {
+    return dict.fromkeys(layers, 1.0) if sparse == "always" else recorded
+
+
+def _candidates(spec: RunSpec, arithmetic: Arithmetic, zeros: float) -> dict[str, LayerShape]:
+    layers = packable_layers(spec, arithmetic, zeros)
+    return {
         name: layer for name, layer in layers.items() if len(layer.kernel) == 2 or not arithmetic.batch_norms
     }
-    return break_even.densities(
-        candidates, experiment.batch_size, experiment.optimizer, placement, file, on_status
-    )
 
 
 def _obstacle(placement: Placement, layers: Collection[str]) -> str | None:

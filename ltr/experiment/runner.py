@@ -21,10 +21,11 @@ from ltr.core.registry import SCHEDULES
 from ltr.data import custom, dataset
 from ltr.data.arrays import share_of_zeros
 from ltr.engine import devices
+from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import arithmetic, packed_layers, place
+from ltr.experiment.placement import arithmetic, needs_measurement, packed_layers, place
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
@@ -106,7 +107,7 @@ def _complete(
     place(spec)  # refuses missing devices, also for a finished run
     missing_lanes = _missing_lanes(experiment, folder)
     unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
-    session = open_session(spec, folder, output.status) if unfinished else None
+    session = open_session(spec, folder, output.status, folder.record_packed) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
     table.catch_up()
@@ -179,15 +180,34 @@ def _warn_of_other_plugins(folder: RunFolder, plugins: Mapping[str, str]) -> Non
             )
 
 
-def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
-    """Prepare a run for training; with `auto` it keeps the arithmetic that it began with."""
+def open_session(
+    spec: RunSpec,
+    folder: RunFolder,
+    on_status: Callable[[str], None] = show_status,
+    on_packed: Callable[[Layers], None] = lambda _: None,
+) -> Session:
+    """Prepare a run for training; with `auto` it keeps the arithmetic that it began with.
+
+    Break-even densities that are not known are measured as soon as a lane could train packed. A run that
+    starts needs none before. `on_packed` is called with the layers that are chosen then.
+    """
     folder.groups.expect(spec.shapes, spec.model.layer_types)
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
-    zeros = share_of_zeros(data.train.images)
+    zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
     recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
     chosen = arithmetic(spec, zeros, recorded)
-    packed = packed_layers(spec, cache_paths.break_even_file(), on_status, folder.packed, chosen, zeros)
-    return Session(runtime.build(spec, packed, chosen, data), folder)
+
+    def choose() -> Layers:
+        return packed_layers(spec, file, on_status, folder.packed, chosen, zeros)
+
+    def choose_later() -> Layers:
+        packed = choose()
+        on_packed(packed)
+        return packed
+
+    if needs_measurement(spec, file, folder.packed, chosen, zeros):
+        return Session(runtime.build(spec, NO_LAYER, chosen, data, choose_later), folder)
+    return Session(runtime.build(spec, choose(), chosen, data), folder)
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
@@ -200,7 +220,8 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
         for round_number in range(experiment.rounds + 1):
             if not missing(experiment, round_number, folder.finished):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        track = partial(_track, experiment, folder, tracked)
+        loop.run(session, RunObserver(stop, table, pace, shown, track, session.remaining_steps))
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:

@@ -61,7 +61,11 @@ class Runtime:
 
 
 def build(
-    spec: RunSpec, packed: Layers = NO_LAYER, arithmetic: Arithmetic = XLA, data: Dataset | None = None
+    spec: RunSpec,
+    packed: Layers = NO_LAYER,
+    arithmetic: Arithmetic = XLA,
+    data: Dataset | None = None,
+    choose: Callable[[], Layers] | None = None,
 ) -> Runtime:
     """Prepare the devices.
 
@@ -71,6 +75,7 @@ def build(
         arithmetic: layers that ltr's kernels compute while they are dense (see `placement.arithmetic`).
             Scores at initialisation, some of which are second derivatives, use XLA's operations.
         data: data set of the run; by default it is read.
+        choose: chooses the layers that train packed in place of `packed`, once a lane is sparse enough.
 
     Raises:
         DataNotFoundError: the data set is missing.
@@ -91,7 +96,13 @@ def build(
     }
     prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(
-        programs, method_context.optimizer, examples, place(spec), packed, spec.steps_in_three_rounds
+        programs,
+        method_context.optimizer,
+        examples,
+        place(spec),
+        packed,
+        spec.steps_in_three_rounds,
+        choose,
     )
     draw = jax.jit(spec.model.init, compiler_options=QUICKLY_COMPILED)
 

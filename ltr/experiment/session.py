@@ -8,7 +8,7 @@ from typing import Protocol
 
 import jax
 import numpy as np
-from jaxtyping import Int32, UInt32
+from jaxtyping import Int32, PyTree, UInt32
 
 from ltr.arms import lanes
 from ltr.arms.context import ArmContext, Subnetwork
@@ -17,6 +17,7 @@ from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.core.types import Mask, Params, PRNGKey
 from ltr.engine import flops
+from ltr.engine.packing import is_sparse
 from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState, Progress
 from ltr.errors import LtrError
@@ -146,12 +147,15 @@ class Session:
     def compile_ahead(self, round_number: int) -> None:
         """Compile the program of a round in the background, if it is known how many weights its layers keep.
 
-        It is not if the criterion compares layers, or another run gives the masks.
+        It is not if the criterion compares layers, or another run gives the masks. The layers that train
+        packed are chosen before, while nothing else runs.
         """
         compares_layers = SCOPES[self.experiment.pruning.scope].compares_layers
         is_last = round_number > self.experiment.rounds
         if is_last or compares_layers or self.runtime.tickets or not self.missing_lanes(round_number):
             return
+        if is_sparse(self._densities(round_number)):
+            self.runtime.trainer.choose_packed()
         self.runtime.trainer.compile_ahead(partial(self.expected_ticket, round_number))
 
     def expected_ticket(self, round_number: int) -> InitialState:
@@ -198,9 +202,7 @@ class Session:
 
     def step_cost(self, round_number: int) -> float:
         """Return the duration of a round's training steps relative to a step of the dense network."""
-        kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
-        densities = flops.planned(self.spec.targets[round_number], kernels)
-        return self.runtime.costs.time(densities, self.runtime.trainer.packed)
+        return self.runtime.costs.time(self._densities(round_number), self.runtime.trainer.packed)
 
     def remaining_steps(self) -> float:
         """Return the remaining training, summed over lanes, in steps of the dense network."""
@@ -212,6 +214,10 @@ class Session:
             * self.step_cost(round_number)
             for round_number in range(self.experiment.rounds + 1)
         )
+
+    def _densities(self, round_number: int) -> PyTree[float]:
+        kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
+        return flops.planned(self.spec.targets[round_number], kernels)
 
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)

@@ -35,14 +35,24 @@ const char* Rows(Bytes images, Indices chosen, Floats mean, Floats std, ltr::Byt
 
 ltr::FloatRows Rows(Matrix x) { return {x.dimensions()[0], x.dimensions()[1], x.typed_data()}; }
 
-// Images, indices of a batch, mean, standard deviation, kernel -> product.
-ffi::Error Product(Bytes images, Indices chosen, Floats mean, Floats std, Matrix kernel, ffi::Result<Matrix> y) {
-  ltr::ByteRows x;
-  if (const char* wrong = Rows(images, chosen, mean, std, &x)) return Wrong(wrong);
+template <typename X>
+ffi::Error Product(const X& x, void (*product)(const X&, const ltr::Product&), Matrix kernel, ffi::Result<Matrix> y) {
   const int64_t outputs = kernel.dimensions()[1];
   if (!Is(kernel, x.inputs, outputs) || !Is(*y, x.batch, outputs)) return Wrong(kShapes);
-  fused.product({x, outputs, kernel.typed_data(), y->typed_data()});
+  product(x, {outputs, kernel.typed_data(), y->typed_data()});
   return ffi::Error::Success();
+}
+
+// Images, indices of a batch, mean, standard deviation, kernel -> product.
+ffi::Error ProductOfBytes(Bytes images, Indices chosen, Floats mean, Floats std, Matrix kernel, ffi::Result<Matrix> y) {
+  ltr::ByteRows x;
+  if (const char* wrong = Rows(images, chosen, mean, std, &x)) return Wrong(wrong);
+  return Product(x, fused.product_of_bytes, kernel, y);
+}
+
+// Inputs, kernel -> product.
+ffi::Error ProductOfFloats(Matrix x, Matrix kernel, ffi::Result<Matrix> y) {
+  return Product(Rows(x), fused.product_of_floats, kernel, y);
 }
 
 // Sets `step` to that of a kernel, which is both an operand and a result. Returns what is wrong, or null.
@@ -127,10 +137,12 @@ ffi::Error MomentumStepOfFloats(double momentum, double decay, Matrix x, Matrix 
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_product, Product,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_product_of_bytes, ProductOfBytes,
                               ffi::Ffi::Bind()
                                   .Arg<Bytes>().Arg<Indices>().Arg<Floats>().Arg<Floats>().Arg<Matrix>()
                                   .Ret<Matrix>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_product_of_floats, ProductOfFloats,
+                              ffi::Ffi::Bind().Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_fused_adam_of_bytes, AdamStepOfBytes,
                               ffi::Ffi::Bind()
                                   .Attr<double>("b1").Attr<double>("b2").Attr<double>("decay")

@@ -38,9 +38,8 @@ struct FloatRows {
   const float* row(int64_t example) const { return x + example * inputs; }
 };
 
-// y [batch, outputs] = x kernel.
+// A kernel and the place of y [batch, outputs] = x kernel.
 struct Product {
-  ByteRows x;
   int64_t outputs;
   const float* kernel;
   float* y;
@@ -74,16 +73,17 @@ struct Momentum {
 
 // The functions for one instruction set.
 struct Fused {
-  void (*product)(const Product&);
+  void (*product_of_bytes)(const ByteRows&, const Product&);
+  void (*product_of_floats)(const FloatRows&, const Product&);
   void (*adam_of_bytes)(const ByteRows&, const KernelStep&, const Adam&);
   void (*adam_of_floats)(const FloatRows&, const KernelStep&, const Adam&);
   void (*momentum_of_bytes)(const ByteRows&, const KernelStep&, const Momentum&);
   void (*momentum_of_floats)(const FloatRows&, const KernelStep&, const Momentum&);
 };
 
-#define FUSED(of)                                                                                        \
-  {of::product, of::step<ByteRows, Adam>, of::step<FloatRows, Adam>, of::step<ByteRows, Momentum>, \
-   of::step<FloatRows, Momentum>}
+#define FUSED(of)                                                                                      \
+  {of::product<ByteRows>, of::product<FloatRows>, of::step<ByteRows, Adam>, of::step<FloatRows, Adam>, \
+   of::step<ByteRows, Momentum>, of::step<FloatRows, Momentum>}
 
 inline Fused fused(InstructionSet set) {
 #ifdef LTR_WIDER

@@ -1,4 +1,4 @@
-"""Dense layers whose kernel gradient and optimizer step are one pass, and whose images are bytes."""
+"""Dense layers that skip inputs of zero, and whose kernel gradient and optimizer step are one pass."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -49,16 +49,20 @@ def byte_images(
     return ByteImages(images, chosen, mean, std, (len(chosen), *images.shape[1:]))
 
 
-def product(x: ByteImages, kernel: Matrix) -> Float32[jax.Array, "batch out"]:
-    """Multiply normalised images by a kernel; pixels of zero cost nothing. It has no gradient.
+Rows = Float32[Array, "batch in"] | ByteImages
+"""Inputs of a dense layer."""
+
+
+def product(x: Rows, kernel: Matrix) -> Float32[jax.Array, "batch out"]:
+    """Multiply inputs by a kernel; inputs and pixels of zero cost nothing. It has no gradient.
 
     Raises:
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or an index out of bounds.
     """
     instruction_set()  # registers the library
     y = jax.ShapeDtypeStruct((x.shape[0], kernel.shape[1]), jnp.float32)
-    call = jax.ffi.ffi_call("ltr_fused_product", y, vmap_method="sequential")
-    return call(x.images, x.chosen, x.mean, x.std, kernel)
+    suffix, inputs = _operands(x)
+    return jax.ffi.ffi_call(f"ltr_fused_product_{suffix}", y, vmap_method="sequential")(*inputs, kernel)
 
 
 class Factors(NamedTuple):
@@ -69,7 +73,7 @@ class Factors(NamedTuple):
         gradient: gradient of its result.
     """
 
-    x: Float32[Array, "batch in"] | ByteImages
+    x: Rows
     gradient: Float32[Array, "batch out"]
 
 
@@ -141,14 +145,19 @@ def _step(
 ) -> Any:
     """Call a step; `state` are the arrays that it replaces."""
     instruction_set()  # registers the library
-    x, gradient = factors
-    is_bytes = isinstance(x, ByteImages)
-    inputs = (x.images, x.chosen, x.mean, x.std) if isinstance(x, ByteImages) else (x,)
-    operands = (*inputs, gradient, kept, rates)
+    suffix, inputs = _operands(factors.x)
+    operands = (*inputs, factors.gradient, kept, rates)
     call = jax.ffi.ffi_call(
-        f"{name}_of_{'bytes' if is_bytes else 'floats'}",
+        f"{name}_{suffix}",
         tuple(jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in state),
         input_output_aliases={len(operands) + place: place for place in range(len(state))},
         vmap_method="sequential",
     )
     return call(*operands, *state, **{key: np.float64(value) for key, value in attributes.items()})
+
+
+def _operands(x: Rows) -> tuple[str, tuple[Array, ...]]:
+    """Return the end of the names of functions for such inputs, and the operands that they are."""
+    if isinstance(x, ByteImages):
+        return "of_bytes", (x.images, x.chosen, x.mean, x.std)
+    return "of_floats", (x,)

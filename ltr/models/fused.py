@@ -58,6 +58,22 @@ def slots_of(layers: Collection[str], params: Params, images: Images, input_laye
     return {name: slot(name) for name in layers}
 
 
+def products(layers: Collection[str]) -> AbstractContextManager[None]:
+    """Return a context in which dense layers compute as they train fused; they cannot be differentiated."""
+
+    def intercept(
+        call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
+    ) -> Any:
+        layer = context.module
+        if "/".join(layer.path) not in layers or context.method_name != "__call__":
+            return call(*args, **kwargs)
+        (x,) = args or kwargs.values()
+        kernel, bias = _weights(layer)
+        return kernels.product(x, kernel) + bias
+
+    return nn.intercept_methods(intercept)
+
+
 def kernel_path(layer: str) -> tuple[str, ...]:
     """Return the path of a layer's kernel among the parameters."""
     return tuple(f"{layer}/kernel".strip("/").split("/"))
@@ -73,14 +89,19 @@ def _fused(slots: Mapping[str, Any]) -> AbstractContextManager[None]:
         if slot is None or context.method_name != "__call__":
             return call(*args, **kwargs)
         (x,) = args or kwargs.values()
-        kernel: jax.Array = layer.get_variable("params", "kernel")
-        bias = layer.get_variable("params", "bias", jnp.zeros(kernel.shape[-1]))
+        kernel, bias = _weights(layer)
         inputs, gradient = slot
         if isinstance(x, ByteImages):
             return kernels.product(x, lax.stop_gradient(kernel)) + bias + gradient
         return _product(x, kernel, inputs, gradient) + bias
 
     return nn.intercept_methods(intercept)
+
+
+def _weights(layer: nn.Module) -> tuple[jax.Array, jax.Array]:
+    """Return kernel and bias of a dense layer; zeros if it has no bias."""
+    kernel: jax.Array = layer.get_variable("params", "kernel")
+    return kernel, layer.get_variable("params", "bias", jnp.zeros(kernel.shape[-1]))
 
 
 @jax.custom_vjp
@@ -91,7 +112,7 @@ def _product(
     gradient: Float32[jax.Array, "batch out"],
 ) -> Float32[jax.Array, "batch out"]:
     """Multiply x by a kernel, whose gradient goes to `inputs` and `gradient` as factors."""
-    return x @ kernel
+    return kernels.product(x, kernel)
 
 
 def _product_backward(
@@ -101,4 +122,4 @@ def _product_backward(
     return gradient @ kernel.T, jnp.zeros_like(kernel), x, gradient
 
 
-_product.defvjp(lambda x, kernel, *_: (x @ kernel, (x, kernel)), _product_backward)
+_product.defvjp(lambda x, kernel, *_: (kernels.product(x, kernel), (x, kernel)), _product_backward)

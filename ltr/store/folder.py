@@ -273,6 +273,12 @@ class RunFolder:
         if experiment.sparse == "auto" and packed and self.packed is None:
             self.describe(packed=dict(packed))
 
+    def record_packed(self, packed: Mapping[str, float]) -> None:
+        """Record the layers that train packed where they are chosen by `sparse=auto` after `begin`."""
+        *before, last = self.facts["sessions"]
+        chosen = {"packed": dict(packed)} if packed and self.packed is None else {}
+        self.describe(sessions=[*before, last | {"packed": dict(packed)}], **chosen)
+
     def describe(self, **facts: Any) -> None:
         """Replace facts in run.json, atomically."""
         self.require_present()

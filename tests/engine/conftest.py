@@ -36,13 +36,14 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
         packed: Layers = NO_LAYER,
         augment: Augmentation = none,
         fused: tuple[str, ...] = (),
+        choose: Callable[[], Layers] | None = None,
     ) -> Trainer:
         optimizer: Built = optimizers.build(config, 14, 4)
         placement = Placement(tuple(jax.devices()), lanes_per_device)
         built = find_method(method).load()(MethodContext(network, optimizer, 14, 4, fused=fused))
         compiled = program.program(network, built, 10, augment)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
-        return Trainer(programs, optimizer, lay_out(blobs), placement, packed)
+        return Trainer(programs, optimizer, lay_out(blobs), placement, packed, choose=choose)
 
     return trainer
 

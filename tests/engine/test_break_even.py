@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -116,6 +117,18 @@ class TestMeasured:
         assert other == {"dense_1": 0.3}
         assert answers == []
         assert len(json.loads(file.read_text())) == 3
+
+    def test_what_is_known_needs_no_measurement(self, file: Path, answers: list[Measurement]) -> None:
+        answers[0] = measurement(0.1, doubt="busy")
+        known = partial(break_even.are_known, OUTPUT, 60, Optimizer(), ALL, file)
+        assert not known()
+        break_even.densities(OUTPUT, 60, Optimizer(), ALL, file, str)
+        with pytest.MonkeyPatch.context() as patch:
+            for load, is_known in ((9.0, True), (0.1, False)):
+                patch.setattr(break_even, "load", lambda load=load: load)
+                assert known() is is_known
+        break_even.densities(OUTPUT, 60, Optimizer(), ALL, file, str)
+        assert len(answers) == 2
 
     @pytest.mark.usefixtures("answers")
     @pytest.mark.parametrize(

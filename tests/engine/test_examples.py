@@ -1,10 +1,13 @@
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
 
 from ltr import kernels
 from ltr.data.dataset import Dataset
-from ltr.engine.examples import Examples, lay_out, normalise, prepare_inputs
+from ltr.engine.examples import Examples, Form, form, lay_out, normalise, prepare_inputs
+from ltr.models.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +16,7 @@ def data(blobs: Dataset) -> Examples:
 
 
 def test_examples_hold_the_bytes_of_the_data_set(blobs: Dataset) -> None:
-    data = lay_out(blobs)
+    data: Any = lay_out(blobs)
     assert data.images.dtype == data.held_out.images.dtype == np.uint8
     for batches, split in ((data.validation, blobs.validation), (data.test, blobs.test)):
         images, labels = (leaf[slice(*batches)] for leaf in data.held_out)
@@ -32,11 +35,20 @@ def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -
 
 class TestWhatANetworkIsGiven:
     @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-    def test_pixels_where_asked(self, data: Examples) -> None:
-        inputs = prepare_inputs(data.images, data, as_pixels=True, chosen=np.array([3, 1], np.int32))
-        assert isinstance(inputs, kernels.Pixels)
+    @pytest.mark.parametrize(
+        ("form", "kind"), [(Form.PIXELS, kernels.Pixels), (Form.BYTES, kernels.ByteImages)]
+    )
+    def test_pixels_or_bytes_where_asked(self, form: Form, kind: type, data: Examples) -> None:
+        inputs = prepare_inputs(data.images, data, form, np.array([3, 1], np.int32))
+        assert type(inputs) is kind
         assert inputs.shape == (2, 4, 4, 1)
         assert inputs.reshape(2, -1).shape == (2, 16)
+
+    def test_an_input_layer_reads_what_its_kernel_reads(self, network: Model) -> None:
+        assert form(network, (), ()) is Form.FLOATS
+        assert form(network, ("dense_1",), ("dense_2",)) is Form.BYTES
+        assert form(network, ("dense_1",), ("dense_1",)) is Form.PIXELS
+        assert form(network._replace(input_layer=None), ("dense_1",), ("dense_1",)) is Form.FLOATS
 
     def test_normalised_floats_elsewhere(self, data: Examples) -> None:
         chosen = np.array([3, 1], np.int32)

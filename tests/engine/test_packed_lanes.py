@@ -12,7 +12,7 @@ from ltr.config.schema import Optimizer, Pruning
 from ltr.core import masks
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine import capacity as capacity_module
-from ltr.engine.packing import NO_LAYER
+from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import InitialState, Snapshot, Trainer
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
@@ -84,6 +84,25 @@ class TestPackedLanes:
         assert len(lowered) == 1
         packing.train(starts, AT, ignore)
         assert len(lowered) == 1
+
+    def test_layers_are_chosen_once_before_the_first_sparse_lane(
+        self, make: Callable[..., Trainer], packing: Trainer, starts: Any, network: Model, params: Any
+    ) -> None:
+        chosen: list[Layers] = []
+
+        def choose() -> Layers:
+            chosen.append(EVERY)
+            return EVERY
+
+        trainer = make(choose=choose)
+        dense = InitialState(params, masks.ones(params, network.layer_types), starts[LANES[0]].key)
+        trainer.train({LANES[0]: dense}, AT[:2], ignore)
+        assert (chosen, trainer.packed) == ([], NO_LAYER)
+        found = trainer.train(starts, AT, ignore)
+        trainer.choose_packed()
+        assert (chosen, trainer.packed) == ([EVERY], EVERY)
+        expected = packing.train(starts, AT, ignore)
+        assert all(identical(found[lane], expected[lane]) for lane in LANES)
 
     @pytest.mark.usefixtures("visited_at_every_step")
     def test_a_snapshot_is_that_of_a_lane_unpacked_and_resumes_bit_for_bit(

@@ -14,7 +14,7 @@ from ltr.core.optimizers import scale_by_adam
 from ltr.core.registry import AdamOptions
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
-from ltr.engine.examples import lay_out, prepare_inputs
+from ltr.engine.examples import form, lay_out, prepare_inputs
 from ltr.engine.packing import NO_LAYER, Packing
 from ltr.methods.method import Lane
 from ltr.models import registry as models
@@ -114,7 +114,7 @@ def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int)
 
     @jax.jit
     def network(params: Any, patterns: Any) -> jax.Array:
-        images = prepare_inputs(split.images, data, model.input_layer in patterns)
+        images = prepare_inputs(split.images, data, form(model, (), patterns))
         return model.apply(params, images, patterns)
 
     found, expected = (network(each.params, each.patterns) for each in (packed, lane))

@@ -10,7 +10,13 @@ from ltr.engine import break_even
 from ltr.engine.measurements import LayerShape
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
-from ltr.experiment.placement import FEWEST_ZEROS, arithmetic, packable_layers, packed_layers
+from ltr.experiment.placement import (
+    FEWEST_ZEROS,
+    arithmetic,
+    needs_measurement,
+    packable_layers,
+    packed_layers,
+)
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 
@@ -46,6 +52,27 @@ def test_as_the_run_was_begun() -> None:
 def test_always_and_never_whatever_is_recorded() -> None:
     assert packing("sparse=always", recorded={"output": 0.25}) == dict.fromkeys(MEASURED, 1.0)
     assert packing("sparse=never", recorded={"output": 0.25}) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "recorded", "are_known", "needed"),
+    [
+        ((), None, False, True),
+        ((), None, True, False),
+        ((), {"output": 0.25}, False, False),
+        (("sparse=always",), None, False, False),
+        (("sparse=never",), None, False, False),
+    ],
+)
+def test_measurements_are_needed_where_break_even_densities_decide(
+    words: tuple[str, ...],
+    recorded: dict[str, float] | None,
+    are_known: bool,
+    needed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(break_even, "are_known", lambda *_: are_known)
+    assert needs_measurement(spec(*words), Path("unused"), recorded, XLA, 0.0) is needed
 
 
 def test_convolutions_stay_dense_beside_batch_normalisation_by_kernels() -> None:

@@ -43,13 +43,18 @@ struct Case {
   }
 };
 
-void check_product(const Case& of, const ltr::Fused& fused) {
+void check_product(const Case& of, const ltr::Fused& fused, bool of_bytes) {
   std::vector<float> y(of.batch * of.outputs);
   std::vector<double> expected(y.size());
-  fused.product({of.bytes, of.outputs, of.kernel.data(), y.data()});
+  const ltr::Product product{of.outputs, of.kernel.data(), y.data()};
+  if (of_bytes) {
+    fused.product_of_bytes(of.bytes, product);
+  } else {
+    fused.product_of_floats({of.batch, of.inputs, of.x.data()}, product);
+  }
   for (size_t at = 0; at < y.size(); ++at) {
     for (int64_t input = 0; input < of.inputs; ++input) {
-      expected[at] += of.input(true, at / of.outputs, input) * of.kernel[input * of.outputs + at % of.outputs];
+      expected[at] += of.input(of_bytes, at / of.outputs, input) * of.kernel[input * of.outputs + at % of.outputs];
     }
   }
   require(close(y, expected), "products differ", ltr::name(set));
@@ -103,8 +108,8 @@ int main() {
     const ltr::Fused fused = ltr::fused(set);
     for (int turn = 0; turn < 100; ++turn) {
       const Case of;
-      check_product(of, fused);
       for (const bool of_bytes : {false, true}) {
+        check_product(of, fused, of_bytes);
         check_adam(of, fused, of_bytes);
         for (const bool has_trace : {false, true}) check_momentum(of, fused, of_bytes, has_trace);
       }

@@ -1,4 +1,4 @@
-"""Fused dense layers as XLA calls them: threads, updates in place, and what they refuse."""
+"""Fused dense layers as XLA calls them: products, threads, updates in place, and what they refuse."""
 
 from typing import Any
 
@@ -56,8 +56,10 @@ def momentum(x: Any, gradient: Any, kept: Any, kernel: Any, mean: Any, variance:
 
 def test_a_product_is_that_of_normalised_images() -> None:
     operands = drawn()
-    found = kernels.product(operands["x"], operands["kernel"])
-    np.testing.assert_allclose(found, floats(operands["x"]) @ operands["kernel"], rtol=1e-4, atol=1e-5)
+    expected = floats(operands["x"]) @ operands["kernel"]
+    for x in (operands["x"], floats(operands["x"])):
+        found = kernels.product(x, operands["kernel"])
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("step", [adam, momentum])
@@ -111,6 +113,13 @@ def test_shapes_that_do_not_fit_are_refused(name: str, wrong: np.ndarray, as_byt
     if name != "variance":
         with pytest.raises(Exception, match="shapes that do not fit each other"):
             jax.block_until_ready(momentum(**operands))
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_product_with_a_kernel_that_does_not_fit_is_refused(as_bytes: bool) -> None:
+    x = drawn()["x"]
+    with pytest.raises(Exception, match="shapes that do not fit each other"):
+        jax.block_until_ready(kernels.product(x if as_bytes else floats(x), np.ones((11, 5), np.float32)))
 
 
 @pytest.mark.parametrize("index", [-1, 9])

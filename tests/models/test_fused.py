@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ltr import kernels
 from ltr.models.fused import kernel_path, slots_of, value_and_gradients
 from ltr.models.layers import flatten
+
+pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
 
 class Network(nn.Module):

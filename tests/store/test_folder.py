@@ -252,6 +252,19 @@ def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experimen
         ]
 
 
+def test_what_ltr_chose_to_pack_within_a_session_is_recorded_there(experiment: Experiment) -> None:
+    with open_run(experiment) as folder:
+        for packed in ({}, {"output": 0.5}, {"output": 0.25}):
+            folder.begin(experiment, DEVICES, {})
+            folder.record_packed(packed)
+        assert folder.packed == {"output": 0.5}
+        assert [session["packed"] for session in RunFolder(folder.path).facts["sessions"]] == [
+            {},
+            {"output": 0.5},
+            {"output": 0.25},
+        ]
+
+
 def test_run_json_is_replaced_whole_or_not_at_all(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
