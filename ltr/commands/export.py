@@ -23,7 +23,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, add_run, load, path
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
         atomic.write_bytes(output, content)
         atomic.write_text(beside, card)
     except OSError as error:
-        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+        raise unwritable(f"--output={output}", error) from None
     console.write(f"{output}\n{beside}")
     return 0
 

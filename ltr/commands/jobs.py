@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ltr.config.overrides import typed_word
 from ltr.core import atomic
-from ltr.errors import LtrError, StoppedError
+from ltr.errors import LtrError, StoppedError, message
 from ltr.experiment.signals import Stop, request_stop
 from ltr.store.identity import folder_name
 
@@ -94,17 +94,20 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
         job = job._replace(error=str(error), exit_code=error.exit_code)
         if not journal.is_remote:
             request_stop(journal.stop_file, error.signal)
-    except LtrError as error:
-        print(f"ltr run: {error}", file=sys.stderr, flush=True)
-        job = job._replace(error=str(error), exit_code=error.exit_code)
+    except (LtrError, OSError) as error:
+        print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
+        code = error.exit_code if isinstance(error, LtrError) else LtrError.exit_code
+        job = job._replace(error=message(error), exit_code=code)
     except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
         if job.folder and (log := Path(job.folder) / "log.txt").is_file():
-            print(f"ltr run: {message}; its traceback is in {log}", file=sys.stderr, flush=True)
+            print(f"ltr run: {message(error)}; its traceback is in {log}", file=sys.stderr, flush=True)
         else:  # the run had not begun
             traceback.print_exc()
-        job = job._replace(error=message, exit_code=LtrError.exit_code)
-    journal.write(job)
+        job = job._replace(error=message(error), exit_code=LtrError.exit_code)
+    try:
+        journal.write(job)
+    except OSError as error:  # the job is reported as lost, and stops no other
+        print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
 
 
 def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:

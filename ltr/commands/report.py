@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different, path
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import LtrError, unwritable
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         atomic.write_text(output, page([_subject(run) for run in runs], compared))
     except OSError as error:
-        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+        raise unwritable(f"--output={output}", error) from None
     console.write(str(output))
     return 0
 

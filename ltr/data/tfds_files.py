@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ltr import interrupts
 from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
-from ltr.errors import LtrError
+from ltr.errors import LtrError, as_system_error
 
 
 def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
@@ -25,8 +25,11 @@ def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     builder = builder_class(data_dir=root, config=variant, file_format="array_record")
     print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
     tfds.display_progress_bar(False)
-    with interrupts.undone(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
-        builder.download_and_prepare(download_config=config)
+    try:
+        with interrupts.undone(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
+            builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        raise as_system_error(error, root) or error from None
 
 
 def read(entry: DatasetEntry, root: Path) -> Arrays:

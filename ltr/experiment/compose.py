@@ -121,14 +121,14 @@ def run(checked: Sequence[str], job: Callable[[DictConfig], None]) -> None:
 
     Raises:
         ConfigError: Hydra cannot compose the words.
-        LtrError: the job failed.
+        LtrError, OSError: the job failed.
     """
-    failures: list[LtrError] = []
+    failures: list[Exception] = []
 
     def caught(composed: DictConfig) -> None:
         try:
             job(composed)
-        except LtrError as error:  # of which Hydra would print the words
+        except (LtrError, OSError) as error:  # of which Hydra would print the words
             failures.append(error)
 
     with _application() as application:

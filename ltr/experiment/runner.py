@@ -21,7 +21,7 @@ from ltr.core.registry import SCHEDULES
 from ltr.data import custom, dataset
 from ltr.data.arrays import share_of_zeros
 from ltr.engine import devices
-from ltr.errors import LtrError, StoppedError
+from ltr.errors import LtrError, StoppedError, message
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
 from ltr.experiment.placement import arithmetic, packed_layers, place
@@ -240,20 +240,25 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
     placed = devices.describe(trainer.placement)
     folder.begin(experiment, placed, trainer.packed, request, *session.runtime.arithmetic)
-    status = FAILED
+
+    def end(status: str, error: str | None = None) -> None:
+        results = summary(_recorded_results(folder, experiment))
+        folder.describe(status=status, error=error, summary=results, device_seconds=folder.seconds)
+
     try:
         yield
-        status = FINISHED
-    except (StoppedError, KeyboardInterrupt) as error:
-        status = STOPPED
-        log.info("%s", error or "stopped at once")
+    except (StoppedError, KeyboardInterrupt, SystemExit) as error:
+        log.info("%s", error if isinstance(error, StoppedError) else "stopped at once")
+        with contextlib.suppress(OSError, LtrError):
+            end(STOPPED)
         raise
-    except LtrError as error:
-        log.info("failed: %s", error)
+    except Exception as error:
+        if isinstance(error, LtrError | OSError):
+            log.info("failed: %s", message(error))
+        with contextlib.suppress(OSError, LtrError):  # the first error says more
+            end(FAILED, message(error))
         raise
-    finally:
-        results = summary(_recorded_results(folder, experiment))
-        folder.describe(status=status, summary=results, device_seconds=folder.seconds)
+    end(FINISHED)
 
 
 @contextlib.contextmanager
@@ -262,7 +267,7 @@ def _traced() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, LtrError):
+        if not isinstance(error, LtrError | OSError):
             log.info("failed: %s: %s", type(error).__name__, error, exc_info=True)
         raise
 
