@@ -1,18 +1,7 @@
 """Errors of ltr, each with an exit code and a message of one line."""
 
-import errno
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""Error numbers of a disk, or a limit of the system, that lets the same command succeed at another time."""
-
-_OF_THE_PATH = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
-"""Error numbers of a path that may not be written."""
+from typing import Any
 
 
 class LtrError(Exception):
@@ -47,34 +36,6 @@ class StoppedError(LtrError):
         super().__init__(message)
         self.signal = signal
         self.exit_code = 128 + signal
-
-
-def message(error: Exception) -> str:
-    """Return what an error says on one line: the file and the reason of one of the system."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    kind = "" if isinstance(error, LtrError | OSError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split())
-
-
-def as_system_error(error: Exception, path: "Path") -> OSError | None:
-    """Return the error of the system that a library reports for a path; None if it reports another one.
-
-    Libraries in C++, such as TensorStore, raise exceptions of other types, with its reason in their message.
-    """
-    if isinstance(error, OSError) and error.errno is not None:
-        return OSError(error.errno, error.strerror, str(path))
-    numbers = (number for number in (*_OF_THE_DISK, *_OF_THE_PATH) if os.strerror(number) in str(error))
-    return next((OSError(number, os.strerror(number), str(path)) for number in numbers), None)
-
-
-def unwritable(name: str, error: OSError) -> LtrError:
-    """Return the error for a knob, an option or a file that cannot be written.
-
-    It is no fault of the configuration if the disk is full or fails.
-    """
-    kind = LtrError if error.errno in _OF_THE_DISK else ConfigError
-    return kind(f"{name}: cannot be written ({error.strerror or error})")
 
 
 def _unpickled(kind: type[LtrError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> LtrError:

@@ -23,7 +23,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, add_run, load, path
-from ltr.errors import ConfigError, unwritable
+from ltr.errors import ConfigError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

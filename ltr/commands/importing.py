@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import path
 from ltr.core.plural import number_of
-from ltr.errors import ConfigError, unwritable
+from ltr.errors import ConfigError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from ltr.data.content import Content

@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different, path
-from ltr.errors import LtrError, unwritable
+from ltr.errors import LtrError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers

@@ -9,7 +9,8 @@ from pathlib import Path
 from ltr.data import array_cache, originals, tfds_files
 from ltr.data.arrays import Arrays, fingerprint
 from ltr.data.registry import DatasetEntry
-from ltr.errors import DataNotFoundError, LtrError, unwritable
+from ltr.errors import DataNotFoundError, LtrError
+from ltr.faults import unwritable
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ltr import interrupts
 from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
-from ltr.errors import LtrError, as_system_error
+from ltr.errors import LtrError
+from ltr.faults import as_system_error
 
 
 def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:

@@ -21,7 +21,7 @@ from ltr.core.registry import SCHEDULES
 from ltr.data import custom, dataset
 from ltr.data.arrays import share_of_zeros
 from ltr.engine import devices
-from ltr.errors import LtrError, StoppedError, message
+from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
 from ltr.experiment.placement import arithmetic, packed_layers, place
@@ -29,6 +29,7 @@ from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
+from ltr.faults import is_known, message
 from ltr.models.arithmetic import Arithmetic
 from ltr.report.figures import draw
 from ltr.report.outcome import conclusion
@@ -253,7 +254,7 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
             end(STOPPED)
         raise
     except Exception as error:
-        if isinstance(error, LtrError | OSError):
+        if is_known(error):
             log.info("failed: %s", message(error))
         with contextlib.suppress(OSError, LtrError):  # the first error says more
             end(FAILED, message(error))
@@ -267,7 +268,7 @@ def _traced() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, LtrError | OSError):
+        if not is_known(error):
             log.info("failed: %s: %s", type(error).__name__, error, exc_info=True)
         raise
 

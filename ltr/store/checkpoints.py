@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.core import atomic, root_logger
-from ltr.errors import as_system_error
+from ltr.faults import as_system_error
 
 MANIFEST = "manifest.sha256.json"
 NEW, OLD = ".new", ".old"

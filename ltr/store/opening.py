@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.config.schema import Experiment
-from ltr.errors import LtrError, unwritable
+from ltr.errors import LtrError
+from ltr.faults import unwritable
 from ltr.store import catalog
 from ltr.store.folder import RunFolder
 from ltr.store.identity import folder_name
