@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.core import atomic, root_logger
+from ltr.errors import LtrError
 from ltr.faults import as_system_error
 
 MANIFEST = "manifest.sha256.json"
@@ -63,7 +64,7 @@ def load(path: Path) -> Any:
     with root_logger.left_alone():
         from orbax.checkpoint import v1 as ocp
 
-        return ocp.load(path.absolute())
+        return ocp.load(_address(path))
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -106,13 +107,26 @@ def _failure_of_saving(path: Path, tree: Any) -> OSError | None:
     folders_first = ocp.options.AsyncOptions(create_directories_asynchronously=False)
     try:
         with ocp.Context(async_options=folders_first):
-            ocp.save(path.absolute(), tree, overwrite=True)
+            ocp.save(_address(path), tree, overwrite=True)
     except Exception as error:
         failure = as_system_error(error, path)
         if failure is None:
             raise
         return failure
     return None
+
+
+def _address(path: Path) -> Path:
+    """Return the absolute path; LtrError if it is not in UTF-8, as TensorStore takes no other."""
+    address = path.absolute()
+    try:
+        str(address).encode()
+    except UnicodeEncodeError:
+        name = str(address).encode(errors="backslashreplace").decode()
+        raise LtrError(
+            f"{name}: checkpoints need a path in UTF-8; rename the folder, or set PYTHONUTF8=1"
+        ) from None
+    return address
 
 
 @contextlib.contextmanager
