@@ -64,6 +64,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
         DataNotFoundError: the data set is missing.
         StoppedError: a signal stopped the run; a checkpoint was written.
         LtrError: the run failed.
+        OSError: a file cannot be written, as on a full disk.
     """
     request = origins.request(experiment, words)
     output = output or command_line()
