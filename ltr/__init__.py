@@ -1,15 +1,13 @@
 """Search for lottery tickets in neural networks, with a statistical test of every claim."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.version import __version__
 
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than a process to handle its signals
 if TYPE_CHECKING:
     from ltr.api.compare import compare
     from ltr.api.loaded import LoadedRun, Ticket, load
     from ltr.api.run import plan, run
+    from ltr.errors import ConfigError, DataNotFoundError, LtrError
     from ltr.experiment.plan import Plan
 
 __all__ = [
@@ -27,7 +25,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ConfigError": "ltr.errors",
+    "DataNotFoundError": "ltr.errors",
     "LoadedRun": "ltr.api.loaded",
+    "LtrError": "ltr.errors",
     "Plan": "ltr.experiment.plan",
     "Ticket": "ltr.api.loaded",
     "compare": "ltr.api.compare",
@@ -37,10 +38,12 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Return a public name; its module is imported on first use, so `ltr --help` does not load pandas."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_MODULES[name]), name)
 
 

@@ -38,10 +38,8 @@ class StoppedError(LtrError):
         self.exit_code = 128 + signal
 
 
-def message(error: BaseException) -> str:
-    """Return the first line of any error, its type if it says nothing; of the system's, file and reason."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+def reason(error: BaseException) -> str:
+    """Return the first line of any error; its type if it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

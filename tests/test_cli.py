@@ -170,6 +170,7 @@ def test_wrong_words_are_exit_code_2(words: list[str], said: str, capsys: Captur
         (StoppedError(2, "broken"), 130),
         (StoppedError(15, "broken"), 143),
         (OSError("broken"), 1),
+        (MemoryError("broken"), 1),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -178,7 +179,14 @@ def test_an_error_is_one_line_and_its_exit_code(
 ) -> None:
     monkeypatch.setattr(importlib.import_module("ltr.commands.ls"), "execute", failing(error))
     assert main(["ls"]) == code
-    assert capsys.readouterr() == ("", "ltr ls: broken\n")
+    said = "not enough memory (broken)" if isinstance(error, MemoryError) else "broken"
+    assert capsys.readouterr() == ("", f"ltr ls: {said}\n")
+
+
+def test_an_unexpected_error_has_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("ltr.commands.ls"), "execute", failing(ValueError("broken")))
+    with pytest.raises(ValueError, match="broken"):
+        main(["ls"])
 
 
 def test_an_interruption_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

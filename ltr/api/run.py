@@ -52,6 +52,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
         ConfigError: a word, a knob or the whole configuration is wrong; nothing was trained.
         DataNotFoundError: the data set is not on this machine and cannot be fetched.
         LtrError: the run failed.
+        OSError: a file cannot be written, as on a full disk; the same call goes on later.
         KeyboardInterrupt: Ctrl-C, or the stop button of a notebook, stopped the run after a checkpoint; the
             same call resumes it. Signals are handled in the main thread only.
         SystemExit: SIGTERM, which batch systems send, stopped the run after a checkpoint.

@@ -14,7 +14,8 @@ from ltr import commands
 from ltr.commands.knobs import show_help
 from ltr.config.folders import joined
 from ltr.core.printable import on_one_line
-from ltr.errors import ConfigError, LtrError, message
+from ltr.errors import ConfigError
+from ltr.faults import exit_code, is_known, message
 from ltr.plugins import installed
 from ltr.registry.suggestions import nearest
 from ltr.version import __version__
@@ -44,14 +45,13 @@ def dispatch(words: Sequence[str]) -> int:
             if wants_help:
                 show_help(arguments.help_of)
             return int(importlib.import_module(f"ltr.commands.{arguments.command}").execute(arguments))
-    except LtrError as error:
-        print(f"ltr {arguments.command}: {on_one_line(str(error))}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except OSError as error:  # such as a full disk
+    except Exception as error:
+        if not is_known(error):
+            raise
         print(f"ltr {arguments.command}: {on_one_line(message(error))}", file=sys.stderr)
-        return 1
+        return exit_code(error)
 
 
 def _check_command(parser: argparse.ArgumentParser, word: str) -> None:

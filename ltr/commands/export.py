@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ltr.commands.options import add_data_dir, add_output_root, add_run, data_dir, load
 from ltr.commands.output_file import add_output, require_inside, require_own
 from ltr.errors import ConfigError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +88,7 @@ def execute(args: argparse.Namespace) -> int:
         atomic.write_bytes(output, content)
         atomic.write_text(beside, card)
     except OSError as error:
-        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+        raise unwritable(f"--output={output}", error) from None
     console.write(f"{output}\n{beside}")
     return 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ltr.commands.options import path
 from ltr.core.plural import number_of
 from ltr.errors import ConfigError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from ltr.data.content import Content
@@ -73,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         write_npz(output, imported.content)
     except OSError as error:
-        raise ConfigError(f"--output {output}: cannot be written ({error.strerror or error})") from error
+        raise unwritable(f"--output {output}", error) from error
     print(json.dumps(_facts(imported, output), indent=2) if args.json else _text(args.path, imported, output))
     return 0
 

@@ -15,6 +15,7 @@ from ltr.config.overrides import typed_word
 from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment.signals import Stop, request_stop
+from ltr.faults import exit_code, is_known, message
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -94,17 +95,18 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
         job = job._replace(error=str(error), exit_code=error.exit_code)
         if not journal.is_remote:
             request_stop(journal.stop_file, error.signal)
-    except LtrError as error:
-        print(f"ltr run: {error}", file=sys.stderr, flush=True)
-        job = job._replace(error=str(error), exit_code=error.exit_code)
     except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        if job.folder and (log := Path(job.folder) / "log.txt").is_file():
-            print(f"ltr run: {message}; its traceback is in {log}", file=sys.stderr, flush=True)
+        if is_known(error):
+            print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
+        elif job.folder and (log := Path(job.folder) / "log.txt").is_file():
+            print(f"ltr run: {message(error)}; its traceback is in {log}", file=sys.stderr, flush=True)
         else:  # the run had not begun
             traceback.print_exc()
-        job = job._replace(error=message, exit_code=LtrError.exit_code)
-    journal.write(job)
+        job = job._replace(error=message(error), exit_code=exit_code(error))
+    try:
+        journal.write(job)
+    except OSError as error:  # the job is reported as lost, and stops no other
+        print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
 
 
 def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:

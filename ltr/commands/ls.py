@@ -42,11 +42,12 @@ alphabetically, numbers in descending order, runs without a value last. Knobs of
 the machine (output_root, devices, ...) cannot be used.
 
 With --json a list of objects with the keys id, folder, dataset, model, status,
-command (that resumes it, null if it needs none or cannot be resumed), obstacle
-(plug-in that it lacks to go on, null if it lacks none), written, rounds,
-replicates, density, dense_accuracy, ticket_accuracy, and settings (knobs that
-are not at their default, by dotted name). Values that a run does not have yet
-are null; accuracies and densities are fractions."""
+error (that it failed by, null if it did not), command (that resumes it, null if
+it needs none or cannot be resumed), obstacle (plug-in that it lacks to go on,
+null if it lacks none), written, rounds, replicates, density, dense_accuracy,
+ticket_accuracy, and settings (knobs that are not at their default, by dotted
+name). Values that a run does not have yet are null; accuracies and densities
+are fractions."""
 
 KEYS = {"reps": "replicates", "ticket": "ticket_accuracy", "kept": "density"}
 """Names in JSON of columns that have another name there."""

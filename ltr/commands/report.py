@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different
 from ltr.commands.output_file import add_output, require_inside, require_own
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import LtrError
+from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers
@@ -58,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         atomic.write_text(output, page([_subject(run) for run in runs], compared))
     except OSError as error:
-        raise ConfigError(f"--output={output}: cannot be written ({error.strerror})") from None
+        raise unwritable(f"--output={output}", error) from None
     console.write(str(output))
     return 0
 

@@ -29,11 +29,12 @@ round, replicate, dense, compact, sparse (bytes), operations and
 operations_dense.
 
 With --json one object:
-  run      id, folder, dataset, model, status, command (that resumes it; null if
-           it needs none or cannot be resumed), obstacle (plug-in that it lacks
-           for that; null if none), written (time of the last change), settings
-           (knobs that are not at their default, by dotted name), plugins
-           (versions that it was trained with, by package), figures (paths)
+  run      id, folder, dataset, model, status, error (that it failed by; null if
+           it did not), command (that resumes it; null if it needs none or
+           cannot be resumed), obstacle (plug-in that it lacks for that; null if
+           none), written (time of the last change), settings (knobs that are
+           not at their default, by dotted name), plugins (versions that it was
+           trained with, by package), figures (paths)
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
@@ -153,12 +154,13 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.config.literals import literal
     from ltr.report.claims import claims_text
     from ltr.report.outcome import sentences
+    from ltr.report.runs import ended
     from ltr.report.tables import accuracy_table, other_tables
 
     settings = [f"{name}={literal(value)}" for name, value in description["settings"].items()] or [
         "every setting at its default"
     ]
-    status = f"{description['folder']}  {description['status']}"
+    status = f"{description['folder']}  {ended(description)}"
     if description["command"]:
         status += f"; resume it with:\n{description['command']}"
     if description["obstacle"]:

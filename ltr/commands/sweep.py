@@ -27,6 +27,7 @@ from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
+from ltr.faults import message
 from ltr.report import console, runs
 from ltr.store.catalog import INFO, Run
 from ltr.store.identity import folder_name
@@ -94,7 +95,7 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
     except compose.ERRORS as error:
         raise ConfigError(compose.one_line(error)) from None
     except Exception as error:  # from the launcher; some jobs may have finished
-        return textwrap.shorten(f"{type(error).__name__}: {error}", 240, placeholder=" ...")
+        return textwrap.shorten(message(error), 240, placeholder=" ...")
     return ""
 
 

@@ -23,7 +23,7 @@ from ltr.data.npz import read_npz
 from ltr.data.registry import CUSTOM, Facts
 from ltr.data.splitting import divide
 from ltr.data.tfds_files import open_folder, read_split
-from ltr.errors import ConfigError, message
+from ltr.errors import ConfigError, reason
 
 NAME = CUSTOM.name
 Rule = Literal["last", "stratified", "file"]
@@ -175,7 +175,7 @@ def _read_folder(folder: Path) -> Content:
     try:
         builder = open_folder(folder)
     except Exception as error:  # parsers raise errors of any type
-        raise ValueError(f"not a folder of prepared TFDS data ({message(error)})") from error
+        raise ValueError(f"not a folder of prepared TFDS data ({reason(error)})") from error
     features, splits = dict(builder.info.features.items()), builder.info.splits
     image, label = features.get("image"), features.get("label")
     if not set(Arrays._fields) <= set(splits):
@@ -188,7 +188,7 @@ def _read_folder(folder: Path) -> Content:
     try:
         read = {name: read_split(builder, name, image.shape) for name in known}
     except Exception as error:  # decoders raise errors of any type
-        raise ValueError(f"damaged, or in a format that needs TensorFlow ({message(error)})") from error
+        raise ValueError(f"damaged, or in a format that needs TensorFlow ({reason(error)})") from error
     for name, split in read.items():
         require_below(label.num_classes, name, split.labels)
     unused = tuple(f"split {name}" for name in sorted(set(splits) - set(known)))

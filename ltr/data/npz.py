@@ -17,7 +17,7 @@ from ltr.data.content import Content, require_one_shape
 from ltr.data.images import Layout, to_uint8, with_channels
 from ltr.data.labels import integers, one_each, require_below
 from ltr.data.limits import require_memory
-from ltr.errors import message
+from ltr.errors import reason
 
 NEEDED = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = ("val_images", "val_labels")
@@ -73,7 +73,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # of any type, as for its members
-        raise ValueError(f"damaged ({message(error)})") from None
+        raise ValueError(f"damaged ({reason(error)})") from None
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
@@ -86,7 +86,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         with archive.open(member) as file:
             return read_array(file, member.file_size)
     except Exception as error:  # zipfile raises errors of any type for damaged members
-        raise ValueError(f"{name} cannot be read ({message(error)})") from None
+        raise ValueError(f"{name} cannot be read ({reason(error)})") from None
 
 
 def read_array(file: IO[bytes], size: int) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from ltr.data import array_cache, originals, tfds_files
 from ltr.data.arrays import Arrays, fingerprint
 from ltr.data.registry import DatasetEntry
-from ltr.errors import ConfigError, DataNotFoundError, LtrError
+from ltr.errors import DataNotFoundError, LtrError
+from ltr.faults import unwritable
 
 _log = logging.getLogger(__name__)
 
@@ -95,4 +96,4 @@ def _writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"data_dir={root}: cannot be written ({error.strerror or error})") from error
+        raise unwritable(f"data_dir={root}", error) from error

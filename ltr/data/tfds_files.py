@@ -16,7 +16,8 @@ from ltr import interrupts
 from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.limits import require_memory
 from ltr.data.registry import DatasetEntry
-from ltr.errors import LtrError, message
+from ltr.errors import LtrError, reason
+from ltr.faults import as_system_error
 
 
 def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
@@ -28,8 +29,11 @@ def write(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
     builder = builder_class(data_dir=root, config=variant, file_format="array_record")
     print(f"preparing {entry.name} in {entry.folder(root)}, once", file=sys.stderr, flush=True)
     tfds.display_progress_bar(False)
-    with interrupts.undone(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
-        builder.download_and_prepare(download_config=config)
+    try:
+        with interrupts.undone(), contextlib.redirect_stdout(io.StringIO()):  # TFDS prints messages on stdout
+            builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        raise as_system_error(error, root) or error from None
 
 
 def read(entry: DatasetEntry, root: Path) -> Arrays:
@@ -39,7 +43,7 @@ def read(entry: DatasetEntry, root: Path) -> Arrays:
         builder = open_folder(folder)
         arrays = Arrays(*(read_split(builder, name, entry.shape) for name in Arrays._fields))
     except Exception as error:  # decoders raise errors of any type
-        raise LtrError(_damaged(entry, folder, message(error))) from error
+        raise LtrError(_damaged(entry, folder, reason(error))) from error
     problem = mismatch(entry, arrays)
     if problem:
         raise LtrError(_damaged(entry, folder, problem))

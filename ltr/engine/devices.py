@@ -57,7 +57,8 @@ def start(cache: Path | None) -> None:
     """Make each CPU core a device, keep freed memory, and keep compiled programs in `cache`.
 
     If JAX is already in use, as in a program that calls ltr, its devices stay as they are; UserWarning if
-    they leave cores idle. A cache that JAX already has is kept.
+    they leave cores idle. A cache that JAX already has is kept. Nothing is said of programs that cannot be
+    written to it, as they are compiled again.
     """
     heap.keep_freed_memory()
     try:
@@ -67,6 +68,7 @@ def start(cache: Path | None) -> None:
     if cache is not None and jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM)
+        warnings.filterwarnings("ignore", "Error writing persistent compilation cache", UserWarning)
 
 
 @functools.cache

@@ -24,8 +24,9 @@ from ltr.config.groups import ARM
 from ltr.config.overrides import overrides, typed_word
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment, to_dict
-from ltr.errors import ConfigError, LtrError, message
+from ltr.errors import ConfigError, reason
 from ltr.experiment import checks, source_run
+from ltr.faults import is_known
 
 _ONE_APPLICATION = threading.Lock()
 
@@ -84,7 +85,7 @@ def experiment_of(composed: DictConfig) -> Experiment:
     try:
         values = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {message(error)}") from None
+        raise ConfigError(f"{error.full_key}: {reason(error)}") from None
     experiment = parse(values)  # type: ignore[arg-type]
     files.check_arms(experiment.arms, experiment.arm)
     names.require_known(experiment)
@@ -121,15 +122,17 @@ def run(checked: Sequence[str], job: Callable[[DictConfig], None]) -> None:
 
     Raises:
         ConfigError: Hydra cannot compose the words.
-        LtrError: the job failed.
+        Exception: the job failed.
     """
-    failures: list[LtrError] = []
+    failures: list[Exception] = []
 
     def caught(composed: DictConfig) -> None:
         try:
             job(composed)
-        except LtrError as error:  # of which Hydra would print the words
-            failures.append(error)
+        except Exception as error:
+            if not is_known(error):
+                raise
+            failures.append(error)  # Hydra would print its words
 
     with _application() as application:
         application.run("config", caught, [*checked, "hydra.mode=RUN"])  # whatever the mode in a YAML file

@@ -7,9 +7,7 @@ import time
 import pandas as pd
 
 from ltr.config.schema import Experiment
-from ltr.core import cache_paths
 from ltr.core.plural import number_of
-from ltr.engine import devices
 from ltr.engine.trainer import Progress
 from ltr.errors import ConfigError
 from ltr.experiment import connectivity
@@ -32,7 +30,6 @@ def complete(experiment: Experiment, rounds: list[int]) -> None:
         ConfigError: a round is not trained yet.
         StoppedError: a signal stopped the measurement; the rounds before are written.
     """
-    devices.start(cache_paths.compiled())
     with open_run(experiment) as folder:
         spec = RunSpec.from_experiment(experiment)
         statistics = connectivity.statistics(spec.model)

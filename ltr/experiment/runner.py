@@ -30,6 +30,7 @@ from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
+from ltr.faults import is_known, message
 from ltr.models.arithmetic import Arithmetic
 from ltr.report.figures import draw
 from ltr.report.outcome import conclusion
@@ -64,6 +65,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
         DataNotFoundError: the data set is missing.
         StoppedError: a signal stopped the run; a checkpoint was written.
         LtrError: the run failed.
+        OSError: a file cannot be written, as on a full disk.
     """
     request = origins.request(experiment, words)
     output = output or command_line()
@@ -261,20 +263,25 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
     experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
     placed = devices.describe(trainer.placement)
     folder.begin(experiment, placed, trainer.packed, request, *session.runtime.arithmetic)
-    status = FAILED
+
+    def end(status: str, error: str | None = None) -> None:
+        results = summary(_recorded_results(folder, experiment))
+        folder.describe(status=status, error=error, summary=results, device_seconds=folder.seconds)
+
     try:
         yield
-        status = FINISHED
-    except (StoppedError, KeyboardInterrupt) as error:
-        status = STOPPED
-        log.info("%s", error or "stopped at once")
+    except (StoppedError, KeyboardInterrupt, SystemExit) as error:
+        log.info("%s", error if isinstance(error, StoppedError) else "stopped at once")
+        with contextlib.suppress(OSError, LtrError):
+            end(STOPPED)
         raise
-    except LtrError as error:
-        log.info("failed: %s", error)
+    except Exception as error:
+        if is_known(error):
+            log.info("failed: %s", message(error))
+        with contextlib.suppress(OSError, LtrError):  # the first error says more
+            end(FAILED, message(error))
         raise
-    finally:
-        results = summary(_recorded_results(folder, experiment))
-        folder.describe(status=status, summary=results, device_seconds=folder.seconds)
+    end(FINISHED)
 
 
 @contextlib.contextmanager
@@ -283,7 +290,7 @@ def _traced() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, LtrError):
+        if not is_known(error):
             log.info("failed: %s: %s", type(error).__name__, error, exc_info=True)
         raise
 

@@ -58,6 +58,7 @@ def head(run: Run) -> dict[str, Any]:
         "dataset": run.dataset,
         "model": run.model,
         "status": run.status,
+        "error": run.error,
         "command": run.resume_command,
         "obstacle": run.obstacle,
         "written": run.written.isoformat(timespec="seconds"),
@@ -121,13 +122,18 @@ def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> li
             f"{len(unfinished)} runs are not finished; ltr show RUN prints the command that resumes one"
         )
     else:
-        notes += [f"{run['id']} {run['status']}; resume it with:\n{run['command']}" for run in unfinished]
+        notes += [f"{run['id']} {ended(run)}; resume it with:\n{run['command']}" for run in unfinished]
     stuck = [run for run in entries if run["obstacle"]]
     if len(stuck) > MOST_COMMANDS:
         notes.append(f"{len(stuck)} runs cannot be resumed; ltr show RUN names the plug-in that one lacks")
     else:
-        notes += [f"{run['id']} {run['status']}; cannot be resumed: {run['obstacle']}" for run in stuck]
+        notes += [f"{run['id']} {ended(run)}; cannot be resumed: {run['obstacle']}" for run in stuck]
     return notes
+
+
+def ended(head: Mapping[str, Any]) -> str:
+    """Return the status of a run, and the error that it failed by."""
+    return f"{head['status']} ({head['error']})" if head["error"] else str(head["status"])
 
 
 def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:

@@ -71,6 +71,11 @@ class Run:
         return self._session.get("command")
 
     @property
+    def error(self) -> str | None:
+        """Error that the last session failed by; None if it did not fail, or its error is unknown."""
+        return self.info.get("error")
+
+    @property
     def resume_command(self) -> str | None:
         """Command that resumes an unfinished run; None if it needs none, or could not resume it here."""
         return None if self._needs_none or self.obstacle else self.command

@@ -98,8 +98,9 @@ class RunFolder:
         """Add the rows of finished lanes to the tables, `results` last."""
         self.require_present()
         for name in ("metrics", "timings", "results"):
-            self.frames[name] = pd.concat([self.frames[name], new[name]], ignore_index=True)
-            tables.write(self.path, name, self.frames[name])
+            frame = pd.concat([self.frames[name], new[name]], ignore_index=True)
+            tables.write(self.path, name, frame)
+            self.frames[name] = frame
         checkpoints.remove(self._under_way)
 
     def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
@@ -266,6 +267,7 @@ class RunFolder:
             id=run_id(experiment),
             schema_version=self.schema_version,
             status=catalog.RUNNING,
+            error=None,
             settings=settings(recorded),
             sessions=[*self.facts.get("sessions", []), session],
             **first,

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.config.schema import Experiment
-from ltr.errors import ConfigError, LtrError
+from ltr.errors import LtrError
+from ltr.faults import unwritable
 from ltr.store import catalog
 from ltr.store.folder import RunFolder
 from ltr.store.identity import folder_name
@@ -20,8 +21,8 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
     """Open the run folder of an experiment, created if missing, and lock it while open.
 
     Raises:
-        ConfigError: the folder cannot be written.
-        LtrError: another process writes this run, or a table is damaged.
+        ConfigError: the folder may not be written.
+        LtrError: another process writes this run, a table is damaged, or the disk is full or fails.
     """
     path = Path(experiment.output_root) / folder_name(experiment)
     is_new = not path.exists()
@@ -30,18 +31,16 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(path))
         except OSError as error:
-            raise ConfigError(
-                f"output_root={experiment.output_root}: cannot be written ({error.strerror})"
-            ) from None
+            raise unwritable(f"output_root={experiment.output_root}", error) from None
         stack.enter_context(_kept_open(path))
         stack.enter_context(_logged(path / "log.txt"))
         folder = None
         try:
             yield (folder := RunFolder(path))
-        except LtrError:
+        except (LtrError, OSError):
             never_began = is_new and not (path / catalog.INFO).exists()
             if never_began and (folder is None or folder.is_present):
-                shutil.rmtree(path)
+                shutil.rmtree(path, ignore_errors=True)
             raise
 
 
@@ -58,7 +57,7 @@ def _kept_open(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """Copy ltr's log messages to a file."""
-    handler = logging.FileHandler(file, delay=True)
+    handler = LogFile(file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("ltr")
     log.addHandler(handler)
@@ -66,4 +65,17 @@ def _logged(file: Path) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+class LogFile(logging.FileHandler):
+    """File of log messages, which lacks those that cannot be written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message if it can be written."""
+        with contextlib.suppress(OSError):  # of opening the file
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Drop a message that cannot be written."""

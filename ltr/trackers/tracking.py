@@ -126,7 +126,7 @@ def track(name: str, subject: Subject) -> Iterator[Tracked]:
     try:
         yield tracked
         end = "finished"
-    except (StoppedError, KeyboardInterrupt):
+    except (StoppedError, KeyboardInterrupt, SystemExit):
         end = "stopped"
         raise
     finally:

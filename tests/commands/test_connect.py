@@ -8,7 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from ltr.api.loaded import LoadedRun
 from ltr.cli import main
+from ltr.engine import devices
 from ltr.errors import StoppedError
 from ltr.experiment import connectivity
 from ltr.store import catalog, tables
@@ -138,3 +140,13 @@ def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
     finally:
         renamed.rename(connected)
     assert f"{renamed}: must be named {connected.name}" in capsys.readouterr().err
+
+
+def test_every_core_is_a_device_before_checkpoints_are_read(
+    connected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[str] = []
+    monkeypatch.setattr(devices, "start", lambda _: began.append("devices"))
+    monkeypatch.setattr(LoadedRun, "require_checkpoints", lambda _: began.append("checkpoints"))
+    assert connect(connected, "--rounds", "0") == 0
+    assert began == ["devices", "checkpoints"]

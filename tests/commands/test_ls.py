@@ -108,6 +108,7 @@ def test_json_has_the_documented_keys(root: Path, capsys: pytest.CaptureFixture[
         "dataset": "digits",
         "model": "lenet_300_100",
         "status": "finished",
+        "error": None,
         "command": None,
         "obstacle": None,
         "rounds": 15,
@@ -251,13 +252,13 @@ def test_importing_a_command_loads_nothing_heavy(command: str) -> None:
 
 def test_a_reader_that_has_gone_is_no_error(root: Path) -> None:
     code = f"""
-import argparse, os
-from pathlib import Path
-from ltr.commands import ls
+import os, sys
+from ltr.cli import main
 reader, writer = os.pipe()
 os.close(reader)
 os.dup2(writer, 1)
-ls.execute(argparse.Namespace(output_root=Path({str(root)!r}), where=[], sort=None, json=False))
+sys.argv = ["ltr", "ls", "--output-root", {str(root)!r}]
+sys.exit(main())
 """
     found = python(code)
     assert found.returncode == 0

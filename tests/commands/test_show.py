@@ -88,6 +88,7 @@ def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixtur
         "dataset": "digits",
         "model": "lenet_300_100",
         "status": "finished",
+        "error": None,
         "command": None,
         "obstacle": None,
         "settings": {

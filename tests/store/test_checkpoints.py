@@ -1,5 +1,6 @@
 """A checkpoint comes back as it was saved, and says so when it is not as it was saved."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.errors import LtrError
 from ltr.store import checkpoints
 
 TREE = {
@@ -51,6 +53,14 @@ def test_arrays_nones_and_metadata_come_back(saved: Path) -> None:
     assert_same(checkpoints.load(saved), TREE)
     assert checkpoints.metadata(saved) == ABOUT
     assert checkpoints.is_whole(saved)
+
+
+def test_a_path_that_is_not_in_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff") / "checkpoint"
+    with pytest.raises(LtrError, match=r"/\\udcff/checkpoint\.new: checkpoints need a path in UTF-8"):
+        checkpoints.save(path, TREE, ABOUT)
+    with pytest.raises(LtrError, match="UTF-8"):
+        checkpoints.load(path)
 
 
 @given(data=st.data())

@@ -127,10 +127,16 @@ def test_knobs_that_are_told_never_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "end"), [(None, "finished"), (StoppedError(2, ""), "stopped"), (ValueError(), "failed")]
+    ("error", "end"),
+    [
+        (None, "finished"),
+        (StoppedError(2, ""), "stopped"),
+        (SystemExit(143), "stopped"),
+        (ValueError(), "failed"),
+    ],
 )
 def test_a_tracker_is_told_how_a_run_ended(
-    error: Exception | None, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException | None, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[End] = []
 
@@ -139,7 +145,7 @@ def test_a_tracker_is_told_how_a_run_ended(
             ended.append(end)
 
     monkeypatch.setattr("ltr.trackers.tensorboard.TensorBoard", Ending)
-    with contextlib.suppress(StoppedError, ValueError), track("tensorboard", asked(tmp_path)):
+    with contextlib.suppress(StoppedError, SystemExit, ValueError), track("tensorboard", asked(tmp_path)):
         if error is not None:
             raise error
     assert ended == [end]

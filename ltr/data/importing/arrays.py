@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ltr.data.importing.base import SPLITS, Format, ImportOptions, RawData, split_of
 from ltr.data.limits import regular_files
 from ltr.data.npz import NEEDED, read_array, read_members
-from ltr.errors import message
+from ltr.errors import reason
 
 _KINDS = {
     "images": ("x", "images", "image", "data", "inputs"),
@@ -66,7 +66,7 @@ def _read_folder(path: Path) -> dict[str, NDArray[Any]]:
             with file.open("rb") as content:
                 arrays[file.stem] = read_array(content, file.stat().st_size)
         except Exception as error:  # parsers raise errors of any type
-            raise ValueError(f"{file.name}: cannot be read ({message(error)})") from None
+            raise ValueError(f"{file.name}: cannot be read ({reason(error)})") from None
     return arrays
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ltr.data.importing.base import Format, ImportOptions, RawData, split_of
 from ltr.data.limits import require_memory
-from ltr.errors import message
+from ltr.errors import reason
 
 _META = ("batches.meta", "meta")
 _LABELS = (b"labels", b"fine_labels")
@@ -130,14 +130,14 @@ def _contents(path: Path) -> dict[str, bytes]:
                 for name, file in inside.items()
             }
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"cannot be read as a tar archive ({message(error)})") from None
+        raise ValueError(f"cannot be read as a tar archive ({reason(error)})") from None
 
 
 def _loaded(name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
         loaded = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # damaged pickles raise errors of any type
-        raise ValueError(f"{name}: not a batch of CIFAR ({message(error)})") from None
+        raise ValueError(f"{name}: not a batch of CIFAR ({reason(error)})") from None
     if not isinstance(loaded, dict):
         raise ValueError(f"{name}: not a batch of CIFAR (holds a {type(loaded).__name__})")
     return {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
 from ltr.data.limits import regular_files
-from ltr.errors import message
+from ltr.errors import reason
 
 LABELS = ("label", "labels", "class", "target", "y")
 """Names of label columns that are recognised without `--label`."""
@@ -42,7 +42,7 @@ def _read(file: Path, label: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
         has_header = not all(map(_is_number, first))
         table = pd.read_csv(file, header=0 if has_header else None)
     except Exception as error:  # decompressors raise errors of any type
-        raise ValueError(f"{file.name}: cannot be read as CSV ({message(error)})") from None
+        raise ValueError(f"{file.name}: cannot be read as CSV ({reason(error)})") from None
     table.columns = table.columns.map(str)
     column = _label_column(file, list(table.columns), label, has_header)
     pixels = table.drop(columns=column)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ltr.core.plural import number_of
 from ltr.data.limits import require_memory
-from ltr.errors import message
+from ltr.errors import reason
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
@@ -119,7 +119,7 @@ def _opened(image: Encoded) -> Iterator[Any]:
     except UnidentifiedImageError:
         raise ValueError(f"{image.name}: cannot be read as an image (unknown format)") from None
     except Exception as error:  # decoders raise errors of any type
-        raise ValueError(f"{image.name}: cannot be read as an image ({message(error)})") from error
+        raise ValueError(f"{image.name}: cannot be read as an image ({reason(error)})") from error
 
 
 def _notes(headers: Sequence[_Header], mode: str, size: tuple[int, int] | None) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from ltr.data.importing.base import Format, ImportOptions, RawData, by_split
 from ltr.data.importing.encoded import Encoded, decode
 from ltr.data.limits import regular_files, require_memory
-from ltr.errors import message
+from ltr.errors import reason
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of label columns that are recognised without `--label`."""
@@ -60,7 +60,7 @@ def _read(file: Path) -> Any:
         require_memory(sum(table.metadata.row_group(number).total_byte_size for number in groups))
         return table.read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise ValueError(f"{file.name}: cannot be read as Parquet ({message(error)})") from None
+        raise ValueError(f"{file.name}: cannot be read as Parquet ({reason(error)})") from None
 
 
 def _columns(file: Path, schema: Any, label: str | None) -> tuple[str, str]:
