@@ -7,7 +7,7 @@ import pandas as pd
 
 from ltr.store.tables import LANE, RESULTS
 
-_COLUMNS = [name for name in RESULTS.names if name not in ("flops", "early_bird_step")]
+_COLUMNS = [name for name in RESULTS.names if name not in ("flops", "early_bird_step", "emptied_layer")]
 
 
 def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -19,23 +19,25 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
             `ltr.engine.program.program`).
 
     Returns:
-        One row for each lane, in the order of `LANE`, with the columns of the results table except `flops`
-        and `early_bird_step`. `early_stop_step` is the first step of minimum validation loss (a NaN is
-        never the minimum) and `steps` the last evaluated step; both have their test accuracy. `censored`
-        is true if the two steps are equal: the loss was still falling, so the early stop is there or
-        later.
+        One row for each lane, in the order of `LANE`, with the columns of the results table except `flops`,
+        `early_bird_step` and `emptied_layer`. `early_stop_step` is the first step of minimum validation loss
+        and `steps` the last evaluated step; both have their test accuracy. `censored` is true if the two
+        steps are equal: the loss was still falling, so the early stop is there or later. A lane that
+        diverged, whose last validation loss is NaN, has that step as `diverged_step`, and no early stop.
     """
     by_step = metrics.sort_values("step", kind="stable")
     last = _by_lane(by_step[::-1])
+    is_finite = last["val_loss"].notna()
     best = _by_lane(by_step.sort_values("val_loss", kind="stable"))
     lanes = pd.DataFrame(
         {
             "density": last["density"],
-            "early_stop_step": best["step"],
-            "accuracy_at_early_stop": best["test_accuracy"],
+            "early_stop_step": best["step"].where(is_finite),
+            "accuracy_at_early_stop": best["test_accuracy"].where(is_finite),
             "final_accuracy": last["test_accuracy"],
-            "censored": best["step"] == last["step"],
+            "censored": is_finite & (best["step"] == last["step"]),
             "steps": last["step"],
+            "diverged_step": last["step"].astype("Int32").mask(is_finite),
         }
     )
     return lanes.reset_index()[_COLUMNS]

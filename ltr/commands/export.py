@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
+    import pandas as pd
 
     from ltr.api.loaded import LoadedRun, Ticket
     from ltr.data.dataset import Dataset
@@ -58,6 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     run = load(args.run, args.output_root)
     if args.round is None:
         raise ConfigError(f"--round: must be given; {run.folder} has {run.ticket_rounds}")
+    import pandas as pd
     from safetensors.numpy import save
 
     from ltr import export
@@ -69,8 +71,14 @@ def execute(args: argparse.Namespace) -> int:
 
     run.require_plugins()
     ticket = run.ticket(args.round, args.replicate)
+    lane = _lane(run, args.round, args.replicate)
+    if not pd.isna(lane["diverged_step"]):
+        raise ConfigError(
+            f"--round={args.round}: the ticket of replicate {args.replicate} diverged at step "
+            f"{int(lane['diverged_step'])}, so it has no trained weights"
+        )
     dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
-    facts = _facts(run, args.round, args.replicate, args.compact)
+    facts = _facts(run, lane, args.compact)
     kernels = dict(export.leaves(run.model.kernels))
     tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
@@ -141,14 +149,19 @@ def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callabl
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
 
-def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool) -> dict[str, str]:
-    from ltr.report.formatting import percent
-
-    experiment, lanes = run.experiment, run.results
+def _lane(run: "LoadedRun", round_number: int, replicate: int) -> "pd.Series":
+    """Return the row of a ticket in the results table."""
+    lanes = run.results
     is_lane = (
         (lanes["arm"] == "ticket") & (lanes["round"] == round_number) & (lanes["replicate"] == replicate)
     )
-    lane = lanes[is_lane].iloc[0]
+    return lanes[is_lane].iloc[0]
+
+
+def _facts(run: "LoadedRun", lane: "pd.Series", is_compact: bool) -> dict[str, str]:
+    from ltr.report.formatting import percent
+
+    experiment = run.experiment
     return {
         "model": experiment.model.name,
         "data": experiment.dataset.name,
@@ -156,8 +169,8 @@ def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool
         "test accuracy": f"{lane['final_accuracy']:.6f} (after the last step)",
         "form": "compact: dead units left out" if is_compact else "whole",
         "run": run.folder.name,
-        "round": str(round_number),
-        "replicate": str(replicate),
+        "round": str(lane["round"]),
+        "replicate": str(lane["replicate"]),
         "seed": str(experiment.seed),
     }
 

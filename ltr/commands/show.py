@@ -38,7 +38,11 @@ With --json one object:
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
            early_bird_step (tickets only), censored (lanes whose early stop is
-           only a lower bound), lanes, n (replicates)
+           only a lower bound), lanes, diverged (lanes that means leave out),
+           n (replicates with a result)
+  ended    a list of the replicates whose later rounds are not trained, each
+           with replicate, round, step (at which its ticket had diverged) and
+           layer (that pruning emptied); one of the two is null
   finding  the verdicts of the claims, in sentences
   means    the means of the sparsest ticket and its controls, in sentences,
            without a test
@@ -48,8 +52,9 @@ With --json one object:
            replicates) and unit (fraction, log2 steps), low, high and
            bootstrap_low, bootstrap_high (95 % intervals), p (corrected over
            rounds and looks), n, needed (replicates that would probably decide
-           it), hidden (whether censoring forbids a verdict); empty if trained
-           weights are kept (such as with rewind=fine_tune), or before the run
+           it), hidden (whether censoring forbids a verdict), lost (replicates
+           left out, as a compared lane diverged or its chain had ended); empty
+           if trained weights are kept (such as with rewind=fine_tune), or before the run
            is finished for the first time
   looks    a list of the occasions on which verdicts were given, each with
            replicates, draws (by arm), rounds and claims; later p-values are
@@ -189,6 +194,7 @@ def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     content = {
         "run": description,
         "rounds": rounds(run.results),
+        "ended": [end._asdict() for _, end in sorted(run.ended.items())],
         "finding": headline(run.results, run.verdicts, run.experiment),
         "means": untested_means(run.results),
         "claims": claims(run.verdicts),

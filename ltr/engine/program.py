@@ -67,7 +67,8 @@ class Metrics(NamedTuple):
 
     Losses are means in nats, accuracies fractions. `train_loss` is the mean over the steps since the last
     evaluation, NaN if there were none. A segment without evaluation has NaN in all fields. The test fields
-    are NaN where the test set was not evaluated.
+    are NaN where the test set was not evaluated. A lane that diverged ends with an evaluation that is NaN in
+    all fields.
     """
 
     train_loss: Float32[Array, "evaluations"]
@@ -81,6 +82,20 @@ class Metrics(NamedTuple):
         losses, accuracies = self.test_loss.copy(), self.test_accuracy.copy()
         losses[number], accuracies[number] = loss, accuracy
         return self._replace(test_loss=losses, test_accuracy=accuracies)
+
+    @property
+    def divergence(self) -> int | None:
+        """Number of the first evaluation at which a loss is not finite; None without one.
+
+        There is no training loss before the first step.
+        """
+        train_loss = np.append(np.float32(0), self.train_loss[1:])
+        found = np.flatnonzero(~np.isfinite(self.val_loss) | ~np.isfinite(train_loss))
+        return int(found[0]) if found.size else None
+
+    def diverged_at(self, number: int) -> "Metrics":
+        """Return NumPy metrics that end with evaluation `number`, which is NaN in all fields."""
+        return Metrics(*(np.append(values[:number], np.float32(np.nan)) for values in self))
 
 
 class Program(NamedTuple):

@@ -64,7 +64,7 @@ class Progress(NamedTuple):
     Attributes:
         names: lanes in training.
         steps: steps of the chunk, summed over the lanes.
-        accuracy: mean validation accuracy of their latest evaluation, a fraction.
+        accuracy: mean validation accuracy of their latest evaluation, a fraction; NaN if all have diverged.
         snapshot: function that copies the state of the training from the devices.
     """
 
@@ -140,8 +140,9 @@ class Trainer:
             on_chunk: callback, called about once a second. An exception in it ends the training.
             resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
 
-        Raises:
-            LtrError: if a lane's loss is no longer finite; the message names lane and step.
+        Returns:
+            Outcome of every lane. One that diverged ends at the evaluation that found it so; the others train
+            to their end.
         """
         finished = resume.outcomes if resume else {}
         outcomes = {name: outcome for name, outcome in finished.items() if name in starts}

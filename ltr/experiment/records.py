@@ -1,6 +1,7 @@
 """Conversion of outcomes to rows of the tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,20 @@ from ltr.methods.registry import METHODS, WATCHED
 from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId
 
 
+class Emptied(NamedTuple):
+    """Ticket that is not trained, since pruning emptied a layer of it."""
+
+    lane: LaneId
+    density: float
+    layer: str
+
+
 def rows(
     outcomes: Mapping[LaneId, Outcome],
     evaluated_at: np.ndarray,
     operations: Mapping[LaneId, int],
 ) -> dict[str, pd.DataFrame]:
-    """Return the rows of finished lanes, by table: "metrics", "results", "timings".
+    """Return the rows of trained lanes, by table: "metrics", "results", "timings".
 
     `operations`: floating-point operations of each lane's training.
     """
@@ -27,7 +36,7 @@ def rows(
                 {
                     **lane._asdict(),
                     "density": outcome.density,
-                    "step": evaluated_at,
+                    "step": evaluated_at[: len(outcome.metrics.val_loss)],
                     **outcome.metrics._asdict(),
                 }
             )
@@ -41,6 +50,20 @@ def rows(
         "metrics": metrics,
         "results": results.assign(flops=flops).merge(_notes(outcomes), on=list(LANE)),
         "timings": timings.set_axis([*LANE, "seconds"], axis=1),
+    }
+
+
+def untrained(tickets: Sequence[Emptied]) -> dict[str, pd.DataFrame]:
+    """Return the rows of tickets that are not trained, which the table "results" alone has."""
+    lanes = pd.DataFrame([ticket.lane for ticket in tickets], columns=LANE)
+    return {
+        "results": lanes.assign(
+            density=[ticket.density for ticket in tickets],
+            emptied_layer=[ticket.layer for ticket in tickets],
+            censored=False,
+            steps=0,
+            flops=0.0,
+        )
     }
 
 

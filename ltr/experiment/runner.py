@@ -35,7 +35,7 @@ from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FAILED, FINISHED, SCHEMA_VERSION, STOPPED
+from ltr.store.catalog import FAILED, FINISHED, SAME_DEFINITIONS, STOPPED
 from ltr.store.folder import RunFolder, open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
@@ -156,7 +156,7 @@ def _warn_of_late_rates(spec: RunSpec) -> None:
 
 def _warn_of_older(folder: RunFolder) -> None:
     """Warn if a run that an older release began is continued with changed definitions."""
-    if folder.finished and folder.schema_version < SCHEMA_VERSION:
+    if folder.finished and folder.schema_version < SAME_DEFINITIONS:
         log.warning(
             "%s: begun by an older release, whose flops include an overhead, and whose RigL, one_shot with "
             "pruning=global and ties of scores differ; to train all lanes alike, choose another output_root",
@@ -197,9 +197,10 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
         output.progress() as shown,
     ):
         for round_number in range(experiment.rounds + 1):
-            if not missing(experiment, round_number, folder.finished):
+            if not missing(experiment, round_number, folder.frames["results"]):
                 _track(experiment, folder, tracked, round_number)
-        loop.run(session, RunObserver(stop, table, pace, shown, partial(_track, experiment, folder, tracked)))
+        track = partial(_track, experiment, folder, tracked)
+        loop.run(session, RunObserver(stop, table, pace, session.remaining_steps, shown, track))
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -214,11 +215,10 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 
 def _missing_lanes(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
-    finished = folder.finished
     return [
         lane
         for round_number in range(experiment.rounds + 1)
-        for lane in missing(experiment, round_number, finished)
+        for lane in missing(experiment, round_number, folder.frames["results"])
     ]
 
 

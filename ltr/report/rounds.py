@@ -20,6 +20,7 @@ KEYS = {
     "early_bird_step": "early_bird_step",
     "censored": "censored",
     "lanes": "lanes",
+    "diverged": "diverged",
     "n": "n",
 }
 """Keys of an arm in a round, each with its column of a summary by round."""
