@@ -21,6 +21,9 @@ from ltr.store.chains import has_result
 
 MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
 
+CUT_OFF = "disconnected"
+"""Name of the share of draws whose inputs no path of kept weights joins to an output."""
+
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 
 MATCHING_TOLERANCE = 0.002
@@ -38,6 +41,7 @@ class Evidence(NamedTuple):
         can_support: whether the claim may be supported; false if true values may be lower, by censoring.
         can_refute: whether the claim may be refuted; false if true values may be higher, by censoring.
         lost: number of replicates that lack the result of a lane.
+        disconnected: number of replicates with both lanes in which a lane's inputs are joined to no output.
     """
 
     values: np.ndarray
@@ -46,6 +50,7 @@ class Evidence(NamedTuple):
     can_support: bool = True
     can_refute: bool = True
     lost: int = 0
+    disconnected: int = 0
 
     @property
     def effect(self) -> float:
@@ -91,16 +96,19 @@ def faster_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Eviden
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Average `MEASURES` over draws: a row for each replicate, a column for each (measure, arm, round).
+    """Average `MEASURES` and `CUT_OFF` over draws: a row for each replicate, a column for each (measure, arm,
+    round).
 
     NaN stands for lanes without a result.
     """
     lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
-    lanes.loc[~has_result(lanes), [*MEASURES]] = np.nan
-    means = lanes.groupby(["replicate", "arm", "round"])[[*MEASURES]].mean()
+    lanes = lanes.assign(**{CUT_OFF: (lanes["reached_outputs"] == 0).astype(np.float64)})
+    measures = [*MEASURES, CUT_OFF]
+    lanes.loc[~has_result(lanes), measures] = np.nan
+    means = lanes.groupby(["replicate", "arm", "round"])[measures].mean()
     table = pd.DataFrame(means.unstack(["arm", "round"]))
     cells = [*lanes[["arm", "round"]].drop_duplicates().itertuples(index=False, name=None)]
-    return table[[(measure, *cell) for measure in MEASURES for cell in cells]]
+    return table[[(measure, *cell) for measure in measures for cell in cells]]
 
 
 def _sides(
@@ -120,7 +128,18 @@ def _gain(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int, boun
     """Accuracy of the ticket in a round minus that of an arm in `arm_round`."""
     accuracy, arm_accuracy = _sides(lanes, ACCURACY, round_number, arm, arm_round)
     gains = accuracy - arm_accuracy
-    return Evidence(gains.dropna().to_numpy(np.float64), bound, lost=int(gains.isna().sum()))
+    return Evidence(
+        gains.dropna().to_numpy(np.float64),
+        bound,
+        lost=int(gains.isna().sum()),
+        disconnected=_disconnected(lanes, round_number, arm, arm_round),
+    )
+
+
+def _disconnected(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> int:
+    """Count the replicates with both lanes in which one of these has no path from an input to an output."""
+    share, arm_share = _sides(lanes, CUT_OFF, round_number, arm, arm_round)
+    return int((share + arm_share > 0).sum())
 
 
 def _speed(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> Evidence:
@@ -142,4 +161,5 @@ def _speed(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> 
         can_support=not censored,
         can_refute=not arm_censored,
         lost=int(every.isna().sum()),
+        disconnected=_disconnected(lanes, round_number, arm, arm_round),
     )

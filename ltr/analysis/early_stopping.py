@@ -7,7 +7,8 @@ import pandas as pd
 
 from ltr.store.tables import LANE, RESULTS
 
-_COLUMNS = [name for name in RESULTS.names if name not in ("flops", "early_bird_step", "emptied_layer")]
+_OTHERS = ("flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer")
+_COLUMNS = [name for name in RESULTS.names if name not in _OTHERS]
 
 
 def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -19,8 +20,8 @@ def early_stop(metrics: pd.DataFrame) -> pd.DataFrame:
             `ltr.engine.program.program`).
 
     Returns:
-        One row for each lane, in the order of `LANE`, with the columns of the results table except `flops`,
-        `early_bird_step` and `emptied_layer`. `early_stop_step` is the first step of minimum validation loss
+        One row for each lane, in the order of `LANE`, with those columns of the results table that metrics
+        tell. `early_stop_step` is the first step of minimum validation loss
         and `steps` the last evaluated step; both have their test accuracy. `censored` is true if the two
         steps are equal: the loss was still falling, so the early stop is there or later. A lane that
         diverged, whose last validation loss is NaN, has that step as `diverged_step`, and no early stop.

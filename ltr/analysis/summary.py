@@ -14,6 +14,9 @@ MEASURES = {
 }
 """Measures of a summary, each with the column of the results table that it averages."""
 
+OF_LANES = ("early_bird_step", "dead_units", "reached_outputs")
+"""Columns of the results table that not every lane has."""
+
 
 def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """Select the rows of a table that an experiment requests; the table may have more.
@@ -38,21 +41,27 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
         One row for each (`round`, `arm`): mean `density`; `n` replicates with a result; for each of
         `MEASURES` its mean over these and `<measure>_ci95`, the half-width of its 95 % confidence interval
         (NaN for one replicate); the number of trained `lanes`, of `censored` lanes (if any is censored, the
-        mean early stop is only a lower bound) and of `diverged` lanes, which the means leave out; the mean
-        `early_bird_step` of the lanes that have one. Accuracies are fractions.
+        mean early stop is only a lower bound), of `diverged` lanes, which the means leave out, and of
+        `disconnected` lanes, whose inputs no path joins to an output; the means of `early_bird_step` and
+        `dead_units` over the lanes that have one. Accuracies are fractions.
     """
     cell = ["round", "arm"]
-    lanes = results.astype({"early_bird_step": np.float64})
+    lanes = results.astype(dict.fromkeys(OF_LANES, np.float64))
     replicates = by_replicate(results).groupby(cell)
     columns = {"density": replicates["density"].mean(), "n": replicates["accuracy"].count()}
     for measure in MEASURES:
         columns[measure] = replicates[measure].mean()
         columns[f"{measure}_ci95"] = replicates[measure].agg(ci95)
     columns["censored"] = lanes.groupby(cell)["censored"].sum()
-    columns["early_bird_step"] = lanes.groupby(cell)["early_bird_step"].mean()
-    lanes = lanes.assign(is_trained=lanes["emptied_layer"].isna(), diverged=lanes["diverged_step"].notna())
-    columns["lanes"] = lanes.groupby(cell)["is_trained"].sum()
-    columns["diverged"] = lanes.groupby(cell)["diverged"].sum()
+    for column in ("early_bird_step", "dead_units"):
+        columns[column] = lanes.groupby(cell)[column].mean()
+    counts = lanes.assign(
+        lanes=lanes["emptied_layer"].isna(),
+        diverged=lanes["diverged_step"].notna(),
+        disconnected=lanes["reached_outputs"] == 0,
+    ).groupby(cell)
+    for column in ("lanes", "diverged", "disconnected"):
+        columns[column] = counts[column].sum()
     return pd.DataFrame(columns).reset_index()
 
 

@@ -76,6 +76,8 @@ class Verdict(NamedTuple):
             `replicates_needed`); None if it is decided, if censoring forbids the verdict, or if unknown.
         hidden: whether censoring forbids the verdict, whatever the number of replicates.
         lost: number of replicates left out, as a lane that the claim compares diverged or its chain ended.
+        disconnected: number of the n replicates in which no path of kept weights leads from an input to an
+            output of a lane that the claim compares.
     """
 
     round: int
@@ -92,6 +94,7 @@ class Verdict(NamedTuple):
     needed: int | None
     hidden: bool
     lost: int = 0
+    disconnected: int = 0
 
 
 def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
@@ -341,6 +344,7 @@ def _verdict(
         None if is_decided or hidden else _needed(latest, next_level),
         hidden and not is_decided,
         latest.lost,
+        latest.disconnected,
     )
 
 

@@ -144,6 +144,13 @@ class LoadedRun:
         first = self._groups.load(INITIAL, replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
 
+    def diverged_step(self, round_number: int, replicate: int = 0) -> int | None:
+        """Return the step at which a ticket was found to have diverged; None if it did not."""
+        lanes = self._tickets
+        lane = lanes[(lanes["round"] == round_number) & (lanes["replicate"] == replicate)]
+        steps = lane["diverged_step"].dropna()
+        return int(steps.iloc[0]) if len(steps) else None
+
     def require_checkpoints(self) -> None:
         """Raise DamageError if a checkpoint of the run is damaged or missing."""
         from ltr.store.folder import saved_with

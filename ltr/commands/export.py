@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
-    import pandas as pd
 
     from ltr.api.loaded import LoadedRun, Ticket
     from ltr.data.dataset import Dataset
@@ -59,7 +58,6 @@ def execute(args: argparse.Namespace) -> int:
     run = load(args.run, args.output_root)
     if args.round is None:
         raise ConfigError(f"--round: must be given; {run.folder} has {run.ticket_rounds}")
-    import pandas as pd
     from safetensors.numpy import save
 
     from ltr import export
@@ -71,14 +69,13 @@ def execute(args: argparse.Namespace) -> int:
 
     run.require_plugins()
     ticket = run.ticket(args.round, args.replicate)
-    lane = _lane(run, args.round, args.replicate)
-    if not pd.isna(lane["diverged_step"]):
+    if (step := run.diverged_step(args.round, args.replicate)) is not None:
         raise ConfigError(
-            f"--round={args.round}: the ticket of replicate {args.replicate} diverged at step "
-            f"{int(lane['diverged_step'])}, so it has no trained weights"
+            f"--round={args.round}: the ticket of replicate {args.replicate} diverged at step {step}, so it "
+            "has no trained weights"
         )
     dataset = load_data(run.experiment.dataset, run.experiment.data_dir)
-    facts = _facts(run, lane, args.compact)
+    facts = _facts(run, args.round, args.replicate, args.compact)
     kernels = dict(export.leaves(run.model.kernels))
     tensors = _tensors(run, ticket, dataset, kernels, args.compact, args.sparse)
     tensors |= {"input.mean": dataset.mean, "input.std": dataset.std}
@@ -149,19 +146,14 @@ def _network(run: "LoadedRun", ticket: "Ticket", dataset: "Dataset") -> "Callabl
     return lambda images: model.apply(ticket.trained, (images - dataset.mean) / dataset.std)
 
 
-def _lane(run: "LoadedRun", round_number: int, replicate: int) -> "pd.Series":
-    """Return the row of a ticket in the results table."""
-    lanes = run.results
+def _facts(run: "LoadedRun", round_number: int, replicate: int, is_compact: bool) -> dict[str, str]:
+    from ltr.report.formatting import percent
+
+    experiment, lanes = run.experiment, run.results
     is_lane = (
         (lanes["arm"] == "ticket") & (lanes["round"] == round_number) & (lanes["replicate"] == replicate)
     )
-    return lanes[is_lane].iloc[0]
-
-
-def _facts(run: "LoadedRun", lane: "pd.Series", is_compact: bool) -> dict[str, str]:
-    from ltr.report.formatting import percent
-
-    experiment = run.experiment
+    lane = lanes[is_lane].iloc[0]
     return {
         "model": experiment.model.name,
         "data": experiment.dataset.name,
@@ -169,8 +161,8 @@ def _facts(run: "LoadedRun", lane: "pd.Series", is_compact: bool) -> dict[str, s
         "test accuracy": f"{lane['final_accuracy']:.6f} (after the last step)",
         "form": "compact: dead units left out" if is_compact else "whole",
         "run": run.folder.name,
-        "round": str(lane["round"]),
-        "replicate": str(lane["replicate"]),
+        "round": str(round_number),
+        "replicate": str(replicate),
         "seed": str(experiment.seed),
     }
 

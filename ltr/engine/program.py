@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float32, Int32
 
 from ltr import kernels
 from ltr.core import rng
+from ltr.core.types import Mask, Params
 from ltr.data.augmentation import Augmentation, none
 from ltr.engine.evaluation import LossAndAccuracy, evaluate, prepared
 from ltr.engine.examples import Examples, prepare_inputs
@@ -83,14 +84,13 @@ class Metrics(NamedTuple):
         losses[number], accuracies[number] = loss, accuracy
         return self._replace(test_loss=losses, test_accuracy=accuracies)
 
-    @property
-    def divergence(self) -> int | None:
-        """Number of the first evaluation at which a loss is not finite; None without one.
+    def divergence(self, steps: Int32[np.ndarray, "evaluations"]) -> int | None:
+        """Return the number of the first evaluation at which a loss is not finite; None without one.
 
-        There is no training loss before the first step.
+        `steps`: the steps of the evaluations; without a step before it one has no training loss.
         """
-        train_loss = np.append(np.float32(0), self.train_loss[1:])
-        found = np.flatnonzero(~np.isfinite(self.val_loss) | ~np.isfinite(train_loss))
+        has_train_loss = np.diff(steps, prepend=steps[:1]) > 0
+        found = np.flatnonzero(~np.isfinite(self.val_loss) | has_train_loss & ~np.isfinite(self.train_loss))
         return int(found[0]) if found.size else None
 
     def diverged_at(self, number: int) -> "Metrics":
@@ -105,10 +105,13 @@ class Program(NamedTuple):
         method: the method.
         run: function to compile: lane, data set, chunk -> the lane after the chunk, its metrics by segment,
             and its test loss and accuracy at the early stop, NaN unless the training ends.
+        notes: mask and weights of a trained network, NumPy arrays -> columns of the results table, beside
+            those of the method.
     """
 
     method: Method
     run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, LossAndAccuracy]]
+    notes: Callable[[Mask, Params], dict[str, Any]] = lambda mask, params: {}
 
 
 def program(

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
         density: density of its network after the last step, 0 to 1.
         metrics: NumPy arrays.
         seconds: device time.
-        notes: columns that its method adds (see `ltr.methods.method.Method`); none if it diverged.
+        notes: columns that its program and its method add; none if it diverged.
     """
 
     params: Params
@@ -94,7 +94,8 @@ class RunningBatch:
     @property
     def _finite(self) -> list[Metrics]:
         """Metrics of the lanes that have not diverged."""
-        return [lane for lane in self._metrics if lane.divergence is None]
+        steps = self._evaluate_at[: self._done]
+        return [lane for lane in self._metrics if lane.divergence(steps) is None]
 
     @property
     def _done(self) -> int:
@@ -146,12 +147,13 @@ class RunningBatch:
         method = self._program.method
         mask, params = jax.tree.map(np.asarray, method.network(lane))
         density, seconds = masks.density(mask), self._seconds / self._placement.lanes_per_device
-        divergence = metrics.divergence
+        divergence = metrics.divergence(self._evaluate_at[: self._done])
         if divergence is None and not is_finite(params):
             divergence = len(metrics.val_loss) - 1
         if divergence is not None:
             return Outcome(params, density, metrics.diverged_at(divergence), seconds)
-        return Outcome(params, density, metrics, seconds, method.notes(lane))
+        notes = self._program.notes(mask, params) | method.notes(lane)
+        return Outcome(params, density, metrics, seconds, notes)
 
 
 def is_finite(params: Params) -> bool:

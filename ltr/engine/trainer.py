@@ -110,8 +110,9 @@ class Trainer:
             for name, program in programs.items()
         }
         self._programs = {
-            name: Program(
-                program.method._replace(network=jax.jit(program.method.network)), self._compiled[name]
+            name: program._replace(
+                method=program.method._replace(network=jax.jit(program.method.network)),
+                run=self._compiled[name],
             )
             for name, program in programs.items()
         }

@@ -7,10 +7,16 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.early_stopping import early_stop
+from ltr.core import masks
+from ltr.core.types import Mask, Params
 from ltr.engine.running_batch import Outcome
 from ltr.errors import LtrError
 from ltr.methods.registry import METHODS, WATCHED
+from ltr.models.paths import PathFinder
 from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId
+
+OF_PATHS = {"reached_outputs": "int32", "dead_units": "int32"}
+"""Columns about the paths through a network, with their types."""
 
 
 class Emptied(NamedTuple):
@@ -67,13 +73,21 @@ def untrained(tickets: Sequence[Emptied]) -> dict[str, pd.DataFrame]:
     }
 
 
+def of_paths(find: PathFinder, mask: Mask, params: Params) -> dict[str, int | None]:
+    """Return the columns about the paths through a network, those through frozen weights included."""
+    present = masks.tree_map(lambda kept, leaf: None if kept is None else kept | (leaf != 0), mask, params)
+    paths = find(present)
+    return dict(zip(OF_PATHS, (paths.outputs, paths.all_dead_units), strict=True))
+
+
 def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
-    """Return a column for each note of a method, with missing values for lanes of other methods.
+    """Return a column for each note, with missing values for lanes that lack it.
 
     Raises:
         LtrError: no method declares a note.
     """
-    declared = {note.name: note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes}
+    of_methods = (note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes)
+    declared = OF_PATHS | {note.name: note.type for note in of_methods}
     noted = {name for outcome in outcomes.values() for name in outcome.notes}
     if undeclared := noted - set(declared):
         raise LtrError(f"{min(undeclared)}: noted by a method, but no entry of a method declares this column")
@@ -81,4 +95,4 @@ def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
     rows = [
         {**lane._asdict(), **dict.fromkeys(columns), **outcome.notes} for lane, outcome in outcomes.items()
     ]
-    return pd.DataFrame(rows).astype({name: NULLABLE[declared[name].type] for name in columns})
+    return pd.DataFrame(rows).astype({name: NULLABLE[declared[name]] for name in columns})

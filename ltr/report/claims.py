@@ -40,7 +40,7 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
         return ""
     lines = [f"Claims ({replicates(counts)}, paired; {how_tested(looks)}): the ticket"]
     for name, of_claim in verdicts.items():
-        spans = [*_spans(of_claim, _is_chosen(verdicts)), *_left_out(of_claim)]
+        spans = [*_spans(of_claim, _is_chosen(verdicts)), *_left_out(of_claim), *_cut_off(of_claim)]
         lines += [f"{CLAIMS[name].says}", f"  {'; '.join(spans)}"]
     match = sparsest(verdicts.get("matches", []))
     if match:
@@ -92,6 +92,13 @@ def _left_out(of_claim: Sequence[Verdict]) -> Iterator[str]:
     worst = max(of_claim, key=lambda verdict: verdict.lost)
     if worst.lost:
         yield f"{worst.lost} of {number_of(worst.n + worst.lost, 'replicate')} left out"
+
+
+def _cut_off(of_claim: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the densities at which networks without a path are compared, if there are any."""
+    densities = [percent(verdict.density) for verdict in of_claim if verdict.disconnected]
+    if densities:
+        yield f"at {listed(densities)} % with networks that no path leads through"
 
 
 def _span(rounds: Sequence[Verdict]) -> str:

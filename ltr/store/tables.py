@@ -75,6 +75,8 @@ RESULTS = pa.schema(
         pa.field("steps", pa.int32(), nullable=False),
         pa.field("flops", pa.float64(), nullable=False),
         pa.field("early_bird_step", pa.int32()),
+        pa.field("reached_outputs", pa.int32()),
+        pa.field("dead_units", pa.int32()),
         pa.field("diverged_step", pa.int32()),
         pa.field("emptied_layer", pa.string()),
     ]
@@ -85,8 +87,9 @@ RESULTS = pa.schema(
 sparsity saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
 reached (see `ltr.methods.early_bird`). A lane without a result (see `ltr.store.chains`) has neither early
 stop nor accuracies: `diverged_step` is the step of the evaluation that found its loss or its weights not
-finite, `emptied_layer` the layer that pruning emptied in a ticket that was not trained. Methods may add
-further columns (see `ltr.methods.registry.Note`).
+finite, `emptied_layer` the layer that pruning emptied in a ticket that was not trained. `reached_outputs` and
+`dead_units` are of the network after its training (see `ltr.models.paths`), null if they are unknown or the
+lane has no result. Methods may add further columns (see `ltr.methods.registry.Note`).
 """
 
 NULLABLE = {
@@ -131,7 +134,7 @@ SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connecti
 ADDED_BEFORE_CHECKSUMS = {"early_bird_step", "statistics"}
 """Columns that a table without a checksum may lack, as it is of a version that did not write them."""
 
-ADDED_SINCE_CHECKSUMS = {"diverged_step", "emptied_layer"}
+ADDED_SINCE_CHECKSUMS = {"reached_outputs", "dead_units", "diverged_step", "emptied_layer"}
 """Columns that no version without checksums wrote."""
 
 ADDED = ADDED_BEFORE_CHECKSUMS | ADDED_SINCE_CHECKSUMS

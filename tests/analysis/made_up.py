@@ -43,7 +43,7 @@ def lanes(accuracy: Callable[..., float], steps: Callable[..., float], rounds: i
                 }
                 step = min(LAST, steps(arm, round_number, replicate))
                 lane |= {"accuracy_at_early_stop": accuracy(arm, round_number, replicate)}
-                lane |= {"diverged_step": None, "emptied_layer": None}
+                lane |= {"reached_outputs": 10, "diverged_step": None, "emptied_layer": None}
                 rows.append(lane | {"early_stop_step": step, "censored": step == LAST})
     return pd.DataFrame(rows)
 

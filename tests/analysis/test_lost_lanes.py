@@ -22,7 +22,7 @@ EXPERIMENT = Experiment(claims=EVERY_ROUND)
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the other columns of results."""
-    return table.assign(final_accuracy=0.9, early_bird_step=None, steps=1000, flops=1.0)
+    return table.assign(final_accuracy=0.9, early_bird_step=None, dead_units=0, steps=1000, flops=1.0)
 
 
 def test_means_are_of_the_lanes_with_a_result() -> None:

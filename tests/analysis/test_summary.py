@@ -33,6 +33,8 @@ def lane(
         "steps": 1000,
         "flops": 1e9,
         "early_bird_step": None,
+        "reached_outputs": 10,
+        "dead_units": 0,
         "diverged_step": None,
         "emptied_layer": None,
     }

@@ -32,6 +32,8 @@ def results() -> pd.DataFrame:
         steps=1500,
         flops=1.0,
         early_bird_step=None,
+        reached_outputs=10,
+        dead_units=0,
         diverged_step=None,
         emptied_layer=None,
     )

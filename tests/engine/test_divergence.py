@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ltr.config.schema import Optimizer
+from ltr.engine.program import Metrics
 from ltr.engine.trainer import InitialState, Progress, Snapshot, Trainer
 from tests.engine.lanes import AT, EVERY, LANES, identical, ignore
 
@@ -91,3 +92,10 @@ def test_a_snapshot_of_any_visit_resumes_it_bit_for_bit(trainer: Trainer, torn: 
     for snapshot in snapshots:
         resumed = trainer.train(torn, AT, ignore, snapshot)
         assert all(identical(whole[lane], resumed[lane]) for lane in LANES)
+
+
+def test_a_training_loss_counts_where_there_were_steps() -> None:
+    fine, lost = np.ones(4, np.float32), np.array([np.nan, 1, np.nan, 1], np.float32)
+    metrics = Metrics(lost, *[fine] * 4)
+    assert metrics.divergence(np.array([0, 5, 5, 8], np.int32)) is None
+    assert metrics.divergence(np.array([0, 5, 6, 8], np.int32)) == 2

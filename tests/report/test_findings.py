@@ -26,6 +26,8 @@ def table(*lanes: tuple[int, int, str, float, int]) -> pd.DataFrame:
         final_accuracy=0.9,
         censored=False,
         early_bird_step=None,
+        reached_outputs=10,
+        dead_units=0,
         diverged_step=None,
         emptied_layer=None,
     )

@@ -24,6 +24,7 @@ def one_round(**columns: object) -> pd.DataFrame:
             "censored": [1, 0],
             "early_bird_step": float("nan"),
             "diverged": 0,
+            "disconnected": 0,
             "lanes": 3,
         }
     )

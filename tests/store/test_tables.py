@@ -17,7 +17,8 @@ GOLDEN = {
     "results": LANE_COLUMNS
     | {"density": "double", "early_stop_step": "int32", "accuracy_at_early_stop": "float"}
     | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"}
-    | {"early_bird_step": "int32", "diverged_step": "int32", "emptied_layer": "string"},
+    | {"early_bird_step": "int32", "reached_outputs": "int32", "dead_units": "int32"}
+    | {"diverged_step": "int32", "emptied_layer": "string"},
     "timings": LANE_COLUMNS | {"seconds": "double"},
     "connectivity": {
         "kind": "string",
@@ -42,7 +43,13 @@ def frame(name: str) -> pd.DataFrame:
     missing = [column for column in GOLDEN[name] if column not in rows.columns]
     values = {column: numbers[:, i] for i, column in enumerate(missing)}
     whole: dict[str, object] = {"steps": 1000, "early_bird_step": 95, "early_stop_step": 100}
-    whole |= {"censored": True, "diverged_step": 100, "emptied_layer": "output"}
+    whole |= {
+        "censored": True,
+        "reached_outputs": 9,
+        "dead_units": 3,
+        "diverged_step": 100,
+        "emptied_layer": "output",
+    }
     return rows.assign(**values | {column: whole[column] for column in missing if column in whole})
 
 
@@ -54,7 +61,8 @@ def test_schemas_do_not_drift(name: str) -> None:
         "metrics": ["train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"],
         "results": [
             *("early_stop_step", "accuracy_at_early_stop", "final_accuracy"),
-            *("early_bird_step", "diverged_step", "emptied_layer"),
+            *("early_bird_step", "reached_outputs"),
+            *("dead_units", "diverged_step", "emptied_layer"),
         ],
         "connectivity": ["statistics", "error"],
     }.get(name, [])

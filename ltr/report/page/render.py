@@ -19,7 +19,7 @@ from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
-from ltr.report import comparison, lost
+from ltr.report import comparison, cut_off, lost
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
 from ltr.report.claims import how_tested
@@ -116,6 +116,7 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "answer": headline(results, verdicts, experiment),
         "means": [
             *lost.sentences(results, experiment),
+            cut_off.sentence(results),
             untested_means(results),
             *caveats(results, experiment),
         ],
@@ -160,6 +161,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "p": (p, "< 0.001" if p < 0.001 else f"{p:.3f}"),
         "n": (verdict.n, str(verdict.n)),
         "lost": (verdict.lost, f"{verdict.lost} lost"),
+        "disconnected": (verdict.disconnected, f"{verdict.disconnected} without a path"),
         "needed": (verdict.needed, f"n ≈ {verdict.needed} needed"),
     }
 
