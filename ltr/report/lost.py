@@ -26,14 +26,15 @@ def warning(results: pd.DataFrame, first_step: int) -> str:
     step = int(first["diverged_step"])
     which = f"{_lane(first)}: no longer finite at step {step}"
     if step == first_step:
-        help_ = "its first weights are the cause, not the learning rate: look at the network and its init"
+        hint = "no step was taken, so the learning rate is not the cause: look at network, init and data"
     else:
-        help_ = (
+        hint = (
             "the learning rate or an overflow may be the cause: try a lower optimizer.learning_rate, "
             "optimizer.warmup or optimizer.clip"
         )
-    others = f" (and {number_of(len(diverged) - 1, 'other lane')} of the round)" if len(diverged) > 1 else ""
-    return f"{which}{others}; the other lanes go on; {help_}"
+    more = f" (and {number_of(len(diverged) - 1, 'other lane')} of the round)" if len(diverged) > 1 else ""
+    going_on = "; the other lanes go on" if len(diverged) < len(results) else ""
+    return f"{which}{more}{going_on}; {hint}"
 
 
 def warning_of_emptied(tickets: pd.DataFrame) -> str:
@@ -55,7 +56,8 @@ def sentences(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
             "finite. Means and claims leave them out, which may favour the arms that lost them."
         )
     if ended := ends(results, experiment):
-        yield f"{_clauses(ended.values())}: no later round of theirs is trained."
+        whose = "their" if len(ended) > 1 else "its"
+        yield f"{_clauses(ended.values())}: {whose} later rounds are not trained."
 
 
 def _diverged(results: pd.DataFrame) -> pd.DataFrame:

@@ -160,6 +160,6 @@ def test_sentences_say_what_diverged_and_what_ended() -> None:
         "0, at step 100): loss or weights were no longer finite. Means and claims leave them out, which may "
         "favour the arms that lost them.",
         "Replicate 3 ends in round 2, where pruning emptied layer output; replicate 4 ends in round 1, where "
-        "the ticket diverged: no later round of theirs is trained.",
+        "the ticket diverged: their later rounds are not trained.",
     ]
     assert [*sentences.sentences(RUN, EXPERIMENT)] == []

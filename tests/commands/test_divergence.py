@@ -59,7 +59,7 @@ LOST = (
     "draw 0, at step 0): loss or weights were no longer finite. Means and claims leave them out, which may "
     "favour the arms that lost them."
 )
-ENDED = "Replicate 1 ends in round 1, where the ticket diverged: no later round of theirs is trained."
+ENDED = "Replicate 1 ends in round 1, where the ticket diverged: its later rounds are not trained."
 
 
 def test_it_ends_finished_with_figures_claims_and_what_ended(torn: Finished) -> None:
@@ -78,7 +78,7 @@ def test_it_ends_finished_with_figures_claims_and_what_ended(torn: Finished) -> 
 
 
 def test_it_warns_when_lanes_diverge_without_blaming_what_it_does_not_know(torn: Finished) -> None:
-    cause = "its first weights are the cause, not the learning rate: look at the network and its init"
+    cause = "no step was taken, so the learning rate is not the cause: look at network, init and data"
     warned = [line for line in torn.err.splitlines() if "no longer finite" in line]
     assert warned == [
         f"ltr: {lane}: no longer finite at step 0; the other lanes go on; {cause}"
@@ -172,7 +172,7 @@ def test_a_run_in_python_knows_what_ended(root: Path) -> None:
     run = load("last", root)
     assert {replicate: end.round for replicate, end in run.ended.items()} == {1: 1}
     assert run.results["diverged_step"].notna().sum() == 2
-    assert "no later round of theirs is trained" in run._repr_html_()
+    assert "its later rounds are not trained" in run._repr_html_()
 
 
 def test_where_every_lane_diverges_the_run_ends_finished(
@@ -185,6 +185,7 @@ def test_where_every_lane_diverges_the_run_ends_finished(
     assert "No training has a result." in said
     assert said[-1].startswith("Replicates 0 to 1 end in round 0, where the dense network diverged: ")
     assert "or an overflow may be the cause: try a lower optimizer.learning_rate," in printed.err
+    assert "go on" not in printed.err
     (run,) = catalog.all_runs(tmp_path)
     assert run.status == catalog.FINISHED
     for words in (["show", "last"], ["report", "last"], ["ls"]):
