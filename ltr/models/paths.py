@@ -19,6 +19,7 @@ weigh paths, are unknown too, and so are copies of a layer with one kernel, as `
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -63,7 +64,10 @@ Alive = dict[str, Bool[np.ndarray, "..."]]
 
 
 class PathFinder:
-    """Finder of the paths through a network; compiled, and tried with all weights, at its first call."""
+    """Finder of the paths through a network.
+
+    It is compiled, and tried with all weights, in a thread of its own, since training compiles meanwhile.
+    """
 
     def __init__(self, model: Model, image_shape: tuple[int, int, int]) -> None:
         self._model, self._image_shape = model, image_shape
@@ -75,18 +79,16 @@ class PathFinder:
             if "c" not in layer.roles
         }
         self._compiled = jax.jit(jax.grad(self._pass, has_aux=True))
-        self._known: tuple[str, ...] | None = None
+        background = ThreadPoolExecutor(max_workers=1)
+        self._tried = background.submit(self._try)
+        background.shutdown(wait=False)
 
     def __call__(self, kept: Mask) -> Paths:
         """Return the paths through the weights that a mask keeps."""
-        if self._known is None:
-            self._known = self._try()
+        known = self._tried.result()
         alive, outputs = self._alive(kept, 1)
-        dead = {
-            name: int(np.count_nonzero(~alive[name])) if name in self._known else None
-            for name in self._layers
-        }
-        return Paths(int(outputs.sum()) if self._known else None, dead)
+        dead = {name: int(np.count_nonzero(~alive[name])) if name in known else None for name in self._layers}
+        return Paths(int(outputs.sum()) if known else None, dead)
 
     def _try(self) -> tuple[str, ...]:
         """Return the names of the layers that this way of finding paths is right for."""

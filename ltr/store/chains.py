@@ -48,7 +48,10 @@ def ends(results: pd.DataFrame, experiment: Experiment) -> dict[int, End]:
         results: rows of the results table.
         experiment: says whether the run takes the tickets of another run.
     """
-    tickets = results[(results["arm"] == "ticket") & ~has_result(results)]
+    lost = results[~has_result(results)]
+    if lost.empty:
+        return {}
+    tickets = lost[lost["arm"] == "ticket"]
     if experiment.ticket is not None:
         tickets = tickets[tickets["round"] == 0]
     return {
