@@ -16,7 +16,8 @@ from ltr.pruning.registry import CRITERIA
 from ltr.registry import Entry
 from ltr.store import tables
 from ltr.store.chains import End, ends
-from ltr.store.folder import RunFolder, open_run
+from ltr.store.folder import RunFolder
+from ltr.store.opening import open_run
 from ltr.store.tables import LANE, LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, contents
 from tests.poisoned import Poison, poisoning
