@@ -4,6 +4,10 @@ A claim compares two lanes of the same replicate. They start from the same initi
 with fresh weights) and, in the same round, see the data in the same order, so shared effects cancel. Draws
 of a control are averaged first. The evidence is the difference between the two lanes in each replicate, and
 a bound for its mean. `ltr.analysis.verdicts` gives the verdicts.
+
+A replicate in which either lane has no result, since it diverged or its chain had ended, is left out and
+counted. The mean is then that of the replicates in which both train, and an arm that loses its worst lanes
+looks better than it is.
 """
 
 import math
@@ -13,8 +17,12 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.inference import p_value
+from ltr.store.chains import has_result
 
 MEASURES = ACCURACY, STEP, CENSORED = "accuracy_at_early_stop", "early_stop_step", "censored"
+
+CUT_OFF = "disconnected"
+"""Name of the share of draws whose inputs no path of kept weights joins to an output."""
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 
@@ -26,11 +34,14 @@ class Evidence(NamedTuple):
     """Evidence for or against a claim in a round.
 
     Attributes:
-        values: float64 [replicates]: the difference that the claim is about, in each replicate.
+        values: float64 [replicates]: the difference that the claim is about, in each replicate with both
+            lanes.
         bound: value that the mean exceeds if the claim holds.
         unit: "fraction", of the test images, or "log2 steps".
         can_support: whether the claim may be supported; false if true values may be lower, by censoring.
         can_refute: whether the claim may be refuted; false if true values may be higher, by censoring.
+        lost: number of replicates that lack the result of a lane.
+        disconnected: number of replicates with both lanes in which a lane's inputs are joined to no output.
     """
 
     values: np.ndarray
@@ -38,14 +49,17 @@ class Evidence(NamedTuple):
     unit: str = "fraction"
     can_support: bool = True
     can_refute: bool = True
+    lost: int = 0
+    disconnected: int = 0
 
     @property
     def effect(self) -> float:
-        return float(self.values.mean())
+        """Mean; NaN if no replicate has both lanes."""
+        return float(self.values.mean()) if len(self.values) else math.nan
 
     @property
     def verdict(self) -> str:
-        """Verdict if the mean is significant."""
+        """Verdict if the mean is significant, as it cannot be without any value."""
         if self.effect > self.bound:
             return SUPPORTED if self.can_support else UNDECIDED
         return REFUTED if self.can_refute else UNDECIDED
@@ -58,7 +72,7 @@ class Evidence(NamedTuple):
 
 def matches(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Test that the ticket is less than `MATCHING_TOLERANCE` less accurate than the dense network."""
-    return [Evidence(_gain(lanes, round_number, arm, 0), -MATCHING_TOLERANCE)]
+    return [_gain(lanes, round_number, arm, 0, -MATCHING_TOLERANCE)]
 
 
 def faster(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
@@ -68,12 +82,12 @@ def faster(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
 
 def wins(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Test that the ticket is more accurate than the dense network, and that it stops earlier."""
-    return [Evidence(_gain(lanes, round_number, arm, 0)), *faster(lanes, round_number, arm)]
+    return [_gain(lanes, round_number, arm, 0), *faster(lanes, round_number, arm)]
 
 
 def better_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
     """Test that the ticket is more accurate than another arm in the same round."""
-    return [Evidence(_gain(lanes, round_number, arm, round_number))]
+    return [_gain(lanes, round_number, arm, round_number)]
 
 
 def faster_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Evidence]:
@@ -82,21 +96,50 @@ def faster_than(lanes: pd.DataFrame, round_number: int, arm: str) -> list[Eviden
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Average `MEASURES` over draws: a row for each replicate, a column for each (measure, arm, round)."""
+    """Average `MEASURES` and `CUT_OFF` over draws: a row for each replicate, a column for each (measure, arm,
+    round).
+
+    NaN stands for lanes without a result.
+    """
     lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
-    return lanes.pivot_table(index="replicate", columns=["arm", "round"], values=[*MEASURES])
+    lanes = lanes.assign(**{CUT_OFF: (lanes["reached_outputs"] == 0).astype(np.float64)})
+    measures = [*MEASURES, CUT_OFF]
+    lanes.loc[~has_result(lanes), measures] = np.nan
+    means = lanes.groupby(["replicate", "arm", "round"])[measures].mean()
+    table = pd.DataFrame(means.unstack(["arm", "round"]))
+    cells = [*lanes[["arm", "round"]].drop_duplicates().itertuples(index=False, name=None)]
+    return table[[(measure, *cell) for measure in measures for cell in cells]]
 
 
-def _column(lanes: pd.DataFrame, measure: str, arm: str, round_number: int) -> pd.Series:
-    """Return a measure of an arm in a round, by replicate; empty if it was not trained."""
-    column = (measure, arm, round_number)
-    return lanes[column] if column in lanes else pd.Series(dtype=np.float64)
+def _sides(
+    lanes: pd.DataFrame, measure: str, round_number: int, arm: str, arm_round: int
+) -> tuple[pd.Series, pd.Series]:
+    """Return a measure of the ticket in a round and of an arm in `arm_round`, by replicate.
+
+    Both are empty if either was not trained.
+    """
+    columns = (measure, "ticket", round_number), (measure, arm, arm_round)
+    if not set(columns) <= set(lanes):
+        return pd.Series(dtype=np.float64), pd.Series(dtype=np.float64)
+    return lanes[columns[0]], lanes[columns[1]]
 
 
-def _gain(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> np.ndarray:
-    """Accuracy of the ticket in a round minus that of an arm in `arm_round`, in replicates that have both."""
-    gains = _column(lanes, ACCURACY, "ticket", round_number) - _column(lanes, ACCURACY, arm, arm_round)
-    return gains.dropna().to_numpy(np.float64)
+def _gain(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int, bound: float = 0.0) -> Evidence:
+    """Accuracy of the ticket in a round minus that of an arm in `arm_round`."""
+    accuracy, arm_accuracy = _sides(lanes, ACCURACY, round_number, arm, arm_round)
+    gains = accuracy - arm_accuracy
+    return Evidence(
+        gains.dropna().to_numpy(np.float64),
+        bound,
+        lost=int(gains.isna().sum()),
+        disconnected=_disconnected(lanes, round_number, arm, arm_round),
+    )
+
+
+def _disconnected(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> int:
+    """Count the replicates with both lanes in which one of these has no path from an input to an output."""
+    share, arm_share = _sides(lanes, CUT_OFF, round_number, arm, arm_round)
+    return int((share + arm_share > 0).sum())
 
 
 def _speed(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> Evidence:
@@ -106,13 +149,17 @@ def _speed(lanes: pd.DataFrame, round_number: int, arm: str, arm_round: int) -> 
     be lower, so the claim cannot be supported. If a lane of the arm is censored, the true ratio may be
     higher, so the claim cannot be refuted. Otherwise the ratio enters as observed, which is conservative.
     """
-    sides = (("ticket", round_number), (arm, arm_round))
-    steps, arm_steps = (_column(lanes, STEP, *side).clip(lower=1) for side in sides)
-    ratios = (arm_steps / steps).dropna().map(math.log2)
-    censored, arm_censored = (bool(_column(lanes, CENSORED, *side)[ratios.index].any()) for side in sides)
+    steps, arm_steps = (side.clip(lower=1) for side in _sides(lanes, STEP, round_number, arm, arm_round))
+    every = arm_steps / steps
+    ratios = every.dropna().map(math.log2)
+    censored, arm_censored = (
+        bool(side[ratios.index].any()) for side in _sides(lanes, CENSORED, round_number, arm, arm_round)
+    )
     return Evidence(
         ratios.to_numpy(np.float64),
         unit="log2 steps",
         can_support=not censored,
         can_refute=not arm_censored,
+        lost=int(every.isna().sum()),
+        disconnected=_disconnected(lanes, round_number, arm, arm_round),
     )

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from ltr.analysis import inference
 from ltr.analysis.statistics import Estimate, estimate
 from ltr.analysis.summary import by_round
+from ltr.store.chains import has_result
 
 NEAR = 1.1
 """Largest factor between the densities of two rounds of different runs that are compared.
@@ -38,7 +39,8 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
         runs: results tables; the others are compared with the first.
         arm: the arm to compare, beside round 0, which is the dense network's.
         paired: for each run, whether its replicates start from the first run's weights. If so, differences
-            are paired, and means are taken over the replicates that all such runs have (`in_common`).
+            are paired, and means are taken over the replicates of which all such runs have results
+            (`in_common`).
             If not, differences are tested by Welch (1947).
 
     Returns:
@@ -47,13 +49,14 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
 
         - `run`: position in `runs`; `round`; `density`; `n` replicates;
         - `accuracy`, `early_stop_step`: means, with the half-widths of their 95 % intervals,
-          `accuracy_ci95` and `early_stop_step_ci95`; `censored`: number of lanes;
+          `accuracy_ci95` and `early_stop_step_ci95`; `censored`: number of lanes; `diverged`: number of
+          lanes, which means and differences leave out;
         - `difference`: accuracy minus the first run's, with `difference_ci95`; `difference_n`: pairs, or
           the smaller number of replicates; `p`: p-value, corrected over the rounds of the run;
         - `beside_density`: density of the first run's round. NaN without such a round, as all of these.
     """
     columns = ["round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"]
-    columns += ["early_stop_step_ci95", "censored"]
+    columns += ["early_stop_step_ci95", "censored", "diverged"]
     of_arm = [results[_of_arm(results, arm)] for results in in_common(runs, arm, paired)]
     rows = []
     for run, lanes in enumerate(of_arm):
@@ -76,9 +79,11 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
 
 
 def in_common(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> list[pd.DataFrame]:
-    """Restrict the tables of paired runs to the replicates of an arm that all of them have."""
+    """Restrict the tables of paired runs to the replicates of which all have results of an arm."""
     together = [True, *paired[1:]]
-    replicates = [set(results.loc[results["arm"] == arm, "replicate"]) for results in runs]
+    replicates = [
+        set(results.loc[(results["arm"] == arm) & has_result(results), "replicate"]) for results in runs
+    ]
     of_paired = [some for some, is_paired in zip(replicates, together, strict=True) if is_paired and some]
     shared = set.intersection(*of_paired) if of_paired else set()
     return [
@@ -102,7 +107,7 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
 
 def _matching_rounds(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
     """Map rounds to rounds of the first run: pairs that are mutually nearest in density, within `NEAR`."""
-    theirs, ours = (table.groupby("round")["density"].mean() for table in (first, lanes))
+    theirs, ours = (table[has_result(table)].groupby("round")["density"].mean() for table in (first, lanes))
     if theirs.empty or ours.empty:
         return {}
     distances = np.abs(np.log(ours.to_numpy()[:, None] / theirs.to_numpy()))
@@ -141,4 +146,4 @@ def _of_arm(results: pd.DataFrame, arm: str) -> pd.Series:
 
 
 def _accuracies(lanes: pd.DataFrame) -> pd.Series:
-    return lanes.groupby("replicate")["accuracy_at_early_stop"].mean().astype(np.float64)
+    return lanes.groupby("replicate")["accuracy_at_early_stop"].mean().astype(np.float64).dropna()

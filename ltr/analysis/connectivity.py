@@ -11,12 +11,14 @@ STABLE = 0.02
 def barriers(connectivity: pd.DataFrame) -> pd.DataFrame:
     """Compute the barrier of every line: its highest error minus the mean of the errors at its ends.
 
+    Lines to a network that diverged are left out.
+
     Returns:
         One row for each (kind, statistics, round, replicate) of the connectivity table, with the columns
         `density`, `rewind_step` and `barrier`, a fraction.
     """
     line = ["kind", "statistics", "round", "replicate"]
-    lines = connectivity.sort_values("alpha").groupby(line)
+    lines = connectivity.dropna(subset="error").sort_values("alpha").groupby(line)
     ends = (lines["error"].first() + lines["error"].last()) / 2
     constants = lines[["density", "rewind_step"]].first()
     return constants.assign(barrier=lines["error"].max() - ends).reset_index()

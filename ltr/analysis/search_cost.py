@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis.statistics import ci95
+from ltr.store.chains import has_result
 
 
 def search_cost(results: pd.DataFrame) -> pd.DataFrame:
@@ -15,8 +16,9 @@ def search_cost(results: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row for each `arm` and `round`, with means over replicates: `flops`, `accuracy` (on the test
         set at early stop, a fraction), `accuracy_ci95` (half-width of its 95 % interval) and `density`.
+        Lanes without a result are left out.
     """
-    lanes = results.astype({"accuracy_at_early_stop": np.float64})
+    lanes = results[has_result(results)].astype({"accuracy_at_early_stop": np.float64})
     tickets = lanes[lanes["arm"] == "ticket"].sort_values("round").copy()
     tickets["spent"] = tickets.groupby("replicate")["flops"].cumsum()
     dense = tickets[tickets["round"] == 0].set_index("replicate")["flops"]

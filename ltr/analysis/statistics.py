@@ -26,10 +26,10 @@ class Estimate(NamedTuple):
 def ci95(values: pd.Series) -> float:
     """Half-width of Student's 95 % confidence interval of the mean of independent values.
 
-    NaN for fewer than two values, and for equal values. Accuracies and steps lie on a grid, so a few
-    values are often equal by chance: their spread is then unknown, not 0.
+    Missing values are left out. NaN for fewer than two values, and for equal values. Accuracies and steps
+    lie on a grid, so a few values are often equal by chance: their spread is then unknown, not 0.
     """
-    n = len(values)
+    n = values.count()
     if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
         return math.nan
     return float(stdtrit(n - 1, 0.975) * spread / math.sqrt(n))

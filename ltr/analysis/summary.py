@@ -5,6 +5,7 @@ import pandas as pd
 
 from ltr.analysis.statistics import ci95
 from ltr.config.schema import Experiment
+from ltr.store.chains import has_result
 
 MEASURES = {
     "accuracy": "accuracy_at_early_stop",
@@ -12,6 +13,9 @@ MEASURES = {
     "early_stop_step": "early_stop_step",
 }
 """Measures of a summary, each with the column of the results table that it averages."""
+
+OF_LANES = ("early_bird_step", "dead_units", "reached_outputs")
+"""Columns of the results table that not every lane has."""
 
 
 def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
@@ -34,27 +38,39 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
     """Average every round and arm over draws and then over replicates.
 
     Returns:
-        One row for each (`round`, `arm`): mean `density`; `n` replicates; for each of `MEASURES` its mean
-        and `<measure>_ci95`, the half-width of its 95 % confidence interval (NaN for one replicate); the
-        number of `lanes` and of `censored` lanes (if any is censored, the mean early stop is only a lower
-        bound); the mean `early_bird_step` of the lanes that have one. Accuracies are fractions.
+        One row for each (`round`, `arm`): mean `density`; `n` replicates with a result; for each of
+        `MEASURES` its mean over these and `<measure>_ci95`, the half-width of its 95 % confidence interval
+        (NaN for one replicate); the number of trained `lanes`, of `censored` lanes (if any is censored, the
+        mean early stop is only a lower bound), of `diverged` lanes, which the means leave out, and of
+        `disconnected` lanes, whose inputs no path joins to an output; the means of `early_bird_step` and
+        `dead_units` over the lanes that have one. Accuracies are fractions.
     """
     cell = ["round", "arm"]
+    lanes = results.astype(dict.fromkeys(OF_LANES, np.float64))
     replicates = by_replicate(results).groupby(cell)
     means = replicates[["density", *MEASURES]].mean()
     halves = replicates[[*MEASURES]].agg(ci95)
-    columns = {"density": means["density"], "n": replicates.size()}
+    columns = {"density": means["density"], "n": replicates["accuracy"].count()}
     for measure in MEASURES:
         columns |= {measure: means[measure], f"{measure}_ci95": halves[measure]}
-    lanes = results.astype({"early_bird_step": np.float64}).groupby(cell)
-    columns["censored"] = lanes["censored"].sum()
-    columns["early_bird_step"] = lanes["early_bird_step"].mean()
-    columns["lanes"] = lanes.size()
+    columns["censored"] = lanes.groupby(cell)["censored"].sum()
+    for column in ("early_bird_step", "dead_units"):
+        columns[column] = lanes.groupby(cell)[column].mean()
+    counts = lanes.assign(
+        lanes=lanes["emptied_layer"].isna(),
+        diverged=lanes["diverged_step"].notna(),
+        disconnected=lanes["reached_outputs"] == 0,
+    ).groupby(cell)
+    for column in ("lanes", "diverged", "disconnected"):
+        columns[column] = counts[column].sum()
     return pd.DataFrame(columns).reset_index()
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
-    """Average every round, arm and replicate over draws: mean `density`, and `MEASURES` by name."""
+    """Average every round, arm and replicate over draws: mean `density`, and `MEASURES` by name.
+
+    Draws that diverged are left out; the measures are NaN if all did.
+    """
     lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
     lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
     return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
@@ -70,17 +86,21 @@ def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
     """Summarise a run in one line, for lists of runs; None for what has not been trained.
 
     Returns:
-        `rounds_done`, the last round with results; the numbers of `replicates` and `lanes`; `density` and
-        `ticket_accuracy` of the last ticket; `dense_accuracy`. Accuracies are mean test accuracies at
-        early stop, as fractions.
+        `rounds_done`, the last round with results; the numbers of `replicates` and `lanes`, of `diverged`
+        lanes, and of replicates that `ended` at a ticket without a result; `density` and `ticket_accuracy`
+        of the last ticket; `dense_accuracy`. Accuracies are mean test accuracies at early stop, as
+        fractions.
     """
-    tickets = by_round(results[results["arm"] == "ticket"])
+    is_ticket = results["arm"] == "ticket"
+    tickets = by_round(results[is_ticket]).query("n > 0")
     dense = tickets[tickets["round"] == 0]
     last = tickets.iloc[-1:]
     return {
         "rounds_done": int(max(results["round"], default=0)),
         "replicates": int(results["replicate"].nunique()),
         "lanes": len(results),
+        "diverged": int(results["diverged_step"].notna().sum()),
+        "ended": int(results.loc[is_ticket & ~has_result(results), "replicate"].nunique()),
         "density": _only(last["density"]),
         "dense_accuracy": _only(dense["accuracy"]),
         "ticket_accuracy": _only(last["accuracy"]),

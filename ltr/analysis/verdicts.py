@@ -27,10 +27,15 @@ Rounds. They are chosen before the first look: the fewer there are, the more pow
 corrected over every round that it or an earlier look tests. Otherwise one could, after a look, test only the
 rounds that have shown large effects.
 
+Lost replicates. A replicate in which a compared lane diverged, or whose chain ended before the round, is
+left out, counted, and named beside the verdict. Lanes that are lost whatever their results would have been
+leave the error rate as it is; a loss that depends on them may shift the mean.
+
 Power. In a single round, the first look detects an effect of one standard deviation between replicates with
 probability 0.26 from 5 replicates and 0.68 from 10, and an effect of two with 0.78 from 5.
 """
 
+import itertools
 import math
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
@@ -43,6 +48,7 @@ from ltr.analysis.inference import FEWEST, LEVEL, bootstrap, holm, interval, rep
 from ltr.analysis.registry import CLAIMS
 from ltr.config import schema
 from ltr.pruning.registry import REWINDINGS
+from ltr.store import chains
 from ltr.store.looks import Look
 
 NEAR = 1.25
@@ -65,10 +71,13 @@ class Verdict(NamedTuple):
         low, high: 95 % confidence interval of the effect by Student's t, not corrected.
         bootstrap_low, bootstrap_high: 95 % bootstrap interval of the effect.
         p: smallest p-value of any look, corrected over rounds and looks.
-        n: number of replicates.
+        n: number of replicates with both lanes.
         needed: number of replicates that would probably decide the claim at the next look (see
             `replicates_needed`); None if it is decided, if censoring forbids the verdict, or if unknown.
         hidden: whether censoring forbids the verdict, whatever the number of replicates.
+        lost: number of replicates left out, as a lane that the claim compares diverged or its chain ended.
+        disconnected: number of the n replicates in which no path of kept weights leads from an input to an
+            output of a lane that the claim compares.
     """
 
     round: int
@@ -84,6 +93,8 @@ class Verdict(NamedTuple):
     n: int
     needed: int | None
     hidden: bool
+    lost: int = 0
+    disconnected: int = 0
 
 
 def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
@@ -99,7 +110,7 @@ def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
     """
     rounds = tested_rounds(results, experiment)
     draws = {arm: experiment.draws(arm) for arm in experiment.arms}
-    candidate = Look(_complete(results, rounds, draws), draws, rounds, list(CLAIMS))
+    candidate = Look(_complete(results, experiment, rounds, draws), draws, rounds, list(CLAIMS))
     lanes = by_replicate(_seen(results, candidate))
     claims = [name for name in CLAIMS if _evidence(lanes, name, rounds)]
     rewinding = REWINDINGS.get(experiment.rewind.name)
@@ -198,13 +209,21 @@ def sparsest(matching: Sequence[Verdict]) -> Verdict | None:
     return min(supported, key=lambda verdict: verdict.density, default=None)
 
 
-def _complete(results: pd.DataFrame, rounds: Sequence[int], draws: Mapping[str, int]) -> int:
-    """Count the replicates, from the first on, that have all lanes of round 0 and of the given rounds."""
+def _complete(
+    results: pd.DataFrame, experiment: schema.Experiment, rounds: Sequence[int], draws: Mapping[str, int]
+) -> int:
+    """Count the replicates, from the first on, that have all lanes of round 0 and of the given rounds.
+
+    Those whose chain ended have all that they will ever have.
+    """
     requested = results[_is_drawn(results, draws) & results["round"].isin([0, *rounds])]
-    lanes = requested.groupby("replicate").size()
-    lanes_per_replicate = 1 + len(rounds) * sum(draws.values())
-    complete = set(lanes.index[lanes >= lanes_per_replicate])
-    return next(n for n in range(len(complete) + 1) if n not in complete)
+    counts, ended = requested["replicate"].value_counts(), chains.ends(results, experiment)
+
+    def trained(replicate: int) -> int:
+        reached = [n for n in rounds if replicate not in ended or n <= ended[replicate].last_round]
+        return 1 + len(reached) * sum(draws.values())
+
+    return next(n for n in itertools.count() if counts.get(n, 0) < trained(n))
 
 
 def _covers(old: Look, new: Look, claim: str) -> bool:
@@ -234,7 +253,7 @@ def _evidence(lanes: pd.DataFrame, claim: str, rounds: Sequence[int]) -> dict[in
     return {
         round_number: tests
         for round_number, tests in by_round.items()
-        if tests and all(len(test.values) for test in tests)
+        if tests and all(len(test.values) + test.lost for test in tests)
     }
 
 
@@ -322,6 +341,16 @@ def _verdict(
         *bootstrap(latest.values),
         p,
         len(latest.values),
-        None if is_decided or hidden else replicates_needed(latest.values, latest.bound, next_level),
+        None if is_decided or hidden else _needed(latest, next_level),
         hidden and not is_decided,
+        latest.lost,
+        latest.disconnected,
     )
+
+
+def _needed(evidence: Evidence, level: float) -> int | None:
+    """Return the replicates that would probably decide, if as large a share of them is lost."""
+    needed = replicates_needed(evidence.values, evidence.bound, level)
+    if needed is None:
+        return None
+    return math.ceil(needed * (len(evidence.values) + evidence.lost) / len(evidence.values))

@@ -16,6 +16,7 @@ from ltr.errors import ConfigError, LtrError
 from ltr.report import formatting
 from ltr.store import looks, tables
 from ltr.store.catalog import CHECKPOINTS, FINISHED, Run, find
+from ltr.store.chains import End, ends
 from ltr.store.looks import Look
 
 if TYPE_CHECKING:
@@ -131,15 +132,24 @@ class LoadedRun:
         from ltr.store.folder import round_name
         from ltr.store.groups import INITIAL
 
-        lanes = self.results[self.results["arm"] == "ticket"]
+        lanes = self._tickets
         is_trained = ((lanes["round"] == round_number) & (lanes["replicate"] == replicate)).any()
         if not is_trained:
+            end = self.ended.get(replicate)
+            why = f"; replicate {replicate} ended in round {end.round}" if end else ""
             raise ConfigError(
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
-                f"it has {self.ticket_rounds}"
+                f"it has {self.ticket_rounds}{why}"
             )
         first = self._groups.load(INITIAL, replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
+
+    def diverged_step(self, round_number: int, replicate: int = 0) -> int | None:
+        """Return the step at which a ticket was found to have diverged; None if it did not."""
+        lanes = self._tickets
+        lane = lanes[(lanes["round"] == round_number) & (lanes["replicate"] == replicate)]
+        steps = lane["diverged_step"].dropna()
+        return int(steps.iloc[0]) if len(steps) else None
 
     def require_checkpoints(self) -> None:
         """Raise DamageError if a checkpoint of the run is damaged or missing."""
@@ -150,11 +160,21 @@ class LoadedRun:
     @property
     def ticket_rounds(self) -> str:
         """Rounds and replicates that have tickets, as in `rounds 0 to 15 of 8 replicates`."""
-        known = sorted(self.results.loc[self.results["arm"] == "ticket", "round"].unique())
+        known = sorted(self._tickets["round"].unique())
         if not known:
             return "no round yet"
         replicates = formatting.replicates([self.experiment.replicates])
         return f"{'rounds' if len(known) > 1 else 'round'} {formatting.ranges(known)} of {replicates}"
+
+    @property
+    def ended(self) -> dict[int, End]:
+        """Ends of the replicates whose later rounds are not trained (see `ltr.store.chains`)."""
+        return ends(self.results, self.experiment)
+
+    @property
+    def _tickets(self) -> pd.DataFrame:
+        """Rows of the results of tickets that were trained."""
+        return self.results[(self.results["arm"] == "ticket") & self.results["emptied_layer"].isna()]
 
     @cached_property
     def _groups(self) -> "Groups":

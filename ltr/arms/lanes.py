@@ -1,11 +1,13 @@
 """Lanes of a round, and the method of each."""
 
 from collections import Counter
-from collections.abc import Collection
+
+import pandas as pd
 
 from ltr.config.schema import Experiment
 from ltr.methods.registry import WEIGHTS_ALONE
-from ltr.store.tables import LaneId
+from ltr.store import chains
+from ltr.store.tables import LANE, LaneId
 
 
 def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
@@ -21,9 +23,16 @@ def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
     ]
 
 
-def missing(experiment: Experiment, round_number: int, finished: Collection[LaneId]) -> list[LaneId]:
-    """Return the lanes of a round that are not finished."""
-    return [lane for lane in lanes(experiment, round_number) if lane not in finished]
+def missing(experiment: Experiment, round_number: int, results: pd.DataFrame) -> list[LaneId]:
+    """Return the lanes of a round that a results table lacks, without those of chains that ended before."""
+    ends = chains.ends(results, experiment)
+    finished = set(results[list(LANE)].itertuples(index=False, name=None))
+    return [
+        lane
+        for lane in lanes(experiment, round_number)
+        if lane not in finished
+        and (lane.replicate not in ends or round_number <= ends[lane.replicate].last_round)
+    ]
 
 
 def method(experiment: Experiment, arm: str) -> str:

@@ -10,11 +10,11 @@ densities are shown.
 With --json one object: runs, each with run (its folder), paired and the
 knobs that differ (null at the default), and rows, each with run (its place in
 runs), round, density, n, accuracy, accuracy_ci95, early_stop_step,
-early_stop_step_ci95, censored, difference, difference_ci95, difference_n
-(number of pairs, or the smaller number of replicates of independent runs), p
-(p-value of no difference, corrected over the run's rounds) and beside_density
-(density of the first run). Accuracies and densities are fractions; missing
-values are null. --csv prints the same rows.
+early_stop_step_ci95, censored, diverged (lanes that are left out), difference,
+difference_ci95, difference_n (number of pairs, or the smaller number of
+replicates of independent runs), p (p-value of no difference, corrected over the
+run's rounds) and beside_density (density of the first run). Accuracies and
+densities are fractions; missing values are null. --csv prints the same rows.
 
 Examples:
   ltr compare 3f2a91bc07 last

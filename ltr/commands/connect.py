@@ -18,11 +18,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ltr.commands.options import add_data_dir, add_output_root, add_run, data_dir, load
-from ltr.errors import ConfigError
+from ltr.errors import ConfigError, LtrError
 from ltr.report.console import write
 from ltr.report.formatting import ranges
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ltr.config.schema import Experiment
 
 
@@ -62,13 +64,15 @@ def execute(args: argparse.Namespace) -> int:
     experiment = run.experiment
     if run.folder.name != folder_name(experiment):
         raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
-    rounds = _rounds(args.rounds, experiment)
+    rounds = _rounds(args.rounds, experiment, run.results)
     from ltr.experiment import connectivity_table
 
     connectivity_table.complete(dataclasses.replace(experiment, data_dir=data_dir(args, run)), rounds)
     table = tables.read(run.folder, "connectivity")
     shown = table["round"].isin(rounds) & table["statistics"].isin((args.statistics, "none"))
     summary = by_round(table[shown])
+    if summary.empty:
+        raise LtrError(f"{run.folder}: no barrier in these rounds, since every copy of a ticket diverged")
     figures = report.draw(summary, title(experiment), run.folder / "figures")
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": plain_rows(summary)}, indent=2))
@@ -78,10 +82,14 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rounds(text: str | None, experiment: "Experiment") -> list[int]:
-    trained = [
-        round_number for round_number in range(experiment.rounds + 1) if experiment.trains(round_number)
-    ]
+def _rounds(text: str | None, experiment: "Experiment", results: "pd.DataFrame") -> list[int]:
+    """Return the rounds to measure; rounds that no chain reached are not among them."""
+    from ltr.store import chains
+
+    ended = chains.ends(results, experiment)
+    reached = max([end.last_round for end in ended.values()], default=0)
+    last = experiment.rounds if len(ended) < experiment.replicates else reached
+    trained = [round_number for round_number in range(last + 1) if experiment.trains(round_number)]
     if text is None:
         return trained
     words = text.split(",")

@@ -72,6 +72,11 @@ def execute(args: argparse.Namespace) -> int:
     run.require_plugins()
     output, beside = _files(args, run.folder)
     ticket = run.ticket(args.round, args.replicate)
+    if (step := run.diverged_step(args.round, args.replicate)) is not None:
+        raise ConfigError(
+            f"--round={args.round}: the ticket of replicate {args.replicate} diverged at step {step}, so it "
+            "has no trained weights"
+        )
     dataset = load_data(run.experiment.dataset, data_dir(args, run))
     facts = _facts(run, args.round, args.replicate, args.compact)
     kernels = dict(export.leaves(run.model.kernels))

@@ -33,6 +33,8 @@ status: running; finished; stopped by a signal; failed; crashed: marked as
 running, but no process writes it; damaged: run.json is missing or cannot be
 read. For each run that is not finished, the command that resumes it is printed,
 or the plug-in that it lacks to go on. ltr doctor RUN checks all files of a run.
+Runs in which lanes diverged, or replicates ended before the last round, are
+noted too.
 
 --where compares (=, !=, <, <=, >, >=) a column, or a knob by its dotted name,
 with a value; if it is repeated, all conditions must hold. Accuracies and
@@ -44,10 +46,10 @@ the machine (output_root, devices, ...) cannot be used.
 With --json a list of objects with the keys id, folder, dataset, model, status,
 error (that it failed by, null if it did not), command (that resumes it, null if
 it needs none or cannot be resumed), obstacle (plug-in that it lacks to go on,
-null if it lacks none), written, rounds, replicates, density, dense_accuracy,
-ticket_accuracy, and settings (knobs that are not at their default, by dotted
-name). Values that a run does not have yet are null; accuracies and densities
-are fractions."""
+null if it lacks none), written, rounds, replicates, diverged (lanes), ended
+(replicates without later rounds), density, dense_accuracy, ticket_accuracy, and
+settings (knobs that are not at their default, by dotted name). Values that a
+run does not have yet are null; accuracies and densities are fractions."""
 
 KEYS = {"reps": "replicates", "ticket": "ticket_accuracy", "kept": "density"}
 """Names in JSON of columns that have another name there."""

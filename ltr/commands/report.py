@@ -101,7 +101,8 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     """
     from ltr.analysis.mask_structure import layers, weights_by_layer
 
-    lanes = run.results[(run.results["arm"] == "ticket") & (run.results["replicate"] < MOST_TICKETS)]
+    is_saved = (run.results["arm"] == "ticket") & run.results["emptied_layer"].isna()
+    lanes = run.results[is_saved & (run.results["replicate"] < MOST_TICKETS)]
     rows: list[dict[str, Any]] = []
     last: list[Any] = []
     for round_number, replicate in lanes[["round", "replicate"]].itertuples(index=False):

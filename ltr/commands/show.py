@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, add_run, load
+from ltr.core.plural import number_of
 from ltr.plugins import lacking
 from ltr.report import console
 from ltr.report.text_table import WIDTH
@@ -24,9 +25,12 @@ command requested fewer.
 
 With --round, the sizes of files of that ticket are shown: with all weights,
 without units that have no incoming or no outgoing weights, and with kernels as
-compressed sparse rows. The operations of a forward pass follow. Its --json has
-round, replicate, dense, compact, sparse (bytes), operations and
-operations_dense.
+compressed sparse rows. The operations of a forward pass follow, and the outputs
+and the dead units of each layer: units that lie on no path of kept weights from
+an input to an output. Its --json has round, replicate, dense, compact, sparse
+(bytes), operations, operations_dense, outputs, reached_outputs, dead_units (by
+layer), diverged_step (null if its training did not diverge). Values that are
+not known are null.
 
 With --json one object:
   run      id, folder, dataset, model, status, error (that it failed by; null if
@@ -38,8 +42,14 @@ With --json one object:
   rounds   a list, each with round, density, and arms: for each arm density,
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
-           early_bird_step (tickets only), censored (lanes whose early stop is
-           only a lower bound), lanes, n (replicates)
+           early_bird_step (tickets only), dead_units (mean; units on no path of
+           kept weights from an input to an output, null if unknown), censored (lanes whose early stop is
+           only a lower bound), lanes, diverged (lanes that means leave out),
+           disconnected (lanes in which no path leads from an input to an
+           output), n (replicates with a result)
+  ended    a list of the replicates whose later rounds are not trained, each
+           with replicate, round, step (at which its ticket had diverged) and
+           layer (that pruning emptied); one of the two is null
   finding  the verdicts of the claims, in sentences
   means    the means of the sparsest ticket and its controls, in sentences,
            without a test
@@ -49,9 +59,12 @@ With --json one object:
            replicates) and unit (fraction, log2 steps), low, high and
            bootstrap_low, bootstrap_high (95 % intervals), p (corrected over
            rounds and looks), n, needed (replicates that would probably decide
-           it), hidden (whether censoring forbids a verdict); empty if trained
-           weights are kept (such as with rewind=fine_tune), or before the run
-           is finished for the first time
+           it), hidden (whether censoring forbids a verdict), lost (replicates
+           left out, as a compared lane diverged or its chain had ended),
+           disconnected (replicates in which no path of kept weights leads
+           through a compared network); empty if trained weights are kept (such
+           as with rewind=fine_tune), or before the run is finished for the
+           first time
   looks    a list of the occasions on which verdicts were given, each with
            replicates, draws (by arm), rounds and claims; later p-values are
            corrected for them
@@ -67,7 +80,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add_output_root(parser)
     parser.add_argument(
-        "--round", type=int, metavar="N", help="show the size and the operations of its ticket"
+        "--round", type=int, metavar="N", help="show the size, operations and dead units of its ticket"
     )
     parser.add_argument(
         "--replicate", type=int, default=0, metavar="N", help="replicate of the ticket (default: 0)"
@@ -87,12 +100,13 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, Any]:
-    """Return a ticket's sizes in a file, in bytes, and the operations of a forward pass."""
+    """Return a ticket's sizes in a file, in bytes, the operations of a forward pass, and its paths."""
     import numpy as np
 
     from ltr import export
     from ltr.data.dataset import describe
     from ltr.errors import LtrError
+    from ltr.models.paths import PathFinder
 
     model, ticket = run.model, run.ticket(round_number, replicate)
     shape = describe(run.experiment.dataset).shape
@@ -112,7 +126,16 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
         dict(export.leaves(model.kernels)),
         narrower,
     )
-    return {"round": round_number, "replicate": replicate, **sizes._asdict()}
+    paths = PathFinder(model, shape)(ticket.mask)
+    return {
+        "round": round_number,
+        "replicate": replicate,
+        **sizes._asdict(),
+        "outputs": describe(run.experiment.dataset).classes,
+        "reached_outputs": paths.outputs,
+        "dead_units": dict(paths.dead_units),
+        "diverged_step": run.diverged_step(round_number, replicate),
+    }
 
 
 def _ticket_text(sizes: Mapping[str, Any]) -> str:
@@ -131,9 +154,30 @@ def _ticket_text(sizes: Mapping[str, Any]) -> str:
         "without dead units": size["compact"],
         "rows of kept weights": size["sparse"],
         "an image costs": operations,
+        "outputs reached": _reached(sizes),
+        "dead units": _dead(sizes["dead_units"]),
     }
+    if sizes["diverged_step"] is not None:
+        rows["diverged"] = f"at step {sizes['diverged_step']}; its trained weights are not finite"
     title = f"Ticket of round {sizes['round']}, replicate {sizes['replicate']}, in float32:"
     return f"{title}\n{textwrap.indent(facts(rows), '  ')}"
+
+
+def _reached(sizes: Mapping[str, Any]) -> str:
+    """Say how many outputs a path of kept weights leads to."""
+    if sizes["reached_outputs"] is None:
+        return "unknown"
+    reached = f"{sizes['reached_outputs']} of {sizes['outputs']}"
+    return reached if sizes["reached_outputs"] else f"{reached}: every image gets the same answer"
+
+
+def _dead(by_layer: Mapping[str, int | None]) -> str:
+    """Return the number of dead units of each layer that has any, or in which it is unknown."""
+    known = {layer: count for layer, count in by_layer.items() if count is not None}
+    parts = [f"{layer} {count}" for layer, count in known.items() if count] if known else []
+    if unknown := len(by_layer) - len(known):
+        parts.append(f"unknown in {number_of(unknown, 'layer')}")
+    return ", ".join(parts) or "none"
 
 
 def _describe(run: "LoadedRun") -> dict[str, Any]:
@@ -191,6 +235,7 @@ def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     content = {
         "run": description,
         "rounds": rounds(run.results),
+        "ended": [end._asdict() for _, end in sorted(run.ended.items())],
         "finding": headline(run.results, run.verdicts, run.experiment),
         "means": untested_means(run.results),
         "claims": claims(run.verdicts),

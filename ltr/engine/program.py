@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Bool, Float32, Int32
 
 from ltr.core import rng
+from ltr.core.types import Mask, Params
 from ltr.data.augmentation import Augmentation, none
 from ltr.engine.evaluation import LossAndAccuracy, evaluate
 from ltr.engine.examples import Examples, form, prepare_inputs
@@ -66,7 +67,8 @@ class Metrics(NamedTuple):
 
     Losses are means in nats, accuracies fractions. `train_loss` is the mean over the steps since the last
     evaluation, NaN if there were none. A segment without evaluation has NaN in all fields. The test fields
-    are NaN where the test set was not evaluated.
+    are NaN where the test set was not evaluated. A lane that diverged ends with an evaluation that is NaN in
+    all fields.
     """
 
     train_loss: Float32[Array, "evaluations"]
@@ -81,6 +83,19 @@ class Metrics(NamedTuple):
         losses[number], accuracies[number] = loss, accuracy
         return self._replace(test_loss=losses, test_accuracy=accuracies)
 
+    def divergence(self, steps: Int32[np.ndarray, "evaluations"]) -> int | None:
+        """Return the number of the first evaluation at which a loss is not finite; None without one.
+
+        `steps`: the steps of the evaluations; without a step before it one has no training loss.
+        """
+        has_train_loss = np.diff(steps, prepend=steps[:1]) > 0
+        found = np.flatnonzero(~np.isfinite(self.val_loss) | has_train_loss & ~np.isfinite(self.train_loss))
+        return int(found[0]) if found.size else None
+
+    def diverged_at(self, number: int) -> "Metrics":
+        """Return NumPy metrics that end with evaluation `number`, which is NaN in all fields."""
+        return Metrics(*(np.append(values[:number], np.float32(np.nan)) for values in self))
+
 
 class Program(NamedTuple):
     """Training and evaluation of a lane by one method.
@@ -89,10 +104,13 @@ class Program(NamedTuple):
         method: the method.
         run: function to compile: lane, data set, chunk -> the lane after the chunk, its metrics by segment,
             and its test loss and accuracy at the early stop, NaN unless the training ends.
+        notes: mask and weights of a trained network, NumPy arrays -> columns of the results table, beside
+            those of the method.
     """
 
     method: Method
     run: Callable[[Lane, Examples, Chunk], tuple[Lane, Metrics, LossAndAccuracy]]
+    notes: Callable[[Mask, Params], dict[str, Any]] = lambda mask, params: {}
 
 
 def program(

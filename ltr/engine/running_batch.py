@@ -1,7 +1,7 @@
 """Batches of lanes in training: their state on the devices, their metrics and outcomes on the host."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,19 +15,18 @@ from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
 from ltr.engine.packing import Packing
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Metrics, Program
-from ltr.errors import LtrError
 from ltr.methods.method import Lane
 
 
 class Outcome(NamedTuple):
-    """Result of training a lane.
+    """Result of training a lane, to its last step or until it diverged.
 
     Attributes:
         params: weights of its network after the last step, NumPy arrays.
         density: density of its network after the last step, 0 to 1.
         metrics: NumPy arrays.
         seconds: device time.
-        notes: columns that its method adds (see `ltr.methods.method.Method`).
+        notes: columns that its program and its method add; none if it diverged.
     """
 
     params: Params
@@ -35,6 +34,11 @@ class Outcome(NamedTuple):
     metrics: Metrics
     seconds: float
     notes: Mapping[str, Any] = {}
+
+    @property
+    def is_diverged(self) -> bool:
+        """Whether the loss or the weights are no longer finite, which the last evaluation shows as NaN."""
+        return bool(np.isnan(self.metrics.val_loss[-1]))
 
 
 class LaneBatch(NamedTuple):
@@ -57,7 +61,10 @@ class Compiled(NamedTuple):
 
 
 class RunningBatch:
-    """A batch on the devices, and its metrics on the host."""
+    """A batch on the devices, and its metrics on the host.
+
+    A lane that diverges keeps its place, where it changes nothing of the others, until the batch is over.
+    """
 
     def __init__(
         self, compiled: Compiled, batch: LaneBatch, evaluate_at: Int32[np.ndarray, "evaluations"]
@@ -72,12 +79,23 @@ class RunningBatch:
 
     @property
     def is_over(self) -> bool:
-        return self._done == len(self._evaluate_at)
+        """Whether the lanes have taken their last step, or all have diverged."""
+        return self._is_complete or (self._done > 0 and not self._finite)
 
     @property
     def accuracy(self) -> float:
-        """Mean validation accuracy over the lanes at the latest evaluation."""
-        return float(np.mean([lane.val_accuracy[-1] for lane in self._metrics]))
+        """Mean validation accuracy at the latest evaluation, without diverged lanes; NaN without others."""
+        return float(np.mean([lane.val_accuracy[-1] for lane in self._finite] or np.nan))
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._done == len(self._evaluate_at)
+
+    @property
+    def _finite(self) -> list[Metrics]:
+        """Metrics of the lanes that have not diverged."""
+        steps = self._evaluate_at[: self._done]
+        return [lane for lane in self._metrics if lane.divergence(steps) is None]
 
     @property
     def _done(self) -> int:
@@ -100,14 +118,13 @@ class RunningBatch:
         )
         new, early = (devices.gather(result, len(self.names), self._placement) for result in results)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
-        if self.is_over:
+        if self._is_complete:
             self._metrics = [
                 lane.with_test(int(np.argmin(lane.val_loss)), *map(float, test))
                 for lane, test in zip(self._metrics, early, strict=True)
             ]
         self._step = int(stops[-1])
         self._seconds += time.monotonic() - began
-        _require_finite(self.names, self._metrics, self._evaluate_at)
         return len(self.names) * (self._step - step)
 
     def batch(self) -> LaneBatch:
@@ -129,8 +146,19 @@ class RunningBatch:
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
         mask, params = jax.tree.map(np.asarray, method.network(lane))
-        seconds = self._seconds / self._placement.lanes_per_device
-        return Outcome(params, masks.density(mask), metrics, seconds, method.notes(lane))
+        density, seconds = masks.density(mask), self._seconds / self._placement.lanes_per_device
+        divergence = metrics.divergence(self._evaluate_at[: self._done])
+        if divergence is None and not is_finite(params):
+            divergence = len(metrics.val_loss) - 1
+        if divergence is not None:
+            return Outcome(params, density, metrics.diverged_at(divergence), seconds)
+        notes = self._program.notes(mask, params) | method.notes(lane)
+        return Outcome(params, density, metrics, seconds, notes)
+
+
+def is_finite(params: Params) -> bool:
+    """Return whether every number of NumPy arrays is finite."""
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
 
 
 def _stops(
@@ -153,15 +181,3 @@ def _extended(metrics: list[Metrics], results: list[Metrics], count: int) -> lis
         Metrics(*(np.concatenate(pair) for pair in zip(*both, strict=True)))
         for both in zip(metrics, new, strict=True)
     ]
-
-
-def _require_finite(
-    names: Sequence[Any], metrics: Sequence[Metrics], evaluate_at: Int32[np.ndarray, "evaluations"]
-) -> None:
-    for name, lane in zip(names, metrics, strict=True):
-        diverged = np.flatnonzero(~np.isfinite(lane.val_loss))
-        if diverged.size:
-            raise LtrError(
-                f"{name}: the loss is no longer finite at step {evaluate_at[diverged[0]]}; "
-                "lower optimizer.learning_rate"
-            )

@@ -64,7 +64,7 @@ class Progress(NamedTuple):
     Attributes:
         names: lanes in training.
         steps: steps of the chunk, summed over the lanes.
-        accuracy: mean validation accuracy of their latest evaluation, a fraction.
+        accuracy: mean validation accuracy of their latest evaluation, a fraction; NaN if all have diverged.
         snapshot: function that copies the state of the training from the devices.
     """
 
@@ -111,8 +111,9 @@ class Trainer:
             for name, program in programs.items()
         }
         self._programs = {
-            name: Program(
-                program.method._replace(network=jax.jit(program.method.network)), self._compiled[name]
+            name: program._replace(
+                method=program.method._replace(network=jax.jit(program.method.network)),
+                run=self._compiled[name],
             )
             for name, program in programs.items()
         }
@@ -153,8 +154,9 @@ class Trainer:
             on_chunk: callback, called about once a second. An exception in it ends the training.
             resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
 
-        Raises:
-            LtrError: if a lane's loss is no longer finite; the message names lane and step.
+        Returns:
+            Outcome of every lane. One that diverged ends at the evaluation that found it so; the others train
+            to their end.
         """
         if any(is_sparse(jax.tree.map(np.mean, start.mask)) for start in starts.values()):
             self.choose_packed()

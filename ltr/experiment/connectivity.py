@@ -9,7 +9,7 @@ vary less, and the statistics alone cause a barrier (Jordan et al., 2022, REPAIR
 each point. The line with interpolated statistics is measured beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from ltr.core.types import Params, PRNGKey
 from ltr.engine import devices
 from ltr.engine.evaluation import evaluate
 from ltr.engine.examples import Examples, prepare_inputs
+from ltr.engine.running_batch import is_finite
 from ltr.engine.trainer import InitialState, Progress
 from ltr.experiment.session import Session
 from ltr.models.model import Model, with_statistics
@@ -48,37 +49,47 @@ BATCH = 128
 """Images per batch."""
 
 
-def data_orders(session: Session, round_number: int, on_chunk: Callable[[Progress], None]) -> pd.DataFrame:
+def data_orders(
+    session: Session, round_number: int, replicates: Sequence[int], on_chunk: Callable[[Progress], None]
+) -> pd.DataFrame:
     """Measure the errors between two copies of each replicate's ticket, trained in different data orders.
 
     The copies start from the rewind step, also those of the dense network in round 0.
 
+    Args:
+        session: the run.
+        round_number: round of the tickets.
+        replicates: replicates that have a ticket in this round.
+        on_chunk: see `ltr.engine.trainer.Trainer.train`.
+
     Returns:
         Rows of the connectivity table, of kind "orders".
     """
-    replicates = range(session.experiment.replicates)
     starts = {
         LaneId(round_number, replicate, "copy", copy): _copy(session, round_number, replicate, copy)
         for replicate in replicates
         for copy in COPIES
     }
     ends = session.runtime.trainer.train(starts, np.array(session.spec.schedule.later, np.int32), on_chunk)
-    pairs = [
-        tuple(ends[LaneId(round_number, replicate, "copy", copy)].params for copy in COPIES)
+    pairs = {
+        replicate: tuple(ends[LaneId(round_number, replicate, "copy", copy)].params for copy in COPIES)
         for replicate in replicates
-    ]
+    }
     return _rows("orders", session, round_number, pairs)
 
 
-def next_round(session: Session, round_number: int) -> pd.DataFrame:
-    """Measure the errors between the trained tickets of a round and the next; rows of kind "rounds"."""
-    pairs = [
-        tuple(
+def next_round(session: Session, round_number: int, replicates: Sequence[int]) -> pd.DataFrame:
+    """Measure the errors between the trained tickets of a round and the next; rows of kind "rounds".
+
+    `replicates`: replicates that have both tickets.
+    """
+    pairs = {
+        replicate: tuple(
             session.folder.groups.load(round_name(number), replicate)["trained"]
             for number in (round_number, round_number + 1)
         )
-        for replicate in range(session.experiment.replicates)
-    ]
+        for replicate in replicates
+    }
     return _rows("rounds", session, round_number, pairs)
 
 
@@ -145,11 +156,11 @@ def _copy(session: Session, round_number: int, replicate: int, copy: int) -> Ini
 
 
 def _rows(
-    kind: str, session: Session, round_number: int, pairs: Sequence[tuple[Params, Params]]
+    kind: str, session: Session, round_number: int, pairs: Mapping[int, tuple[Params, ...]]
 ) -> pd.DataFrame:
     density = {
         replicate: masks.density(session.folder.groups.load(round_name(round_number), replicate)["mask"])
-        for replicate in range(len(pairs))
+        for replicate in pairs
     }
     frames = [
         pd.DataFrame(
@@ -165,19 +176,27 @@ def _rows(
             }
         )
         for kind_of_statistics in statistics(session.spec.model)
-        for replicate, errors in enumerate(_errors(session, kind_of_statistics, pairs))
+        for replicate, errors in zip(
+            pairs, _errors(session, kind_of_statistics, [*pairs.values()]), strict=True
+        )
     ]
     return pd.concat(frames, ignore_index=True)[CONNECTIVITY.names]
 
 
 def _errors(
-    session: Session, kind: str, pairs: Sequence[tuple[Params, Params]]
+    session: Session, kind: str, pairs: Sequence[tuple[Params, ...]]
 ) -> list[Float32[np.ndarray, "alphas"]]:
-    """Return the errors between the networks of each pair, in batches as large as the devices hold."""
+    """Return the errors between the networks of each pair, in batches as large as the devices hold.
+
+    They are NaN between networks of which one diverged.
+    """
     placement, gathered = session.runtime.trainer.placement, []
     compiled = devices.parallel(errors_between(session.spec.model, kind), placement)
     for first in range(0, len(pairs), placement.capacity):
         batch = pairs[first : first + placement.capacity]
         errors = compiled(devices.scatter(batch, placement), session.runtime.trainer.data)
         gathered += devices.gather(errors, len(batch), placement)
-    return gathered
+    return [
+        errors if is_finite(pair) else np.full_like(errors, np.nan)
+        for errors, pair in zip(gathered, pairs, strict=True)
+    ]

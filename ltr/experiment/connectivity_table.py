@@ -6,6 +6,7 @@ import time
 
 import pandas as pd
 
+from ltr.arms.lanes import missing
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
 from ltr.engine.trainer import Progress
@@ -57,9 +58,10 @@ def _measure(session: Session, rounds: list[int]) -> None:
                 if error := stop.error():
                     raise error
 
-            measured = [connectivity.data_orders(session, round_number, on_chunk)]
-            if _has(session.folder, round_number + 1, session.experiment):
-                measured.append(connectivity.next_round(session, round_number))
+            wanted = _wanted(session.folder, round_number, session.experiment)
+            measured = [connectivity.data_orders(session, round_number, wanted["orders"], on_chunk)]
+            if wanted["rounds"]:
+                measured.append(connectivity.next_round(session, round_number, wanted["rounds"]))
             _replace_rows(session.folder, measured)
 
 
@@ -82,21 +84,33 @@ def _is_measured(
     folder: RunFolder, round_number: int, experiment: Experiment, statistics: tuple[str, ...]
 ) -> bool:
     table = tables.read(folder.path, TABLE)
-    kinds = ["orders", "rounds"] if _has(folder, round_number + 1, experiment) else ["orders"]
+    wanted = {
+        (kind, *rest)
+        for kind, replicates in _wanted(folder, round_number, experiment).items()
+        for rest in itertools.product(statistics, replicates)
+    }
     measured = set(
         table.loc[table["round"] == round_number, ["kind", "statistics", "replicate"]].itertuples(index=False)
     )
-    return measured >= set(itertools.product(kinds, statistics, range(experiment.replicates)))
+    return measured >= wanted
 
 
-def _has(folder: RunFolder, round_number: int, experiment: Experiment) -> bool:
-    """Return whether a round's tickets of all replicates are trained."""
-    return set(range(experiment.replicates)) <= folder.groups.members(round_name(round_number))
+def _wanted(folder: RunFolder, round_number: int, experiment: Experiment) -> dict[str, list[int]]:
+    """Return the replicates to measure in a round, by the kind of line; chains may have ended before it."""
+    here, next_ = (_replicates(folder, number, experiment) for number in (round_number, round_number + 1))
+    return {"orders": sorted(here), "rounds": sorted(here & next_)}
+
+
+def _replicates(folder: RunFolder, round_number: int, experiment: Experiment) -> set[int]:
+    """Return the requested replicates that have a ticket in a round; none if one is not trained yet."""
+    if any(lane.arm == "ticket" for lane in missing(experiment, round_number, folder.frames["results"])):
+        return set()
+    return folder.groups.members(round_name(round_number)) & set(range(experiment.replicates))
 
 
 def _require_trained(folder: RunFolder, rounds: list[int], experiment: Experiment) -> None:
     for round_number in rounds:
-        if not _has(folder, round_number, experiment):
+        if not _replicates(folder, round_number, experiment):
             raise ConfigError(
                 f"{folder.path}: round {round_number} is not trained yet; finish it with ltr run"
             )

@@ -1,6 +1,7 @@
 """Observer of a run, on the command line or in Python: progress, table of rounds, signals, tracker."""
 
 import logging
+import math
 from collections.abc import Callable
 
 from ltr.analysis.summary import by_round, select
@@ -30,12 +31,12 @@ class RoundTable:
         """Print the rounds that are complete and not printed yet."""
         results = select(self._folder.frames["results"], self._experiment)
         rounds = by_round(results[results["round"] >= self._next])
-        finished = self._folder.finished
-        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, finished):
+        present = self._folder.frames["results"]
+        while self._next <= self._experiment.rounds and not missing(self._experiment, self._next, present):
             row = rounds[rounds["round"] == self._next]
             if self._next == 0:
                 self._write(tables.accuracy_title(row) + "\n" + tables.header(self._arms))
-            if self._experiment.trains(self._next):
+            if len(row) and self._experiment.trains(self._next):
                 self._write(tables.row(row, self._arms))
             self._next += 1
 
@@ -44,7 +45,7 @@ class RunObserver:
     """Callbacks of a run (see `ltr.experiment.session.Observer`).
 
     `remaining` returns the work that is left at the beginning of a stage. It is asked again at each, as the
-    layers that train packed may be chosen in between.
+    layers that train packed may be chosen in between, and chains may have ended.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class RunObserver:
     def on_chunk(self, progress: Progress) -> LtrError | None:
         """Advance the progress bar; return an error to stop with after a signal."""
         self._pace.advance(progress.steps * self._step_cost)
-        self._shown.update(f"{self._label}, val. accuracy {100 * progress.accuracy:.1f} %", self._pace)
+        accuracy = "all diverged" if math.isnan(progress.accuracy) else _validation(progress.accuracy)
+        self._shown.update(f"{self._label}, {accuracy}", self._pace)
         return self._stop.error()
 
     def on_round_end(self, round_number: int) -> None:
@@ -80,3 +82,7 @@ class RunObserver:
         log.info("round %d is done", round_number)
         self._table.catch_up()
         self._track(round_number)
+
+
+def _validation(accuracy: float) -> str:
+    return f"val. accuracy {100 * accuracy:.1f} %"

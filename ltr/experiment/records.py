@@ -1,15 +1,30 @@
 """Conversion of outcomes to rows of the tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ltr.analysis.early_stopping import early_stop
+from ltr.core import masks
+from ltr.core.types import Mask, Params
 from ltr.engine.running_batch import Outcome
 from ltr.errors import LtrError
 from ltr.methods.registry import METHODS, WATCHED
+from ltr.models.paths import PathFinder
 from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId
+
+OF_PATHS = {"reached_outputs": "int32", "dead_units": "int32"}
+"""Columns about the paths through a network, with their types."""
+
+
+class Emptied(NamedTuple):
+    """Ticket that is not trained, since pruning emptied a layer of it."""
+
+    lane: LaneId
+    density: float
+    layer: str
 
 
 def rows(
@@ -17,7 +32,7 @@ def rows(
     evaluated_at: np.ndarray,
     operations: Mapping[LaneId, int],
 ) -> dict[str, pd.DataFrame]:
-    """Return the rows of finished lanes, by table: "metrics", "results", "timings".
+    """Return the rows of trained lanes, by table: "metrics", "results", "timings".
 
     `operations`: floating-point operations of each lane's training.
     """
@@ -27,7 +42,7 @@ def rows(
                 {
                     **lane._asdict(),
                     "density": outcome.density,
-                    "step": evaluated_at,
+                    "step": evaluated_at[: len(outcome.metrics.val_loss)],
                     **outcome.metrics._asdict(),
                 }
             )
@@ -44,13 +59,35 @@ def rows(
     }
 
 
+def untrained(tickets: Sequence[Emptied]) -> dict[str, pd.DataFrame]:
+    """Return the rows of tickets that are not trained, which the table "results" alone has."""
+    lanes = pd.DataFrame([ticket.lane for ticket in tickets], columns=LANE)
+    return {
+        "results": lanes.assign(
+            density=[ticket.density for ticket in tickets],
+            emptied_layer=[ticket.layer for ticket in tickets],
+            censored=False,
+            steps=0,
+            flops=0.0,
+        )
+    }
+
+
+def of_paths(find: PathFinder, mask: Mask, params: Params) -> dict[str, int | None]:
+    """Return the columns about the paths through a network, those through frozen weights included."""
+    present = masks.tree_map(lambda kept, leaf: None if kept is None else kept | (leaf != 0), mask, params)
+    paths = find(present)
+    return dict(zip(OF_PATHS, (paths.outputs, paths.all_dead_units), strict=True))
+
+
 def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
-    """Return a column for each note of a method, with missing values for lanes of other methods.
+    """Return a column for each note, with missing values for lanes that lack it.
 
     Raises:
         LtrError: no method declares a note.
     """
-    declared = {note.name: note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes}
+    of_methods = (note for entry in (*METHODS.values(), *WATCHED.values()) for note in entry.notes)
+    declared = OF_PATHS | {note.name: note.type for note in of_methods}
     noted = {name for outcome in outcomes.values() for name in outcome.notes}
     if undeclared := noted - set(declared):
         raise LtrError(f"{min(undeclared)}: noted by a method, but no entry of a method declares this column")
@@ -58,4 +95,4 @@ def _notes(outcomes: Mapping[LaneId, Outcome]) -> pd.DataFrame:
     rows = [
         {**lane._asdict(), **dict.fromkeys(columns), **outcome.notes} for lane, outcome in outcomes.items()
     ]
-    return pd.DataFrame(rows).astype({name: NULLABLE[declared[name].type] for name in columns})
+    return pd.DataFrame(rows).astype({name: NULLABLE[declared[name]] for name in columns})

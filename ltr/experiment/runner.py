@@ -37,7 +37,7 @@ from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
-from ltr.store.catalog import FAILED, FINISHED, SCHEMA_VERSION, STOPPED
+from ltr.store.catalog import FAILED, FINISHED, SAME_DEFINITIONS, STOPPED
 from ltr.store.folder import RunFolder
 from ltr.store.opening import open_run
 from ltr.store.settings import covers, extent
@@ -160,7 +160,7 @@ def _warn_of_late_rates(spec: RunSpec) -> None:
 
 def _warn_of_older(folder: RunFolder) -> None:
     """Warn if a run that an older release began is continued with changed definitions."""
-    if folder.finished and folder.schema_version < SCHEMA_VERSION:
+    if folder.finished and folder.schema_version < SAME_DEFINITIONS:
         log.warning(
             "%s: begun by an older release, whose flops include an overhead, and whose RigL, one_shot with "
             "pruning=global and ties of scores differ; to train all lanes alike, choose another output_root",
@@ -220,7 +220,7 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
         output.progress() as shown,
     ):
         for round_number in range(experiment.rounds + 1):
-            if not missing(experiment, round_number, folder.finished):
+            if not missing(experiment, round_number, folder.frames["results"]):
                 _track(experiment, folder, tracked, round_number)
         track = partial(_track, experiment, folder, tracked)
         loop.run(session, RunObserver(stop, table, pace, shown, track, session.remaining_steps))
@@ -238,11 +238,10 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 
 def _missing_lanes(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
-    finished = folder.finished
     return [
         lane
         for round_number in range(experiment.rounds + 1)
-        for lane in missing(experiment, round_number, finished)
+        for lane in missing(experiment, round_number, folder.frames["results"])
     ]
 
 

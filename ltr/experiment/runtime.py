@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -17,11 +18,13 @@ from ltr.engine.examples import lay_out, normalise
 from ltr.engine.flops import Costs, costs
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Trainer
+from ltr.experiment import records
 from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import method
 from ltr.models.arithmetic import XLA, Arithmetic
+from ltr.models.paths import PathFinder
 from ltr.pruning import prune
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
@@ -84,6 +87,8 @@ def build(
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = lay_out(data or dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
+    height, width, channels = examples.images.shape[1:]
+    find_paths = PathFinder(spec.model, (height, width, channels))
     programs = {
         name: program.program(
             method_context.model,
@@ -91,7 +96,7 @@ def build(
             experiment.batch_size,
             augment,
             experiment.test_curves,
-        )
+        )._replace(notes=partial(records.of_paths, find_paths))
         for name in methods(experiment)
     }
     prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)

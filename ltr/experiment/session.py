@@ -1,7 +1,8 @@
 """Sessions: the operations of the training loop on a runtime and a run folder."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,17 +23,21 @@ from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState, Progress
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
+from ltr.experiment.records import Emptied
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.methods.method import MethodInput
 from ltr.methods.registry import WATCHED, WEIGHTS_ALONE
-from ltr.pruning import prune
+from ltr.pruning import prune, selection
 from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import REWINDINGS, SCOPES
 from ltr.pruning.targets import met_by
+from ltr.report import lost
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
+
+log = logging.getLogger("ltr")
 
 PREFIX = "prefix"
 """Name, in place of an arm, of the trainings to the rewind step."""
@@ -81,7 +86,7 @@ class Session:
 
     def missing_lanes(self, round_number: int) -> list[LaneId]:
         """Return the lanes of a round that the run's tables lack."""
-        return lanes.missing(self.experiment, round_number, self.folder.finished)
+        return lanes.missing(self.experiment, round_number, self.folder.frames["results"])
 
     def draw_initial_weights(self, observer: Observer) -> None:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
@@ -108,8 +113,28 @@ class Session:
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.save("initial", saved)
 
+    def find_tickets(self, round_number: int, replicates: Collection[int]) -> dict[int, Subnetwork]:
+        """Return the tickets of a round by replicate, without those in which pruning emptied a layer.
+
+        These are recorded, and end the chains of their replicates.
+        """
+        tickets = {replicate: self.find_ticket(round_number, replicate) for replicate in sorted(replicates)}
+        emptied = {replicate: selection.emptied(ticket.mask) for replicate, ticket in tickets.items()}
+        ended = [
+            Emptied(LaneId(round_number, replicate, "ticket", 0), masks.density(ticket.mask), layer)
+            for replicate, ticket in tickets.items()
+            if (layer := emptied[replicate])
+        ]
+        if ended:
+            self.folder.commit(new := records.untrained(ended))
+            log.warning("%s", lost.warning_of_emptied(new["results"]))
+        return {replicate: ticket for replicate, ticket in tickets.items() if not emptied[replicate]}
+
     def find_ticket(self, round_number: int, replicate: int) -> Subnetwork:
-        """Return the ticket of a round: the previous round pruned and rewound; all weights in round 0."""
+        """Return the ticket of a round: the previous round pruned and rewound; all weights in round 0.
+
+        A layer may be empty in it.
+        """
         if replicate in self.folder.groups.members(round_name(round_number)):
             saved = self.folder.groups.load(round_name(round_number), replicate)
             return Subnetwork(saved["mask"], saved["start"])
@@ -121,7 +146,7 @@ class Session:
             mask = self.runtime.tickets.mask(round_number, replicate, dense)
             return Subnetwork(mask, masks.apply(mask, first["origin"]))
         config, pruning_input = self.experiment, self._pruning_input(round_number, replicate)
-        mask = prune.prune(
+        mask = prune.select(
             config.pruning, self.spec.model.layer_types, pruning_input, self.spec.targets[round_number]
         )
         rewind = REWINDINGS[config.rewind.name].load()
@@ -185,6 +210,8 @@ class Session:
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
     ) -> None:
         """Save a round's tickets, then its rows, which mark it as done."""
+        if not outcomes:
+            return
         tickets = {
             lane.replicate: {
                 "mask": starts[lane].mask,
@@ -197,8 +224,13 @@ class Session:
         if tickets:
             self.folder.save(round_name(round_number), tickets)
         evaluated_at = self.spec.schedule.evaluate_at(round_number)
-        operations = {lane: self._operations(starts[lane], evaluated_at) for lane in outcomes}
-        self.folder.commit(records.rows(outcomes, evaluated_at, operations))
+        operations = {
+            lane: self._operations(starts[lane], evaluated_at[: len(outcome.metrics.val_loss)])
+            for lane, outcome in outcomes.items()
+        }
+        self.folder.commit(new := records.rows(outcomes, evaluated_at, operations))
+        if message := lost.warning(new["results"], int(evaluated_at[0])):
+            log.warning("%s", message)
 
     def step_cost(self, round_number: int) -> float:
         """Return the duration of a round's training steps relative to a step of the dense network."""

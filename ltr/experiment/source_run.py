@@ -54,7 +54,7 @@ def resolved(experiment: Experiment) -> Experiment:
     for knob, theirs in vars(source.model).items():
         if (ours := getattr(experiment.model, knob)) != theirs:
             raise ConfigError(f"model.{knob}={literal(ours)}: must be {literal(theirs)} with ticket={name}")
-    _require_lanes(resolved_experiment, run.folder)
+    _require_lanes(resolved_experiment, run.folder, source)
     return resolved_experiment
 
 
@@ -69,24 +69,27 @@ def _source(output_root: Path, name: str) -> catalog.Run:
     raise ConfigError(f"ticket={LAST}: no run in {output_root} has tickets of its own; ltr ls lists runs")
 
 
-def _require_lanes(experiment: Experiment, source: Path) -> None:
+def _require_lanes(experiment: Experiment, folder: Path, source: Experiment) -> None:
     """Raise ConfigError if the other run never had a round or a replicate, DamageError if it lost one."""
-    from ltr.store import tables  # imports pandas and JAX; a wrong name of a run comes first
+    from ltr.store import chains, tables  # imports pandas and JAX; a wrong name of a run comes first
     from ltr.store.folder import round_name, saved_with
     from ltr.store.groups import INITIAL, Groups
 
-    groups = Groups(source / catalog.CHECKPOINTS)
+    groups = Groups(folder / catalog.CHECKPOINTS)
     rounds = [
         round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)
     ]
     requested = set(range(experiment.replicates))
-    saved = saved_with(tables.read(source, "results"))
+    results = tables.read(folder, "results")
+    saved, ended = saved_with(results), chains.ends(results, source)
     for name in (INITIAL, *map(round_name, rounds)):
         for error in groups.missing({name: requested & saved.get(name, set())}):
             raise error
         lacking = requested - groups.members(name)
         if lacking:
+            end = ended.get(min(lacking))
+            why = f", which ended in round {end.round}" if end else ""
             raise ConfigError(
-                f"ticket={experiment.ticket}: that run has no {name} of replicate {min(lacking)}; "
+                f"ticket={experiment.ticket}: that run has no {name} of replicate {min(lacking)}{why}; "
                 "ask for fewer rounds or replicates"
             )

@@ -24,13 +24,6 @@ def scores(config: Pruning, inputs: PruningInput) -> Scores:
     return masks.tree_map(layer, inputs.mask, by_criterion, inputs.initial, inputs.trained)
 
 
-def prune(config: Pruning, layer_types: LayerTypes, inputs: PruningInput, target: Target) -> Mask:
-    """Return the next round's mask; LtrError if a layer would be emptied. Arguments as for `select`."""
-    pruned = select(config, layer_types, inputs, target)
-    selection.require_alive(pruned)
-    return pruned
-
-
 def select(config: Pruning, layer_types: LayerTypes, inputs: PruningInput, target: Target) -> Mask:
     """Return the mask of the survivors of highest score; a layer may be empty in it.
 

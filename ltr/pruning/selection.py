@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, PyTree
 
 from ltr.core import masks
-from ltr.core.plural import number_of
 from ltr.core.types import Mask, PRNGKey, Scores
-from ltr.errors import LtrError
 from ltr.pruning import ties
 
 
@@ -65,12 +63,7 @@ def keep_highest(
     return mask.reshape(kept.shape)
 
 
-def require_alive(mask: Mask) -> None:
-    """Raise LtrError if a layer is empty; the message names the first."""
-    names = jax.tree.leaves(masks.layer_names(mask))
-    for name, layer in zip(names, jax.tree.leaves(mask), strict=True):
-        if not layer.any():
-            raise LtrError(
-                f"pruning emptied layer {name} ({number_of(layer.size, 'weight')}): lower prune_rate or "
-                "rounds, or use pruning=layerwise"
-            )
+def emptied(mask: Mask) -> str | None:
+    """Return the name of the first layer without any weight; None without one."""
+    layers = zip(jax.tree.leaves(masks.layer_names(mask)), jax.tree.leaves(mask), strict=True)
+    return next((name for name, layer in layers if not layer.any()), None)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ltr.analysis.claims import UNDECIDED
+from ltr.analysis.inference import FEWEST
 from ltr.analysis.verdicts import Verdict, deciding, price
 from ltr.config.schema import Experiment
 from ltr.core.plural import is_or_are, number_of
 from ltr.report.findings import Verdicts
 from ltr.report.progress import duration
 from ltr.report.text_table import WIDTH
+from ltr.store.chains import has_result
 from ltr.store.looks import Look
 
 AFFORDABLE = 100
@@ -21,7 +23,8 @@ AFFORDABLE = 100
 
 def caveats(results: pd.DataFrame, experiment: Experiment) -> Iterator[str]:
     """Yield a sentence for each limitation of a run's results, with the knob that removes it."""
-    if len(results) and results["censored"].all():
+    trained = results[has_result(results)]
+    if len(trained) and trained["censored"].all():
         steps, every = experiment.steps, experiment.eval_every
         rare = steps.unit == every.unit and every.amount >= steps.amount
         knob = f"lower eval_every={every}" if rare else f"raise steps={steps}"
@@ -61,7 +64,7 @@ def advice(by_claim: Verdicts, looks: Sequence[Look], words: Sequence[str], seco
         text += f" A further look costs power: p-values are then multiplied by {price(taken)}, not by {last}."
     if tickets := [word for word in words if word.startswith("ticket=")]:
         text += f" The run that the tickets come from ({', '.join(tickets)}) needs as many replicates first."
-    more = replicates - max(verdict.n for verdict in verdicts)
+    more = replicates - max(verdict.n + verdict.lost for verdict in verdicts)
     again = _command(words, replicates)
     return f"{textwrap.fill(text, WIDTH)}\n{again}  # about {duration(more * seconds)}"
 
@@ -78,6 +81,8 @@ def _looks_at_open_claim(by_claim: Verdicts, looks: Sequence[Look]) -> list[Look
 
 def _reason_for_none(still_open: Sequence[Verdict]) -> str:
     """Return why no number of replicates is advised."""
+    if all(verdict.n < FEWEST for verdict in still_open) and any(verdict.lost for verdict in still_open):
+        return f"Fewer than {FEWEST} replicates have results to compare."
     if all(verdict.n < 2 for verdict in still_open):
         return f"One replicate says nothing about chance; type replicates={Experiment().replicates}."
     return f"Even {AFFORDABLE} replicates would probably not decide them."

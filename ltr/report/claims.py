@@ -15,6 +15,11 @@ from ltr.report.formatting import listed, percent, replicates, without_nan
 from ltr.report.text_table import WIDTH
 from ltr.store.looks import Look
 
+LEFT_OUT = (
+    "Replicates are left out where a compared lane diverged or its chain had ended; if that depends on the "
+    "results, the mean is biased."
+)
+
 
 def claims(verdicts: Verdicts) -> list[dict[str, Any]]:
     """Return for each claim `claim`, `says`, and `rounds` with the fields of `Verdict`, None for NaN."""
@@ -35,10 +40,13 @@ def claims_text(verdicts: Verdicts, looks: Sequence[Look]) -> str:
         return ""
     lines = [f"Claims ({replicates(counts)}, paired; {how_tested(looks)}): the ticket"]
     for name, of_claim in verdicts.items():
-        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(_spans(of_claim, _is_chosen(verdicts)))}"]
+        spans = [*_spans(of_claim, _is_chosen(verdicts)), *_left_out(of_claim), *_cut_off(of_claim)]
+        lines += [f"{CLAIMS[name].says}", f"  {'; '.join(spans)}"]
     match = sparsest(verdicts.get("matches", []))
     if match:
         lines.append(f"The sparsest ticket known to match keeps {percent(match.density)} % of the weights.")
+    if any(verdict.lost for of_claim in verdicts.values() for verdict in of_claim):
+        lines.append(LEFT_OUT)
     wrapped = (textwrap.fill(line, WIDTH, subsequent_indent=_indent(line)) for line in lines)
     return "\n".join(wrapped)
 
@@ -77,6 +85,20 @@ def _spans(of_claim: Sequence[Verdict], is_chosen: bool) -> Iterator[str]:
     if undecided:
         where = "throughout" if len(undecided) == len(of_claim) else "elsewhere"
         yield f"{UNDECIDED} {where}{_missing(undecided)}"
+
+
+def _left_out(of_claim: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the largest number of replicates that a verdict leaves out, if any does."""
+    worst = max(of_claim, key=lambda verdict: verdict.lost)
+    if worst.lost:
+        yield f"{worst.lost} of {number_of(worst.n + worst.lost, 'replicate')} left out"
+
+
+def _cut_off(of_claim: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the densities at which networks without a path are compared, if there are any."""
+    densities = [percent(verdict.density) for verdict in of_claim if verdict.disconnected]
+    if densities:
+        yield f"at {listed(densities)} % with networks that no path leads through"
 
 
 def _span(rounds: Sequence[Verdict]) -> str:

@@ -33,7 +33,7 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
         _title(arm),
         "(* significant, corrected over rounds; > a lower bound; at A's: nearest density",
         "of A; n: replicates of the mean, in brackets those of the difference if fewer)",
-        *([shared] if shared else []),
+        *[remark for remark in (shared, _diverged(rows)) if remark],
         table([Column(name, is_number=True) for name in COLUMNS], map(_cells, rows.to_dict("records"))),
     ]
     return "\n".join([*_runs(runs), "", *lines])
@@ -41,7 +41,7 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
 
 def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
     """Return the same as `text` in Markdown."""
-    title = f"{_title(arm)}; {shared}:" if shared else f"{_title(arm)}:"
+    title = "; ".join(part for part in (_title(arm), shared, _diverged(rows)) if part) + ":"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
     return "\n".join([*(f"- {run}" for run in _runs(runs, 10**6)), "", title, "", *lines])
@@ -54,6 +54,13 @@ def letter(run: int) -> str:
 
 def _title(arm: str) -> str:
     return f"{arm}: test accuracy at early stop in %, mean ± 95 % CI"
+
+
+def _diverged(rows: pd.DataFrame) -> str:
+    """Return a phrase about the diverged lanes of each run; empty if there are none."""
+    counts = {run: int(rows.loc[rows["run"] == run, "diverged"].sum()) for run in sorted(set(rows["run"]))}
+    left_out = [f"{letter(run)} {count}" for run, count in counts.items() if count]
+    return f"without diverged lanes ({', '.join(left_out)}), which may bias differences" if left_out else ""
 
 
 def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
@@ -70,12 +77,12 @@ def _run(number: int, run: str, paired: bool, width: int, **knobs: Any) -> str:
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:
-    bound = "> " if row["censored"] else ""
+    bound, has_result = "> " if row["censored"] else "", row["n"] > 0
     return [
         f"{100 * row['density']:.2f} %",
         letter(row["run"]),
-        plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"]),
-        f"{bound}{row['early_stop_step']:.0f}",
+        plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"]) if has_result else "-",
+        f"{bound}{row['early_stop_step']:.0f}" if has_result else "-",
         _difference(row["difference"], row["difference_ci95"], row["p"]),
         "" if math.isnan(row["beside_density"]) else f"{100 * row['beside_density']:.2f} %",
         _n(row),

@@ -21,6 +21,7 @@ from ltr.core import atomic
 from ltr.report.arms import DENSE, Style, styles
 from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.formatting import spread
+from ltr.store.chains import has_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +95,14 @@ def draw(results: pd.DataFrame, title: str, folder: Path) -> list[Path]:
     """Draw the figures of a run into `folder`, replacing older ones.
 
     Args:
-        results: rows of the results table; without rows nothing is drawn.
+        results: rows of the results table; without a result nothing is drawn.
         title: title of each figure.
         folder: created if missing.
 
     Returns:
         The files written: for each of `measures` a PNG of 300 dpi and an SVG whose text can be selected.
     """
-    if results.empty:
+    if not has_result(results).any():
         return []
     folder.mkdir(parents=True, exist_ok=True)
     shown = measures(results)
@@ -138,7 +139,11 @@ def empty(label: str, title: str, note: str, labels: int = 0) -> tuple[Figure, A
 
 
 def figure(results: pd.DataFrame, measure: Measure, title: str, with_replicates: bool = False) -> Figure:
-    """Draw a measure against density, a curve for each arm, optionally each replicate as a faint point."""
+    """Draw a measure against density, a curve for each arm, optionally each replicate as a faint point.
+
+    Lanes without a result are left out.
+    """
+    results = results[has_result(results)]
     summary = by_round(results)
     arms, points = styles(summary["arm"]), _points(summary, measure)
     bound = "; open: lower bound" if points["is_bound"].any() else ""

@@ -15,6 +15,7 @@ from ltr.core.plural import is_or_are, number_of
 from ltr.pruning.registry import REWINDINGS
 from ltr.report.arms import styles
 from ltr.report.formatting import listed, percent, plus_minus, replicates, spread
+from ltr.store.chains import has_result
 
 Verdicts = Mapping[str, Sequence[Verdict]]
 """Verdicts by the name of their claim."""
@@ -30,6 +31,8 @@ def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) 
     """
     if results.empty:
         return "No dense network has been trained yet."
+    if not has_result(results).any():
+        return "No training has a result."
     if not verdicts:
         return _untested(results, experiment)
     sentences = [f"At {densities} % it {claims}." for densities, claims in _decided(verdicts, SUPPORTED)]
@@ -45,8 +48,10 @@ def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) 
 def untested_means(results: pd.DataFrame) -> str:
     """Compare the mean accuracies of the sparsest ticket, the dense network and the controls, without a test.
 
-    Differences are of test accuracy at early stop, paired by replicate. Empty if nothing is pruned.
+    Differences are of test accuracy at early stop, paired by replicate. Lanes without a result are left out.
+    Empty if nothing is pruned.
     """
+    results = results[has_result(results)]
     summary = by_round(results)
     tickets = summary[summary["arm"] == "ticket"]
     if 0 not in set(tickets["round"]) or tickets.iloc[-1]["round"] == 0:

@@ -34,16 +34,17 @@ def plus_minus(mean: float, half_width: float) -> str:
 
 
 def replicates(counts: Iterable[int]) -> str:
-    """Format a range of numbers of replicates: `1 replicate`, `3 replicates`, `2-3 replicates`."""
+    """Format a range of numbers of replicates: `1 replicate`, `3 replicates`, `0-3 replicates`."""
     fewest, most = min(counts := list(counts)), max(counts)
     number = str(most) if fewest == most else f"{fewest}-{most}"
-    return f"{number} replicate{'s' if most > 1 else ''}"
+    return f"{number} replicate{'' if most == 1 else 's'}"
 
 
 def spread(counts: Iterable[int]) -> str:
     """Describe means over some numbers of replicates, and their intervals."""
     counts = list(counts)
-    return f"mean ± 95 % CI, {replicates(counts)}" if max(counts) > 1 else "1 replicate, no interval"
+    most = max(counts)
+    return f"mean ± 95 % CI, {replicates(counts)}" if most > 1 else f"{replicates([most])}, no interval"
 
 
 def memory(count: int) -> str:

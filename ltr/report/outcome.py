@@ -9,7 +9,7 @@ import pandas as pd
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import tested_rounds, within
 from ltr.config.schema import Experiment
-from ltr.report import tables
+from ltr.report import cut_off, lost, tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.findings import Verdicts, headline, untested_means
@@ -50,6 +50,12 @@ def sentences(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts)
 
 
 def findings(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts) -> Iterator[str]:
-    """Yield the decided claims, the means, and the caveats."""
-    texts = (headline(results, verdicts, experiment), untested_means(results), *caveats(results, experiment))
+    """Yield the decided claims, the lanes without a result or a path, the means, and the caveats."""
+    texts = (
+        headline(results, verdicts, experiment),
+        *lost.sentences(results, experiment),
+        cut_off.sentence(results),
+        untested_means(results),
+        *caveats(results, experiment),
+    )
     return (text for text in texts if text)

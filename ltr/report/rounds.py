@@ -18,8 +18,11 @@ KEYS = {
     "early_stop_step": "early_stop_step",
     "early_stop_ci95": "early_stop_step_ci95",
     "early_bird_step": "early_bird_step",
+    "dead_units": "dead_units",
     "censored": "censored",
     "lanes": "lanes",
+    "diverged": "diverged",
+    "disconnected": "disconnected",
     "n": "n",
 }
 """Keys of an arm in a round, each with its column of a summary by round."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ltr.config.literals import literal
+from ltr.core.plural import number_of
 from ltr.errors import LtrError
 from ltr.report import text_table
 from ltr.report.differing import concerns, differing_names
@@ -38,7 +39,7 @@ Only runs of earlier releases lack them in `run.json`.
 """
 
 MOST_COMMANDS = 3
-"""Largest number of unfinished runs whose commands, or missing plug-ins, are printed."""
+"""Largest number of runs about which a note of the same kind is printed one by one."""
 
 
 class Column(NamedTuple):
@@ -72,6 +73,8 @@ def entry(run: Run) -> dict[str, Any]:
         **head(run),
         "rounds": summary.get("rounds_done"),
         "replicates": summary.get("replicates"),
+        "diverged": summary.get("diverged"),
+        "ended": summary.get("ended"),
         "density": summary.get("density"),
         "dense_accuracy": summary.get("dense_accuracy"),
         "ticket_accuracy": summary.get("ticket_accuracy"),
@@ -111,11 +114,18 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
-    """Return notes below a table: knobs without a column, and what unfinished runs need to go on."""
+    """Return notes below a table: knobs without a column, lanes without a result, and what unfinished runs
+    need to go on.
+    """
     notes = []
     if left_out:
         others = f"they also differ in knobs without a column (--json has all): {', '.join(left_out)}"
         notes.append(textwrap.fill(others, LINE, break_on_hyphens=False, max_lines=4))
+    lacking = [run for run in entries if run["diverged"] or run["ended"]]
+    if len(lacking) > MOST_COMMANDS:
+        notes.append(f"in {len(lacking)} runs lanes diverged or replicates ended; ltr show RUN says which")
+    else:
+        notes += [f"{run['id']} {_lacking(run['diverged'], run['ended'])}" for run in lacking]
     unfinished = [run for run in entries if run["command"]]
     if len(unfinished) > MOST_COMMANDS:
         notes.append(
@@ -134,6 +144,16 @@ def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> li
 def ended(head: Mapping[str, Any]) -> str:
     """Return the status of a run, and the error that it failed by."""
     return f"{head['status']} ({head['error']})" if head["error"] else str(head["status"])
+
+
+def _lacking(diverged: int, ended: int) -> str:
+    """Say how many lanes diverged and how many replicates ended early."""
+    parts = [
+        f"{number_of(count, noun)} {verb}"
+        for count, noun, verb in ((diverged, "lane", "diverged"), (ended, "replicate", "ended early"))
+        if count
+    ]
+    return ", ".join(parts)
 
 
 def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:

@@ -28,13 +28,18 @@ Cell = Callable[[Row, float], str]
 
 
 def accuracy(row: Row, highest: float) -> str:
-    """Accuracy at early stop in %, with a `*` if it is the highest of its round."""
+    """Accuracy at early stop in %, with a `*` if it is the highest of its round, `!` if lanes diverged."""
     mark = "*" if row["accuracy"] > highest - ROUNDING else ""
+    mark += "!" if row["diverged"] else ""
+    if math.isnan(row["accuracy"]):
+        return f"     -{mark}"
     return f"{100 * row['accuracy']:6.2f}{_interval(100 * row['accuracy_ci95'], 2)}{mark}"
 
 
 def early_stop(row: Row, highest: float) -> str:
     """Early-stop step; if a lane is censored, the mean is a lower bound: `>` before it and no interval."""
+    if math.isnan(row["early_stop_step"]):
+        return "     -"
     if row["censored"]:
         return f"> {row['early_stop_step']:.0f}".rjust(6)
     return f"{row['early_stop_step']:6.0f}{_interval(row['early_stop_step_ci95'], 0)}"
@@ -47,7 +52,8 @@ def accuracy_table(summary: pd.DataFrame) -> str:
 
 def accuracy_title(summary: pd.DataFrame) -> str:
     """Title of an accuracy table."""
-    return f"Test accuracy at early stop in % ({spread(summary['n'])}; * highest)"
+    diverged = "; ! without diverged lanes" if summary["diverged"].any() else ""
+    return f"Test accuracy at early stop in % ({spread(summary['n'])}; * highest{diverged})"
 
 
 def early_stop_table(summary: pd.DataFrame) -> str:

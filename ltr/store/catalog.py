@@ -29,12 +29,16 @@ CRASHED = "crashed"
 
 UNKNOWN_COMMAND = "the command of the run"
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the format of run folders; it rises when the meaning of the contents changes.
 
-Since 4, `flops` of the results table count exactly the products. Before, they included an overhead of the
-dense network, except in convolutional networks. Since 4, the connectivity table has a column `statistics`.
+Since 5, lanes without a result have rows in the tables (see `ltr.store.chains`). Since 4, `flops` of the
+results table count exactly the products. Before, they included an overhead of the dense network, except in
+convolutional networks. Since 4, the connectivity table has a column `statistics`.
 """
+
+SAME_DEFINITIONS = 4
+"""First version from which on lanes are trained and measured as now."""
 
 
 class Run:

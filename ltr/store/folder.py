@@ -95,9 +95,9 @@ class RunFolder:
         self.groups.save(name, trees)
 
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
-        """Add the rows of finished lanes to the tables, `results` last."""
+        """Add the rows of lanes to the tables, `results` last."""
         self.require_present()
-        for name in ("metrics", "timings", "results"):
+        for name in [name for name in ("metrics", "timings", "results") if name in new]:
             frame = pd.concat([self.frames[name], new[name]], ignore_index=True)
             tables.write(self.path, name, frame)
             self.frames[name] = frame
@@ -329,9 +329,10 @@ class RunFolder:
     def _forget_unbacked(self) -> None:
         """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table.
 
-        Warn of lanes that were committed and are not in every table, as in an older copy of one.
+        Warn of lanes that were committed and are not in every table, as in an older copy of one. Tickets that
+        were not trained are in the results alone.
         """
-        results = self.frames["results"]
+        results, is_trained = self.frames["results"], self.frames["results"]["emptied_layer"].isna()
         saved = {
             round_number: self.groups.members(round_name(round_number))
             for round_number in set(results["round"])
@@ -339,7 +340,8 @@ class RunFolder:
         lost = [
             lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
         ]
-        self.frames["results"] = results[~np.array(lost, bool)]
+        untrained = results[~is_trained]
+        self.frames["results"] = results[is_trained & ~np.array(lost, bool)]
         lanes = {name: pd.MultiIndex.from_frame(frame[list(LANE)]) for name, frame in self.frames.items()}
         for name, present in lanes.items():
             lacking = len(lanes["results"].difference(present))
@@ -353,6 +355,8 @@ class RunFolder:
         whole = functools.reduce(pd.MultiIndex.intersection, lanes.values())
         for name, present in lanes.items():
             self.frames[name] = self.frames[name][present.isin(whole)]
+        if len(untrained):
+            self.frames["results"] = pd.concat([self.frames["results"], untrained], ignore_index=True)
 
 
 def round_name(round_number: int) -> str:
@@ -363,7 +367,8 @@ def round_name(round_number: int) -> str:
 def saved_with(results: pd.DataFrame) -> dict[str, set[int]]:
     """Return the replicates that have checkpoints beside these results, by the name of the checkpoint."""
     saved = {INITIAL: set(results["replicate"])}
-    tickets = results.loc[results["arm"] == "ticket", ["round", "replicate"]]
+    is_saved = (results["arm"] == "ticket") & results["emptied_layer"].isna()
+    tickets = results.loc[is_saved, ["round", "replicate"]]
     for round_number, replicate in tickets.itertuples(index=False):
         saved.setdefault(round_name(round_number), set()).add(replicate)
     return saved

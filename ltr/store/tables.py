@@ -49,8 +49,8 @@ METRICS = pa.schema(
         _density,
         pa.field("step", pa.int32(), nullable=False),
         pa.field("train_loss", pa.float32()),
-        pa.field("val_loss", pa.float32(), nullable=False),
-        pa.field("val_accuracy", pa.float32(), nullable=False),
+        pa.field("val_loss", pa.float32()),
+        pa.field("val_accuracy", pa.float32()),
         pa.field("test_loss", pa.float32()),
         pa.field("test_accuracy", pa.float32()),
     ]
@@ -59,27 +59,37 @@ METRICS = pa.schema(
 that at the end of the lane.
 
 `train_loss` is the mean over the steps since the previous evaluation, null at the first. `test_loss` and
-`test_accuracy` are null where the test set was not evaluated (see `ltr.engine.program.program`).
+`test_accuracy` are null where the test set was not evaluated (see `ltr.engine.program.program`). `val_loss`
+and `val_accuracy` are null in the last row of a lane that diverged: there its loss or its weights were no
+longer finite.
 """
 
 RESULTS = pa.schema(
     [
         *_lane,
         _density,
-        pa.field("early_stop_step", pa.int32(), nullable=False),
-        pa.field("accuracy_at_early_stop", pa.float32(), nullable=False),
-        pa.field("final_accuracy", pa.float32(), nullable=False),
+        pa.field("early_stop_step", pa.int32()),
+        pa.field("accuracy_at_early_stop", pa.float32()),
+        pa.field("final_accuracy", pa.float32()),
         pa.field("censored", pa.bool_(), nullable=False),
         pa.field("steps", pa.int32(), nullable=False),
         pa.field("flops", pa.float64(), nullable=False),
         pa.field("early_bird_step", pa.int32()),
+        pa.field("reached_outputs", pa.int32()),
+        pa.field("dead_units", pa.int32()),
+        pa.field("diverged_step", pa.int32()),
+        pa.field("emptied_layer", pa.string()),
     ]
 )
 """Schema with a row per lane. Accuracies are test accuracies, and `density` is that at the end of training.
 
 `flops` are those of the whole training: 2 for each product of its weights and nothing else, whether or not
 sparsity saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
-reached (see `ltr.methods.early_bird`). Methods may add further columns (see `ltr.methods.registry.Note`).
+reached (see `ltr.methods.early_bird`). A lane without a result (see `ltr.store.chains`) has neither early
+stop nor accuracies: `diverged_step` is the step of the evaluation that found its loss or its weights not
+finite, `emptied_layer` the layer that pruning emptied in a ticket that was not trained. `reached_outputs` and
+`dead_units` are of the network after its training (see `ltr.models.paths`), null if they are unknown or the
+lane has no result. Methods may add further columns (see `ltr.methods.registry.Note`).
 """
 
 NULLABLE = {
@@ -103,10 +113,11 @@ CONNECTIVITY = pa.schema(
         _density,
         pa.field("rewind_step", pa.int32(), nullable=False),
         pa.field("alpha", pa.float32(), nullable=False),
-        pa.field("error", pa.float32(), nullable=False),
+        pa.field("error", pa.float32()),
     ]
 )
-"""Schema with a row per point on a line between two networks: the test error there, a fraction.
+"""Schema with a row per point on a line between two networks: the test error there, a fraction; null if
+either network diverged.
 
 The ends of a line are at `alpha` 0 and 1. In rows of `kind` "orders" they are two copies of a ticket trained
 in different data orders; in rows of `kind` "rounds" they are the trained tickets of `round` and the next.
@@ -122,6 +133,12 @@ SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connecti
 
 ADDED_BEFORE_CHECKSUMS = {"early_bird_step", "statistics"}
 """Columns that a table without a checksum may lack, as it is of a version that did not write them."""
+
+ADDED_SINCE_CHECKSUMS = {"reached_outputs", "dead_units", "diverged_step", "emptied_layer"}
+"""Columns that no version without checksums wrote."""
+
+ADDED = ADDED_BEFORE_CHECKSUMS | ADDED_SINCE_CHECKSUMS
+"""Columns that tables of earlier versions lack."""
 
 HOLDS = {
     "metrics": "the learning curves",
@@ -140,7 +157,7 @@ def file_of(folder: Path, name: str) -> Path:
 def read(folder: Path, name: str) -> pd.DataFrame:
     """Read table `name` of a run folder; without rows if it has not been written yet.
 
-    Nullable columns that are absent, as in tables of earlier versions, are filled with nulls.
+    Columns of `ADDED` that are absent, as in tables of earlier versions, are filled with nulls.
 
     Raises:
         DamageError: the file is damaged or missing, or has another schema.
@@ -217,7 +234,7 @@ def _mismatch_of_older(present: pa.Schema, required: pa.Schema) -> str:
 
     A damaged name would otherwise make a nullable column absent and a further one of another name.
     """
-    lacking = {field.name for field in required} - set(present.names)
+    lacking = {field.name for field in required} - set(present.names) - ADDED_SINCE_CHECKSUMS
     further = set(present.names) - {field.name for field in required}
     if missing := lacking - ADDED_BEFORE_CHECKSUMS:
         return f"lacks the columns {', '.join(sorted(missing))}"
@@ -228,7 +245,7 @@ def _mismatch_of_older(present: pa.Schema, required: pa.Schema) -> str:
 
 def _mismatch(present: pa.Schema, required: pa.Schema) -> str:
     """Return a message for missing columns or a column of another type; empty if there are none."""
-    lacking = [field.name for field in required if not field.nullable and field.name not in present.names]
+    lacking = [name for name in required.names if name not in {*present.names, *ADDED}]
     if lacking:
         return f"lacks the columns {', '.join(lacking)}"
     for field in required:
@@ -250,7 +267,9 @@ def _null(table: pa.Table) -> str:
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """Replace table `name` of a run folder atomically."""
+    """Replace table `name` of a run folder atomically; nullable columns that are absent are nulls."""
+    absent = [field.name for field in SCHEMAS[name] if field.nullable and field.name not in frame]
+    frame = frame.assign(**dict.fromkeys(absent))
     order = [column for column in ("kind", "statistics", *LANE, "step", "alpha") if column in frame.columns]
     further = frame.columns.difference(SCHEMAS[name].names, sort=False)
     schema = pa.schema([*SCHEMAS[name], *pa.Schema.from_pandas(frame[further], preserve_index=False)])

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from ltr.analysis.learning_curves import finite
+from ltr.store.chains import has_result
 from ltr.trackers.tracker import Scalar
 
 CURVES = ("train_loss", "val_loss", "val_accuracy")
@@ -12,7 +14,9 @@ ROUNDS = ("accuracy_at_early_stop", "early_stop_step", "final_accuracy", "densit
 
 
 def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> list[Scalar]:
-    """Return the scalars of a finished round, means over replicates and draws.
+    """Return the scalars of a finished round, means over replicates and draws without diverged lanes.
+
+    If any diverged, their number is a scalar too.
 
     Args:
         metrics: rows of the metrics table, which give each arm's learning curves.
@@ -25,7 +29,7 @@ def scalars(metrics: pd.DataFrame, results: pd.DataFrame, round_number: int) -> 
 
 
 def _curves(metrics: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
-    means = metrics.groupby(["arm", "step"])[list(CURVES)].mean()
+    means = finite(metrics).groupby(["arm", "step"])[list(CURVES)].mean()
     for row in means.reset_index().to_dict("records"):
         for name in CURVES:
             if not math.isnan(row[name]):  # there is no training loss before the first step
@@ -33,6 +37,10 @@ def _curves(metrics: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
 
 
 def _ends(results: pd.DataFrame, round_number: int) -> Iterator[Scalar]:
-    for row in results.groupby("arm")[list(ROUNDS)].mean().reset_index().to_dict("records"):
+    for row in (
+        results[has_result(results)].groupby("arm")[list(ROUNDS)].mean().reset_index().to_dict("records")
+    ):
         for name in ROUNDS:
             yield Scalar(row["arm"], name, round_number, row[name])
+    for arm, diverged in results[results["diverged_step"].notna()].groupby("arm").size().items():
+        yield Scalar(str(arm), "diverged", round_number, float(diverged))

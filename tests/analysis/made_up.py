@@ -43,6 +43,7 @@ def lanes(accuracy: Callable[..., float], steps: Callable[..., float], rounds: i
                 }
                 step = min(LAST, steps(arm, round_number, replicate))
                 lane |= {"accuracy_at_early_stop": accuracy(arm, round_number, replicate)}
+                lane |= {"reached_outputs": 10, "diverged_step": None, "emptied_layer": None}
                 rows.append(lane | {"early_stop_step": step, "censored": step == LAST})
     return pd.DataFrame(rows)
 
@@ -62,3 +63,23 @@ def nothing(seed: int, rounds: int, n: int) -> pd.DataFrame:
     """A run in which nothing differs."""
     accuracy, steps = noise(0.01, seed), noise(100, 10**6 + seed)
     return lanes(lambda *_: 0.9 + accuracy(), lambda *_: max(1, 500 + steps()), rounds, n)
+
+
+def lost(table: pd.DataFrame, *lanes: tuple[int, int, str], layer: str | None = None) -> pd.DataFrame:
+    """The table after some lanes (round, replicate, arm) diverged, without what follows in their chains.
+
+    With `layer` pruning emptied that layer, so they were not trained.
+    """
+    table, keys = table.copy(), ["round", "replicate", "arm"]
+    gone = table[keys].apply(tuple, axis=1).isin(lanes)
+    table.loc[gone, ["accuracy_at_early_stop", "early_stop_step"]] = np.nan
+    table.loc[gone, "censored"] = False
+    table.loc[gone, "emptied_layer" if layer else "diverged_step"] = layer or 100
+    for round_number, replicate, arm in lanes:
+        if arm == "ticket":
+            of_replicate = table["replicate"] == replicate
+            table = table[~(of_replicate & (table["round"] > round_number))]
+            if layer:
+                here = of_replicate & (table["round"] == round_number)
+                table = table[~(here.reindex(table.index) & (table["arm"] != "ticket"))]
+    return table.reset_index(drop=True)

@@ -27,6 +27,10 @@ def run(offset: float, rate: float = 0.2, rounds: int = 2, arm: str = "ticket") 
             "final_accuracy": 0.9,
             "censored": False,
             "early_bird_step": None,
+            "reached_outputs": 10,
+            "dead_units": 0,
+            "diverged_step": None,
+            "emptied_layer": None,
         }
         for round_number in range(rounds + 1)
         for replicate, shift in enumerate(SHIFT)

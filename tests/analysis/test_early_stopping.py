@@ -25,7 +25,9 @@ def metrics(val_losses: list[float], replicate: int = 0, arm: str = "ticket") ->
 
 
 def test_early_stop_is_the_step_of_minimum_validation_loss() -> None:
-    (lane,) = early_stop(metrics([3.0, 1.0, 2.0])).to_dict("records")
+    found = early_stop(metrics([3.0, 1.0, 2.0]))
+    assert found["diverged_step"].isna().all()
+    (lane,) = found.drop(columns="diverged_step").to_dict("records")
     assert lane == {
         "replicate": 0,
         "arm": "ticket",
@@ -54,10 +56,21 @@ def test_a_nan_is_never_the_minimum() -> None:
 
 def test_columns_and_types_are_those_of_the_results_table_but_what_others_know() -> None:
     frame = early_stop(metrics([2.0, 1.0]))
-    assert list(frame.columns) == RESULTS.names[:-2]
+    others = {"flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer"}
+    assert list(frame.columns) == [name for name in RESULTS.names if name not in others]
     assert frame["early_stop_step"].dtype == np.int32
     assert frame["accuracy_at_early_stop"].dtype == np.float32
     assert frame["censored"].dtype == bool
+
+
+def test_a_lane_that_diverged_has_its_last_step_and_no_early_stop() -> None:
+    both = early_stop(pd.concat([metrics([3.0, 1.0, np.nan]), metrics([3.0, 1.0], replicate=1)]))
+    diverged, other = both.to_dict("records")
+    assert (diverged["diverged_step"], diverged["steps"], diverged["censored"]) == (200, 200, False)
+    measures = ["early_stop_step", "accuracy_at_early_stop"]
+    assert both.loc[0, measures].isna().all()
+    assert (other["early_stop_step"], other["censored"]) == (100, True)
+    assert both["diverged_step"].isna().tolist() == [False, True]
 
 
 def test_no_metrics_no_lanes() -> None:

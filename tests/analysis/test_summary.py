@@ -33,6 +33,10 @@ def lane(
         "steps": 1000,
         "flops": 1e9,
         "early_bird_step": None,
+        "reached_outputs": 10,
+        "dead_units": 0,
+        "diverged_step": None,
+        "emptied_layer": None,
     }
 
 
@@ -93,6 +97,8 @@ def test_summary_of_a_run() -> None:
         "rounds_done": 1,
         "replicates": 2,
         "lanes": 8,
+        "diverged": 0,
+        "ended": 0,
         "density": 0.8,
         "dense_accuracy": pytest.approx(0.91),
         "ticket_accuracy": pytest.approx(0.95),
@@ -101,7 +107,8 @@ def test_summary_of_a_run() -> None:
 
 def test_summary_before_anything_is_trained() -> None:
     nothing = dict.fromkeys(["density", "dense_accuracy", "ticket_accuracy"])
-    assert summary(EMPTY) == {"rounds_done": 0, "replicates": 0, "lanes": 0, **nothing}
+    counts = dict.fromkeys(["rounds_done", "replicates", "lanes", "diverged", "ended"], 0)
+    assert summary(EMPTY) == counts | nothing
 
 
 @pytest.mark.parametrize(

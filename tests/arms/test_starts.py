@@ -61,7 +61,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
     for round_number, target in enumerate(
         targets(config, 0.3, rounds, network.layer_types, network.kernels)[1:]
     ):
-        mask = pruning.prune(config, network.layer_types, evidence(round_number, mask), target)
+        mask = pruning.select(config, network.layer_types, evidence(round_number, mask), target)
     ticket = Subnetwork(mask, masks.apply(mask, params))
     initial, prunable = (
         jax.tree.map(lambda leaf: 2 * leaf, params),

@@ -36,6 +36,10 @@ def results(gain: float) -> pd.DataFrame:
         steps=1500,
         flops=1.0,
         early_bird_step=None,
+        reached_outputs=10,
+        dead_units=0,
+        diverged_step=None,
+        emptied_layer=None,
     )
 
 
@@ -98,8 +102,8 @@ def test_json_has_the_documented_keys(tmp_path: Path, pair: list[str], capsys: C
     assert [one["rewind_step"] for one in said["runs"]] == [None, 500]
     assert list(said["rows"][0]) == [
         *("run", "round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"),
-        *("early_stop_step_ci95", "censored", "difference", "difference_ci95"),
-        *("difference_n", "p", "beside_density"),
+        *("early_stop_step_ci95", "censored", "diverged"),
+        *("difference", "difference_ci95", "difference_n", "p", "beside_density"),
     ]
     assert [row["difference"] is None for row in said["rows"]] == [True, False] * 2
 

@@ -120,7 +120,7 @@ def test_a_run_of_a_later_version_is_refused(
     path.write_text(json.dumps(info | {"schema_version": SCHEMA_VERSION + 1}))
     before = path.read_bytes()
     assert lines(READERS[reader], folder, finished, capsys)[-1] == (
-        f"ltr {reader}: {path}: schema version 5, and this ltr reads up to 4; install the version that wrote "
+        f"ltr {reader}: {path}: schema version 6, and this ltr reads up to 5; install the version that wrote "
         "it (ltr 9.9, commit abc) or a later one"
     )
     assert path.read_bytes() == before

@@ -32,6 +32,10 @@ def results() -> pd.DataFrame:
         steps=1500,
         flops=1.0,
         early_bird_step=None,
+        reached_outputs=10,
+        dead_units=0,
+        diverged_step=None,
+        emptied_layer=None,
     )
 
 
@@ -79,7 +83,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
 def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert list(said) == ["run", "rounds", "finding", "means", "claims", "looks"]
+    assert list(said) == ["run", "rounds", "ended", "finding", "means", "claims", "looks"]
     written = said["run"].pop("written")
     assert written.endswith("+00:00")
     assert said["run"] == {

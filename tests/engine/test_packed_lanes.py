@@ -61,7 +61,7 @@ class TestPackedLanes:
                 np.testing.assert_allclose(weight, same, rtol=1e-3, atol=1e-4)
             assert other.density == one.density
             following = [
-                pruning.prune(
+                pruning.select(
                     Pruning(),
                     network.layer_types,
                     PruningInput(starts[lane].params, outcome.params, starts[lane].mask, jax.random.key(0)),

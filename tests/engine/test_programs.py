@@ -37,7 +37,7 @@ def test_the_program_is_traced_once_for_all_rounds(
         outcomes = trainer.train(lanes, at, ignore)
         weights = outcomes[LANES[0]].params
         evidence = PruningInput(params, weights, mask, jax.random.key(0))
-        mask = pruning.prune(Pruning(), network.layer_types, evidence, counts[round_number + 1])
+        mask = pruning.select(Pruning(), network.layer_types, evidence, counts[round_number + 1])
     assert masks.density(mask) < 0.3
     assert len(traces) == 1
 

@@ -1,13 +1,10 @@
 """What the host sees of a training, keeps of it, and how it ends one."""
 
-from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
-from ltr.config.schema import Optimizer
 from ltr.engine.trainer import Progress, Snapshot, Trainer
 from ltr.errors import LtrError
 from tests.engine.lanes import AT, LANES, identical, ignore
@@ -55,18 +52,3 @@ def test_what_a_visit_raises_ends_the_training(trainer: Trainer, starts: Any) ->
 
     with pytest.raises(LtrError, match="enough"):
         trainer.train(starts, AT, stop)
-
-
-def test_a_loss_that_is_not_finite_names_lane_and_step(trainer: Trainer, starts: Any) -> None:
-    broken = starts[LANES[1]]._replace(params=jax.tree.map(np.copy, starts[LANES[1]].params))
-    broken.params["dense_1"]["bias"][0] = np.nan
-    with pytest.raises(LtrError, match=r"^round 1, replicate 1, ticket, draw 0: .* finite at step 0; lower"):
-        trainer.train(starts | {LANES[1]: broken}, AT, ignore)
-
-
-def test_a_loss_that_diverges_names_the_step_where_it_is_found(
-    make: Callable[..., Trainer], starts: Any
-) -> None:
-    wild = make(Optimizer(name="sgd", learning_rate=1e30))
-    with pytest.raises(LtrError, match=r"finite at step 3; lower optimizer.learning_rate$"):
-        wild.train(starts, AT, ignore)

@@ -10,7 +10,7 @@ from ltr.engine import break_even
 from ltr.experiment import loop
 from ltr.experiment.runner import open_session
 from ltr.experiment.spec import RunSpec
-from ltr.store.folder import open_run
+from ltr.store.opening import open_run
 from tests.experiment.runs import Watcher, ask
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from ltr.config.schema import LayerRates, Pruning
 from ltr.core import masks
-from ltr.errors import LtrError
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import CRITERIA, SIGNS
+from ltr.pruning.selection import emptied
 from ltr.pruning.targets import targets
 
 EQUAL = LayerRates(output=1.0)
@@ -31,7 +31,7 @@ def prune(config: Pruning, trained: Any, rate: float, initial: Any = None) -> An
         trained if initial is None else initial, trained, masks.ones(trained, LAYER_TYPES), KEY
     )
     kernels = jax.tree.map(lambda leaf: KernelShape("", leaf.shape, "io"), trained)
-    return pruning.prune(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, kernels)[1])
+    return pruning.select(config, LAYER_TYPES, evidence, targets(config, rate, 1, LAYER_TYPES, kernels)[1])
 
 
 def network_of(dense: Any, output: Any) -> Any:
@@ -80,9 +80,10 @@ def test_signs_do_not_matter_and_biases_are_never_pruned(scope: Any) -> None:
         np.testing.assert_array_equal(layer["kernel"], [[False] * 3, [True] * 3])
 
 
-def test_emptying_a_layer_globally_is_an_error() -> None:
-    with pytest.raises(LtrError, match="emptied layer dense_1"):
-        prune(Pruning(scope="global", rates=EQUAL), network_of(np.full((2, 2), 0.1), np.ones((2, 2))), 0.5)
+def test_a_layer_that_is_emptied_globally_is_named() -> None:
+    network = network_of(np.full((2, 2), 0.1), np.ones((2, 2)))
+    assert emptied(prune(Pruning(scope="global", rates=EQUAL), network, 0.5)) == "dense_1"
+    assert emptied(prune(Pruning(scope="global", rates=EQUAL), network, 0.25)) is None
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.core import masks
-from ltr.errors import LtrError
 from ltr.pruning import selection
 
 seeds = st.integers(0, 2**32 - 1)
@@ -135,7 +134,7 @@ def test_global_compares_across_layers_where_layerwise_does_not() -> None:
     )
 
 
-def test_an_emptied_layer_is_an_error_that_names_it() -> None:
-    mask = {"dense_1": {"kernel": np.array([True])}, "output": {"kernel": np.zeros((2, 3), bool)}}
-    with pytest.raises(LtrError, match=r"^pruning emptied layer output \(6 weights\): lower prune_rate"):
-        selection.require_alive(mask)
+def test_the_first_emptied_layer_is_named() -> None:
+    dense, output = {"kernel": np.array([True])}, {"kernel": np.zeros((2, 3), bool)}
+    assert selection.emptied({"dense_1": dense, "output": output}) == "output"
+    assert selection.emptied({"dense_1": dense}) is None

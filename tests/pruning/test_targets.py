@@ -52,7 +52,7 @@ def really_prune(model: Model, params: Any, config: Pruning, rate: float, rounds
     found = []
     for target in targets(config, rate, rounds, model.layer_types, model.kernels)[1:]:
         trained = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape), params)
-        mask = pruning.prune(
+        mask = pruning.select(
             config, model.layer_types, PruningInput(trained, trained, mask, jax.random.key(0)), target
         )
         found.append([int(layer.sum()) for layer in jax.tree.leaves(mask)])

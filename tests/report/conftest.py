@@ -42,6 +42,10 @@ def results() -> Callable[..., pd.DataFrame]:
                 "steps": 1000,
                 "flops": 1e9,
                 "early_bird_step": 100 + round_number if early_birds and arm == "ticket" else None,
+                "reached_outputs": 10,
+                "dead_units": 0,
+                "diverged_step": None,
+                "emptied_layer": None,
             }
             for round_number in range(rounds + 1)
             for replicate in range(replicates)

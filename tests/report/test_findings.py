@@ -21,7 +21,15 @@ def table(*lanes: tuple[int, int, str, float, int]) -> pd.DataFrame:
     columns = ["round", "replicate", "arm", "accuracy_at_early_stop", "early_stop_step"]
     frame = pd.DataFrame(lanes, columns=columns)
     return frame.assign(
-        draw=0, density=0.5 ** frame["round"], final_accuracy=0.9, censored=False, early_bird_step=None
+        draw=0,
+        density=0.5 ** frame["round"],
+        final_accuracy=0.9,
+        censored=False,
+        early_bird_step=None,
+        reached_outputs=10,
+        dead_units=0,
+        diverged_step=None,
+        emptied_layer=None,
     )
 
 

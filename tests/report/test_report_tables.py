@@ -23,6 +23,8 @@ def one_round(**columns: object) -> pd.DataFrame:
             "early_stop_step_ci95": [10.0, 12.0],
             "censored": [1, 0],
             "early_bird_step": float("nan"),
+            "diverged": 0,
+            "disconnected": 0,
             "lanes": 3,
         }
     )

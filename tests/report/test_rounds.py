@@ -22,7 +22,7 @@ def test_keys_do_not_drift(results: Results) -> None:
             "early_stop_step",
             "early_stop_ci95",
         ),
-        *("early_bird_step", "censored", "lanes", "n"),
+        *("early_bird_step", "dead_units", "censored", "lanes", "diverged", "disconnected", "n"),
     ]
 
 

@@ -148,7 +148,7 @@ def test_run_json_says_what_the_run_is(experiment: Experiment, path: Path) -> No
         folder.describe(status="finished", seconds=4.0)
     said = json.loads((path / "run.json").read_text())
     assert said["id"] == run_id(experiment)
-    assert said["schema_version"] == 4
+    assert said["schema_version"] == 5
     assert (said["status"], said["seconds"]) == ("finished", 4.0)
     (session,) = said["sessions"]
     assert session["devices"] == DEVICES

@@ -17,7 +17,8 @@ GOLDEN = {
     "results": LANE_COLUMNS
     | {"density": "double", "early_stop_step": "int32", "accuracy_at_early_stop": "float"}
     | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"}
-    | {"early_bird_step": "int32"},
+    | {"early_bird_step": "int32", "reached_outputs": "int32", "dead_units": "int32"}
+    | {"diverged_step": "int32", "emptied_layer": "string"},
     "timings": LANE_COLUMNS | {"seconds": "double"},
     "connectivity": {
         "kind": "string",
@@ -41,7 +42,14 @@ def frame(name: str) -> pd.DataFrame:
     numbers = np.random.default_rng(0).random((len(rows), 20))
     missing = [column for column in GOLDEN[name] if column not in rows.columns]
     values = {column: numbers[:, i] for i, column in enumerate(missing)}
-    whole = {"steps": 1000, "early_bird_step": 95, "early_stop_step": 100, "censored": True}
+    whole: dict[str, object] = {"steps": 1000, "early_bird_step": 95, "early_stop_step": 100}
+    whole |= {
+        "censored": True,
+        "reached_outputs": 9,
+        "dead_units": 3,
+        "diverged_step": 100,
+        "emptied_layer": "output",
+    }
     return rows.assign(**values | {column: whole[column] for column in missing if column in whole})
 
 
@@ -50,9 +58,13 @@ def test_schemas_do_not_drift(name: str) -> None:
     schema = tables.SCHEMAS[name]
     assert {field.name: str(field.type) for field in schema} == GOLDEN[name]
     nullable = {
-        "metrics": ["train_loss", "test_loss", "test_accuracy"],
-        "results": ["early_bird_step"],
-        "connectivity": ["statistics"],
+        "metrics": ["train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"],
+        "results": [
+            *("early_stop_step", "accuracy_at_early_stop", "final_accuracy"),
+            *("early_bird_step", "reached_outputs"),
+            *("dead_units", "diverged_step", "emptied_layer"),
+        ],
+        "connectivity": ["statistics", "error"],
     }.get(name, [])
     assert [field.name for field in schema if field.nullable] == nullable
 

@@ -40,7 +40,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     ).astype({"train_loss": float})
     results = pd.DataFrame(
         {**lane, "accuracy_at_early_stop": 0.9 + 0.02 * lane["replicate"], "early_stop_step": 10}
-        | {"final_accuracy": 0.8, "density": 0.8 ** lane["round"]}
+        | {"final_accuracy": 0.8, "density": 0.8 ** lane["round"], "diverged_step": None}
         for lane in lanes
     )
     return metrics, results

@@ -17,6 +17,7 @@ from ltr.report.arms import Style, styles
 from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
+from ltr.store.chains import has_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,8 @@ class Drawing(NamedTuple):
 
 
 def against_density(results: pd.DataFrame) -> Iterator[Drawing]:
-    """Draw accuracy and early stop of every arm against density, with every replicate."""
+    """Draw accuracy and early stop of every arm against density, with every replicate that has a result."""
+    results = results[has_result(results)]
     summary = by_round(results)
     texts = {
         "accuracy": ("Accuracy", "of the test set, at the step of minimum validation loss"),
@@ -139,6 +141,7 @@ def _fit_curves(axes: Axes) -> None:
 
 def by_cost(results: pd.DataFrame) -> Drawing:
     """Draw accuracy against the operations of the search."""
+    results = results[has_result(results)]
     costs, arms = search_cost(results), styles(["ticket", "one_shot"])
     power = int(np.log10(costs["flops"].max()))
     unit = 10.0**power
@@ -264,6 +267,7 @@ def side_by_side(compared: pd.DataFrame, letters: Sequence[str]) -> Drawing:
         compared: table from `ltr.analysis.comparison.compare`.
         letters: names of the runs in the figure.
     """
+    compared = compared[compared["n"] > 0]
     drawn, axes = empty("test accuracy at early stop (%)", "", spread(compared["n"]), labels=len(letters))
     arms, ends, tooltips = styles(letters), {}, {}
     for run in sorted(compared["run"].unique()):

@@ -19,7 +19,7 @@ from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
-from ltr.report import comparison
+from ltr.report import comparison, cut_off, lost
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
 from ltr.report.claims import how_tested
@@ -32,6 +32,7 @@ from ltr.report.page import drawings
 from ltr.report.page.drawings import Drawing
 from ltr.report.page.svg import inline
 from ltr.report.progress import duration
+from ltr.store.chains import has_result
 from ltr.store.looks import Look
 
 MOST_CURVES = 5
@@ -113,11 +114,17 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "id": run_id,
         "name": subject.name,
         "answer": headline(results, verdicts, experiment),
-        "means": [untested_means(results), *caveats(results, experiment)],
+        "means": [
+            *lost.sentences(results, experiment),
+            cut_off.sentence(results),
+            untested_means(results),
+            *caveats(results, experiment),
+        ],
         "title": subject.title,
         "claims": [_claim(name, rounds) for name, rounds in verdicts.items() if rounds],
         "matching": sparsest(verdicts.get("matches", [])),
         "tested": how_tested(subject.looks),
+        "lost": any(verdict.lost for of_claim in verdicts.values() for verdict in of_claim),
         "spread": spread(summary["n"]) if len(summary) else "",
         "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
         "parts": {f"arm-{arm}": style.label for arm, style in styles(summary["arm"]).items()},
@@ -146,15 +153,21 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "density": (verdict.density, f"{percent(verdict.density)} %"),
         "verdict": verdict.verdict,
         "effect": (effect, _effect(effect, unit)),
-        "in_short": _effect(effect, unit) if unit == "fraction" else f"×{2**effect:.2f}",
+        "in_short": "–" if math.isnan(effect) else _in_short(effect, unit),
         "unit": "pp" if unit == "fraction" else "log₂",
         "has_interval": not math.isnan(verdict.low),
         "low": (verdict.low, _effect(verdict.low, unit)),
         "high": (verdict.high, _effect(verdict.high, unit)),
         "p": (p, "< 0.001" if p < 0.001 else f"{p:.3f}"),
         "n": (verdict.n, str(verdict.n)),
+        "lost": (verdict.lost, f"{verdict.lost} lost"),
+        "disconnected": (verdict.disconnected, f"{verdict.disconnected} without a path"),
         "needed": (verdict.needed, f"n ≈ {verdict.needed} needed"),
     }
+
+
+def _in_short(effect: float, unit: str) -> str:
+    return _effect(effect, unit) if unit == "fraction" else f"×{2**effect:.2f}"
 
 
 def _effect(value: float, unit: str) -> str:
@@ -179,6 +192,7 @@ def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
         "accuracy": (accuracy, plus_minus(100 * accuracy, 100 * row["accuracy_ci95"])),
         "is_highest": accuracy > highest - ROUNDING,
         "step": (step, f"{'> ' if row['censored'] else ''}{step:,.0f}"),
+        "diverged": (row["diverged"], f"{row['diverged']} of {row['lanes']} diverged"),
     }
 
 
@@ -200,16 +214,18 @@ def _figure(drawing: Drawing, name: str) -> dict[str, Any]:
 
 
 def _drawn(subject: Subject) -> Iterator[Drawing]:
-    results = subject.results
+    results = subject.results[has_result(subject.results)]
     if results.empty:
         return
     last = int(results["round"].max())
-    tested = sorted({verdict.round for rounds in subject.verdicts.values() for verdict in rounds})
+    rounds = set(results.loc[results["arm"] == "ticket", "round"])
+    verdicts = [verdict for of_claim in subject.verdicts.values() for verdict in of_claim]
+    tested = sorted(rounds & {verdict.round for verdict in verdicts})
     meaning = (
         "at densities where claims are tested, and at the last" if tested else "at the first and last density"
     )
     yield from drawings.against_density(results)
-    yield drawings.learning(subject.metrics, _thinned(sorted({0, last, *tested})), meaning)
+    yield drawings.learning(subject.metrics, _thinned(sorted({min(rounds), max(rounds), *tested})), meaning)
     if last and not subject.experiment.ticket:  # the cost of another run's tickets is not in this run
         yield drawings.by_cost(results)
     if len(subject.last) and last:
