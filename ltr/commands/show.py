@@ -43,10 +43,10 @@ With --json one object:
            accuracy, ci95 (half-width of its 95 % confidence interval),
            final_accuracy, final_ci95, early_stop_step, early_stop_ci95,
            early_bird_step (tickets only), dead_units (mean; units on no path of
-           kept weights from an input to an output, null if unknown), censored (lanes whose early stop is
-           only a lower bound), lanes, diverged (lanes that means leave out),
-           disconnected (lanes in which no path leads from an input to an
-           output), n (replicates with a result)
+           kept weights from an input to an output, null if unknown), censored
+           (lanes whose early stop is only a lower bound), lanes, diverged
+           (lanes that means leave out), disconnected (lanes in which no path
+           leads from an input to an output), n (replicates with a result)
   ended    a list of the replicates whose later rounds are not trained, each
            with replicate, round, step (at which its ticket had diverged) and
            layer (that pruning emptied); one of the two is null

@@ -115,7 +115,7 @@ def test_killed_and_resumed_it_has_the_same_tables(
 
 def test_all_chains_may_end(run: Run, tmp_path: Path) -> None:
     watch = Watcher()
-    path = run(tmp_path, watch, **KNOBS, optimizer={"name": "sgd", "learning_rate": 1e9})
+    path = run(tmp_path, watch, **KNOBS, optimizer={"name": "sgd", "learning_rate": 1e30})
     results = tables.read(path, "results")
     assert set(results["round"]) == {0}
     assert (results["diverged_step"] == 20).all()
@@ -123,7 +123,7 @@ def test_all_chains_may_end(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_prefix_that_diverges_is_seen_in_round_0(run: Run, tmp_path: Path) -> None:
-    knobs = KNOBS | {"rewind_step": 20, "optimizer": {"name": "sgd", "learning_rate": 1e9}}
+    knobs = KNOBS | {"rewind_step": 20, "optimizer": {"name": "sgd", "learning_rate": 1e30}}
     assert set(tables.read(run(tmp_path, **knobs), "results")["round"]) == {0}
 
 
