@@ -78,6 +78,28 @@ def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
     assert str(caught.value) == f"output_root={root}: cannot be written (Not a directory)"
 
 
+@pytest.mark.parametrize("name", ["log.txt", "run.json", "figures", "figures/accuracy.png"])
+def test_a_link_out_of_the_folder_is_not_followed(
+    name: str, experiment: Experiment, path: Path, tmp_path: Path
+) -> None:
+    (path / name).parent.mkdir(parents=True)
+    (path / name).symlink_to(wanted := tmp_path / "mine")
+    with pytest.raises(ConfigError) as caught, open_run(experiment):
+        logging.getLogger("ltr.anything").warning("hear, hear")
+    assert str(caught.value) == (f"{path / name}: leads out of {path}; replace the link by what it leads to")
+    assert not wanted.exists()
+
+
+def test_checkpoints_may_be_on_another_disk(experiment: Experiment, path: Path, tmp_path: Path) -> None:
+    (disk := tmp_path / "disk").mkdir()
+    path.mkdir(parents=True)
+    (path / "checkpoints").symlink_to(disk)
+    with open_run(experiment) as folder:
+        finish(folder)
+    assert (disk / "initial").is_dir()
+    assert RunFolder(path).finished == set(LANES)
+
+
 def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None:
     with open_run(experiment):
         logging.getLogger("ltr.anything").warning("hear, hear")
