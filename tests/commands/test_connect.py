@@ -1,6 +1,8 @@
 """`ltr connect`: what it measures once, shows, and refuses."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +142,14 @@ def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
     finally:
         renamed.rename(connected)
     assert f"{renamed}: must be named {connected.name}" in capsys.readouterr().err
+
+
+def test_wrong_rounds_are_refused_before_jax_is_imported(connected: Path) -> None:
+    code = "import sys; from ltr.cli import main; sys.exit(main(sys.argv[1:]) + ('jax' in sys.modules))"
+    words = ["connect", str(connected), "--rounds", "9"]
+    ended = subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True, text=True)
+    assert ended.stderr == "ltr connect: --rounds=9: must be among 0 to 2, as in 0,2\n"
+    assert ended.returncode == 2
 
 
 def test_every_core_is_a_device_before_checkpoints_are_read(
