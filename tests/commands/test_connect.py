@@ -144,6 +144,22 @@ def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
     assert f"{renamed}: must be named {connected.name}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kinds", [["orders"], ["orders", "rounds"]])
+def test_without_a_pair_of_copies_that_both_have_a_result_there_is_no_barrier(
+    kinds: list[str], connected: Path, capsys: Captured
+) -> None:
+    connect(connected, "--rounds", "0")
+    table = tables.read(connected, "connectivity")
+    tables.write(
+        connected, "connectivity", table.assign(error=table["error"].mask(table["kind"].isin(kinds)))
+    )
+    capsys.readouterr()
+    assert connect(connected, "--rounds", "0") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"ltr connect: {connected}: no barrier in these rounds, since a copy of every ticket diverged"
+    )
+
+
 def test_wrong_rounds_are_refused_before_jax_is_imported(connected: Path) -> None:
     code = "import sys; from ltr.cli import main; sys.exit(main(sys.argv[1:]) + ('jax' in sys.modules))"
     words = ["connect", str(connected), "--rounds", "9"]
