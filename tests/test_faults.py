@@ -1,6 +1,8 @@
 """Errors of the machine: which they are, and what is said of them."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.faults import as_system_error, exit_code, is_known, message, unwritable
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "results.parquet")
+FEW_FILES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+from ltr.cli import main
+sys.exit(main())
+"""
+RUN = ("run", "steps=20", "eval_every=10", "rounds=0", "replicates=1", "arms=[ticket]", "sparse=never")
 TENSORSTORE = (
     "OUT_OF_RANGE: Error writing \"a/0\": Failed to write 9 bytes: File too large [os_error_code='27']"
 )
@@ -73,3 +82,14 @@ def test_a_full_disk_is_no_wrong_knob(number: int, kind: type[LtrError]) -> None
     error = unwritable("output_root=runs", OSError(number, "the reason"))
     assert type(error) is kind
     assert str(error) == "output_root=runs: cannot be written (the reason)"
+
+
+def test_few_open_files_are_one_line(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FEW_FILES, *RUN], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    said = ended.stderr.splitlines()
+    (line,) = [line for line in said if not line.startswith(("preparing ", "run "))]
+    assert line.startswith("ltr run: ")
+    assert line.endswith(": Too many open files")
+    assert (ended.returncode, ended.stdout) == (1, "")

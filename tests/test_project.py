@@ -69,6 +69,17 @@ def test_the_files_that_scripts_name_are_there() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_the_tests_that_prove_reliability_are_there() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"tests/[\w/.]*\w", text)
+    assert "tests/commands/test_faults.py" in named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    kills = (ROOT / "tests" / "kills" / "test_kills.py").read_text()
+    words = re.findall(r'make faults ARGS="-k (\w+)"', text)
+    assert words
+    assert [word for word in words if not re.search(rf"def test_\w*{word}", kills)] == []
+
+
 def test_every_requirement_is_pinned() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     wanted = PROJECT["project"]["dependencies"] + [

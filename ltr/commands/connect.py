@@ -48,12 +48,8 @@ def execute(args: argparse.Namespace) -> int:
     """Measure the missing rounds, and show all."""
     run = load(args.run, args.output_root)
     run.require_plugins()
-    from ltr.core import cache_paths
-    from ltr.engine import devices  # imports JAX; a run that is not there is refused first
-
-    devices.start(cache_paths.compiled())
-    run.require_checkpoints()
     from ltr.analysis.connectivity import by_round
+    from ltr.core import cache_paths
     from ltr.experiment.titles import title
     from ltr.report import connectivity as report
     from ltr.report.formatting import plain_rows
@@ -65,14 +61,18 @@ def execute(args: argparse.Namespace) -> int:
     if run.folder.name != folder_name(experiment):
         raise ConfigError(f"{run.folder}: must be named {folder_name(experiment)}, as when it was trained")
     rounds = _rounds(args.rounds, experiment, run.results)
+    from ltr.engine import devices  # imports JAX; wrong rounds are refused first
+
+    devices.start(cache_paths.compiled())
+    run.require_checkpoints()
     from ltr.experiment import connectivity_table
 
     connectivity_table.complete(dataclasses.replace(experiment, data_dir=data_dir(args, run)), rounds)
     table = tables.read(run.folder, "connectivity")
     shown = table["round"].isin(rounds) & table["statistics"].isin((args.statistics, "none"))
     summary = by_round(table[shown])
-    if summary.empty:
-        raise LtrError(f"{run.folder}: no barrier in these rounds, since every copy of a ticket diverged")
+    if "orders" not in set(summary["kind"]):
+        raise LtrError(f"{run.folder}: no barrier in these rounds, since a copy of every ticket diverged")
     figures = report.draw(summary, title(experiment), run.folder / "figures")
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": plain_rows(summary)}, indent=2))

@@ -5,7 +5,6 @@ job has no error at all. The files record every outcome.
 """
 
 import json
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from ltr.core import atomic
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment.signals import Stop, request_stop
 from ltr.faults import exit_code, is_known, message
+from ltr.report import console
 from ltr.store.identity import folder_name
 
 if TYPE_CHECKING:
@@ -97,16 +97,16 @@ def conduct(composed: "DictConfig", journal: Journal, train: Conduct) -> None:
             request_stop(journal.stop_file, error.signal)
     except Exception as error:
         if is_known(error):
-            print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
+            console.note(f"ltr run: {message(error)}")
         elif job.folder and (log := Path(job.folder) / "log.txt").is_file():
-            print(f"ltr run: {message(error)}; its traceback is in {log}", file=sys.stderr, flush=True)
+            console.note(f"ltr run: {message(error)}; its traceback is in {log}")
         else:  # the run had not begun
             traceback.print_exc()
         job = job._replace(error=message(error), exit_code=exit_code(error))
     try:
         journal.write(job)
     except OSError as error:  # the job is reported as lost, and stops no other
-        print(f"ltr run: {message(error)}", file=sys.stderr, flush=True)
+        console.note(f"ltr run: {message(error)}")
 
 
 def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:

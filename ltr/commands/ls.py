@@ -4,7 +4,6 @@ import argparse
 import difflib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,11 +92,11 @@ def execute(args: argparse.Namespace) -> int:
         text, left_out = runs.table(entries, width)
         console.write(text)
         damages = [Run(Path(entry["folder"])).damage for entry in entries if entry["status"] == DAMAGED]
-        for remark in (*runs.remarks(entries, left_out), *damages):
-            print(remark, file=sys.stderr)
+        for remark in (*runs.remarks(entries, left_out), *map(str, filter(None, damages))):
+            console.note(remark)
     else:
         such = "such " if conditions else ""
-        print(f"no {such}runs in {args.output_root}", file=sys.stderr)
+        console.note(f"no {such}runs in {args.output_root}")
     return 0
 
 

@@ -1,12 +1,11 @@
 """Options that several commands share, and the runs that they name."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltr.core.printable import printable
+from ltr.report import console
 from ltr.store.catalog import find, require_different
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def data_dir(args: argparse.Namespace, run: "LoadedRun") -> str | None:
         return str(args.data_dir)
     if trained_with := run.run.config.get("data_dir"):
         message = f"the run's data_dir={trained_with} is not used; to use it, type --data-dir {trained_with}"
-        print(printable(f"ltr {args.command}: {message}"), file=sys.stderr)
+        console.note(f"ltr {args.command}: {message}")
     return None
 
 

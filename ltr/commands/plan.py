@@ -9,7 +9,6 @@ Example:
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
 from ltr.commands.knobs import add_knobs
@@ -30,11 +29,11 @@ def execute(args: argparse.Namespace) -> int:
     experiment = from_words(args.knobs)
     from ltr.data.custom import status_lines  # imports JAX; errors of the configuration come first
     from ltr.experiment.plan import plan
-    from ltr.report.console import write
+    from ltr.report.console import note, write
     from ltr.report.status_line import show_status
 
     for line in status_lines(experiment.dataset):
-        print(line, file=sys.stderr, flush=True)
+        note(line)
     planned = plan(experiment, show_status)
     write(json.dumps(asdict(planned), indent=2) if args.json else repr(planned))
     return 0

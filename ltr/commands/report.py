@@ -10,7 +10,6 @@ Examples:
 """
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different
@@ -100,6 +99,7 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
     Both are empty if a ticket is lost, which is printed.
     """
     from ltr.analysis.mask_structure import layers, weights_by_layer
+    from ltr.report import console
 
     is_saved = (run.results["arm"] == "ticket") & run.results["emptied_layer"].isna()
     lanes = run.results[is_saved & (run.results["replicate"] < MOST_TICKETS)]
@@ -109,7 +109,7 @@ def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":
         try:
             ticket = run.ticket(round_number, replicate)
         except LtrError as error:
-            print(f"ltr report: {error}; the page leaves out the masks", file=sys.stderr)
+            console.note(f"ltr report: {error}; the page leaves out the masks")
             return [], []
         ticket_layers = layers(ticket.mask, ticket.initial)
         rows += weights_by_layer(ticket_layers, round_number, replicate)

@@ -22,7 +22,6 @@ Examples:
 """
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from ltr.commands.knobs import add_knobs
@@ -91,7 +90,8 @@ def _repeatable(experiment: "Experiment", ticket: str | None) -> list[str]:
     from hydra.core.hydra_config import HydraConfig
 
     from ltr.experiment.compose import repeatable
+    from ltr.report import console
 
     if experiment.ticket != ticket:
-        print(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}", file=sys.stderr, flush=True)
+        console.note(f"ticket={ticket}: {experiment.output_root}/{experiment.ticket}")
     return repeatable(HydraConfig.get().overrides.task, ticket, experiment)

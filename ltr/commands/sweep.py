@@ -102,15 +102,15 @@ def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
 def _exit_code(ended: Sequence[Job], launched: str) -> int:
     """Print the jobs that failed or were stopped; return the exit code of the sweep."""
     if launched:
-        print(f"ltr run: the launcher failed: {launched}", file=sys.stderr)
+        console.note(f"ltr run: the launcher failed: {launched}")
     lines = jobs.failures(ended)
     for line in lines:
-        print(f"ltr run: {line}", file=sys.stderr)
+        console.note(f"ltr run: {line}")
     if stopped := [job for job in ended if job.was_stopped]:
-        print(f"ltr run: {stopped[0].error}", file=sys.stderr)
+        console.note(f"ltr run: {stopped[0].error}")
         return stopped[0].exit_code
     if lines:
-        print(f"ltr run: {len(lines)} of {number_of(len(ended), 'job')} failed, see above", file=sys.stderr)
+        console.note(f"ltr run: {len(lines)} of {number_of(len(ended), 'job')} failed, see above")
     codes = [job.exit_code for job in ended if job.error]
     return codes[0] if codes else LtrError.exit_code if launched else 0
 
@@ -142,13 +142,13 @@ def checked(words: Sequence[str]) -> Sweep:
             errors.append(error)
             varied = [typed_word(word) for word in combination if [word] not in choices.values()]
             where = f" (of {' '.join(varied)})" if varied else ""
-            print(f"ltr run: {error}{where}", file=sys.stderr)
+            console.note(f"ltr run: {error}{where}")
     if errors:
         number = f"{len(errors)} of {number_of(len(combinations), 'combination')}"
         raise _kind(errors[0])(f"{number} cannot be run, see above; nothing was trained")
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():
-        print(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}", file=sys.stderr, flush=True)
+        console.note(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}")
     folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
     named = [_named(word, choices, tickets) for word in words]
     return Sweep(named, combinations, folders, Path(experiments[0].output_root))
@@ -167,7 +167,7 @@ def conclude(folders: Iterable[Path]) -> None:
         text, left_out = runs.table(entries, runs.LINE)
         console.write(f"\n{text}")
         for remark in runs.remarks(entries, left_out):
-            print(remark, file=sys.stderr)
+            console.note(remark)
 
 
 def _kind(error: LtrError) -> type[LtrError]:

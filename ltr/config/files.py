@@ -208,6 +208,9 @@ def _check_hydra(file: ConfigFile, settings: Any) -> None:
             raise file.error(file.line(path), _not_hydras(".".join(path)))
     if hydra_settings.names_target(settings):
         raise file.error(file.line(["hydra"]), f"hydra: {hydra_settings.NO_TARGET}")
+    for name, value in (settings or {}).items():
+        if hydra_settings.refers(f"hydra.{name}", value):
+            raise file.error(file.line(["hydra", name]), f"hydra.{name}: {hydra_settings.NO_REFERENCE}")
 
 
 def _not_hydras(key: str) -> str:

@@ -13,6 +13,7 @@ _NODES = ("run.dir", "sweep.dir", "sweep.subdir", "mode")
 _TARGET = "_target_"
 
 NO_TARGET = f"must not hold {_TARGET}, which names code to run"
+NO_REFERENCE = f"must be no reference for a launcher or sweeper, as it could stand for {_TARGET}"
 
 ALLOWED = (
     "hydra/launcher, hydra/sweeper, options of both such as hydra.launcher.n_jobs, "
@@ -43,3 +44,19 @@ def names_target(value: Any) -> bool:
     if isinstance(value, Mapping):
         return _TARGET in map(str, value) or any(map(names_target, value.values()))
     return isinstance(value, list) and any(map(names_target, value))
+
+
+def refers(key: str, value: Any) -> bool:
+    """Return whether an option of a launcher or sweeper, or a part of it, is nothing but a reference.
+
+    OmegaConf may resolve it to a mapping. Text with a reference inside stays text.
+    """
+    return key.split(".")[1] in GROUPS and _is_reference(value)
+
+
+def _is_reference(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_is_reference, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_reference, value))
+    return isinstance(value, str) and value.startswith("${") and value.endswith("}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltr.config import files
 from ltr.config.groups import ARM, choice_names, misnamed
-from ltr.config.hydra_settings import NO_TARGET, names_target
+from ltr.config.hydra_settings import NO_REFERENCE, NO_TARGET, names_target, refers
 from ltr.config.names import checked
 from ltr.config.parse import KnobError, as_typed, knobs
 from ltr.config.schema import FilePath
@@ -239,6 +239,8 @@ def _check_value(
     value = override.value()
     if word.is_for_hydra and names_target(value):
         raise ConfigError(f"{word.text}: {NO_TARGET}")
+    if word.is_for_hydra and "." in word.key and refers(word.key, value):
+        raise ConfigError(f"{word.text}: {NO_REFERENCE}")
     if word.key == "arms":
         files.check_arms(value, defined)
     if not (word.is_for_hydra or word.names_group or override.is_delete()):

@@ -140,7 +140,8 @@ def _raise_unclosed(opened: str, text: str, after: Sequence[str]) -> None:
 def _check_name(word: Word) -> None:
     if word.key == ARM:
         raise ConfigError(f"{word.text}: arms are chosen by name, as in arms=[ticket,random_mask]")
-    if word.is_for_hydra and not hydra_settings.may_be_set(word.key):
+    has_package = "@" in word.before_value
+    if word.is_for_hydra and (has_package or not hydra_settings.may_be_set(word.key)):
         raise ConfigError(f"{word.text}: of Hydra's settings, {hydra_settings.ALLOWED} can be set")
     is_arm = generic(word.key) == generic(f"{ARM}.NAME")
     if not (word.is_for_hydra or is_arm or generic(word.key) in _names()):

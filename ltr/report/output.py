@@ -31,7 +31,7 @@ class Output(NamedTuple):
 
 def command_line() -> Output:
     """Return the output of a command: results on standard output, everything else on standard error."""
-    return Output(console.write, _message, show_status, lambda: display(sys.stderr), _stderr_handler)
+    return Output(console.write, console.note, show_status, lambda: display(sys.stderr), _stderr_handler)
 
 
 def in_python(progress: bool | None) -> Output:
@@ -44,7 +44,7 @@ def in_python(progress: bool | None) -> Output:
         progress = in_notebook() or sys.stderr.isatty()
     if not progress:
         return Output(_discard, _discard, _discard, NoDisplay, RootHandler)
-    return Output(_discard, _message, show_status, lambda: display(sys.stderr), RootHandler)
+    return Output(_discard, console.note, show_status, lambda: display(sys.stderr), RootHandler)
 
 
 class RootHandler(logging.Handler):
@@ -58,15 +58,19 @@ class RootHandler(logging.Handler):
         logging.getLogger().callHandlers(record)
 
 
+class _Printable(logging.Formatter):
+    """Formatter that escapes control characters, as names may be anybody's."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the message of a record, without a traceback."""
+        return printable(super().formatMessage(record))
+
+
 def _stderr_handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("ltr: %(message)s"))
+    handler.setFormatter(_Printable("ltr: %(message)s"))
     return handler
-
-
-def _message(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
 
 
 def _discard(text: str) -> None:

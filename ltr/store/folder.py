@@ -4,7 +4,6 @@ A round is committed by writing `results.parquet`, the last of its files. Lanes 
 list are trained again.
 """
 
-import functools
 import logging
 import os
 import platform
@@ -16,7 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ltr.config.literals import literal
@@ -24,11 +22,10 @@ from ltr.config.origins import UNKNOWN, Request
 from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import atomic, machine
-from ltr.core.plural import number_of
 from ltr.errors import ConfigError, LtrError
-from ltr.store import catalog, checkpoints, looks, sealed_text, tables
+from ltr.store import catalog, checkpoints, looks, rows, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
-from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
+from ltr.store.damage import DAMAGED, DamageError, set_aside
 from ltr.store.groups import INITIAL, Groups
 from ltr.store.identity import decisive, run_id
 from ltr.store.looks import Look
@@ -59,7 +56,7 @@ class RunFolder:
         self._opened = path.stat()
         self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
-        self.frames = {name: _lanes(path, name) for name in tables.LANES}
+        self.frames = rows.read(path)
         self.looks = looks.read(path)
         self._set_damaged_aside()
         self._forget_unbacked()
@@ -327,36 +324,12 @@ class RunFolder:
                     log.warning("%s", error)
 
     def _forget_unbacked(self) -> None:
-        """Drop the rows of tickets without an intact checkpoint, and of lanes that are not in every table.
-
-        Warn of lanes that were committed and are not in every table, as in an older copy of one. Tickets that
-        were not trained are in the results alone.
-        """
-        results, is_trained = self.frames["results"], self.frames["results"]["emptied_layer"].isna()
+        """Drop the rows of lanes that are not wholly there (see `ltr.store.rows`)."""
         saved = {
             round_number: self.groups.members(round_name(round_number))
-            for round_number in set(results["round"])
+            for round_number in set(self.frames["results"]["round"])
         }
-        lost = [
-            lane.arm == "ticket" and lane.replicate not in saved[lane.round] for lane in results.itertuples()
-        ]
-        untrained = results[~is_trained]
-        self.frames["results"] = results[is_trained & ~np.array(lost, bool)]
-        lanes = {name: pd.MultiIndex.from_frame(frame[list(LANE)]) for name, frame in self.frames.items()}
-        for name, present in lanes.items():
-            lacking = len(lanes["results"].difference(present))
-            if lacking and len(present):
-                log.warning(
-                    "%s: lacks %s of the results; %s trains them again",
-                    tables.file_of(self.path, name),
-                    number_of(lacking, "lane"),
-                    catalog.command(self.path),
-                )
-        whole = functools.reduce(pd.MultiIndex.intersection, lanes.values())
-        for name, present in lanes.items():
-            self.frames[name] = self.frames[name][present.isin(whole)]
-        if len(untrained):
-            self.frames["results"] = pd.concat([self.frames["results"], untrained], ignore_index=True)
+        self.frames = rows.backed(self.frames, saved, self.path)
 
 
 def round_name(round_number: int) -> str:
@@ -386,14 +359,6 @@ def under_way_damage(folder: Path) -> DamageError | None:
         return None
     again = f"{catalog.command(folder)} begins the round again"
     return DamageError(path, DAMAGED, "the state inside a round", f"restore it from a copy, or {again}")
-
-
-def _lanes(folder: Path, name: str) -> pd.DataFrame:
-    """Read a table of lanes; if it is lost, warn and return it without rows."""
-    if tables.is_lost(folder, name):
-        log.warning("%s", tables.damage(folder, name, MISSING))
-        return tables.SCHEMAS[name].empty_table().to_pandas()
-    return tables.read(folder, name)
 
 
 def _versions() -> dict[str, str]:

@@ -89,7 +89,7 @@ def _acquired(folder: Path, kind: str, timeout: float) -> "BaseFileLock":
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # of filelock, which would use another kind of lock
             lock.acquire()
-    except (NotImplementedError, UserWarning):
+    except (NotImplementedError, UserWarning):  # flock is missing, say older filelocks and newer ones
         raise NoLocksError from None
     except OSError as error:
         if error.errno in _WITHOUT_LOCKS:

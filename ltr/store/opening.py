@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ltr.config.schema import Experiment
-from ltr.errors import LtrError
+from ltr.errors import ConfigError, LtrError
 from ltr.faults import unwritable
 from ltr.store import catalog
 from ltr.store.folder import RunFolder
@@ -21,7 +21,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
     """Open the run folder of an experiment, created if missing, and lock it while open.
 
     Raises:
-        ConfigError: the folder may not be written.
+        ConfigError: the folder may not be written, or a link in it leads out of it.
         LtrError: another process writes this run, a table is damaged, or the disk is full or fails.
     """
     path = Path(experiment.output_root) / folder_name(experiment)
@@ -32,6 +32,7 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
             stack.enter_context(locked(path))
         except OSError as error:
             raise unwritable(f"output_root={experiment.output_root}", error) from None
+        _require_no_links_out(path)
         stack.enter_context(_kept_open(path))
         stack.enter_context(_logged(path / "log.txt"))
         folder = None
@@ -42,6 +43,16 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
             if never_began and (folder is None or folder.is_present):
                 shutil.rmtree(path, ignore_errors=True)
             raise
+
+
+def _require_no_links_out(folder: Path) -> None:
+    """Raise ConfigError if a file that would be written is a link out of the folder, which may be anybody's.
+
+    Checkpoints may be on another disk: only folders of the names of checkpoints are replaced there.
+    """
+    for file in sorted([*folder.iterdir(), *folder.glob("figures/*")]):
+        if file.name != catalog.CHECKPOINTS and not file.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"{file}: leads out of {folder}; replace the link by what it leads to")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """`ltr connect`: what it measures once, shows, and refuses."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +142,30 @@ def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
     finally:
         renamed.rename(connected)
     assert f"{renamed}: must be named {connected.name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kinds", [["orders"], ["orders", "rounds"]])
+def test_without_a_pair_of_copies_that_both_have_a_result_there_is_no_barrier(
+    kinds: list[str], connected: Path, capsys: Captured
+) -> None:
+    connect(connected, "--rounds", "0")
+    table = tables.read(connected, "connectivity")
+    tables.write(
+        connected, "connectivity", table.assign(error=table["error"].mask(table["kind"].isin(kinds)))
+    )
+    capsys.readouterr()
+    assert connect(connected, "--rounds", "0") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"ltr connect: {connected}: no barrier in these rounds, since a copy of every ticket diverged"
+    )
+
+
+def test_wrong_rounds_are_refused_before_jax_is_imported(connected: Path) -> None:
+    code = "import sys; from ltr.cli import main; sys.exit(main(sys.argv[1:]) + ('jax' in sys.modules))"
+    words = ["connect", str(connected), "--rounds", "9"]
+    ended = subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True, text=True)
+    assert ended.stderr == "ltr connect: --rounds=9: must be among 0 to 2, as in 0,2\n"
+    assert ended.returncode == 2
 
 
 def test_every_core_is_a_device_before_checkpoints_are_read(

@@ -72,6 +72,16 @@ def test_a_line_per_run_the_most_recent_first(root: Path, capsys: pytest.Capture
     ]
 
 
+def test_errors_and_commands_of_others_control_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = {"status": "failed", "error": "no\x1b[2J", "sessions": [{"command": "ltr run \x9b"}]}
+    make(tmp_path, "digits-lenet_300_100-3f2a91bc07", failed, 0)
+    assert run(tmp_path) == 0
+    said = capsys.readouterr().err
+    assert said == "3f2a91bc07 failed (no\\x1b[2J); resume it with:\nltr run \\x9b\n"
+
+
 def test_differing_knobs_have_columns_as_far_as_the_terminal_is_wide(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

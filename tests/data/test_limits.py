@@ -37,8 +37,11 @@ def test_a_pipe_or_a_device_is_refused_by_every_path_of_data(
             read(path)
 
 
-@pytest.mark.parametrize("name", ["x_train.npy", "train.csv", "train.parquet", "train-images-idx3-ubyte"])
+@pytest.mark.parametrize(
+    "name", ["x_train.npy", "train.csv", "train.parquet", "train-images-idx3-ubyte", "cats/1.png"]
+)
 def test_a_pipe_in_a_folder_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     os.mkfifo(tmp_path / name)
     with pytest.raises(ConfigError, match=": unknown format; known are "):
         importing.read(tmp_path, ImportOptions())

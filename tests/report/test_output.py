@@ -73,3 +73,9 @@ def test_a_program_gets_of_the_log_what_it_has_asked_for(
     log.info("quiet")
     log.warning("loud")
     assert caplog.messages == expected
+
+
+def test_warnings_control_no_terminal(capsys: Captured) -> None:
+    handler = command_line().warnings()
+    handler.emit(logging.LogRecord("ltr", logging.WARNING, "", 0, "%s: lost", ("a\x1b[2J",), None))
+    assert capsys.readouterr().err == "ltr: a\\x1b[2J: lost\n"

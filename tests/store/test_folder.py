@@ -1,13 +1,10 @@
-"""The run folder: one writer, rounds committed whole, and what is lost is forgotten."""
+"""The run folder: rounds are committed whole, and what is lost is forgotten."""
 
 import dataclasses
 import json
 import logging
 import os
 import platform
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,111 +19,12 @@ from ltr.config.schema import Experiment, to_dict
 from ltr.core import machine
 from ltr.errors import ConfigError, LtrError
 from ltr.store import checkpoints, tables
-from ltr.store.folder import RunFolder, round_name
-from ltr.store.identity import folder_name, run_id
+from ltr.store.folder import RunFolder
+from ltr.store.identity import run_id
 from ltr.store.opening import open_run
 from ltr.store.settings import extent
 from ltr.store.tables import LaneId
-
-DEVICES = {"platform": "cpu", "count": 2}
-LANES = [LaneId(round_number, replicate, "ticket", 0) for round_number in (0, 1) for replicate in (0, 1)]
-
-
-@pytest.fixture
-def experiment(tmp_path: Path) -> Experiment:
-    return parse({"output_root": str(tmp_path / "runs"), "rounds": 1, "replicates": 2})
-
-
-@pytest.fixture
-def path(experiment: Experiment) -> Path:
-    return Path(experiment.output_root) / folder_name(experiment)
-
-
-def rows(lanes: Iterable[LaneId]) -> dict[str, pd.DataFrame]:
-    """Made-up rows of finished lanes."""
-    frame = pd.DataFrame(lanes, columns=list(LaneId._fields))
-    losses = dict.fromkeys(["train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"], 0.5)
-    found = {"early_stop_step": 20, "accuracy_at_early_stop": 0.9, "final_accuracy": 0.9, "censored": False}
-    return {
-        "metrics": pd.concat([frame.assign(density=1.0, step=step, **losses) for step in (0, 20)]),
-        "results": frame.assign(density=1.0, steps=20, flops=1e6, early_bird_step=None, **found),
-        "timings": frame.assign(seconds=2.0),
-    }
-
-
-def finish(folder: RunFolder, lanes: Iterable[LaneId] = LANES) -> None:
-    """Save initial weights and a ticket of each lane, and commit."""
-    drawn = {lane.replicate for lane in lanes} - folder.groups.members("initial")
-    folder.groups.save("initial", {number: {"initial": np.ones(3, np.float32)} for number in drawn})
-    for round_number in sorted({lane.round for lane in lanes}):
-        members = [lane.replicate for lane in lanes if lane.round == round_number]
-        folder.groups.save(
-            round_name(round_number), {number: {"mask": np.ones(3, bool)} for number in members}
-        )
-        folder.commit(rows(lane for lane in lanes if lane.round == round_number))
-
-
-def fail(experiment: Experiment, why: str) -> None:
-    """A run that fails when its lanes are finished."""
-    with open_run(experiment) as folder:
-        folder.begin(experiment, DEVICES, {})
-        finish(folder)
-        raise LtrError(why)
-
-
-def test_only_one_may_write_a_run(experiment: Experiment, path: Path) -> None:
-    with (
-        open_run(experiment),
-        pytest.raises(LtrError, match="is being written by another process") as caught,
-        open_run(experiment),
-    ):
-        pass
-    assert str(path) in str(caught.value)
-    assert caught.value.exit_code == 1
-
-
-def test_the_lock_holds_against_another_process(experiment: Experiment, path: Path) -> None:
-    path.mkdir(parents=True)
-    lock = str(path / ".lock")
-    hold = f"from filelock import FileLock; lock = FileLock({lock!r}); lock.acquire(); print(); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"\n"
-        with pytest.raises(LtrError, match="another process"), open_run(experiment):
-            pass
-        other.communicate(b"\n")
-    with open_run(experiment):
-        pass
-
-
-def test_a_run_that_failed_can_be_opened_again(experiment: Experiment) -> None:
-    with pytest.raises(LtrError, match="broken") as caught:
-        fail(experiment, "broken")
-    assert caught.value.__traceback__ is not None  # which may keep the lock alive
-    with open_run(experiment):
-        pass
-
-
-def test_a_run_that_never_began_leaves_nothing_behind(experiment: Experiment, path: Path) -> None:
-    with pytest.raises(LtrError, match="no data"), open_run(experiment):
-        raise LtrError("no data")
-    assert not path.exists()
-
-
-def test_a_run_that_failed_later_leaves_what_it_has(experiment: Experiment, path: Path) -> None:
-    with pytest.raises(LtrError, match="diverged"):
-        fail(experiment, "diverged")
-    assert RunFolder(path).finished == set(LANES)
-
-
-def test_an_output_root_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    root = tmp_path / "file" / "runs"
-    with pytest.raises(ConfigError) as caught, open_run(parse({"output_root": str(root)})):
-        pass
-    assert str(caught.value) == f"output_root={root}: cannot be written (Not a directory)"
+from tests.store.conftest import DEVICES, LANES, finish, rows
 
 
 def test_run_json_that_is_damaged_while_the_run_trains_is_written_whole(
@@ -383,14 +281,6 @@ def test_a_damaged_checkpoint_inside_a_round_is_not_used(
         assert under_way(folder) is None
     (said,) = caplog.messages
     assert "under_way: damaged; lost: the state inside a round; " in said
-
-
-def test_what_ltr_logs_is_in_log_txt(experiment: Experiment, path: Path) -> None:
-    with open_run(experiment):
-        logging.getLogger("ltr.anything").warning("hear, hear")
-    logging.getLogger("ltr.anything").warning("afterwards")
-    (line,) = (path / "log.txt").read_text().splitlines()
-    assert line.endswith("WARNING hear, hear")
 
 
 def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: Path) -> None:

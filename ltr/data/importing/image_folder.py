@@ -7,6 +7,7 @@ import numpy as np
 from ltr.core.plural import is_or_are, number_of
 from ltr.data.importing.base import SPLITS, Format, ImportOptions, RawData, split_of
 from ltr.data.importing.encoded import SUFFIXES, Encoded, decode
+from ltr.data.limits import regular_files
 
 
 def recognises(path: Path) -> bool:
@@ -71,9 +72,11 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    return [
+        file
+        for file in regular_files(folder, "*")
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    ]
 
 
 FORMAT = Format("a folder of images", recognises, read, frozenset({"size"}))
