@@ -120,6 +120,14 @@ def test_a_look_waits_for_no_lane_of_a_chain_that_ended() -> None:
     assert look(under_way, EXPERIMENT) is None, "a control of the round of its end is still to be trained"
 
 
+def test_a_ticket_that_was_not_trained_makes_up_for_no_missing_lane() -> None:
+    torn = lost(RUN, (2, 3, "ticket"), (2, 4, "ticket"), layer="output")
+    under_way = torn[~((torn["replicate"] >= 3) & (torn["arm"] == "random_mask"))]
+    taken = look(under_way, EXPERIMENT)
+    assert taken is not None
+    assert taken.replicates == 3
+
+
 def test_replicates_that_are_needed_allow_for_those_that_are_lost() -> None:
     table = lanes(noise(0.01), lambda *_: 5, rounds=1, n=8)
     whole = at_once(table[table["replicate"] < 6])["structure"][0]
