@@ -141,9 +141,16 @@ def test_runs_are_compared_over_the_replicates_with_results() -> None:
     one, other = measured(RUN), measured(lost(RUN, (1, 4, "ticket"), (0, 0, "ticket")))
     for is_paired in (True, False):
         found = compare([one, other], "ticket", [True, is_paired]).query("run == 1").set_index("round")
-        assert found["diverged"].to_dict() == ({0: 0, 1: 1, 2: 0} if is_paired else {0: 1, 1: 1, 2: 0})
+        assert found["diverged"].to_dict() == {0: 1, 1: 1, 2: 0}
         assert found["n"].to_dict() == {0: 4, 1: 3, 2: 3}
         assert found["difference_n"].to_dict() == {0: 4, 1: 3, 2: 3}
+
+
+def test_runs_without_any_result_are_compared_by_what_they_lost() -> None:
+    torn = measured(lost(RUN, *((0, replicate, "ticket") for replicate in range(5))))
+    found = compare([torn, torn], "ticket", [True, True])
+    assert found[["run", "round", "n", "diverged"]].to_numpy().tolist() == [[0, 0, 0, 5], [1, 0, 0, 5]]
+    assert found[["accuracy", "difference"]].isna().all(axis=None)
 
 
 def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.MonkeyPatch) -> None:
