@@ -58,14 +58,26 @@ def test_a_draw_that_diverged_leaves_the_mean_of_the_others() -> None:
 
 def test_the_line_of_a_run_counts_them() -> None:
     torn = measured(lost(RUN, (1, 4, "ticket"), (2, 0, "one_shot")))
-    line = summary(lost(torn, (2, 3, "ticket"), layer="output"))
+    line = summary(lost(torn, (2, 3, "ticket"), layer="output"), EXPERIMENT)
     assert (line["diverged"], line["ended"], line["replicates"]) == (2, 2, 5)
+    assert line["lanes"] == len(RUN) - 4 - 4
     assert line["ticket_accuracy"] == pytest.approx(np.mean([0.9, 0.91, 0.92]))
+
+
+def test_only_a_replicate_that_lacks_rounds_ended_early() -> None:
+    torn = measured(lost(RUN, (1, 4, "ticket"), (2, 3, "ticket")))
+    assert summary(torn, Experiment(rounds=2))["ended"] == 1
+    assert summary(torn, Experiment(rounds=2, ticket="another"))["ended"] == 0
+
+
+def test_a_round_whose_tickets_were_not_trained_is_not_done() -> None:
+    torn = measured(lost(RUN, *((2, replicate, "ticket") for replicate in range(5)), layer="output"))
+    assert summary(torn, EXPERIMENT)["rounds_done"] == 1
 
 
 def test_a_run_whose_last_tickets_have_no_result_is_summed_up_by_those_before() -> None:
     torn = measured(lost(RUN, *((2, replicate, "ticket") for replicate in range(5))))
-    assert summary(torn)["density"] == pytest.approx(0.8)
+    assert summary(torn, EXPERIMENT)["density"] == pytest.approx(0.8)
 
 
 def test_the_cost_of_a_search_is_that_of_the_chains_that_reach_a_round() -> None:
