@@ -180,6 +180,18 @@ def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.
     assert max(wrong.values()) <= 0.05 * runs + 2 * np.sqrt(runs * 0.05 * 0.95), wrong
 
 
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        ([2], "round 2, replicate 2: pruning emptied layer output, so its rounds end here; "),
+        ([1, 2, 3], "round 2, replicates 1 to 3: pruning emptied layer output, so their rounds end here; "),
+    ],
+)
+def test_a_warning_says_whose_layer_was_emptied(replicates: list[int], said: str) -> None:
+    torn = lost(RUN, *((2, replicate, "ticket") for replicate in replicates), layer="output")
+    assert sentences.warning_of_emptied(torn[torn["emptied_layer"].notna()]).startswith(said)
+
+
 def test_sentences_say_what_diverged_and_what_ended() -> None:
     torn = lost(lost(RUN, (1, 4, "ticket"), (1, 0, "one_shot")), (2, 3, "ticket"), layer="output")
     assert [*sentences.sentences(torn, EXPERIMENT)] == [
