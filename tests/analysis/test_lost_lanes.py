@@ -13,6 +13,7 @@ from ltr.analysis.summary import by_round, summary
 from ltr.analysis.verdicts import look
 from ltr.config.schema import Experiment
 from ltr.report import lost as sentences
+from ltr.report.findings import untested_means
 from ltr.store.chains import End, ends
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, lost, noise, nothing
 
@@ -190,6 +191,12 @@ def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.
 def test_a_warning_says_whose_layer_was_emptied(replicates: list[int], said: str) -> None:
     torn = lost(RUN, *((2, replicate, "ticket") for replicate in replicates), layer="output")
     assert sentences.warning_of_emptied(torn[torn["emptied_layer"].notna()]).startswith(said)
+
+
+def test_means_name_a_control_without_any_pair() -> None:
+    torn = lost(RUN[RUN["replicate"] < 2], (2, 0, "ticket"), (2, 1, "random_mask"))
+    (clauses,) = (text for text in untested_means(measured(torn)).split(". ") if text.startswith("Against"))
+    assert "a random mask has no replicate in common, one-shot pruning loses 9.90 pp" in clauses
 
 
 def test_sentences_say_what_diverged_and_what_ended() -> None:
