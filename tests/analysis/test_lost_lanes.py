@@ -10,12 +10,13 @@ from ltr.analysis.comparison import compare
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round, summary
-from ltr.analysis.verdicts import look
+from ltr.analysis.verdicts import look, verdicts
 from ltr.config.schema import Experiment
 from ltr.report import lost as sentences
+from ltr.report.claims import claims_text
 from ltr.report.findings import untested_means
 from ltr.store.chains import End, ends
-from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, lost, noise, nothing
+from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, lost, noise, nothing
 
 RUN = lanes(lambda arm, n, p: 0.9 + 0.01 * p if arm == "ticket" else 0.8 + 0.011 * p, lambda *_: 5, 2, 5)
 EXPERIMENT = Experiment(claims=EVERY_ROUND)
@@ -191,6 +192,16 @@ def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.
 def test_a_warning_says_whose_layer_was_emptied(replicates: list[int], said: str) -> None:
     torn = lost(RUN, *((2, replicate, "ticket") for replicate in replicates), layer="output")
     assert sentences.warning_of_emptied(torn[torn["emptied_layer"].notna()]).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("lane", "said"),
+    [((0, 4, "ticket"), "; 1 of 5 replicates left out"), ((2, 4, "ticket"), "; up to 1 of 5 replicates")],
+)
+def test_claims_say_whether_every_round_leaves_out_as_many(lane: tuple[int, int, str], said: str) -> None:
+    table = lost(RUN, lane)
+    looks = looks_at(table, [5])
+    assert said in " ".join(claims_text(verdicts(table, looks), looks).split())
 
 
 def test_means_name_a_control_without_any_pair() -> None:
