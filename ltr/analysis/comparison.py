@@ -50,7 +50,7 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
         - `run`: position in `runs`; `round`; `density`; `n` replicates;
         - `accuracy`, `early_stop_step`: means, with the half-widths of their 95 % intervals,
           `accuracy_ci95` and `early_stop_step_ci95`; `censored`: number of lanes; `diverged`: number of
-          lanes, which means and differences leave out;
+          lanes, which means and differences leave out, in the replicates that all paired runs have trained;
         - `difference`: accuracy minus the first run's, with `difference_ci95`; `difference_n`: pairs, or
           the smaller number of replicates; `p`: p-value, corrected over the rounds of the run;
         - `beside_density`: density of the first run's round. NaN without such a round, as all of these.
@@ -58,6 +58,7 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
     columns = ["round", "density", "n", "accuracy", "accuracy_ci95", "early_stop_step"]
     columns += ["early_stop_step_ci95", "censored", "diverged"]
     of_arm = [results[_of_arm(results, arm)] for results in in_common(runs, arm, paired)]
+    diverged = _diverged(runs, arm, paired)
     rows = []
     for run, lanes in enumerate(of_arm):
         matched = _matching_rounds(of_arm[0], lanes) if run else {}
@@ -69,7 +70,10 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
         for difference, p in zip(differences.values(), corrected, strict=True):
             difference["p"] = p
         rows += [
-            {"run": run} | row | differences.get(row["round"], NO_DIFFERENCE)
+            {"run": run}
+            | row
+            | {"diverged": diverged[run].get(row["round"], 0)}
+            | differences.get(row["round"], NO_DIFFERENCE)
             for row in by_round(lanes)[columns].to_dict("records")
         ]
     frame = pd.DataFrame(rows, columns=["run", *columns, *NO_DIFFERENCE])
@@ -80,12 +84,31 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
 
 def in_common(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> list[pd.DataFrame]:
     """Restrict the tables of paired runs to the replicates of which all have results of an arm."""
-    together = [True, *paired[1:]]
-    replicates = [
+    with_results = [
         set(results.loc[(results["arm"] == arm) & has_result(results), "replicate"]) for results in runs
     ]
+    return _restricted(runs, with_results, paired)
+
+
+def _diverged(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> list[pd.Series]:
+    """Count the lanes of an arm that diverged in each run, by round."""
+    of_arm = [results[_of_arm(results, arm)] for results in runs]
+    trained = _restricted(of_arm, [set(results["replicate"]) for results in of_arm], paired)
+    return [results.groupby("round")["diverged_step"].count() for results in trained]
+
+
+def _restricted(
+    runs: Sequence[pd.DataFrame], replicates: Sequence[set[int]], paired: Sequence[bool]
+) -> list[pd.DataFrame]:
+    """Restrict the tables of paired runs to the replicates that are in the set of each run that has any.
+
+    They stay whole if no paired run has any.
+    """
+    together = [True, *paired[1:]]
     of_paired = [some for some, is_paired in zip(replicates, together, strict=True) if is_paired and some]
-    shared = set.intersection(*of_paired) if of_paired else set()
+    if not of_paired:
+        return [*runs]
+    shared = set.intersection(*of_paired)
     return [
         results[results["replicate"].isin(shared)] if is_paired else results
         for results, is_paired in zip(runs, together, strict=True)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ltr.analysis.statistics import ci95
 from ltr.config.schema import Experiment
-from ltr.store.chains import has_result
+from ltr.store.chains import ends
 
 MEASURES = {
     "accuracy": "accuracy_at_early_stop",
@@ -82,25 +82,25 @@ def density(rows: pd.DataFrame) -> float:
     return float((tickets if len(tickets) else rows)["density"].mean())
 
 
-def summary(results: pd.DataFrame) -> dict[str, int | float | None]:
+def summary(results: pd.DataFrame, experiment: Experiment) -> dict[str, int | float | None]:
     """Summarise a run in one line, for lists of runs; None for what has not been trained.
 
     Returns:
-        `rounds_done`, the last round with results; the numbers of `replicates` and `lanes`, of `diverged`
-        lanes, and of replicates that `ended` at a ticket without a result; `density` and `ticket_accuracy`
+        `rounds_done`, the last trained round; the numbers of `replicates` and trained `lanes`, of `diverged`
+        lanes, and of replicates whose chain `ended` before the last round; `density` and `ticket_accuracy`
         of the last ticket; `dense_accuracy`. Accuracies are mean test accuracies at early stop, as
         fractions.
     """
-    is_ticket = results["arm"] == "ticket"
-    tickets = by_round(results[is_ticket]).query("n > 0")
+    trained = results[results["emptied_layer"].isna()]
+    tickets = by_round(trained[trained["arm"] == "ticket"]).query("n > 0")
     dense = tickets[tickets["round"] == 0]
     last = tickets.iloc[-1:]
     return {
-        "rounds_done": int(max(results["round"], default=0)),
+        "rounds_done": int(max(trained["round"], default=0)),
         "replicates": int(results["replicate"].nunique()),
-        "lanes": len(results),
-        "diverged": int(results["diverged_step"].notna().sum()),
-        "ended": int(results.loc[is_ticket & ~has_result(results), "replicate"].nunique()),
+        "lanes": len(trained),
+        "diverged": int(trained["diverged_step"].notna().sum()),
+        "ended": sum(end.last_round < experiment.rounds for end in ends(results, experiment).values()),
         "density": _only(last["density"]),
         "dense_accuracy": _only(dense["accuracy"]),
         "ticket_accuracy": _only(last["accuracy"]),

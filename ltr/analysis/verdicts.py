@@ -214,9 +214,10 @@ def _complete(
 ) -> int:
     """Count the replicates, from the first on, that have all lanes of round 0 and of the given rounds.
 
-    Those whose chain ended have all that they will ever have.
+    Those whose chain ended have all that they will ever have. A ticket that was not trained is none of these.
     """
-    requested = results[_is_drawn(results, draws) & results["round"].isin([0, *rounds])]
+    is_requested = _is_drawn(results, draws) & results["round"].isin([0, *rounds])
+    requested = results[is_requested & results["emptied_layer"].isna()]
     counts, ended = requested["replicate"].value_counts(), chains.ends(results, experiment)
 
     def trained(replicate: int) -> int:

@@ -1,6 +1,7 @@
 """Show the results of a run: settings, accuracy and early stop by round, claims."""
 
 import argparse
+import contextlib
 import json
 import textwrap
 from collections.abc import Mapping
@@ -115,10 +116,10 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
     def network(images: "np.ndarray") -> "np.ndarray":
         return np.asarray(model.apply(ticket.trained, images))
 
-    try:
-        narrower = export.named(export.checked(ticket.trained, network, images))
-    except LtrError:  # compaction does not support this network
-        narrower = None
+    narrower, diverged_step = None, run.diverged_step(round_number, replicate)
+    if diverged_step is None:
+        with contextlib.suppress(LtrError):  # compaction does not support this network
+            narrower = export.named(export.checked(ticket.trained, network, images))
     sizes = export.sizes(
         export.named(ticket.trained),
         export.named(ticket.mask),
@@ -134,7 +135,7 @@ def _ticket(run: "LoadedRun", round_number: int, replicate: int) -> dict[str, An
         "outputs": describe(run.experiment.dataset).classes,
         "reached_outputs": paths.outputs,
         "dead_units": dict(paths.dead_units),
-        "diverged_step": run.diverged_step(round_number, replicate),
+        "diverged_step": diverged_step,
     }
 
 
@@ -158,7 +159,7 @@ def _ticket_text(sizes: Mapping[str, Any]) -> str:
         "dead units": _dead(sizes["dead_units"]),
     }
     if sizes["diverged_step"] is not None:
-        rows["diverged"] = f"at step {sizes['diverged_step']}; its trained weights are not finite"
+        rows["diverged"] = f"at step {sizes['diverged_step']}; it has no result"
     title = f"Ticket of round {sizes['round']}, replicate {sizes['replicate']}, in float32:"
     return f"{title}\n{textwrap.indent(facts(rows), '  ')}"
 

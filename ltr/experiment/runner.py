@@ -264,7 +264,7 @@ def _recorded(session: Session, request: Request) -> Iterator[None]:
     folder.begin(experiment, placed, trainer.packed, request, *session.runtime.arithmetic)
 
     def end(status: str, error: str | None = None) -> None:
-        results = summary(_recorded_results(folder, experiment))
+        results = summary(_recorded_results(folder, experiment), folder.recorded(experiment))
         folder.describe(status=status, error=error, summary=results, device_seconds=folder.seconds)
 
     try:

@@ -91,7 +91,8 @@ def _left_out(of_claim: Sequence[Verdict]) -> Iterator[str]:
     """Yield the largest number of replicates that a verdict leaves out, if any does."""
     worst = max(of_claim, key=lambda verdict: verdict.lost)
     if worst.lost:
-        yield f"{worst.lost} of {number_of(worst.n + worst.lost, 'replicate')} left out"
+        up_to = "up to " if any(verdict.lost < worst.lost for verdict in of_claim) else ""
+        yield f"{up_to}{worst.lost} of {number_of(worst.n + worst.lost, 'replicate')} left out"
 
 
 def _cut_off(of_claim: Sequence[Verdict]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
         _title(arm),
         "(* significant, corrected over rounds; > a lower bound; at A's: nearest density",
         "of A; n: replicates of the mean, in brackets those of the difference if fewer)",
-        *[remark for remark in (shared, _diverged(rows)) if remark],
+        *[remark for remark in (shared, diverged(rows)) if remark],
         table([Column(name, is_number=True) for name in COLUMNS], map(_cells, rows.to_dict("records"))),
     ]
     return "\n".join([*_runs(runs), "", *lines])
@@ -41,7 +41,7 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
 
 def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
     """Return the same as `text` in Markdown."""
-    title = "; ".join(part for part in (_title(arm), shared, _diverged(rows)) if part) + ":"
+    title = "; ".join(part for part in (_title(arm), shared, diverged(rows)) if part) + ":"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
     return "\n".join([*(f"- {run}" for run in _runs(runs, 10**6)), "", title, "", *lines])
@@ -56,7 +56,7 @@ def _title(arm: str) -> str:
     return f"{arm}: test accuracy at early stop in %, mean ± 95 % CI"
 
 
-def _diverged(rows: pd.DataFrame) -> str:
+def diverged(rows: pd.DataFrame) -> str:
     """Return a phrase about the diverged lanes of each run; empty if there are none."""
     counts = {run: int(rows.loc[rows["run"] == run, "diverged"].sum()) for run in sorted(set(rows["run"]))}
     left_out = [f"{letter(run)} {count}" for run, count in counts.items() if count]

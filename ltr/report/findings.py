@@ -136,5 +136,7 @@ def _accuracy(row: pd.Series) -> str:
 
 def _change(difference: Estimate) -> str:
     """Describe a difference of accuracy in words."""
+    if not difference.n:
+        return "has no replicate in common"
     verb = "loses" if difference.mean < 0 else "gains"
     return f"{verb} {plus_minus(100 * abs(difference.mean), 100 * difference.half_width)} pp"

@@ -40,9 +40,10 @@ def warning(results: pd.DataFrame, first_step: int) -> str:
 def warning_of_emptied(tickets: pd.DataFrame) -> str:
     """Return a line about the tickets of a round that are not trained, from their rows of the results."""
     replicates, layers = tickets["replicate"], list(dict.fromkeys(tickets["emptied_layer"]))
+    noun, whose = ("replicate", "its") if len(tickets) == 1 else ("replicates", "their")
     return (
-        f"round {tickets['round'].iloc[0]}, replicate {ranges(sorted(replicates))}: pruning emptied layer "
-        f"{listed(layers)}, so its rounds end here; a lower prune_rate or pruning=layerwise would go on"
+        f"round {tickets['round'].iloc[0]}, {noun} {ranges(sorted(replicates))}: pruning emptied layer "
+        f"{listed(layers)}, so {whose} rounds end here; a lower prune_rate or pruning=layerwise would go on"
     )
 
 

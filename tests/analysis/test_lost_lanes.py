@@ -10,11 +10,13 @@ from ltr.analysis.comparison import compare
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round, summary
-from ltr.analysis.verdicts import look
+from ltr.analysis.verdicts import look, verdicts
 from ltr.config.schema import Experiment
 from ltr.report import lost as sentences
+from ltr.report.claims import claims_text
+from ltr.report.findings import untested_means
 from ltr.store.chains import End, ends
-from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, lost, noise, nothing
+from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, lost, noise, nothing
 
 RUN = lanes(lambda arm, n, p: 0.9 + 0.01 * p if arm == "ticket" else 0.8 + 0.011 * p, lambda *_: 5, 2, 5)
 EXPERIMENT = Experiment(claims=EVERY_ROUND)
@@ -58,14 +60,26 @@ def test_a_draw_that_diverged_leaves_the_mean_of_the_others() -> None:
 
 def test_the_line_of_a_run_counts_them() -> None:
     torn = measured(lost(RUN, (1, 4, "ticket"), (2, 0, "one_shot")))
-    line = summary(lost(torn, (2, 3, "ticket"), layer="output"))
+    line = summary(lost(torn, (2, 3, "ticket"), layer="output"), EXPERIMENT)
     assert (line["diverged"], line["ended"], line["replicates"]) == (2, 2, 5)
+    assert line["lanes"] == len(RUN) - 4 - 4
     assert line["ticket_accuracy"] == pytest.approx(np.mean([0.9, 0.91, 0.92]))
+
+
+def test_only_a_replicate_that_lacks_rounds_ended_early() -> None:
+    torn = measured(lost(RUN, (1, 4, "ticket"), (2, 3, "ticket")))
+    assert summary(torn, Experiment(rounds=2))["ended"] == 1
+    assert summary(torn, Experiment(rounds=2, ticket="another"))["ended"] == 0
+
+
+def test_a_round_whose_tickets_were_not_trained_is_not_done() -> None:
+    torn = measured(lost(RUN, *((2, replicate, "ticket") for replicate in range(5)), layer="output"))
+    assert summary(torn, EXPERIMENT)["rounds_done"] == 1
 
 
 def test_a_run_whose_last_tickets_have_no_result_is_summed_up_by_those_before() -> None:
     torn = measured(lost(RUN, *((2, replicate, "ticket") for replicate in range(5))))
-    assert summary(torn)["density"] == pytest.approx(0.8)
+    assert summary(torn, EXPERIMENT)["density"] == pytest.approx(0.8)
 
 
 def test_the_cost_of_a_search_is_that_of_the_chains_that_reach_a_round() -> None:
@@ -120,6 +134,14 @@ def test_a_look_waits_for_no_lane_of_a_chain_that_ended() -> None:
     assert look(under_way, EXPERIMENT) is None, "a control of the round of its end is still to be trained"
 
 
+def test_a_ticket_that_was_not_trained_makes_up_for_no_missing_lane() -> None:
+    torn = lost(RUN, (2, 3, "ticket"), (2, 4, "ticket"), layer="output")
+    under_way = torn[~((torn["replicate"] >= 3) & (torn["arm"] == "random_mask"))]
+    taken = look(under_way, EXPERIMENT)
+    assert taken is not None
+    assert taken.replicates == 3
+
+
 def test_replicates_that_are_needed_allow_for_those_that_are_lost() -> None:
     table = lanes(noise(0.01), lambda *_: 5, rounds=1, n=8)
     whole = at_once(table[table["replicate"] < 6])["structure"][0]
@@ -133,9 +155,16 @@ def test_runs_are_compared_over_the_replicates_with_results() -> None:
     one, other = measured(RUN), measured(lost(RUN, (1, 4, "ticket"), (0, 0, "ticket")))
     for is_paired in (True, False):
         found = compare([one, other], "ticket", [True, is_paired]).query("run == 1").set_index("round")
-        assert found["diverged"].to_dict() == ({0: 0, 1: 1, 2: 0} if is_paired else {0: 1, 1: 1, 2: 0})
+        assert found["diverged"].to_dict() == {0: 1, 1: 1, 2: 0}
         assert found["n"].to_dict() == {0: 4, 1: 3, 2: 3}
         assert found["difference_n"].to_dict() == {0: 4, 1: 3, 2: 3}
+
+
+def test_runs_without_any_result_are_compared_by_what_they_lost() -> None:
+    torn = measured(lost(RUN, *((0, replicate, "ticket") for replicate in range(5))))
+    found = compare([torn, torn], "ticket", [True, True])
+    assert found[["run", "round", "n", "diverged"]].to_numpy().tolist() == [[0, 0, 0, 5], [1, 0, 0, 5]]
+    assert found[["accuracy", "difference"]].isna().all(axis=None)
 
 
 def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +180,34 @@ def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.
         for name in tried:
             wrong[name] += any(one.verdict != UNDECIDED for one in found[name])
     assert max(wrong.values()) <= 0.05 * runs + 2 * np.sqrt(runs * 0.05 * 0.95), wrong
+
+
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        ([2], "round 2, replicate 2: pruning emptied layer output, so its rounds end here; "),
+        ([1, 2, 3], "round 2, replicates 1 to 3: pruning emptied layer output, so their rounds end here; "),
+    ],
+)
+def test_a_warning_says_whose_layer_was_emptied(replicates: list[int], said: str) -> None:
+    torn = lost(RUN, *((2, replicate, "ticket") for replicate in replicates), layer="output")
+    assert sentences.warning_of_emptied(torn[torn["emptied_layer"].notna()]).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("lane", "said"),
+    [((0, 4, "ticket"), "; 1 of 5 replicates left out"), ((2, 4, "ticket"), "; up to 1 of 5 replicates")],
+)
+def test_claims_say_whether_every_round_leaves_out_as_many(lane: tuple[int, int, str], said: str) -> None:
+    table = lost(RUN, lane)
+    looks = looks_at(table, [5])
+    assert said in " ".join(claims_text(verdicts(table, looks), looks).split())
+
+
+def test_means_name_a_control_without_any_pair() -> None:
+    torn = lost(RUN[RUN["replicate"] < 2], (2, 0, "ticket"), (2, 1, "random_mask"))
+    (clauses,) = (text for text in untested_means(measured(torn)).split(". ") if text.startswith("Against"))
+    assert "a random mask has no replicate in common, one-shot pruning loses 9.90 pp" in clauses
 
 
 def test_sentences_say_what_diverged_and_what_ended() -> None:

@@ -93,7 +93,7 @@ def test_nothing_trained_has_no_rounds() -> None:
 
 
 def test_summary_of_a_run() -> None:
-    assert summary(RUN) == {
+    assert summary(RUN, parse({})) == {
         "rounds_done": 1,
         "replicates": 2,
         "lanes": 8,
@@ -108,7 +108,7 @@ def test_summary_of_a_run() -> None:
 def test_summary_before_anything_is_trained() -> None:
     nothing = dict.fromkeys(["density", "dense_accuracy", "ticket_accuracy"])
     counts = dict.fromkeys(["rounds_done", "replicates", "lanes", "diverged", "ended"], 0)
-    assert summary(EMPTY) == counts | nothing
+    assert summary(EMPTY, parse({})) == counts | nothing
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from ltr.api.loaded import load
@@ -70,7 +72,7 @@ def test_it_ends_finished_with_figures_claims_and_what_ended(torn: Finished) -> 
     (claims,) = (line for line in said if line.startswith("Claims "))
     assert claims.startswith("Claims (2-3 replicates, paired; ")
     assert "needs its own initial weights: fresh ones are worse undecided throughout" in claims
-    assert "; 2 of 4 replicates left out" in claims
+    assert "; up to 2 of 4 replicates left out" in claims
     (run,) = catalog.all_runs(torn.root)
     assert run.status == catalog.FINISHED
     assert run.info["summary"]["diverged"] == 2
@@ -190,6 +192,21 @@ def test_where_every_lane_diverges_the_run_ends_finished(
     assert run.status == catalog.FINISHED
     for words in (["show", "last"], ["report", "last"], ["ls"]):
         assert main([*words, f"--output-root={tmp_path}"]) == 0
+
+
+def test_a_diverged_ticket_of_finite_weights_is_shown_without_a_warning(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """Its weights are so large that the activations overflow."""
+    words = ("optimizer.name=sgd", "optimizer.learning_rate=1e19", "rounds=0", "steps=1", "eval_every=1")
+    assert main(["run", f"output_root={tmp_path}", *QUICK, *words]) == 0
+    run = load("last", tmp_path)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(run.ticket(0, 0).trained))
+    capsys.readouterr()
+    assert main(["show", "last", "--round=0", f"--output-root={tmp_path}"]) == 0
+    shown = capsys.readouterr()
+    assert "at step 1; it has no result" in shown.out
+    assert shown.err == ""
 
 
 def test_a_layer_that_pruning_empties_ends_its_replicates(tmp_path: Path, capsys: Captured) -> None:

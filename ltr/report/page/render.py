@@ -83,7 +83,7 @@ def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> s
     return _template("page.html").render(
         title=subjects[0].title if len(subjects) == 1 else f"{len(subjects)} runs",
         runs=runs,
-        compared=None if compared is None or compared.empty else _compared(subjects, compared),
+        compared=None if compared is None or not any(compared["n"]) else _compared(subjects, compared),
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
     )
@@ -293,6 +293,7 @@ def _compared(subjects: Sequence[Subject], rows: pd.DataFrame) -> dict[str, Any]
             for number, (subject, knobs) in enumerate(zip(subjects, differing(settings), strict=True))
         ],
         "drawing": figure,
+        "diverged": comparison.diverged(rows),
         "rows": [
             {
                 "run": comparison.letter(row["run"]),

@@ -225,6 +225,28 @@ def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) ->
     assert 'id="compared"' not in page([young, young], compare([young.results] * 2, "ticket", [True, True]))
 
 
+@pytest.mark.usefixtures("_without_figures")
+def test_diverged_lanes_are_named_beside_the_comparison(subject: Subject) -> None:
+    lost = subject.results.copy()
+    lost.loc[lost["replicate"] == 0, ["accuracy_at_early_stop", "final_accuracy", "early_stop_step"]] = np.nan
+    lost.loc[lost["replicate"] == 0, "diverged_step"] = 20
+    tables = [subject.results, lost[(lost["replicate"] > 0) | (lost["round"] == 0)]]
+    subjects = [subject, subject._replace(results=tables[1])]
+    html = page(subjects, compare(tables, "ticket", [True, True]))
+    assert "Means are without diverged lanes (B 1), which may bias differences." in html
+    whole = page([subject] * 2, compare([subject.results] * 2, "ticket", [True, True]))
+    assert "without diverged lanes" not in whole
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_runs_without_any_result_are_not_side_by_side(together: bool, subject: Subject) -> None:
+    lost = subject.results[subject.results["round"] == 0].assign(
+        accuracy_at_early_stop=np.nan, final_accuracy=np.nan, early_stop_step=np.nan, diverged_step=20
+    )
+    subjects = [subject._replace(results=lost, verdicts={}, looks=[], last=[])] * 2
+    assert 'id="compared"' not in page(subjects, compare([lost] * 2, "ticket", [True, together]))
+
+
 def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> None:
     html = page([subject._replace(image=None)])
     assert "r0-initial" in html
