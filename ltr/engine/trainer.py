@@ -126,13 +126,6 @@ class Trainer:
         """Methods of the programs, by name."""
         return {name: program.method for name, program in self._programs.items()}
 
-    @property
-    def _packings(self) -> dict[str, Packing]:
-        return {
-            name: Packing(self.packed if method.packs else NO_LAYER, self._direction, self._steps)
-            for name, method in self.methods.items()
-        }
-
     def choose_packed(self) -> None:
         """Choose the layers that may train packed, if they are not yet. It may measure for some seconds."""
         if self._choose is not None:
@@ -169,7 +162,7 @@ class Trainer:
             if batch is None:
                 batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
             method = starts[batch.names[0]].method
-            compiled = Compiled(self._programs[method], self._packings[method], self.data, self.placement)
+            compiled = Compiled(self._programs[method], self._packing(method), self.data, self.placement)
             running, batch = RunningBatch(compiled, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
@@ -193,7 +186,7 @@ class Trainer:
         start = make_start()
         if not self._program_key(start).packed:
             return
-        packing, lane = self._packings[start.method], self.new_lane(start)
+        packing, lane = self._packing(start.method), self.new_lane(start)
         (pack_specs,) = packing.pack_specs([lane])
         self._compiled[start.method].version(
             devices.scattered_shapes(packing.pack(lane, pack_specs), self.placement),
@@ -219,8 +212,12 @@ class Trainer:
         names = tuple(pending[: self.placement.capacity])
         return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
+    def _packing(self, method: str) -> Packing:
+        packs = self._programs[method].method.packs
+        return Packing(self.packed if packs else NO_LAYER, self._direction, self._steps)
+
     def _program_key(self, start: InitialState) -> ProgramKey:
-        return ProgramKey(start.method, self._packings[start.method].packed(start.mask, start.params))
+        return ProgramKey(start.method, self._packing(start.method).packed(start.mask, start.params))
 
 
 def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
