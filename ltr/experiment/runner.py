@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 
+from ltr import kernels
 from ltr.analysis import checks as claim_checks
 from ltr.analysis.summary import replicate_seconds, select, summary
 from ltr.arms.lanes import missing
@@ -114,6 +115,7 @@ def _complete(
     table = RoundTable(experiment, folder, output.results)
     table.catch_up()
     if session is not None:
+        _warn_of_missing_kernels(spec)
         _warn_of_rare_evaluations(spec)
         _warn_of_late_rates(spec)
         _warn_of_older(folder)
@@ -123,6 +125,16 @@ def _complete(
             _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
+
+
+def _warn_of_missing_kernels(spec: RunSpec) -> None:
+    """Warn if everything trains by XLA on a CPU, although the configuration does not ask for it."""
+    if spec.experiment.arithmetic == "xla" or kernels.instruction_set() is not None:
+        return
+    if place(spec).devices[0].platform == "cpu":
+        log.warning(
+            "ltr's kernels are not built, so training takes several times as long; see kernels in ltr doctor"
+        )
 
 
 def _warn_of_rare_evaluations(spec: RunSpec) -> None:

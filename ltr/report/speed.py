@@ -59,7 +59,11 @@ def table(machine: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) -> 
 
 def machine_lines(machine: Mapping[str, Any]) -> list[str]:
     """Return lines of the facts about a machine."""
-    facts = ", ".join(f"{name.replace('_', ' ')} {fact}" for name, fact in machine.items() if fact)
+    facts = ", ".join(
+        f"{name.replace('_', ' ')} {fact or 'not built'}"
+        for name, fact in machine.items()
+        if fact or name == "sparse_kernels"
+    )
     return textwrap.wrap(facts, text_table.WIDTH)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ltr import kernels
+
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
 
@@ -36,3 +38,20 @@ def test_learning_rates_that_a_training_does_not_reach(
     words = (f"optimizer.warmup={warmup}", "optimizer.schedule=step", f"optimizer.drops={drops}")
     assert ltr_run("rounds=0", "replicates=1", "batch_size=40", *words) == 0
     assert [line for line in capsys.readouterr().err.splitlines() if "optimizer." in line] == expected
+
+
+@pytest.mark.parametrize(
+    ("built", "arithmetic", "warned"), [(False, "auto", True), (False, "xla", False), (True, "auto", False)]
+)
+def test_kernels_that_are_not_built(
+    built: bool,
+    arithmetic: str,
+    warned: bool,
+    ltr_run: Run,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not built:
+        monkeypatch.setattr(kernels, "instruction_set", lambda: None)
+    assert ltr_run("rounds=0", "replicates=1", f"arithmetic={arithmetic}") == 0
+    assert ("ltr: ltr's kernels are not built" in capsys.readouterr().err) is warned

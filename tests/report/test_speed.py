@@ -72,6 +72,12 @@ def test_the_table_has_a_heading_and_rows_for_each_network() -> None:
     assert third == "VGG-16 on CIFAR-10, batch 60, adam; not measured, as the time was over"
 
 
+@pytest.mark.parametrize(("kernels", "said"), [(None, "not built"), ("AVX-512", "AVX-512")])
+def test_the_table_says_which_kernels_were_measured(kernels: str | None, said: str) -> None:
+    facts = {"processor": "P", "sparse_kernels": kernels, "torch": None}
+    assert table(facts, [MEASURED]).splitlines()[1] == f"processor P, sparse kernels {said}"
+
+
 def test_the_table_fits_80_columns() -> None:
     long = MEASURED | {"network": "N" * 70}
     lines = table({"processor": "P" * 70, "torch": "2.9"}, [MEASURED, long]).splitlines()
