@@ -89,8 +89,9 @@ def rough_times() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speed, "_PRODUCTS", 10)
         for module in (speed, break_even):
-            patch.setattr(module, "REPEATS", 2)
+            patch.setattr(module, "REPEATS", 3)
             patch.setattr(module, "SECONDS", 0.001)
+        patch.setattr(break_even, "MOST_REPEATS", 3)
         yield
 
 

@@ -5,9 +5,8 @@ They are measured once on each machine.
 
 import math
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -46,14 +45,14 @@ MARGIN = 0.9
 REPEATS = 5
 """Timings per step. The shortest counts, because other load can only make a timing longer."""
 
+MOST_REPEATS = 15
+"""Timings per step on a machine so busy that the shortest of fewer stay in doubt."""
+
 SECONDS = 0.06
 """Approximate duration of each timing."""
 
 LARGEST_SPREAD = 0.25
-"""Largest relative spread of a reliable measurement.
-
-On a quiet machine the median time is within a few percent of the shortest.
-"""
+"""Largest relative spread of a reliable measurement; on a quiet machine it is a few percent."""
 
 TOLERANCE = 0.1
 """Fraction by which a layer of fewer weights may take longer: where overhead dominates, noise decides."""
@@ -78,10 +77,13 @@ class Probe:
         """
         began, busy, date = time.perf_counter(), load(), datetime.now(UTC).isoformat(timespec="seconds")
         timers = [self.timer(layer, density) for density in (None, *DENSITIES)]
-        repeats = [[seconds() for seconds in timers] for _ in range(REPEATS)]
-        times = [*zip(*repeats, strict=True)]
+        repeats: list[list[float]] = []
+        spread = math.inf
+        while spread > LARGEST_SPREAD and len(repeats) < MOST_REPEATS:
+            repeats += [[seconds() for seconds in timers] for _ in range(REPEATS)]
+            times = [*zip(*repeats, strict=True)]
+            spread = max(map(relative_spread, times))
         dense, more, less = map(min, times)
-        spread = max(statistics.median(seconds) / min(seconds) - 1 for seconds in times)
         return Measurement(
             density=break_even(dense, more, less),
             date=date,
@@ -200,6 +202,15 @@ def break_even(dense: float, more: float, less: float) -> float:
     if slope <= 0:
         return high if spare >= 0 else 0.0
     return min(DENSEST, round(max(0.0, high + spare / slope), 3))
+
+
+def relative_spread(seconds: Sequence[float]) -> float:
+    """Return by what fraction the third shortest of at least three times exceeds the shortest.
+
+    A shortest time that two others come near is no accident.
+    """
+    shortest, _, third = sorted(seconds)[:3]
+    return third / shortest - 1
 
 
 def doubt(spread: float, more: float, less: float) -> str:

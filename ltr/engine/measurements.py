@@ -92,7 +92,7 @@ class Measurement(NamedTuple):
     Attributes:
         density: density up to which the layer trains faster packed, 0 to 1.
         date: time of the measurement, ISO 8601, UTC.
-        spread: (median - shortest) / shortest time of a step, the largest over all timed steps.
+        spread: (third shortest - shortest) / shortest time of a step, the largest over all timed steps.
         load: load average of the minute before; None if unknown.
         seconds: duration of the measurement.
         doubt: why it should be repeated; empty if it is reliable.

@@ -61,9 +61,10 @@ def test_a_measurement_is_sure_of_itself_on_a_quiet_machine(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("slope", "slow", "doubt"),
     [
-        (10, [1.0, 1.8, 2.5, 1.1, 3.0], "times spread by 80%"),
-        (-1, [1.0, 1.0, 1.0, 1.0, 1.0], "slower packed at 10% of the weights than at 45%"),
-        (-0.1, [1.0, 1.0, 1.0, 1.0, 1.0], ""),
+        (10, [1.0, 1.8, 2.5, 1.1, 3.0] + 10 * [2.0], "times spread by 80%"),
+        (10, [1.0, 1.8, 2.5, 1.1, 3.0] + 5 * [1.2], ""),
+        (-1, 5 * [1.0], "slower packed at 10% of the weights than at 45%"),
+        (-0.1, 5 * [1.0], ""),
     ],
 )
 def test_on_a_busy_machine_it_is_not(
