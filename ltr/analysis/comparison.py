@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from ltr.analysis import inference
-from ltr.analysis.statistics import Estimate, estimate
+from ltr.analysis.statistics import Estimate, estimate, reach
 from ltr.analysis.summary import by_round
 from ltr.store.chains import has_result
 
@@ -125,7 +124,7 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
     if fewest < 2:
         return Estimate(difference, math.nan, fewest)
     error, freedom = inference.welch(one.to_numpy(), other.to_numpy())
-    return Estimate(difference, float(stdtrit(freedom, 0.975)) * error if error else math.nan, fewest)
+    return Estimate(difference, reach(freedom) * error if error else math.nan, fewest)
 
 
 def _matching_rounds(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from ltr.analysis.statistics import ROUNDING, estimate
 
@@ -82,6 +81,8 @@ def sign_test(n: int) -> float:
 
 
 def _t_test(distance: float, error: float, freedom: float) -> float:
+    from scipy import special  # no training waits for this import
+
     return float(2 * special.stdtr(freedom, -abs(distance) / error))
 
 
@@ -121,6 +122,8 @@ def power(distance: float, n: int, level: float) -> float:
         n: number of values, at least 2.
         level: significance level.
     """
+    from scipy import special
+
     shift, critical = abs(distance) * math.sqrt(n), float(special.stdtrit(n - 1, 1 - level / 2))
     if shift > CERTAIN + critical:
         return 1.0

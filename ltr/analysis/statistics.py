@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 ROUNDING = 1e-6
 """Tolerance for float32 rounding: values that differ by less count as equal."""
@@ -32,7 +31,14 @@ def ci95(values: pd.Series) -> float:
     n = values.count()
     if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
         return math.nan
-    return float(stdtrit(n - 1, 0.975) * spread / math.sqrt(n))
+    return reach(n - 1) * spread / math.sqrt(n)
+
+
+def reach(freedom: float) -> float:
+    """Half-width of Student's 95 % confidence interval, in standard errors, for some degrees of freedom."""
+    from scipy.special import stdtrit  # no training waits for this import
+
+    return float(stdtrit(freedom, 0.975))
 
 
 def estimate(values: pd.Series) -> Estimate:

@@ -21,7 +21,7 @@ from ltr.core import heap
 from ltr.core.machine import cores
 from ltr.errors import ConfigError
 
-CACHED_FROM = 0.3
+CACHED_FROM = 0.05
 """Least seconds of compilation for which a program is cached for later processes."""
 
 _AXIS = "devices"
