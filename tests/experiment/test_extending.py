@@ -9,17 +9,17 @@ from ltr.arms.lanes import lanes
 from ltr.store import tables
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Run, Watcher, ask, assert_same_run, contents
+from tests.marks import slow
 
 
 @pytest.mark.parametrize(
     "before",
     [
-        {"rounds": 1},
-        {"replicates": 1},
-        {"arms": ["ticket", "random_mask"]},
-        {"arms": ["ticket"], "rounds": 1, "replicates": 1},
+        pytest.param({"rounds": 1}, id="rounds"),
+        slow({"replicates": 1}, id="replicates"),
+        pytest.param({"arms": ["ticket", "random_mask"]}, id="arms"),
+        slow({"arms": ["ticket"], "rounds": 1, "replicates": 1}, id="everything"),
     ],
-    ids=["rounds", "replicates", "arms", "everything"],
 )
 def test_an_extended_run_is_the_run_asked_for_at_once(
     before: dict[str, Any], run: Run, whole: Path, tmp_path: Path

@@ -22,6 +22,7 @@ from ltr.store.folder import round_name
 from ltr.store.opening import open_run
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels, saved
+from tests.marks import slow
 
 
 def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -41,10 +42,11 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert len(traced) == 1
 
 
-def test_a_convolutional_network_is_pruned_globally(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["lenet_300_100", slow("conv2")])
+def test_a_network_is_pruned_globally(name: str, run: Run, tmp_path: Path) -> None:
     path = run(
         tmp_path,
-        model={"name": "conv2", "width": 0.25},
+        model={"name": name, "width": 0.25},
         pruning={"scope": "global", "rates": {"output": 1.0}},
         replicates=1,
         arms=["ticket", "one_shot"],
