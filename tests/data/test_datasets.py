@@ -16,6 +16,7 @@ from ltr.data.distribution import Distribution, Files
 from ltr.data.originals import read
 from ltr.data.prepare import prepare, verify
 from ltr.data.registry import DATASETS, DatasetEntry, distributed, find
+from tests.marks import slow
 
 DISTRIBUTED = distributed()
 DIGITS = distributed()["digits"]
@@ -37,7 +38,7 @@ every_distribution = pytest.mark.parametrize(
 every_known_dataset = pytest.mark.parametrize(
     "entry",
     [
-        pytest.param(entry, id=name, marks=() if name == "mnist" else pytest.mark.slow)
+        pytest.param(entry, id=name) if name == "digits" else slow(entry, id=name)
         for name, entry in DISTRIBUTED.items()
         if entry.sha256 is not None
     ],
