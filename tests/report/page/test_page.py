@@ -16,6 +16,7 @@ from ltr.analysis.verdicts import verdicts
 from ltr.config.parse import parse
 from ltr.report.page import Subject, page, render
 from ltr.store import tables
+from tests.marks import slow
 
 ARMS = ["ticket", "random_reinit", "random_mask", "one_shot"]
 
@@ -195,7 +196,7 @@ def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("rounds", [0, 1])
+@pytest.mark.parametrize("rounds", [0, slow(1)])
 def test_a_young_run_has_a_page(rounds: int, subject: Subject, results: Callable[..., pd.DataFrame]) -> None:
     young = subject._replace(results=results(rounds=rounds, replicates=1), last=[])
     assert "r0-again" in page([young])
@@ -206,6 +207,7 @@ def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
     assert "No dense network has been trained yet." in page([subject._replace(**none, last=[])])
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_names_are_escaped(subject: Subject) -> None:
     bad = "<script>alert(1)</script>"
     assert "<script>alert" not in page([subject._replace(name=bad, title=bad)])
