@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 
 from ltr import kernels
-from tests.marks import slow
 
-WORDS = ("model=conv2", "model.width=0.05", "steps=4", "eval_every=4")
+WORDS = ("model=conv2", "model.width=0.05", "arms=[ticket,grasp]", "steps=4", "eval_every=4")
 TILES = {"conv_1": 4, "conv_2": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
-@pytest.mark.parametrize("arms", ["arms=[ticket]", slow("arms=[ticket,grasp]")])
 def test_a_run_records_what_each_session_used_and_keeps_the_first_choice(
-    arms: str, ltr_run: Callable[..., int], root: Path, monkeypatch: pytest.MonkeyPatch
+    ltr_run: Callable[..., int], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GraSP's scores, which are second derivatives, are computed beside it."""
     traced, conv3x3 = [], kernels.conv3x3
@@ -27,10 +26,10 @@ def test_a_run_records_what_each_session_used_and_keeps_the_first_choice(
         return conv3x3(*operands)
 
     monkeypatch.setattr(kernels, "conv3x3", noted)
-    assert ltr_run(*WORDS, arms, "replicates=1") == 0
+    assert ltr_run(*WORDS, "replicates=1") == 0
     assert set(traced) == {4}
     traced.clear()
-    assert ltr_run(*WORDS, arms, "replicates=2", "rounds=0", "arithmetic=xla") == 0
+    assert ltr_run(*WORDS, "replicates=2", "rounds=0", "arithmetic=xla") == 0
     assert not traced
     info = json.loads(next(root.glob("*/run.json")).read_text())
     assert info["winograd"] == TILES

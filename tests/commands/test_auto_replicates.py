@@ -43,6 +43,7 @@ def test_it_ends_when_the_claims_are_decided(
     assert trained(root)["replicate"].nunique() == 5
 
 
+@pytest.mark.slow
 def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
     ltr_run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +59,7 @@ def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
     assert asked == [{1}]
 
 
+@pytest.mark.slow
 def test_claims_tested_nowhere_add_nothing(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:
     assert ltr_run("replicates=auto", "claims.decide=[weights]", "rounds=0") == 0
     assert "tested in no round: weights; more rounds" in capsys.readouterr().err

@@ -137,6 +137,7 @@ def test_a_diverged_ticket_is_not_exported_and_a_later_one_is_not_there(root: Pa
         assert line.endswith(problem)
 
 
+@pytest.mark.slow
 def test_copies_of_the_tickets_that_are_there_are_connected(root: Path, capsys: Captured) -> None:
     assert main(["connect", "last", "--rounds=1", f"--output-root={root}"]) == 0
     (folder,) = (run.folder for run in catalog.all_runs(root))
@@ -157,6 +158,7 @@ def test_tickets_of_an_ended_replicate_cannot_be_taken(root: Path, capsys: Captu
     assert main(["run", f"output_root={root}", *QUICK, "ticket=last"]) == 0
 
 
+@pytest.mark.slow
 def test_runs_are_compared_without_diverged_lanes(root: Path, ltr_run: Run, capsys: Captured) -> None:
     torn = catalog.find(root, "last").folder.name
     assert main(["run", f"output_root={root}", *QUICK, *MORE, "prune_rate=0.3"]) == 0
@@ -189,6 +191,7 @@ def test_where_every_lane_diverges_the_run_ends_finished(
         assert main([*words, f"--output-root={tmp_path}"]) == 0
 
 
+@pytest.mark.slow
 def test_a_diverged_ticket_of_finite_weights_is_shown_without_a_warning(
     tmp_path: Path, capsys: Captured
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_diverged_ticket_of_finite_weights_is_shown_without_a_warning(
     assert shown.err == ""
 
 
+@pytest.mark.slow
 def test_a_layer_that_pruning_empties_ends_its_replicates(tmp_path: Path, capsys: Captured) -> None:
     words = ("prune_rate=0.99", "pruning=global", "rounds=5", "arms=[ticket]", "replicates=1")
     assert main(["run", f"output_root={tmp_path}", *QUICK, *words]) == 0

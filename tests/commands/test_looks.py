@@ -33,7 +33,7 @@ def test_what_is_seen_again_is_no_other_look(words: list[str], folder: Path, ltr
     assert looks.read(folder) == [first]
 
 
-@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("is_old", [slow(False), True])
 def test_more_replicates_are_another_look(folder: Path, ltr_run: Run, capsys: Captured, is_old: bool) -> None:
     """Of a run from before looks were kept, its end was the first; what is trained now may differ."""
     if is_old:

@@ -177,6 +177,7 @@ def test_digits_are_prepared_in_the_order_of_the_registered_checksum_only(tmp_pa
         prepare(other, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_test_images_of_cifar10_are_those_of_its_authors(source, registered) -> None:
     """A thousand of each class, and means and deviations of the channels as published."""
     name = "test_batch.bin"

@@ -20,7 +20,6 @@ from ltr.store.folder import RunFolder
 from ltr.store.opening import open_run
 from ltr.store.tables import LANE, LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, contents
-from tests.marks import slow
 from tests.poisoned import Poison, poisoning
 
 KNOBS: dict[str, Any] = {"replicates": 3, "rounds": 2, "arms": ["ticket", "random_mask", "one_shot"]}
@@ -89,6 +88,7 @@ def test_the_same_command_trains_nothing_of_an_ended_chain_again(
     assert contents(path) == before
 
 
+@pytest.mark.slow
 def test_further_rounds_and_replicates_leave_an_ended_chain_ended(
     poison: Poison, run: Run, tmp_path: Path
 ) -> None:
@@ -102,7 +102,8 @@ def test_further_rounds_and_replicates_leave_an_ended_chain_ended(
     }
 
 
-@pytest.mark.parametrize("visits", [3, slow(9)])
+@pytest.mark.slow
+@pytest.mark.parametrize("visits", [3, 9])
 def test_killed_and_resumed_it_has_the_same_tables(
     visits: int, poison: Poison, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

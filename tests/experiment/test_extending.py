@@ -17,7 +17,7 @@ from tests.marks import slow
     [
         pytest.param({"rounds": 1}, id="rounds"),
         slow({"replicates": 1}, id="replicates"),
-        pytest.param({"arms": ["ticket", "random_mask"]}, id="arms"),
+        slow({"arms": ["ticket", "random_mask"]}, id="arms"),
         slow({"arms": ["ticket"], "rounds": 1, "replicates": 1}, id="everything"),
     ],
 )

@@ -24,6 +24,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert not (path / "checkpoints" / "under_way").exists()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_extended_where_it_was_stopped(run: Run, whole: Path, tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         run(tmp_path, Watcher(end=4), replicates=1, arms=["ticket", "random_mask"])
