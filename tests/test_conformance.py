@@ -77,7 +77,7 @@ CASES = [
         for name in REWINDINGS
     ),
     case(*TRANSFORMER, *ADAMW, "pruning=global"),
-    case("early_bird=true"),
+    case("early_bird=true", choice="early_bird"),
     case("test_curves=true", choice="test_curves"),
 ]
 

@@ -59,7 +59,6 @@ def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
     assert asked == [{1}]
 
 
-@pytest.mark.slow
 def test_claims_tested_nowhere_add_nothing(ltr_run: Callable[..., int], root: Path, capsys: Captured) -> None:
     assert ltr_run("replicates=auto", "claims.decide=[weights]", "rounds=0") == 0
     assert "tested in no round: weights; more rounds" in capsys.readouterr().err
@@ -75,6 +74,7 @@ def test_it_begins_where_it_may_look(ltr_run: Callable[..., int], root: Path, ca
     assert "claims.most=3: must be at least replicates=4" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_look_at_a_finished_run_is_printed_and_changes_nothing_of_what_it_keeps(
     ltr_run: Callable[..., int], root: Path, capsys: Captured
 ) -> None:

@@ -240,7 +240,8 @@ def assert_said(reader: str, said: str, folder: Path, finished: Finished, capsys
 
 
 @pytest.mark.parametrize(
-    "name", slow_but(LOST.keys() - {"checkpoints/initial/0-1", "metrics.parquet", "timings.parquet"}, LOST)
+    "name",
+    slow_but(LOST.keys() - {"checkpoints/initial/0-1", "metrics.parquet", "timings.parquet"}, LOST),
 )
 def test_every_command_that_needs_a_part_says_what_is_lost(
     name: str, folder: Path, finished: Finished, capsys: Captured
@@ -333,7 +334,7 @@ def test_doctor_calls_files_of_before_checksums_unchecked(folder: Path, capsys: 
     assert {state for name, state in states.items() if name not in unchecked} == {"whole"}
 
 
-@pytest.mark.parametrize("name", slow_but({"run.json", "metrics.parquet", "checkpoints/round_01/0-1"}, LOST))
+@pytest.mark.parametrize("name", slow_but({"metrics.parquet", "checkpoints/round_01/0-1"}, LOST))
 def test_doctor_sets_damaged_parts_aside_and_deletes_nothing(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:
@@ -376,7 +377,7 @@ def test_doctor_repairs_a_run_by_name_only(folder: Path, capsys: Captured) -> No
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-@pytest.mark.parametrize("trained", [1, 2])
+@pytest.mark.parametrize("trained", [slow(1), 2])
 def test_a_folder_that_is_removed_while_it_trains_is_noticed(
     is_replaced: bool, trained: int, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,7 +110,7 @@ def assert_survives(
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("kind", "share"), [("write", 0.5), slow("fsync", 0.3), ("rename", 0.9), slow("mkdir", 0.5)]
+    ("kind", "share"), [("write", 0.5), slow("fsync", 0.3), slow("rename", 0.9), slow("mkdir", 0.5)]
 )
 def test_a_disk_that_fails_costs_one_line(
     kind: str, share: float, whole: Whole, root: Path, capsys: Captured

@@ -175,6 +175,7 @@ def test_more_of_one_thing_and_less_of_another_loses_nothing(ltr_run: Run, root:
     assert info(root)["summary"]["rounds_done"] == 1
 
 
+@pytest.mark.slow
 def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) -> None:
     ltr_run("replicates=1")
     capsys.readouterr()

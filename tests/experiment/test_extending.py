@@ -33,6 +33,7 @@ def test_an_extended_run_is_the_run_asked_for_at_once(
     assert not first.lanes & second.lanes
 
 
+@pytest.mark.slow
 def test_more_draws_extend_a_run(run: Run, tmp_path: Path) -> None:
     more = {"arm": {"random_reinit": {"draws": 3}}, "rounds": 1, "replicates": 1}
     watch = Watcher()

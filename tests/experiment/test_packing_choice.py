@@ -50,6 +50,7 @@ def train(experiment: Experiment) -> None:
         loop.run(session, watcher)
 
 
+@pytest.mark.slow
 def test_before_the_program_of_the_first_round_that_could_be_packed(
     committed: list[list[int]], tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -
     assert one.ticket == f"{source.path.name}@1"
 
 
+@pytest.mark.slow
 def test_last_typed_again_is_the_same_transfer(root: Path, source: RunFolder, capsys: Any) -> None:
     first = run(root, "last", "rounds=1", "seed=3")
     said = capsys.readouterr().err

@@ -218,6 +218,7 @@ def test_the_headline_is_in_words_and_the_folder_is_named(html: str) -> None:
     assert "digits-lenet_300_100-0123456789" in html
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_figures")
 def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
     none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
@@ -227,6 +228,7 @@ def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) ->
     assert 'id="compared"' not in page([young, young], compare([young.results] * 2, "ticket", [True, True]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_figures")
 def test_diverged_lanes_are_named_beside_the_comparison(subject: Subject) -> None:
     lost = subject.results.copy()
@@ -249,6 +251,7 @@ def test_runs_without_any_result_are_not_side_by_side(together: bool, subject: S
     assert 'id="compared"' not in page(subjects, compare([lost] * 2, "ticket", [True, together]))
 
 
+@pytest.mark.slow
 def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> None:
     html = page([subject._replace(image=None)])
     assert "r0-initial" in html
@@ -265,6 +268,7 @@ def test_curves_are_of_as_many_rounds_as_may_be_evenly() -> None:
     assert render._thinned(range(16)) == [0, 4, 8, 11, 15]
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_gone_altogether_is_left_out_where_it_is(subject: Subject) -> None:
     layers = subject.layers.copy()
     gone = (layers["layer"] == "hidden_1") & (layers["round"] == 4)
