@@ -217,6 +217,7 @@ def test_loading_what_is_cached_imports_no_tfds(shared_root: Path) -> None:
     assert process.communicate(timeout=60) == ("False False\n", "")
 
 
+@pytest.mark.slow
 def test_preparing_imports_no_tensorflow(tmp_path: Path) -> None:
     out, err = start_loading(tmp_path).communicate(timeout=60)
     assert out == "True False\n", err

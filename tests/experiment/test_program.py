@@ -22,7 +22,6 @@ from ltr.store.folder import round_name
 from ltr.store.opening import open_run
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Ready, Run, Watcher, ask, assert_same, kernels, saved
-from tests.marks import slow
 
 
 def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -42,7 +41,8 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert len(traced) == 1
 
 
-@pytest.mark.parametrize("name", ["lenet_300_100", slow("conv2")])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lenet_300_100", "conv2"])
 def test_a_network_is_pruned_globally(name: str, run: Run, tmp_path: Path) -> None:
     path = run(
         tmp_path,

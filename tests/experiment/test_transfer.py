@@ -66,6 +66,7 @@ def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFo
     assert set(results["arm"]) == {"ticket", "random_reinit"}
 
 
+@pytest.mark.slow
 def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source: RunFolder) -> None:
     transferred = run(root, f"{source.path.name}@2", "replicates=1")
     assert sorted(set(tables.read(transferred.path, "results")["round"])) == [0, 2]

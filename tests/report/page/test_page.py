@@ -178,6 +178,7 @@ def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(html: str) -> None:
     assert "ltr run rounds=4 &#39;claims.densities=[]&#39;" in html
 
 
+@pytest.mark.slow
 def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     other = subject._replace(name="another", settings={"rounds": 4, "prune_rate": 0.4})
     compared = compare([subject.results, other.results], "ticket", [True, True])
