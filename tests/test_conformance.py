@@ -41,42 +41,44 @@ from ltr.store import tables
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.identity import run_id
 from ltr.store.opening import open_run
+from tests.marks import slow
 from tests.runtimes import sharing
 
 SMALL = ("steps=4", "eval_every=2", "rounds=1", "replicates=1", "arms=[ticket]", "batch_size=15")
 TRANSFORMER = ("model=vit_tiny", "model.width=0.125", "model.options.depth=1")
 ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.clip=1")
-QUICK = {"conv2", "cifar10"}
-"""Networks and data sets that are tried every time; the others are much like these."""
+QUICK = {"conv2", "crop_flip", "global", "random", "weights"}
+"""Choices that are tried every time, one of each kind; the others are much like these."""
 
-ALL_ARMS = ("arms=[" + ",".join(choices(ARM)) + "]",)
+QUICK_ARMS = ("ticket", "one_shot", "random_mask", "snip", "rigl", "supermask")
 
 
-def case(*words: str, slow: bool = False) -> Any:
-    return pytest.param(words, id=" ".join(words) or "default", marks=pytest.mark.slow if slow else ())
+def case(*words: str, choice: str | None = None) -> Any:
+    """Words, slow if they are those of a choice that is not tried every time."""
+    name = " ".join(words) or "default"
+    return pytest.param(words, id=name) if choice is None or choice in QUICK else slow(words, id=name)
 
 
 CASES = [
     case(),
     *(
-        case(f"model={name}", "model.width=0.1", "dataset=cifar10", slow=name not in QUICK)
+        case(f"model={name}", "model.width=0.1", "dataset=cifar10", choice=name)
         for name in NETWORKS
         if name != "lenet_300_100"
     ),
+    *(case(f"dataset={name}", "model.width=0.1", choice=name) for name in distributed() if name != "digits"),
+    *(case(f"dataset.augmentation={name}", choice=name) for name in AUGMENTATIONS if name != "none"),
+    *(case(f"optimizer={name}", choice=name) for name in choices("optimizer") if name != "adam"),
+    *(case(f"pruning={name}", "pruning.rates.output=1", choice=name) for name in choices("pruning")),
+    *(case(f"pruning.criterion={name}", choice=name) for name in CRITERIA if name != "magnitude"),
+    *(case(f"pruning.sign={name}", choice=name) for name in SIGNS if name != "any"),
     *(
-        case(f"dataset={name}", "model.width=0.1", slow=name not in QUICK)
-        for name in distributed()
-        if name != "digits"
+        case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}", choice=name)
+        for name in REWINDINGS
     ),
-    *(case(f"dataset.augmentation={name}") for name in AUGMENTATIONS if name != "none"),
-    *(case(f"optimizer={name}") for name in choices("optimizer") if name != "adam"),
-    *(case(f"pruning={name}", "pruning.rates.output=1") for name in choices("pruning")),
-    *(case(f"pruning.criterion={name}") for name in CRITERIA if name != "magnitude"),
-    *(case(f"pruning.sign={name}") for name in SIGNS if name != "any"),
-    *(case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}") for name in REWINDINGS),
     case(*TRANSFORMER, *ADAMW, "pruning=global"),
-    case("early_bird=true"),
-    case("test_curves=true"),
+    case("early_bird=true", choice="early_bird"),
+    case("test_curves=true", choice="test_curves"),
 ]
 
 
@@ -207,17 +209,23 @@ def test_a_choice_trains_prunes_resumes_and_repeats(
         assert same(*(saved(path, round_number) for path in (runs.whole, runs.resumed)))
 
 
-def test_every_choice_is_another_run() -> None:
-    ids = [run_id(asked(case.values[0])) for case in CASES]
+@pytest.mark.parametrize(
+    "cases", [pytest.param([case for case in CASES if not case.marks], id="few"), slow(CASES, id="all")]
+)
+def test_every_choice_is_another_run(cases: list[Any]) -> None:
+    ids = [run_id(asked(case.values[0])) for case in cases]
     assert len(set(ids)) == len(ids)
 
 
-def test_every_arm_trains_unlike_others_resumes_and_repeats(conduct: Callable[..., Runs]) -> None:
+@pytest.mark.parametrize("arms", [pytest.param(QUICK_ARMS, id="few"), slow(tuple(choices(ARM)), id="all")])
+def test_every_arm_trains_unlike_others_resumes_and_repeats(
+    arms: tuple[str, ...], conduct: Callable[..., Runs]
+) -> None:
     """One test for all: each process of pytest that tests an arm trains the whole run."""
-    runs = conduct(ALL_ARMS, end=7)
+    runs = conduct((f"arms=[{','.join(arms)}]",), end=7)
     whole, resumed = (tables.read(path, "metrics") for path in (runs.whole, runs.resumed))
-    assert set(whole["arm"]) == set(choices(ARM))
-    for arm in choices(ARM):
+    assert set(whole["arm"]) == set(arms)
+    for arm in arms:
         rows, again = (table.query(f"arm == '{arm}'") for table in (whole, resumed))
         assert rows.equals(again), arm
         pruned = rows.query("round == 1")

@@ -61,6 +61,7 @@ def test_a_stream_that_takes_nothing_costs_at_most_one_line(
 
 
 @needs_full_device
+@pytest.mark.slow
 def test_a_run_keeps_its_results_without_streams(tmp_path: Path) -> None:
     assert shell(f"$ltr {TRAIN} >/dev/full 2>/dev/full", tmp_path) == (1, "", "")
     assert_trained(tmp_path)

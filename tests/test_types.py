@@ -96,6 +96,7 @@ WRONG = {
 """Calls with a wrong array, each with what its error says."""
 
 
+@pytest.mark.slow
 def test_wrong_arrays_are_caught_and_a_small_run_of_packed_lanes_and_scores_has_none(tmp_path: Path) -> None:
     """One test for both: each process takes long to begin."""
     code = f"""

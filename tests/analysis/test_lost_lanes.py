@@ -17,6 +17,7 @@ from ltr.report.claims import claims_text
 from ltr.report.findings import untested_means
 from ltr.store.chains import End, ends
 from tests.analysis.made_up import EVERY_ROUND, at_once, lanes, looks_at, lost, noise, nothing
+from tests.marks import slow
 
 RUN = lanes(lambda arm, n, p: 0.9 + 0.01 * p if arm == "ticket" else 0.8 + 0.011 * p, lambda *_: 5, 2, 5)
 EXPERIMENT = Experiment(claims=EVERY_ROUND)
@@ -167,12 +168,15 @@ def test_runs_without_any_result_are_compared_by_what_they_lost() -> None:
     assert found[["accuracy", "difference"]].isna().all(axis=None)
 
 
-def test_lanes_that_are_lost_at_random_leave_the_error_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("runs", [20, slow(200)])
+def test_lanes_that_are_lost_at_random_leave_the_error_rate(
+    runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where nothing differs, and a fifth of the lanes diverge. (`matches` holds there; it is left out.)"""
     monkeypatch.setattr(room, "bootstrap", lambda _: (0.0, 0.0))
     monkeypatch.setattr(room, "replicates_needed", lambda *_: None)
     tried = [name for name in CLAIMS if name != "matches"]
-    wrong, runs, generator = dict.fromkeys(tried, 0), 80, np.random.default_rng(0)
+    wrong, generator = dict.fromkeys(tried, 0), np.random.default_rng(0)
     for seed in range(runs):
         table = nothing(seed, rounds=2, n=10)
         keys = [*table[["round", "replicate", "arm"]].itertuples(index=False, name=None)]

@@ -13,6 +13,7 @@ WORDS = ("model=conv2", "model.width=0.05", "arms=[ticket,grasp]", "steps=4", "e
 TILES = {"conv_1": 4, "conv_2": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 def test_a_run_records_what_each_session_used_and_keeps_the_first_choice(
     ltr_run: Callable[..., int], root: Path, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,7 @@ def test_it_ends_when_the_claims_are_decided(
     assert trained(root)["replicate"].nunique() == 5
 
 
+@pytest.mark.slow
 def test_rounds_that_only_an_earlier_look_tested_ask_for_no_replicates(
     ltr_run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_it_begins_where_it_may_look(ltr_run: Callable[..., int], root: Path, ca
     assert "claims.most=3: must be at least replicates=4" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_look_at_a_finished_run_is_printed_and_changes_nothing_of_what_it_keeps(
     ltr_run: Callable[..., int], root: Path, capsys: Captured
 ) -> None:

@@ -1,10 +1,13 @@
 """`ltr connect`: what it measures once, shows, and refuses."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -41,52 +44,73 @@ def connect(folder: Path, *words: str) -> int:
     return main(["connect", folder.name, "--output-root", str(folder.parent), *words])
 
 
-def test_it_shows_barriers_by_round_and_draws_them(connected: Path, capsys: Captured) -> None:
-    assert connect(connected) == 0
-    out = capsys.readouterr().out
-    lines = out.splitlines()
+class Shown(NamedTuple):
+    """What a measurement of all rounds printed, and the file of its table."""
+
+    out: str
+    table: bytes
+
+
+@pytest.fixture(scope="module")
+def shown(root: Path) -> Shown:
+    """All rounds, measured once."""
+    folder, out = catalog.find(root, "last").folder, io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert connect(folder) == 0
+    table = folder / "connectivity.parquet"
+    content = table.read_bytes()
+    table.unlink()
+    return Shown(out.getvalue(), content)
+
+
+@pytest.fixture
+def measured(connected: Path, shown: Shown) -> Path:
+    """The run, with all rounds measured."""
+    (connected / "connectivity.parquet").write_bytes(shown.table)
+    return connected
+
+
+def test_it_shows_barriers_by_round_and_draws_them(measured: Path, shown: Shown) -> None:
+    lines = shown.out.splitlines()
     assert lines[0].startswith("Error barrier in pp (mean ± 95 % CI, 2 replicates")
     assert [line.split()[0] for line in lines[2:5]] == ["0", "1", "2"]
     assert max(map(len, lines[:5])) <= 80
-    assert "Trained from step 20, " in out
-    assert (connected / "figures" / "connectivity.svg").is_file()
-    rows = tables.read(connected, "connectivity")
+    assert "Trained from step 20, " in shown.out
+    assert (measured / "figures" / "connectivity.svg").is_file()
+    rows = tables.read(measured, "connectivity")
     counts = rows.groupby(["kind", "round"]).size().to_dict()
     orders = {("orders", round_number): 60 for round_number in range(3)}
     assert counts == orders | {("rounds", 0): 60, ("rounds", 1): 60}
     assert set(rows["rewind_step"]) == {20}
 
 
-def test_the_copies_differ_and_are_the_same_every_time(connected: Path) -> None:
-    connect(connected, "--rounds", "1")
-    once = tables.read(connected, "connectivity")
-    (connected / "connectivity.parquet").unlink()
-    connect(connected, "--rounds", "1")
-    pd.testing.assert_frame_equal(tables.read(connected, "connectivity"), once)
+def test_the_copies_differ_and_are_the_same_every_time(measured: Path) -> None:
+    once = tables.read(measured, "connectivity").query("round == 1").reset_index(drop=True)
+    (measured / "connectivity.parquet").unlink()
+    connect(measured, "--rounds", "1")
+    pd.testing.assert_frame_equal(tables.read(measured, "connectivity"), once)
     lines = once.query("kind == 'orders'").groupby("replicate")["error"]
     assert any(errors.nunique() > 1 for _, errors in lines), "two data orders end at two networks"
 
 
 def test_what_is_measured_is_not_measured_again(
-    connected: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    connect(connected, "--rounds", "0")
     monkeypatch.setattr(connectivity, "data_orders", None)
-    assert connect(connected, "--rounds", "0", "--json") == 0
-    said = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
+    assert connect(measured, "--rounds", "0", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
     assert {(row["kind"], row["round"]) for row in said["barriers"]} == {("orders", 0), ("rounds", 0)}
 
 
 def test_a_table_that_does_not_name_its_statistics_is_not_measured_again(
-    connected: Path, monkeypatch: pytest.MonkeyPatch
+    measured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As older versions wrote it."""
-    connect(connected, "--rounds", "2")
-    file = connected / "connectivity.parquet"
+    file = measured / "connectivity.parquet"
     rows = pq.read_table(file)
     pq.write_table(rows.drop_columns("statistics"), file)
     monkeypatch.setattr(connectivity, "data_orders", None)
-    assert connect(connected, "--rounds", "2") == 0
+    assert connect(measured, "--rounds", "2") == 0
     assert pq.read_table(file).equals(rows)
 
 
@@ -146,17 +170,13 @@ def test_a_renamed_run_is_refused(connected: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("kinds", [["orders"], ["orders", "rounds"]])
 def test_without_a_pair_of_copies_that_both_have_a_result_there_is_no_barrier(
-    kinds: list[str], connected: Path, capsys: Captured
+    kinds: list[str], measured: Path, capsys: Captured
 ) -> None:
-    connect(connected, "--rounds", "0")
-    table = tables.read(connected, "connectivity")
-    tables.write(
-        connected, "connectivity", table.assign(error=table["error"].mask(table["kind"].isin(kinds)))
-    )
-    capsys.readouterr()
-    assert connect(connected, "--rounds", "0") == 1
+    table = tables.read(measured, "connectivity")
+    tables.write(measured, "connectivity", table.assign(error=table["error"].mask(table["kind"].isin(kinds))))
+    assert connect(measured, "--rounds", "0") == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"ltr connect: {connected}: no barrier in these rounds, since a copy of every ticket diverged"
+        f"ltr connect: {measured}: no barrier in these rounds, since a copy of every ticket diverged"
     )
 
 
@@ -169,10 +189,10 @@ def test_wrong_rounds_are_refused_before_jax_is_imported(connected: Path) -> Non
 
 
 def test_every_core_is_a_device_before_checkpoints_are_read(
-    connected: Path, monkeypatch: pytest.MonkeyPatch
+    measured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began: list[str] = []
     monkeypatch.setattr(devices, "start", lambda _: began.append("devices"))
     monkeypatch.setattr(LoadedRun, "require_checkpoints", lambda _: began.append("checkpoints"))
-    assert connect(connected, "--rounds", "0") == 0
+    assert connect(measured, "--rounds", "0") == 0
     assert began == ["devices", "checkpoints"]

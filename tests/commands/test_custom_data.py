@@ -26,6 +26,7 @@ def save(path: Path, images: np.ndarray) -> str:
     return f"dataset.path={path}"
 
 
+@pytest.mark.slow
 def test_plan_and_run_agree_on_a_name_that_moves_with_the_content(
     ltr_run: Callable[..., int], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

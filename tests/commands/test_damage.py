@@ -23,6 +23,7 @@ from ltr.store import tables
 from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
 from tests.conftest import Registered
+from tests.marks import slow, slow_but
 
 pytestmark = pytest.mark.usefixtures("pages_without_figures")
 
@@ -238,7 +239,10 @@ def assert_said(reader: str, said: str, folder: Path, finished: Finished, capsys
     assert code == (0 if is_left_out else 1)
 
 
-@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize(
+    "name",
+    slow_but(LOST.keys() - {"checkpoints/initial/0-1", "metrics.parquet", "timings.parquet"}, LOST),
+)
 def test_every_command_that_needs_a_part_says_what_is_lost(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:
@@ -264,7 +268,9 @@ def test_every_kind_of_damage_is_said(
         assert_said(reader, said, folder, finished, capsys)
 
 
-@pytest.mark.parametrize("name", ["metrics.parquet", "checkpoints/initial/0-1", "checkpoints/round_01/0-1"])
+@pytest.mark.parametrize(
+    "name", [slow("metrics.parquet"), slow("checkpoints/initial/0-1"), "checkpoints/round_01/0-1"]
+)
 def test_nothing_is_trained_again_without_a_word(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:
@@ -328,13 +334,7 @@ def test_doctor_calls_files_of_before_checksums_unchecked(folder: Path, capsys: 
     assert {state for name, state in states.items() if name not in unchecked} == {"whole"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in ("results.parquet", "timings.parquet") else [])
-        for name in LOST
-    ],
-)
+@pytest.mark.parametrize("name", slow_but({"metrics.parquet", "checkpoints/round_01/0-1"}, LOST))
 def test_doctor_sets_damaged_parts_aside_and_deletes_nothing(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:
@@ -377,7 +377,7 @@ def test_doctor_repairs_a_run_by_name_only(folder: Path, capsys: Captured) -> No
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-@pytest.mark.parametrize("trained", [1, 2])
+@pytest.mark.parametrize("trained", [slow(1), 2])
 def test_a_folder_that_is_removed_while_it_trains_is_noticed(
     is_replaced: bool, trained: int, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from ltr.store import checkpoints
 from ltr.store.catalog import all_runs
 from tests.commands.conftest import QUICK
 from tests.faults import disk
+from tests.marks import slow, slow_but
 
 Captured = pytest.CaptureFixture[str]
 
@@ -108,7 +109,9 @@ def assert_survives(
 
 
 @needs_proc
-@pytest.mark.parametrize(("kind", "share"), [("write", 0.5), ("fsync", 0.3), ("rename", 0.9), ("mkdir", 0.5)])
+@pytest.mark.parametrize(
+    ("kind", "share"), [("write", 0.5), slow("fsync", 0.3), slow("rename", 0.9), slow("mkdir", 0.5)]
+)
 def test_a_disk_that_fails_costs_one_line(
     kind: str, share: float, whole: Whole, root: Path, capsys: Captured
 ) -> None:
@@ -143,9 +146,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(
-    "size", [100_000, *(pytest.param(size, marks=pytest.mark.slow) for size in (500, 1500, 3000, 300_000))]
-)
+@pytest.mark.parametrize("size", slow_but({100_000}, (500, 1500, 3000, 100_000, 300_000)))
 def test_files_that_are_too_large_cost_one_line(
     size: int, whole: Whole, root: Path, capsys: Captured
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import ltr
 from ltr.store import looks
+from tests.marks import slow
 
 Captured = pytest.CaptureFixture[str]
 Run = Callable[..., int]
@@ -23,17 +24,16 @@ def folder(finished: Any, root: Path) -> Path:
     return folder
 
 
-def test_what_is_seen_again_is_no_other_look(folder: Path, ltr_run: Run, capsys: Captured) -> None:
+@pytest.mark.parametrize("words", [[], slow(["replicates=1"]), slow(["rounds=0"]), ["arms=[ticket]"]])
+def test_what_is_seen_again_is_no_other_look(words: list[str], folder: Path, ltr_run: Run) -> None:
     (first,) = looks.read(folder)
     assert (first.replicates, first.rounds) == (2, [1])
     assert {"weights", "weights_speed", "matches"} <= set(first.claims)
-    for words in ((), ("replicates=1",), ("rounds=0",), ("arms=[ticket]",)):
-        assert ltr_run(*words) == 0
-        assert looks.read(folder) == [first]
-    capsys.readouterr()
+    assert ltr_run(*words) == 0
+    assert looks.read(folder) == [first]
 
 
-@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("is_old", [slow(False), True])
 def test_more_replicates_are_another_look(folder: Path, ltr_run: Run, capsys: Captured, is_old: bool) -> None:
     """Of a run from before looks were kept, its end was the first; what is trained now may differ."""
     if is_old:

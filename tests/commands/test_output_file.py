@@ -22,6 +22,7 @@ def folder(finished: Any, root: Path) -> Path:
     return next(root.iterdir())
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_file_of_others_is_overwritten_by_force_alone(
     command: str, folder: Path, tmp_path: Path, capsys: Captured

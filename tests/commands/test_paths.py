@@ -44,6 +44,7 @@ def test_findings_and_claims_name_networks_without_a_path(root: Path, capsys: Ca
     assert said.count("at 0.56 % with networks that no path leads through") == 5
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_json_and_the_page_count_them(root: Path, capsys: Captured) -> None:
     assert main(["show", "last", "--json", f"--output-root={root}"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -1,7 +1,10 @@
 """`ltr plan`: what `ltr run` with the same words would do."""
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +35,15 @@ SCHEMA = {
 }
 
 
-@pytest.fixture
-def plan(capsys: Captured) -> Callable[..., dict[str, Any]]:
-    """The JSON of a plan."""
+@pytest.fixture(scope="module")
+def plan() -> Callable[..., dict[str, Any]]:
+    """The JSON of a plan; each is made once."""
 
+    @cache
     def plan(*words: str) -> dict[str, Any]:
-        assert main(["plan", "--json", *words]) == 0
-        return dict(json.loads(capsys.readouterr().out))
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert main(["plan", "--json", *words]) == 0
+        return dict(json.loads(said.getvalue()))
 
     return plan
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ltr.cli import main
+from tests.marks import slow
 
 Captured = pytest.CaptureFixture[str]
 
@@ -50,6 +51,7 @@ def test_a_page_goes_where_it_is_wanted(folder: Path, root: Path, tmp_path: Path
     assert f"--output={nowhere}: cannot be written (No such file or directory)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("pages_without_figures")
 def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, root: Path) -> None:
     shutil.rmtree(folder / "checkpoints")
     assert main(["report", "last", "--output-root", str(root)]) == 0
@@ -58,6 +60,7 @@ def test_without_its_checkpoints_a_run_has_a_page_without_masks(folder: Path, ro
     assert "r0-pixels" not in html
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pages_without_figures")
 def test_a_tilde_is_the_home_folder(
     folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +70,8 @@ def test_a_tilde_is_the_home_folder(
     assert (tmp_path / "page.html").exists()
 
 
-@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.usefixtures("pages_without_figures")
+@pytest.mark.parametrize("is_first", [True, slow(False)])
 def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bool) -> None:
     begun = root / "digits-lenet_300_100-0123456789"
     shutil.copytree(folder, begun)

@@ -175,6 +175,7 @@ def test_more_of_one_thing_and_less_of_another_loses_nothing(ltr_run: Run, root:
     assert info(root)["summary"]["rounds_done"] == 1
 
 
+@pytest.mark.slow
 def test_an_extension_says_what_is_left_to_do(ltr_run: Run, capsys: Captured) -> None:
     ltr_run("replicates=1")
     capsys.readouterr()
@@ -315,6 +316,7 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path, capsys: Capture
 # Sweeps
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_every_combination(ltr_run: Run, root: Path) -> None:
     assert ltr_run("-m", "prune_rate=0.2,0.3", *SHORT) == 0
     wanted = (from_words([f"prune_rate={rate}", *SHORT]) for rate in (0.2, 0.3))

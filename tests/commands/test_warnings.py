@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ltr import kernels
+from tests.marks import slow
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -20,7 +21,7 @@ def test_trainings_without_an_early_stop(ltr_run: Run, capsys: Captured) -> None
 @pytest.mark.parametrize(
     ("warmup", "drops", "expected"),
     [
-        (20, "[19]", []),
+        slow(20, "[19]", []),
         (
             21,
             "[1,20,1ep]",

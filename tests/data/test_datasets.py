@@ -16,6 +16,7 @@ from ltr.data.distribution import Distribution, Files
 from ltr.data.originals import read
 from ltr.data.prepare import prepare, verify
 from ltr.data.registry import DATASETS, DatasetEntry, distributed, find
+from tests.marks import slow
 
 DISTRIBUTED = distributed()
 DIGITS = distributed()["digits"]
@@ -37,7 +38,7 @@ every_distribution = pytest.mark.parametrize(
 every_known_dataset = pytest.mark.parametrize(
     "entry",
     [
-        pytest.param(entry, id=name, marks=() if name == "mnist" else pytest.mark.slow)
+        pytest.param(entry, id=name) if name == "digits" else slow(entry, id=name)
         for name, entry in DISTRIBUTED.items()
         if entry.sha256 is not None
     ],
@@ -176,6 +177,7 @@ def test_digits_are_prepared_in_the_order_of_the_registered_checksum_only(tmp_pa
         prepare(other, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_test_images_of_cifar10_are_those_of_its_authors(source, registered) -> None:
     """A thousand of each class, and means and deviations of the channels as published."""
     name = "test_batch.bin"

@@ -14,6 +14,7 @@ from ltr.data.registry import distributed
 from ltr.data.tfds_files import read, write
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
+from tests.marks import slow_but
 
 DISTRIBUTED = distributed()
 DIGITS = distributed()["digits"]
@@ -65,10 +66,7 @@ def test_validation_is_the_end_of_the_training_set(shared_root: Path) -> None:
     assert len(many.train.labels) == 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["digits", *(pytest.param(name, marks=pytest.mark.slow) for name in DISTRIBUTED if name != "digits")],
-)
+@pytest.mark.parametrize("name", slow_but({"digits"}, DISTRIBUTED))
 def test_the_last_examples_are_of_every_class(name: str, real) -> None:
     """TFDS shuffles what it writes, so that the default `dataset.split=last` leaves no class out."""
     dataset = load(from_words([f"dataset={name}"]).dataset, str(real(name)))
@@ -149,7 +147,8 @@ def test_too_many_validation_examples_are_refused_before_any_work(validation: in
         load(Config("mnist", validation), None)
 
 
-@pytest.mark.parametrize("name", ["mnist", pytest.param("fashion_mnist", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_real_images_as_a_run_sees_them(name: str, real) -> None:
     dataset = load(Config(name, 5000), str(real(name)))
     assert dataset.train.images.shape == (55_000, 28, 28, 1)

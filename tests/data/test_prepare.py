@@ -188,6 +188,7 @@ def test_the_data_folder_is_where_tfds_puts_it(tmp_path: Path, monkeypatch: pyte
     assert data_root(None) == Path.home() / "tensorflow_datasets"
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_prepare_it_once(tmp_path: Path) -> None:
     processes = [start_loading(tmp_path) for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in processes]
@@ -216,6 +217,7 @@ def test_loading_what_is_cached_imports_no_tfds(shared_root: Path) -> None:
     assert process.communicate(timeout=60) == ("False False\n", "")
 
 
+@pytest.mark.slow
 def test_preparing_imports_no_tensorflow(tmp_path: Path) -> None:
     out, err = start_loading(tmp_path).communicate(timeout=60)
     assert out == "True False\n", err

@@ -46,6 +46,7 @@ def test_the_scores_are_those_of_the_page(added: str) -> None:
     np.testing.assert_array_equal(CRITERIA[added].load()(evidence)["kernel"], expected[added])
 
 
+@pytest.mark.slow
 def test_the_commands_work(added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in blocks("sh")[0].splitlines():

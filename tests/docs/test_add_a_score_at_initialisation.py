@@ -40,6 +40,7 @@ def added(monkeypatch: pytest.MonkeyPatch, registered: Any) -> str:
     return str(entry.name)
 
 
+@pytest.mark.slow
 def test_the_command_works(added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (command,) = blocks("sh")

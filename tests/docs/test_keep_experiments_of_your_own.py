@@ -12,6 +12,7 @@ from ltr.config.schema import Experiment
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keep-experiments-of-your-own.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compile_once", "rough_times")
 def test_the_page_asks_for_an_experiment_and_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []

@@ -22,6 +22,7 @@ PAGE_PATH = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-plugin.md"
 PAGE = PAGE_PATH.read_text()
 
 
+@pytest.mark.slow
 def test_the_page_makes_a_package_that_is_installed_and_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

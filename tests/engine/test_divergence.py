@@ -11,6 +11,7 @@ from ltr.config.schema import Optimizer
 from ltr.engine.program import Metrics
 from ltr.engine.trainer import InitialState, Progress, Snapshot, Trainer
 from tests.engine.lanes import AT, EVERY, LANES, identical, ignore
+from tests.marks import slow
 
 BROKEN = LANES[1]
 
@@ -31,9 +32,9 @@ def torn(starts: Any) -> Any:
     "knobs",
     [
         {},
-        {"lanes_per_device": 2},
+        slow({"lanes_per_device": 2}),
         {"packed": EVERY},
-        {"method": "rigl", "lanes_per_device": 2},
+        slow({"method": "rigl", "lanes_per_device": 2}),
         {"fused": ("dense_1",), "config": Optimizer(name="sgd", learning_rate=0.1)},
     ],
 )

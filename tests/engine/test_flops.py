@@ -18,6 +18,7 @@ from ltr.models import registry as models
 from ltr.models.layers import BatchNorm, Conv, Dense, flatten
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import NETWORKS
+from tests.marks import slow_but
 
 LAYERS = ("dense_1", "dense_2", "output")
 COSTS = Costs({"dense_1": {"kernel": 60.0, "bias": None}, "output": {"kernel": 30.0, "bias": None}}, 10.0)
@@ -69,9 +70,7 @@ class TestOperations:
         nothing = jax.tree.map(np.zeros_like, whole)
         assert flops.step(model, whole, nothing) == 2 * (13 * 10 * 2 + 2 * 7 * 5 * 6 + 2 * 72)
 
-    @pytest.mark.parametrize(
-        "name", [name if name == "conv2" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
-    )
+    @pytest.mark.parametrize("name", slow_but({"conv2"}, NETWORKS))
     def test_are_nearly_all_that_a_compiler_counts(self, name: str) -> None:
         """XLA counts the same products, and beside them activations, normalisation, loss and optimizer."""
         model = models.build(ModelConfig(name, width=0.3), (16, 16, 3), 10)

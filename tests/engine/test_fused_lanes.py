@@ -13,6 +13,7 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Snapshot, Trainer
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, AT, EVERY, LANES, begin, identical, ignore
+from tests.marks import slow
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -27,7 +28,8 @@ def fusing(make: Callable[..., Trainer]) -> Trainer:
 
 
 @pytest.mark.parametrize(
-    ("augment", "packed"), [(none, NO_LAYER), (crop_flip, NO_LAYER), (none, FIRST_PACKED), (none, EVERY)]
+    ("augment", "packed"),
+    [(none, NO_LAYER), slow(crop_flip, NO_LAYER), slow(none, FIRST_PACKED), (none, EVERY)],
 )
 def test_curves_and_weights_are_those_of_lanes_by_xla(
     augment: Augmentation, packed: Layers, make: Callable[..., Trainer], starts: Any
@@ -63,7 +65,7 @@ def test_a_lane_is_the_same_alone_and_beside_others(fusing: Trainer, starts: Any
         assert identical(alone[lane], together[lane])
 
 
-@pytest.mark.parametrize("method", ["rigl", "supermask", "edge_popup"])
+@pytest.mark.parametrize("method", [slow("rigl"), "supermask", slow("edge_popup")])
 def test_methods_that_need_the_gradients_get_them(
     method: str, make: Callable[..., Trainer], starts: Any
 ) -> None:

@@ -18,6 +18,7 @@ from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
 from tests.engine.lanes import AT, EVERY, LANES, counted, identical, ignore
+from tests.marks import slow
 
 
 @pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -32,11 +33,8 @@ class TestPackedLanes:
         ("config", "augment"),
         [
             (Optimizer(learning_rate=0.003, weight_decay=0.1, decayed="kernels", clip=0.5), none),
-            (Optimizer(learning_rate=0.003), crop_flip),
-            *(
-                pytest.param(Optimizer(name=name, learning_rate=0.003), none, marks=pytest.mark.slow)
-                for name in ("sgd", "momentum")
-            ),
+            slow(Optimizer(learning_rate=0.003), crop_flip),
+            *(slow(Optimizer(name=name, learning_rate=0.003), none) for name in ("sgd", "momentum")),
         ],
     )
     def test_curves_weights_and_the_next_mask_are_those_of_masked_lanes(

@@ -18,6 +18,7 @@ from ltr.engine.examples import form, lay_out, prepare_inputs
 from ltr.engine.packing import NO_LAYER, Packing
 from ltr.methods.method import Lane
 from ltr.models import registry as models
+from tests.marks import slow
 
 KEY = np.array([0, 1], np.uint32)
 EVERY = {"dense_1": 1.0, "dense_2": 1.0, "output": 1.0}
@@ -92,7 +93,7 @@ def test_together_they_pack_what_each_of_them_can(lane: Lane, params: Any) -> No
         ("lenet_300_100", 3),
         ("conv2", 1),
         ("conv2", 3),
-        pytest.param("resnet20", 3, marks=pytest.mark.slow),
+        slow("resnet20", 3),
     ],
 )
 def test_a_network_computes_the_same_of_packed_kernels(name: str, channels: int) -> None:

@@ -16,6 +16,7 @@ from ltr.engine.devices import Placement
 from ltr.engine.speed import Speed
 from ltr.methods.method import MethodContext
 from ltr.models.model import Model
+from tests.marks import slow
 
 SGD, MOMENTUM = (optimizers.build(Config(name=name), 1, 1) for name in ("sgd", "momentum"))
 
@@ -51,7 +52,7 @@ def test_another_program_is_another_case(measured: Any) -> None:
     assert len(measured.said) == 2 * 4
 
 
-@pytest.mark.parametrize(("count", "lanes"), [(1, 1), (2, 1), (1, 3), (2, 2)])
+@pytest.mark.parametrize(("count", "lanes"), [(1, 1), slow(2, 1), slow(1, 3), (2, 2)])
 def test_matrix_products_are_measured_on_every_lane(
     count: int, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +82,7 @@ def test_a_large_batch_is_timed_in_part(measured: Any) -> None:
     assert len(measured.said) == 2
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '{"a": {"efficiency": 1}}'])
+@pytest.mark.parametrize("text", ["{", slow("[1]"), slow('{"a": 1}'), '{"a": {"efficiency": 1}}'])
 def test_a_damaged_file_is_measured_again(measured: Any, text: str) -> None:
     measured()
     measured.file.write_text(text)

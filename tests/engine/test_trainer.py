@@ -15,6 +15,7 @@ from ltr.methods import rigl_schedule
 from ltr.methods.registry import METHODS, WATCHED
 from ltr.models.model import Model
 from tests.engine.lanes import AT, LANES, begin, identical, ignore
+from tests.marks import slow_but
 
 
 def test_a_lane_does_not_depend_on_who_shares_its_wave(trainer: Trainer, starts: Any) -> None:
@@ -61,10 +62,7 @@ def test_more_evaluations_than_fit_into_a_visit(
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name if name == "weights" else pytest.param(name, marks=pytest.mark.slow)
-        for name in [*METHODS, *WATCHED]
-    ],
+    slow_but({"weights"}, [*METHODS, *WATCHED]),
 )
 def test_side_by_side_on_a_device_lanes_train_alike(
     name: str, make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,7 @@ def test_a_run_begun_before_keeps_that_of_xla(tmp_path: Path) -> None:
         assert open_session(RunSpec.from_experiment(experiment), folder).runtime.arithmetic == XLA
 
 
+@pytest.mark.slow
 def test_a_run_begun_without_normalisations_by_the_kernels_keeps_those_of_xla(tmp_path: Path) -> None:
     experiment = ask(tmp_path, sparse="never", model={"name": "resnet20", "width": 0.1})
     spec = RunSpec.from_experiment(experiment)

@@ -88,6 +88,7 @@ def test_the_same_command_trains_nothing_of_an_ended_chain_again(
     assert contents(path) == before
 
 
+@pytest.mark.slow
 def test_further_rounds_and_replicates_leave_an_ended_chain_ended(
     poison: Poison, run: Run, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_further_rounds_and_replicates_leave_an_ended_chain_ended(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("visits", [3, 9])
 def test_killed_and_resumed_it_has_the_same_tables(
     visits: int, poison: Poison, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

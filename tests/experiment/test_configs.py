@@ -14,8 +14,15 @@ from ltr.data.registry import DATASETS, distributed
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.spec import RunSpec
+from tests.marks import slow
 
 FILES = sorted(config_dir().rglob("*.yaml"))
+DEEP = {
+    f"cifar10_{name}"
+    for name in ("resnet20", "resnet20_rewind", "resnet20_warmup", "vgg16", "vgg19", "vit_tiny")
+}
+"""Recipes of large networks, whose numbers are compared below."""
+
 CHOICES = [(group, choice) for group in group_names() for choice in choices(group)]
 ARMS = {"ticket", "random_reinit", "random_mask", "one_shot"}
 
@@ -44,7 +51,9 @@ def test_every_file_opens_with_a_comment(file: Path) -> None:
     assert lines[0].startswith("# ")
 
 
-@pytest.mark.parametrize(("group", "choice"), CHOICES)
+@pytest.mark.parametrize(
+    ("group", "choice"), [slow(*chosen) if chosen[1] in DEEP else chosen for chosen in CHOICES]
+)
 def test_every_choice_describes_a_run_and_is_called_what_it_names(group: str, choice: str) -> None:
     """Networks for images of 28x28: some cannot halve those of digits often enough."""
     if choice == "custom":

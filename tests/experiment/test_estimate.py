@@ -1,6 +1,7 @@
 """The estimated cost of a run, against counts by hand."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -22,6 +23,7 @@ VALIDATION, TEST = 137, 360
 Count = Callable[..., float]
 
 
+@cache
 def spec(*words: str) -> RunSpec:
     return RunSpec.from_experiment(from_words([*WORDS, f"dataset.validation={VALIDATION}", *words]))
 

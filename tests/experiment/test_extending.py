@@ -9,17 +9,17 @@ from ltr.arms.lanes import lanes
 from ltr.store import tables
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Run, Watcher, ask, assert_same_run, contents
+from tests.marks import slow
 
 
 @pytest.mark.parametrize(
     "before",
     [
-        {"rounds": 1},
-        {"replicates": 1},
-        {"arms": ["ticket", "random_mask"]},
-        {"arms": ["ticket"], "rounds": 1, "replicates": 1},
+        pytest.param({"rounds": 1}, id="rounds"),
+        slow({"replicates": 1}, id="replicates"),
+        slow({"arms": ["ticket", "random_mask"]}, id="arms"),
+        slow({"arms": ["ticket"], "rounds": 1, "replicates": 1}, id="everything"),
     ],
-    ids=["rounds", "replicates", "arms", "everything"],
 )
 def test_an_extended_run_is_the_run_asked_for_at_once(
     before: dict[str, Any], run: Run, whole: Path, tmp_path: Path
@@ -33,6 +33,7 @@ def test_an_extended_run_is_the_run_asked_for_at_once(
     assert not first.lanes & second.lanes
 
 
+@pytest.mark.slow
 def test_more_draws_extend_a_run(run: Run, tmp_path: Path) -> None:
     more = {"arm": {"random_reinit": {"draws": 3}}, "rounds": 1, "replicates": 1}
     watch = Watcher()

@@ -50,6 +50,7 @@ def train(experiment: Experiment) -> None:
         loop.run(session, watcher)
 
 
+@pytest.mark.slow
 def test_before_the_program_of_the_first_round_that_could_be_packed(
     committed: list[list[int]], tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_before_the_program_of_the_first_round_that_could_be_packed(
     assert committed == [[]]
 
 
+@pytest.mark.slow
 def test_before_lanes_whose_densities_are_not_known_ahead(committed: list[list[int]], tmp_path: Path) -> None:
     """With one target for all layers, pruning itself decides how sparse each gets."""
     knobs = {"rounds": 2, "replicates": 1, "arms": ["ticket"], "steps": 4, "eval_every": 4}

@@ -41,10 +41,12 @@ def test_one_program_serves_every_round(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert len(traced) == 1
 
 
-def test_a_convolutional_network_is_pruned_globally(run: Run, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lenet_300_100", "conv2"])
+def test_a_network_is_pruned_globally(name: str, run: Run, tmp_path: Path) -> None:
     path = run(
         tmp_path,
-        model={"name": "conv2", "width": 0.25},
+        model={"name": name, "width": 0.25},
         pruning={"scope": "global", "rates": {"output": 1.0}},
         replicates=1,
         arms=["ticket", "one_shot"],
@@ -82,6 +84,7 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
             assert all(np.array_equal(one, other) for one, other in pairs) is equal
 
 
+@pytest.mark.slow
 def test_one_shot_to_a_density(run: Run, tmp_path: Path) -> None:
     pruning = {"scope": "erk", "densities": [0.05], "rates": {"output": 1.0}}
     path = run(tmp_path, pruning=pruning, arms=["ticket"], steps=4, eval_every=4)
@@ -90,6 +93,7 @@ def test_one_shot_to_a_density(run: Run, tmp_path: Path) -> None:
     assert set(tables.read(path, "results")["round"]) == {0, 1}
 
 
+@pytest.mark.slow
 def test_asking_the_test_set_where_it_matters_changes_no_result(run: Run, tmp_path: Path) -> None:
     restless = {
         "optimizer": {"learning_rate": 0.05},

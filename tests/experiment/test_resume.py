@@ -21,6 +21,7 @@ from ltr.cli import main
 from ltr.store import checkpoints
 from ltr.store.folder import RunFolder, round_name
 from tests.compilation import QUICK
+from tests.marks import slow
 
 SHORT = ("rounds=1", "replicates=2", "steps=400", "eval_every=50", "arms=[ticket,random_reinit]", "devices=1")
 LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50", "devices=1")
@@ -142,19 +143,20 @@ def assert_same_run(folder: Path, expected: Path, rounds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    ("number", "code", "words"),
+    [(signal.SIGTERM, 143, (*SHORT, "sparse=never")), slow(signal.SIGINT, 130, SHORT)],
 )
 def test_a_run_stopped_by_a_signal_and_killed_at_any_moment_goes_on(
     number: signal.Signals,
     code: int,
+    words: tuple[str, ...],
     ltr: Ltr,
     alone: Callable[[tuple[str, ...]], Alone],
     tmp_path: Path,
 ) -> None:
     """One test for both: each process of pytest that tests either trains the run that was left alone."""
-    expected = alone(SHORT).folder
-    process = ltr.start(tmp_path, *SHORT)
+    expected = alone(words).folder
+    process = ltr.start(tmp_path, *words)
     assert process.stderr is not None
     wait_for("round 0/1", process.stderr)
     process.send_signal(number)
@@ -164,7 +166,7 @@ def test_a_run_stopped_by_a_signal_and_killed_at_any_moment_goes_on(
     assert said == [f"ltr run: stopped by {number.name}; the same command goes on from here"]
     assert "Traceback" not in errors
     assert checkpoints.is_whole(tmp_path / expected.name / "checkpoints" / "under_way")
-    often = (*SHORT, "checkpoint_every=0.01")
+    often = (*words, "checkpoint_every=0.01")
     assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
     folder, _ = ltr.finish(tmp_path, *often)
     assert_same_run(folder, expected, rounds=1)

@@ -9,9 +9,10 @@ from ltr.errors import StoppedError
 from ltr.store import checkpoints, tables
 from ltr.store.tables import LaneId
 from tests.experiment.runs import Run, Watcher, assert_same_run
+from tests.marks import slow
 
 
-@pytest.mark.parametrize("visits", [1, 6])
+@pytest.mark.parametrize("visits", [1, slow(6)])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     visits: int, run: Run, whole: Path, tmp_path: Path
 ) -> None:
@@ -23,6 +24,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert not (path / "checkpoints" / "under_way").exists()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_extended_where_it_was_stopped(run: Run, whole: Path, tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         run(tmp_path, Watcher(end=4), replicates=1, arms=["ticket", "random_mask"])
@@ -37,7 +39,7 @@ def test_a_run_stopped_before_the_rewind_step_goes_on(run: Run, tmp_path: Path) 
     assert_same_run(path, run(tmp_path / "alone", **knobs), rounds=1, replicates=1)
 
 
-@pytest.mark.parametrize("name", ["initial", "round_00", "round_01", "round_02"])
+@pytest.mark.parametrize("name", ["initial", slow("round_00"), "round_01", slow("round_02")])
 def test_a_damaged_checkpoint_is_made_again(
     name: str, run: Run, whole: Path, copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -54,7 +56,7 @@ def test_a_damaged_checkpoint_is_made_again(
     assert [": damaged; lost: the " in record.getMessage() for record in caplog.records] == [True]
 
 
-@pytest.mark.parametrize("name", ["initial", "round_01"])
+@pytest.mark.parametrize("name", [slow("initial"), "round_01"])
 def test_a_lost_checkpoint_is_made_again(name: str, run: Run, whole: Path, copy: Path) -> None:
     shutil.rmtree(copy / "checkpoints" / name)
     assert_same_run(run(copy.parent), whole)

@@ -66,6 +66,7 @@ def test_every_round_starts_from_the_other_runs_ticket(root: Path, source: RunFo
     assert set(results["arm"]) == {"ticket", "random_reinit"}
 
 
+@pytest.mark.slow
 def test_one_round_is_trained_beside_the_dense_network_alone(root: Path, source: RunFolder) -> None:
     transferred = run(root, f"{source.path.name}@2", "replicates=1")
     assert sorted(set(tables.read(transferred.path, "results")["round"])) == [0, 2]
@@ -96,6 +97,7 @@ def test_the_other_run_is_part_of_what_a_run_is(root: Path, source: RunFolder) -
     assert one.ticket == f"{source.path.name}@1"
 
 
+@pytest.mark.slow
 def test_last_typed_again_is_the_same_transfer(root: Path, source: RunFolder, capsys: Any) -> None:
     first = run(root, "last", "rounds=1", "seed=3")
     said = capsys.readouterr().err

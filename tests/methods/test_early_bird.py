@@ -14,6 +14,7 @@ from ltr.methods.early_bird import QUEUE, TOLERANCE
 from ltr.models.model import Model
 from ltr.pruning import selection
 from ltr.pruning.prune import spare
+from tests.marks import slow
 
 PER_EPOCH = 4
 STEPS = 200
@@ -44,7 +45,9 @@ def sizes(lane: Any) -> Any:
     return masks.tree_map(lambda m, w: None if m is None else np.abs(w), lane.mask, lane.params)
 
 
-@pytest.mark.parametrize("config", [Optimizer(learning_rate=0.001), RESTLESS], ids=["calm", "restless"])
+@pytest.mark.parametrize(
+    "config", [slow(Optimizer(learning_rate=0.001), id="calm"), pytest.param(RESTLESS, id="restless")]
+)
 def test_it_finds_the_step_at_which_masks_agree(
     config: Optimizer, train: Callable[..., Any], mask: Any
 ) -> None:

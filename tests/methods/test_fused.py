@@ -19,6 +19,7 @@ from ltr.engine.examples import lay_out, normalise
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext, apply_update
 from ltr.models.model import Model
+from tests.marks import slow_but
 
 pytestmark = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
 
@@ -37,6 +38,13 @@ CASES = {
     )
     for name, decay, schedule in itertools.product(OPTIMIZERS, DECAYS, SCHEDULES)
 }
+
+
+QUICK = {
+    *("adam, no decay, constant", "adam, kernels, cosine", "momentum, all, cosine"),
+    *("momentum, kernels, constant", "sgd, no decay, cosine", "sgd, all, constant"),
+}
+"""Each optimizer, decay and schedule."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +100,7 @@ def batch(blobs: Dataset) -> Any:
     )
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow_but(QUICK, CASES))
 def test_weights_and_states_are_those_of_optax_at_each_step(
     case: str, steps: Callable[..., Any], network: Model, params: Any, batch: Any
 ) -> None:

@@ -15,6 +15,7 @@ from ltr.methods.method import Lane
 from ltr.methods.rigl import FRACTION
 from ltr.methods.rigl_schedule import EVERY, UNTIL
 from ltr.models.model import Model
+from tests.marks import slow
 
 LAYERS = ("dense_1", "dense_2", "output")
 STEPS = 400
@@ -100,7 +101,7 @@ def test_it_moves_at_its_times_and_less_and_less(train: Callable[..., Any]) -> N
     assert moves[200] < moves[100] < moves[0]
 
 
-@pytest.mark.parametrize("name", ["adam", "momentum", "sgd"])
+@pytest.mark.parametrize("name", ["adam", slow("momentum"), slow("sgd")])
 def test_what_comes_starts_from_zero_with_moments_of_zero_and_what_goes_leaves_none(
     name: str, train: Callable[..., Any], network: Model
 ) -> None:

@@ -1,5 +1,4 @@
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import flax.linen as nn
@@ -17,21 +16,16 @@ from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.models.registry import NETWORKS
 from ltr.models.vit import patches
+from tests.marks import slow_but
 from tests.models.trees import drawn, leaves
 
 SHAPES = [(16, 16, 1), (17, 16, 3)]
 """Images that every network can halve, even and odd."""
 
-SLOW = {"conv4", "conv6", "resnet18", "vgg19", "wide_resnet", "vit_tiny"}
-"""Networks that take long to compile and have a smaller sibling, which is tested every time."""
+QUICK = {"lenet_300_100", "conv2", "resnet20"}
+"""Networks that are tested every time; the others take long to compile and are larger siblings of these."""
 
 WITHOUT_DROPOUT = ["resnet18", "resnet20", "vgg16", "vgg19"]
-
-
-def tried(names: Iterable[str]) -> list[Any]:
-    """The names as parameters of a test, the slow ones marked."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names]
-
 
 KEY = jax.random.key(0, impl="unsafe_rbg")
 OTHER = jax.random.fold_in(KEY, 1)
@@ -143,14 +137,14 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
-@pytest.mark.parametrize("name", tried(NETWORKS))
+@pytest.mark.parametrize("name", slow_but(QUICK, NETWORKS))
 class TestEveryNetwork:
     @pytest.fixture
     def model(self, name: str) -> Model:
         """Narrow, since what is tested does not depend on the width."""
         return build(name, SHAPES[0], 4, width=0.2)
 
-    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("shape", slow_but(SHAPES[1:], SHAPES))
     def test_gives_a_finite_logit_per_class_in_strict_float32(self, name: str, shape: Any) -> None:
         if name == "vit_tiny":
             shape = (20, *shape[1:])  # a multiple of its patches
@@ -212,7 +206,7 @@ class TestEveryNetwork:
 
 @pytest.mark.parametrize(
     "name",
-    tried(name for name in NETWORKS if name not in WITHOUT_DROPOUT),
+    slow_but(QUICK, (name for name in NETWORKS if name not in WITHOUT_DROPOUT)),
 )
 class TestDropout:
     IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)

@@ -16,6 +16,7 @@ from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.models.paths import PathFinder
 from ltr.models.registry import NETWORKS, build
+from tests.marks import slow_but
 
 IMAGE = (2, 1, 1)
 LENET = from_linen(LeNet((3, 3), 2), IMAGE, input_layer="dense_1")
@@ -53,7 +54,7 @@ def test_paths_through_dense_layers_are_those_of_the_products_of_their_masks(dra
     assert found.all_dead_units == sum(dead)
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", slow_but({"lenet_300_100", "conv2", "resnet20"}, NETWORKS))
 def test_the_whole_network_has_no_dead_unit(name: str) -> None:
     shape = (16, 16, 3)
     model = build(parse({"model": {"name": name, "width": 0.05}}).model, shape, 5)

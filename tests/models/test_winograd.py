@@ -15,6 +15,7 @@ from ltr.models.layers import Conv
 from ltr.models.model import Model, with_arithmetic
 from ltr.models.packed import NO_PATTERNS, Patterns
 from ltr.models.winograd import FEWEST_PIXELS, FEWEST_PIXELS_OF_2X2, tile, winograd
+from tests.marks import slow
 from tests.models.trees import drawn
 
 needs_kernels = pytest.mark.skipif(kernels.instruction_set() is None, reason="built without a C++ compiler")
@@ -36,7 +37,7 @@ def loss_and_gradients(model: Model, patterns: Patterns = NO_PATTERNS) -> Any:
 
 
 @needs_kernels
-@pytest.mark.parametrize("name", ["conv2", "resnet20"])
+@pytest.mark.parametrize("name", ["conv2", slow("resnet20")])
 def test_a_network_learns_as_with_the_convolutions_of_xla(name: str) -> None:
     model = built(name)
     params = drawn(model)

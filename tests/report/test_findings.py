@@ -45,6 +45,7 @@ def test_the_headline_says_what_claims_decided(results: Results, judged: Judge) 
     )
 
 
+@pytest.mark.slow
 def test_the_headline_says_nothing_that_is_not_decided(judged: Judge) -> None:
     """Of runs in which nothing differs, as many speak of a finding as have a verdict."""
     spoke = decided = 0

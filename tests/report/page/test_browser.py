@@ -9,6 +9,7 @@ import pytest
 
 from ltr.analysis.comparison import compare
 from ltr.report.page import Subject, page
+from tests.marks import slow
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -68,7 +69,7 @@ def test_every_figure_is_drawn(opened: Any) -> None:
     assert all(width > 250 and height > 150 and paths > 3 for width, height, paths in boxes)
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, slow(768), slow(1280)])
 def test_nothing_is_wider_than_the_window(opened: Any, width: int) -> None:
     window = opened(viewport={"width": width, "height": 844})
     assert window.evaluate("document.documentElement.scrollWidth") <= width
@@ -89,8 +90,9 @@ def test_on_a_phone_verdict_effect_and_n_are_on_the_screen(opened: Any) -> None:
     assert first.bounding_box()["y"] + first.bounding_box()["height"] < table.bounding_box()["y"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [slow("light", 360), slow("dark", 360), slow("light", 1280), ("dark", 1280)]
+)
 def test_no_serious_fault_of_accessibility(opened: Any, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     window = opened(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -158,6 +160,7 @@ def test_without_javascript_all_of_it_can_be_read(opened: Any) -> None:
     assert not window.locator("#r0 .chips").first.is_visible()
 
 
+@pytest.mark.slow
 def test_it_can_be_printed(opened: Any, tmp_path: Path) -> None:
     window = opened()
     window.pdf(path=tmp_path / "report.pdf")

@@ -16,6 +16,7 @@ from ltr.analysis.verdicts import verdicts
 from ltr.config.parse import parse
 from ltr.report.page import Subject, page, render
 from ltr.store import tables
+from tests.marks import slow
 
 ARMS = ["ticket", "random_reinit", "random_mask", "one_shot"]
 
@@ -177,6 +178,7 @@ def test_a_page_has_all_its_parts_and_nothing_from_elsewhere(html: str) -> None:
     assert "ltr run rounds=4 &#39;claims.densities=[]&#39;" in html
 
 
+@pytest.mark.slow
 def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     other = subject._replace(name="another", settings={"rounds": 4, "prune_rate": 0.4})
     compared = compare([subject.results, other.results], "ticket", [True, True])
@@ -195,7 +197,7 @@ def test_runs_are_shown_side_by_side_and_each_alone(subject: Subject) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("rounds", [0, 1])
+@pytest.mark.parametrize("rounds", [0, slow(1)])
 def test_a_young_run_has_a_page(rounds: int, subject: Subject, results: Callable[..., pd.DataFrame]) -> None:
     young = subject._replace(results=results(rounds=rounds, replicates=1), last=[])
     assert "r0-again" in page([young])
@@ -206,6 +208,7 @@ def test_a_run_that_has_trained_nothing_has_a_page(subject: Subject) -> None:
     assert "No dense network has been trained yet." in page([subject._replace(**none, last=[])])
 
 
+@pytest.mark.usefixtures("_without_figures")
 def test_names_are_escaped(subject: Subject) -> None:
     bad = "<script>alert(1)</script>"
     assert "<script>alert" not in page([subject._replace(name=bad, title=bad)])
@@ -216,6 +219,7 @@ def test_the_headline_is_in_words_and_the_folder_is_named(html: str) -> None:
     assert "digits-lenet_300_100-0123456789" in html
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_figures")
 def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) -> None:
     none = {name: getattr(subject, name).head(0) for name in ("results", "metrics", "timings")}
@@ -225,6 +229,7 @@ def test_runs_that_have_trained_nothing_stand_beside_others(subject: Subject) ->
     assert 'id="compared"' not in page([young, young], compare([young.results] * 2, "ticket", [True, True]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_without_figures")
 def test_diverged_lanes_are_named_beside_the_comparison(subject: Subject) -> None:
     lost = subject.results.copy()
@@ -247,6 +252,7 @@ def test_runs_without_any_result_are_not_side_by_side(together: bool, subject: S
     assert 'id="compared"' not in page(subjects, compare([lost] * 2, "ticket", [True, together]))
 
 
+@pytest.mark.slow
 def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> None:
     html = page([subject._replace(image=None)])
     assert "r0-initial" in html
@@ -263,6 +269,7 @@ def test_curves_are_of_as_many_rounds_as_may_be_evenly() -> None:
     assert render._thinned(range(16)) == [0, 4, 8, 11, 15]
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_gone_altogether_is_left_out_where_it_is(subject: Subject) -> None:
     layers = subject.layers.copy()
     gone = (layers["layer"] == "hidden_1") & (layers["round"] == 4)
