@@ -24,7 +24,10 @@ def cache_path(entry: DatasetEntry, root: Path) -> Path:
 
 
 def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
-    """Return the cached arrays, read-only, the images from a cache line on; None if the cache is missing, truncated or altered."""
+    """Return the cached arrays, read-only; None if the cache is missing, truncated or altered.
+
+    The images begin at a cache line.
+    """
     path = cache_path(entry, root)
     body = aligned.empty((_body_size(entry),), np.uint8, before=_labels_size(entry))
     try:

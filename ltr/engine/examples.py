@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Collection, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +67,20 @@ def lay_out(dataset: Dataset) -> Examples:
         np.array([first, last], np.int32),
         dataset.mean,
         dataset.std,
+    )
+
+
+def shapes(training: int, validation: int, test: int, image: tuple[int, ...]) -> Examples:
+    """Return shapes and types of what `lay_out` makes of so many examples with images of this shape."""
+    shaped: Any = jax.ShapeDtypeStruct
+    size = max(map(_batch_size, (validation, test)))
+    count = sum(math.ceil(examples / size) for examples in (validation, test))
+    return Examples(
+        shaped((training, *image), jnp.uint8),
+        shaped((training,), jnp.int32),
+        Batches(shaped((count, size, *image), jnp.uint8), shaped((count, size), jnp.int32)),
+        *[shaped((2,), jnp.int32)] * 2,
+        *[shaped(image[-1:], jnp.float32)] * 2,
     )
 
 
