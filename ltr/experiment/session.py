@@ -204,7 +204,9 @@ class Session:
         if saved is not None and snapshot.is_readable(saved[1]):
             resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
-        return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
+        return self.runtime.trainer.train(
+            starts, evaluate_at, self._checkpointing(observer), resume, _is_saved
+        )
 
     def commit(
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
@@ -313,10 +315,14 @@ class Session:
             nonlocal last_saved
             error = observer.on_chunk(progress)
             if error is not None or time.monotonic() - last_saved > self.experiment.checkpoint_every:
-                kept = ("ticket", PREFIX)
-                self.folder.save_under_way(*snapshot.pack(progress.snapshot(), kept=kept))
+                self.folder.save_under_way(*snapshot.pack(progress.snapshot()))
                 last_saved = time.monotonic()
             if error is not None:
                 raise error
 
         return on_chunk
+
+
+def _is_saved(lane: LaneId) -> bool:
+    """Return whether the final weights of a lane are saved, as of tickets and at the rewind step."""
+    return lane.arm in ("ticket", PREFIX)
