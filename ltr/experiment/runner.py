@@ -10,7 +10,7 @@ import pandas as pd
 
 from ltr.analysis import checks as claim_checks
 from ltr.analysis.summary import replicate_seconds, select, summary
-from ltr.arms.lanes import missing
+from ltr.arms.lanes import missing_of_rounds
 from ltr.config import origins
 from ltr.config.literals import literal
 from ltr.config.origins import Request
@@ -221,8 +221,11 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
         tracking.track(experiment.tracker, subject(experiment, folder.path)) as tracked,
         output.progress() as shown,
     ):
-        for round_number in range(experiment.rounds + 1):
-            if not missing(experiment, round_number, folder.frames["results"]):
+        rounds = range(experiment.rounds + 1)
+        for round_number, missing_lanes in missing_of_rounds(
+            experiment, rounds, folder.frames["results"]
+        ).items():
+            if not missing_lanes:
                 _track(experiment, folder, tracked, round_number)
         track = partial(_track, experiment, folder, tracked)
         loop.run(session, RunObserver(stop, table, pace, shown, track, session.remaining_steps))
@@ -240,11 +243,8 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 
 def _missing_lanes(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
-    return [
-        lane
-        for round_number in range(experiment.rounds + 1)
-        for lane in missing(experiment, round_number, folder.frames["results"])
-    ]
+    by_round = missing_of_rounds(experiment, range(experiment.rounds + 1), folder.frames["results"])
+    return [lane for missing_lanes in by_round.values() for lane in missing_lanes]
 
 
 def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> str:
