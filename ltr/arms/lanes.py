@@ -1,6 +1,7 @@
 """Lanes of a round, and the method of each."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -25,14 +26,24 @@ def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
 
 def missing(experiment: Experiment, round_number: int, results: pd.DataFrame) -> list[LaneId]:
     """Return the lanes of a round that a results table lacks, without those of chains that ended before."""
+    return missing_of_rounds(experiment, [round_number], results)[round_number]
+
+
+def missing_of_rounds(
+    experiment: Experiment, rounds: Iterable[int], results: pd.DataFrame
+) -> dict[int, list[LaneId]]:
+    """Return the missing lanes of each round; the table, which grows with the rounds, is read once."""
     ends = chains.ends(results, experiment)
     finished = set(results[list(LANE)].itertuples(index=False, name=None))
-    return [
-        lane
-        for lane in lanes(experiment, round_number)
-        if lane not in finished
-        and (lane.replicate not in ends or round_number <= ends[lane.replicate].last_round)
-    ]
+    return {
+        round_number: [
+            lane
+            for lane in lanes(experiment, round_number)
+            if lane not in finished
+            and (lane.replicate not in ends or round_number <= ends[lane.replicate].last_round)
+        ]
+        for round_number in rounds
+    }
 
 
 def method(experiment: Experiment, arm: str) -> str:

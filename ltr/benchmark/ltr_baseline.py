@@ -4,6 +4,7 @@ Evaluation is left out (each evaluated split has one example), as in the other b
 """
 
 import time
+from functools import partial
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ from ltr.engine.examples import lay_out
 from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy, noisy_images
 from ltr.engine.trainer import InitialState, Progress, Trainer
-from ltr.experiment.placement import lane_bytes
+from ltr.experiment.placement import lanes_that_fit
 from ltr.experiment.spec import RunSpec
 from ltr.methods import weights
 from ltr.methods.registry import WEIGHTS_ALONE
@@ -44,7 +45,7 @@ class LtrBaseline:
     """
 
     def __init__(self, spec: RunSpec, packed: Layers, arithmetic: Arithmetic) -> None:
-        self.placement = devices.place(None, None, jax.device_count(), lane_bytes(spec))
+        self.placement = devices.place(None, None, jax.device_count(), partial(lanes_that_fit, spec))
         self._spec = spec
         experiment, method_context = spec.experiment, spec.training_context(arithmetic)
         programs = {

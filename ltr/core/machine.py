@@ -62,3 +62,44 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):  # git is missing, or refuses the clone's owner
         return __version__
     return completed.stdout.strip()
+
+
+def memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes of memory that this process may use; None if they are unknown.
+
+    That is the memory of the machine, or the limit of a cgroup of the process if that is lower.
+
+    `root`: folder of the file system.
+    """
+    limits = [_of_machine(root), *_of_cgroups(root)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _of_machine(root: Path) -> int | None:
+    for line in _text(root / "proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return 1024 * int(line.split()[1])
+    return None
+
+
+def _of_cgroups(root: Path) -> list[int]:
+    """Return the limits of the process's cgroups and of those that they are in, of version 1 and 2."""
+    limits = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("memory" if controllers else "")
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        own = top / path.lstrip("/")
+        texts = [_text(folder / name) for folder in (own, *own.parents) if folder.is_relative_to(top)]
+        limits += [int(text) for text in texts if text.strip().isdigit()]
+    return limits
+
+
+def _text(file: Path) -> str:
+    """Return the content of a file; the empty string if it cannot be read."""
+    try:
+        return file.read_text()
+    except (OSError, ValueError):
+        return ""

@@ -9,8 +9,9 @@ import math
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
-from ltr.core import atomic
+from ltr.core import aligned, atomic
 from ltr.data.arrays import Arrays, Split, fingerprint, parts
 from ltr.data.registry import DatasetEntry
 
@@ -23,13 +24,20 @@ def cache_path(entry: DatasetEntry, root: Path) -> Path:
 
 
 def read_cache(entry: DatasetEntry, root: Path) -> Arrays | None:
-    """Return the cached arrays, read-only; None if the cache is missing, truncated or altered."""
+    """Return the cached arrays, read-only; None if the cache is missing, truncated or altered.
+
+    The images begin at a cache line.
+    """
+    path = cache_path(entry, root)
+    body = aligned.empty((_body_size(entry),), np.uint8, before=_labels_size(entry))
     try:
-        content = memoryview(cache_path(entry, root).read_bytes())
+        with path.open("rb") as file:
+            digest, size = file.read(_HEADER), file.readinto(body)
+            is_longer = bool(file.read(1))
     except OSError:
         return None
-    body = content[_HEADER:]
-    is_intact = hashlib.sha256(body).digest() == content[:_HEADER] and len(body) == _body_size(entry)
+    is_intact = size == len(body) and not is_longer and hashlib.sha256(body).digest() == digest
+    body.flags.writeable = False
     return _split(body, entry) if is_intact else None
 
 
@@ -40,12 +48,16 @@ def write_cache(entry: DatasetEntry, root: Path, arrays: Arrays) -> None:
         file.writelines(parts(arrays))
 
 
+def _labels_size(entry: DatasetEntry) -> int:
+    return 4 * (entry.train_examples + entry.test_examples)
+
+
 def _body_size(entry: DatasetEntry) -> int:
-    return (entry.train_examples + entry.test_examples) * (4 + math.prod(entry.shape))
+    return _labels_size(entry) + (entry.train_examples + entry.test_examples) * math.prod(entry.shape)
 
 
-def _split(body: memoryview, entry: DatasetEntry) -> Arrays:
-    train, examples = entry.train_examples, entry.train_examples + entry.test_examples
-    labels = np.frombuffer(body[: 4 * examples], "<i4")
-    images = np.frombuffer(body[4 * examples :], np.uint8).reshape(examples, *entry.shape)
+def _split(body: UInt8[np.ndarray, "bytes"], entry: DatasetEntry) -> Arrays:
+    train, of_labels = entry.train_examples, _labels_size(entry)
+    labels = body[:of_labels].view("<i4")
+    images = body[of_labels:].reshape(-1, *entry.shape)
     return Arrays(Split(images[:train], labels[:train]), Split(images[train:], labels[train:]))

@@ -83,26 +83,36 @@ def _warn_of_idle_cores() -> None:
         )
 
 
-def place(devices: int | None, lanes_per_device: int | None, lanes: int, lane_bytes: int) -> Placement:
-    """Choose devices and lanes per device for up to `lanes` lanes of `lane_bytes` bytes each.
+def place(
+    devices: int | None, lanes_per_device: int | None, lanes: int, fitting: Callable[[int], int]
+) -> Placement:
+    """Choose devices and lanes per device for up to `lanes` lanes.
 
-    With `devices=None` it takes all devices, but no more than lanes. ConfigError if this machine has fewer
-    devices than requested.
+    With `devices=None` it takes all devices, but no more than lanes. With `lanes_per_device=None` a CPU
+    device takes one lane, and an accelerator as many as fit.
+
+    Args:
+        devices: number of devices; None for all.
+        lanes_per_device: lanes on each; None to choose.
+        lanes: lanes that could train at once.
+        fitting: bytes of an accelerator's memory -> number of lanes that fit.
+
+    Raises:
+        ConfigError: this machine has fewer devices than requested.
     """
     available = jax.devices()
     if devices is not None and devices > len(available):
         raise ConfigError(f"devices={devices}: this machine has {len(available)} ({available[0].platform})")
     chosen = tuple(available[: min(devices or len(available), lanes)])
-    share = -(-lanes // len(chosen))
-    return Placement(chosen, min(share, lanes_per_device or _fitting(chosen[0], lane_bytes)))
+    share, limit = -(-lanes // len(chosen)), memory(chosen[0])
+    return Placement(chosen, min(share, lanes_per_device or (1 if limit is None else fitting(limit))))
 
 
-def _fitting(device: jax.Device, lane_bytes: int) -> int:
-    """Return how many lanes fit on a device; half of an accelerator's memory is for data and activations."""
+def memory(device: jax.Device) -> int | None:
+    """Return the bytes of memory of an accelerator; None for a CPU, which has that of the machine."""
     if device.platform == "cpu":
-        return 1
-    memory = (device.memory_stats() or {}).get("bytes_limit", 0)
-    return max(1, memory // (2 * lane_bytes))
+        return None
+    return int((device.memory_stats() or {}).get("bytes_limit", 0))
 
 
 def describe(placement: Placement) -> dict[str, str | int]:

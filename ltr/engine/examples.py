@@ -1,9 +1,10 @@
 """Data set of a training in the layout of a device, and its images as inputs of a network."""
 
+import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from ltr import kernels
+from ltr.core.aligned import aligned, empty
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.kernels import Array, Images
@@ -50,18 +52,35 @@ class Examples(NamedTuple):
 
 
 def lay_out(dataset: Dataset) -> Examples:
-    """Lay out a data set for a device; no example of any split is dropped."""
+    """Lay out a data set for a device; no example of any split is dropped.
+
+    Images begin at a cache line, so that all CPU devices use the same copy.
+    """
     splits = dataset.validation, dataset.test
     size = max(_batch_size(len(split.labels)) for split in splits)
-    validation, test = (_batches(split, size) for split in splits)
-    first, last = len(validation.labels), len(validation.labels) + len(test.labels)
+    first, last = itertools.accumulate(math.ceil(len(split.labels) / size) for split in splits)
     return Examples(
-        *dataset.train,
-        jax.tree.map(lambda *arrays: np.concatenate(arrays), validation, test),
+        aligned(dataset.train.images),
+        dataset.train.labels,
+        _batches(splits, size, last),
         np.array([0, first], np.int32),
         np.array([first, last], np.int32),
         dataset.mean,
         dataset.std,
+    )
+
+
+def shapes(training: int, validation: int, test: int, image: tuple[int, ...]) -> Examples:
+    """Return shapes and types of what `lay_out` makes of so many examples with images of this shape."""
+    shaped: Any = jax.ShapeDtypeStruct
+    size = max(map(_batch_size, (validation, test)))
+    count = sum(math.ceil(examples / size) for examples in (validation, test))
+    return Examples(
+        shaped((training, *image), jnp.uint8),
+        shaped((training,), jnp.int32),
+        Batches(shaped((count, size, *image), jnp.uint8), shaped((count, size), jnp.int32)),
+        *[shaped((2,), jnp.int32)] * 2,
+        *[shaped(image[-1:], jnp.float32)] * 2,
     )
 
 
@@ -70,12 +89,18 @@ def _batch_size(count: int) -> int:
     return math.ceil(count / math.ceil(count / EVALUATION_BATCH))
 
 
-def _batches(split: Split, size: int) -> Batches:
-    count = math.ceil(len(split.labels) / size)
-    padding = count * size - len(split.labels)
-    images = np.pad(split.images, [(0, padding), *[(0, 0)] * 3])
-    labels = np.pad(split.labels, (0, padding), constant_values=-1)
-    return Batches(images.reshape(count, size, *images.shape[1:]), labels.reshape(count, size))
+def _batches(splits: Sequence[Split], size: int, count: int) -> Batches:
+    """Return `count` batches of `size` examples; each split begins with a batch of its own."""
+    images = empty((count, size, *splits[0].images.shape[1:]), np.uint8)
+    labels = np.full((count, size), -1, np.int32)
+    images[...] = 0
+    start = 0
+    for split in splits:
+        end = start + math.ceil(len(split.labels) / size)
+        for batches, examples in zip((images, labels), split, strict=True):
+            batches[start:end].reshape(-1, *batches.shape[2:])[: len(examples)] = examples
+        start = end
+    return Batches(images, labels)
 
 
 class Form(Enum):

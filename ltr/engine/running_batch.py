@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     """Result of training a lane, to its last step or until it diverged.
 
     Attributes:
-        params: weights of its network after the last step, NumPy arrays.
+        params: weights of its network after the last step, NumPy arrays; None if they are not kept.
         density: density of its network after the last step, 0 to 1.
         metrics: NumPy arrays.
         seconds: device time.

@@ -137,6 +137,7 @@ class Trainer:
         evaluate_at: Int32[np.ndarray, "evaluations"],
         on_chunk: Callable[[Progress], None],
         resume: Snapshot | None = None,
+        keeps_params: Callable[[Any], bool] = lambda name: True,
     ) -> dict[Any, Outcome]:
         """Train every lane from the first to the last step of `evaluate_at`.
 
@@ -146,6 +147,7 @@ class Trainer:
                 and ends at the last.
             on_chunk: callback, called about once a second. An exception in it ends the training.
             resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
+            keeps_params: name of a lane -> whether its final weights are needed; else its outcome has None.
 
         Returns:
             Outcome of every lane. One that diverged ends at the evaluation that found it so; the others train
@@ -172,7 +174,10 @@ class Trainer:
                 on_chunk(
                     Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
                 )
-            outcomes |= running.outcomes()
+            outcomes |= {
+                name: outcome if keeps_params(name) else outcome._replace(params=None)
+                for name, outcome in running.outcomes().items()
+            }
         return outcomes
 
     def compile_ahead(self, make_start: Callable[[], InitialState]) -> None:

@@ -1,11 +1,10 @@
-"""Estimate of a run's cost, from its operations and the measured speed of its network on this machine."""
+"""Estimate of a run's time, from its operations and the measured speed of its network on this machine."""
 
 import math
 import statistics
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +16,7 @@ from ltr.engine import flops, speed
 from ltr.engine.capacity import capacity
 from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy_images
-from ltr.experiment.placement import lane_bytes, place
+from ltr.experiment.placement import place
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import Arithmetic
 
@@ -31,17 +30,10 @@ _REPEATS = 5
 """Number of measurements of the machine's speed; their median counts."""
 
 
-class Cost(NamedTuple):
-    """Wall-clock seconds of a run from its beginning, and bytes of memory on its devices."""
-
-    seconds: float
-    bytes: int
-
-
-def cost(
+def seconds(
     spec: RunSpec, packed: Layers, arithmetic: Arithmetic, speeds_file: Path, on_status: Callable[[str], None]
-) -> Cost:
-    """Estimate the cost of a run; reads no data.
+) -> float:
+    """Estimate the wall-clock seconds of a run from its beginning; reads no data.
 
     The machine is taken to be as busy as it is now. Not counted: starting, pruning, and writing the run.
 
@@ -85,11 +77,8 @@ def cost(
         spec.training_context(arithmetic), images, dense, placement, meter, speeds_file, on_status
     )
     compilation = PROGRAM * found.compilation * _programs(spec, packed)
-    examples = dataset.training_examples(experiment.dataset) + experiment.dataset.validation
-    pixels = (examples + facts.test_examples) * math.prod(facts.shape)
-    held = len(placement.devices) * (pixels + placement.lanes_per_device * lane_bytes(spec))
     rate = statistics.median(meter() for _ in range(_REPEATS))
-    return Cost((operations / found.efficiency + compilation) / rate, held)
+    return (operations / found.efficiency + compilation) / rate
 
 
 def _programs(spec: RunSpec, packed: Layers) -> int:

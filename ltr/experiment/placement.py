@@ -1,22 +1,27 @@
 """Decisions about the machine: where lanes train, and which layers train packed."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from ltr import kernels
 from ltr.arms.lanes import widest
-from ltr.core import masks
+from ltr.core import machine, masks
+from ltr.core.plural import number_of
+from ltr.data import dataset
 from ltr.engine import break_even, devices
 from ltr.engine.devices import Placement
 from ltr.engine.measurements import LayerShape
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import ConfigError
+from ltr.experiment.memory import Memory, memory
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.winograd import Tiles, tile
+from ltr.report.formatting import memory as in_words
 
 FEWEST_ZEROS = 0.4
 """Share of zeros among the pixels of images from which it pays to skip them in a dense layer.
@@ -28,17 +33,70 @@ Measured on LeNet-300-100 (see docs/speed.md): its step takes as long as XLA's a
 def place(spec: RunSpec) -> Placement:
     """Choose the devices of a run's lanes; ConfigError if the machine has fewer than requested."""
     experiment = spec.experiment
-    lanes = widest(experiment)
-    return devices.place(experiment.devices, experiment.lanes_per_device, lanes, lane_bytes(spec))
+    return devices.place(
+        experiment.devices, experiment.lanes_per_device, widest(experiment), partial(lanes_that_fit, spec)
+    )
 
 
-def lane_bytes(spec: RunSpec) -> int:
-    """Return the memory of a lane on its device in bytes, without activations.
+def lanes_that_fit(spec: RunSpec, limit: int) -> int:
+    """Return how many lanes an accelerator with `limit` bytes of memory trains side by side, at least one."""
+    need = spec.memory
+    return max(1, (limit - need.data) // (need.state + need.temporaries))
 
-    A lane holds weights, the best weights, gradients, two moments (float32) and a mask (bool).
+
+def fitted(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
+    """Return the specification with as many devices as the memory of this machine holds.
+
+    `on_message` is called with a line if they are fewer than without this limit. A number of devices that the
+    configuration names is kept.
+
+    Raises:
+        ConfigError: the run needs more memory than there is.
     """
-    weights = sum(leaf.size for leaf in jax.tree.leaves(spec.shapes))
-    return weights * (5 * np.dtype(np.float32).itemsize + 1)
+    experiment, wanted, available = spec.experiment, place(spec), machine.memory()
+    need = memory(spec, arithmetic(spec, dataset.describe(experiment.dataset).zeros))
+    fewest = len(wanted.devices) if experiment.devices else 1
+    placements = [_on(wanted, count) for count in range(len(wanted.devices), fewest - 1, -1)]
+    fitting = next((placed for placed in placements if _lack(need, placed, available) is None), None)
+    if fitting is None:
+        raise ConfigError(
+            f"{_lack(need, placements[-1], available)}; {_remedy(spec, need, wanted, available)}"
+        )
+    if fitting == wanted:
+        return spec
+    on_message(
+        f"ltr: trains {number_of(fitting.capacity, 'lane')} side by side, not {wanted.capacity}: "
+        f"{_lack(need, wanted, available)}"
+    )
+    return replace(spec, experiment=replace(experiment, devices=len(fitting.devices)))
+
+
+def _on(placement: Placement, count: int) -> Placement:
+    """Return the placement on the first `count` of its devices."""
+    return placement._replace(devices=placement.devices[:count])
+
+
+def _lack(need: Memory, placement: Placement, available: int | None) -> str | None:
+    """Return what lacks memory for a placement, and how much it has; None if nothing does."""
+    lanes_at_once, of_device = placement.lanes_per_device, devices.memory(placement.devices[0])
+    for name, needed, limit in (
+        ("this machine", need.of_host(placement), available),
+        ("a device", need.of_device(placement), of_device),
+    ):
+        if limit is not None and needed > limit:
+            lanes_of_all = f"devices={len(placement.devices)}, lanes_per_device={lanes_at_once}"
+            return f"{lanes_of_all}: needs about {in_words(needed)} of memory, {name} has {in_words(limit)}"
+    return None
+
+
+def _remedy(spec: RunSpec, need: Memory, wanted: Placement, available: int | None) -> str:
+    """Return what to change of a run that does not fit."""
+    for count in range(len(wanted.devices), 0, -1):
+        for lanes_at_once in range(wanted.lanes_per_device, 0, -1):
+            placed = _on(wanted, count)._replace(lanes_per_device=lanes_at_once)
+            if _lack(need, placed, available) is None:
+                return f"fits with devices={count} lanes_per_device={lanes_at_once}"
+    return f"lower batch_size={spec.experiment.batch_size}, or choose a smaller network"
 
 
 def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) -> Arithmetic:

@@ -1,17 +1,18 @@
 """Plans: the amount and the cost of a run, before it is trained."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ltr.arms.lanes import lanes
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment, to_dict
-from ltr.core import cache_paths
+from ltr.core import cache_paths, machine
 from ltr.data import dataset
 from ltr.engine import devices
 from ltr.experiment import estimate
-from ltr.experiment.placement import arithmetic, packed_layers
+from ltr.experiment.memory import memory as account
+from ltr.experiment.placement import arithmetic, packed_layers, place
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
 from ltr.report.formatting import memory
@@ -40,7 +41,9 @@ class Plan:
         trainings: number of trainings.
         steps: number of training steps, summed over trainings; without those to the rewind step.
         seconds: estimated time on this machine, as busy as it is now, with compilation.
-        bytes: estimated memory on the devices.
+        bytes: estimated memory of the process, at most; a CPU's devices included.
+        memory: its parts in bytes (see `ltr.experiment.memory.Memory`), and `of_device`, the memory of one.
+        available: memory of this machine, or the limit of this process if that is lower; None if unknown.
     """
 
     id: str
@@ -56,6 +59,8 @@ class Plan:
     steps: int
     seconds: int
     bytes: int
+    memory: dict[str, int]
+    available: int | None
 
     def facts(self) -> dict[str, str]:
         """Return the plan as text by name, without facts that do not apply."""
@@ -68,7 +73,8 @@ class Plan:
             "steps": f"{self.steps:,}",
             "looks": _looks(self.looks),
             "time": f"about {duration(self.seconds)} on this machine as busy as now, if nothing is done yet",
-            "memory": f"about {memory(self.bytes)}",
+            "memory": f"about {memory(self.bytes)}"
+            + (f"; this machine has {memory(self.available)}" if self.available else ""),
         }
         return {name: fact for name, fact in named.items() if fact}
 
@@ -98,7 +104,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
     zeros = dataset.describe(experiment.dataset).zeros
     chosen = arithmetic(spec, zeros)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, arithmetic=chosen, zeros=zeros)
-    cost = estimate.cost(spec, packed, chosen, cache_paths.speeds_file(), on_status)
+    placement, need = place(spec), account(spec, chosen)
+    seconds = estimate.seconds(spec, packed, chosen, cache_paths.speeds_file(), on_status)
     return Plan(
         id=run_id(experiment),
         folder=f"{experiment.output_root}/{folder_name(experiment)}",
@@ -111,8 +118,10 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         densities=[kept(spec.targets[round_number]) / weights for round_number in trained],
         trainings=sum(len(lanes(experiment, round_number)) for round_number in rounds),
         steps=spec.steps,
-        seconds=round(cost.seconds),
-        bytes=cost.bytes,
+        seconds=round(seconds),
+        bytes=need.of_host(placement),
+        memory={**asdict(need), "of_device": need.of_device(placement)},
+        available=machine.memory(),
     )
 
 

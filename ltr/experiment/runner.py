@@ -11,7 +11,7 @@ import pandas as pd
 from ltr import kernels
 from ltr.analysis import checks as claim_checks
 from ltr.analysis.summary import replicate_seconds, select, summary
-from ltr.arms.lanes import missing
+from ltr.arms.lanes import missing_of_rounds
 from ltr.config import origins
 from ltr.config.literals import literal
 from ltr.config.origins import Request
@@ -26,7 +26,7 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import arithmetic, needs_measurement, packed_layers, place
+from ltr.experiment.placement import arithmetic, fitted, needs_measurement, packed_layers, place
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
@@ -110,6 +110,8 @@ def _complete(
     place(spec)  # refuses missing devices, also for a finished run
     missing_lanes = _missing_lanes(experiment, folder)
     unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
+    if unfinished:
+        spec = fitted(spec, output.message)
     session = open_session(spec, folder, output.status, folder.record_packed) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
@@ -231,8 +233,11 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
         tracking.track(experiment.tracker, subject(experiment, folder.path)) as tracked,
         output.progress() as shown,
     ):
-        for round_number in range(experiment.rounds + 1):
-            if not missing(experiment, round_number, folder.frames["results"]):
+        rounds = range(experiment.rounds + 1)
+        for round_number, missing_lanes in missing_of_rounds(
+            experiment, rounds, folder.frames["results"]
+        ).items():
+            if not missing_lanes:
                 _track(experiment, folder, tracked, round_number)
         track = partial(_track, experiment, folder, tracked)
         loop.run(session, RunObserver(stop, table, pace, shown, track, session.remaining_steps))
@@ -250,11 +255,8 @@ def _recorded_results(folder: RunFolder, experiment: Experiment) -> pd.DataFrame
 
 
 def _missing_lanes(experiment: Experiment, folder: RunFolder) -> list[LaneId]:
-    return [
-        lane
-        for round_number in range(experiment.rounds + 1)
-        for lane in missing(experiment, round_number, folder.frames["results"])
-    ]
+    by_round = missing_of_rounds(experiment, range(experiment.rounds + 1), folder.frames["results"])
+    return [lane for missing_lanes in by_round.values() for lane in missing_lanes]
 
 
 def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> str:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import jax
@@ -179,7 +179,7 @@ class Session:
         is_last = round_number > self.experiment.rounds
         if is_last or compares_layers or self.runtime.tickets or not self.missing_lanes(round_number):
             return
-        if is_sparse(self._densities(round_number)):
+        if is_sparse(self._densities[round_number]):
             self.runtime.trainer.choose_packed()
         self.runtime.trainer.compile_ahead(partial(self.expected_ticket, round_number))
 
@@ -204,7 +204,9 @@ class Session:
         if saved is not None and snapshot.is_readable(saved[1]):
             resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
-        return self.runtime.trainer.train(starts, evaluate_at, self._checkpointing(observer), resume)
+        return self.runtime.trainer.train(
+            starts, evaluate_at, self._checkpointing(observer), resume, _is_saved
+        )
 
     def commit(
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
@@ -234,22 +236,26 @@ class Session:
 
     def step_cost(self, round_number: int) -> float:
         """Return the duration of a round's training steps relative to a step of the dense network."""
-        return self.runtime.costs.time(self._densities(round_number), self.runtime.trainer.packed)
+        return self.runtime.costs.time(self._densities[round_number], self.runtime.trainer.packed)
 
     def remaining_steps(self) -> float:
         """Return the remaining training, summed over lanes, in steps of the dense network."""
         schedule = self.spec.schedule
         prefix = len(self.folder.undrawn(self.experiment)) * schedule.rewind_step * self.step_cost(0)
+        missing = lanes.missing_of_rounds(
+            self.experiment, range(self.experiment.rounds + 1), self.folder.frames["results"]
+        )
         return prefix + sum(
-            len(self.missing_lanes(round_number))
-            * schedule.length(round_number)
-            * self.step_cost(round_number)
-            for round_number in range(self.experiment.rounds + 1)
+            len(missing_lanes) * schedule.length(round_number) * self.step_cost(round_number)
+            for round_number, missing_lanes in missing.items()
+            if missing_lanes
         )
 
-    def _densities(self, round_number: int) -> PyTree[float]:
+    @cached_property
+    def _densities(self) -> list[PyTree[float]]:
+        """Density of each layer in each round."""
         kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
-        return flops.planned(self.spec.targets[round_number], kernels)
+        return [flops.planned(target, kernels) for target in self.spec.targets]
 
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)
@@ -313,10 +319,14 @@ class Session:
             nonlocal last_saved
             error = observer.on_chunk(progress)
             if error is not None or time.monotonic() - last_saved > self.experiment.checkpoint_every:
-                kept = ("ticket", PREFIX)
-                self.folder.save_under_way(*snapshot.pack(progress.snapshot(), kept=kept))
+                self.folder.save_under_way(*snapshot.pack(progress.snapshot()))
                 last_saved = time.monotonic()
             if error is not None:
                 raise error
 
         return on_chunk
+
+
+def _is_saved(lane: LaneId) -> bool:
+    """Return whether the final weights of a lane are saved, as of tickets and at the rewind step."""
+    return lane.arm in ("ticket", PREFIX)

@@ -19,15 +19,12 @@ log = logging.getLogger(__name__)
 FORMAT = 4
 
 
-def pack(snapshot: Snapshot, kept: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arrays and the description of a snapshot, with final weights of the arms in `kept` only."""
+def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arrays and the description of a snapshot."""
     done, batch = snapshot.outcomes, snapshot.batch
     arrays: dict[str, Any] = {
-        f"done_{place}": {
-            "params": outcome.params if lane.arm in kept else None,
-            "metrics": np.stack(outcome.metrics),
-        }
-        for place, (lane, outcome) in enumerate(done.items())
+        f"done_{place}": {"params": outcome.params, "metrics": np.stack(outcome.metrics)}
+        for place, outcome in enumerate(done.values())
     }
     for place, (state, metrics) in enumerate(zip(batch.lanes, batch.metrics, strict=True) if batch else ()):
         arrays[f"wave_{place}"] = {"state": _leaves(state), "metrics": np.stack(metrics)}

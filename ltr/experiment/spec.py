@@ -15,9 +15,10 @@ from ltr.core.schedule import Schedule
 from ltr.data import dataset
 from ltr.errors import ConfigError
 from ltr.experiment import checks
+from ltr.experiment.memory import Memory, memory
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
-from ltr.models.arithmetic import Arithmetic
+from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.model import Model, with_arithmetic
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
@@ -80,6 +81,11 @@ class RunSpec:
         return MethodContext(
             self.model, optimizer, times.steps, times.steps_per_epoch, self.experiment.pruning
         )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Memory that the run needs if XLA computes every layer, as on an accelerator."""
+        return memory(self, XLA)
 
     def training_context(self, arithmetic: Arithmetic) -> MethodContext:
         """Return the method context with an arithmetic of its own."""

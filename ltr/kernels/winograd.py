@@ -11,6 +11,9 @@ from jaxtyping import Float32
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array
 
+_CHUNK = 60
+"""Tiles that a thread transforms at once (see winograd.inc)."""
+
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def conv3x3(
@@ -43,6 +46,13 @@ def conv3x3(
         jax.errors.JaxRuntimeError: at run time, for shapes that do not fit.
     """
     return _forward(x, kernel, bias, relu, pool, tile)[0]
+
+
+def scratch(in_channels: int, out_channels: int, tile: int) -> int:
+    """Return the bytes that a thread keeps for a convolution by tiles of this size, and its gradients."""
+    positions = (tile + 2) ** 2
+    of_kernel, of_images = in_channels * out_channels, _CHUNK * (in_channels + out_channels)
+    return 2 * positions * (of_kernel + of_images) * np.dtype(np.float32).itemsize
 
 
 def _forward(

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from ltr.api.loaded import load
 from ltr.cli import main
+from ltr.core import machine
 from ltr.data.registry import DATASETS
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import runner, signals
@@ -381,3 +382,14 @@ def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixt
         main(["run", "-m", "--cfg", "job", "seed=0,1"])
     assert ended.value.code == 2
     assert "--cfg: not allowed with argument -m" in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_trains(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 2**20)
+    assert main(["run", f"output_root={root}", "rounds=0", "replicates=1", "arms=[ticket]"]) == 2
+    said = capsys.readouterr()
+    assert "devices=1, lanes_per_device=1: needs about" in said.err
+    assert "this machine has 1.0 MiB; lower batch_size=60" in said.err
+    assert not [*root.glob("*/checkpoints/*")]

@@ -59,3 +59,37 @@ def test_a_folder_of_the_name_of_a_package_is_no_package(
     facts = machine.machine()
     assert facts["numpy"] == np.__version__
     assert facts["made_up_package"] is None
+
+
+class TestMemory:
+    """Files of a machine of 8 GiB below a folder of its own."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        self.write(tmp_path, "proc/meminfo", "MemTotal:  8388608 kB\nMemFree: 1 kB\n")
+        return tmp_path
+
+    def write(self, root: Path, name: str, text: str) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+    def test_of_the_machine(self, root: Path) -> None:
+        assert machine.memory(root) == 8 * 2**30
+
+    def test_unknown_without_files(self, tmp_path: Path) -> None:
+        assert machine.memory(tmp_path) is None
+
+    def test_the_limit_of_a_cgroup_and_of_those_around_it(self, root: Path) -> None:
+        self.write(root, "proc/self/cgroup", "0::/user/session\n")
+        self.write(root, "sys/fs/cgroup/user/session/memory.max", "max\n")
+        assert machine.memory(root) == 8 * 2**30
+        self.write(root, "sys/fs/cgroup/user/memory.max", f"{2**30}\n")
+        assert machine.memory(root) == 2**30
+        self.write(root, "sys/fs/cgroup/memory.max", f"{2**29}\n")
+        assert machine.memory(root) == 2**29
+
+    def test_the_limit_of_a_cgroup_of_version_1(self, root: Path) -> None:
+        self.write(root, "proc/self/cgroup", "3:cpu,cpuacct:/job\n2:memory:/job\n")
+        self.write(root, "sys/fs/cgroup/memory/job/memory.limit_in_bytes", f"{2**28}\n")
+        self.write(root, "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n")
+        assert machine.memory(root) == 2**28

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr.core.aligned import ALIGNMENT
 from ltr.data.array_cache import cache_path, read_cache, write_cache
 from ltr.data.arrays import Arrays, Split, fingerprint
 from ltr.data.registry import DatasetEntry
@@ -31,6 +32,7 @@ def test_reads_what_was_written(tiny: DatasetEntry, root: Path, arrays: Arrays) 
         np.testing.assert_array_equal(found.images, expected.images, strict=True)
         np.testing.assert_array_equal(found.labels, expected.labels, strict=True)
         assert found.labels.flags.aligned
+    assert cached.train.images.ctypes.data % ALIGNMENT == 0
 
 
 def test_nobody_can_alter_the_cached_arrays(tiny: DatasetEntry, root: Path) -> None:

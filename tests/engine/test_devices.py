@@ -79,32 +79,35 @@ def test_only_what_is_donated_is_taken_over() -> None:
     assert not shared.is_deleted()
 
 
+def none(limit: int) -> int:
+    """No lane fits; of a CPU nobody asks."""
+    return 0
+
+
 def test_all_devices_are_taken_and_a_core_trains_one_lane_at_a_time() -> None:
-    assert devices.place(None, None, 100, 1) == placed(2, 1)
-    assert devices.place(1, None, 100, 1) == placed(1, 1)
-    assert devices.place(1, 4, 100, 1).capacity == 4
+    assert devices.place(None, None, 100, none) == placed(2, 1)
+    assert devices.place(1, None, 100, none) == placed(1, 1)
+    assert devices.place(1, 4, 100, none).capacity == 4
 
 
 def test_no_more_devices_are_taken_than_there_are_lanes() -> None:
-    assert devices.place(None, None, 1, 1) == placed(1, 1)
+    assert devices.place(None, None, 1, none) == placed(1, 1)
 
 
 def test_more_devices_than_there_are() -> None:
     with pytest.raises(ConfigError, match=r"^devices=3: this machine has 2 \(cpu\)$"):
-        devices.place(3, None, 1, 1)
+        devices.place(3, None, 1, none)
 
 
 @pytest.mark.parametrize(
-    ("lanes", "lane_bytes", "expected"),
-    [(9, 1, 5), (1, 1, 1), (100, 100, 5), (100, 600, 1), (10**6, 1, 500)],
-    ids=["all lanes", "one lane", "half the memory", "at least one", "memory bounds many"],
+    ("lanes", "expected"), [(9, 5), (1, 1), (100, 10)], ids=["all", "one", "memory bounds"]
 )
 def test_an_accelerator_trains_as_many_lanes_as_its_memory_takes(
-    lanes: int, lane_bytes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+    lanes: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
     monkeypatch.setattr(jax, "devices", lambda: [gpu, gpu])
-    assert devices.place(None, None, lanes, lane_bytes).lanes_per_device == expected
+    assert devices.place(None, None, lanes, lambda limit: limit // 100).lanes_per_device == expected
 
 
 def test_a_placement_is_recorded_in_words() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from ltr import kernels
 from ltr.data.dataset import Dataset
+from ltr.engine import devices
+from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples, Form, form, lay_out, normalise, prepare_inputs
 from ltr.models.model import Model
 
@@ -23,6 +25,15 @@ def test_examples_hold_the_bytes_of_the_data_set(blobs: Dataset) -> None:
         real = labels >= 0
         np.testing.assert_array_equal(images[real], split.images)
         np.testing.assert_array_equal(labels[real], split.labels)
+
+
+def test_all_devices_use_the_same_images(data: Examples) -> None:
+    """Their arrays begin at a cache line; labels, which are small, may be copied."""
+    placement = Placement(tuple(jax.devices()[:2]), 1)
+    copies = devices.replicate(data, placement)
+    for host, device in ((data.images, copies.images), (data.held_out.images, copies.held_out.images)):
+        shards = [shard.data.unsafe_buffer_pointer() for shard in device.addressable_shards]
+        assert shards == [host.ctypes.data] * 2
 
 
 def test_images_are_normalised_to_zero_mean_and_unit_deviation(blobs: Dataset) -> None:

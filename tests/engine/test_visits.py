@@ -22,6 +22,14 @@ def test_a_visit_sees_who_trains_how_far_and_how_well(trainer: Trainer, starts: 
     assert all(outcome.seconds > 0 for outcome in outcomes.values())
 
 
+def test_final_weights_are_kept_where_they_are_needed(trainer: Trainer, starts: Any) -> None:
+    whole = trainer.train(starts, AT, ignore)
+    found = trainer.train(starts, AT, ignore, keeps_params=lambda lane: lane == LANES[0])
+    assert [outcome.params is None for outcome in found.values()] == [lane != LANES[0] for lane in found]
+    kept, expected = (outcomes[LANES[0]] for outcomes in (found, whole))
+    assert identical(kept, expected)
+
+
 @pytest.mark.usefixtures("visited_at_every_step")
 def test_a_snapshot_of_any_visit_resumes_bit_for_bit(trainer: Trainer, starts: Any) -> None:
     snapshots: list[Snapshot] = []

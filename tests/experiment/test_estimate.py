@@ -13,7 +13,6 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.speed import Speed
 from ltr.experiment import estimate
 from ltr.experiment.compose import from_words
-from ltr.experiment.estimate import Cost
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA
 
@@ -28,8 +27,8 @@ def spec(*words: str) -> RunSpec:
     return RunSpec.from_experiment(from_words([*WORDS, f"dataset.validation={VALIDATION}", *words]))
 
 
-def cost(*words: str, packed: Layers = NO_LAYER) -> Cost:
-    return estimate.cost(spec(*words), packed, XLA, Path("unused"), str)
+def cost(*words: str, packed: Layers = NO_LAYER) -> float:
+    return estimate.seconds(spec(*words), packed, XLA, Path("unused"), str)
 
 
 @pytest.fixture(autouse=True)
@@ -50,29 +49,29 @@ def seconds() -> Count:
 
 def test_a_training_takes_its_steps_and_evaluations(seconds: Count) -> None:
     """Evaluated at steps 0, 10 and 20; on the test set at the early stop and at the end."""
-    assert cost("replicates=1").seconds == pytest.approx(seconds(1, 20, 3 * VALIDATION + 2 * TEST))
+    assert cost("replicates=1") == pytest.approx(seconds(1, 20, 3 * VALIDATION + 2 * TEST))
 
 
 def test_test_curves_are_evaluated_beside_the_early_stop(seconds: Count) -> None:
     """The early stop is evaluated once more when it is known."""
-    found = cost("replicates=1", "test_curves=true").seconds
+    found = cost("replicates=1", "test_curves=true")
     assert found == pytest.approx(seconds(1, 20, 3 * VALIDATION + 4 * TEST))
 
 
 @pytest.mark.parametrize(("replicates", "places"), [(2, 2), (3, 4), (4, 4)])
 def test_the_last_batch_of_a_method_is_padded(replicates: int, places: int, seconds: Count) -> None:
-    found = cost(f"replicates={replicates}", "devices=2").seconds
+    found = cost(f"replicates={replicates}", "devices=2")
     assert found == pytest.approx(seconds(places, 20, 3 * VALIDATION + 2 * TEST))
 
 
 def test_each_method_fills_batches_of_its_own(seconds: Count) -> None:
     """In round 1, three lanes by their weights and three supermasks take four places each."""
     arms = ("rounds=1", "arms=[ticket,supermask]", "replicates=3", "devices=2")
-    assert cost(*arms).seconds == pytest.approx(seconds(4 + 4 + 4, 20, 3 * VALIDATION + 2 * TEST))
+    assert cost(*arms) == pytest.approx(seconds(4 + 4 + 4, 20, 3 * VALIDATION + 2 * TEST))
 
 
 def test_trainings_to_the_rewind_step_are_padded_and_evaluated_at_their_ends(seconds: Count) -> None:
-    found = cost("replicates=3", "devices=2", "rewind_step=5").seconds
+    found = cost("replicates=3", "devices=2", "rewind_step=5")
     whole, prefix = (seconds(4, 20, 3 * VALIDATION + 2 * TEST), seconds(4, 5, 2 * VALIDATION + 2 * TEST))
     assert found == pytest.approx(whole + prefix)
 
@@ -82,10 +81,10 @@ def test_packed_layers_save_time_in_proportion_to_their_density() -> None:
     words = ("replicates=1", "rounds=1")
     of = spec(*words)
     every_layer = dict.fromkeys(jax.tree.leaves(masks.layer_names(of.model.layer_types)), 1.0)
-    whole = cost("replicates=1").seconds
+    whole = cost("replicates=1")
     costs = flops.costs(of.method_context, 50, (8, 8, 1))
     kept = (costs.overhead + 0.8 * (costs.operations - costs.overhead)) / costs.operations
-    assert cost(*words, packed=every_layer).seconds == pytest.approx(whole * (1 + kept), rel=0.01)
+    assert cost(*words, packed=every_layer) == pytest.approx(whole * (1 + kept), rel=0.01)
 
 
 class TestPrograms:
@@ -96,7 +95,7 @@ class TestPrograms:
         monkeypatch.setattr(speed, "measured", lambda *_: Speed(efficiency=1e12, compilation=1000.0))
 
     def programs(self, *words: str, packed: Layers = NO_LAYER) -> float:
-        return cost(*words, packed=packed).seconds / estimate.PROGRAM
+        return cost(*words, packed=packed) / estimate.PROGRAM
 
     def test_of_dense_networks_there_is_one_a_method(self) -> None:
         assert self.programs("rounds=5") == pytest.approx(1)
@@ -116,9 +115,3 @@ class TestPrograms:
         assert self.programs("rounds=8", packed=packed) == pytest.approx(3)
         assert self.programs("rounds=9", packed=packed) == pytest.approx(4)
         assert self.programs("rounds=9", "arms=[ticket,supermask]", packed=packed) == pytest.approx(5)
-
-
-def test_memory_is_that_of_the_images_and_lanes_of_each_device() -> None:
-    """Images of 8x8 bytes; 21 bytes a weight: five float32 and a bool."""
-    weights = sum(leaf.size for leaf in jax.tree.leaves(spec().shapes))
-    assert cost("replicates=2", "devices=2").bytes == 2 * (1797 * 64 + 21 * weights)

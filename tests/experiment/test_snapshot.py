@@ -53,14 +53,14 @@ def lane(seed: int) -> Lane:
 def taken() -> Snapshot:
     outcomes = {
         TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5),
-        CONTROL: Outcome(weights(2), 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
+        CONTROL: Outcome(None, 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
     }
     return Snapshot(outcomes, LaneBatch(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))
 
 
 def restored(path: Path) -> Snapshot:
     """The snapshot, after a journey through a checkpoint on disk."""
-    checkpoints.save(path, *snapshot.pack(taken(), kept=["ticket"]))
+    checkpoints.save(path, *snapshot.pack(taken()))
     about = checkpoints.metadata(path)
     assert snapshot.is_readable(about)
     starts = dict.fromkeys(RUNNING, InitialState(None, None, np.zeros(2, np.uint32)))
@@ -98,14 +98,14 @@ def test_the_steps_of_the_lanes_that_are_wanted_are_counted() -> None:
     assert snapshot.steps(taken(), [TICKET, RUNNING[0]], evaluate_at) == 40 + 2
 
 
-def test_only_a_ticket_keeps_its_final_weights(tmp_path: Path) -> None:
+def test_final_weights_come_back_where_they_are_kept(tmp_path: Path) -> None:
     outcomes = restored(tmp_path / "saved").outcomes
     assert_same(outcomes[TICKET].params, weights(1))
     assert outcomes[CONTROL].params is None
 
 
 def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
+    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken()))
     saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
     starts = {RUNNING[0]: InitialState(None, None, np.zeros(2, np.uint32))}
     found = snapshot.unpack(*saved, starts, lambda start: lane(9))
@@ -115,7 +115,7 @@ def test_a_wave_with_a_lane_that_is_not_wanted_any_more_is_left_out(tmp_path: Pa
 
 
 def test_a_wave_of_another_state_begins_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken(), kept=["ticket"]))
+    checkpoints.save(tmp_path / "saved", *snapshot.pack(taken()))
     saved = checkpoints.load(tmp_path / "saved"), checkpoints.metadata(tmp_path / "saved")
     starts = dict.fromkeys(RUNNING, InitialState(None, None, np.zeros(2, np.uint32)))
     for other in (lane(9)._replace(opt_state=()), lane(9)._replace(key=np.zeros(3, np.uint32))):

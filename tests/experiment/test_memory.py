@@ -1,0 +1,129 @@
+"""Memory of a run, against counts by hand; and what happens where it does not fit."""
+
+import math
+
+import jax
+import pytest
+
+from ltr.core import machine
+from ltr.engine.devices import Placement
+from ltr.errors import ConfigError
+from ltr.experiment.compose import from_words
+from ltr.experiment.memory import Memory, memory, scratch
+from ltr.experiment.placement import fitted, lanes_that_fit
+from ltr.experiment.spec import RunSpec
+from ltr.models.arithmetic import XLA, Arithmetic
+
+WORDS = ("model.width=0.1", "steps=20", "rounds=1", "replicates=2", "arms=[ticket]", "arithmetic=xla")
+
+
+def spec(*words: str) -> RunSpec:
+    return RunSpec.from_experiment(from_words([*WORDS, *words]))
+
+
+def need(*words: str) -> Memory:
+    return memory(spec(*words), XLA)
+
+
+def weights() -> tuple[int, int]:
+    """Number of parameters, and of those that a mask has."""
+    of = spec()
+    return sum(leaf.size for leaf in jax.tree.leaves(of.shapes)), 64 * 30 + 30 * 10 + 10 * 10
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "moments", "numbers"), [("adam", 2, 2), ("momentum", 1, 1), ("sgd", 0, 1)]
+)
+def test_a_lane_has_weights_best_weights_moments_and_a_mask(
+    optimizer: str, moments: int, numbers: int
+) -> None:
+    """Beside them the key, the sum of losses, the best loss, and counters of the optimizer."""
+    parameters, kept = weights()
+    expected = 4 * parameters * (2 + moments) + kept
+    assert expected < need(f"optimizer={optimizer}").state <= expected + 8 + 4 * (2 + numbers)
+
+
+def test_a_lane_has_what_its_method_keeps() -> None:
+    """A supermask keeps the weights of its kernels beside their scores."""
+    _, kept = weights()
+    more = need("arms=[ticket,supermask]").state - need().state
+    assert 4 * kept <= more <= 4 * kept + 16
+
+
+def test_the_data_set_has_all_splits_and_those_of_evaluation_once_more() -> None:
+    """Digits: 1,300 examples to train, and 137 and 360 in five batches of 120; 64 bytes and a label each."""
+    expected = (1300 + 2 * 5 * 120) * (64 + 4)
+    assert need("dataset.validation=137").data == pytest.approx(expected, abs=50)
+
+
+def test_networks_are_those_of_replicates_and_of_the_lanes_of_a_round() -> None:
+    parameters, kept = weights()
+    assert need().networks == 2 * (4 * 5 * parameters + 2 * kept) + 2 * (4 * parameters + kept)
+    more = need("arms=[ticket,random_mask]").networks - need().networks
+    assert more == 2 * (4 * parameters + kept)
+    assert need("rewind_step=5").networks - need().networks == 2 * 4 * parameters
+
+
+def test_winograds_planes_are_counted() -> None:
+    """Of the forward pass and of the gradient, 36 planes of the kernel and of 60 tiles, in and out."""
+    conv2 = spec("model=conv2", "dataset=cifar10", "model.width=1")
+    plane, tiles = 64 * 64, 60 * (64 + 64)
+    assert scratch(conv2, Arithmetic({"conv_1": 4, "conv_2": 4})) == 2 * 36 * (plane + tiles) * 4
+    assert scratch(conv2, XLA) == 0
+
+
+def test_lanes_on_an_accelerator_share_its_data() -> None:
+    placed = Placement(tuple(jax.devices()[:1]), 3)
+    of = Memory(process=1000, data=100, networks=10, state=3, temporaries=4)
+    assert of.of_device(placed) == 100 + 3 * (3 + 4)
+    assert of.of_host(placed) == 1110 + 3 * (3 + 3 + 4)
+    run = spec()
+    lane = run.memory.state + run.memory.temporaries
+    assert lanes_that_fit(run, run.memory.data + 5 * lane + 1) == 5
+    assert lanes_that_fit(run, 1) == 1
+
+
+class TestWhereMemoryIsShort:
+    @pytest.fixture
+    def said(self) -> list[str]:
+        return []
+
+    def limited(self, monkeypatch: pytest.MonkeyPatch, lanes: float) -> None:
+        """A machine whose memory holds so many lanes beside everything else."""
+        of = need()
+        shared, lane = of.process + of.data + of.networks, 2 * of.state + of.temporaries
+        monkeypatch.setattr(machine, "memory", lambda: math.ceil(shared + lanes * lane))
+
+    def test_all_lanes_that_fit_train_side_by_side(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        self.limited(monkeypatch, 2)
+        run = spec()
+        assert fitted(run, said.append) is run
+        assert said == []
+
+    def test_an_unknown_memory_limits_nothing(self, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+        monkeypatch.setattr(machine, "memory", lambda: None)
+        run = spec()
+        assert fitted(run, said.append) is run
+
+    def test_fewer_train_side_by_side_and_one_line_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        self.limited(monkeypatch, 1.5)
+        assert fitted(spec(), said.append).experiment.devices == 1
+        (line,) = said
+        assert line.startswith("ltr: trains 1 lane side by side, not 2: devices=2, lanes_per_device=1: needs")
+
+    def test_a_number_of_devices_that_is_asked_for_is_kept(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        self.limited(monkeypatch, 1.5)
+        with pytest.raises(ConfigError, match=r"^devices=2, .* fits with devices=1 lanes_per_device=1$"):
+            fitted(spec("devices=2"), said.append)
+
+    def test_a_run_that_cannot_fit_is_refused(self, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+        self.limited(monkeypatch, 0.5)
+        refusal = r"^devices=1, lanes_per_device=1: needs about .*, this machine has .*; lower batch_size=60"
+        with pytest.raises(ConfigError, match=refusal):
+            fitted(spec(), said.append)
