@@ -123,7 +123,7 @@ def _complete(
         _warn_of_older(folder)
         _warn_of_other_plugins(folder, request.plugins)
         log.info("%s", _amount(spec, folder, missing_lanes))
-        with _recorded(session, request):
+        with _recorded(session, experiment, request):
             _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
@@ -271,9 +271,12 @@ def _amount(spec: RunSpec, folder: RunFolder, missing_lanes: list[LaneId]) -> st
 
 
 @contextlib.contextmanager
-def _recorded(session: Session, request: Request) -> Iterator[None]:
-    """Begin a session in run.json, and record its end and status, also after an error."""
-    experiment, folder, trainer = session.experiment, session.folder, session.runtime.trainer
+def _recorded(session: Session, experiment: Experiment, request: Request) -> Iterator[None]:
+    """Begin a session in run.json, and record its end and status, also after an error.
+
+    `experiment`: as it was requested; that of the session may have fewer devices.
+    """
+    folder, trainer = session.folder, session.runtime.trainer
     placed = devices.describe(trainer.placement)
     folder.begin(experiment, placed, trainer.packed, request, *session.runtime.arithmetic)
 

@@ -23,6 +23,7 @@ from ltr.errors import LtrError, StoppedError
 from ltr.experiment import runner, signals
 from ltr.experiment.compose import from_words
 from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
 from ltr.store.catalog import all_runs
 from ltr.store.folder import RunFolder
 from ltr.store.identity import folder_name
@@ -382,6 +383,19 @@ def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixt
         main(["run", "-m", "--cfg", "job", "seed=0,1"])
     assert ended.value.code == 2
     assert "--cfg: not allowed with argument -m" in capsys.readouterr().err
+
+
+def test_fewer_devices_for_want_of_memory_are_not_recorded_as_requested(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_one(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
+        return dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, devices=1))
+
+    monkeypatch.setattr(runner, "fitted", on_one)
+    assert main(["run", f"output_root={root}", "rounds=0", "replicates=2", *SHORT[2:], "arms=[ticket]"]) == 0
+    (run,) = all_runs(root)
+    assert run.config["devices"] is None
+    assert json.loads((run.folder / "run.json").read_text())["sessions"][0]["devices"]["count"] == 1
 
 
 def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_trains(
