@@ -6,14 +6,10 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import numpy as np
 import pytest
 
-from ltr.store.catalog import CHECKPOINTS, all_runs
-from ltr.store.groups import Groups
+from tests.kept import difference, kept
 from tests.kills import victim
 from tests.kills.processes import FORKED, FRESH, IMPORTED, Processes
 from tests.kills.victim import Fate
@@ -28,38 +24,13 @@ KINDS = {
     "dense": DENSE,
     "packed": (*SMALL, "arms=[ticket,random_mask]", "sparse=always", "prune_rate=0.7"),
     "convolutional": (
-        *(*SMALL, "model=wide_resnet", "model.blocks=1", "model.width=0.1", "dataset.augmentation=crop_flip"),
-        *("steps=40", "eval_every=20", "arms=[ticket,random_reinit]"),
+        *(*SMALL, "model=wide_resnet", "model.options.blocks=1", "model.width=0.1"),
+        *("dataset.augmentation=crop_flip", "steps=8", "eval_every=4", "rounds=1", "arms=[ticket]"),
     ),
     "rewound": (*SMALL, "rewind_step=50", "arms=[ticket]"),
     "transfer": (*SMALL, "ticket=last", "seed=5", "arms=[ticket,random_mask]", "sparse=never"),
     "sweep": (*SMALL, "-m", "seed=1,2", "rounds=1", "arms=[ticket]", "sparse=never"),
 }
-
-
-def state(root: Path) -> dict[str, Any]:
-    """Everything of the runs below a folder that is kept for good, by name: bytes of tables, and arrays."""
-    found: dict[str, Any] = {}
-    for run in all_runs(root):
-        name = run.folder.name
-        found[f"{name}: status"] = run.status
-        for table in ("metrics.parquet", "results.parquet"):
-            found[f"{name}/{table}"] = (run.folder / table).read_bytes()
-        groups = Groups(run.folder / CHECKPOINTS)
-        for saved in sorted({path.parent.name for path in groups.paths()}):
-            for replicate in sorted(groups.members(saved)):
-                leaves = jax.tree_util.tree_leaves_with_path(groups.load(saved, replicate))
-                place = f"{name}/{saved}/{replicate}"
-                found |= {
-                    place + jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves
-                }
-    return found
-
-
-def difference(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """Names of what differs between two states."""
-    assert expected
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
 class Roots:
@@ -81,11 +52,11 @@ class Roots:
         """Processes of the command below a new root of this name."""
         return Processes(shutil.copytree(self._template, self._folder / name), self._words, kind)
 
-    def alone(self, name: str = "alone", kind: str = FORKED) -> tuple[dict[str, Any], float]:
+    def alone(self, name: str = "alone", kind: str = FORKED) -> tuple[dict[str, bytes], float]:
         """Give the command once; return what it made and how many seconds it took."""
         processes = self.new(name, kind)
         seconds = processes.end()
-        return state(processes.root), seconds
+        return kept(processes.root), seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,7 +80,7 @@ def test_a_storm_of_kills_changes_nothing(kind: str, tmp_path: Path) -> None:
     for storm in itertools.count(1):
         stormy = roots.new(f"storm {storm}")
         kills += stormy.storm(generator, seconds)
-        assert difference(state(stormy.root), expected) == []
+        assert difference(kept(stormy.root), expected) == []
         print(
             f"{kind}: {kills} kills in {storm} storms, each ended as the run that was left alone", flush=True
         )
@@ -127,7 +98,7 @@ def test_a_fresh_process_ends_as_a_forked_one(kind: str, tmp_path: Path) -> None
     assert difference(roots.alone("fresh", FRESH)[0], expected) == []
     stormy = roots.new("storm", FRESH)
     kills = stormy.storm(random.Random(kind), seconds)
-    assert difference(state(stormy.root), expected) == []
+    assert difference(kept(stormy.root), expected) == []
     print(f"{kind}: {kills} kills of fresh processes, ended as forked ones")
 
 
@@ -144,7 +115,7 @@ def test_a_kill_at_every_boundary_changes_nothing(tmp_path: Path) -> None:
             assert number > len(victim.BOUNDARIES)
             return
         killed.end()
-        assert difference(state(killed.root), expected) == []
+        assert difference(kept(killed.root), expected) == []
 
 
 @pytest.mark.slow
@@ -160,4 +131,4 @@ def test_a_data_order_that_is_forgotten_is_noticed(forgets: bool, tmp_path: Path
         if [*killed.root.glob("*/checkpoints/under_way")]:
             break
     killed.end(Fate(forgets=forgets))
-    assert bool(difference(state(killed.root), expected)) == forgets
+    assert bool(difference(kept(killed.root), expected)) == forgets
