@@ -115,7 +115,7 @@ class RunFolder:
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
-        """Write the looks taken at the run, if they changed, and then their number, by which a loss is seen."""
+        """Write the looks taken at the run, if they changed, and then their number, which shows a loss."""
         if taken != self.looks:
             self.require_present()
             self.looks = [*taken]
