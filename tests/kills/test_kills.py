@@ -108,11 +108,12 @@ def test_a_kill_at_every_boundary_changes_nothing(tmp_path: Path) -> None:
     """Before and after each of them, in a folder of its own."""
     roots = Roots(tmp_path, SHORT)
     expected, _ = roots.alone()
-    for number, when in itertools.product(itertools.count(1), ("before", "after")):
-        killed = roots.new(f"{number} {when}")
-        if killed.has_ended(killed.start(Fate(number, when))):
-            print(f"{number - 1} boundaries, a kill before and after each")
-            assert number > len(victim.BOUNDARIES)
+    fates = (Fate(number, when) for number in itertools.count(1) for when in ("before", "after"))
+    for fate in fates:
+        killed = roots.new(f"{fate.boundary} {fate.when}")
+        if killed.has_ended(killed.start(fate)):
+            print(f"{fate.boundary - 1} boundaries, a kill before and after each")
+            assert fate.boundary > len(victim.BOUNDARIES)
             return
         killed.end()
         assert difference(kept(killed.root), expected) == []
