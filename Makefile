@@ -14,8 +14,8 @@ CHECKED = tests/analysis tests/config tests/export tests/pruning tests/registry 
 
 # The longer proofs that nothing is lost, whatever happens to a run.
 FAULTS = tests/kills tests/store tests/data/importing/test_damaged.py tests/commands/test_damage.py \
-  tests/commands/test_faults.py tests/experiment/test_resume.py tests/test_faults.py tests/test_interrupts.py \
-  tests/test_streams.py
+  tests/commands/test_every_file.py tests/commands/test_faults.py tests/experiment/test_determinism.py \
+  tests/experiment/test_resume.py tests/test_faults.py tests/test_interrupts.py tests/test_streams.py
 
 # Measuring coverage by sys.monitoring costs next to nothing; Python has it from 3.12 on.
 COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12) and print("COVERAGE_CORE=sysmon")')

@@ -197,6 +197,13 @@ def lanes(folder: Path) -> int:
     return 0
 
 
+def looks(folder: Path) -> int:
+    """Return the number of looks that were taken at a run, 0 if that is unknown."""
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        return int(Run(folder).info.get("looks", 0))
+    return 0
+
+
 def plugins(info: Mapping[str, Any]) -> dict[str, set[str]]:
     """Return the versions of the plug-ins in the content of a `run.json`, by package."""
     versions: dict[str, set[str]] = {}

@@ -25,7 +25,7 @@ from ltr.core import atomic, machine
 from ltr.errors import ConfigError, LtrError
 from ltr.store import catalog, checkpoints, looks, rows, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
-from ltr.store.damage import DAMAGED, DamageError, set_aside
+from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
 from ltr.store.groups import INITIAL, Groups
 from ltr.store.identity import decisive, run_id
 from ltr.store.looks import Look
@@ -57,7 +57,7 @@ class RunFolder:
         self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
         self.frames = rows.read(path)
-        self.looks = looks.read(path)
+        self.looks = self._kept_looks()
         self._set_damaged_aside()
         self._forget_unbacked()
 
@@ -115,11 +115,12 @@ class RunFolder:
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
-        """Write the looks taken at the run, if they changed."""
+        """Write the looks taken at the run, if they changed, and then their number, which shows a loss."""
         if taken != self.looks:
             self.require_present()
             self.looks = [*taken]
             looks.write(self.path, taken)
+            self.describe(looks=len(taken))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -296,6 +297,13 @@ class RunFolder:
     @property
     def _under_way(self) -> Path:
         return under_way(self.path)
+
+    def _kept_looks(self) -> list[Look]:
+        """Read the looks; warn of lost ones, which are none."""
+        if looks.is_lost(self.path):
+            log.warning("%s", looks.damage(self.path, MISSING))
+            return []
+        return looks.read(self.path)
 
     def _set_damaged_aside(self) -> None:
         """Warn of damaged and missing checkpoints, and set the damaged ones aside, so they are made again."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltr.core import atomic
-from ltr.store import sealed_text
-from ltr.store.damage import DAMAGED, DamageError
+from ltr.store import catalog, sealed_text
+from ltr.store.damage import DAMAGED, MISSING, DamageError
 
 FILE = "looks.json"
 
@@ -32,22 +32,32 @@ class Look(NamedTuple):
 
 
 def read(folder: Path) -> list[Look]:
-    """Return the looks at a run, oldest first; DamageError if the file is damaged."""
+    """Return the looks at a run, oldest first; DamageError if the file is damaged, or missing and lost."""
     path = folder / FILE
     if not path.exists():
+        if is_lost(folder):
+            raise damage(folder, MISSING)
         return []
     try:
         content = sealed_text.from_json(path.read_bytes())
         entries = content["looks"] if isinstance(content, dict) else content  # a list in earlier versions
         return [_look(entry) for entry in entries]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise DamageError(
-            path,
-            DAMAGED,
-            "the looks, for which later verdicts are corrected",
-            f"restore it from a copy, or type ltr doctor {folder} --repair, which moves it aside; nothing is "
-            "trained again",
-        ) from None
+        raise damage(folder, DAMAGED) from None
+
+
+def is_lost(folder: Path) -> bool:
+    """Return whether looks that are not there were taken before, as `run.json` counts them."""
+    return not (folder / FILE).exists() and catalog.looks(folder) > 0
+
+
+def damage(folder: Path, problem: str) -> DamageError:
+    """Return the error for missing or damaged looks."""
+    again = f"{catalog.command(folder)} looks at the run as if for the first time, and trains no lane again"
+    if problem != MISSING:
+        again = f"type ltr doctor {folder} --repair, which moves it aside, and {again}"
+    lost = "the looks, for which later verdicts are corrected"
+    return DamageError(folder / FILE, problem, lost, f"restore it from a copy, or {again}")
 
 
 def write(folder: Path, looks: Sequence[Look]) -> None:

@@ -1,198 +1,135 @@
 """Processes killed at random moments and at every boundary, until the run ends as one that was left alone."""
 
 import itertools
-import os
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import numpy as np
 import pytest
 
-from ltr.store.catalog import CHECKPOINTS
-from ltr.store.groups import Groups
+from tests.kept import difference, kept
 from tests.kills import victim
+from tests.kills.processes import FORKED, FRESH, IMPORTED, Processes
+from tests.kills.victim import Fate
 
-VICTIM = Path(victim.__file__)
-KILLS = 20
+KILLS = 100
 """Least number of kills of each kind of run."""
 
-LAST_BOUNDARY = 12
-"""Highest number of a boundary at which a process is killed."""
-
 SMALL = ("rounds=2", "replicates=2", "steps=300", "eval_every=50", "checkpoint_every=0.01")
-SHORT = ("rounds=1", "replicates=1", "steps=40", "arms=[ticket]", "sparse=never")
+SHORT = (*SMALL, "rounds=1", "replicates=1", "steps=40", "arms=[ticket]", "sparse=never")
+DENSE = (*SMALL, "arms=[ticket,random_reinit]", "sparse=never")
 KINDS = {
-    "dense": ("arms=[ticket,random_reinit]", "sparse=never"),
-    "packed": ("arms=[ticket,random_mask]", "sparse=always", "prune_rate=0.7"),
+    "dense": DENSE,
+    "packed": (*SMALL, "arms=[ticket,random_mask]", "sparse=always", "prune_rate=0.7"),
     "convolutional": (
-        *("model=wide_resnet", "model.blocks=1", "model.width=0.1", "dataset.augmentation=crop_flip"),
-        *("steps=40", "eval_every=20", "arms=[ticket,random_reinit]"),
+        *(*SMALL, "model=wide_resnet", "model.options.blocks=1", "model.width=0.1"),
+        *("dataset.augmentation=crop_flip", "steps=8", "eval_every=4", "rounds=1", "arms=[ticket]"),
     ),
-    "rewound": ("rewind_step=50", "arms=[ticket]"),
-    "transfer": ("ticket=last", "seed=5", "arms=[ticket,random_mask]", "sparse=never"),
-    "sweep": ("-m", "seed=1,2", "rounds=1", "arms=[ticket]", "sparse=never"),
+    "rewound": (*SMALL, "rewind_step=50", "arms=[ticket]"),
+    "transfer": (*SMALL, "ticket=last", "seed=5", "arms=[ticket,random_mask]", "sparse=never"),
+    "sweep": (*SMALL, "-m", "seed=1,2", "rounds=1", "arms=[ticket]", "sparse=never"),
 }
 
 
-class Victims:
-    """Processes of `ltr run` below a folder; they share compiled programs.
+class Roots:
+    """Output roots in which one command is given, again and again.
 
-    Attributes:
-        root: output root.
-        words: words of each command.
+    Args:
+        folder: folder of the roots.
+        words: words of the command.
+        before: words of a command that every root has been given before; none by default.
     """
 
-    def __init__(self, root: Path, cache: Path, words: tuple[str, ...]) -> None:
-        self.root, self.words = root, words
-        self._environment = os.environ | {
-            "JAX_COMPILATION_CACHE_DIR": str(cache),
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
-        }
+    def __init__(self, folder: Path, words: Sequence[str], before: Sequence[str] = ()) -> None:
+        self._folder, self._words, self._template = folder, words, folder / "template"
+        self._template.mkdir()
+        if before:
+            Processes(self._template, before).end()
 
-    def start(self, number: int = 0, when: str = "before", memory: str = "kept") -> "subprocess.Popen[str]":
-        """Start a process that is killed at a boundary (see `victim.py`), at none if `number` is 0."""
-        return subprocess.Popen(
-            [
-                sys.executable,
-                VICTIM,
-                str(number),
-                when,
-                memory,
-                "run",
-                f"output_root={self.root}",
-                *self.words,
-            ],
-            cwd=self.root,
-            env=self._environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+    def new(self, name: str, kind: str = FORKED) -> Processes:
+        """Processes of the command below a new root of this name."""
+        return Processes(shutil.copytree(self._template, self._folder / name), self._words, kind)
+
+    def alone(self, name: str = "alone", kind: str = FORKED) -> tuple[dict[str, bytes], float]:
+        """Give the command once; return what it made and how many seconds it took."""
+        processes = self.new(name, kind)
+        seconds = processes.end()
+        return kept(processes.root), seconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes compile as quickly as they can, and share what they compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        multiprocessing.set_forkserver_preload([*IMPORTED])
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_storm_of_kills_changes_nothing(kind: str, tmp_path: Path) -> None:
+    roots = Roots(tmp_path, KINDS[kind], KINDS["dense"] if kind == "transfer" else ())
+    expected, _ = roots.alone()
+    _, seconds = roots.alone("compiled before")
+    generator, kills = random.Random(kind), 0
+    for storm in itertools.count(1):
+        stormy = roots.new(f"storm {storm}")
+        kills += stormy.storm(generator, seconds)
+        assert difference(kept(stormy.root), expected) == []
+        print(
+            f"{kind}: {kills} kills in {storm} storms, each ended as the run that was left alone", flush=True
         )
-
-    def end(self, **how: Any) -> float:
-        """Run to the end; return the seconds that it took."""
-        began = time.monotonic()
-        process = self.start(**how)
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-        return time.monotonic() - began
-
-    def storm(self, generator: random.Random, seconds: float) -> int:
-        """Kill processes until one ends by itself; return how many were killed.
-
-        Args:
-            generator: draws whether each is killed at a boundary or at a moment, and which.
-            seconds: about as long as an undisturbed process takes.
-        """
-        kills = 0
-        while True:
-            at_boundary = generator.random() < 0.7
-            number = generator.randint(1, LAST_BOUNDARY) if at_boundary else 0
-            process = self.start(number, generator.choice(["before", "after"]))
-            try:
-                _, errors = process.communicate(timeout=None if number else generator.uniform(0, seconds))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                _, errors = process.communicate()
-            if process.returncode == 0:
-                return kills
-            assert process.returncode == -signal.SIGKILL, errors
-            kills += 1
-
-
-def state(root: Path) -> dict[str, Any]:
-    """Everything of the runs below a folder that is kept for good, by name: bytes of tables, and arrays."""
-    found: dict[str, Any] = {}
-    for folder in sorted(root.glob("digits-*")):
-        for table in ("metrics.parquet", "results.parquet"):
-            found[f"{folder.name}/{table}"] = (folder / table).read_bytes()
-        groups = Groups(folder / CHECKPOINTS)
-        for name in ("initial", "round_00", "round_01", "round_02"):
-            for replicate in sorted(groups.members(name)):
-                leaves = jax.tree_util.tree_leaves_with_path(groups.load(name, replicate))
-                place = f"{folder.name}/{name}/{replicate}"
-                found |= {
-                    place + jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves
-                }
-    return found
-
-
-def difference(root: Path, other: Path) -> list[str]:
-    """Names of what differs between the runs below two folders."""
-    mine, theirs = state(root), state(other)
-    assert mine
-    return sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
-
-
-@pytest.fixture
-def victims(tmp_path: Path) -> Callable[..., Victims]:
-    """Makes processes of a kind of run below a new folder; a transfer has a run to take its tickets from."""
-
-    def make(kind: str, name: str) -> Victims:
-        root = tmp_path / name
-        root.mkdir()
-        if kind == "transfer":
-            Victims(root, tmp_path / "cache", (*SMALL, *KINDS["dense"])).end()
-        return Victims(root, tmp_path / "cache", (*SMALL, *(SHORT if kind == "short" else KINDS[kind])))
-
-    return make
+        if kills >= KILLS:
+            return
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_storm_of_kills_changes_nothing(kind: str, victims: Callable[..., Victims]) -> None:
-    alone = victims(kind, "alone")
-    alone.end()
-    seconds = victims(kind, "warm").end()
-    generator, kills, storms = random.Random(kind), 0, 0
-    while kills < KILLS:
-        stormy = victims(kind, f"storm_{storms}")
-        kills += stormy.storm(generator, seconds)
-        assert difference(stormy.root, alone.root) == []
-        storms += 1
-    print(f"{kind}: {kills} kills in {storms} storms, each ended as the run that was left alone")
+def test_a_fresh_process_ends_as_a_forked_one(kind: str, tmp_path: Path) -> None:
+    """Also after kills; so a forked process can stand for a fresh one."""
+    roots = Roots(tmp_path, KINDS[kind], KINDS["dense"] if kind == "transfer" else ())
+    expected, seconds = roots.alone()
+    assert difference(roots.alone("fresh", FRESH)[0], expected) == []
+    stormy = roots.new("storm", FRESH)
+    kills = stormy.storm(random.Random(kind), seconds)
+    assert difference(kept(stormy.root), expected) == []
+    print(f"{kind}: {kills} kills of fresh processes, ended as forked ones")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_kill_at_every_boundary_changes_nothing(victims: Callable[..., Victims]) -> None:
+def test_a_kill_at_every_boundary_changes_nothing(tmp_path: Path) -> None:
     """Before and after each of them, in a folder of its own."""
-    alone = victims("short", "alone")
-    alone.end()
-    for number in itertools.count(1):
-        for when in ("before", "after"):
-            killed = victims("short", f"{number}_{when}")
-            process = killed.start(number, when)
-            _, errors = process.communicate()
-            if process.returncode == 0:
-                print(f"{number - 1} boundaries, a kill before and after each")
-                assert number > len(victim.BOUNDARIES)
-                return
-            assert process.returncode == -signal.SIGKILL, errors
-            killed.end()
-            assert difference(killed.root, alone.root) == []
+    roots = Roots(tmp_path, SHORT)
+    expected, _ = roots.alone()
+    fates = (Fate(number, when) for number in itertools.count(1) for when in ("before", "after"))
+    for fate in fates:
+        killed = roots.new(f"{fate.boundary} {fate.when}")
+        if killed.has_ended(killed.start(fate)):
+            print(f"{fate.boundary - 1} boundaries, a kill before and after each")
+            assert fate.boundary > len(victim.BOUNDARIES)
+            return
+        killed.end()
+        assert difference(kept(killed.root), expected) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_data_order_that_is_forgotten_is_noticed(victims: Callable[..., Victims]) -> None:
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_data_order_that_is_forgotten_is_noticed(forgets: bool, tmp_path: Path) -> None:
     """If not, the tests above prove nothing."""
-    alone, forgetful = victims("dense", "alone"), victims("dense", "forgetful")
-    alone.end()
-    under_way = "*/checkpoints/under_way"
-    for number in range(1, 40):
-        process = forgetful.start(number, "after", "kept")
-        process.communicate()
-        if process.returncode == 0 or [*forgetful.root.glob(under_way)]:
+    roots = Roots(tmp_path, DENSE)
+    expected, _ = roots.alone()
+    killed = roots.new("killed")
+    for number in itertools.count(1):
+        assert not killed.has_ended(killed.start(Fate(number, "after")))
+        if [*killed.root.glob("*/checkpoints/under_way")]:
             break
-    assert [*forgetful.root.glob(under_way)]
-    forgetful.end(memory="forgotten")
-    assert "metrics" in " ".join(difference(forgetful.root, alone.root))
+    killed.end(Fate(forgets=forgets))
+    assert bool(difference(kept(killed.root), expected)) == forgets

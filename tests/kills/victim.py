@@ -1,17 +1,12 @@
-"""A process of `ltr` that kills itself at a boundary: before or after it writes a file or prunes.
-
-Usage: victim.py NUMBER before|after kept|forgotten WORDS...
-
-It is killed at its boundary of that number; at none if NUMBER is 0. `forgotten` drops the state of the data
-order when it resumes inside a round, which must not go unnoticed.
-"""
+"""A process of `ltr` that kills itself at a boundary: before or after it writes a file or prunes."""
 
 import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -33,6 +28,37 @@ BOUNDARIES: list[tuple[Any, str]] = [
     (RunFolder, "commit"),
     (Session, "find_ticket"),
 ]
+
+
+class Fate(NamedTuple):
+    """What happens to a process.
+
+    Attributes:
+        boundary: number of the boundary at which it is killed; at none if it is 0.
+        when: "before" or "after" the boundary.
+        forgets: whether it drops the state of the data order when it resumes inside a round, which must not
+            go unnoticed.
+    """
+
+    boundary: int = 0
+    when: str = "before"
+    forgets: bool = False
+
+
+UNDISTURBED = Fate()
+
+
+def live(words: Sequence[str], fate: Fate, errors: Path) -> NoReturn:
+    """Be `ltr` with these words until the end, which is the end of this process; append errors to a file."""
+    for stream, path in ((1, os.devnull), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    devices.CACHED_FROM = 0.0  # programs of the process before are not compiled again
+    if fate.boundary:
+        kill_at(fate.boundary, fate.when)
+    if fate.forgets:
+        forget_data_order()
+    sys.argv = ["ltr", *words]
+    sys.exit(main())
 
 
 def kill_at(number: int, when: str) -> None:
@@ -70,13 +96,3 @@ def forget_data_order() -> None:
         return found._replace(batch=found.batch._replace(lanes=lanes))
 
     snapshot.unpack = forgetting
-
-
-if __name__ == "__main__":
-    number, when, memory, *words = sys.argv[1:]
-    devices.CACHED_FROM = 0.0  # programs of the process before are not compiled again
-    if int(number):
-        kill_at(int(number), when)
-    if memory == "forgotten":
-        forget_data_order()
-    sys.exit(main(words))

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ltr.config.schema import Experiment
 from ltr.errors import LtrError
 from ltr.store import looks
 from ltr.store.looks import Look
+from ltr.store.opening import open_run
+from tests.store.conftest import DEVICES
 
 TAKEN = [
     Look(5, {"ticket": 1, "random_mask": 2}, [3, 7], ["matches", "structure"]),
@@ -26,3 +29,26 @@ def test_a_damaged_file_is_named_not_forgotten(tmp_path: Path, text: str) -> Non
     (tmp_path / looks.FILE).write_text(text)
     with pytest.raises(LtrError, match=r"looks\.json: damaged"):
         looks.read(tmp_path)
+
+
+def test_looks_that_run_json_counts_and_are_not_there_are_lost(experiment: Experiment, path: Path) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        folder.keep_looks(TAKEN)
+    (path / looks.FILE).unlink()
+    with pytest.raises(LtrError, match=r"looks\.json: missing; lost: the looks, .* as if for the first time"):
+        looks.read(path)
+
+
+def test_a_run_without_its_looks_is_opened_with_a_warning(
+    experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_run(experiment) as folder:
+        folder.begin(experiment, DEVICES, {})
+        folder.keep_looks(TAKEN)
+    (path / looks.FILE).unlink()
+    with open_run(experiment) as folder:
+        assert folder.looks == []
+        folder.keep_looks(TAKEN[:1])
+    assert "looks.json: missing; lost: the looks" in caplog.text
+    assert looks.read(path) == TAKEN[:1]
