@@ -18,6 +18,9 @@ from ltr.models.registry import NETWORKS
 from ltr.pruning import checks as pruning
 from ltr.pruning.registry import REWINDINGS
 
+MOST_TRAININGS = 1_000_000
+"""Largest number of trainings of a run: a plan lists them all, in memory."""
+
 
 def check(experiment: Experiment) -> None:
     """Refuse incompatible knobs.
@@ -27,6 +30,7 @@ def check(experiment: Experiment) -> None:
         DataNotFoundError: `dataset.path` does not exist.
     """
     check_parts(experiment)
+    _require_countable(experiment)
     _require_drops(experiment.optimizer)
     claims.check(experiment)
     data.check(experiment.dataset)
@@ -52,6 +56,19 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
     return times
+
+
+def _require_countable(experiment: Experiment) -> None:
+    """Raise ConfigError, which names the largest factor, if a run has more than `MOST_TRAININGS` trainings."""
+    draws = sum(map(experiment.draws, experiment.arms))
+    factors = {f"arm.{name}.draws": experiment.draws(name) for name in experiment.arms}
+    factors |= {"rounds": experiment.rounds, "replicates": experiment.replicates}
+    trainings = experiment.replicates * (1 + experiment.rounds * draws)
+    if trainings > MOST_TRAININGS:
+        knob = max(factors, key=lambda name: factors[name])
+        raise ConfigError(
+            f"{knob}={factors[knob]}: makes {trainings:,} trainings; must be at most {MOST_TRAININGS:,} in all"
+        )
 
 
 def _require_drops(optimizer: Optimizer) -> None:
