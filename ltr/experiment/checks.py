@@ -59,7 +59,7 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
 
 
 def _require_countable(experiment: Experiment) -> None:
-    """Raise ConfigError, which names the largest factor, if a run has more than `MOST_TRAININGS` trainings."""
+    """Raise ConfigError if a run has more than `MOST_TRAININGS` trainings; it names the largest factor."""
     draws = sum(map(experiment.draws, experiment.arms))
     factors = {f"arm.{name}.draws": experiment.draws(name) for name in experiment.arms}
     factors |= {"rounds": experiment.rounds, "replicates": experiment.replicates}
@@ -67,7 +67,8 @@ def _require_countable(experiment: Experiment) -> None:
     if trainings > MOST_TRAININGS:
         knob = max(factors, key=lambda name: factors[name])
         raise ConfigError(
-            f"{knob}={factors[knob]}: makes {trainings:,} trainings; must be at most {MOST_TRAININGS:,} in all"
+            f"{knob}={factors[knob]}: makes {trainings:,} trainings; "
+            f"must be at most {MOST_TRAININGS:,} in all"
         )
 
 
