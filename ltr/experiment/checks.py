@@ -7,6 +7,7 @@ from ltr.analysis import checks as claims
 from ltr.arms import checks as arms
 from ltr.config import names
 from ltr.config.schema import Experiment, Optimizer
+from ltr.config.walk import by_name
 from ltr.core import schedule
 from ltr.core.registry import SCHEDULES
 from ltr.core.schedule import Schedule
@@ -21,6 +22,9 @@ from ltr.pruning.registry import REWINDINGS
 MOST_TRAININGS = 1_000_000
 """Largest number of trainings of a run: a plan lists them all, in memory."""
 
+LARGEST = 3.4e38
+"""Largest number of a knob: training computes in float32, where a larger one is infinite."""
+
 
 def check(experiment: Experiment) -> None:
     """Refuse incompatible knobs.
@@ -30,6 +34,7 @@ def check(experiment: Experiment) -> None:
         DataNotFoundError: `dataset.path` does not exist.
     """
     check_parts(experiment)
+    _require_finite(experiment)
     _require_countable(experiment)
     _require_drops(experiment.optimizer)
     claims.check(experiment)
@@ -56,6 +61,13 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
     return times
+
+
+def _require_finite(experiment: Experiment) -> None:
+    """Raise ConfigError for the first knob whose number is infinite in float32."""
+    for name, value, _ in by_name(experiment):
+        if isinstance(value, float) and value > LARGEST:
+            raise ConfigError(f"{name}={value}: must be at most {LARGEST}, as it is a float32 in training")
 
 
 def _require_countable(experiment: Experiment) -> None:

@@ -31,3 +31,20 @@ def test_as_many_trainings_as_allowed_are_accepted() -> None:
 def test_a_network_may_not_be_wider_than_arrays_can_be() -> None:
     with pytest.raises(ConfigError, match=r"^model.width=1e\+?300: must be a number > 0 and <= 1000$"):
         from_words(["model.width=1e300"])
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        "optimizer.learning_rate",
+        "optimizer.weight_decay",
+        "optimizer.clip",
+        "optimizer.options.epsilon",
+        "arm.random_mask.noise",
+    ],
+)
+def test_a_number_that_is_infinite_in_float32_is_refused(knob: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_words([f"{knob}=1e39"])
+    assert str(caught.value) == f"{knob}=1e+39: must be at most 3.4e+38, as it is a float32 in training"
+    from_words([f"{knob}=1e38"])

@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,9 @@ from ltr.config.parse import Knob, knobs
 from tests.fuzzing.configurations import ODD, command_lines, own_knobs
 
 FEW = settings(max_examples=5, suppress_health_check=[*HealthCheck])
-THOUSANDS = settings(max_examples=3000, suppress_health_check=[*HealthCheck])
+THOUSANDS = settings(
+    max_examples=int(os.environ.get("LTR_FUZZED_PLANS", "3000")), suppress_health_check=[*HealthCheck]
+)
 
 KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))} | {"experiment"}
 """Names that a message may begin with or contain: knobs and their groups."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,9 @@ from ltr.store.tables import LANE, LANES, file_of
 from tests.fuzzing.configurations import SMALL, small_runs
 
 ONE = settings(max_examples=1, suppress_health_check=[*HealthCheck])
-HUNDREDS = settings(max_examples=300, suppress_health_check=[*HealthCheck])
+HUNDREDS = settings(
+    max_examples=int(os.environ.get("LTR_FUZZED_RUNS", "300")), suppress_health_check=[*HealthCheck]
+)
 KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))}
 
 
