@@ -23,7 +23,7 @@ COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; sys.version_info >= (3, 12
 run: ARGS ?= prune_rate=0.2 rounds=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test coverage golden test-oldest lint format bench docs dist faults sanitize audit clean
+.PHONY: help setup run check test coverage mutants golden test-oldest lint format bench docs dist faults sanitize audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ coverage: $(INSTALLED) ## Run the tests, and count the lines of ltr that they re
 	$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(PYTEST_WORKERS) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+mutants: $(INSTALLED) ## Mutate masks, pruning and statistics, and say which mutants the tests let live (ARGS="ltr.core.masks*")
+	$(INSTALL) --no-build-isolation --editable ".[mutants]"
+	$(BIN)/mutmut run --max-children 1 $(ARGS)
+	$(BIN)/mutmut results
 
 golden: $(INSTALLED) ## Say which numbers of the golden run moved (ARGS=--write writes them anew)
 	$(BIN)/python scripts/golden.py $(ARGS)
@@ -86,7 +91,7 @@ audit: $(INSTALLED) ## Check licences, and known vulnerabilities of the pinned v
 	$(BIN)/python scripts/audit.py
 
 clean: ## Remove .venv and caches; runs in outputs/ stay
-	rm -rf .venv .venv-oldest dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-oldest dist site mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find ltr scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Nothing is built in isolation: ltr's kernels need the jaxlib that they will run with, and antlr4, of which there

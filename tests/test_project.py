@@ -13,7 +13,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    *("help", "setup", "run", "check", "test", "coverage", "golden", "test-oldest"),
+    *("help", "setup", "run", "check", "test", "coverage", "mutants", "golden", "test-oldest"),
     *("lint", "format", "bench", "docs", "dist", "faults", "sanitize", "audit", "clean"),
 }
 OLDEST = "constraints-oldest.txt"
@@ -83,7 +83,7 @@ def test_the_tests_that_prove_reliability_are_there() -> None:
 def test_every_requirement_is_pinned() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     wanted = PROJECT["project"]["dependencies"] + [
-        one for name in ("dev", "docs", "bench", "onnx", "audit") for one in extras[name]
+        one for name in ("dev", "docs", "bench", "onnx", "audit", "mutants") for one in extras[name]
     ]
     names = {normal(Requirement(requirement).name) for requirement in wanted}
     assert names <= {normal(pin.partition("==")[0]) for pin in pins()}

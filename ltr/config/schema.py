@@ -153,7 +153,7 @@ class Model:
         "lenet_300_100"
     )
     width: Annotated[
-        float, Field(gt=0, description="multiple of the channels and units of every hidden layer")
+        float, Field(gt=0, le=1000, description="multiple of the channels and units of every hidden layer")
     ] = 1.0
     dropout: Annotated[
         float,

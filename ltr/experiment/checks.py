@@ -7,6 +7,7 @@ from ltr.analysis import checks as claims
 from ltr.arms import checks as arms
 from ltr.config import names
 from ltr.config.schema import Experiment, Optimizer
+from ltr.config.walk import by_name
 from ltr.core import schedule
 from ltr.core.registry import SCHEDULES
 from ltr.core.schedule import Schedule
@@ -18,6 +19,12 @@ from ltr.models.registry import NETWORKS
 from ltr.pruning import checks as pruning
 from ltr.pruning.registry import REWINDINGS
 
+MOST_TRAININGS = 1_000_000
+"""Largest number of trainings of a run: a plan lists them all, in memory."""
+
+LARGEST = 3.4e38
+"""Largest number of a knob: training computes in float32, where a larger one is infinite."""
+
 
 def check(experiment: Experiment) -> None:
     """Refuse incompatible knobs.
@@ -27,6 +34,8 @@ def check(experiment: Experiment) -> None:
         DataNotFoundError: `dataset.path` does not exist.
     """
     check_parts(experiment)
+    _require_finite(experiment)
+    _require_countable(experiment)
     _require_drops(experiment.optimizer)
     claims.check(experiment)
     data.check(experiment.dataset)
@@ -52,6 +61,27 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
     return times
+
+
+def _require_finite(experiment: Experiment) -> None:
+    """Raise ConfigError for the first knob whose number is infinite in float32."""
+    for name, value, _ in by_name(experiment):
+        if isinstance(value, float) and value > LARGEST:
+            raise ConfigError(f"{name}={value}: must be at most {LARGEST}, as it is a float32 in training")
+
+
+def _require_countable(experiment: Experiment) -> None:
+    """Raise ConfigError if a run has more than `MOST_TRAININGS` trainings; it names the largest factor."""
+    draws = sum(map(experiment.draws, experiment.arms))
+    factors = {f"arm.{name}.draws": experiment.draws(name) for name in experiment.arms}
+    factors |= {"rounds": experiment.rounds, "replicates": experiment.replicates}
+    trainings = experiment.replicates * (1 + experiment.rounds * draws)
+    if trainings > MOST_TRAININGS:
+        knob = max(factors, key=lambda name: factors[name])
+        raise ConfigError(
+            f"{knob}={factors[knob]}: makes {trainings:,} trainings; "
+            f"must be at most {MOST_TRAININGS:,} in all"
+        )
 
 
 def _require_drops(optimizer: Optimizer) -> None:

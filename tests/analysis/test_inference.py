@@ -125,3 +125,11 @@ def test_power_is_that_of_the_noncentral_t_distribution(distance: float, n: int,
     critical = scipy.stats.t.ppf(1 - level / 2, n - 1)
     expected = scipy.stats.nct.sf(critical, n - 1, distance * np.sqrt(n))
     assert inference.power(distance, n, level) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_spread_just_beyond_rounding_is_a_spread() -> None:
+    ones = np.array([0.0, 20.0, -20.0]) * inference.ROUNDING
+    error, freedom = inference.welch(ones, ones)
+    assert error == pytest.approx(20 * (2 / 3) ** 0.5 * inference.ROUNDING)
+    assert freedom == pytest.approx(4)
+    assert inference.welch(ones / 1000, ones / 1000) == (0.0, math.inf)

@@ -138,3 +138,10 @@ def test_the_first_emptied_layer_is_named() -> None:
     dense, output = {"kernel": np.array([True])}, {"kernel": np.zeros((2, 3), bool)}
     assert selection.emptied({"dense_1": dense, "output": output}) == "output"
     assert selection.emptied({"dense_1": dense}) is None
+
+
+def test_global_selection_keeps_the_shape_of_every_layer() -> None:
+    mask = {"one": np.ones((2, 3), bool), "two": np.ones((1, 2, 2), bool)}
+    scores = {"one": np.arange(6.0).reshape(2, 3), "two": np.arange(4.0).reshape(1, 2, 2)}
+    kept = selection.globally(scores, mask, 4, jax.random.key(0))
+    assert {name: layer.shape for name, layer in kept.items()} == {"one": (2, 3), "two": (1, 2, 2)}

@@ -18,7 +18,7 @@ from ltr.models.kernel_shape import KernelShape
 from ltr.models.model import Model
 from ltr.pruning import prune as pruning
 from ltr.pruning.criteria import PruningInput
-from ltr.pruning.targets import fraction_of, kept, layer_rates, targets
+from ltr.pruning.targets import fraction_of, kept, layer_rates, met_by, targets
 
 PAPER = [100, 80.04, 64.06, 51.28, 41.05, 32.87, 26.32, 21.07, 16.88, 13.52, 10.83]
 PAPER += [8.68, 6.95, 5.57, 4.47, 3.58, 2.87, 2.31, 1.85, 1.49, 1.19]
@@ -206,3 +206,11 @@ def test_shared_counts_add_up_and_never_rise(
     assert [sum(counts) for counts in found] == totals
     for earlier, later in itertools.pairwise(found):
         assert all(one >= other for one, other in zip(earlier, later, strict=True))
+
+
+def test_a_mask_meets_the_target_that_counts_its_weights() -> None:
+    mask = {"one": {"kernel": np.array([[True, False], [True, True]]), "bias": None}}
+    mask |= {"two": {"kernel": np.array([False, True]), "bias": None}}
+    assert met_by(Pruning(scope="global"), mask) == 4
+    each = {"one": {"kernel": 3, "bias": None}, "two": {"kernel": 1, "bias": None}}
+    assert met_by(Pruning(scope="uniform"), mask) == each

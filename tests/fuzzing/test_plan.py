@@ -1,0 +1,83 @@
+"""`ltr plan` of any command line answers, or says in one line which knob is wrong."""
+
+import contextlib
+import io
+import itertools
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ltr.cli import main
+from ltr.config.parse import Knob, knobs
+from tests.fuzzing.configurations import ODD, command_lines, own_knobs
+
+FEW = settings(max_examples=5, suppress_health_check=[*HealthCheck])
+THOUSANDS = settings(
+    max_examples=int(os.environ.get("LTR_FUZZED_PLANS", "3000")), suppress_health_check=[*HealthCheck]
+)
+
+KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))} | {"experiment"}
+"""Names that a message may begin with or contain: knobs and their groups."""
+
+
+def planned(words: list[str]) -> tuple[int, str, str]:
+    """The exit code of a plan, and what it prints."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(["plan", "--json", *words])
+        except SystemExit as error:  # of the parser
+            code = int(error.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+def check(words: list[str]) -> int:
+    """Hold a plan to what it promises; return its exit code."""
+    code, out, err = planned(words)
+    if code:
+        assert code in (1, 2, 3)
+        assert out == ""
+        assert err.startswith("ltr plan: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        assert any(name in err for name in KNOBS), err
+        return code
+    said = json.loads(out)
+    densities = said["densities"]
+    assert len(densities) == len(said["rounds"])
+    assert densities[0] == 1
+    assert all(0 < later <= earlier for earlier, later in itertools.pairwise(densities))
+    counts = [density * said["weights"] for density in densities]
+    assert counts == pytest.approx([round(count) for count in counts], rel=1e-12)
+    assert said["trainings"] >= said["configuration"]["replicates"]
+    assert said["steps"] > 0
+    return code
+
+
+@FEW
+@given(command_lines())
+def test_a_plan_answers_or_says_what_is_wrong(words: list[str]) -> None:
+    check(words)
+
+
+@pytest.mark.slow
+@THOUSANDS
+@given(command_lines())
+def test_thousands_of_plans_answer_or_say_what_is_wrong(words: list[str]) -> None:
+    check(words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("knob", own_knobs(), ids=lambda knob: f"{knob.name} {knob.entry}".strip())
+def test_each_odd_value_of_each_knob_is_answered(knob: Knob) -> None:
+    for value in ODD:
+        entry = [knob.entry] if knob.entry else []
+        check([*entry, f"{knob.name.replace('NAME', 'random_mask')}={value}"])
+
+
+def test_a_check_notices_a_plan_that_says_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ltr.cli.dispatch.on_one_line", lambda text: f"{text}\nand more")
+    with pytest.raises(AssertionError):
+        check(["rounds=-1"])

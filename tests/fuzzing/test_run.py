@@ -1,0 +1,119 @@
+"""`ltr run` of any small experiment keeps what pruning promises, or says in one line which knob is wrong."""
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ltr.api.loaded import load
+from ltr.arms.lanes import lanes
+from ltr.cli import main
+from ltr.config.parse import knobs
+from ltr.core import masks
+from ltr.experiment.compose import from_words
+from ltr.experiment.spec import RunSpec
+from ltr.pruning.targets import kept
+from ltr.store import chains
+from ltr.store.folder import RunFolder, round_name
+from ltr.store.identity import folder_name
+from ltr.store.tables import LANE, LANES, file_of
+from tests.fuzzing.configurations import SMALL, small_runs
+
+ONE = settings(max_examples=1, suppress_health_check=[*HealthCheck])
+HUNDREDS = settings(
+    max_examples=int(os.environ.get("LTR_FUZZED_RUNS", "300")), suppress_health_check=[*HealthCheck]
+)
+KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))}
+
+
+def ran(words: Sequence[str]) -> tuple[int, str]:
+    """The exit code of a run, and what it prints on standard error."""
+    err = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
+        code = main(["run", *words])
+    return code, err.getvalue()
+
+
+def check(words: Sequence[str], root: Path) -> int:
+    """Hold a run to what it promises; return its exit code."""
+    asked = [*words, f"output_root={root}"]
+    code, err = ran(asked)
+    if code:
+        said = [line for line in err.splitlines() if line.startswith("ltr run: ")]
+        assert code in (1, 2), err
+        assert len(said) == 1, err
+        assert "Traceback" not in err
+        assert any(name in said[0] for name in KNOBS), said
+        return code
+    experiment = from_words(asked)
+    spec = RunSpec.from_experiment(experiment)
+    path = root / folder_name(experiment)
+    check_rows(spec, path)
+    check_tickets(spec, path)
+    before = [file_of(path, name).read_bytes() for name in LANES]
+    code, err = ran(asked)
+    assert code == 0, err
+    assert "finished before, nothing to train" in err
+    assert [file_of(path, name).read_bytes() for name in LANES] == before
+    return 0
+
+
+def check_rows(spec: RunSpec, path: Path) -> None:
+    """There is a row for each lane, but for those of a chain that ended early."""
+    results = load(path).results
+    ends = chains.ends(results, spec.experiment)
+    wanted = {
+        tuple(lane)
+        for number in range(spec.experiment.rounds + 1)
+        for lane in lanes(spec.experiment, number)
+        if lane.replicate not in ends or number <= ends[lane.replicate].last_round
+    }
+    assert set(results[[*LANE]].itertuples(index=False, name=None)) == wanted
+
+
+def check_tickets(spec: RunSpec, path: Path) -> None:
+    """Each ticket keeps exactly its target, within the ticket before, and its pruned weights are zero."""
+    results = load(path).results
+    tickets = results[results["arm"] == "ticket"]
+    before: Any = None
+    for number in sorted(set(tickets["round"])):
+        ticket = RunFolder(path).groups.load(round_name(number), 0)
+        mask = ticket["mask"]
+        assert masks.count(mask) == kept(spec.targets[number])
+        for params in (ticket["start"], ticket["trained"]):
+            pairs = zip(*map(jax.tree.leaves, (params, masks.apply(mask, params))), strict=True)
+            assert all(np.array_equal(own, masked, equal_nan=True) for own, masked in pairs)
+        if before is not None:
+            both = zip(jax.tree.leaves(before), jax.tree.leaves(mask), strict=True)
+            assert not any((new & ~old).any() for old, new in both)
+        before = mask
+
+
+@ONE
+@given(small_runs())
+def test_a_small_run_keeps_what_pruning_promises(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        check(words, Path(root))
+
+
+@pytest.mark.slow
+@HUNDREDS
+@given(small_runs())
+def test_hundreds_of_small_runs_keep_what_pruning_promises(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        check(words, Path(root))
+
+
+def test_the_check_notices_a_mask_of_another_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = masks.count
+    monkeypatch.setattr(masks, "count", lambda mask: right(mask) + 1)
+    with pytest.raises(AssertionError):
+        check([*SMALL, "rounds=0", "model.width=0.05", "batch_size=30", "arms=[ticket]"], tmp_path)
