@@ -31,7 +31,7 @@ def ci95(values: pd.Series) -> float:
     n = values.count()
     if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
         return math.nan
-    return reach(n - 1) * spread / math.sqrt(n)
+    return float(reach(n - 1) * spread / math.sqrt(n))
 
 
 def reach(freedom: float) -> float:

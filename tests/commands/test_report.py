@@ -79,7 +79,7 @@ def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bo
         path = begun / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     info = json.loads((begun / "run.json").read_text())
-    (begun / "run.json").write_text(json.dumps(info | {"summary": None}))
+    (begun / "run.json").write_text(json.dumps(info | {"summary": None, "looks": 0}))
     runs = [str(begun), str(folder)] if is_first else [str(folder), str(begun)]
     assert main(["report", str(begun)]) == 0
     assert "No dense network has been trained yet." in (begun / "report.html").read_text()
@@ -91,6 +91,6 @@ def test_a_run_without_results_has_a_page(folder: Path, root: Path, is_first: bo
 def test_a_run_before_its_first_verdicts_has_a_page(folder: Path) -> None:
     (folder / "looks.json").unlink()
     info = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps(info | {"status": "stopped"}))
+    (folder / "run.json").write_text(json.dumps(info | {"status": "stopped", "looks": 0}))
     assert main(["report", str(folder)]) == 0
     assert "No claim is tested before the run is finished." in (folder / "report.html").read_text()
