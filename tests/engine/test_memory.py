@@ -17,6 +17,7 @@ from ltr.experiment.spec import RunSpec
 from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.models.arithmetic import XLA
 from ltr.models.registry import NETWORKS
+from tests.marks import slow
 
 KIB = jax.ShapeDtypeStruct((16, 16), jnp.float32)
 """A matrix of 1 KiB."""
@@ -68,7 +69,8 @@ def programs(experiment: Experiment, kernels: bool) -> tuple[int, int]:
 
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize(
-    "words", [("dataset=mnist",), ("dataset=cifar10", "model=conv2"), ("dataset=cifar10", "model=conv4")]
+    "words",
+    [("dataset=mnist",), ("dataset=cifar10", "model=conv2"), slow(("dataset=cifar10", "model=conv4"))],
 )
 def test_the_estimate_is_within_a_quarter_of_xlas(words: tuple[str, ...], kernels: bool) -> None:
     estimated, found = programs(from_words(list(words)), kernels)
