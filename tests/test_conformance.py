@@ -50,7 +50,7 @@ ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.c
 QUICK = {"conv2", "crop_flip", "global", "random", "weights"}
 """Choices that are tried every time, one of each kind; the others are much like these."""
 
-QUICK_ARMS = ("ticket", "one_shot", "random_mask", "snip", "rigl", "supermask")
+QUICK_ARMS = ("ticket", "random_mask", "snip", "rigl")
 
 
 def case(*words: str, choice: str | None = None) -> Any:
@@ -76,7 +76,7 @@ CASES = [
         case(f"rewind={name}", f"rewind_step={0 if name == 'continued' else 1}", choice=name)
         for name in REWINDINGS
     ),
-    case(*TRANSFORMER, *ADAMW, "pruning=global"),
+    case(*TRANSFORMER, *ADAMW, "pruning=global", choice="vit_tiny"),
     case("early_bird=true", choice="early_bird"),
     case("test_curves=true", choice="test_curves"),
 ]

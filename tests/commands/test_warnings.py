@@ -42,7 +42,8 @@ def test_learning_rates_that_a_training_does_not_reach(
 
 
 @pytest.mark.parametrize(
-    ("built", "arithmetic", "warned"), [(False, "auto", True), (False, "xla", False), (True, "auto", False)]
+    ("built", "arithmetic", "warned"),
+    [(False, "auto", True), slow(False, "xla", False), slow(True, "auto", False)],
 )
 def test_kernels_that_are_not_built(
     built: bool,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -204,20 +205,17 @@ def _refuses(*_: object, **__: object) -> None:
     raise requests.ConnectionError("no route to host")
 
 
-def _hangs(*_: object, **__: object) -> None:
-    time.sleep(6)
-    raise requests.ConnectionError("too late")
+def _hangs(*_: object, **__: object) -> SimpleNamespace:
+    time.sleep(1)
+    return SimpleNamespace(ok=True)  # too late
 
 
 @pytest.mark.parametrize("head", [_hangs, _refuses])
-def test_without_a_network_it_says_what_to_type_within_seconds(
-    head: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_answer_it_says_what_to_type(head: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "head", head)
-    start = time.monotonic()
+    monkeypatch.setattr(originals, "_PROBE_SECONDS", 0.1)
     with pytest.raises(DataNotFoundError) as caught:
         originals.fetch(MNIST, None)
-    assert time.monotonic() - start < 5
     assert str(caught.value) == (
         "mnist is not on this machine and cannot be fetched; "
         "type: ltr data prepare mnist --from DIR (a folder with its original files)"

@@ -49,6 +49,7 @@ def trained(model: Model, patterns: Patterns = NO_PATTERNS) -> Any:
 
 
 @needs_kernels
+@pytest.mark.slow
 def test_a_network_learns_as_with_the_normalisations_of_xla() -> None:
     model = built()
     params = drawn(model)

@@ -91,7 +91,7 @@ def test_on_a_phone_verdict_effect_and_n_are_on_the_screen(opened: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "width"), [slow("light", 360), slow("dark", 360), slow("light", 1280), ("dark", 1280)]
+    ("scheme", "width"), [slow(scheme, width) for scheme in ("light", "dark") for width in (360, 1280)]
 )
 def test_no_serious_fault_of_accessibility(opened: Any, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
