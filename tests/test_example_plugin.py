@@ -69,7 +69,6 @@ def test_what_needs_its_code_names_it(words: list[str], root: Path, capsys: Capt
     assert line.endswith(f": plug-in {NAME} 0.1.0 is not installed")
 
 
-@pytest.mark.slow
 def test_another_version_resume_command_a_warning(root: Path, site: Path, capsys: Captured) -> None:
     (info,) = site.glob("*.dist-info")
     metadata = info / "METADATA"

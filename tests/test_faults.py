@@ -84,7 +84,6 @@ def test_a_full_disk_is_no_wrong_knob(number: int, kind: type[LtrError]) -> None
     assert str(error) == "output_root=runs: cannot be written (the reason)"
 
 
-@pytest.mark.slow
 def test_few_open_files_are_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", FEW_FILES, *RUN], check=False, capture_output=True, text=True, cwd=tmp_path

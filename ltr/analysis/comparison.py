@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis import inference
-from ltr.analysis.statistics import Estimate, estimate, reach
+from ltr.analysis.statistics import Estimate, critical_value, estimate
 from ltr.analysis.summary import by_round
 from ltr.store.chains import has_result
 
@@ -124,7 +124,7 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
     if fewest < 2:
         return Estimate(difference, math.nan, fewest)
     error, freedom = inference.welch(one.to_numpy(), other.to_numpy())
-    return Estimate(difference, reach(freedom) * error if error else math.nan, fewest)
+    return Estimate(difference, critical_value(freedom) * error if error else math.nan, fewest)
 
 
 def _matching_rounds(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:

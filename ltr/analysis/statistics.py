@@ -31,11 +31,14 @@ def ci95(values: pd.Series) -> float:
     n = values.count()
     if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
         return math.nan
-    return float(reach(n - 1) * spread / math.sqrt(n))
+    return float(critical_value(n - 1) * spread / math.sqrt(n))
 
 
-def reach(freedom: float) -> float:
-    """Half-width of Student's 95 % confidence interval, in standard errors, for some degrees of freedom."""
+def critical_value(freedom: float) -> float:
+    """Return the half-width, in standard errors, of the 95 % confidence interval of Student's t.
+
+    `freedom`: degrees of freedom.
+    """
     from scipy.special import stdtrit  # no training waits for this import
 
     return float(stdtrit(freedom, 0.975))

@@ -88,8 +88,8 @@ def place(
 ) -> Placement:
     """Choose devices and lanes per device for up to `lanes` lanes.
 
-    With `devices=None` it takes all devices, but no more than lanes. With `lanes_per_device=None` a CPU
-    device takes one lane, and an accelerator as many as fit.
+    With `devices=None` it takes all devices, but no more than lanes. With `lanes_per_device=None` an
+    accelerator takes as many lanes as fit, and a CPU device, or one whose memory is unknown, takes one.
 
     Args:
         devices: number of devices; None for all.
@@ -109,10 +109,11 @@ def place(
 
 
 def memory(device: jax.Device) -> int | None:
-    """Return the bytes of memory of an accelerator; None for a CPU, which has that of the machine."""
+    """Return the bytes of memory of an accelerator; None for a CPU, and where they are unknown."""
     if device.platform == "cpu":
         return None
-    return int((device.memory_stats() or {}).get("bytes_limit", 0))
+    limit: int | None = (device.memory_stats() or {}).get("bytes_limit")
+    return limit
 
 
 def describe(placement: Placement) -> dict[str, str | int]:

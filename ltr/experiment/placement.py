@@ -55,20 +55,18 @@ def fitted(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
     """
     experiment, wanted, available = spec.experiment, place(spec), machine.memory()
     need = memory(spec, arithmetic(spec, dataset.describe(experiment.dataset).zeros))
-    fewest = len(wanted.devices) if experiment.devices else 1
-    placements = [_on(wanted, count) for count in range(len(wanted.devices), fewest - 1, -1)]
-    fitting = next((placed for placed in placements if _lack(need, placed, available) is None), None)
-    if fitting is None:
-        raise ConfigError(
-            f"{_lack(need, placements[-1], available)}; {_remedy(spec, need, wanted, available)}"
-        )
-    if fitting == wanted:
+    lack = lack_of_wanted = _lack(need, wanted, available)
+    if lack is None:
         return spec
-    on_message(
-        f"ltr: trains {number_of(fitting.capacity, 'lane')} side by side, not {wanted.capacity}: "
-        f"{_lack(need, wanted, available)}"
-    )
-    return replace(spec, experiment=replace(experiment, devices=len(fitting.devices)))
+    fewest = len(wanted.devices) if experiment.devices else 1
+    for count in range(len(wanted.devices) - 1, fewest - 1, -1):
+        fewer = replace(spec, experiment=replace(experiment, devices=count))
+        placed = place(fewer)
+        if (lack := _lack(need, placed, available)) is None:
+            side_by_side = f"{number_of(placed.capacity, 'lane')} side by side, not {wanted.capacity}"
+            on_message(f"ltr: trains {side_by_side}: {lack_of_wanted}")
+            return fewer
+    raise ConfigError(f"{lack}; {_remedy(spec, need, wanted, available)}")
 
 
 def _on(placement: Placement, count: int) -> Placement:

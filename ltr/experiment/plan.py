@@ -41,7 +41,7 @@ class Plan:
         trainings: number of trainings.
         steps: number of training steps, summed over trainings; without those to the rewind step.
         seconds: estimated time on this machine, as busy as it is now, with compilation.
-        bytes: estimated memory of the process, at most; a CPU's devices included.
+        bytes: estimated peak memory of the process; a CPU's devices included.
         memory: its parts in bytes (see `ltr.experiment.memory.Memory`), and `of_device`, the memory of one.
         available: memory of this machine, or the limit of this process if that is lower; None if unknown.
     """

@@ -110,6 +110,13 @@ def test_an_accelerator_trains_as_many_lanes_as_its_memory_takes(
     assert devices.place(None, None, lanes, lambda limit: limit // 100).lanes_per_device == expected
 
 
+def test_an_accelerator_of_unknown_memory_trains_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    metal = SimpleNamespace(platform="metal", memory_stats=lambda: None)
+    monkeypatch.setattr(jax, "devices", lambda: [metal])
+    assert devices.place(None, None, 9, none).lanes_per_device == 1
+    assert devices.memory(metal) is None  # type: ignore[arg-type]
+
+
 def test_a_placement_is_recorded_in_words() -> None:
     assert devices.describe(placed(2, 3)) == {
         "platform": "cpu",

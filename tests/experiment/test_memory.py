@@ -122,6 +122,15 @@ class TestWhereMemoryIsShort:
         with pytest.raises(ConfigError, match=r"^devices=2, .* fits with devices=1 lanes_per_device=1$"):
             fitted(spec("devices=2"), said.append)
 
+    def test_one_device_does_not_take_all_lanes_instead(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        """One device would train both lanes at once, in as much memory as two devices need."""
+        self.limited(monkeypatch, 1.5)
+        refusal = r"^devices=1, lanes_per_device=2: .* fits with devices=1 lanes_per_device=1$"
+        with pytest.raises(ConfigError, match=refusal):
+            fitted(spec("lanes_per_device=2"), said.append)
+
     def test_a_run_that_cannot_fit_is_refused(self, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
         self.limited(monkeypatch, 0.5)
         refusal = r"^devices=1, lanes_per_device=1: needs about .*, this machine has .*; lower batch_size=60"
