@@ -10,7 +10,7 @@ from ltr.engine.devices import Placement
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.memory import Memory, memory, scratch
-from ltr.experiment.placement import fitted, lanes_that_fit
+from ltr.experiment.placement import USED, fitted, lanes_that_fit
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 
@@ -79,7 +79,7 @@ def test_lanes_on_an_accelerator_share_its_data() -> None:
     assert of.of_host(placed) == 1110 + 3 * (3 + 3 + 4)
     run = spec()
     lane = run.memory.state + run.memory.temporaries
-    assert lanes_that_fit(run, run.memory.data + 5 * lane + 1) == 5
+    assert lanes_that_fit(run, math.ceil((run.memory.data + 5 * lane + 1) / USED)) == 5
     assert lanes_that_fit(run, 1) == 1
 
 
