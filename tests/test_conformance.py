@@ -50,7 +50,7 @@ ADAMW = ("optimizer.weight_decay=0.1", "optimizer.decayed=kernels", "optimizer.c
 QUICK = {"conv2", "crop_flip", "global", "random", "weights"}
 """Choices that are tried every time, one of each kind; the others are much like these."""
 
-QUICK_ARMS = ("ticket", "random_mask", "snip", "rigl")
+QUICK_ARMS = ("ticket", "one_shot", "random_mask", "snip", "rigl")
 
 
 def case(*words: str, choice: str | None = None) -> Any:
