@@ -72,11 +72,6 @@ def fitted(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
     raise ConfigError(f"{lack}; {_remedy(spec, need, wanted, available)}")
 
 
-def _on(placement: Placement, count: int) -> Placement:
-    """Return the placement on the first `count` of its devices."""
-    return placement._replace(devices=placement.devices[:count])
-
-
 def _lack(need: Memory, placement: Placement, available: int | None) -> str | None:
     """Return what lacks memory for a placement, and how much it has; None if nothing does."""
     lanes_at_once, of_device = placement.lanes_per_device, devices.memory(placement.devices[0])
@@ -94,7 +89,7 @@ def _remedy(spec: RunSpec, need: Memory, wanted: Placement, available: int | Non
     """Return what to change of a run that does not fit."""
     for count in range(len(wanted.devices), 0, -1):
         for lanes_at_once in range(wanted.lanes_per_device, 0, -1):
-            placed = _on(wanted, count)._replace(lanes_per_device=lanes_at_once)
+            placed = Placement(wanted.devices[:count], lanes_at_once)
             if _lack(need, placed, available) is None:
                 return f"fits with devices={count} lanes_per_device={lanes_at_once}"
     return f"lower batch_size={spec.experiment.batch_size}, or choose a smaller network"
