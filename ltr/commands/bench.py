@@ -19,7 +19,9 @@ per machine is kept, so a second run has more time for turns.
 --against measures this source tree beside another commit of the same clone,
 without PyTorch, to show that a change is faster. It copies that commit to a
 temporary folder and builds the kernels of both. The trees take turns, and the
-ratio of their speeds is printed with its smallest and largest value.
+ratio of their speeds is printed with its smallest and largest value. In the
+first hundredths of a second of a chunk, all lanes may share one core, until the
+system spreads them; so measurements of well over a second show what a run does.
 
 With --json one object: {"machine": {...}, "network", "setting", "turns",
 "torch_memory_format", "rows": [{"density", "dense", "packed", "torch",
@@ -61,7 +63,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr bench`."""
     parser.add_argument("--densities", help=f"densities of each layer, 0 to 1 (default: {DENSITIES})")
     parser.add_argument("--repeats", type=int, default=3, help="number of measurements of each median")
-    parser.add_argument("--seconds", type=float, help="length of a measurement (default: 0.5; --all: 0.25)")
+    parser.add_argument(
+        "--seconds", type=float, help="length of a measurement (default: 0.5; --all: 0.25; --against: 2)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--figure", type=path, metavar="FILE", help=f"draw the cost ({', '.join(FIGURES)})")
     kind = parser.add_mutually_exclusive_group()
@@ -72,7 +76,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Measure training speed, and print it."""
-    args.seconds = args.seconds if args.seconds is not None else 0.25 if args.all else 0.5
+    if args.seconds is None:
+        args.seconds = 0.25 if args.all else 2.0 if args.against else 0.5
     _check(args)
     densities = _densities(args.densities or DENSITIES)
     if args.all:

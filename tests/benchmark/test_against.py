@@ -172,7 +172,7 @@ def test_the_words_of_both_trees_are_the_same(monkeypatch: pytest.MonkeyPatch, c
     assert list(said) == ["network", "setting", "machine", "against", "turns", "rows"]
     assert (said["network"], said["setting"]) == ("Conv-2 on MNIST", "batch 60, adam")
     assert said["machine"]["words"] == [
-        *("--densities=0.5", "--seconds=0.5", "model=conv2", "seed=1", "dataset=mnist")
+        *("--densities=0.5", "--seconds=2.0", "model=conv2", "seed=1", "dataset=mnist")
     ]
     assert main(["bench", "--against=HEAD", "experiment=cifar10_conv2", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
