@@ -37,11 +37,15 @@ settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=Tru
 settings.load_profile("ltr")
 
 
+gc.disable()  # importing and collecting leave next to no garbage, and a heap that takes long to search
+
+
 def pytest_collection_finish() -> None:
     """Take what importing and collecting made out of every later garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
