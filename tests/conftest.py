@@ -20,12 +20,13 @@ from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import break_even, devices, speed
-from ltr.experiment import runner, runtime
+from ltr.engine.memory import Footprint
+from ltr.experiment import memory, runner, runtime
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
 from tests.compilation import QUICK
-from tests.runtimes import Build, sharing
+from tests.runtimes import Build, footprints_once, sharing
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -37,11 +38,15 @@ settings.register_profile("ltr", max_examples=30, deadline=None, derandomize=Tru
 settings.load_profile("ltr")
 
 
+gc.disable()  # importing and collecting leave next to no garbage, and a heap that takes long to search
+
+
 def pytest_collection_finish() -> None:
     """Take what importing and collecting made out of every later garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,10 +106,17 @@ def shared_build() -> Build:
     return sharing()
 
 
+@pytest.fixture(scope="session")
+def shared_footprints() -> Callable[..., list[Footprint]]:
+    """Estimate the memory of programs once for all runs of the command line."""
+    return footprints_once()
+
+
 @pytest.fixture(scope="module")
-def compile_once(shared_build: Build) -> Iterator[None]:
+def compile_once(shared_build: Build, shared_footprints: Callable[..., list[Footprint]]) -> Iterator[None]:
     """Let runs of the same programs share them, as rounds of a run do, and measure before they begin."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "footprints", shared_footprints)
         patch.setattr(break_even, "are_known", lambda *_: True)
         patch.setattr(runtime, "build", shared_build)
         yield

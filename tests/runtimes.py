@@ -6,8 +6,10 @@ from typing import Any
 
 from ltr.arms.lanes import methods
 from ltr.data.dataset import Dataset
+from ltr.engine.memory import Footprint
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.experiment import runtime
+from ltr.experiment.memory import footprints
 from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
@@ -44,6 +46,19 @@ def sharing() -> Build:
         return dataclasses.replace(found, tickets=tickets, prunable=tickets.prunable(found.prunable))
 
     return shared
+
+
+def footprints_once() -> Callable[[RunSpec, Arithmetic], list[Footprint]]:
+    """Return a `footprints` that traces nothing twice."""
+    found: dict[str, list[Footprint]] = {}
+
+    def once(spec: RunSpec, arithmetic: Arithmetic) -> list[Footprint]:
+        key = repr((_programs(spec), arithmetic))
+        if key not in found:
+            found[key] = footprints(spec, arithmetic)
+        return found[key]
+
+    return once
 
 
 def _programs(spec: RunSpec) -> tuple[Any, ...]:

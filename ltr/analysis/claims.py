@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ltr.analysis.cells import Cells
 from ltr.analysis.inference import p_value
 from ltr.store.chains import has_result
 
@@ -101,14 +102,14 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
 
     NaN stands for lanes without a result.
     """
-    lanes = results.astype(dict.fromkeys(MEASURES, np.float64))
-    lanes = lanes.assign(**{CUT_OFF: (lanes["reached_outputs"] == 0).astype(np.float64)})
-    measures = [*MEASURES, CUT_OFF]
-    lanes.loc[~has_result(lanes), measures] = np.nan
-    means = lanes.groupby(["replicate", "arm", "round"])[measures].mean()
-    table = pd.DataFrame(means.unstack(["arm", "round"]))
-    cells = [*lanes[["arm", "round"]].drop_duplicates().itertuples(index=False, name=None)]
-    return table[[(measure, *cell) for measure in measures for cell in cells]]
+    cells = Cells(results, ["replicate", "arm", "round"])
+    measured = (
+        results[[*MEASURES]].assign(**{CUT_OFF: results["reached_outputs"] == 0}).where(has_result(results))
+    )
+    means = {measure: cells.means(measured[measure]) for measure in measured}
+    table = pd.DataFrame(means, pd.MultiIndex.from_frame(pd.DataFrame(cells.keys))).unstack(["arm", "round"])
+    columns = [*results[["arm", "round"]].drop_duplicates().itertuples(index=False, name=None)]
+    return pd.DataFrame(table)[[(measure, *cell) for measure in measured for cell in columns]]
 
 
 def _sides(

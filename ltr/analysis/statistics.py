@@ -28,8 +28,12 @@ def ci95(values: pd.Series) -> float:
     Missing values are left out. NaN for fewer than two values, and for equal values. Accuracies and steps
     lie on a grid, so a few values are often equal by chance: their spread is then unknown, not 0.
     """
-    n = values.count()
-    if n < 2 or (spread := values.std(ddof=1)) <= ROUNDING:
+    return half_width(values.std(ddof=1), values.count())
+
+
+def half_width(spread: float, n: int) -> float:
+    """Half-width of the interval of `ci95` of n values that have this standard deviation."""
+    if n < 2 or spread <= ROUNDING:
         return math.nan
     return float(critical_value(n - 1) * spread / math.sqrt(n))
 

@@ -1,9 +1,12 @@
 """Summaries of a run's results table: by round and arm, by replicate, and in one line."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from ltr.analysis.statistics import ci95
+from ltr.analysis.cells import Cells
 from ltr.config.schema import Experiment
 from ltr.store.chains import ends
 
@@ -13,9 +16,6 @@ MEASURES = {
     "early_stop_step": "early_stop_step",
 }
 """Measures of a summary, each with the column of the results table that it averages."""
-
-OF_LANES = ("early_bird_step", "dead_units", "reached_outputs")
-"""Columns of the results table that not every lane has."""
 
 
 def select(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
@@ -45,25 +45,24 @@ def by_round(results: pd.DataFrame) -> pd.DataFrame:
         `disconnected` lanes, whose inputs no path joins to an output; the means of `early_bird_step` and
         `dead_units` over the lanes that have one. Accuracies are fractions.
     """
-    cell = ["round", "arm"]
-    lanes = results.astype(dict.fromkeys(OF_LANES, np.float64))
-    replicates = by_replicate(results).groupby(cell)
-    means = replicates[["density", *MEASURES]].mean()
-    halves = replicates[[*MEASURES]].agg(ci95)
-    columns = {"density": means["density"], "n": replicates["accuracy"].count()}
+    replicates = by_replicate(results)
+    lanes, averages = (Cells(table, ["round", "arm"]) for table in (results, replicates))
+    columns: dict[str, npt.NDArray[Any]] = {
+        "density": averages.means(replicates["density"]),
+        "n": averages.counts(replicates["accuracy"].notna()),
+    }
     for measure in MEASURES:
-        columns |= {measure: means[measure], f"{measure}_ci95": halves[measure]}
-    columns["censored"] = lanes.groupby(cell)["censored"].sum()
-    for column in ("early_bird_step", "dead_units"):
-        columns[column] = lanes.groupby(cell)[column].mean()
-    counts = lanes.assign(
-        lanes=lanes["emptied_layer"].isna(),
-        diverged=lanes["diverged_step"].notna(),
-        disconnected=lanes["reached_outputs"] == 0,
-    ).groupby(cell)
-    for column in ("lanes", "diverged", "disconnected"):
-        columns[column] = counts[column].sum()
-    return pd.DataFrame(columns).reset_index()
+        columns[measure] = averages.means(replicates[measure])
+        columns[f"{measure}_ci95"] = averages.half_widths(replicates[measure])
+    columns |= {
+        "censored": lanes.counts(results["censored"]),
+        "early_bird_step": lanes.means(results["early_bird_step"]),
+        "dead_units": lanes.means(results["dead_units"]),
+        "lanes": lanes.counts(results["emptied_layer"].isna()),
+        "diverged": lanes.counts(results["diverged_step"].notna()),
+        "disconnected": lanes.counts(results["reached_outputs"] == 0),
+    }
+    return pd.DataFrame(lanes.keys | columns)
 
 
 def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
@@ -71,9 +70,9 @@ def by_replicate(results: pd.DataFrame) -> pd.DataFrame:
 
     Draws that diverged are left out; the measures are NaN if all did.
     """
-    lanes = results.rename(columns={column: measure for measure, column in MEASURES.items()})
-    lanes = lanes.astype(dict.fromkeys(MEASURES, np.float64))
-    return lanes.groupby(["round", "arm", "replicate"])[["density", *MEASURES]].mean().reset_index()
+    cells = Cells(results, ["round", "arm", "replicate"])
+    columns = {"density": "density"} | MEASURES
+    return pd.DataFrame(cells.keys | {name: cells.means(results[column]) for name, column in columns.items()})
 
 
 def density(rows: pd.DataFrame) -> float:

@@ -17,7 +17,7 @@ from ltr.data.augmentation import augmentation
 from ltr.engine import examples
 from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
-from ltr.engine.memory import footprint, size
+from ltr.engine.memory import Footprint, footprint, size
 from ltr.engine.program import NO_CHUNK, Chunk, Program, program
 from ltr.kernels import winograd
 from ltr.methods.method import Lane, MethodInput
@@ -79,11 +79,10 @@ def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
         spec: the run.
         arithmetic: layers that ltr's kernels compute while they are dense.
     """
-    arguments = inputs(spec, arithmetic)
-    data, states = _examples(spec), [size(lane) for _, lane, _, _ in arguments.values()]
-    footprints = [footprint(program.run, *shapes) for program, *shapes in arguments.values()]
-    compiled = COMPILATION * max(found.operations for found in footprints)
-    intermediate = max(found.temporaries for found in footprints)
+    data, states = _examples(spec), [size(lane) for _, lane, *_ in inputs(spec, arithmetic).values()]
+    of_programs = footprints(spec, arithmetic)
+    compiled = COMPILATION * max(found.operations for found in of_programs)
+    intermediate = max(found.temporaries for found in of_programs)
     return Memory(
         process=PROCESS + compiled,
         data=size(data) + size(data.held_out),  # the arrays that are read hold the held-out examples too
@@ -91,6 +90,11 @@ def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
         state=max(states),
         temporaries=intermediate + scratch(spec, arithmetic),
     )
+
+
+def footprints(spec: "RunSpec", arithmetic: Arithmetic) -> list[Footprint]:
+    """Return the memory of the program of each method of a run, which takes a tracing of each."""
+    return [footprint(program.run, *shapes) for program, *shapes in inputs(spec, arithmetic).values()]
 
 
 def inputs(spec: "RunSpec", arithmetic: Arithmetic) -> dict[str, tuple[Program, Lane, Examples, Chunk]]:

@@ -23,6 +23,7 @@ def test_half_width_is_that_of_scipy(values: list[float]) -> None:
     scale = np.std(values, ddof=1) / math.sqrt(len(values))
     low, high = scipy.stats.t.interval(0.95, len(values) - 1, loc=0.0, scale=scale or 1.0)
     found = ci95(pd.Series(values))
+    assert type(found) is float, "as it is written on pages"
     assert (
         math.isnan(found)
         if scale * math.sqrt(len(values)) <= ROUNDING

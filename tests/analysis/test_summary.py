@@ -88,6 +88,15 @@ def test_one_replicate_has_no_interval() -> None:
     assert by_round(RUN[RUN["replicate"] == 0])["accuracy_ci95"].isna().all()
 
 
+def test_a_lane_that_diverged_is_not_censored_and_has_no_part_in_means() -> None:
+    """Whether it is censored is missing, as in the tables of a run."""
+    lost = lane(0, 1, "ticket", math.nan) | {"censored": None, "early_stop_step": None, "diverged_step": 7}
+    table = pd.DataFrame([lane(0, 0, "ticket", 0.9, censored=True), lost]).astype({"censored": "boolean"})
+    (found,) = by_round(table).to_dict("records")
+    assert (found["censored"], found["diverged"], found["lanes"], found["n"]) == (1, 1, 2, 1)
+    assert found["accuracy"] == pytest.approx(0.9)
+
+
 def test_nothing_trained_has_no_rounds() -> None:
     assert by_round(EMPTY).empty
 

@@ -28,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output root with a run of two prunings."""
     root = tmp_path_factory.mktemp("runs")
     small = ["steps=60", "eval_every=30", "rounds=2", "replicates=2", "arms=[ticket]", "rewind_step=20"]
-    assert main(["run", *small, f"output_root={root}"]) == 0
+    assert main(["run", *small, "sparse=never", f"output_root={root}"]) == 0
     return root
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import random
 import shutil
@@ -18,10 +19,11 @@ import numpy as np
 import pytest
 
 from ltr.cli import main
+from ltr.engine.trainer import Progress
+from ltr.experiment.observer import RunObserver
 from ltr.store import checkpoints
 from ltr.store.folder import RunFolder, round_name
 from tests.compilation import QUICK
-from tests.marks import slow
 
 SHORT = ("rounds=1", "replicates=2", "steps=400", "eval_every=50", "arms=[ticket,random_reinit]", "devices=1")
 LONG = ("rounds=4", "replicates=2", "steps=6000", "eval_every=50", "devices=1")
@@ -48,6 +50,20 @@ class Ltr:
             text=True,
             env=os.environ | QUICK,
         )
+
+    def stop(self, number: signal.Signals, root: Path, *words: str) -> tuple[int, list[str]]:
+        """Run until a signal after the first chunk; returns the exit code and the lines on standard error."""
+        on_chunk, errors, sent = RunObserver.on_chunk, io.StringIO(), itertools.count()
+
+        def send(observer: RunObserver, progress: Progress) -> Any:
+            if next(sent) == 0:
+                os.kill(os.getpid(), number)
+            return on_chunk(observer, progress)
+
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
+            patch.setattr(RunObserver, "on_chunk", send)
+            code = main(["run", f"output_root={root}", *words])
+        return code, errors.getvalue().splitlines()
 
     def finish(self, root: Path, *words: str) -> tuple[Path, list[str]]:
         """Run to the end; returns the run folder and the lines on standard error."""
@@ -142,30 +158,47 @@ def assert_same_run(folder: Path, expected: Path, rounds: int) -> None:
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+def test_a_run_stopped_in_this_process_and_killed_in_another_goes_on(
+    ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
+) -> None:
+    """One test for both: each process of pytest that tests either trains the run that was left alone."""
+    words = (*SHORT, "sparse=never")
+    expected = alone(words).folder
+    code, errors = ltr.stop(signal.SIGTERM, tmp_path, *words)
+    assert_stopped(signal.SIGTERM, code, errors, tmp_path / expected.name)
+    often = (*words, "checkpoint_every=0.01")
+    assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
+    folder, _ = ltr.finish(tmp_path, *often)
+    assert_same_run(folder, expected, rounds=1)
+
+
+def assert_stopped(number: signal.Signals, code: int, errors: list[str], folder: Path) -> None:
+    """By a signal, with its exit code, one line, and a checkpoint inside the round."""
+    assert code == 128 + number
+    said = [line for line in errors if line.startswith("ltr")]
+    assert said == [f"ltr run: stopped by {number.name}; the same command goes on from here"]
+    assert not any("Traceback" in line for line in errors)
+    assert checkpoints.is_whole(folder / "checkpoints" / "under_way")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code", "words"),
-    [(signal.SIGTERM, 143, (*SHORT, "sparse=never")), slow(signal.SIGINT, 130, SHORT)],
+    ("number", "words"), [(signal.SIGTERM, (*SHORT, "sparse=never")), (signal.SIGINT, SHORT)]
 )
-def test_a_run_stopped_by_a_signal_and_killed_at_any_moment_goes_on(
+def test_a_process_stopped_by_a_signal_and_killed_at_any_moment_goes_on(
     number: signal.Signals,
-    code: int,
     words: tuple[str, ...],
     ltr: Ltr,
     alone: Callable[[tuple[str, ...]], Alone],
     tmp_path: Path,
 ) -> None:
-    """One test for both: each process of pytest that tests either trains the run that was left alone."""
     expected = alone(words).folder
     process = ltr.start(tmp_path, *words)
     assert process.stderr is not None
     wait_for("round 0/1", process.stderr)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    said = [line for line in errors.splitlines() if line.startswith("ltr")]
-    assert said == [f"ltr run: stopped by {number.name}; the same command goes on from here"]
-    assert "Traceback" not in errors
-    assert checkpoints.is_whole(tmp_path / expected.name / "checkpoints" / "under_way")
+    assert_stopped(number, process.returncode, errors.splitlines(), tmp_path / expected.name)
     often = (*words, "checkpoint_every=0.01")
     assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
     folder, _ = ltr.finish(tmp_path, *often)
