@@ -8,6 +8,9 @@ BUILT_WITH = hatchling editables jaxlib setuptools
 
 PYTEST_WORKERS = -n 2 --dist worksteal
 
+# Processes that tests start import ltr faster from bytecode; so it is written, whatever the environment says.
+WITH_BYTECODE = PYTHONDONTWRITEBYTECODE=
+
 # The tests that need no compiled program, and one whole run.
 CHECKED = tests/analysis tests/config tests/export tests/pruning tests/registry tests/report tests/store \
   tests/test_cli.py tests/test_golden.py tests/test_project.py --ignore tests/report/page/test_browser.py
@@ -34,10 +37,10 @@ run: $(INSTALLED) ## Find lottery tickets in handwritten digits (ARGS="rounds=5 
 	$(BIN)/ltr run $(ARGS)
 
 check: $(INSTALLED) lint ## Lint, a small run against its golden numbers, and the fastest tests: within a minute
-	$(BIN)/python -m pytest -q $(PYTEST_WORKERS) $(CHECKED) $(ARGS)
+	$(WITH_BYTECODE) $(BIN)/python -m pytest -q $(PYTEST_WORKERS) $(CHECKED) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="-k masks" to choose some)
-	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(ARGS)
+	$(WITH_BYTECODE) $(BIN)/python -m pytest $(PYTEST_WORKERS) $(ARGS)
 
 coverage: $(INSTALLED) ## Run the tests, and count the lines of ltr that they reach, in their own processes too
 	$(BIN)/coverage erase

@@ -137,6 +137,30 @@ def test_a_tenth_of_the_width_is_wrn_28_1() -> None:
     assert trainable(build("wide_resnet", width=0.1)) == 369_498
 
 
+@pytest.mark.parametrize("name", slow_but(QUICK - {"resnet20"}, NETWORKS))
+def test_starts_from_a_gaussian_drawn_by_the_key_and_shifts_nothing(name: str) -> None:
+    inits: list[Any] = ["glorot", "kaiming"]
+    models = [build(name, SHAPES[0], 4, init=init, width=0.2) for init in inits]
+    draw = jax.jit(lambda key: [leaves(model.init(key)) for model in models])
+    with jax.numpy_dtype_promotion("strict"):
+        (one, twice), (again, _), (other, _) = jax.device_get([draw(key) for key in (KEY, KEY, OTHER)])
+    for path, leaf in one.items():
+        assert leaf.dtype == jnp.float32
+        np.testing.assert_array_equal(leaf, again[path])
+        if path.endswith("kernel"):
+            fan_in, fan_out = fans(path, leaf.shape)
+            for drawn, variance in (
+                (leaf, 2 / (fan_in + fan_out)),
+                (twice[path], 2 / fan_in),
+            ):
+                deviations = drawn / np.sqrt(variance)
+                assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * leaf.size))
+                assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(leaf.size))
+            assert np.mean(leaf == other[path]) < 0.01
+        elif path != "positions":
+            np.testing.assert_array_equal(leaf, 1 if path.endswith(("scale", "var")) else 0)
+
+
 @pytest.mark.parametrize("name", slow_but(QUICK, NETWORKS))
 class TestEveryNetwork:
     @pytest.fixture
@@ -166,28 +190,6 @@ class TestEveryNetwork:
         assert {path: leaf.shape for path, leaf in moved.items()} == {
             path: shapes[path].shape for path in moved
         }
-
-    def test_starts_from_a_gaussian_drawn_by_the_key_and_shifts_nothing(self, name: str) -> None:
-        inits: list[Any] = ["glorot", "kaiming"]
-        models = [build(name, SHAPES[0], 4, init=init, width=0.2) for init in inits]
-        draw = jax.jit(lambda key: [leaves(model.init(key)) for model in models])
-        with jax.numpy_dtype_promotion("strict"):
-            (one, twice), (again, _), (other, _) = jax.device_get([draw(key) for key in (KEY, KEY, OTHER)])
-        for path, leaf in one.items():
-            assert leaf.dtype == jnp.float32
-            np.testing.assert_array_equal(leaf, again[path])
-            if path.endswith("kernel"):
-                fan_in, fan_out = fans(path, leaf.shape)
-                for drawn, variance in (
-                    (leaf, 2 / (fan_in + fan_out)),
-                    (twice[path], 2 / fan_in),
-                ):
-                    deviations = drawn / np.sqrt(variance)
-                    assert deviations.std() == pytest.approx(1, abs=5 / np.sqrt(2 * leaf.size))
-                    assert deviations.mean() == pytest.approx(0, abs=5 / np.sqrt(leaf.size))
-                assert np.mean(leaf == other[path]) < 0.01
-            elif path != "positions":
-                np.testing.assert_array_equal(leaf, 1 if path.endswith(("scale", "var")) else 0)
 
     def test_has_a_layer_type_for_every_kernel_and_for_nothing_else(self, model: Model) -> None:
         layer_types = leaves(model.layer_types)
