@@ -16,6 +16,7 @@ def test_the_dense_mask_keeps_every_kernel_and_says_nothing_of_biases(network: M
     assert masks.density(dense) == 1
     assert [layer["bias"] for layer in dense.values()] == [None] * 3
     assert all(layer["kernel"].all() for layer in dense.values())
+    assert {layer["kernel"].dtype for layer in dense.values()} == {np.dtype(bool)}
 
 
 @pytest.mark.parametrize("module", [np, jnp])
