@@ -45,6 +45,7 @@ def test_values_without_spread_are_no_proof() -> None:
 def test_values_without_spread_need_as_many_as_the_sign_test() -> None:
     assert inference.replicates_needed(SAME, 0.2, 0.05) == 6
     assert inference.replicates_needed(SAME, 0.2, 0.01) == 8
+    assert inference.replicates_needed(np.full(8, 0.25), 0.2, 0.05) == 9, "more than there are"
     assert inference.replicates_needed(SAME, 0.2, 1 / 32) == 7, "six reach the level, and are not below it"
     assert inference.replicates_needed(SAME, 0.25, 0.05) is None
 

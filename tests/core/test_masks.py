@@ -40,3 +40,15 @@ def test_tree_map_visits_what_is_not_masked_too() -> None:
         "kernel": 0,
         "bias": 2,
     }
+
+
+def test_where_keeps_what_can_be_pruned() -> None:
+    assert masks.where(MASK, {"kernel": 1, "bias": 2}) == {"kernel": 1, "bias": None}
+
+
+def test_a_layer_has_the_name_of_its_path() -> None:
+    layers = {"stem": {"kernel": 1, "bias": None}, "block_1": {"conv_2": {"kernel": 2}}}
+    assert masks.layer_names(layers) == {
+        "stem": {"kernel": "stem", "bias": None},
+        "block_1": {"conv_2": {"kernel": "block_1/conv_2"}},
+    }
