@@ -140,8 +140,11 @@ def test_the_first_emptied_layer_is_named() -> None:
     assert selection.emptied({"dense_1": dense}) is None
 
 
-def test_global_selection_keeps_the_shape_of_every_layer() -> None:
+@pytest.mark.parametrize(
+    ("select", "count"), [(selection.layerwise, {"one": 2, "two": 2}), (selection.globally, 4)]
+)
+def test_selection_keeps_the_shape_of_every_layer(select: Callable[..., Any], count: Any) -> None:
     mask = {"one": np.ones((2, 3), bool), "two": np.ones((1, 2, 2), bool)}
     scores = {"one": np.arange(6.0).reshape(2, 3), "two": np.arange(4.0).reshape(1, 2, 2)}
-    kept = selection.globally(scores, mask, 4, jax.random.key(0))
+    kept = select(scores, mask, count, KEYS[0])
     assert {name: layer.shape for name, layer in kept.items()} == {"one": (2, 3), "two": (1, 2, 2)}
