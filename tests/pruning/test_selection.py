@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.core import masks
-from ltr.pruning import selection
+from ltr.pruning import selection, ties
 
 seeds = st.integers(0, 2**32 - 1)
 SIZES = (1, 2, 13, 64, 200)
@@ -85,6 +85,15 @@ def test_of_equal_scores_a_draw_decides_and_not_the_index(select: Callable[..., 
         assert_even(kept[score == 1])
     assert (draws[0] == draws[1]).all(), "a key decides"
     assert (draws[0] != draws[2]).any(), "and another differently"
+
+
+def test_of_equal_priorities_the_higher_index_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device (see `ltr.pruning.ties`); in large layers some of the 30-bit priorities are equal."""
+    priorities = np.random.default_rng(0).integers(0, 3, 1000, np.int32)
+    monkeypatch.setattr(ties, "priorities", lambda *_: priorities)
+    kept = selection.keep_highest(np.ones(1000, np.float32), np.ones(1000, bool), 500, KEYS[0])
+    highest = sorted(range(1000), key=lambda index: (priorities[index], index))[500:]
+    assert np.flatnonzero(kept).tolist() == sorted(highest)
 
 
 @pytest.mark.parametrize("select", [selection.layerwise, selection.globally])
