@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DOCS_INSTALLED := .venv/installed-docs
+MUTANTS_INSTALLED := .venv/installed-mutants
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BUILT_WITH = hatchling editables jaxlib setuptools
 
@@ -48,10 +49,11 @@ coverage: $(INSTALLED) ## Run the tests, and count the lines of ltr that they re
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-mutants: $(INSTALLED) ## Mutate masks, pruning and statistics, and say which mutants the tests let live (ARGS="ltr.core.masks*")
-	$(INSTALL) --no-build-isolation --editable ".[mutants]"
-	$(BIN)/mutmut run --max-children 1 $(ARGS)
+mutants: $(MUTANTS_INSTALLED) ## Mutate masks, pruning and statistics, and say which mutants the tests let live (ARGS="ltr.core.masks*")
+	$(BIN)/mutmut run --max-children 2 $(ARGS)
 	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats
+	$(BIN)/python scripts/mutants.py
 
 golden: $(INSTALLED) ## Say which numbers of the golden run moved (ARGS=--write writes them anew)
 	$(BIN)/python scripts/golden.py $(ARGS)
@@ -115,4 +117,9 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 $(DOCS_INSTALLED): $(INSTALLED)
 	@echo "Installing what builds the documentation into .venv"
 	@$(INSTALL) --no-build-isolation --editable ".[docs]"
+	@touch $@
+
+$(MUTANTS_INSTALLED): $(INSTALLED)
+	@echo "Installing what makes mutants into .venv"
+	@$(INSTALL) --no-build-isolation --editable ".[mutants]"
 	@touch $@

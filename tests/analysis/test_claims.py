@@ -2,16 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from ltr.analysis import claims
 from ltr.analysis.checks import check
 from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.verdicts import sparsest
 from ltr.config.parse import parse
 from ltr.errors import ConfigError
-from tests.analysis.made_up import LAST, at_once, lanes, noise
+from tests.analysis.made_up import LAST, at_once, lanes, lost, noise
 
 
 def test_every_claim_is_supported_where_it_holds() -> None:
@@ -129,6 +131,60 @@ def test_a_claim_without_its_lanes_is_left_out() -> None:
     assert "weights" not in at_once(table[table["arm"] != "random_reinit"])
     assert at_once(table[table["round"] == 0]) == {}
     assert at_once(table.head(0)) == {}
+
+
+def test_evidence_is_of_the_replicates_with_both_lanes_and_counts_the_others() -> None:
+    """Replicate 0 has lost its ticket; two tickets and a random mask join no input to an output."""
+    results = lanes(lambda arm, *_: 0.9 + (arm == "ticket") / 64, lambda arm, *_: 10 * len(arm), 1, 5)
+    cut_off = {("ticket", 3), ("random_mask", 2), ("ticket", 0)}
+    pairs = zip(results["arm"], results["replicate"], strict=True)
+    is_cut_off = np.array([pair in cut_off for pair in pairs]) & (results["round"] == 1)
+    results.loc[is_cut_off, "reached_outputs"] = 0
+    table = claims.by_replicate(lost(results, (1, 0, "ticket")))
+    gain, speed = claims.wins(table, 1, "ticket")
+    (gain_over_arm,) = claims.better_than(table, 1, "random_mask")
+    (speed_over_arm,) = claims.faster_than(table, 1, "random_mask")
+    for evidence, expected in (
+        (gain, (4, 0.0, 1, 1)),
+        (speed, (4, 0.0, 1, 1)),
+        (gain_over_arm, (4, 1 / 64, 1, 2)),
+        (speed_over_arm, (4, np.log2(11 / 6), 1, 2)),
+    ):
+        found = (len(evidence.values), evidence.effect, evidence.lost, evidence.disconnected)
+        assert found == pytest.approx(expected)
+        assert evidence.values.dtype == np.float64
+
+
+def test_a_lane_that_stops_at_step_0_counts_as_one_that_stops_at_step_1() -> None:
+    table = claims.by_replicate(
+        lanes(lambda *_: 0.9, lambda _, n, p: (8, 2, 0)[p] if n else (0, 8, 0)[p], 1, 3)
+    )
+    (speed,) = claims.faster(table, 1, "ticket")
+    assert speed.values.tolist() == [-3, 2, 0]
+
+
+def test_measures_of_a_replicate_are_means_over_its_draws() -> None:
+    draw = lanes(lambda *_: 0.75, lambda *_: 100, rounds=1, n=2)
+    other = draw.assign(
+        draw=1, accuracy_at_early_stop=0.25, early_stop_step=200, censored=True, reached_outputs=0
+    )
+    table = claims.by_replicate(pd.concat([draw, other[other["arm"] == "random_mask"]]))
+    measures = (claims.ACCURACY, claims.STEP, claims.CENSORED, claims.CUT_OFF)
+    cells = [("ticket", 0), ("ticket", 1), ("random_reinit", 1), ("random_mask", 1), ("one_shot", 1)]
+    assert list(table) == [(measure, *cell) for measure in measures for cell in cells]
+    assert [table[(measure, "random_mask", 1)].tolist() for measure in measures] == [
+        [0.5] * 2,
+        [150] * 2,
+        [0.5] * 2,
+        [0.5] * 2,
+    ]
+
+
+def test_arms_that_were_not_trained_are_no_evidence() -> None:
+    table = claims.by_replicate(lanes(lambda *_: 0.9, lambda *_: 100, rounds=1, n=3))
+    for (evidence,) in (claims.better_than(table, 1, "rigl"), claims.faster_than(table, 1, "rigl")):
+        assert (evidence.values.tolist(), evidence.lost, evidence.disconnected) == ([], 0, 0)
+        assert evidence.values.dtype == np.float64
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def test_values_without_spread_are_no_proof() -> None:
 def test_values_without_spread_need_as_many_as_the_sign_test() -> None:
     assert inference.replicates_needed(SAME, 0.2, 0.05) == 6
     assert inference.replicates_needed(SAME, 0.2, 0.01) == 8
+    assert inference.replicates_needed(np.full(8, 0.25), 0.2, 0.05) == 9, "more than there are"
+    assert inference.replicates_needed(SAME, 0.2, 1 / 32) == 7, "six reach the level, and are not below it"
     assert inference.replicates_needed(SAME, 0.25, 0.05) is None
 
 
@@ -109,6 +111,26 @@ def test_as_many_replicates_as_have_the_power() -> None:
     assert needed is not None
     assert inference.power(distance, needed - 1, 0.01) < 0.8 <= inference.power(distance, needed, 0.01)
     assert inference.replicates_needed(values, values.mean(), 0.05) is None
+
+
+def test_two_values_are_enough_to_say_how_many_are_needed() -> None:
+    assert inference.replicates_needed(np.array([0.0, 1.0]), -9.0, 0.05) == inference.FEWEST
+
+
+def test_the_number_needed_does_not_depend_on_the_unit() -> None:
+    values = np.array([0.0, 1.0, 2.0, 3.0])
+    needed = inference.replicates_needed(values, 0.5, 0.01)
+    assert inference.replicates_needed(values / 1024, 0.5 / 1024, 0.01) == needed
+
+
+@pytest.mark.parametrize(("distance", "needed"), [(0.089, 993), (0.088, None)])
+def test_more_than_a_thousand_replicates_are_not_suggested(distance: float, needed: int | None) -> None:
+    """About (2.80 / distance) ** 2 + 1.9 values have a power of 0.8 at a level of 0.05: 993 and 1015."""
+    assert inference.replicates_needed(np.array([-1.0, 0.0, 1.0]), distance, 0.05) == needed
+
+
+def test_the_power_of_a_large_difference_is_1() -> None:
+    assert inference.power(100.0, 5, 0.05) == 1.0
 
 
 @pytest.mark.parametrize("n", [2, 3, 8, 30])

@@ -16,6 +16,7 @@ def test_the_dense_mask_keeps_every_kernel_and_says_nothing_of_biases(network: M
     assert masks.density(dense) == 1
     assert [layer["bias"] for layer in dense.values()] == [None] * 3
     assert all(layer["kernel"].all() for layer in dense.values())
+    assert {layer["kernel"].dtype for layer in dense.values()} == {np.dtype(bool)}
 
 
 @pytest.mark.parametrize("module", [np, jnp])
@@ -38,4 +39,16 @@ def test_tree_map_visits_what_is_not_masked_too() -> None:
     assert masks.tree_map(lambda m, x: x if m is None else 0, MASK, {"kernel": 1, "bias": 2}) == {
         "kernel": 0,
         "bias": 2,
+    }
+
+
+def test_where_keeps_what_can_be_pruned() -> None:
+    assert masks.where(MASK, {"kernel": 1, "bias": 2}) == {"kernel": 1, "bias": None}
+
+
+def test_a_layer_has_the_name_of_its_path() -> None:
+    layers = {"stem": {"kernel": 1, "bias": None}, "block_1": {"conv_2": {"kernel": 2}}}
+    assert masks.layer_names(layers) == {
+        "stem": {"kernel": "stem", "bias": None},
+        "block_1": {"conv_2": {"kernel": "block_1/conv_2"}},
     }

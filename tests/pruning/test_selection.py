@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.core import masks
-from ltr.pruning import selection
+from ltr.pruning import selection, ties
 
 seeds = st.integers(0, 2**32 - 1)
 SIZES = (1, 2, 13, 64, 200)
@@ -87,6 +87,15 @@ def test_of_equal_scores_a_draw_decides_and_not_the_index(select: Callable[..., 
     assert (draws[0] != draws[2]).any(), "and another differently"
 
 
+def test_of_equal_priorities_the_higher_index_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device (see `ltr.pruning.ties`); in large layers some of the 30-bit priorities are equal."""
+    priorities = np.random.default_rng(0).integers(0, 3, 1000, np.int32)
+    monkeypatch.setattr(ties, "priorities", lambda *_: priorities)
+    kept = selection.keep_highest(np.ones(1000, np.float32), np.ones(1000, bool), 500, KEYS[0])
+    highest = sorted(range(1000), key=lambda index: (priorities[index], index))[500:]
+    assert np.flatnonzero(kept).tolist() == sorted(highest)
+
+
 @pytest.mark.parametrize("select", [selection.layerwise, selection.globally])
 def test_without_ties_the_key_does_not_matter(select: Callable[..., Any]) -> None:
     score = layers(np.random.default_rng(0).permutation(1000).astype(np.float32))
@@ -140,8 +149,11 @@ def test_the_first_emptied_layer_is_named() -> None:
     assert selection.emptied({"dense_1": dense}) is None
 
 
-def test_global_selection_keeps_the_shape_of_every_layer() -> None:
+@pytest.mark.parametrize(
+    ("select", "count"), [(selection.layerwise, {"one": 2, "two": 2}), (selection.globally, 4)]
+)
+def test_selection_keeps_the_shape_of_every_layer(select: Callable[..., Any], count: Any) -> None:
     mask = {"one": np.ones((2, 3), bool), "two": np.ones((1, 2, 2), bool)}
     scores = {"one": np.arange(6.0).reshape(2, 3), "two": np.arange(4.0).reshape(1, 2, 2)}
-    kept = selection.globally(scores, mask, 4, jax.random.key(0))
+    kept = select(scores, mask, count, KEYS[0])
     assert {name: layer.shape for name, layer in kept.items()} == {"one": (2, 3), "two": (1, 2, 2)}
