@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from ltr.api.loaded import load
 from ltr.arms.lanes import lanes
 from ltr.cli import main
-from ltr.config.parse import knobs
 from ltr.core import masks
 from ltr.experiment.compose import from_words
 from ltr.experiment.spec import RunSpec
@@ -25,13 +23,10 @@ from ltr.store import chains
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.identity import folder_name
 from ltr.store.tables import LANE, LANES, file_of
+from tests.fuzzing import invariants
 from tests.fuzzing.configurations import SMALL, small_runs
-
-ONE = settings(max_examples=1, suppress_health_check=[*HealthCheck])
-HUNDREDS = settings(
-    max_examples=int(os.environ.get("LTR_FUZZED_RUNS", "300")), suppress_health_check=[*HealthCheck]
-)
-KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))}
+from tests.fuzzing.examples import always_others, always_the_same
+from tests.fuzzing.naming import points_at
 
 
 def ran(words: Sequence[str]) -> tuple[int, str]:
@@ -45,19 +40,21 @@ def ran(words: Sequence[str]) -> tuple[int, str]:
 def check(words: Sequence[str], root: Path) -> int:
     """Hold a run to what it promises; return its exit code."""
     asked = [*words, f"output_root={root}"]
-    code, err = ran(asked)
+    with invariants.watched() as lanes:
+        code, err = ran(asked)
     if code:
         said = [line for line in err.splitlines() if line.startswith("ltr run: ")]
         assert code in (1, 2), err
         assert len(said) == 1, err
         assert "Traceback" not in err
-        assert any(name in said[0] for name in KNOBS), said
+        assert points_at(said[0], words), said
         return code
     experiment = from_words(asked)
     spec = RunSpec.from_experiment(experiment)
     path = root / folder_name(experiment)
     check_rows(spec, path)
     check_tickets(spec, path)
+    invariants.check(spec, lanes)
     before = [file_of(path, name).read_bytes() for name in LANES]
     code, err = ran(asked)
     assert code == 0, err
@@ -80,7 +77,7 @@ def check_rows(spec: RunSpec, path: Path) -> None:
 
 
 def check_tickets(spec: RunSpec, path: Path) -> None:
-    """Each ticket keeps exactly its target, within the ticket before, and its pruned weights are zero."""
+    """Each ticket is saved with exactly its target, within the one before, its pruned weights zero."""
     results = load(path).results
     tickets = results[results["arm"] == "ticket"]
     before: Any = None
@@ -97,7 +94,7 @@ def check_tickets(spec: RunSpec, path: Path) -> None:
         before = mask
 
 
-@ONE
+@always_the_same(1)
 @given(small_runs())
 def test_a_small_run_keeps_what_pruning_promises(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -105,7 +102,7 @@ def test_a_small_run_keeps_what_pruning_promises(words: list[str]) -> None:
 
 
 @pytest.mark.slow
-@HUNDREDS
+@always_others("LTR_FUZZED_RUNS", 300)
 @given(small_runs())
 def test_hundreds_of_small_runs_keep_what_pruning_promises(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as root:
