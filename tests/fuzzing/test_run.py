@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,9 @@ from ltr.arms.lanes import lanes
 from ltr.cli import main
 from ltr.core import masks
 from ltr.experiment.compose import from_words
+from ltr.experiment.session import Observer, Session
 from ltr.experiment.spec import RunSpec
+from ltr.interrupts import SIGNALS
 from ltr.pruning.targets import kept
 from ltr.store import chains
 from ltr.store.folder import RunFolder, round_name
@@ -28,12 +32,20 @@ from tests.fuzzing.configurations import SMALL, small_runs
 from tests.fuzzing.examples import always_others, always_the_same
 from tests.fuzzing.naming import points_at
 
+TINY = (*SMALL, "rounds=0", "model.width=0.05", "batch_size=30", "arms=[ticket]")
+
 
 def ran(words: Sequence[str]) -> tuple[int, str]:
-    """The exit code of a run, and what it prints on standard error."""
+    """The exit code of a run, and what it prints on standard error.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped the run, and so the test; Hypothesis would shrink a failure.
+    """
     err = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
         code = main(["run", *words])
+    if code in {128 + number for number in SIGNALS}:
+        raise KeyboardInterrupt
     return code, err.getvalue()
 
 
@@ -113,4 +125,25 @@ def test_the_check_notices_a_mask_of_another_size(tmp_path: Path, monkeypatch: p
     right = masks.count
     monkeypatch.setattr(masks, "count", lambda mask: right(mask) + 1)
     with pytest.raises(AssertionError):
-        check([*SMALL, "rounds=0", "model.width=0.05", "batch_size=30", "arms=[ticket]"], tmp_path)
+        check(TINY, tmp_path)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_to_a_run_ends_the_test(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Session.draw_initial_weights
+
+    def interrupted(session: Session, observer: Observer) -> None:
+        os.kill(os.getpid(), number)
+        draw(session, observer)
+
+    monkeypatch.setattr(Session, "draw_initial_weights", interrupted)
+
+    @always_the_same(5)
+    @given(small_runs())
+    def fuzzed(_: list[str]) -> None:
+        check(TINY, tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        fuzzed()
