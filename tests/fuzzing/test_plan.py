@@ -80,3 +80,17 @@ def test_a_check_notices_a_message_about_another_knob(monkeypatch: pytest.Monkey
     monkeypatch.setattr("ltr.cli.dispatch.on_one_line", lambda _: "seed=-1: must be a whole number")
     with pytest.raises(AssertionError):
         check(["rounds=-1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (["arm.ticket.keep_signs=true"], "arm.ticket.keep_signs=true: cannot be changed"),
+        (["dataset.name=custom"], "dataset.path=null: must name an .npz file"),
+    ],
+)
+def test_what_fuzzing_found_names_the_knob(words: list[str], begins: str) -> None:
+    code, _, err = planned(words)
+    assert code == 2
+    assert err.startswith(f"ltr plan: {begins}")
+    assert points_at(err, words)
