@@ -171,7 +171,7 @@ class TestWhereMemoryIsShort:
         one = json.loads(printed.out)
         assert printed.err.startswith("ltr: trains 1 lane side by side, not 2: devices=2")
         assert (both["at_a_time"], one["at_a_time"]) == (2, 1)
-        lane = 2 * both["memory"]["state"] + both["memory"]["temporaries"]
+        lane = 3 * both["memory"]["state"] + both["memory"]["temporaries"]
         assert one["bytes"] == both["bytes"] - lane
         assert devices_measured == [2, 1]
 

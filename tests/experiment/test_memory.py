@@ -80,7 +80,7 @@ def test_lanes_on_an_accelerator_share_its_data() -> None:
     placed = Placement(tuple(jax.devices()[:1]), 3)
     of = Memory(process=1000, data=100, networks=10, state=3, temporaries=4)
     assert of.of_device(placed) == 100 + 3 * (3 + 4)
-    assert of.of_host(placed) == 1110 + 3 * (3 + 3 + 4)
+    assert of.of_host(placed) == 1110 + 3 * (3 * 3 + 4)
     run = spec()
     lane = run.memory.state + run.memory.temporaries
     assert lanes_that_fit(run, math.ceil((run.memory.data + 5 * lane + 1) / USED)) == 5
@@ -95,7 +95,7 @@ class TestWhereMemoryIsShort:
     def limited(self, monkeypatch: pytest.MonkeyPatch, lanes: float) -> None:
         """A machine whose memory holds so many lanes beside everything else."""
         of = need()
-        shared, lane = of.process + of.data + of.networks, 2 * of.state + of.temporaries
+        shared, lane = of.process + of.data + of.networks, 3 * of.state + of.temporaries
         monkeypatch.setattr(machine, "memory", lambda: math.ceil(shared + lanes * lane))
 
     def test_all_lanes_that_fit_train_side_by_side(
