@@ -134,7 +134,7 @@ def test_a_claim_without_its_lanes_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
+        ({"arms": ["ticket"]}, "claims.decide=weights needs random_reinit among arms"),
         ({"ticket": "last"}, "replicates=auto or claims.most=30: needs ticket=null"),
         (
             {"rewind": {"name": "fine_tune"}},

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,15 @@ def check(words: Sequence[str], root: Path) -> int:
 
 
 def check_rows(spec: RunSpec, path: Path) -> None:
-    """There is a row for each lane, but for those of a chain that ended early."""
+    """There is a row for each lane, but for those of a chain that ended early; looks may add replicates."""
     results = load(path).results
-    ends = chains.ends(results, spec.experiment)
+    experiment = replace(spec.experiment, replicates=results["replicate"].nunique())
+    assert experiment.replicates in (spec.experiment.replicates, *spec.experiment.claims.looks)
+    ends = chains.ends(results, experiment)
     wanted = {
         tuple(lane)
-        for number in range(spec.experiment.rounds + 1)
-        for lane in lanes(spec.experiment, number)
+        for number in range(experiment.rounds + 1)
+        for lane in lanes(experiment, number)
         if lane.replicate not in ends or number <= ends[lane.replicate].last_round
     }
     assert set(results[[*LANE]].itertuples(index=False, name=None)) == wanted
@@ -126,6 +129,15 @@ def test_the_check_notices_a_mask_of_another_size(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(masks, "count", lambda mask: right(mask) + 1)
     with pytest.raises(AssertionError):
         check(TINY, tmp_path)
+
+
+def test_a_claim_without_its_arm_is_refused_by_the_name_of_the_knob(tmp_path: Path) -> None:
+    assert check([*TINY, "claims.most=3"], tmp_path) == 2
+
+
+def test_replicates_that_looks_add_are_expected(tmp_path: Path) -> None:
+    arms = "arms=[ticket,random_reinit,random_mask]"
+    assert check([*TINY[:-1], arms, "claims.most=3"], tmp_path) == 0
 
 
 @pytest.mark.parametrize("number", SIGNALS)
