@@ -116,6 +116,12 @@ def test_a_small_run_keeps_what_pruning_promises(words: list[str]) -> None:
         check(words, Path(root))
 
 
+@always_the_same(100)
+@given(small_runs())
+def test_small_runs_are_of_data_that_every_machine_has(words: list[str]) -> None:
+    assert [word for word in words if word.startswith("dataset.name=")] == []
+
+
 @pytest.mark.slow
 @always_others("LTR_FUZZED_RUNS", 300)
 @given(small_runs())
