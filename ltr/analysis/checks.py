@@ -22,4 +22,4 @@ def check(experiment: Experiment) -> None:
         )
     for name in knobs.decide:
         if CLAIMS[name].arm not in experiment.arms:
-            raise ConfigError(f"claims.decide: {name} needs {CLAIMS[name].arm} among arms")
+            raise ConfigError(f"{knob}: claims.decide={name} needs {CLAIMS[name].arm} among arms")

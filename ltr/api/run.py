@@ -87,13 +87,14 @@ def plan(*words: str, **knobs: Any) -> "Plan":
         The id, folder, configuration, densities, number of trainings, time and memory of the run.
 
     Raises:
-        ConfigError: a word, a knob or the whole configuration is wrong.
+        ConfigError: a word, a knob or the whole configuration is wrong, or there is too little memory.
     """
     experiment = compose.from_overrides(_checked(words, knobs))
     from ltr.experiment import plan as planning  # imports JAX; errors of the configuration come first
+    from ltr.report.console import note
     from ltr.report.status_line import show_status
 
-    return planning.plan(experiment, show_status)
+    return planning.plan(experiment, show_status, note)
 
 
 def _checked(words: Sequence[str], knobs: Mapping[str, Any]) -> list[str]:

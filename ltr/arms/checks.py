@@ -2,6 +2,7 @@
 
 from ltr.arms.registry import MASKS, PRUNED, SHUFFLES, WEIGHTS, ScoreEntry
 from ltr.config import files
+from ltr.config.literals import literal
 from ltr.config.parse import KnobError, require_arms
 from ltr.config.schema import Arm, Experiment
 from ltr.errors import ConfigError
@@ -30,8 +31,9 @@ def check(experiment: Experiment) -> None:
                 raise
             if name in experiment.arms:  # a broken file of an unused arm stops no run
                 raise in_file from None
-    if experiment.arm.get("ticket") != TICKET:
-        raise ConfigError("arm.ticket: cannot be changed; define another arm")
+    for knob, value in vars(experiment.arm["ticket"]).items():
+        if value != getattr(TICKET, knob):
+            raise ConfigError(f"arm.ticket.{knob}={literal(value)}: cannot be changed; define another arm")
 
 
 def _check_definition(name: str, arm: Arm) -> None:

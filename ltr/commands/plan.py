@@ -34,6 +34,6 @@ def execute(args: argparse.Namespace) -> int:
 
     for line in status_lines(experiment.dataset):
         note(line)
-    planned = plan(experiment, show_status)
+    planned = plan(experiment, show_status, note)
     write(json.dumps(asdict(planned), indent=2) if args.json else repr(planned))
     return 0

@@ -476,6 +476,14 @@ class Experiment:
         ),
         OfMachine(),
     ] = None
+    check_memory: Annotated[
+        bool,
+        Field(
+            description="whether a run is refused, or trains less at a time, that by an estimate needs more "
+            "memory than there is (false: it trains as asked, after a warning)"
+        ),
+        OfMachine(),
+    ] = True
     sparse: Annotated[
         Literal["auto", "always", "never"],
         Field(

@@ -28,7 +28,8 @@ def check(config: Dataset) -> None:
 def require_path(config: Dataset) -> Path:
     """Return the path of custom data; raises as `check` does if there is none."""
     if config.path is None:
-        raise ConfigError("dataset.path=null: must name an .npz file or a folder of prepared TFDS data")
+        needs = f"must name an .npz file or a folder of prepared TFDS data for dataset={CUSTOM.name}"
+        raise ConfigError(f"dataset.path=null: {needs}")
     path = Path(config.path).expanduser()
     if not path.exists():
         raise DataNotFoundError(f"dataset.path={config.path}: no such file or folder")

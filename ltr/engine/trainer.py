@@ -178,6 +178,7 @@ class Trainer:
                 name: outcome if keeps_params(name) else outcome._replace(params=None)
                 for name, outcome in running.outcomes().items()
             }
+            del running  # or its lanes would be in memory beside those of the next batch
         return outcomes
 
     def compile_ahead(self, make_start: Callable[[], InitialState]) -> None:

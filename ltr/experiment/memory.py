@@ -66,9 +66,13 @@ class Memory:
         return self.data + placement.lanes_per_device * (self.state + self.temporaries)
 
     def of_host(self, placement: Placement) -> int:
-        """Return the memory of the process: copies of the lanes in training, and CPU devices, included."""
+        """Return the memory of the process: CPU devices, and two copies of the lanes in training, included.
+
+        A checkpoint inside a round copies the lanes to the host, and the library that writes it copies them
+        once more.
+        """
         is_cpu = placement.devices[0].platform == "cpu"
-        lane = self.state + (self.state + self.temporaries if is_cpu else 0)
+        lane = 2 * self.state + (self.state + self.temporaries if is_cpu else 0)
         return self.process + self.data + self.networks + placement.capacity * lane
 
 

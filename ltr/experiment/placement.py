@@ -47,19 +47,30 @@ def lanes_that_fit(spec: RunSpec, limit: int) -> int:
     return max(1, int(USED * limit - need.data) // (need.state + need.temporaries))
 
 
-def fitted(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
+def needed(spec: RunSpec) -> Memory:
+    """Estimate the memory that a run needs with the kernels of this machine; reads no data."""
+    return memory(spec, arithmetic(spec, dataset.describe(spec.experiment.dataset).zeros))
+
+
+def fitted(spec: RunSpec, need: Memory, on_message: Callable[[str], None]) -> RunSpec:
     """Return the specification with as many devices as the memory of this machine holds.
 
-    `on_message` is called with a line if they are fewer than without this limit. A number of devices that the
-    configuration names is kept.
+    A number of devices that the configuration names is kept, and with `check_memory=false` everything.
+
+    Args:
+        spec: the run.
+        need: memory that it needs.
+        on_message: called with a line if there is less memory than all devices need.
 
     Raises:
         ConfigError: the run needs more memory than there is.
     """
     experiment, wanted, available = spec.experiment, place(spec), machine.memory()
-    need = memory(spec, arithmetic(spec, dataset.describe(experiment.dataset).zeros))
     lack = lack_of_wanted = _lack(need, wanted, available)
     if lack is None:
+        return spec
+    if not experiment.check_memory:
+        on_message(f"ltr: check_memory=false: {lack}")
         return spec
     fewest = len(wanted.devices) if experiment.devices else 1
     for count in range(len(wanted.devices) - 1, fewest - 1, -1):
@@ -69,7 +80,8 @@ def fitted(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
             side_by_side = f"{number_of(placed.capacity, 'lane')} side by side, not {wanted.capacity}"
             on_message(f"ltr: trains {side_by_side}: {lack_of_wanted}")
             return fewer
-    raise ConfigError(f"{lack}; {_remedy(spec, need, wanted, available)}")
+    remedy = _remedy(spec, need, wanted, available)
+    raise ConfigError(f"{lack}; {remedy}; to try it all the same, type check_memory=false")
 
 
 def _lack(need: Memory, placement: Placement, available: int | None) -> str | None:
@@ -92,7 +104,9 @@ def _remedy(spec: RunSpec, need: Memory, wanted: Placement, available: int | Non
             placed = Placement(wanted.devices[:count], lanes_at_once)
             if _lack(need, placed, available) is None:
                 return f"fits with devices={count} lanes_per_device={lanes_at_once}"
-    return f"lower batch_size={spec.experiment.batch_size}, or choose a smaller network"
+    model = spec.experiment.model
+    lower = f"lower batch_size={spec.experiment.batch_size} or model.width={model.width}"
+    return f"{lower}, or choose a smaller network than model={model.name}"
 
 
 def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) -> Arithmetic:

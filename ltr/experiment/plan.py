@@ -11,8 +11,7 @@ from ltr.core import cache_paths, machine
 from ltr.data import dataset
 from ltr.engine import devices
 from ltr.experiment import estimate
-from ltr.experiment.memory import memory as account
-from ltr.experiment.placement import arithmetic, packed_layers, place
+from ltr.experiment.placement import arithmetic, fitted, needed, packed_layers, place
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
 from ltr.report.formatting import memory
@@ -41,6 +40,7 @@ class Plan:
         trainings: number of trainings.
         steps: number of training steps, summed over trainings; without those to the rewind step.
         seconds: estimated time on this machine, as busy as it is now, with compilation.
+        at_a_time: number of trainings that take place at a time, as many as fit into memory.
         bytes: estimated peak memory of the process; a CPU's devices included.
         memory: its parts in bytes (see `ltr.experiment.memory.Memory`), and `of_device`, the memory of one.
         available: memory of this machine, or the limit of this process if that is lower; None if unknown.
@@ -58,6 +58,7 @@ class Plan:
     trainings: int
     steps: int
     seconds: int
+    at_a_time: int
     bytes: int
     memory: dict[str, int]
     available: int | None
@@ -69,7 +70,7 @@ class Plan:
             "knobs": ", ".join(f"{name}={literal(value)}" for name, value in self.settings.items()),
             "weights": f"{self.weights:,}",
             "density %": ", ".join(f"{100 * density:.2f}" for density in self.densities),
-            "trainings": f"{self.trainings:,}",
+            "trainings": f"{self.trainings:,}, {self.at_a_time} at a time",
             "steps": f"{self.steps:,}",
             "looks": _looks(self.looks),
             "time": f"about {duration(self.seconds)} on this machine as busy as now, if nothing is done yet",
@@ -85,26 +86,29 @@ class Plan:
         return facts_table(self.facts())
 
 
-def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
+def plan(experiment: Experiment, on_status: Callable[[str], None], on_message: Callable[[str], None]) -> Plan:
     """Plan a run; reads no data.
 
     Args:
         experiment: configuration of the run.
         on_status: called with messages about measurements of this machine, which are made once for a
             network and for layers that may train packed.
+        on_message: called with a line if there is less memory than all devices need.
 
     Raises:
-        ConfigError: the configuration is wrong.
+        ConfigError: the configuration is wrong, or the run needs more memory than there is.
     """
     devices.start(None)
     spec = RunSpec.from_experiment(experiment)
+    need = needed(spec)
+    spec = fitted(spec, need, on_message)
     rounds = range(experiment.rounds + 1)
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     zeros = dataset.describe(experiment.dataset).zeros
     chosen = arithmetic(spec, zeros)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, arithmetic=chosen, zeros=zeros)
-    placement, need = place(spec), account(spec, chosen)
+    placement = place(spec)
     seconds = estimate.seconds(spec, packed, chosen, cache_paths.speeds_file(), on_status)
     return Plan(
         id=run_id(experiment),
@@ -119,6 +123,7 @@ def plan(experiment: Experiment, on_status: Callable[[str], None]) -> Plan:
         trainings=sum(len(lanes(experiment, round_number)) for round_number in rounds),
         steps=spec.steps,
         seconds=round(seconds),
+        at_a_time=placement.capacity,
         bytes=need.of_host(placement),
         memory={**asdict(need), "of_device": need.of_device(placement)},
         available=machine.memory(),

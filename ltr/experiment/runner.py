@@ -26,7 +26,14 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import arithmetic, fitted, needs_measurement, packed_layers, place
+from ltr.experiment.placement import (
+    arithmetic,
+    fitted,
+    needed,
+    needs_measurement,
+    packed_layers,
+    place,
+)
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
@@ -111,7 +118,7 @@ def _complete(
     missing_lanes = _missing_lanes(experiment, folder)
     unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
     if unfinished:
-        spec = fitted(spec, output.message)
+        spec = fitted(spec, needed(spec), output.message)
     session = open_session(spec, folder, output.status, folder.record_packed) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)

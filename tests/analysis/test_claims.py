@@ -190,7 +190,7 @@ def test_arms_that_were_not_trained_are_no_evidence() -> None:
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"arms": ["ticket"]}, "claims.decide: weights needs random_reinit among arms"),
+        ({"arms": ["ticket"]}, "claims.decide=weights needs random_reinit among arms"),
         ({"ticket": "last"}, "replicates=auto or claims.most=30: needs ticket=null"),
         (
             {"rewind": {"name": "fine_tune"}},

@@ -61,7 +61,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
         ),
         (Experiment(arm={**ARMS, "one_shot": Arm(draws=2)}), "arm.one_shot.draws=2: must be 1"),
         (Experiment(arm={**ARMS, "ticket": Arm(draws=3)}), "arm.ticket.draws=3: must be 1"),
-        (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket: cannot be changed"),
+        (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket.noise=1.0: cannot be changed"),
         (
             Experiment(arms=("ticket", "x"), arm={**ARMS, "x": Arm(invert=True)}),
             "arm.x.invert=true: needs a mask of snip, grasp",

@@ -12,6 +12,9 @@ import pytest
 
 from ltr.cli import main
 from ltr.config.schema import to_dict
+from ltr.core import machine
+from ltr.engine import speed
+from ltr.engine.devices import Placement
 from ltr.experiment.compose import from_words
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
@@ -31,6 +34,7 @@ SCHEMA = {
     "trainings": int,
     "steps": int,
     "seconds": int,
+    "at_a_time": int,
     "bytes": int,
     "memory": dict,
     "available": int,
@@ -143,3 +147,37 @@ def test_auto_says_after_how_many_replicates_it_looks(plan: Plan, capsys: pytest
         in capsys.readouterr().out
     )
     assert main(["plan", "replicates=auto", "rewind=fine_tune"]) == 2
+
+
+class TestWhereMemoryIsShort:
+    """As with a run, as many trainings as fit take place side by side; if none fits, it is refused."""
+
+    WORDS = ("rounds=1", "replicates=2", "arms=[ticket]")
+
+    def test_it_shows_the_trainings_that_fit(self, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+        devices_measured: list[int] = []
+        meter = speed.flops_meter
+
+        def of_devices(placement: Placement) -> Callable[[], float]:
+            devices_measured.append(len(placement.devices))
+            return meter(placement)
+
+        monkeypatch.setattr(speed, "flops_meter", of_devices)
+        assert main(["plan", "--json", *self.WORDS]) == 0
+        both = json.loads(capsys.readouterr().out)
+        monkeypatch.setattr(machine, "memory", lambda: both["bytes"] - 1)
+        assert main(["plan", "--json", *self.WORDS]) == 0
+        printed = capsys.readouterr()
+        one = json.loads(printed.out)
+        assert printed.err.startswith("ltr: trains 1 lane side by side, not 2: devices=2")
+        assert (both["at_a_time"], one["at_a_time"]) == (2, 1)
+        lane = 3 * both["memory"]["state"] + both["memory"]["temporaries"]
+        assert one["bytes"] == both["bytes"] - lane
+        assert devices_measured == [2, 1]
+
+    def test_it_refuses_what_a_run_refuses(self, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+        monkeypatch.setattr(machine, "memory", lambda: 1)
+        assert main(["plan", *self.WORDS]) == 2
+        refusal = capsys.readouterr().err
+        assert refusal.startswith("ltr plan: devices=1, lanes_per_device=1: needs about")
+        assert main(["plan", "check_memory=false", *self.WORDS]) == 0

@@ -22,6 +22,7 @@ from ltr.data.registry import DATASETS
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import runner, signals
 from ltr.experiment.compose import from_words
+from ltr.experiment.memory import Memory
 from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
 from ltr.store.catalog import all_runs
@@ -388,7 +389,7 @@ def test_a_sweep_has_no_single_configuration_to_print(capsys: pytest.CaptureFixt
 def test_fewer_devices_for_want_of_memory_are_not_recorded_as_requested(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def on_one(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
+    def on_one(spec: RunSpec, need: Memory, on_message: Callable[[str], None]) -> RunSpec:
         return dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, devices=1))
 
     monkeypatch.setattr(runner, "fitted", on_one)

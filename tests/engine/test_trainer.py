@@ -1,5 +1,6 @@
 """Lanes train alike whoever shares their wave, their device or their start."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
 from ltr.engine.program import MAX_SEGMENTS
+from ltr.engine.running_batch import RunningBatch
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods import rigl_schedule
 from ltr.methods.registry import METHODS, WATCHED
@@ -26,6 +28,22 @@ def test_a_lane_does_not_depend_on_who_shares_its_wave(trainer: Trainer, starts:
         alone = trainer.train({lane: starts[lane]}, AT, ignore)[lane]
         assert identical(together[lane], alone)
         assert identical(together[lane], backwards[lane])
+
+
+def test_a_batch_is_in_memory_without_the_one_before(
+    trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[RunningBatch]] = []
+
+    class Watched(RunningBatch):
+        def __init__(self, *arguments: Any) -> None:
+            assert [batch for batch in made if batch() is not None] == []
+            super().__init__(*arguments)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("ltr.engine.trainer.RunningBatch", Watched)
+    trainer.train(starts, AT, ignore)
+    assert len(made) > 1
 
 
 def test_different_lanes_end_differently_and_equal_ones_alike(trainer: Trainer, starts: Any) -> None:

@@ -10,7 +10,7 @@ from ltr.engine.devices import Placement
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.memory import Memory, memory, scratch
-from ltr.experiment.placement import USED, fitted, lanes_that_fit
+from ltr.experiment.placement import USED, fitted, lanes_that_fit, needed
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 
@@ -23,6 +23,10 @@ def spec(*words: str) -> RunSpec:
 
 def need(*words: str) -> Memory:
     return memory(spec(*words), XLA)
+
+
+def fit(run: RunSpec, said: list[str]) -> RunSpec:
+    return fitted(run, needed(run), said.append)
 
 
 def weights() -> tuple[int, int]:
@@ -76,7 +80,7 @@ def test_lanes_on_an_accelerator_share_its_data() -> None:
     placed = Placement(tuple(jax.devices()[:1]), 3)
     of = Memory(process=1000, data=100, networks=10, state=3, temporaries=4)
     assert of.of_device(placed) == 100 + 3 * (3 + 4)
-    assert of.of_host(placed) == 1110 + 3 * (3 + 3 + 4)
+    assert of.of_host(placed) == 1110 + 3 * (3 * 3 + 4)
     run = spec()
     lane = run.memory.state + run.memory.temporaries
     assert lanes_that_fit(run, math.ceil((run.memory.data + 5 * lane + 1) / USED)) == 5
@@ -91,7 +95,7 @@ class TestWhereMemoryIsShort:
     def limited(self, monkeypatch: pytest.MonkeyPatch, lanes: float) -> None:
         """A machine whose memory holds so many lanes beside everything else."""
         of = need()
-        shared, lane = of.process + of.data + of.networks, 2 * of.state + of.temporaries
+        shared, lane = of.process + of.data + of.networks, 3 * of.state + of.temporaries
         monkeypatch.setattr(machine, "memory", lambda: math.ceil(shared + lanes * lane))
 
     def test_all_lanes_that_fit_train_side_by_side(
@@ -99,19 +103,19 @@ class TestWhereMemoryIsShort:
     ) -> None:
         self.limited(monkeypatch, 2)
         run = spec()
-        assert fitted(run, said.append) is run
+        assert fit(run, said) is run
         assert said == []
 
     def test_an_unknown_memory_limits_nothing(self, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
         monkeypatch.setattr(machine, "memory", lambda: None)
         run = spec()
-        assert fitted(run, said.append) is run
+        assert fit(run, said) is run
 
     def test_fewer_train_side_by_side_and_one_line_says_so(
         self, monkeypatch: pytest.MonkeyPatch, said: list[str]
     ) -> None:
         self.limited(monkeypatch, 1.5)
-        assert fitted(spec(), said.append).experiment.devices == 1
+        assert fit(spec(), said).experiment.devices == 1
         (line,) = said
         assert line.startswith("ltr: trains 1 lane side by side, not 2: devices=2, lanes_per_device=1: needs")
 
@@ -119,20 +123,38 @@ class TestWhereMemoryIsShort:
         self, monkeypatch: pytest.MonkeyPatch, said: list[str]
     ) -> None:
         self.limited(monkeypatch, 1.5)
-        with pytest.raises(ConfigError, match=r"^devices=2, .* fits with devices=1 lanes_per_device=1$"):
-            fitted(spec("devices=2"), said.append)
+        with pytest.raises(ConfigError, match=r"^devices=2, .* fits with devices=1 lanes_per_device=1; "):
+            fit(spec("devices=2"), said)
 
     def test_one_device_does_not_take_all_lanes_instead(
         self, monkeypatch: pytest.MonkeyPatch, said: list[str]
     ) -> None:
         """One device would train both lanes at once, in as much memory as two devices need."""
         self.limited(monkeypatch, 1.5)
-        refusal = r"^devices=1, lanes_per_device=2: .* fits with devices=1 lanes_per_device=1$"
+        refusal = r"^devices=1, lanes_per_device=2: .* fits with devices=1 lanes_per_device=1; "
         with pytest.raises(ConfigError, match=refusal):
-            fitted(spec("lanes_per_device=2"), said.append)
+            fit(spec("lanes_per_device=2"), said)
 
     def test_a_run_that_cannot_fit_is_refused(self, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
         self.limited(monkeypatch, 0.5)
         refusal = r"^devices=1, lanes_per_device=1: needs about .*, this machine has .*; lower batch_size=60"
         with pytest.raises(ConfigError, match=refusal):
-            fitted(spec(), said.append)
+            fit(spec(), said)
+
+    def test_the_refusal_names_what_decides_the_size_and_the_way_around_it(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        self.limited(monkeypatch, 0.5)
+        refusal = r"=60 or model.width=0.1, or .* than model=lenet_300_100; .* check_memory=false$"
+        with pytest.raises(ConfigError, match=refusal):
+            fit(spec(), said)
+
+    @pytest.mark.parametrize("words", [(), ("devices=2",)])
+    def test_a_run_whose_memory_is_not_checked_trains_as_asked_and_one_line_warns(
+        self, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        self.limited(monkeypatch, 0.5)
+        run = spec("check_memory=false", *words)
+        assert fit(run, said) is run
+        (line,) = said
+        assert line.startswith("ltr: check_memory=false: devices=2, lanes_per_device=1: needs about")

@@ -132,6 +132,7 @@ SMALL = (
 
 OF_SIZE = {
     "rounds",
+    "dataset.name",
     "model.name",
     "model.width",
     "batch_size",

@@ -4,22 +4,15 @@ import contextlib
 import io
 import itertools
 import json
-import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from ltr.cli import main
-from ltr.config.parse import Knob, knobs
+from ltr.config.parse import Knob
 from tests.fuzzing.configurations import ODD, command_lines, own_knobs
-
-FEW = settings(max_examples=5, suppress_health_check=[*HealthCheck])
-THOUSANDS = settings(
-    max_examples=int(os.environ.get("LTR_FUZZED_PLANS", "3000")), suppress_health_check=[*HealthCheck]
-)
-
-KNOBS = {part for knob in knobs() for part in (knob.name, *knob.name.split("."))} | {"experiment"}
-"""Names that a message may begin with or contain: knobs and their groups."""
+from tests.fuzzing.examples import always_others, always_the_same
+from tests.fuzzing.naming import points_at
 
 
 def planned(words: list[str]) -> tuple[int, str, str]:
@@ -42,7 +35,7 @@ def check(words: list[str]) -> int:
         assert err.startswith("ltr plan: ")
         assert err.count("\n") == 1
         assert err.endswith("\n")
-        assert any(name in err for name in KNOBS), err
+        assert points_at(err, words), err
         return code
     said = json.loads(out)
     densities = said["densities"]
@@ -56,14 +49,14 @@ def check(words: list[str]) -> int:
     return code
 
 
-@FEW
+@always_the_same(5)
 @given(command_lines())
 def test_a_plan_answers_or_says_what_is_wrong(words: list[str]) -> None:
     check(words)
 
 
 @pytest.mark.slow
-@THOUSANDS
+@always_others("LTR_FUZZED_PLANS", 3000)
 @given(command_lines())
 def test_thousands_of_plans_answer_or_say_what_is_wrong(words: list[str]) -> None:
     check(words)
@@ -81,3 +74,23 @@ def test_a_check_notices_a_plan_that_says_two_lines(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ltr.cli.dispatch.on_one_line", lambda text: f"{text}\nand more")
     with pytest.raises(AssertionError):
         check(["rounds=-1"])
+
+
+def test_a_check_notices_a_message_about_another_knob(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ltr.cli.dispatch.on_one_line", lambda _: "seed=-1: must be a whole number")
+    with pytest.raises(AssertionError):
+        check(["rounds=-1"])
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (["arm.ticket.keep_signs=true"], "arm.ticket.keep_signs=true: cannot be changed"),
+        (["dataset.name=custom"], "dataset.path=null: must name an .npz file"),
+    ],
+)
+def test_what_fuzzing_found_names_the_knob(words: list[str], begins: str) -> None:
+    code, _, err = planned(words)
+    assert code == 2
+    assert err.startswith(f"ltr plan: {begins}")
+    assert points_at(err, words)
