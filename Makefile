@@ -85,7 +85,7 @@ dist: $(INSTALLED) ## Build dist/, the wheel and the source distribution, and ru
 	scripts/try_distribution.sh dist/*.whl
 	scripts/try_distribution.sh dist/*.tar.gz
 
-faults: $(INSTALLED) ## Kill, damage and starve runs, an hour of it, and say how many survived (docs/reliability.md)
+faults: $(INSTALLED) ## Kill, damage and starve runs, two hours of it, and say how many survived (docs/reliability.md)
 	$(BIN)/python -m pytest -m slow -s -rA $(FAULTS) $(ARGS)
 
 sanitize: $(INSTALLED) ## Run the kernels' C++ under the address and undefined-behaviour sanitizers

@@ -62,7 +62,12 @@ class RunObserver:
         self._label, self._step_cost = "", 1.0
 
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
-        """Set the label of the progress bar and the total of its work."""
+        """Set the label of the progress bar and the total of its work; raise StoppedError after a signal.
+
+        Between two stages everything is committed, so no chunk of the next one must be waited for.
+        """
+        if error := self._stop.error():
+            raise error
         self._pace.total = self._pace.done + self._remaining()
         self._label, self._step_cost = f"{stage}: {number_of(lanes, 'lane')}", step_cost
 

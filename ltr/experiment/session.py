@@ -49,7 +49,8 @@ class Observer(Protocol):
     def on_stage(self, stage: str, lanes: int, step_cost: float) -> None:
         """Handle the beginning of a round, or of another stage, with its number of missing lanes.
 
-        `step_cost`: duration of its steps relative to a step of the dense network.
+        `step_cost`: duration of its steps relative to a step of the dense network. An exception stops the
+        run, which loses nothing.
         """
 
     def on_resume(self, steps: int) -> None:

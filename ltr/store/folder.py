@@ -115,8 +115,11 @@ class RunFolder:
         return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
-        """Write the looks taken at the run, if they changed, and then their number, which shows a loss."""
-        if taken != self.looks:
+        """Write the looks taken at the run, and then their number, which shows a loss; if one has changed.
+
+        A process killed between the two leaves an older number, which the next look corrects.
+        """
+        if taken != self.looks or len(taken) != self.facts.get("looks", 0):
             self.require_present()
             self.looks = [*taken]
             looks.write(self.path, taken)

@@ -1,17 +1,24 @@
 """What the observer of a run makes of its stages."""
 
+import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ltr.errors import StoppedError
 from ltr.experiment.observer import RunObserver
+from ltr.experiment.signals import Stop, request_stop
 from ltr.report.progress import NoDisplay, Pace
+
+UNUSED: Any = None
 
 
 def test_what_is_left_is_asked_again_at_every_stage() -> None:
     """It falls when the layers that train packed are chosen."""
-    unused: Any = None
     left = iter([100.0, 40.0])
     pace = Pace(0.0, lambda: 0.0)
-    observer = RunObserver(unused, unused, pace, NoDisplay(), unused, lambda: next(left))
+    observer = RunObserver(Stop(), UNUSED, pace, NoDisplay(), UNUSED, lambda: next(left))
     observer.on_stage("round 0", 2, 1.0)
     assert pace.total == 100
     pace.advance(30)
@@ -19,3 +26,12 @@ def test_what_is_left_is_asked_again_at_every_stage() -> None:
     assert pace.total == 30 + 40
     observer.on_resume(20)
     assert pace.total == 30 + 40 - 0.5 * 20
+
+
+def test_no_stage_begins_after_a_signal(tmp_path: Path) -> None:
+    stop = Stop(tmp_path / "stop")
+    observer = RunObserver(stop, UNUSED, Pace(0.0, lambda: 0.0), NoDisplay(), UNUSED, lambda: 100.0)
+    observer.on_stage("round 0", 2, 1.0)
+    request_stop(tmp_path / "stop", signal.SIGTERM)
+    with pytest.raises(StoppedError, match="stopped by SIGTERM"):
+        observer.on_stage("round 1", 2, 1.0)

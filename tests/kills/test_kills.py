@@ -17,8 +17,11 @@ from tests.kills.victim import Fate
 KILLS = 100
 """Least number of kills of each kind of run."""
 
+SHARES = 6
+"""Number of shares into which the boundaries of a run are divided, one test each."""
+
 SMALL = ("rounds=2", "replicates=2", "steps=300", "eval_every=50", "checkpoint_every=0.01")
-SHORT = (*SMALL, "rounds=1", "replicates=1", "steps=40", "arms=[ticket]", "sparse=never")
+SHORT = (*SMALL, "rounds=1", "replicates=1", "steps=8", "arms=[ticket]", "sparse=never")
 DENSE = (*SMALL, "arms=[ticket,random_reinit]", "sparse=never")
 KINDS = {
     "dense": DENSE,
@@ -104,16 +107,17 @@ def test_a_fresh_process_ends_as_a_forked_one(kind: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_kill_at_every_boundary_changes_nothing(tmp_path: Path) -> None:
-    """Before and after each of them, in a folder of its own."""
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("first", range(1, SHARES + 1))
+def test_a_kill_at_every_boundary_changes_nothing(first: int, when: str, tmp_path: Path) -> None:
+    """Each of a share of them in a folder of its own, until a process passes fewer."""
     roots = Roots(tmp_path, SHORT)
     expected, _ = roots.alone()
-    fates = (Fate(number, when) for number in itertools.count(1) for when in ("before", "after"))
-    for fate in fates:
-        killed = roots.new(f"{fate.boundary} {fate.when}")
-        if killed.has_ended(killed.start(fate)):
-            print(f"{fate.boundary - 1} boundaries, a kill before and after each")
-            assert fate.boundary > len(victim.BOUNDARIES)
+    for number in itertools.count(first, SHARES):
+        killed = roots.new(f"boundary {number}")
+        if killed.has_ended(killed.start(Fate(number, when))):
+            print(f"a kill {when} each of the boundaries {[*range(first, number, SHARES)]}")
+            assert number > len(victim.BOUNDARIES)
             return
         killed.end()
         assert difference(kept(killed.root), expected) == []

@@ -15,19 +15,18 @@ from ltr.core import atomic
 from ltr.engine import devices
 from ltr.experiment import snapshot
 from ltr.experiment.session import Session
-from ltr.store import checkpoints, tables
+from ltr.store import checkpoints
 from ltr.store.folder import RunFolder
 
 BOUNDARIES: list[tuple[Any, str]] = [
     (atomic, "write_bytes"),
-    (atomic, "write_text"),
     (checkpoints, "save"),
     (checkpoints, "remove"),
-    (tables, "write"),
     (RunFolder, "save"),
     (RunFolder, "commit"),
     (Session, "find_ticket"),
 ]
+"""Functions that are boundaries; a text and a table are written by `write_bytes` too."""
 
 
 class Fate(NamedTuple):

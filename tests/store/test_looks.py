@@ -1,12 +1,14 @@
 """The looks that a run folder remembers."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ltr.config.schema import Experiment
 from ltr.errors import LtrError
-from ltr.store import looks
+from ltr.store import catalog, looks
+from ltr.store.folder import RunFolder
 from ltr.store.looks import Look
 from ltr.store.opening import open_run
 from tests.store.conftest import DEVICES
@@ -52,3 +54,23 @@ def test_a_run_without_its_looks_is_opened_with_a_warning(
         folder.keep_looks(TAKEN[:1])
     assert "looks.json: missing; lost: the looks" in caplog.text
     assert looks.read(path) == TAKEN[:1]
+
+
+def test_a_number_of_looks_that_a_killed_process_did_not_write_is_corrected(
+    experiment: Experiment, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_run(experiment) as folder, monkeypatch.context() as patch:
+        folder.begin(experiment, DEVICES, {})
+        patch.setattr(RunFolder, "describe", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.keep_looks(TAKEN)
+    assert (looks.read(path), catalog.looks(path)) == (TAKEN, 0)
+    with open_run(experiment) as folder:
+        folder.keep_looks(TAKEN)
+    (path / looks.FILE).unlink()
+    with pytest.raises(LtrError, match=r"looks\.json: missing"):
+        looks.read(path)
+
+
+def _killed(folder: RunFolder, **facts: Any) -> None:
+    raise KeyboardInterrupt
