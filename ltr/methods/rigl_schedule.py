@@ -31,7 +31,8 @@ def check(arm: str, steps: int, later: tuple[int, int]) -> None:
         later: first and last step of later trainings.
     """
     if not moves(*later, steps):
+        first, last = later
         raise ConfigError(
-            f"arm.{arm}.method=rigl: would never move a connection; needs steps that include a "
-            f"multiple of {EVERY} before {UNTIL:.0%} of {steps}"
+            f"arm.{arm}.method=rigl: would never move a connection, as rewind.name lets it train from step "
+            f"{first} to {last}; needs a multiple of {EVERY} among them, before {UNTIL:.0%} of steps={steps}"
         )

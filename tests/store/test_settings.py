@@ -20,6 +20,7 @@ OF_MACHINE: dict[str, Any] = {
     "data_dir": "elsewhere",
     "devices": 1,
     "lanes_per_device": 2,
+    "check_memory": False,
     "sparse": "never",
     "arithmetic": "xla",
     "tracker": "wandb",
