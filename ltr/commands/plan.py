@@ -2,6 +2,8 @@
 
 Prints the knobs that are not at their default, the run's folder, the density of
 each round, the number of trainings and steps, and estimates of time and memory.
+Where memory is short, fewer trainings take place at a time, and what does not
+fit is refused, as by the run itself (unless `check_memory=false`).
 
 Example:
   ltr plan experiment=mnist_lenet replicates=3
