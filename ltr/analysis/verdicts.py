@@ -162,7 +162,9 @@ def tested(densities: pd.Series, requested: Sequence[float]) -> list[int]:
         requested: densities, 0 to 1.
     """
     distances = [
-        np.abs(np.log(densities.to_numpy(np.float64) / density)) for density in requested if len(densities)
+        np.abs(np.log(densities.to_numpy(np.float64)) - math.log(density))
+        for density in requested
+        if len(densities)
     ]
     near = {int(distance.argmin()) for distance in distances if distance.min() <= math.log(NEAR)}
     return [int(densities.index[position]) for position in sorted(near) or range(len(densities))]

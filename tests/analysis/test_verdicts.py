@@ -41,9 +41,10 @@ def test_claims_are_tested_in_the_rounds_nearest_to_the_densities_chosen() -> No
     assert [one.p for one in found] < [everywhere[3], everywhere[7]]
 
 
-def test_where_no_round_is_near_all_are_tested() -> None:
+@pytest.mark.parametrize("density", [0.1, 5e-324])
+def test_where_no_round_is_near_all_are_tested(density: float) -> None:
     table = lanes(lambda *_: 0.9, lambda *_: 5, rounds=2, n=3)
-    assert [one.round for one in at_once(table, Claims(densities=(0.1,)))["structure"]] == [1, 2]
+    assert [one.round for one in at_once(table, Claims(densities=(density,)))["structure"]] == [1, 2]
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
