@@ -5,6 +5,7 @@ INSTALLED := .venv/installed
 DOCS_INSTALLED := .venv/installed-docs
 MUTANTS_INSTALLED := .venv/installed-mutants
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+COMPILE_BYTECODE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores; pip takes one
 BUILT_WITH = hatchling editables jaxlib setuptools
 
 PYTEST_WORKERS = -n 2 --dist worksteal
@@ -111,7 +112,8 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(wildcard ltr/kerne
 	  || { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
 	@echo "Installing ltr into .venv, once: a minute or two"
 	@$(INSTALL) $(BUILT_WITH)
-	@$(INSTALL) --no-build-isolation --editable ".[dev]"
+	@$(INSTALL) --no-build-isolation --no-compile --editable ".[dev]"
+	@$(COMPILE_BYTECODE)
 	@touch $@
 
 $(DOCS_INSTALLED): $(INSTALLED)

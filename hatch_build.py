@@ -9,7 +9,10 @@ import os
 import shlex
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jaxlib
@@ -18,7 +21,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 KERNELS = "ltr/kernels"
 SUFFIXES = {".cc", ".h", ".inc"}
 LIBRARY = f"{KERNELS}/products.so"
-FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-DNDEBUG")
+FLAGS = ("-O3", "-std=c++17", "-fPIC", "-DNDEBUG")
 
 
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -47,7 +50,7 @@ def is_newer(file: Path, than: list[Path]) -> bool:
 
 
 def compiled(sources: list[Path], library: Path) -> str | None:
-    """Compile the library atomically; return the problem if it cannot be compiled."""
+    """Compile the library atomically, its units side by side; return the problem if it cannot be compiled."""
     configured = shlex.split(os.environ.get("CXX", ""))
     names = configured[:1] or ["g++", "c++"]
     compiler = next(filter(None, map(shutil.which, names)), None)
@@ -55,10 +58,19 @@ def compiled(sources: list[Path], library: Path) -> str | None:
         return f"no C++ compiler ({', '.join(names)})"
     headers = Path(jaxlib.__file__).with_name("include")
     new = library.with_suffix(f".{os.getpid()}")
-    units = [str(source) for source in sources if source.suffix == ".cc"]
-    command = [compiler, *configured[1:], *FLAGS, "-isystem", str(headers), *units, "-o", str(new)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        return result.stderr.strip() or f"{compiler} failed"
+    command = [compiler, *configured[1:], *FLAGS]
+
+    def run(*arguments: str) -> str | None:
+        result = subprocess.run([*command, *arguments], capture_output=True, text=True)
+        return (result.stderr.strip() or f"{compiler} failed") if result.returncode else None
+
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        units = [str(source) for source in sources if source.suffix == ".cc"]
+        objects = [f"{folder}/{Path(unit).stem}.o" for unit in units]
+        compile_unit = partial(run, "-c", "-isystem", str(headers), "-o")
+        problems = filter(None, pool.map(compile_unit, objects, units))
+        problem = next(problems, None) or run("-shared", *objects, "-o", str(new))
+    if problem:
+        return problem
     new.replace(library)
     return None
