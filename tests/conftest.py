@@ -20,13 +20,12 @@ from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import break_even, devices, speed
-from ltr.engine.memory import Footprint
 from ltr.experiment import memory, runner, runtime
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
 from tests.compilation import QUICK
-from tests.runtimes import Build, footprints_once, sharing
+from tests.runtimes import Build, sharing, trainings_once
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -107,16 +106,18 @@ def shared_build() -> Build:
 
 
 @pytest.fixture(scope="session")
-def shared_footprints() -> Callable[..., list[Footprint]]:
+def shared_trainings() -> Callable[..., list[memory.Training]]:
     """Estimate the memory of programs once for all runs of the command line."""
-    return footprints_once()
+    return trainings_once()
 
 
 @pytest.fixture(scope="module")
-def compile_once(shared_build: Build, shared_footprints: Callable[..., list[Footprint]]) -> Iterator[None]:
+def compile_once(
+    shared_build: Build, shared_trainings: Callable[..., list[memory.Training]]
+) -> Iterator[None]:
     """Let runs of the same programs share them, as rounds of a run do, and measure before they begin."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "footprints", shared_footprints)
+        patch.setattr(memory, "trainings", shared_trainings)
         patch.setattr(break_even, "are_known", lambda *_: True)
         patch.setattr(runtime, "build", shared_build)
         yield

@@ -6,10 +6,9 @@ from typing import Any
 
 from ltr.arms.lanes import methods
 from ltr.data.dataset import Dataset
-from ltr.engine.memory import Footprint
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.experiment import runtime
-from ltr.experiment.memory import footprints
+from ltr.experiment.memory import Training, trainings
 from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
@@ -48,14 +47,14 @@ def sharing() -> Build:
     return shared
 
 
-def footprints_once() -> Callable[[RunSpec, Arithmetic], list[Footprint]]:
-    """Return a `footprints` that traces nothing twice."""
-    found: dict[str, list[Footprint]] = {}
+def trainings_once() -> Callable[[RunSpec, Arithmetic], list[Training]]:
+    """Return a `trainings` that traces nothing twice."""
+    found: dict[str, list[Training]] = {}
 
-    def once(spec: RunSpec, arithmetic: Arithmetic) -> list[Footprint]:
+    def once(spec: RunSpec, arithmetic: Arithmetic) -> list[Training]:
         key = repr((_programs(spec), arithmetic))
         if key not in found:
-            found[key] = footprints(spec, arithmetic)
+            found[key] = trainings(spec, arithmetic)
         return found[key]
 
     return once

@@ -4,7 +4,7 @@ Nothing here reads data or compiles. All figures but `PROCESS` follow from the s
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,18 @@ class Memory:
         return self.process + self.data + self.networks + placement.capacity * lane
 
 
+class Training(NamedTuple):
+    """Memory of the training of a lane by one method.
+
+    Attributes:
+        state: bytes of the lane.
+        footprint: memory of the method's program.
+    """
+
+    state: int
+    footprint: Footprint
+
+
 def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
     """Estimate the memory of a run.
 
@@ -83,22 +95,23 @@ def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
         spec: the run.
         arithmetic: layers that ltr's kernels compute while they are dense.
     """
-    data, states = _examples(spec), [size(lane) for _, lane, *_ in inputs(spec, arithmetic).values()]
-    of_programs = footprints(spec, arithmetic)
-    compiled = COMPILATION * max(found.operations for found in of_programs)
-    intermediate = max(found.temporaries for found in of_programs)
+    data, of_methods = _examples(spec), trainings(spec, arithmetic)
     return Memory(
-        process=PROCESS + compiled,
+        process=PROCESS + COMPILATION * max(training.footprint.operations for training in of_methods),
         data=size(data) + size(data.held_out),  # the arrays that are read hold the held-out examples too
         networks=_networks(spec),
-        state=max(states),
-        temporaries=intermediate + scratch(spec, arithmetic),
+        state=max(training.state for training in of_methods),
+        temporaries=max(training.footprint.temporaries for training in of_methods)
+        + scratch(spec, arithmetic),
     )
 
 
-def footprints(spec: "RunSpec", arithmetic: Arithmetic) -> list[Footprint]:
-    """Return the memory of the program of each method of a run, which takes a tracing of each."""
-    return [footprint(program.run, *shapes) for program, *shapes in inputs(spec, arithmetic).values()]
+def trainings(spec: "RunSpec", arithmetic: Arithmetic) -> list[Training]:
+    """Return the memory of a training by each method of a run, which takes a tracing of each."""
+    return [
+        Training(size(lane), footprint(program.run, lane, data, chunk))
+        for program, lane, data, chunk in inputs(spec, arithmetic).values()
+    ]
 
 
 def inputs(spec: "RunSpec", arithmetic: Arithmetic) -> dict[str, tuple[Program, Lane, Examples, Chunk]]:

@@ -234,8 +234,6 @@ def open_session(
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
-    if error := stop.error():
-        raise error
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
     with (
