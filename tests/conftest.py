@@ -20,12 +20,13 @@ from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import break_even, devices, speed
-from ltr.experiment import memory, runner, runtime
+from ltr.experiment import compose, memory, runner, runtime, spec
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
 from tests.compilation import QUICK
-from tests.runtimes import Build, sharing, trainings_once
+from tests.compositions import compose_once
+from tests.runtimes import Build, networks_once, sharing, trainings_once
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -68,6 +69,15 @@ def _no_real_folders(
         patch.setattr(runtime, "QUICKLY_COMPILED", {})  # all programs are, here
         patch.setattr(os, "fsync", lambda _: None)  # no file of a test is to survive a power failure
         devices.start(compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _once() -> Iterator[None]:
+    """Words are composed once, of the same files; networks of a configuration are traced once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "compose", compose_once())
+        patch.setattr(spec, "build", networks_once())
         yield
 
 

@@ -1,10 +1,11 @@
-"""Runtimes that tests share: those of the same programs and data, which take a second each to compile."""
+"""Runtimes, networks and estimates that tests share: those of the same programs, which take long to make."""
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from ltr.arms.lanes import methods
+from ltr.config.schema import Model as ModelConfig
 from ltr.data.dataset import Dataset
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.experiment import runtime
@@ -14,7 +15,10 @@ from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.models import registry as models
 from ltr.models.arithmetic import XLA, Arithmetic
+from ltr.models.model import Model
+from ltr.models.registry import NETWORKS
 
 Build = Callable[..., Runtime]
 """Makes the runtime of a run specification, as `ltr.experiment.runtime.build` does."""
@@ -45,6 +49,19 @@ def sharing() -> Build:
         return dataclasses.replace(found, tickets=tickets, prunable=tickets.prunable(found.prunable))
 
     return shared
+
+
+def networks_once() -> Callable[[ModelConfig, tuple[int, int, int], int], Model]:
+    """Return a `build` of networks that traces nothing twice."""
+    found: dict[Any, Model] = {}
+
+    def once(config: ModelConfig, image_shape: tuple[int, int, int], classes: int) -> Model:
+        key = NETWORKS[config.name].load(), repr(config), image_shape, classes
+        if key not in found:
+            found[key] = models.build(config, image_shape, classes)
+        return found[key]
+
+    return once
 
 
 def trainings_once() -> Callable[[RunSpec, Arithmetic], list[Training]]:

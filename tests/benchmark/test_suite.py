@@ -1,8 +1,7 @@
 """`ltr bench --all`: the networks, their shares of the time, and what is left out when it is over."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,6 @@ from ltr.config.schema import Experiment
 from ltr.experiment.compose import from_words
 
 Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _composed_once() -> Iterator[None]:
-    """Compose the experiment of each plan once, which takes longer than all the rest."""
-    composed = cache(lambda word: from_words([word]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suite, "from_words", lambda words: composed(*words))
-        yield
 
 
 class FakeBenchmark:

@@ -152,7 +152,7 @@ def test_a_stopped_run_says_so_and_resume_command_what_was_typed(
         assert ltr_run() == 143
     assert info(root)["status"] == "stopped"
     (run,) = all_runs(root)
-    assert [*run.folder.glob("checkpoints/*")] == []  # nothing was begun
+    assert [path.name for path in run.folder.glob("checkpoints/*")] == ["initial"]  # no round was begun
     assert run.resume_command == shlex.join(["ltr", "run", f"output_root={root}", *QUICK])
     capsys.readouterr()
     assert main(shlex.split(run.resume_command)[1:]) == 0
