@@ -26,7 +26,7 @@ from ltr.models.model import Model, from_linen
 from ltr.registry import Entry, Registry
 from tests.compilation import QUICK
 from tests.compositions import compose_once
-from tests.runtimes import Build, networks_once, sharing, trainings_once
+from tests.runtimes import Build, networks_once, paths_once, sharing, trainings_once
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)
@@ -74,10 +74,11 @@ def _no_real_folders(
 
 @pytest.fixture(scope="session", autouse=True)
 def _once() -> Iterator[None]:
-    """Words are composed once, of the same files; networks of a configuration are traced once."""
+    """Words are composed once, of the same files; a network is traced, and its paths are, once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compose, "compose", compose_once())
         patch.setattr(spec, "build", networks_once())
+        patch.setattr(runtime, "PathFinder", paths_once())
         yield
 
 

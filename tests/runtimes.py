@@ -18,6 +18,7 @@ from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.models import registry as models
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.model import Model
+from ltr.models.paths import PathFinder
 from ltr.models.registry import NETWORKS
 
 Build = Callable[..., Runtime]
@@ -60,6 +61,19 @@ def networks_once() -> Callable[[ModelConfig, tuple[int, int, int], int], Model]
         if key not in found:
             found[key] = models.build(config, image_shape, classes)
         return found[key]
+
+    return once
+
+
+def paths_once() -> Callable[[Model, tuple[int, int, int]], PathFinder]:
+    """Return a `PathFinder` that compiles nothing twice."""
+    found: dict[Any, tuple[Model, PathFinder]] = {}
+
+    def once(model: Model, image_shape: tuple[int, int, int]) -> PathFinder:
+        key = id(model), image_shape
+        if key not in found:
+            found[key] = model, PathFinder(model, image_shape)  # the model, as others could take its id
+        return found[key][1]
 
     return once
 

@@ -14,6 +14,8 @@ from ltr.experiment.placement import USED, fitted, lanes_that_fit, needed
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 
+pytestmark = pytest.mark.usefixtures("compile_once")
+
 WORDS = ("model.width=0.1", "steps=20", "rounds=1", "replicates=2", "arms=[ticket]", "arithmetic=xla")
 
 

@@ -1,17 +1,17 @@
 """Which examples a fuzzed test draws."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from tests.fuzzing.configurations import command_lines
 from tests.fuzzing.examples import always_others, always_the_same
 
 
 def drawn(how: settings, fails: bool = False) -> list[list[str]]:
-    """The examples of a test."""
+    """The examples of a test, the first that fails among them, without looking for a simpler one."""
     examples: list[list[str]] = []
 
-    @how
+    @settings(how, phases=(Phase.generate,))
     @given(command_lines())
     def draw(words: list[str]) -> None:
         examples.append(words)
