@@ -20,6 +20,8 @@ from ltr.core import masks
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import break_even, devices, speed
+from ltr.engine.break_even import Probe
+from ltr.engine.measurements import LayerShape, Measurement
 from ltr.experiment import compose, memory, runner, runtime, spec
 from ltr.models.lenet import LeNet
 from ltr.models.model import Model, from_linen
@@ -98,8 +100,21 @@ def draw_figures() -> Iterator[Callable[[], AbstractContextManager[None]]]:
         yield drawing
 
 
+@pytest.fixture(scope="session")
+def shared_measure() -> Callable[[Probe, LayerShape], Measurement]:
+    """Measure the first layer, and take that for all others."""
+    measure, found = Probe.measure, list[Measurement]()
+
+    def once(probe: Probe, layer: LayerShape) -> Measurement:
+        if not found:
+            found.append(measure(probe, layer))
+        return found[0]
+
+    return once
+
+
 @pytest.fixture(scope="module")
-def rough_times() -> Iterator[None]:
+def rough_times(shared_measure: Callable[[Probe, LayerShape], Measurement]) -> Iterator[None]:
     """Time steps and matrix products by few of them, where no test asks how long they take."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speed, "_PRODUCTS", 10)
@@ -107,6 +122,7 @@ def rough_times() -> Iterator[None]:
             patch.setattr(module, "REPEATS", 3)
             patch.setattr(module, "SECONDS", 0.001)
         patch.setattr(break_even, "MOST_REPEATS", 3)
+        patch.setattr(Probe, "measure", shared_measure)
         yield
 
 

@@ -202,6 +202,7 @@ def failing(error: BaseException) -> Callable[[object], int]:
     return execute
 
 
+@pytest.mark.usefixtures("compile_once", "rough_times")
 def test_options_may_stand_between_knobs(capsys: Captured) -> None:
     assert main(["plan", "rounds=1", "--json", "replicates=1", "sparse=never"]) == 0
     assert '"trainings": 5,' in capsys.readouterr().out

@@ -158,6 +158,7 @@ def assert_same_run(folder: Path, expected: Path, rounds: int) -> None:
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+@pytest.mark.usefixtures("compile_once")
 def test_a_run_stopped_in_this_process_and_killed_in_another_goes_on(
     ltr: Ltr, alone: Callable[[tuple[str, ...]], Alone], tmp_path: Path
 ) -> None:
@@ -168,7 +169,7 @@ def test_a_run_stopped_in_this_process_and_killed_in_another_goes_on(
     assert_stopped(signal.SIGTERM, code, errors, tmp_path / expected.name)
     often = (*words, "checkpoint_every=0.01")
     assert ltr.kill_after_a_checkpoint(tmp_path, random.uniform(0, 0.05), *often)
-    folder, _ = ltr.finish(tmp_path, *often)
+    folder, _ = ltr.finish(tmp_path, *words)
     assert_same_run(folder, expected, rounds=1)
 
 
