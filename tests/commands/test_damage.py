@@ -22,7 +22,7 @@ from ltr.models.registry import NETWORKS
 from ltr.store import tables
 from ltr.store.catalog import SCHEMA_VERSION
 from tests.commands.conftest import QUICK, Finished
-from tests.conftest import Registered
+from tests.fixtures import Registered
 from tests.marks import slow, slow_but
 
 pytestmark = pytest.mark.usefixtures("pages_without_figures")
