@@ -47,7 +47,7 @@ def pytest_collection_finish() -> None:
     """Take what importing and collecting made out of every later garbage collection."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(300_000, 50, 100)
     gc.enable()
 
 
