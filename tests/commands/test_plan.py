@@ -19,6 +19,7 @@ from ltr.experiment.compose import from_words
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
 from ltr.store.settings import with_requested_arms
+from tests.marks import slow
 
 Captured = pytest.CaptureFixture[str]
 SCHEMA = {
@@ -88,7 +89,7 @@ def test_densities_are_those_that_a_run_ends_up_with(plan: Plan, finished: Any) 
     assert plan("rounds=1")["densities"] == [*RunFolder(folder).frames["results"]["density"].unique()]
 
 
-@pytest.mark.parametrize("scope", ["global", "uniform", "erk"])
+@pytest.mark.parametrize("scope", ["global", slow("uniform"), slow("erk")])
 def test_one_shot_to_a_density_is_one_round(scope: str, plan: Plan) -> None:
     said = plan(f"pruning={scope}", "pruning.densities=[0.05]")
     assert said["densities"] == [1, 0.05]

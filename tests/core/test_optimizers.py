@@ -18,6 +18,7 @@ from ltr.engine.examples import lay_out, normalise
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.models.model import Model
+from tests.marks import slow
 
 DROPS = (Duration(20), Duration(2, "ep"))
 SCHEDULES = {
@@ -197,7 +198,7 @@ def norm(tree: Any) -> float:
 
 class TestClippingAndDecay:
     @pytest.mark.parametrize("decayed", ["all", "kernels"])
-    @pytest.mark.parametrize("name", ["adam", "momentum"])
+    @pytest.mark.parametrize("name", ["adam", slow("momentum")])
     def test_are_those_of_optax_step_by_step(self, name: str, decayed: Any) -> None:
         """Gradients of a norm of about 6 and, every other step, of 0.06."""
         config = Optimizer(name=name, learning_rate=0.01, weight_decay=0.2, decayed=decayed, clip=1.0)

@@ -33,7 +33,7 @@ def torn(starts: Any) -> Any:
     [
         {},
         slow({"lanes_per_device": 2}),
-        {"packed": EVERY},
+        slow({"packed": EVERY}),
         slow({"method": "rigl", "lanes_per_device": 2}),
         {"fused": ("dense_1",), "config": Optimizer(name="sgd", learning_rate=0.1)},
     ],

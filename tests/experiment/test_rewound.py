@@ -8,6 +8,7 @@ from ltr.core import masks
 from ltr.store import tables
 from ltr.store.folder import round_name
 from tests.experiment.runs import Run, assert_same, saved
+from tests.marks import slow
 
 
 def test_every_round_starts_from_the_dense_training_at_the_rewind_step(run: Run, tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_later_rounds_are_trained_from_the_rewind_step_on(run: Run, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("learning_rate", [10, 20, 40]), ("fine_tune", [40, 60, 70]), ("continued", [0, 20, 40])],
+    [("learning_rate", [10, 20, 40]), ("fine_tune", [40, 60, 70]), slow("continued", [0, 20, 40])],
 )
 def test_trained_weights_go_on(name: str, steps: list[int], run: Run, tmp_path: Path) -> None:
     knobs = {"rewind": {"name": name}, "replicates": 1, "rounds": 1, "arms": ["ticket", "one_shot"]}

@@ -41,8 +41,7 @@ CASES = {
 
 
 QUICK = {
-    *("adam, no decay, constant", "adam, kernels, cosine", "momentum, all, cosine"),
-    *("momentum, kernels, constant", "sgd, no decay, cosine", "sgd, all, constant"),
+    *("adam, kernels, cosine", "momentum, no decay, constant", "sgd, all, constant"),
 }
 """Each optimizer, decay and schedule."""
 
