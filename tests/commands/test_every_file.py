@@ -212,13 +212,13 @@ def assert_restored(subject: Subject, whole: Whole, name: str, capsys: Captured)
     """
     words = ["run", f"output_root={subject.folder.parent}", *subject.words]
     if main(words):
-        repair(subject, capsys.readouterr().err.splitlines())
+        repair(subject, capsys.readouterr().err.splitlines(), capsys)
         assert main(words) == 0
     capsys.readouterr()
     if "connect" in whole.answers:
         answer = subject.ask("connect", capsys)
         if answer.code:
-            repair(subject, answer.errors)
+            repair(subject, answer.errors, capsys)
             answer = subject.ask("connect", capsys)
         assert answer.said == whole.answers["connect"].said
     assert subject.ask("doctor", capsys).code == 0
@@ -227,10 +227,11 @@ def assert_restored(subject: Subject, whole: Whole, name: str, capsys: Captured)
     assert different(found, whole.loaded) <= ({"claims"} if name == looks.FILE else set())
 
 
-def repair(subject: Subject, errors: list[str]) -> None:
+def repair(subject: Subject, errors: list[str], capsys: Captured) -> None:
     """Do what the last line of a refusal says."""
     assert f"ltr doctor {subject.folder} --repair" in errors[-1]
     main(["doctor", str(subject.folder), "--repair"])
+    capsys.readouterr()
 
 
 def different(found: dict[str, bytes], expected: dict[str, bytes]) -> set[str]:
