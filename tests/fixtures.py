@@ -76,7 +76,7 @@ def _no_real_folders(
 
 @pytest.fixture(scope="session", autouse=True)
 def _once() -> Iterator[None]:
-    """Words are composed once, of the same files; a network is traced, and its paths are, once."""
+    """Compose the same words of the same files once; trace each network, and its paths, once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compose, "compose", compose_once())
         patch.setattr(spec, "build", networks_once())
@@ -102,7 +102,7 @@ def draw_figures() -> Iterator[Callable[[], AbstractContextManager[None]]]:
 
 @pytest.fixture(scope="session")
 def shared_measure() -> Callable[[Probe, LayerShape], Measurement]:
-    """Measure the first layer, and take that for all others."""
+    """Measure the first layer of the session, and take that for all others."""
     measure, found = Probe.measure, list[Measurement]()
 
     def once(probe: Probe, layer: LayerShape) -> Measurement:

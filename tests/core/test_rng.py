@@ -43,7 +43,7 @@ def test_the_order_of_the_data_does_not_drift() -> None:
     assert int((order * np.arange(55_000, dtype=np.int64)).sum()) == 41_619_646_468_698
 
 
-@pytest.mark.parametrize("count", [1, slow(2), slow(5), 1197, slow(70_000)])
+@pytest.mark.parametrize("count", [1, 2, slow(5), 1197, slow(70_000)])
 def test_a_permutation_holds_every_number_once_in_another_order_for_each_key(count: int) -> None:
     orders = [np.asarray(rng.permutation(jax.random.key(seed), count)) for seed in (0, 1)]
     for order in orders:
