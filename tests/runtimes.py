@@ -6,6 +6,7 @@ from typing import Any
 
 from ltr.arms.lanes import methods
 from ltr.config.schema import Model as ModelConfig
+from ltr.core.shares import WHOLE, Shares
 from ltr.data.dataset import Dataset
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.experiment import runtime
@@ -78,14 +79,14 @@ def paths_once() -> Callable[[Model, tuple[int, int, int]], PathFinder]:
     return once
 
 
-def trainings_once() -> Callable[[RunSpec, Arithmetic], list[Training]]:
+def trainings_once() -> Callable[[RunSpec, Arithmetic, Shares], list[Training]]:
     """Return a `trainings` that traces nothing twice."""
     found: dict[str, list[Training]] = {}
 
-    def once(spec: RunSpec, arithmetic: Arithmetic) -> list[Training]:
-        key = repr((_programs(spec), arithmetic))
+    def once(spec: RunSpec, arithmetic: Arithmetic, shares: Shares = WHOLE) -> list[Training]:
+        key = repr((_programs(spec), arithmetic, shares))
         if key not in found:
-            found[key] = trainings(spec, arithmetic)
+            found[key] = trainings(spec, arithmetic, shares)
         return found[key]
 
     return once

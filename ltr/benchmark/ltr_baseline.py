@@ -11,6 +11,7 @@ import numpy as np
 
 from ltr.config.schema import Dataset as DatasetConfig
 from ltr.core import masks
+from ltr.core.shares import WHOLE
 from ltr.data import dataset
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
@@ -45,7 +46,9 @@ class LtrBaseline:
     """
 
     def __init__(self, spec: RunSpec, packed: Layers, arithmetic: Arithmetic) -> None:
-        self.placement = devices.place(None, None, jax.device_count(), partial(lanes_that_fit, spec))
+        self.placement = devices.place(
+            devices.available(None), jax.device_count(), None, partial(lanes_that_fit, spec, WHOLE)
+        )
         self._spec = spec
         experiment, method_context = spec.experiment, spec.training_context(arithmetic)
         programs = {

@@ -476,6 +476,15 @@ class Experiment:
         ),
         OfMachine(),
     ] = None
+    parallel: Annotated[
+        Literal["auto", "lanes", "batch"],
+        Field(
+            description="distribution over devices; lanes: each device trains lanes of its own; batch: the "
+            "devices share each batch of a lane (devices must divide batch_size; null takes as many as do); "
+            "auto: batch for few lanes of a large network, else lanes"
+        ),
+        OfMachine(),
+    ] = "auto"
     check_memory: Annotated[
         bool,
         Field(

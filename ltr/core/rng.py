@@ -40,7 +40,7 @@ def permutation(key: PRNGKey, count: int) -> Int32[jax.Array, "{count}"]:
     """
     index_bits = max(1, (count - 1).bit_length())
     order = jnp.arange(count, dtype=jnp.int32)
-    for bits in jax.random.bits(key, (-(-32 // (32 - index_bits)), count)):
+    for bits in jax.random.bits(key, (-(-32 // (32 - index_bits)), count), jnp.uint32):
         words = kernels.sort(bits << index_bits | jnp.arange(count, dtype=jnp.uint32))
         order = order[words & (1 << index_bits) - 1]
     return order

@@ -2,7 +2,8 @@
 
 Each device takes `lanes_per_device` lanes. On a CPU every core is a device and trains one lane at a time,
 because the weights of several lanes would not fit into its cache. An accelerator trains as many lanes as its
-memory holds, in parallel (`jax.vmap`).
+memory holds, in parallel (`jax.vmap`). Where batches are split, all devices take the same lanes, and each its
+share of their batches.
 """
 
 import functools
@@ -19,27 +20,43 @@ from jaxtyping import PyTree, Shaped
 
 from ltr.core import heap
 from ltr.core.machine import cores
+from ltr.core.shares import AXIS, Shares
 from ltr.errors import ConfigError
 
 CACHED_FROM = 0.05
 """Least seconds of compilation for which a program is cached for later processes."""
-
-_AXIS = "devices"
 
 Scattered: TypeAlias = PyTree[Shaped[jax.Array, "devices ..."]]
 """Arrays of lanes, or copies, on devices; where a device has several lanes they are the second axis."""
 
 
 class Placement(NamedTuple):
-    """Devices, and lanes on each; `capacity` lanes train at once."""
+    """Devices, and lanes on each; `capacity` lanes train at once.
+
+    Attributes:
+        devices: devices that train.
+        lanes_per_device: lanes on each.
+        splits_batches: whether all devices train the same lanes, each on its share of every batch.
+    """
 
     devices: tuple[jax.Device, ...]
     lanes_per_device: int
+    splits_batches: bool = False
 
     @property
     def capacity(self) -> int:
         """Lanes that train at once."""
-        return len(self.devices) * self.lanes_per_device
+        return self.lanes_per_device * (1 if self.splits_batches else len(self.devices))
+
+    @property
+    def devices_per_lane(self) -> float:
+        """Devices that train at once, for each lane."""
+        return len(self.devices) / self.capacity
+
+    @property
+    def shares(self) -> Shares:
+        """Shares of a batch."""
+        return Shares(len(self.devices) if self.splits_batches else 1)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -50,7 +67,7 @@ class Placement(NamedTuple):
     @property
     def sharding(self) -> NamedSharding:
         """Sharding that splits the leading axis of an array over the devices, as `jax.pmap` does."""
-        return NamedSharding(Mesh(np.array(self.devices), (_AXIS,)), PartitionSpec(_AXIS))
+        return NamedSharding(Mesh(np.array(self.devices), (AXIS,)), PartitionSpec(AXIS))
 
 
 def start(cache: Path | None) -> None:
@@ -83,29 +100,36 @@ def _warn_of_idle_cores() -> None:
         )
 
 
-def place(
-    devices: int | None, lanes_per_device: int | None, lanes: int, fitting: Callable[[int], int]
-) -> Placement:
-    """Choose devices and lanes per device for up to `lanes` lanes.
+def available(count: int | None) -> tuple[jax.Device, ...]:
+    """Return devices of this machine, all without a `count`; ConfigError if there are fewer."""
+    found = jax.devices()
+    if count is not None and count > len(found):
+        raise ConfigError(f"devices={count}: this machine has {len(found)} ({found[0].platform})")
+    return tuple(found[:count])
 
-    With `devices=None` it takes all devices, but no more than lanes. With `lanes_per_device=None` an
-    accelerator takes as many lanes as fit, and a CPU device, or one whose memory is unknown, takes one.
+
+def place(
+    devices: Sequence[jax.Device],
+    lanes: int,
+    lanes_per_device: int | None,
+    fitting: Callable[[int], int],
+    splits_batches: bool = False,
+) -> Placement:
+    """Place up to `lanes` lanes on as many of the devices as there are lanes, or on all to split batches.
 
     Args:
-        devices: number of devices; None for all.
-        lanes_per_device: lanes on each; None to choose.
+        devices: devices that may be used.
         lanes: lanes that could train at once.
+        lanes_per_device: lanes on each; by default an accelerator takes as many as fit, and a CPU device, or
+            one whose memory is unknown, takes one.
         fitting: bytes of an accelerator's memory -> number of lanes that fit.
-
-    Raises:
-        ConfigError: this machine has fewer devices than requested.
+        splits_batches: whether the devices share the batches of each lane.
     """
-    available = jax.devices()
-    if devices is not None and devices > len(available):
-        raise ConfigError(f"devices={devices}: this machine has {len(available)} ({available[0].platform})")
-    chosen = tuple(available[: min(devices or len(available), lanes)])
-    share, limit = -(-lanes // len(chosen)), memory(chosen[0])
-    return Placement(chosen, min(share, lanes_per_device or (1 if limit is None else fitting(limit))))
+    chosen = tuple(devices if splits_batches else devices[:lanes])
+    share = lanes if splits_batches else -(-lanes // len(chosen))
+    limit = memory(chosen[0])
+    lanes_per_device = lanes_per_device or (1 if limit is None else fitting(limit))
+    return Placement(chosen, min(share, lanes_per_device), splits_batches)
 
 
 def memory(device: jax.Device) -> int | None:
@@ -124,6 +148,7 @@ def describe(placement: Placement) -> dict[str, str | int]:
         "kind": first.device_kind,
         "count": len(placement.devices),
         "lanes_per_device": placement.lanes_per_device,
+        "parallel": "batch" if placement.splits_batches else "lanes",
     }
 
 
@@ -144,7 +169,7 @@ def parallel(function: Callable[..., Any], placement: Placement, donate: tuple[i
     """
     if placement.lanes_per_device > 1:
         function = _vectorised(function)
-    return jax.pmap(function, _AXIS, donate_argnums=donate, devices=placement.devices)
+    return jax.pmap(function, AXIS, donate_argnums=donate, devices=placement.devices)
 
 
 def _vectorised(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,14 +180,15 @@ def _vectorised(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
-    """Stack up to `capacity` pytrees of NumPy arrays and split them over the devices.
+    """Stack up to `capacity` pytrees of NumPy arrays and split them over the devices, or copy them to each.
 
     Copies of the last one are the padding.
     """
     padded = [*lanes, *[lanes[-1]] * (placement.capacity - len(lanes))]
 
     def stack(*leaves: Any) -> np.ndarray:
-        return np.stack(leaves).reshape(*placement.axes, *np.shape(leaves[0]))
+        stacked = np.stack(leaves).reshape(-1, *placement.axes[1:], *np.shape(leaves[0]))
+        return np.broadcast_to(stacked, (placement.axes[0], *stacked.shape[1:]))
 
     return jax.device_put(jax.tree.map(stack, *padded), placement.sharding)
 
@@ -177,7 +203,12 @@ def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtyp
 def gather(scattered: Scattered, count: int, placement: Placement) -> list[PyTree[np.ndarray]]:
     """Return the first `count` lanes of a scattered pytree, as NumPy arrays."""
     skip = len(placement.axes)
-    host = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[skip:]), scattered)
+
+    def lanes(leaf: jax.Array) -> np.ndarray:
+        once = leaf.addressable_data(0) if placement.splits_batches else leaf
+        return np.asarray(once).reshape(-1, *leaf.shape[skip:])
+
+    host = jax.tree.map(lanes, scattered)
     return [_lane(host, number) for number in range(count)]
 
 

@@ -9,6 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Float32, Int32, PyTree
 
+from ltr.core.shares import WHOLE, Shares
 from ltr.core.types import Params
 from ltr.engine.examples import Examples, Form, form, prepare_inputs
 from ltr.kernels import Array, Images
@@ -27,6 +28,7 @@ def evaluate(
     batches: Int32[Array, "2"],
     patterns: Patterns = NO_PATTERNS,
     fused: Collection[str] = (),
+    shares: Shares = WHOLE,
 ) -> LossAndAccuracy:
     """Return mean loss and accuracy over all examples of a split.
 
@@ -37,6 +39,7 @@ def evaluate(
         batches: first and last batch of the split, `data.validation` or `data.test`.
         patterns: patterns of the packed kernels in `params`.
         fused: names of the layers that train fused and compute alike here.
+        shares: devices that share the batches among them, in turn.
     """
     images_as = form(model, fused, patterns)
 
@@ -50,8 +53,12 @@ def evaluate(
         sums = [jnp.where(real, values, 0).sum() for values in (losses, hits, real)]
         return totals + jnp.stack(sums).astype(jnp.float32)
 
-    first, last = batches
-    loss, hits, count = lax.fori_loop(first, last, batch, jnp.zeros(3))
+    def turn(number: Int32[Array, ""], totals: Float32[jax.Array, "3"]) -> Float32[jax.Array, "3"]:
+        return batch(first + number * shares.count, totals)
+
+    first, last = batches[0] + shares.index, batches[1]
+    turns = (last - first + shares.count - 1) // shares.count
+    loss, hits, count = shares.sum(lax.fori_loop(0, turns, turn, jnp.zeros(3)))
     return jnp.stack([loss, hits]) / count
 
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from ltr.core.shares import WHOLE, Shares
+
 _SHAPES = ("reshape", "squeeze", "expand_dims")
 
 _RECOMPUTED = """
@@ -81,7 +83,7 @@ class Footprint(NamedTuple):
     operations: int
 
 
-def footprint(function: Callable[..., Any], *arguments: Any) -> Footprint:
+def footprint(function: Callable[..., Any], *arguments: Any, shares: Shares = WHOLE) -> Footprint:
     """Estimate the memory of a function.
 
     Results that can take the place of an argument do so, as those of donated arguments.
@@ -89,8 +91,9 @@ def footprint(function: Callable[..., Any], *arguments: Any) -> Footprint:
     Args:
         function: the function.
         arguments: arrays, or their shapes and types.
+        shares: shares of a batch, of which the function takes one.
     """
-    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
+    jaxpr = jax.make_jaxpr(function, axis_env=shares.axes)(*arguments).jaxpr
     return Footprint(_peak(jaxpr), _count(jaxpr))
 
 

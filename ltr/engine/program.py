@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Bool, Float32, Int32
 
 from ltr.core import rng
+from ltr.core.shares import WHOLE, Shares
 from ltr.core.types import Mask, Params
 from ltr.data.augmentation import Augmentation, none
 from ltr.engine.evaluation import LossAndAccuracy, evaluate
@@ -119,6 +120,7 @@ def program(
     batch_size: int,
     augment: Augmentation = none,
     test_curves: bool = False,
+    shares: Shares = WHOLE,
 ) -> Program:
     """Return the program of a method.
 
@@ -127,6 +129,10 @@ def program(
 
     No decision depends on the test set. It is evaluated at the end only, with the last weights and those of
     the early stop, which the lane keeps. With `test_curves` it is evaluated at every evaluation.
+
+    With several shares, each device trains and evaluates on its share of every batch; data order and
+    augmentation are those of one device. The network of the method must be data parallel too (see
+    `ltr.models.data_parallel`).
     """
 
     def run(lane: Lane, data: Examples, chunk: Chunk) -> tuple[Lane, Metrics, LossAndAccuracy]:
@@ -142,9 +148,9 @@ def program(
             chosen: Int32[jax.Array, "batch"], coming: Int32[jax.Array, "batch"], number: Int32[jax.Array, ""]
         ) -> Images:
             if augment is none:
-                return prepare_inputs(data.images, data, images_as, chosen, coming)
+                return prepare_inputs(data.images, data, images_as, shares.own(chosen), shares.own(coming))
             augmented = augment(data.images[chosen], rng.fold(key, "augmentation", number))
-            return prepare_inputs(augmented, data, images_as)
+            return prepare_inputs(shares.own(augmented), data, images_as)
 
         def step(number: jax.Array, carry: Any) -> Any:
             lane, shuffled = carry
@@ -155,8 +161,9 @@ def program(
                 lax.dynamic_slice_in_dim(shuffled, index * batch_size, batch_size)
                 for index in (position, position + 1)
             )
-            lane, loss = method.step(lane, batch(chosen, coming, number), data.labels[chosen], number)
-            return lane._replace(loss=lane.loss + loss), shuffled
+            labels = data.labels[shares.own(chosen)]
+            lane, loss = method.step(lane, batch(chosen, coming, number), labels, number)
+            return lane._replace(loss=lane.loss + shares.mean(loss)), shuffled
 
         def score(
             lane: Lane, stop: Array, last_evaluation: Array
@@ -171,7 +178,7 @@ def program(
                 results, best_val_loss, best_params = carry
                 weights = lax.cond(number == 2, lambda: best_params, lambda: params)
                 split = jnp.where(number == 0, data.validation, data.test)
-                result = evaluate(model, weights, data, split, lane.patterns, method.fused)
+                result = evaluate(model, weights, data, split, lane.patterns, method.fused, shares)
                 is_best = (number == 0) & (result[0] < best_val_loss)
                 best_val_loss = jnp.where(is_best, result[0], best_val_loss)
                 best_params = lax.cond(is_best, lambda: params, lambda: best_params)

@@ -146,7 +146,7 @@ class RunningBatch:
     def _outcome(self, lane: Lane, metrics: Metrics) -> Outcome:
         method = self._program.method
         mask, params = jax.tree.map(np.asarray, method.network(lane))
-        density, seconds = masks.density(mask), self._seconds / self._placement.lanes_per_device
+        density, seconds = masks.density(mask), self._seconds * self._placement.devices_per_lane
         divergence = metrics.divergence(self._evaluate_at[: self._done])
         if divergence is None and not is_finite(params):
             divergence = len(metrics.val_loss) - 1

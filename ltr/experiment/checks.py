@@ -37,6 +37,7 @@ def check(experiment: Experiment) -> None:
     _require_finite(experiment)
     _require_countable(experiment)
     _require_drops(experiment.optimizer)
+    _require_equal_shares(experiment)
     claims.check(experiment)
     data.check(experiment.dataset)
     entry = DATASETS[experiment.dataset.name]
@@ -81,6 +82,17 @@ def _require_countable(experiment: Experiment) -> None:
         raise ConfigError(
             f"{knob}={factors[knob]}: makes {trainings:,} trainings; "
             f"must be at most {MOST_TRAININGS:,} in all"
+        )
+
+
+def _require_equal_shares(experiment: Experiment) -> None:
+    """Raise ConfigError if the devices that are to share batches do not divide them."""
+    devices, batch_size = experiment.devices, experiment.batch_size
+    if experiment.parallel == "batch" and devices and batch_size % devices:
+        fewer = max(count for count in range(1, devices) if batch_size % count == 0)
+        raise ConfigError(
+            f"devices={devices}: must divide batch_size={batch_size} with parallel=batch; choose "
+            f"devices={fewer} or batch_size={-(-batch_size // devices) * devices}"
         )
 
 

@@ -190,7 +190,8 @@ def _errors(
 
     They are NaN between networks of which one diverged.
     """
-    placement, gathered = session.runtime.trainer.placement, []
+    placement = session.runtime.trainer.placement._replace(splits_batches=False)
+    gathered = list[Float32[np.ndarray, "alphas"]]()
     compiled = devices.parallel(errors_between(session.spec.model, kind), placement)
     for first in range(0, len(pairs), placement.capacity):
         batch = pairs[first : first + placement.capacity]

@@ -16,7 +16,7 @@ from ltr.engine import flops, speed
 from ltr.engine.capacity import capacity
 from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy_images
-from ltr.experiment.placement import place
+from ltr.experiment.placement import place, share_size
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import Arithmetic
 
@@ -71,10 +71,16 @@ def seconds(
 
     prefix = places(experiment.replicates) * training(times.rewind_step, 2) if times.rewind_step else 0.0
     operations = prefix + sum(trainings(round_number) for round_number in range(experiment.rounds + 1))
-    meter = speed.flops_meter(placement)
-    images = noisy_images(np.random.default_rng(0), (experiment.batch_size, *facts.shape), facts.zeros)
+    meter = speed.flops_meter(placement._replace(splits_batches=False))
+    images = noisy_images(np.random.default_rng(0), (share_size(spec), *facts.shape), facts.zeros)
     found = speed.measured(
-        spec.training_context(arithmetic), images, dense, placement, meter, speeds_file, on_status
+        spec.training_context(arithmetic, placement.shares),
+        images,
+        dense,
+        placement,
+        meter,
+        speeds_file,
+        on_status,
     )
     compilation = PROGRAM * found.compilation * _programs(spec, packed)
     rate = statistics.median(meter() for _ in range(_REPEATS))

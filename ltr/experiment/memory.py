@@ -12,6 +12,7 @@ import numpy as np
 
 from ltr.arms.lanes import lanes, methods
 from ltr.core import masks
+from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
 from ltr.data.augmentation import augmentation
 from ltr.engine import examples
@@ -72,8 +73,9 @@ class Memory:
         once more.
         """
         is_cpu = placement.devices[0].platform == "cpu"
-        lane = 2 * self.state + (self.state + self.temporaries if is_cpu else 0)
-        return self.process + self.data + self.networks + placement.capacity * lane
+        on_devices = len(placement.devices) * placement.lanes_per_device * (self.state + self.temporaries)
+        copies = 2 * placement.capacity * self.state
+        return self.process + self.data + self.networks + copies + (on_devices if is_cpu else 0)
 
 
 class Training(NamedTuple):
@@ -88,14 +90,15 @@ class Training(NamedTuple):
     footprint: Footprint
 
 
-def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
+def memory(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE) -> Memory:
     """Estimate the memory of a run.
 
     Args:
         spec: the run.
         arithmetic: layers that ltr's kernels compute while they are dense.
+        shares: shares of a batch, of which a device takes one.
     """
-    data, of_methods = _examples(spec), trainings(spec, arithmetic)
+    data, of_methods = _examples(spec), trainings(spec, arithmetic, shares)
     return Memory(
         process=PROCESS + COMPILATION * max(training.footprint.operations for training in of_methods),
         data=size(data) + size(data.held_out),  # the arrays that are read hold the held-out examples too
@@ -106,18 +109,20 @@ def memory(spec: "RunSpec", arithmetic: Arithmetic) -> Memory:
     )
 
 
-def trainings(spec: "RunSpec", arithmetic: Arithmetic) -> list[Training]:
+def trainings(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE) -> list[Training]:
     """Return the memory of a training by each method of a run, which takes a tracing of each."""
     return [
-        Training(size(lane), footprint(program.run, lane, data, chunk))
-        for program, lane, data, chunk in inputs(spec, arithmetic).values()
+        Training(size(lane), footprint(program.run, lane, data, chunk, shares=shares))
+        for program, lane, data, chunk in inputs(spec, arithmetic, shares).values()
     ]
 
 
-def inputs(spec: "RunSpec", arithmetic: Arithmetic) -> dict[str, tuple[Program, Lane, Examples, Chunk]]:
+def inputs(
+    spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE
+) -> dict[str, tuple[Program, Lane, Examples, Chunk]]:
     """Return the program of each method of a run, and the shapes and types of its arguments."""
     data, chunk = _examples(spec), _shapes(NO_CHUNK)
-    programs = _programs(spec, arithmetic)
+    programs = _programs(spec, arithmetic, shares)
     return {name: (program, _lane(spec, program), data, chunk) for name, program in programs.items()}
 
 
@@ -130,9 +135,9 @@ def _examples(spec: "RunSpec") -> Examples:
     )
 
 
-def _programs(spec: "RunSpec", arithmetic: Arithmetic) -> dict[str, Program]:
+def _programs(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares) -> dict[str, Program]:
     """Return the program of each method of a run."""
-    experiment, context = spec.experiment, spec.training_context(arithmetic)
+    experiment, context = spec.experiment, spec.training_context(arithmetic, shares)
     augment = augmentation(experiment.dataset)
     return {
         name: program(
@@ -141,6 +146,7 @@ def _programs(spec: "RunSpec", arithmetic: Arithmetic) -> dict[str, Program]:
             experiment.batch_size,
             augment,
             experiment.test_curves,
+            shares,
         )
         for name in methods(experiment)
     }

@@ -11,6 +11,7 @@ from ltr import kernels
 from ltr.arms.lanes import widest
 from ltr.core import machine, masks
 from ltr.core.plural import number_of
+from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
 from ltr.engine import break_even, devices
 from ltr.engine.devices import Placement
@@ -29,27 +30,73 @@ FEWEST_ZEROS = 0.4
 Measured on LeNet-300-100 (see docs/speed.md): its step takes as long as XLA's at about 0.3.
 """
 
+LEAST_OPERATIONS = 1e9
+"""FLOPs of a device in a training step from which `parallel=auto` lets devices share batches.
+
+Fewer are done in the time that the devices take to average gradients (measured in docs/scale.md).
+"""
+
 USED = 0.8
 """Share of an accelerator's memory that lanes may take, as XLA may allocate 25 % more than is estimated."""
 
 
 def place(spec: RunSpec) -> Placement:
-    """Choose the devices of a run's lanes; ConfigError if the machine has fewer than requested."""
-    experiment = spec.experiment
+    """Choose the devices of a run's lanes, and whether they share batches, according to `parallel`.
+
+    Raises:
+        ConfigError: the machine has fewer devices than requested, or they cannot share the batches.
+    """
+    experiment, lanes = spec.experiment, widest(spec.experiment)
+    found = devices.available(experiment.devices)
+    shares = _shares(spec, lanes, len(found))
+    splits_batches = shares.count > 1
     return devices.place(
-        experiment.devices, experiment.lanes_per_device, widest(experiment), partial(lanes_that_fit, spec)
+        found[: shares.count] if splits_batches else found,
+        lanes,
+        experiment.lanes_per_device,
+        partial(lanes_that_fit, spec, shares),
+        splits_batches,
     )
 
 
-def lanes_that_fit(spec: RunSpec, limit: int) -> int:
+def share_size(spec: RunSpec) -> int:
+    """Return the number of examples of a batch that a device trains on."""
+    return spec.experiment.batch_size // place(spec).shares.count
+
+
+def _shares(spec: RunSpec, lanes: int, num_devices: int) -> Shares:
+    """Return the shares of a batch of a run that trains up to `lanes` lanes at once."""
+    experiment = spec.experiment
+    if experiment.parallel == "lanes":
+        return WHOLE
+    divisors = [count for count in range(1, num_devices + 1) if experiment.batch_size % count == 0]
+    if experiment.parallel == "batch":
+        if spec.draws_by_itself:
+            raise ConfigError(
+                f"parallel=batch: model={experiment.model.name} draws random numbers outside of "
+                "flax.linen.Dropout, so devices cannot share its batches; choose parallel=lanes"
+            )
+        if divisors == [1] and num_devices > 1:
+            raise ConfigError(
+                f"parallel=batch: none of 2 to {num_devices} devices divides "
+                f"batch_size={experiment.batch_size}; choose batch_size={experiment.batch_size + 1}"
+            )
+        return Shares(divisors[-1])
+    large = [count for count in divisors if spec.step_operations >= count * LEAST_OPERATIONS]
+    is_worth_it = large and large[-1] >= 2 * lanes
+    return Shares(large[-1]) if is_worth_it and not spec.draws_by_itself else WHOLE
+
+
+def lanes_that_fit(spec: RunSpec, shares: Shares, limit: int) -> int:
     """Return how many lanes an accelerator with `limit` bytes of memory trains side by side, at least one."""
-    need = spec.memory
+    need = spec.memory(shares)
     return max(1, int(USED * limit - need.data) // (need.state + need.temporaries))
 
 
 def needed(spec: RunSpec) -> Memory:
     """Estimate the memory that a run needs with the kernels of this machine; reads no data."""
-    return memory(spec, arithmetic(spec, dataset.describe(spec.experiment.dataset).zeros))
+    chosen = arithmetic(spec, dataset.describe(spec.experiment.dataset).zeros)
+    return memory(spec, chosen, place(spec).shares)
 
 
 def fitted(spec: RunSpec, need: Memory, on_message: Callable[[str], None]) -> RunSpec:
@@ -104,6 +151,11 @@ def _remedy(spec: RunSpec, need: Memory, wanted: Placement, available: int | Non
             placed = Placement(wanted.devices[:count], lanes_at_once)
             if _lack(need, placed, available) is None:
                 return f"fits with devices={count} lanes_per_device={lanes_at_once}"
+    for count in range(2, len(jax.devices()) + 1):
+        placed = Placement(tuple(jax.devices()[:count]), 1, splits_batches=True)
+        divides = spec.experiment.batch_size % count == 0 and not spec.draws_by_itself
+        if divides and _lack(spec.memory(placed.shares), placed, available) is None:
+            return f"fits with parallel=batch devices={count} lanes_per_device=1"
     model = spec.experiment.model
     lower = f"lower batch_size={spec.experiment.batch_size} or model.width={model.width}"
     return f"{lower}, or choose a smaller network than model={model.name}"
@@ -117,10 +169,13 @@ def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) 
         zeros: share of zeros among the pixels of the training set.
         recorded: choice at the beginning of the run, which is kept.
     """
-    if spec.experiment.arithmetic == "xla" or _lacks_kernels(place(spec)):
+    placement = place(spec)
+    if spec.experiment.arithmetic == "xla" or _lacks_kernels(placement):
         return XLA
     fastest = Arithmetic(_tiles(spec), _fused(spec, zeros), spec.model.batch_norms)
     chosen = fastest if recorded is None else recorded
+    if placement.splits_batches:  # the kernels see no other device's share
+        return chosen._replace(fused=(), batch_norms=())
     return chosen if _can_fuse(spec) else chosen._replace(fused=())
 
 
@@ -132,7 +187,7 @@ def _tiles(spec: RunSpec) -> Tiles:
     return {
         name: size
         for name, count in pixels
-        if name in spec.model.winograd_layers and (size := tile(count, spec.experiment.batch_size))
+        if name in spec.model.winograd_layers and (size := tile(count, share_size(spec)))
     }
 
 
@@ -198,10 +253,9 @@ def packed_layers(
     decided = _decided(spec, recorded)
     if decided is not None:
         return decided
-    experiment, layers = spec.experiment, _candidates(spec, arithmetic, zeros)
-    return break_even.densities(
-        layers, experiment.batch_size, experiment.optimizer, place(spec), file, on_status
-    )
+    layers, optimizer = _candidates(spec, arithmetic, zeros), spec.experiment.optimizer
+    placement = place(spec)._replace(splits_batches=False)
+    return break_even.densities(layers, share_size(spec), optimizer, placement, file, on_status)
 
 
 def needs_measurement(
@@ -210,8 +264,8 @@ def needs_measurement(
     """Return whether `packed_layers` would measure break-even densities; arguments as there."""
     if _decided(spec, recorded) is not None:
         return False
-    experiment, layers = spec.experiment, _candidates(spec, arithmetic, zeros)
-    return not break_even.are_known(layers, experiment.batch_size, experiment.optimizer, place(spec), file)
+    layers, optimizer = _candidates(spec, arithmetic, zeros), spec.experiment.optimizer
+    return not break_even.are_known(layers, share_size(spec), optimizer, place(spec), file)
 
 
 def _decided(spec: RunSpec, recorded: Layers | None) -> Layers | None:

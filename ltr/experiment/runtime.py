@@ -83,7 +83,8 @@ def build(
     Raises:
         DataNotFoundError: the data set is missing.
     """
-    experiment, method_context = spec.experiment, spec.training_context(arithmetic)
+    experiment, placement = spec.experiment, place(spec)
+    method_context = spec.training_context(arithmetic, placement.shares)
     tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = lay_out(data or dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
@@ -96,6 +97,7 @@ def build(
             experiment.batch_size,
             augment,
             experiment.test_curves,
+            placement.shares,
         )._replace(notes=partial(records.of_paths, find_paths))
         for name in methods(experiment)
     }
@@ -104,7 +106,7 @@ def build(
         programs,
         method_context.optimizer,
         examples,
-        place(spec),
+        placement,
         packed,
         spec.steps_in_three_rounds,
         choose,

@@ -1,7 +1,8 @@
 """Run specifications: a configuration with its network, schedule and targets, before data is read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Self
 
 import jax
@@ -10,15 +11,18 @@ from jaxtyping import PyTree
 from ltr.arms.lanes import lanes
 from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
-from ltr.core import optimizers
+from ltr.core import masks, optimizers
 from ltr.core.schedule import Schedule
+from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
+from ltr.engine import flops
 from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.experiment.memory import Memory, memory
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
 from ltr.models.arithmetic import XLA, Arithmetic
+from ltr.models.data_parallel import data_parallel, draws_by_itself
 from ltr.models.model import Model, with_arithmetic
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
@@ -83,15 +87,25 @@ class RunSpec:
         )
 
     @cached_property
-    def memory(self) -> Memory:
-        """Memory that the run needs if XLA computes every layer, as on an accelerator."""
-        return memory(self, XLA)
+    def memory(self) -> Callable[[Shares], Memory]:
+        """Function: shares of a batch -> memory of the run if XLA computes all layers, as on accelerators."""
+        return cache(partial(memory, self, XLA))
 
-    def training_context(self, arithmetic: Arithmetic) -> MethodContext:
-        """Return the method context with an arithmetic of its own."""
-        return self.method_context._replace(
-            model=with_arithmetic(self.model, arithmetic), fused=arithmetic.fused
-        )
+    @cached_property
+    def step_operations(self) -> int:
+        """FLOPs of a training step of the dense network, in its prunable kernels."""
+        whole = masks.ones(self.shapes, self.model.layer_types)
+        return self.experiment.batch_size * flops.step(self.model, whole, whole)
+
+    @cached_property
+    def draws_by_itself(self) -> bool:
+        """Whether the network draws random numbers that a share of a batch could not."""
+        return draws_by_itself(self.model, dataset.describe(self.experiment.dataset).shape)
+
+    def training_context(self, arithmetic: Arithmetic, shares: Shares = WHOLE) -> MethodContext:
+        """Return the method context with an arithmetic of its own, for training on shares of each batch."""
+        model = data_parallel(with_arithmetic(self.model, arithmetic), shares)
+        return self.method_context._replace(model=model, fused=arithmetic.fused)
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

@@ -48,6 +48,22 @@ def test_every_lane_is_computed_with_what_is_shared(side_by_side: int) -> None:
     assert [float(value) for value in found] == [6 * n + 0.5 for n in range(2 * side_by_side)]
 
 
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_devices_that_share_batches_all_have_the_same_lanes(side_by_side: int) -> None:
+    placement = placed(2, side_by_side)._replace(splits_batches=True)
+    assert (placement.capacity, placement.devices_per_lane) == (side_by_side, 2 / side_by_side)
+    lanes = numbered(side_by_side)
+    scattered = devices.scatter(lanes, placement)
+    for shard in scattered["b"].addressable_shards:
+        assert shard.data.ravel().tolist() == [lane["b"] for lane in lanes]
+    share = devices.parallel(lambda lane, batch: placement.shares.own(batch).sum() + lane["b"], placement)
+    batch = devices.replicate(np.array([1.0, 2, 3, 4], np.float32), placement)
+    assert np.asarray(share(scattered, batch)).reshape(2, -1)[:, 0].tolist() == [1 + 2, 3 + 4]
+    back = devices.gather(scattered, side_by_side, placement)
+    for one, other in zip(back, lanes, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
 def test_lanes_come_to_the_devices_in_turn() -> None:
     scattered = devices.scatter(numbered(2), placed(2, 1))["b"]
     assert {shard.device: int(shard.data[0]) for shard in scattered.addressable_shards} == {
@@ -85,18 +101,18 @@ def none(limit: int) -> int:
 
 
 def test_all_devices_are_taken_and_a_core_trains_one_lane_at_a_time() -> None:
-    assert devices.place(None, None, 100, none) == placed(2, 1)
-    assert devices.place(1, None, 100, none) == placed(1, 1)
-    assert devices.place(1, 4, 100, none).capacity == 4
+    assert devices.place(devices.available(None), 100, None, none) == placed(2, 1)
+    assert devices.place(devices.available(1), 100, None, none) == placed(1, 1)
+    assert devices.place(devices.available(1), 100, 4, none).capacity == 4
 
 
 def test_no_more_devices_are_taken_than_there_are_lanes() -> None:
-    assert devices.place(None, None, 1, none) == placed(1, 1)
+    assert devices.place(devices.available(None), 1, None, none) == placed(1, 1)
 
 
 def test_more_devices_than_there_are() -> None:
     with pytest.raises(ConfigError, match=r"^devices=3: this machine has 2 \(cpu\)$"):
-        devices.place(3, None, 1, none)
+        devices.available(3)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +123,14 @@ def test_an_accelerator_trains_as_many_lanes_as_its_memory_takes(
 ) -> None:
     gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
     monkeypatch.setattr(jax, "devices", lambda: [gpu, gpu])
-    assert devices.place(None, None, lanes, lambda limit: limit // 100).lanes_per_device == expected
+    found = devices.place(devices.available(None), lanes, None, lambda limit: limit // 100)
+    assert found.lanes_per_device == expected
 
 
 def test_an_accelerator_of_unknown_memory_trains_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     metal = SimpleNamespace(platform="metal", memory_stats=lambda: None)
     monkeypatch.setattr(jax, "devices", lambda: [metal])
-    assert devices.place(None, None, 9, none).lanes_per_device == 1
+    assert devices.place(devices.available(None), 9, None, none).lanes_per_device == 1
     assert devices.memory(metal) is None  # type: ignore[arg-type]
 
 
@@ -123,7 +140,9 @@ def test_a_placement_is_recorded_in_words() -> None:
         "kind": jax.devices()[0].device_kind,
         "count": 2,
         "lanes_per_device": 3,
+        "parallel": "lanes",
     }
+    assert devices.describe(placed(2, 3)._replace(splits_batches=True))["parallel"] == "batch"
 
 
 def test_every_core_that_may_be_used_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:

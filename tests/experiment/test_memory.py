@@ -6,6 +6,8 @@ import jax
 import pytest
 
 from ltr.core import machine
+from ltr.core.shares import WHOLE, Shares
+from ltr.engine import devices
 from ltr.engine.devices import Placement
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
@@ -84,9 +86,24 @@ def test_lanes_on_an_accelerator_share_its_data() -> None:
     assert of.of_device(placed) == 100 + 3 * (3 + 4)
     assert of.of_host(placed) == 1110 + 3 * (3 * 3 + 4)
     run = spec()
-    lane = run.memory.state + run.memory.temporaries
-    assert lanes_that_fit(run, math.ceil((run.memory.data + 5 * lane + 1) / USED)) == 5
-    assert lanes_that_fit(run, 1) == 1
+    of = run.memory(WHOLE)
+    lane = of.state + of.temporaries
+    assert lanes_that_fit(run, WHOLE, math.ceil((of.data + 5 * lane + 1) / USED)) == 5
+    assert lanes_that_fit(run, WHOLE, 1) == 1
+
+
+def test_a_share_of_a_batch_needs_its_share_of_the_intermediate_values() -> None:
+    run = spec("model=conv2", "dataset=cifar10", "model.width=1", "batch_size=1200")
+    whole, half = run.memory(WHOLE), run.memory(Shares(2))
+    assert half.state == whole.state
+    assert half.temporaries == pytest.approx(whole.temporaries / 2, rel=0.2)
+
+
+def test_devices_that_share_batches_hold_the_same_lanes() -> None:
+    placed = Placement(tuple(jax.devices()[:2]), 3, splits_batches=True)
+    of = Memory(process=1000, data=100, networks=10, state=3, temporaries=4)
+    assert of.of_device(placed) == 100 + 3 * (3 + 4)
+    assert of.of_host(placed) == 1110 + 3 * 2 * 3 + 2 * 3 * (3 + 4)
 
 
 class TestWhereMemoryIsShort:
@@ -150,6 +167,16 @@ class TestWhereMemoryIsShort:
         refusal = r"=60 or model.width=0.1, or .* than model=lenet_300_100; .* check_memory=false$"
         with pytest.raises(ConfigError, match=refusal):
             fit(spec(), said)
+
+    def test_a_network_that_fits_on_no_device_may_share_its_batches(
+        self, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    ) -> None:
+        run = spec("model=conv2", "dataset=cifar10", "lanes_per_device=1", "parallel=lanes")
+        whole, half = (run.memory(Shares(count)) for count in (1, 2))
+        limit = (whole.state + whole.temporaries + half.state + half.temporaries) // 2 + whole.data
+        monkeypatch.setattr(devices, "memory", lambda device: limit)
+        with pytest.raises(ConfigError, match=r"; fits with parallel=batch devices=2 lanes_per_device=1; "):
+            fitted(run, whole, said.append)
 
     @pytest.mark.parametrize("words", [(), ("devices=2",)])
     def test_a_run_whose_memory_is_not_checked_trains_as_asked_and_one_line_warns(

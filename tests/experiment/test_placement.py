@@ -1,8 +1,11 @@
 """Which layers a run trains packed."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
+import jax
 import pytest
 
 from ltr import kernels
@@ -16,9 +19,14 @@ from ltr.experiment.placement import (
     needs_measurement,
     packable_layers,
     packed_layers,
+    place,
+    share_size,
 )
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
+from ltr.models.layers import Dense, flatten
+from ltr.models.model import Model, from_linen
+from ltr.models.registry import NETWORKS
 
 MEASURED = {"dense_1": 0.5, "dense_2": 0.6, "output": 1.0}
 CONV2 = "model=conv2", "dataset=cifar10"
@@ -151,3 +159,65 @@ class TestWithoutKernels:
     def test_always_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"^sparse=always: needs ltr's kernels"):
             packing("sparse=always")
+
+
+LARGE = "model=conv2", "dataset=cifar10", "model.width=1", "replicates=1", "arms=[ticket]"
+"""A lane alone, whose steps are long."""
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "splits_batches"),
+    [
+        (LARGE, 2, True),
+        ((*LARGE, "parallel=lanes"), 1, False),
+        ((*LARGE, "replicates=2"), 2, False),
+        ((*LARGE, "batch_size=61"), 1, False),
+        (("replicates=1", "arms=[ticket]"), 1, False),
+        (("parallel=batch",), 2, True),
+        (("parallel=batch", "devices=1"), 1, False),
+    ],
+)
+def test_devices_share_the_batches_of_few_lanes_of_a_large_network(
+    words: tuple[str, ...], count: int, splits_batches: bool
+) -> None:
+    run = spec(*words)
+    placed = place(run)
+    assert (len(placed.devices), placed.splits_batches) == (count, splits_batches)
+    assert share_size(run) == run.experiment.batch_size // (count if splits_batches else 1)
+
+
+def test_devices_that_do_not_divide_a_batch_are_refused() -> None:
+    refusal = r"^devices=8: must divide batch_size=60 with parallel=batch; choose devices=6 or batch_size=64$"
+    with pytest.raises(ConfigError, match=refusal):
+        from_words(["parallel=batch", "devices=8"])
+    assert from_words(["parallel=lanes", "devices=8"]).devices == 8
+    none = r"^parallel=batch: none of 2 to 2 devices divides batch_size=61; choose batch_size=62$"
+    with pytest.raises(ConfigError, match=none):
+        place(spec("parallel=batch", "batch_size=61"))
+
+
+def test_kernels_that_need_the_whole_batch_leave_shares_to_xla() -> None:
+    resnet = spec("model=resnet20", "parallel=batch")
+    assert resnet.model.batch_norms
+    assert arithmetic(resnet, 0.5)._replace(tiles={}) == XLA
+    assert arithmetic(spec("parallel=batch"), 0.5, CHOSEN).fused == ()
+
+
+class Noisy(nn.Module):
+    """Adds noise of its own."""
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        x = Dense(10)(flatten(images))
+        return x + jax.random.normal(self.make_rng("dropout"), x.shape) if train else x
+
+
+def test_a_network_that_draws_by_itself_shares_no_batches(registered: Any) -> None:
+    def noisy(config: Any, image_shape: tuple[int, int, int], classes: int) -> Model:
+        return from_linen(Noisy(), image_shape)
+
+    registered(NETWORKS, dataclasses.replace(NETWORKS["lenet_300_100"], name="noisy"), noisy)
+    assert spec("model.name=noisy").draws_by_itself
+    assert not spec("model=conv2", "model.dropout=0.5").draws_by_itself
+    with pytest.raises(ConfigError, match=r"^parallel=batch: model=noisy draws random numbers outside of "):
+        place(spec("model.name=noisy", "parallel=batch"))
