@@ -375,6 +375,27 @@ class Claims:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Hosts:
+    coordinator: Annotated[
+        str | None,
+        Field(description="HOST:PORT at which process 0 of a run of several processes listens"),
+        OfMachine(),
+    ] = None
+    count: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="number of processes that train the run (null: as Slurm's srun or Open MPI's mpirun "
+            "started them, else 1)",
+        ),
+        OfMachine(),
+    ] = None
+    index: Annotated[
+        int | None, Field(ge=0, description="number of this process, from 0, which writes the run"), OfMachine()
+    ] = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
     prune_rate: Annotated[
         float,
@@ -468,6 +489,7 @@ class Experiment:
         Field(ge=1, description="number of devices to train on; each CPU core is one (null: all)"),
         OfMachine(),
     ] = None
+    hosts: Hosts = Hosts()
     lanes_per_device: Annotated[
         int | None,
         Field(

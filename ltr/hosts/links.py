@@ -1,0 +1,126 @@
+"""Links between supervisors: lines of JSON over TCP, with a beat, so that a lost host is noticed."""
+
+import contextlib
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ltr.errors import LtrError
+
+BEAT = 5.0
+"""Seconds between two beats."""
+
+SILENCE = 30.0
+"""Seconds without a beat after which a host is lost."""
+
+PATIENCE = 300.0
+"""Seconds to wait until all processes have begun."""
+
+
+class Event(NamedTuple):
+    """What a supervisor hears.
+
+    Attributes:
+        index: process that it is about.
+        message: what its supervisor says; None if its link broke.
+    """
+
+    index: int
+    message: Mapping[str, Any] | None
+
+
+class Link:
+    """Link to another supervisor.
+
+    Args:
+        connection: connected socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._lock = threading.Lock()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; a broken link is seen by who listens."""
+        with contextlib.suppress(OSError), self._lock:
+            self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self, seconds: float) -> dict[str, Any] | None:
+        """Return the next message; None if the link broke, or was silent for so long."""
+        self._connection.settimeout(seconds)
+        with contextlib.suppress(OSError, ValueError):
+            line = self._lines.readline()
+            return json.loads(line) if line.endswith(b"\n") else None
+        return None
+
+    def attend(self, index: int, events: "queue.Queue[Event]") -> None:
+        """Beat, and put what comes from process `index` into a queue, in threads of their own."""
+
+        def beat() -> None:
+            while True:
+                self.send({})
+                time.sleep(BEAT)
+
+        def listen() -> None:
+            while (message := self.receive(SILENCE)) is not None:
+                if message:
+                    events.put(Event(index, message))
+            events.put(Event(index, None))
+
+        for target in (beat, listen):
+            threading.Thread(target=target, daemon=True).start()
+
+
+def connect(host: str, port: int) -> Link:
+    """Return a link to process 0, once that listens; LtrError if it does not in time."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return Link(socket.create_connection((host, port), timeout=SILENCE))
+        except OSError as error:
+            if time.monotonic() > until:
+                raise LtrError(f"{host}:{port}: process 0 does not answer ({error})") from None
+            time.sleep(0.2)
+
+
+def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, Any]]]:
+    """Wait for the other processes; return their links and their first messages, by index.
+
+    Raises:
+        LtrError: the port is taken, or a process did not come in time.
+    """
+    try:
+        listening = socket.create_server(("", port), family=socket.AF_INET, reuse_port=False)
+    except OSError as error:
+        raise LtrError(f"port {port}: {error.strerror or error}; choose another hosts.coordinator") from None
+    links: dict[int, Link] = {}
+    hellos: dict[int, dict[str, Any]] = {}
+    until = time.monotonic() + PATIENCE
+    with listening:
+        while len(links) < count - 1:
+            listening.settimeout(max(0.0, until - time.monotonic()) or 0.001)
+            try:
+                link = Link(listening.accept()[0])
+            except TimeoutError:
+                missing = sorted(set(range(1, count)) - set(links))
+                raise LtrError(f"process {missing[0]} of {count} did not come within {PATIENCE:.0f} s") from None
+            hello = link.receive(SILENCE)
+            index = (hello or {}).get("index")
+            if hello is None or index not in range(1, count):
+                continue  # a stranger
+            if index in links:
+                raise LtrError(f"hosts.index={index}: two processes have it, of {hellos[index]['host']} and {hello['host']}")
+            links[index], hellos[index] = link, hello
+    return links, hellos
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.create_server(("", 0)) as listening:
+        number: int = listening.getsockname()[1]
+        return number
