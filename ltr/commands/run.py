@@ -60,9 +60,9 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.engine import devices  # imports JAX; errors of the words come first
 
     devices.start(cache_paths.compiled())
-    from ltr.commands import sweep
+    from ltr.sweeps import sweep
 
-    return sweep.execute(words, _conduct)
+    return sweep.run(words, _conduct)
 
 
 def _conduct_one(composed: "DictConfig") -> None:

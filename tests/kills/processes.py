@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.kills.victim import UNDISTURBED, Fate, live
 
 IMPORTED = (
-    *("tests.kills.victim", "ltr.experiment.runner", "ltr.commands.sweep", "ltr.data.digits"),
+    *("tests.kills.victim", "ltr.experiment.runner", "ltr.sweeps.sweep", "ltr.data.digits"),
     *("hydra.core.override_parser.overrides_parser", "filelock", "rich.table", "pyarrow.pandas_compat"),
     *("orbax.checkpoint", "orbax.checkpoint.experimental.v1", "tensorflow_datasets.public_api"),
     *("matplotlib.style", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),

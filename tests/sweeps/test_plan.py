@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ltr.commands import sweep
 from ltr.config import folders
 from ltr.config.parse import KnobError
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment.compose import from_words
 from ltr.store.identity import folder_name
+from ltr.sweeps import plan
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ticket = dict(word.split("=", 1) for word in words).get("ticket")
         return Experiment(ticket=ticket and ticket.replace("last", "digits-lenet-aaa"))
 
-    monkeypatch.setattr(sweep, "_validated", validated)
+    monkeypatch.setattr(plan, "_validated", validated)
     return combinations
 
 
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_every_combination_is_checked(
     words: list[str], combinations: list[list[str]], asked: list[list[str]]
 ) -> None:
-    found = sweep.checked(words)
+    found = plan.checked(words)
     assert found.words == words
     assert found.combinations == asked == combinations
 
@@ -53,7 +53,7 @@ def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None
     text = f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {swept}"
     (tmp_path / "experiment" / "mine.yaml").write_text(text)
     with folders.joined([tmp_path]):
-        words = sweep.checked(["experiment=mine", "prune_rate=0.3"]).words
+        words = plan.checked(["experiment=mine", "prune_rate=0.3"]).words
     assert words == ["experiment=mine", "prune_rate=0.3"]
     others = ["prune_rate=0.3", "optimizer.momentum=0.5", "experiment=mine"]
     assert asked == [[f"seed={seed}", *others] for seed in (0, 1)]
@@ -61,7 +61,7 @@ def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
     words = ["hydra/sweeper=optuna", "optimizer.learning_rate=interval(0,1)"]
-    assert sweep.checked(words) == (words, [], [], Path("outputs"))
+    assert plan.checked(words) == (words, [], [], Path("outputs"))
     assert asked == []
 
 
@@ -69,13 +69,13 @@ def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
 @pytest.mark.parametrize("words", [["optimizer.learning_rate=interval(0,1)"], ["seed=[0"]])
 def test_what_the_basic_sweeper_cannot_expand_is_one_line(words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        sweep.checked(words)
+        plan.checked(words)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("asked")
 def test_last_is_resolved_once_for_all_jobs(capsys: pytest.CaptureFixture[str]) -> None:
-    words = sweep.checked(["ticket=last@3,last@7,null", "seed=0,1"]).words
+    words = plan.checked(["ticket=last@3,last@7,null", "seed=0,1"]).words
     assert words == ["ticket=digits-lenet-aaa@3,digits-lenet-aaa@7,null", "seed=0,1"]
     assert capsys.readouterr().err.splitlines() == [
         "ticket=last@3: outputs/digits-lenet-aaa@3",
@@ -85,7 +85,7 @@ def test_last_is_resolved_once_for_all_jobs(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_folders_are_those_of_the_combinations(tmp_path: Path) -> None:
     words = ["seed=0,1", f"output_root={tmp_path}", "rounds=0"]
-    found = sweep.checked(words)
+    found = plan.checked(words)
     assert found.output_root == tmp_path
     assert found.folders == [
         tmp_path / folder_name(from_words([f"seed={seed}", *words[1:]])) for seed in (0, 1)
@@ -97,18 +97,18 @@ def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: 
     def validated(words: Sequence[str], is_elsewhere: bool) -> None:
         raise error
 
-    monkeypatch.setattr(sweep, "_validated", validated)
+    monkeypatch.setattr(plan, "_validated", validated)
     with pytest.raises(LtrError, match="2 of 2 combinations cannot be run") as caught:
-        sweep.checked(["seed=0,1"])
+        plan.checked(["seed=0,1"])
     assert caught.value.exit_code == error.exit_code
 
 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
     monkeypatch.setattr("ltr.experiment.placement.place", touched.append)
-    sweep.checked(["rounds=0", "hydra/launcher=joblib"])
+    plan.checked(["rounds=0", "hydra/launcher=joblib"])
     assert touched == []
-    sweep.checked(["rounds=0"])
+    plan.checked(["rounds=0"])
     assert len(touched) == 1
 
 
@@ -116,11 +116,11 @@ def test_a_value_out_of_bounds_is_refused_before_anything_trains(capsys: pytest.
     with pytest.raises(
         ConfigError, match="1 of 2 combinations cannot be run, see above; nothing was trained"
     ):
-        sweep.checked(["prune_rate=0.2,2"])
+        plan.checked(["prune_rate=0.2,2"])
     assert "prune_rate=2: must be a number > 0 and < 1 (of prune_rate=2)" in capsys.readouterr().err
 
 
 def test_a_sweep_of_one_combination_names_no_knob_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError):
-        sweep.checked(["prune_rate=2"])
+        plan.checked(["prune_rate=2"])
     assert capsys.readouterr().err == "ltr run: prune_rate=2: must be a number > 0 and < 1\n"

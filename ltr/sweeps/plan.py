@@ -1,43 +1,30 @@
-"""Sweeps: check every combination before the first trains, run the jobs, and print a table of the runs."""
+"""Plan of a sweep: its combinations of values, each checked before the first trains."""
 
 import itertools
-import os
-import sys
-import textwrap
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import hydra
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
-from ltr.commands import jobs
-from ltr.commands.jobs import Conduct, Job, Journal
 from ltr.config import groups
-from ltr.config.folders import joined, own
-from ltr.config.overrides import as_text, typed_word
+from ltr.config.overrides import typed_word
 from ltr.config.schema import Experiment
 from ltr.config.words import Word
 from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
-from ltr.experiment.signals import StopAll
-from ltr.faults import message
-from ltr.report import console, runs
-from ltr.store.catalog import INFO, Run
+from ltr.report import console
 from ltr.store.identity import folder_name
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from ltr.sweeps import launchers
 
 
-class Sweep(NamedTuple):
-    """Sweep whose combinations were checked.
+class Plan(NamedTuple):
+    """Combinations of a sweep, which were checked.
 
     Attributes:
         words: overrides for Hydra, with tickets named in full.
@@ -52,70 +39,7 @@ class Sweep(NamedTuple):
     output_root: Path
 
 
-def execute(words: Sequence[str], train: Conduct) -> int:
-    """Check a sweep, run its jobs and print their outcomes.
-
-    Args:
-        words: the typed words as overrides for Hydra.
-        train: function that trains an experiment, called in the process of each job.
-
-    Returns:
-        0 if every job finished, 128 plus the number of a signal that stopped them, else the exit code of
-        the first error.
-
-    Raises:
-        ConfigError, DataNotFoundError: a combination cannot be run; nothing was trained.
-    """
-    sweep = checked(words)
-    folder = sweep.output_root.absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-    journal = Journal(folder, is_remote(words))
-    launched = _launched(sweep.words, journal, train)
-    ended = journal.read()
-    ended = sorted([*ended, *jobs.lost(sweep.combinations, ended)])
-    conclude([*sweep.folders, *(Path(job.folder) for job in ended if job.folder)])
-    return _exit_code(ended, launched)
-
-
-def _launched(words: Sequence[str], journal: Journal, train: Conduct) -> str:
-    """Launch the jobs and wait for them; return the launcher's error, empty if there was none."""
-    added = own()  # the environment of a job's process may lack them
-
-    def job(composed: "DictConfig") -> None:
-        with joined(added):
-            jobs.conduct(composed, journal, train)
-
-    sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
-    has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
-    sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
-    compose.register()
-    try:
-        with StopAll(journal.stop_file):
-            hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(job)()
-    except compose.ERRORS as error:
-        raise ConfigError(compose.one_line(error)) from None
-    except Exception as error:  # from the launcher; some jobs may have finished
-        return textwrap.shorten(message(error), 240, placeholder=" ...")
-    return ""
-
-
-def _exit_code(ended: Sequence[Job], launched: str) -> int:
-    """Print the jobs that failed or were stopped; return the exit code of the sweep."""
-    if launched:
-        console.note(f"ltr run: the launcher failed: {launched}")
-    lines = jobs.failures(ended)
-    for line in lines:
-        console.note(f"ltr run: {line}")
-    if stopped := [job for job in ended if job.was_stopped]:
-        console.note(f"ltr run: {stopped[0].error}")
-        return stopped[0].exit_code
-    if lines:
-        console.note(f"ltr run: {len(lines)} of {number_of(len(ended), 'job')} failed, see above")
-    codes = [job.exit_code for job in ended if job.error]
-    return codes[0] if codes else LtrError.exit_code if launched else 0
-
-
-def checked(words: Sequence[str]) -> Sweep:
+def checked(words: Sequence[str]) -> Plan:
     """Compose and validate every combination of a sweep, and print the errors of invalid ones.
 
     Sweepers other than Hydra's basic one choose combinations while they run, so nothing is checked then.
@@ -124,20 +48,20 @@ def checked(words: Sequence[str]) -> Sweep:
         words: the typed words, such as `seed=0,1`, as overrides for Hydra.
 
     Returns:
-        The sweep. Tickets are named in full, because `last` may be another run later.
+        The plan. Tickets are named in full, because `last` may be another run later.
 
     Raises:
         LtrError: a combination cannot be run; nothing was trained.
     """
     if any(word.startswith("hydra/sweeper=") for word in words):
-        return Sweep(list(words), [], [], Path(Experiment().output_root))
+        return Plan(list(words), [], [], Path(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
     experiments: list[Experiment] = []
     errors: list[LtrError] = []
     for combination in combinations:
         try:
-            experiments.append(_validated(combination, is_remote(words)))
+            experiments.append(_validated(combination, launchers.is_remote(words)))
         except LtrError as error:
             errors.append(error)
             varied = [typed_word(word) for word in combination if [word] not in choices.values()]
@@ -151,23 +75,7 @@ def checked(words: Sequence[str]) -> Sweep:
         console.note(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}")
     folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
     named = [_named(word, choices, tickets) for word in words]
-    return Sweep(named, combinations, folders, Path(experiments[0].output_root))
-
-
-def is_remote(words: Sequence[str]) -> bool:
-    """Return whether jobs run in other processes, or on other machines."""
-    return any(word.startswith("hydra/launcher=") and word != "hydra/launcher=basic" for word in words)
-
-
-def conclude(folders: Iterable[Path]) -> None:
-    """Print a table of the runs that began training."""
-    began = [folder for folder in dict.fromkeys(folders) if (folder / INFO).exists()]
-    entries = [runs.entry(Run(folder)) for folder in began]
-    if entries:
-        text, left_out = runs.table(entries, runs.LINE)
-        console.write(f"\n{text}")
-        for remark in runs.remarks(entries, left_out):
-            console.note(remark)
+    return Plan(named, combinations, folders, Path(experiments[0].output_root))
 
 
 def _kind(error: LtrError) -> type[LtrError]:

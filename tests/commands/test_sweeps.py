@@ -1,4 +1,4 @@
-"""Jobs of a sweep: those that fail, are stopped or are lost, under launchers that pickle and that do not."""
+"""Sweeps of `ltr run -m`: jobs that fail, are stopped or are lost, under launchers that pickle or not."""
 
 import json
 import os
@@ -15,12 +15,11 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 
-from ltr.commands import jobs, sweep
-from ltr.commands.jobs import Job, Journal
 from ltr.config.schema import Experiment
 from ltr.errors import DataNotFoundError, LtrError, StoppedError
 from ltr.experiment import runner
 from ltr.experiment.signals import Stop
+from ltr.sweeps import launchers, plan
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -45,7 +44,7 @@ def pickling(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int)
 def pickled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are pickled, as if they ran elsewhere."""
     monkeypatch.setattr(BasicLauncher, "launch", pickling)
-    monkeypatch.setattr(sweep, "is_remote", lambda _: True)
+    monkeypatch.setattr(launchers, "is_remote", lambda _: True)
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> list[int]:
@@ -60,7 +59,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
     def validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
         return Experiment(output_root=dict(word.split("=", 1) for word in words)["output_root"].strip("'"))
 
-    monkeypatch.setattr(sweep, "_validated", validated)  # which takes long
+    monkeypatch.setattr(plan, "_validated", validated)  # which takes long
     monkeypatch.setattr(runner, "conduct", conduct)
     return begun
 
@@ -165,14 +164,6 @@ def test_a_job_that_leaves_no_word_is_lost(
         "ltr run: job 1 (seed=1): recorded no outcome: it never began, was killed, or still runs",
         "ltr run: 1 of 2 jobs failed, see above",
     ]
-
-
-def test_jobs_are_kept_in_order(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "sweep", is_remote=False)
-    for number in (10, 9):
-        journal.write(Job(number, ["seed=1"], "folder", "broken", 1))
-    assert [job.number for job in journal.read()] == [9, 10]
-    assert jobs.lost([["a=1"], ["output_root='a b'"]], [Job(0, ["a=1"])])[0].words == ["output_root=a b"]
 
 
 LAUNCHERS = {"joblib": "joblib", "submitit": "submitit_local"}

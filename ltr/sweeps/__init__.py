@@ -1,0 +1,1 @@
+"""Sweeps: combinations of values, each trained as a job in its own run folder."""
