@@ -22,6 +22,10 @@ Examples:
 """
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ltr.commands.knobs import add_knobs
@@ -47,6 +51,7 @@ def execute(args: argparse.Namespace) -> int:
     """Compose the configuration with Hydra, then run one experiment or, with -m, several."""
     from ltr.config.overrides import overrides
 
+    typed = sys.argv[1:]  # Hydra replaces it
     words = overrides(args.knobs, sweep=args.multirun)
     from ltr.experiment import compose  # imports Hydra; errors of the words come first
 
@@ -54,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
         compose.show(words, args.cfg)
         return 0
     if not args.multirun:
-        compose.run(words, _conduct_one)
+        compose.run(words, partial(_conduct_one, typed))
         return 0
     from ltr.core import cache_paths
     from ltr.engine import devices  # imports JAX; errors of the words come first
@@ -65,17 +70,26 @@ def execute(args: argparse.Namespace) -> int:
     return sweep.run(words, _conduct)
 
 
-def _conduct_one(composed: "DictConfig") -> None:
-    """Run the experiment of a configuration."""
+def _conduct_one(typed: Sequence[str], composed: "DictConfig") -> None:
+    """Run the experiment of a configuration, in this process or in one of several that train it."""
     from ltr.experiment.compose import experiment_of
     from ltr.experiment.signals import Stop
+    from ltr.hosts import group, member
 
     experiment = experiment_of(composed)
+    mine = member.find(os.environ)
+    if mine is None and (found := group.find(experiment.hosts, os.environ)):
+        from ltr.hosts.supervisor import supervise
+
+        if code := supervise(found, typed):
+            raise SystemExit(code)
+        return
+    from ltr.engine import processes
     from ltr.experiment import runner  # imports JAX, before signals wait for a checkpoint
 
     words = _repeatable(experiment, composed.ticket)
-    with Stop() as stop:
-        runner.conduct(experiment, words, stop)
+    with Stop(largest=processes.largest) as stop:
+        runner.conduct(experiment, words, stop, member=mine)
 
 
 def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:

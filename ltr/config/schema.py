@@ -391,7 +391,9 @@ class Hosts:
         OfMachine(),
     ] = None
     index: Annotated[
-        int | None, Field(ge=0, description="number of this process, from 0, which writes the run"), OfMachine()
+        int | None,
+        Field(ge=0, description="number of this process, from 0, which writes the run"),
+        OfMachine(),
     ] = None
 
 

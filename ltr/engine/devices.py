@@ -7,8 +7,11 @@ share of their batches.
 """
 
 import functools
+import itertools
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -21,6 +24,7 @@ from jaxtyping import PyTree, Shaped
 from ltr.core import heap
 from ltr.core.machine import cores
 from ltr.core.shares import AXIS, Shares
+from ltr.engine import processes
 from ltr.errors import ConfigError
 
 CACHED_FROM = 0.05
@@ -69,6 +73,12 @@ class Placement(NamedTuple):
         """Sharding that splits the leading axis of an array over the devices, as `jax.pmap` does."""
         return NamedSharding(Mesh(np.array(self.devices), (AXIS,)), PartitionSpec(AXIS))
 
+    @property
+    def local(self) -> "Placement":
+        """Placement on the devices of this process, with lanes of their own."""
+        mine = tuple(device for device in self.devices if device.process_index == jax.process_index())
+        return Placement(mine, self.lanes_per_device)
+
 
 def start(cache: Path | None) -> None:
     """Make each CPU core a device, keep freed memory, and keep compiled programs in `cache`.
@@ -101,11 +111,22 @@ def _warn_of_idle_cores() -> None:
 
 
 def available(count: int | None) -> tuple[jax.Device, ...]:
-    """Return devices of this machine, all without a `count`; ConfigError if there are fewer."""
+    """Return devices, of each process as many as all have, or `count`; ConfigError if one has fewer."""
     found = jax.devices()
-    if count is not None and count > len(found):
-        raise ConfigError(f"devices={count}: this machine has {len(found)} ({found[0].platform})")
-    return tuple(found[:count])
+    fewest = min(Counter(device.process_index for device in found).values())
+    if count is not None and count > fewest:
+        raise ConfigError(f"devices={count}: this machine has {fewest} ({found[0].platform})")
+    return first(found, (count or fewest) * jax.process_count())
+
+
+def first(devices: Sequence[jax.Device], count: int) -> tuple[jax.Device, ...]:
+    """Return `count` devices, equally many of each process and process by process, or all if they are fewer."""
+    of_each = -(-count // jax.process_count())
+    by_process = (
+        [device for device in devices if device.process_index == index][:of_each]
+        for index in range(jax.process_count())
+    )
+    return tuple(itertools.chain.from_iterable(by_process))
 
 
 def place(
@@ -125,7 +146,7 @@ def place(
         fitting: bytes of an accelerator's memory -> number of lanes that fit.
         splits_batches: whether the devices share the batches of each lane.
     """
-    chosen = tuple(devices if splits_batches else devices[:lanes])
+    chosen = tuple(devices) if splits_batches else first(devices, lanes)
     share = lanes if splits_batches else -(-lanes // len(chosen))
     limit = memory(chosen[0])
     lanes_per_device = lanes_per_device or (1 if limit is None else fitting(limit))
@@ -149,6 +170,7 @@ def describe(placement: Placement) -> dict[str, str | int]:
         "count": len(placement.devices),
         "lanes_per_device": placement.lanes_per_device,
         "parallel": "batch" if placement.splits_batches else "lanes",
+        "processes": jax.process_count(),
     }
 
 
@@ -185,12 +207,22 @@ def scatter(lanes: Sequence[PyTree], placement: Placement) -> Scattered:
     Copies of the last one are the padding.
     """
     padded = [*lanes, *[lanes[-1]] * (placement.capacity - len(lanes))]
+    if not placement.splits_batches:
+        size = placement.local.capacity
+        padded = padded[jax.process_index() * size :][:size]
 
     def stack(*leaves: Any) -> np.ndarray:
         stacked = np.stack(leaves).reshape(-1, *placement.axes[1:], *np.shape(leaves[0]))
-        return np.broadcast_to(stacked, (placement.axes[0], *stacked.shape[1:]))
+        return np.broadcast_to(stacked, (len(placement.local.devices), *stacked.shape[1:]))
 
-    return jax.device_put(jax.tree.map(stack, *padded), placement.sharding)
+    return _put(jax.tree.map(stack, *padded), placement)
+
+
+def _put(tree: PyTree[np.ndarray], placement: Placement) -> Scattered:
+    """Split NumPy arrays over the devices of this process, as its part of arrays on all devices."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, placement.sharding)
+    return jax.tree.map(partial(jax.make_array_from_process_local_data, placement.sharding), tree)
 
 
 def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtypeStruct]:
@@ -201,14 +233,15 @@ def scattered_shapes(lane: PyTree, placement: Placement) -> PyTree[jax.ShapeDtyp
 
 
 def gather(scattered: Scattered, count: int, placement: Placement) -> list[PyTree[np.ndarray]]:
-    """Return the first `count` lanes of a scattered pytree, as NumPy arrays."""
+    """Return the first `count` lanes of a scattered pytree, as NumPy arrays, in every process."""
     skip = len(placement.axes)
 
     def lanes(leaf: jax.Array) -> np.ndarray:
-        once = leaf.addressable_data(0) if placement.splits_batches else leaf
-        return np.asarray(once).reshape(-1, *leaf.shape[skip:])
+        mine = leaf.addressable_shards[:1] if placement.splits_batches else leaf.addressable_shards
+        return np.concatenate([shard.data for shard in mine]).reshape(-1, *leaf.shape[skip:])
 
     host = jax.tree.map(lanes, scattered)
+    host = host if placement.splits_batches else processes.gathered(host)
     return [_lane(host, number) for number in range(count)]
 
 
@@ -217,7 +250,7 @@ def _lane(stacked: PyTree[np.ndarray], number: int) -> PyTree[np.ndarray]:
 
 
 def replicate(tree: PyTree, placement: Placement) -> Scattered:
-    """Copy a pytree to every device."""
-    count = len(placement.devices)
+    """Copy a pytree to every device of this process."""
+    count = len(placement.local.devices)
     copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (count, *np.shape(leaf))), tree)
-    return jax.device_put(copies, placement.sharding)
+    return _put(copies, placement)

@@ -17,7 +17,7 @@ from jaxtyping import Int32, UInt32
 
 from ltr.core.optimizers import Optimizer
 from ltr.core.types import Mask, Params
-from ltr.engine import devices
+from ltr.engine import devices, processes
 from ltr.engine.ahead import CompiledAhead
 from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
@@ -170,7 +170,7 @@ class Trainer:
                 began = time.monotonic()
                 taken = running.advance(steps)
                 pace = CHUNK_SECONDS / (time.monotonic() - began)
-                steps = max(1, round(steps * min(pace, MAX_GROWTH)))
+                steps = processes.agreed(partial(_next_steps, steps, pace))
                 on_chunk(
                     Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
                 )
@@ -235,6 +235,11 @@ def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) 
     first = program_keys[pending[0]]
     same_method = [name for name in pending if program_keys[name].method == first.method]
     return sorted(same_method, key=lambda name: program_keys[name] != first)
+
+
+def _next_steps(steps: int, pace: float) -> int:
+    """Return the length of the next chunk, after one of `steps` steps at `pace` target durations."""
+    return max(1, round(steps * min(pace, MAX_GROWTH)))
 
 
 def _snapshot(outcomes: Mapping[Any, Outcome], running: RunningBatch) -> Snapshot:

@@ -73,7 +73,9 @@ class Memory:
         once more.
         """
         is_cpu = placement.devices[0].platform == "cpu"
-        on_devices = len(placement.devices) * placement.lanes_per_device * (self.state + self.temporaries)
+        on_devices = (
+            len(placement.local.devices) * placement.lanes_per_device * (self.state + self.temporaries)
+        )
         copies = 2 * placement.capacity * self.state
         return self.process + self.data + self.networks + copies + (on_devices if is_cpu else 0)
 

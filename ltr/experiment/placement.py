@@ -51,7 +51,7 @@ def place(spec: RunSpec) -> Placement:
     shares = _shares(spec, lanes, len(found))
     splits_batches = shares.count > 1
     return devices.place(
-        found[: shares.count] if splits_batches else found,
+        devices.first(found, shares.count) if splits_batches else found,
         lanes,
         experiment.lanes_per_device,
         partial(lanes_that_fit, spec, shares),
@@ -69,17 +69,18 @@ def _shares(spec: RunSpec, lanes: int, num_devices: int) -> Shares:
     experiment = spec.experiment
     if experiment.parallel == "lanes":
         return WHOLE
-    divisors = [count for count in range(1, num_devices + 1) if experiment.batch_size % count == 0]
+    processes, batch_size = jax.process_count(), experiment.batch_size
+    divisors = [count for count in range(processes, num_devices + 1, processes) if batch_size % count == 0]
     if experiment.parallel == "batch":
         if spec.draws_by_itself:
             raise ConfigError(
                 f"parallel=batch: model={experiment.model.name} draws random numbers outside of "
                 "flax.linen.Dropout, so devices cannot share its batches; choose parallel=lanes"
             )
-        if divisors == [1] and num_devices > 1:
+        if divisors in ([], [1]) and num_devices > 1:
             raise ConfigError(
-                f"parallel=batch: none of 2 to {num_devices} devices divides "
-                f"batch_size={experiment.batch_size}; choose batch_size={experiment.batch_size + 1}"
+                f"parallel=batch: none of {max(2, processes)} to {num_devices} devices divides "
+                f"batch_size={batch_size}; choose batch_size={-(-batch_size // num_devices) * num_devices}"
             )
         return Shares(divisors[-1])
     large = [count for count in divisors if spec.step_operations >= count * LEAST_OPERATIONS]
@@ -254,8 +255,7 @@ def packed_layers(
     if decided is not None:
         return decided
     layers, optimizer = _candidates(spec, arithmetic, zeros), spec.experiment.optimizer
-    placement = place(spec)._replace(splits_batches=False)
-    return break_even.densities(layers, share_size(spec), optimizer, placement, file, on_status)
+    return break_even.densities(layers, share_size(spec), optimizer, place(spec).local, file, on_status)
 
 
 def needs_measurement(
@@ -265,7 +265,7 @@ def needs_measurement(
     if _decided(spec, recorded) is not None:
         return False
     layers, optimizer = _candidates(spec, arithmetic, zeros), spec.experiment.optimizer
-    return not break_even.are_known(layers, share_size(spec), optimizer, place(spec), file)
+    return not break_even.are_known(layers, share_size(spec), optimizer, place(spec).local, file)
 
 
 def _decided(spec: RunSpec, recorded: Layers | None) -> Layers | None:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -18,10 +19,11 @@ from ltr.core import cache_paths, root_logger
 from ltr.core.plural import number_of
 from ltr.data import custom, dataset
 from ltr.data.arrays import share_of_zeros
-from ltr.engine import devices
+from ltr.engine import devices, processes
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import LtrError, StoppedError
 from ltr.experiment import looks, loop, runtime, warnings
+from ltr.experiment.copies import open_everywhere
 from ltr.experiment.observer import RoundTable, RunObserver
 from ltr.experiment.placement import (
     arithmetic,
@@ -36,15 +38,15 @@ from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.faults import is_known, message
+from ltr.hosts.member import Member
 from ltr.models.arithmetic import Arithmetic
 from ltr.report.figures import draw
 from ltr.report.outcome import conclusion
-from ltr.report.output import Output, command_line
+from ltr.report.output import Output, command_line, nowhere
 from ltr.report.progress import Pace
 from ltr.report.status_line import show_status
 from ltr.store.catalog import FAILED, FINISHED, STOPPED
 from ltr.store.folder import RunFolder
-from ltr.store.opening import open_run
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import tracking
@@ -56,7 +58,13 @@ from ltr.trackers.tracking import Tracked
 log = logging.getLogger("ltr")
 
 
-def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Output | None = None) -> None:
+def conduct(
+    experiment: Experiment,
+    words: Sequence[str],
+    stop: Stop,
+    output: Output | None = None,
+    member: Member | None = None,
+) -> None:
     """Train the missing lanes of a run and print its results. A complete run's folder is not changed.
 
     Args:
@@ -64,6 +72,7 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
         words: words of the command after `ltr run`; recorded as the command to repeat.
         stop: checked after each chunk for a signal; the caller enters it.
         output: destination of results, messages and progress; None for the command line.
+        member: this process, if several train the run.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -73,13 +82,19 @@ def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, output: Ou
         OSError: a file cannot be written, as on a full disk.
     """
     request = origins.request(experiment, words)
-    output = output or command_line()
+    output = output or (nowhere() if member and member.index else command_line())
     devices.start(cache_paths.compiled())
+    if member:
+        processes.join(member)
     claim_checks.check(experiment)
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
         output.message(line)
-    with _logged_by(output.warnings()), open_run(experiment) as folder, _traced():
+    with (
+        _logged_by(output.warnings()),
+        open_everywhere(experiment, member) as (experiment, folder),
+        _traced(),
+    ):
         folder.require_same(experiment)
         looks.keep_first(folder)
         trained = False
@@ -115,7 +130,7 @@ def _complete(
     missing_lanes = _missing_lanes(experiment, folder)
     unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
     if unfinished:
-        spec = fitted(spec, needed(spec), output.message)
+        spec = _fitted(spec, output)
     session = open_session(spec, folder, output.status, folder.record_packed) if unfinished else None
     output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
@@ -127,6 +142,13 @@ def _complete(
             _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
+
+
+def _fitted(spec: RunSpec, output: Output) -> RunSpec:
+    """Return the specification with as many devices as the memory of process 0 holds."""
+    need = needed(spec)
+    count = processes.agreed(lambda: fitted(spec, need, output.message).experiment.devices)
+    return replace(spec, experiment=replace(spec.experiment, devices=count))
 
 
 def open_session(
@@ -144,12 +166,15 @@ def open_session(
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
     recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
-    chosen = arithmetic(spec, zeros, recorded)
+    tiles, fused, batch_norms = processes.agreed(lambda: arithmetic(spec, zeros, recorded))
+    chosen = Arithmetic(tiles, tuple(fused), tuple(batch_norms))
 
     def choose() -> Layers:
-        return packed_layers(spec, file, on_status, folder.packed, chosen, zeros)
+        return processes.agreed(
+            lambda: dict(packed_layers(spec, file, on_status, folder.packed, chosen, zeros))
+        )
 
-    if needs_measurement(spec, file, folder.packed, chosen, zeros):
+    if processes.agreed(lambda: needs_measurement(spec, file, folder.packed, chosen, zeros)):
         return Session(runtime.build(spec, NO_LAYER, chosen, data, choose), folder, on_packed)
     return Session(runtime.build(spec, choose(), chosen, data), folder)
 

@@ -17,7 +17,7 @@ from ltr.arms.start import start
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.core.types import Mask, Params, PRNGKey
-from ltr.engine import flops
+from ltr.engine import flops, processes
 from ltr.engine.packing import Layers, is_sparse
 from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState, Progress
@@ -328,7 +328,10 @@ class Session:
         def on_chunk(progress: Progress) -> None:
             nonlocal last_saved
             error = observer.on_chunk(progress)
-            if error is not None or time.monotonic() - last_saved > self.experiment.checkpoint_every:
+            is_due = processes.agreed(
+                lambda: time.monotonic() - last_saved > self.experiment.checkpoint_every
+            )
+            if error is not None or is_due:
                 self.folder.save_under_way(*snapshot.pack(progress.snapshot()))
                 last_saved = time.monotonic()
             if error is not None:

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -19,11 +20,12 @@ class Stop:
 
     Args:
         file: file by which another process may request a stop (see `request_stop`).
+        largest: largest number of all processes that train the run, which stop together; 0 for none.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, largest: Callable[[int], int] = int) -> None:
         self._caught: int | None = None
-        self._file = file
+        self._file, self._largest = file, largest
         self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -39,8 +41,8 @@ class Stop:
 
     def error(self) -> StoppedError | None:
         """Return the error to stop the run with after a signal; None without one."""
-        number = self._caught or (requested_stop(self._file) if self._file else None)
-        if number is None:
+        number = self._largest(self._caught or (requested_stop(self._file) if self._file else None) or 0)
+        if not number:
             return None
         name = signal.Signals(number).name
         return StoppedError(number, f"stopped by {name}; the same command goes on from here")

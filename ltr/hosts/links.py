@@ -108,13 +108,17 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
                 link = Link(listening.accept()[0])
             except TimeoutError:
                 missing = sorted(set(range(1, count)) - set(links))
-                raise LtrError(f"process {missing[0]} of {count} did not come within {PATIENCE:.0f} s") from None
+                raise LtrError(
+                    f"process {missing[0]} of {count} did not come within {PATIENCE:.0f} s"
+                ) from None
             hello = link.receive(SILENCE)
             index = (hello or {}).get("index")
             if hello is None or index not in range(1, count):
                 continue  # a stranger
             if index in links:
-                raise LtrError(f"hosts.index={index}: two processes have it, of {hellos[index]['host']} and {hello['host']}")
+                raise LtrError(
+                    f"hosts.index={index}: two processes have it, of {hellos[index]['host']} and {hello['host']}"
+                )
             links[index], hellos[index] = link, hello
     return links, hellos
 

@@ -47,6 +47,11 @@ def in_python(progress: bool | None) -> Output:
     return Output(_discard, console.note, show_status, lambda: display(sys.stderr), RootHandler)
 
 
+def nowhere() -> Output:
+    """Return the output of a process whose results another one prints."""
+    return Output(_discard, _discard, _discard, NoDisplay, logging.NullHandler)
+
+
 class RootHandler(logging.Handler):
     """Handler that passes ltr's log to the calling program, at the level that was set before ltr ran."""
 

@@ -121,14 +121,14 @@ def test_more_devices_than_there_are() -> None:
 def test_an_accelerator_trains_as_many_lanes_as_its_memory_takes(
     lanes: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
+    gpu = SimpleNamespace(platform="gpu", process_index=0, memory_stats=lambda: {"bytes_limit": 1000})
     monkeypatch.setattr(jax, "devices", lambda: [gpu, gpu])
     found = devices.place(devices.available(None), lanes, None, lambda limit: limit // 100)
     assert found.lanes_per_device == expected
 
 
 def test_an_accelerator_of_unknown_memory_trains_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    metal = SimpleNamespace(platform="metal", memory_stats=lambda: None)
+    metal = SimpleNamespace(platform="metal", process_index=0, memory_stats=lambda: None)
     monkeypatch.setattr(jax, "devices", lambda: [metal])
     assert devices.place(devices.available(None), 9, None, none).lanes_per_device == 1
     assert devices.memory(metal) is None  # type: ignore[arg-type]
@@ -141,6 +141,7 @@ def test_a_placement_is_recorded_in_words() -> None:
         "count": 2,
         "lanes_per_device": 3,
         "parallel": "lanes",
+        "processes": 1,
     }
     assert devices.describe(placed(2, 3)._replace(splits_batches=True))["parallel"] == "batch"
 
