@@ -120,7 +120,7 @@ def available(count: int | None) -> tuple[jax.Device, ...]:
 
 
 def first(devices: Sequence[jax.Device], count: int) -> tuple[jax.Device, ...]:
-    """Return `count` devices, equally many of each process and process by process, or all if they are fewer."""
+    """Return `count` devices, equally many of each process, process by process; all if they are fewer."""
     of_each = -(-count // jax.process_count())
     by_process = (
         [device for device in devices if device.process_index == index][:of_each]

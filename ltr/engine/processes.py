@@ -1,11 +1,12 @@
 """Processes that train one run in step: what one of them decides, all do.
 
-Each process runs the whole program on its own devices, on equal data. Decisions that depend on a clock, a file
-or a signal are made by process 0 or by all together, at the same places of the program.
+Each process runs the whole program on its own devices, on equal data. Decisions that depend on a clock, a
+file or a signal are made by process 0 or by all together, at the same places of the program.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import jax
@@ -13,9 +14,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
-from ltr.hosts.member import Member, end_with_supervisor
+from ltr.hosts.member import PEER_LOST, Member, end_with_supervisor
 
 Decision = TypeVar("Decision")
+
+_SIGNS_OF_LOSS = ("Gloo", "NCCL", "coordination service")
+"""Words in the errors of operations that another process takes no part in any more."""
 
 _PIECE = 2**18
 """Bytes of one transfer; arrays of one size share a compiled program."""
@@ -28,6 +32,20 @@ def join(member: Member) -> None:
     jax.distributed.initialize(
         member.address, member.count, member.index, cluster_detection_method="deactivate"
     )
+
+
+@contextlib.contextmanager
+def ending_with_others() -> Iterator[None]:
+    """End by SystemExit, without a word, where an operation fails because another process is gone.
+
+    The supervisors say which one.
+    """
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+            raise SystemExit(PEER_LOST) from None
+        raise
 
 
 def agreed(decide: Callable[[], Decision]) -> Decision:

@@ -185,6 +185,7 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
     with (
         tracking.track(experiment.tracker, subject(experiment, folder.path)) as tracked,
         output.progress() as shown,
+        processes.ending_with_others(),
     ):
         rounds = range(experiment.rounds + 1)
         for round_number, missing_lanes in missing_of_rounds(

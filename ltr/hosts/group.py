@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ltr.config.schema import Hosts
 from ltr.errors import ConfigError
@@ -14,7 +14,8 @@ _PORTS = range(61440, 65536)
 """Ports of which a job takes the one that its number gives."""
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True)
+class Group:
     """Processes of a run, as one of them sees them.
 
     Attributes:
@@ -47,8 +48,8 @@ def _by_knobs(hosts: Hosts) -> Group:
     for name in ("count", "index", "coordinator"):
         if getattr(hosts, name) is None and hosts.count != 1:
             raise ConfigError(
-                f"hosts.{name}: missing; a run of several processes needs hosts.coordinator=HOST:PORT, the same "
-                "hosts.count, and in each process another hosts.index from 0"
+                f"hosts.{name}: missing; each process of a run needs hosts.coordinator=HOST:PORT and "
+                "hosts.count as all others, and another hosts.index, from 0"
             )
     count, index = hosts.count or 1, hosts.index or 0
     if index >= count:

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from ltr.errors import LtrError
 
@@ -21,12 +22,13 @@ PATIENCE = 300.0
 """Seconds to wait until all processes have begun."""
 
 
-class Event(NamedTuple):
-    """What a supervisor hears.
+@dataclass(frozen=True)
+class Event:
+    """Message that a supervisor receives, or the end of a link.
 
     Attributes:
         index: process that it is about.
-        message: what its supervisor says; None if its link broke.
+        message: message of its supervisor; None if its link broke.
     """
 
     index: int
@@ -111,15 +113,14 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
                 raise LtrError(
                     f"process {missing[0]} of {count} did not come within {PATIENCE:.0f} s"
                 ) from None
-            hello = link.receive(SILENCE)
-            index = (hello or {}).get("index")
-            if hello is None or index not in range(1, count):
+            hello = link.receive(SILENCE) or {}
+            number = hello.get("index")
+            if not isinstance(number, int) or not 0 < number < count:
                 continue  # a stranger
-            if index in links:
-                raise LtrError(
-                    f"hosts.index={index}: two processes have it, of {hellos[index]['host']} and {hello['host']}"
-                )
-            links[index], hellos[index] = link, hello
+            if number in links:
+                two = f"{hellos[number]['host']} and {hello['host']}"
+                raise LtrError(f"hosts.index={number}: two processes have it, on {two}")
+            links[number], hellos[number] = link, hello
     return links, hellos
 
 

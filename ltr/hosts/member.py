@@ -5,13 +5,18 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
 
 VARIABLE = "LTR_MEMBER"
 """Variable of the environment by which a supervisor tells its member what it is."""
 
 
-class Member(NamedTuple):
+PEER_LOST = 75
+"""Exit code of a member whose operations fail because another one is gone."""
+
+
+@dataclass(frozen=True)
+class Member:
     """What a member knows.
 
     Attributes:
@@ -30,7 +35,7 @@ class Member(NamedTuple):
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the member."""
-        return {VARIABLE: json.dumps(self._asdict())}
+        return {VARIABLE: json.dumps(asdict(self))}
 
 
 def find(environment: Mapping[str, str]) -> Member | None:

@@ -15,14 +15,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import Any
 
 from ltr.errors import LtrError
 from ltr.hosts import links
 from ltr.hosts.group import Group
 from ltr.hosts.links import Event, Link
-from ltr.hosts.member import Member
+from ltr.hosts.member import PEER_LOST, Member
 from ltr.interrupts import SIGNALS
 from ltr.version import __version__
 
@@ -54,7 +55,8 @@ if code:
 """Program of a member: after an error it ends at once, where JAX's own end would wait for the others."""
 
 
-class End(NamedTuple):
+@dataclass(frozen=True)
+class End:
     """End of a member.
 
     Attributes:
@@ -70,15 +72,14 @@ class End(NamedTuple):
     @property
     def is_lost(self) -> bool:
         """Whether the member ended without a word of its own."""
-        return self.code is None or self.code < 0
+        return self.code is None or self.code < 0 or self.code == PEER_LOST
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Order in which ends are taken for the cause of others: an abort is what JAX does after one."""
-        return (
-            0 if self.code in (None, -signal.SIGKILL) else 2 if self.code == -signal.SIGABRT else 1,
-            self.index,
-        )
+        """Order in which ends are taken for the cause of others: JAX aborts, or raises, after one."""
+        consequences = {-signal.SIGABRT: 2, PEER_LOST: 3}
+        is_killed = self.code in (None, -signal.SIGKILL)
+        return 0 if is_killed else consequences.get(self.code or 0, 1), self.index
 
 
 def supervise(group: Group, words: Sequence[str]) -> int:
@@ -139,7 +140,10 @@ def _unlike(hellos: Mapping[int, Mapping[str, Any]]) -> str:
     for index, hello in sorted(hellos.items()):
         for name in ("versions", "words"):
             if hello[name] != hellos[0][name]:
-                return f"process {index} ({hello['host']}) has other {name} than process 0: {hello[name]}, not {hellos[0][name]}"
+                theirs, mine = hello[name], hellos[0][name]
+                return (
+                    f"process {index} ({hello['host']}) has other {name} than process 0: {others}, not {mine}"
+                )
     return ""
 
 
@@ -223,7 +227,7 @@ class _Outcome:
         if event is None:
             self._decide(others)
             return
-        index, message = event
+        index, message = event.index, event.message
         if message is not None and "code" in message:  # process 0 has decided
             self.is_open, self.code, self.text = False, message["code"], message["text"]
             return
@@ -260,7 +264,7 @@ class _Outcome:
         """Return the exit code and the line of the end of a member."""
         which = f"process {cause.index} of {self._group.count} ({self._names[cause.index]})"
         if cause.is_lost:
-            how = f" by {signal.Signals(-cause.code).name}" if cause.code else ""
+            how = f" by {signal.Signals(-cause.code).name}" if cause.code and cause.code < 0 else ""
             return 1, f"{which} was lost{how}; the same command goes on from the last checkpoint"
         assert cause.code is not None
         is_said = not cause.index or cause.code > 128
