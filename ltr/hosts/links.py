@@ -47,6 +47,11 @@ class Link:
         self._lines = connection.makefile("rb")
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Close the link; its threads end."""
+        self._lines.close()
+        self._connection.close()
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; a broken link is seen by who listens."""
         with contextlib.suppress(OSError), self._lock:
@@ -64,7 +69,7 @@ class Link:
         """Beat, and put what comes from process `index` into a queue, in threads of their own."""
 
         def beat() -> None:
-            while True:
+            while self._connection.fileno() >= 0:
                 self.send({})
                 time.sleep(BEAT)
 
@@ -116,9 +121,12 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
             hello = link.receive(SILENCE) or {}
             number = hello.get("index")
             if not isinstance(number, int) or not 0 < number < count:
-                continue  # a stranger
+                link.close()  # of a stranger
+                continue
             if number in links:
                 two = f"{hellos[number]['host']} and {hello['host']}"
+                for one in (link, *links.values()):
+                    one.close()
                 raise LtrError(f"hosts.index={number}: two processes have it, on {two}")
             links[number], hellos[number] = link, hello
     return links, hellos

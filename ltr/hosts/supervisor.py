@@ -97,10 +97,12 @@ def supervise(group: Group, words: Sequence[str]) -> int:
     for index, link in others.items():
         link.attend(index, events)
     with _member(group, address, words, events) as process:
-        outcome = _Outcome(group, names)
+        outcome = Outcome(group, names)
         while outcome.is_open:
             outcome.hear(_next(events, outcome.deadline), others)
         process.kill()
+    for link in others.values():
+        link.close()
     if outcome.text:
         print(f"ltr run: {outcome.text}", file=sys.stderr, flush=True)
     return outcome.code
@@ -125,7 +127,7 @@ def _meet(group: Group, words: Sequence[str]) -> tuple[dict[int, Link], dict[int
     others, hellos = links.accept(group.port, group.count)
     hellos[0] = mine
     names = {index: f"{hello['host']}, pid {hello['pid']}" for index, hello in hellos.items()}
-    if refusal := _unlike(hellos):
+    if refusal := unlike(hellos):
         for link in others.values():
             link.send({"refusal": refusal})
         raise LtrError(refusal)
@@ -135,14 +137,14 @@ def _meet(group: Group, words: Sequence[str]) -> tuple[dict[int, Link], dict[int
     return others, names, address
 
 
-def _unlike(hellos: Mapping[int, Mapping[str, Any]]) -> str:
+def unlike(hellos: Mapping[int, Mapping[str, Any]]) -> str:
     """Return in what a process differs from process 0; empty if all fit together."""
     for index, hello in sorted(hellos.items()):
         for name in ("versions", "words"):
             if hello[name] != hellos[0][name]:
                 theirs, mine = hello[name], hellos[0][name]
                 return (
-                    f"process {index} ({hello['host']}) has other {name} than process 0: {others}, not {mine}"
+                    f"process {index} ({hello['host']}) has other {name} than process 0: {theirs}, not {mine}"
                 )
     return ""
 
@@ -204,7 +206,7 @@ def _next(events: "queue.Queue[Event]", deadline: float | None) -> Event | None:
         return None
 
 
-class _Outcome:
+class Outcome:
     """What becomes of a run, as one supervisor sees it.
 
     The supervisor of process 0 decides, and tells the others.
