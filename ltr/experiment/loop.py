@@ -1,16 +1,18 @@
 """Loop of Frankle & Carbin (2019): train, prune, rewind, repeat, beside the controls."""
 
+from ltr.experiment import joint
+from ltr.experiment.joint import Trainings
 from ltr.experiment.session import Observer, Session
 
 
-def run(session: Session, observer: Observer) -> None:
+def rounds(session: Session, observer: Observer) -> Trainings:
     """Find winning tickets by iterative magnitude pruning with rewinding (their strategy 1).
 
     Only lanes that the run's tables lack are trained. Each round trains the ticket and its controls, and is
     committed before the next begins. A ticket that diverges, or in which pruning emptied a layer, ends the
-    rounds of its own replicate.
+    rounds of its own replicate. Trainings are yielded, as several runs may train together.
     """
-    session.draw_initial_weights(observer)
+    yield from session.draw_initial_weights(observer)
     for round_number in range(session.experiment.rounds + 1):
         lanes = session.missing_lanes(round_number)
         if not lanes:
@@ -25,6 +27,12 @@ def run(session: Session, observer: Observer) -> None:
             for lane in lanes
             if lane.replicate in tickets
         }
-        outcomes = session.train(starts, session.spec.schedule.evaluate_at(round_number), observer)
+        outcomes = yield session.training(starts, session.spec.schedule.evaluate_at(round_number), observer)
         session.commit(round_number, starts, outcomes)
         observer.on_round_end(round_number)
+
+
+def run(session: Session, observer: Observer) -> None:
+    """Run the loop of one session."""
+    for error in filter(None, joint.conduct([rounds(session, observer)])):
+        raise error

@@ -223,13 +223,8 @@ def open_session(
     def choose() -> Layers:
         return packed_layers(spec, file, on_status, folder.packed, chosen, zeros)
 
-    def choose_later() -> Layers:
-        packed = choose()
-        on_packed(packed)
-        return packed
-
     if needs_measurement(spec, file, folder.packed, chosen, zeros):
-        return Session(runtime.build(spec, NO_LAYER, chosen, data, choose_later), folder)
+        return Session(runtime.build(spec, NO_LAYER, chosen, data, choose), folder, on_packed)
     return Session(runtime.build(spec, choose(), chosen, data), folder)
 
 

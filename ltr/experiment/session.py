@@ -18,11 +18,12 @@ from ltr.config.schema import Experiment
 from ltr.core import masks, rng
 from ltr.core.types import Mask, Params, PRNGKey
 from ltr.engine import flops
-from ltr.engine.packing import is_sparse
+from ltr.engine.packing import Layers, is_sparse
 from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState, Progress
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
+from ltr.experiment.joint import Training, Trainings
 from ltr.experiment.records import Emptied
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
@@ -70,10 +71,12 @@ class Session:
     Attributes:
         runtime: data and compiled programs of the run.
         folder: open folder of the run.
+        on_packed: called with the layers that may train packed before lanes are that sparse.
     """
 
     runtime: Runtime
     folder: RunFolder
+    on_packed: Callable[[Layers], None] = lambda _: None
 
     @property
     def spec(self) -> RunSpec:
@@ -89,7 +92,7 @@ class Session:
         """Return the lanes of a round that the run's tables lack."""
         return lanes.missing(self.experiment, round_number, self.folder.frames["results"])
 
-    def draw_initial_weights(self, observer: Observer) -> None:
+    def draw_initial_weights(self, observer: Observer) -> Trainings:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
 
         This training uses the data order of round 0, so its result equals the dense network at that step.
@@ -109,7 +112,7 @@ class Session:
                 LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))
                 for r in replicates
             }
-            outcomes = self.train(starts, np.array([0, until], np.int32), observer)
+            outcomes = yield self.training(starts, np.array([0, until], np.int32), observer)
             rewind_params = {lane.replicate: outcome.params for lane, outcome in outcomes.items()}
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.save("initial", saved)
@@ -181,7 +184,7 @@ class Session:
         if is_last or compares_layers or self.runtime.tickets or not self.missing_lanes(round_number):
             return
         if is_sparse(self._densities[round_number]):
-            self.runtime.trainer.choose_packed()
+            self._choose_packed()
         self.runtime.trainer.compile_ahead(partial(self.expected_ticket, round_number))
 
     def expected_ticket(self, round_number: int) -> InitialState:
@@ -194,20 +197,21 @@ class Session:
         )
         return self._begun(LaneId(round_number, 0, "ticket", 0), mask, params, self._root_key(0))
 
-    def train(
+    def training(
         self,
         starts: Mapping[LaneId, InitialState],
         evaluate_at: Int32[np.ndarray, "evaluations"],
         observer: Observer,
-    ) -> dict[LaneId, Outcome]:
-        """Train lanes, resumed from a checkpoint inside the round if there is one."""
+    ) -> Training:
+        """Return the training of lanes, resumed from a checkpoint inside the round if there is one."""
+        if any(is_sparse(jax.tree.map(np.mean, start.mask)) for start in starts.values()):
+            self._choose_packed()
         resume, saved = None, self.folder.load_under_way()
         if saved is not None and snapshot.is_readable(saved[1]):
             resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
-        return self.runtime.trainer.train(
-            starts, evaluate_at, self._checkpointing(observer), resume, _is_saved
-        )
+        trainer, on_chunk = self.runtime.trainer, self._checkpointing(observer)
+        return Training(trainer, starts, evaluate_at, on_chunk, _is_saved, resume)
 
     def commit(
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
@@ -257,6 +261,11 @@ class Session:
         """Density of each layer in each round."""
         kernels = masks.where(self.spec.model.layer_types, self.spec.shapes)
         return [flops.planned(target, kernels) for target in self.spec.targets]
+
+    def _choose_packed(self) -> None:
+        """Choose the layers that may train packed, if they are not yet, and report them."""
+        self.runtime.trainer.choose_packed()
+        self.on_packed(self.runtime.trainer.packed)
 
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)

@@ -279,6 +279,8 @@ class RunFolder:
     def record_packed(self, packed: Mapping[str, float]) -> None:
         """Record the layers that train packed where they are chosen by `sparse=auto` after `begin`."""
         *before, last = self.facts["sessions"]
+        if last["packed"] == packed:
+            return
         chosen = {"packed": dict(packed)} if packed and self.packed is None else {}
         self.describe(sessions=[*before, last | {"packed": dict(packed)}], **chosen)
 

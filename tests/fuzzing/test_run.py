@@ -20,6 +20,7 @@ from ltr.arms.lanes import lanes
 from ltr.cli import main
 from ltr.core import masks
 from ltr.experiment.compose import from_words
+from ltr.experiment.joint import Trainings
 from ltr.experiment.session import Observer, Session
 from ltr.experiment.spec import RunSpec
 from ltr.interrupts import SIGNALS
@@ -152,9 +153,9 @@ def test_a_signal_to_a_run_ends_the_test(
 ) -> None:
     draw = Session.draw_initial_weights
 
-    def interrupted(session: Session, observer: Observer) -> None:
+    def interrupted(session: Session, observer: Observer) -> Trainings:
         os.kill(os.getpid(), number)
-        draw(session, observer)
+        yield from draw(session, observer)
 
     monkeypatch.setattr(Session, "draw_initial_weights", interrupted)
 
