@@ -20,7 +20,7 @@ from ltr.cli import main
 from ltr.core import machine
 from ltr.data.registry import DATASETS
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import runner, signals
+from ltr.experiment import runner, runtimes, signals
 from ltr.experiment.compose import from_words
 from ltr.experiment.memory import Memory
 from ltr.experiment.session import Session
@@ -393,7 +393,7 @@ def test_fewer_devices_for_want_of_memory_are_not_recorded_as_requested(
     def on_one(spec: RunSpec, need: Memory, on_message: Callable[[str], None]) -> RunSpec:
         return dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, devices=1))
 
-    monkeypatch.setattr(runner, "fitted", on_one)
+    monkeypatch.setattr(runtimes, "fitted", on_one)
     assert main(["run", f"output_root={root}", "rounds=0", "replicates=2", *SHORT[2:], "arms=[ticket]"]) == 0
     (run,) = all_runs(root)
     assert run.config["devices"] is None
