@@ -35,26 +35,6 @@ class Request(NamedTuple):
     words: Sequence[str]
 
 
-def conduct(
-    requests: Sequence[Request],
-    stop: Stop,
-    output: Output,
-    on_end: Callable[[int, Exception | None], None],
-) -> None:
-    """Train the missing lanes of several runs; a run that fails leaves the others.
-
-    Args:
-        requests: the runs.
-        stop: checked after each chunk for a signal; the caller enters it.
-        output: destination of messages and progress. Tables are printed for runs that train alone.
-        on_end: called at the end of each run with its number and the error that it failed by.
-    """
-    devices.start(cache_paths.compiled())
-    for numbers in packs([request.experiment for request in requests]):
-        conduct_pack = _side_by_side if len(numbers) > 1 else _alone
-        conduct_pack({number: requests[number] for number in numbers}, stop, output, on_end)
-
-
 def packs(experiments: Sequence[Experiment]) -> list[list[int]]:
     """Divide runs, by number, into those that train side by side.
 
@@ -90,13 +70,23 @@ def _that_fit(experiments: Sequence[Experiment]) -> int:
     return max(1, min(most, room // need.networks))
 
 
-def _alone(
+def conduct(
     requests: Mapping[int, Request],
     stop: Stop,
     output: Output,
     on_end: Callable[[int, Exception | None], None],
 ) -> None:
-    """Conduct one run, by its number."""
+    """Train the missing lanes of a pack; a run that fails leaves the others.
+
+    Args:
+        requests: runs of one of `packs`, by their numbers.
+        stop: checked after each chunk for a signal; the caller enters it.
+        output: destination of messages and progress; tables are printed for a run alone.
+        on_end: called at the end of each run with its number and the error that it failed by.
+    """
+    if len(requests) > 1:
+        _side_by_side(requests, stop, output, on_end)
+        return
     ((number, request),) = requests.items()
     try:
         runner.conduct(*request, stop, output)
@@ -112,11 +102,12 @@ def _side_by_side(
     output: Output,
     on_end: Callable[[int, Exception | None], None],
 ) -> None:
-    """Conduct alike runs, by their numbers; they share one line of progress, and print no tables."""
+    """Conduct alike runs; they share one line of progress, and print no tables."""
+    devices.start(cache_paths.compiled())
     output.begin(f"{number_of(len(requests), 'run')} train side by side")
     runtimes, handler, numbers = Runtimes(len(requests)), output.warnings(), [*requests]
     handler.addFilter(_Once())
-    with runner.logged_by(handler), Progresses(output.progress()) as progresses:
+    with runner.logged_by(handler), Progresses(output.progress(), len(requests)) as progresses:
         quiet = output._replace(
             results=None,
             begin=lambda _: None,

@@ -176,8 +176,8 @@ class Lines:
 class Progresses:
     """Display of several runs that advance side by side: the sum of their work."""
 
-    def __init__(self, shown: Display, clock: Clock = time.monotonic) -> None:
-        self._shown, self._sum = shown, Pace(0.0, clock)
+    def __init__(self, shown: Display, runs: int, clock: Clock = time.monotonic) -> None:
+        self._shown, self._runs, self._sum = shown, runs, Pace(0.0, clock)
         self._paces: list[Pace] = []
 
     def __enter__(self) -> Self:
@@ -193,11 +193,11 @@ class Progresses:
 
     def update(self, label: str, pace: Pace) -> None:
         """Show the label and pace of a run, with the work of all."""
-        if pace not in self._paces:
+        if not any(pace is each for each in self._paces):
             self._paces.append(pace)
         self._sum.total = sum(each.total for each in self._paces)
         self._sum.advance(sum(each.done for each in self._paces) - self._sum.done)
-        self._shown.update(f"{len(self._paces)} runs, {label}", self._sum)
+        self._shown.update(f"{self._runs} runs, {label}", self._sum)
 
 
 class _Part(NoDisplay):

@@ -39,9 +39,9 @@ def conduct(composed: "DictConfig", number: int, journal: Journal, train: Conduc
     job = Job.starting(number, [typed_word(word) for word in HydraConfig.get().overrides.task])
     with Stop(journal.stop_file, preemption.signals()) as stop:
         job = _conducted(job, composed, journal, train, stop)
-    _record(journal, job)
+    record(journal, job)
     if job.was_stopped and preemption.is_preempted(stop):
-        _record(journal, dataclasses.replace(job, state=PREEMPTED))
+        record(journal, dataclasses.replace(job, state=PREEMPTED))
         preemption.requeue()
     if job.was_stopped and not journal.is_remote:
         request_stop(journal.stop_file, job.exit_code - 128)
@@ -54,17 +54,24 @@ def _conducted(job: Job, composed: "DictConfig", journal: Journal, train: Conduc
     try:
         if error := stop.error():
             raise error
-        _record(journal, job)
+        record(journal, job)
         experiment = compose.experiment_of(composed)
         job = dataclasses.replace(job, folder=str(Path(experiment.output_root) / folder_name(experiment)))
-        _record(journal, job)
+        record(journal, job)
         _train_when_free(job, journal, stop, lambda: train(experiment, composed.ticket, stop))
-    except StoppedError as error:
-        return dataclasses.replace(job, state=STOPPED, error=str(error), exit_code=error.exit_code)
     except Exception as error:
-        _show(error, job)
-        return dataclasses.replace(job, state=FAILED, error=message(error), exit_code=exit_code(error))
-    return dataclasses.replace(job, state=FINISHED)
+        return ended(job, error)
+    return ended(job, None)
+
+
+def ended(job: Job, error: Exception | None) -> Job:
+    """Return the record of a job at its end; print the error that it failed by."""
+    if error is None:
+        return dataclasses.replace(job, state=FINISHED)
+    if isinstance(error, StoppedError):
+        return dataclasses.replace(job, state=STOPPED, error=str(error), exit_code=error.exit_code)
+    _show(error, job)
+    return dataclasses.replace(job, state=FAILED, error=message(error), exit_code=exit_code(error))
 
 
 def _train_when_free(job: Job, journal: Journal, stop: Stop, train: Callable[[], None]) -> None:
@@ -76,7 +83,7 @@ def _train_when_free(job: Job, journal: Journal, stop: Stop, train: Callable[[],
         except LockedError as error:
             if is_first:
                 console.note(f"ltr run: {error}; waiting until it ends")
-                _record(journal, dataclasses.replace(job, state=WAITING, error=f"{error}"))
+                record(journal, dataclasses.replace(job, state=WAITING, error=f"{error}"))
             is_first = False
         time.sleep(POLL)
         if stopped := stop.error():
@@ -93,7 +100,7 @@ def _show(error: Exception, job: Job) -> None:
         traceback.print_exception(error)
 
 
-def _record(journal: Journal, job: Job) -> None:
+def record(journal: Journal, job: Job) -> None:
     """Record a job; one that cannot be recorded is trained all the same, and stops no other."""
     try:
         journal.write(job)

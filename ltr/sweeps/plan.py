@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     Attributes:
         words: overrides for Hydra, with tickets named in full.
         combinations: overrides of each job, in order; empty if a sweeper chooses while it runs.
+        experiments: experiments of the combinations.
         folders: run folders of the combinations, which may not exist yet.
         missing: numbers of the jobs to launch, whose runs are not finished.
         output_root: folder of the run folders.
@@ -38,6 +39,7 @@ class Plan(NamedTuple):
 
     words: list[str]
     combinations: list[list[str]]
+    experiments: list[Experiment]
     folders: list[Path]
     missing: list[int]
     output_root: Path
@@ -58,7 +60,7 @@ def checked(words: Sequence[str]) -> Plan:
         LtrError: a combination cannot be run; nothing was trained.
     """
     if any(word.startswith("hydra/sweeper=") for word in words):
-        return Plan(list(words), [], [], [], Path(Experiment().output_root))
+        return Plan(list(words), [], [], [], [], Path(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
     experiments: list[Experiment] = []
@@ -85,7 +87,7 @@ def checked(words: Sequence[str]) -> Plan:
     ]
     combinations = [[_full(word, tickets) for word in combination] for combination in combinations]
     named = [_named(word, choices, tickets) for word in words]
-    return Plan(named, combinations, folders, missing, Path(experiments[0].output_root))
+    return Plan(named, combinations, experiments, folders, missing, Path(experiments[0].output_root))
 
 
 def is_finished(experiment: Experiment, folder: Path) -> bool:

@@ -8,7 +8,7 @@ from ltr.config.overrides import typed_word
 from ltr.core.plural import number_of
 from ltr.report import console
 from ltr.store.lock import locked
-from ltr.sweeps import launchers, outcome, plan, status
+from ltr.sweeps import launchers, outcome, packed, plan, status
 from ltr.sweeps.job import Conduct
 from ltr.sweeps.journal import Journal, Recorded
 from ltr.sweeps.launch import launch
@@ -49,6 +49,9 @@ def _launch_missing(planned: Plan, journal: Journal, train: Conduct) -> str:
     A launcher may fail with the process of one job, before others began. These are launched again.
     """
     if planned.combinations and not planned.missing:
+        return ""
+    if planned.combinations and packed.is_packed(planned.words):
+        packed.train(planned, journal)
         return ""
     missing = planned.missing
     while True:

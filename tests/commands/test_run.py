@@ -344,7 +344,7 @@ def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
     monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.output_root))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "-m", "seed=0,1", "output_root=~/{my} runs, a=b#é"]) == 0
+    assert main(["run", "-m", "seed=0,1", "hydra/launcher=basic", "output_root=~/{my} runs, a=b#é"]) == 0
     assert begun == [str(tmp_path / "home/{my} runs, a=b#é")] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 

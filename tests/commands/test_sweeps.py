@@ -71,7 +71,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
 
 
 MAIN = "import sys; from ltr.cli import main; sys.exit(main())"
-SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
+SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4", "hydra/launcher=basic")
 
 
 @pytest.mark.usefixtures("pickled")
