@@ -14,7 +14,6 @@ from ltr.experiment.memory import Training, trainings
 from ltr.experiment.placement import place
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.spec import RunSpec
-from ltr.experiment.transfer import SourceTickets
 from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.models import registry as models
 from ltr.models.arithmetic import XLA, Arithmetic
@@ -44,11 +43,7 @@ def sharing() -> Build:
         key = repr((_programs(own), place(own), dict(packed), arithmetic))
         if key not in built:
             built[key] = build(own, packed, arithmetic, data)
-        found = dataclasses.replace(built[key], spec=spec)
-        if not spec.experiment.ticket:
-            return found
-        tickets = SourceTickets(spec.experiment, spec.shapes)
-        return dataclasses.replace(found, tickets=tickets, prunable=tickets.prunable(found.prunable))
+        return runtime.of_run(built[key], spec)
 
     return shared
 

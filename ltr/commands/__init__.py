@@ -7,6 +7,7 @@ NAMES = (
     "run",
     "plan",
     "ls",
+    "jobs",
     "show",
     "compare",
     "report",

@@ -5,11 +5,15 @@ finished. More rounds, replicates, arms or draws extend it; fewer show a part of
 it. Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 no data, 130 and 143
 stopped by SIGINT and SIGTERM after a checkpoint.
 
-With -m every combination is checked before the first trains. A failed job stops
-no other. A signal stops all jobs after a checkpoint, wherever the launcher runs
-them. The sweep ends with a table of the runs and of the knobs in which they
-differ, and with the number and error of each failed job; the exit code is that
-of the first. OUTPUT_ROOT/sweeps/DATE/job_N.json records each job.
+With -m every combination is checked before the first trains, and those whose
+runs are not finished become jobs. A failed job stops no other. A signal stops
+all jobs after a checkpoint, wherever the launcher runs them. The sweep ends with
+a table of the runs and of the knobs in which they differ, and with the number
+and error of each failed job; the exit code is that of the first. The same
+command starts what is missing. ltr jobs shows the state of each job.
+
+Launchers for jobs side by side: hydra/launcher=processes (this machine), slurm,
+ray_cluster; hydra.launcher.OPTION=VALUE sets an option, see --cfg hydra.
 
 ticket=last is the newest run that did not itself start from the tickets of
 another run. So the same command takes the same tickets until a newer run of its
@@ -19,6 +23,7 @@ Examples:
   ltr run prune_rate=0.2 rounds=15
   ltr run experiment=mnist_lenet_quick
   ltr run -m prune_rate=0.1,0.2,0.4 seed=0,1
+  ltr run -m seed=0,1,2,3 hydra/launcher=processes hydra.launcher.n_jobs=2
 """
 
 import argparse

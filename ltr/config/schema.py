@@ -61,6 +61,14 @@ class OfMachine(NotInRunId):
     """
 
 
+class OfLane:
+    """Marker of a knob that no compiled program depends on, so runs that differ in it can train together.
+
+    Its value decides what lanes start from, which of them there are and what becomes of them, or is an
+    argument of the program.
+    """
+
+
 class AsTyped:
     """Marker of a text knob whose value on the command line is literal, whatever characters it holds."""
 
@@ -228,16 +236,19 @@ class LayerRates:
     conv: Annotated[
         float,
         Field(ge=0, description="prune rate of convolutions, as a multiple of prune_rate (0: never pruned)"),
+        OfLane(),
     ] = 1.0
     dense: Annotated[
         float,
         Field(ge=0, description="prune rate of dense layers, as a multiple of prune_rate (0: never pruned)"),
+        OfLane(),
     ] = 1.0
     output: Annotated[
         float,
         Field(
             ge=0, description="prune rate of the output layer, as a multiple of prune_rate (0: never pruned)"
         ),
+        OfLane(),
     ] = 0.5
     shortcut: Annotated[
         float,
@@ -245,6 +256,7 @@ class LayerRates:
             ge=0,
             description="prune rate of convolutions around residual blocks, as a multiple of prune_rate",
         ),
+        OfLane(),
     ] = 0.0
 
 
@@ -254,11 +266,13 @@ class Pruning:
         str,
         Field(description="score of a trained weight; the weights with the lowest scores are pruned"),
         NameIn("ltr.pruning.registry:CRITERIA"),
+        OfLane(),
     ] = "magnitude"
     sign: Annotated[
         str,
         Field(description="condition on the sign of a weight after training; weights that fail it go first"),
         NameIn("ltr.pruning.registry:SIGNS"),
+        OfLane(),
     ] = "any"
     scope: Annotated[
         str,
@@ -268,10 +282,12 @@ class Pruning:
             "densities (erk)"
         ),
         NameIn("ltr.pruning.registry:SCOPES"),
+        OfLane(),
     ] = "layerwise"
     densities: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...],
         Field(description="falling densities of rounds 1, 2, ... that replace prune_rate (not layerwise)"),
+        OfLane(),
     ] = ()
     rates: LayerRates = LayerRates()
 
@@ -282,6 +298,7 @@ class Rewind:
         str,
         Field(description="state from which surviving weights are trained again"),
         NameIn("ltr.pruning.registry:REWINDINGS"),
+        OfLane(),
     ] = "weights"
 
 
@@ -294,22 +311,29 @@ class Arm:
             "at initialisation"
         ),
         NameIn("ltr.arms.registry:MASKS"),
+        OfLane(),
     ] = "ticket"
     invert: Annotated[
-        bool, Field(description="whether a score at initialisation prunes its highest values, not its lowest")
+        bool,
+        Field(description="whether a score at initialisation prunes its highest values, not its lowest"),
+        OfLane(),
     ] = False
     shuffle: Annotated[
         str,
         Field(description="shuffling of the mask, a control of its structure"),
         NameIn("ltr.arms.registry:SHUFFLES"),
+        OfLane(),
     ] = "none"
     weights: Annotated[
         str,
         Field(description="source of the starting weights"),
         NameIn("ltr.arms.registry:WEIGHTS"),
+        OfLane(),
     ] = "own"
     keep_signs: Annotated[
-        bool, Field(description="whether the starting weights take the signs that weights=own would have")
+        bool,
+        Field(description="whether the starting weights take the signs that weights=own would have"),
+        OfLane(),
     ] = False
     noise: Annotated[
         float,
@@ -318,11 +342,13 @@ class Arm:
             description="standard deviation of Gaussian noise added to the starting weights, in standard "
             "deviations of the initial weights of the layer",
         ),
+        OfLane(),
     ] = 0.0
     pruned: Annotated[
         str,
         Field(description="values of the pruned weights during training"),
         NameIn("ltr.arms.registry:PRUNED"),
+        OfLane(),
     ] = "zero"
     method: Annotated[
         str,
@@ -336,6 +362,7 @@ class Arm:
             description="trainings of this arm in each replicate and round, each with its own random draws",
         ),
         Extends(),
+        OfLane(),
     ] = 1
 
 
@@ -352,11 +379,13 @@ class Claims:
             "the first result (if empty, or no round is near, every round is tested, with less power)"
         ),
         OfMachine(),
+        OfLane(),
     ] = (0.51, 0.21, 0.11, 0.036)
     decide: Annotated[
         tuple[Annotated[str, NameIn("ltr.analysis.registry:CLAIMS")], ...],
         Field(min_length=1, description="claims that must be decided before replicates=auto stops"),
         OfMachine(),
+        OfLane(),
     ] = ("weights", "structure")
     most: Annotated[
         int | None,
@@ -366,6 +395,7 @@ class Claims:
             "claims.decide are decided (null: none are added, but up to 30 with replicates=auto)",
         ),
         OfMachine(),
+        OfLane(),
     ] = None
 
     @property
@@ -402,6 +432,7 @@ class Experiment:
     prune_rate: Annotated[
         float,
         Field(gt=0, lt=1, description="fraction of the remaining weights of a layer that a round prunes"),
+        OfLane(),
     ] = 0.2
     rounds: Annotated[
         int,
@@ -411,6 +442,7 @@ class Experiment:
             "the dense network; at most the number of pruning.densities, if they are set",
         ),
         Extends(),
+        OfLane(),
     ] = 15
     replicates: Annotated[
         int,
@@ -421,21 +453,26 @@ class Experiment:
         ),
         Extends(),
         Auto(),
+        OfLane(),
     ] = 8
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of all random numbers")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of all random numbers"), OfLane()] = 0
     steps: Annotated[Steps, Field(description="length of a training from step 0")] = Duration(1500)
     batch_size: Annotated[int, Field(ge=1, description="number of training examples in a step")] = 60
     eval_every: Annotated[
-        Steps, Field(description="interval between evaluations, from which the early stop is chosen")
+        Steps,
+        Field(description="interval between evaluations, from which the early stop is chosen"),
+        OfLane(),
     ] = Duration(25)
     rewind_step: Annotated[
         Steps,
         Field(description="step of the dense training to which rewinding goes back (0: initialisation)"),
+        OfLane(),
     ] = Duration(0)
     arms: Annotated[
         tuple[str, ...],
         Field(description="arms to train in every round; ticket decides what is pruned"),
         Extends(),
+        OfLane(),
     ] = (
         "ticket",
         "random_reinit",
@@ -449,6 +486,7 @@ class Experiment:
             "RUN@round for one (last: the newest run with tickets of its own)"
         ),
         AsTyped(),
+        OfLane(),
     ] = None
     early_bird: Annotated[
         bool,
@@ -478,6 +516,7 @@ class Experiment:
         Field(min_length=1, description="folder of the run folders"),
         OfMachine(),
         FilePath(),
+        OfLane(),
     ] = "outputs"
     data_dir: Annotated[
         str | None,
@@ -543,6 +582,7 @@ class Experiment:
         float,
         Field(gt=0, description="seconds between checkpoints inside a round, all that a crash can lose"),
         OfMachine(),
+        OfLane(),
     ] = 60.0
 
     def trains(self, round_number: int) -> bool:

@@ -134,16 +134,16 @@ def run(checked: Sequence[str], job: Callable[[DictConfig], None]) -> None:
                 raise
             failures.append(error)  # Hydra would print its words
 
-    with _application() as application:
-        application.run("config", caught, [*checked, "hydra.mode=RUN"])  # whatever the mode in a YAML file
+    with application() as hydra:
+        hydra.run("config", caught, [*checked, "hydra.mode=RUN"])  # whatever the mode in a YAML file
     if failures:
         raise failures[0]
 
 
 def show(checked: Sequence[str], part: str) -> None:
     """Print the configuration of checked words: the experiment (`job`), Hydra's own (`hydra`) or `all`."""
-    with _application() as application:
-        application.show_cfg("config", [*checked], cfg_type=part, package=None)
+    with application() as hydra:
+        hydra.show_cfg("config", [*checked], cfg_type=part, package=None)
 
 
 def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experiment) -> list[str]:
@@ -165,7 +165,7 @@ def _initialized() -> initialize_config_dir:
 
 
 @contextlib.contextmanager
-def _application() -> Iterator[Any]:
+def application() -> Iterator[Any]:
     """Yield Hydra's application of ltr's configuration; ConfigError for what Hydra refuses."""
     register()
     try:

@@ -12,7 +12,7 @@ from ltr.core.plural import number_of
 from ltr.engine.trainer import Progress
 from ltr.errors import ConfigError
 from ltr.experiment import connectivity
-from ltr.experiment.runner import open_session
+from ltr.experiment.runtimes import open_session
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec

@@ -20,15 +20,19 @@ log = logging.getLogger("ltr")
 
 
 class RoundTable:
-    """Printed table of a run that grows by a line when a round ends."""
+    """Printed table of a run that grows by a line when a round ends; without `write` there is none."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None]) -> None:
+    def __init__(
+        self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None] | None
+    ) -> None:
         self._experiment, self._folder, self._write = experiment, folder, write
         self._arms = in_order(experiment.arms)
         self._next = 0
 
     def catch_up(self) -> None:
         """Print the rounds that are complete and not printed yet."""
+        if self._write is None:
+            return
         results = select(self._folder.frames["results"], self._experiment)
         rounds = by_round(results[results["round"] >= self._next])
         present = self._folder.frames["results"]

@@ -3,8 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 import pandas as pd
@@ -17,34 +16,26 @@ from ltr.config.origins import Request
 from ltr.config.schema import Experiment
 from ltr.core import cache_paths, root_logger
 from ltr.core.plural import number_of
-from ltr.data import custom, dataset
-from ltr.data.arrays import share_of_zeros
+from ltr.data import custom
 from ltr.engine import devices, processes
-from ltr.engine.packing import NO_LAYER, Layers
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import looks, loop, runtime, warnings
+from ltr.experiment import joint, looks, loop, warnings
 from ltr.experiment.copies import open_everywhere
+from ltr.experiment.joint import Outcomes, Training, Trainings
 from ltr.experiment.observer import RoundTable, RunObserver
-from ltr.experiment.placement import (
-    arithmetic,
-    fitted,
-    needed,
-    needs_measurement,
-    packed_layers,
-    place,
-)
+from ltr.experiment.placement import place
+from ltr.experiment.runtimes import Runtimes
 from ltr.experiment.session import Session
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.faults import is_known, message
 from ltr.hosts.member import Member
-from ltr.models.arithmetic import Arithmetic
 from ltr.report.figures import draw
+from ltr.report.findings import Verdicts
 from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line, nowhere
 from ltr.report.progress import Pace
-from ltr.report.status_line import show_status
 from ltr.store.catalog import FAILED, FINISHED, STOPPED
 from ltr.store.folder import RunFolder
 from ltr.store.settings import covers, extent
@@ -81,105 +72,81 @@ def conduct(
         LtrError: the run failed.
         OSError: a file cannot be written, as on a full disk.
     """
-    request = origins.request(experiment, words)
     output = output or (nowhere() if member and member.index else command_line())
     devices.start(cache_paths.compiled())
     if member:
         processes.join(member)
+    with logged_by(output.warnings()):
+        (error,) = joint.conduct([trainings(experiment, words, stop, output, Runtimes(), member)])
+    if error is not None:
+        raise error
+
+
+def trainings(
+    experiment: Experiment,
+    words: Sequence[str],
+    stop: Stop,
+    output: Output,
+    runtimes: Runtimes,
+    member: Member | None = None,
+) -> Trainings:
+    """Open a run, yield its missing trainings, and print its results; arguments and errors as of `conduct`.
+
+    `runtimes`: runtimes of the runs that train side by side.
+    """
+    request = origins.request(experiment, words)
     claim_checks.check(experiment)
     tracking.require(experiment.tracker)
     for line in custom.status_lines(experiment.dataset):
         output.message(line)
-    with (
-        _logged_by(output.warnings()),
-        open_everywhere(experiment, member) as (experiment, folder),
-        _traced(),
-    ):
+    with open_everywhere(experiment, member) as (experiment, folder), _traced():
         folder.require_same(experiment)
         looks.keep_first(folder)
         trained = False
         for enlarged in looks.enlargements(experiment, folder, output.message):
-            trained |= _complete(enlarged, folder, stop, request, output)
+            trained |= yield from _complete(enlarged, folder, stop, request, output, runtimes)
         if not trained and TRACKERS[experiment.tracker].code:
             output.message(f"ltr: {tracking.idle(experiment.tracker)}")
-        output.results(_conclusion(enlarged, folder, request.words))
+        verdicts = looks.take(enlarged, folder)
+        if output.results is not None:
+            output.results(_conclusion(enlarged, folder, request.words, verdicts))
 
 
-def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str]) -> str:
-    """Take a look, and return the conclusion: the results and a suggestion of what to do next."""
+def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str], verdicts: Verdicts) -> str:
+    """Return the conclusion of a run: the results and a suggestion of what to do next."""
     results = select(folder.frames["results"], experiment)
     seconds = replicate_seconds(select(folder.frames["timings"], experiment))
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
-    return conclusion(
-        folder.path,
-        results,
-        experiment,
-        looks.take(experiment, folder),
-        folder.looks,
-        words,
-        seconds / devices_used,
-    )
+    return conclusion(folder.path, results, experiment, verdicts, folder.looks, words, seconds / devices_used)
 
 
 def _complete(
-    experiment: Experiment, folder: RunFolder, stop: Stop, request: Request, output: Output
-) -> bool:
-    """Train the missing lanes of a run; return whether a session was begun."""
+    experiment: Experiment,
+    folder: RunFolder,
+    stop: Stop,
+    request: Request,
+    output: Output,
+    runtimes: Runtimes,
+) -> Generator[Training, Outcomes, bool]:
+    """Yield the missing trainings of a run; return whether a session was begun."""
     spec = RunSpec.from_experiment(experiment)
     place(spec)  # refuses missing devices, also for a finished run
     missing_lanes = _missing_lanes(experiment, folder)
     unfinished = missing_lanes or folder.undrawn(experiment) or folder.is_ended_by(experiment)
-    if unfinished:
-        spec = _fitted(spec, output)
-    session = open_session(spec, folder, output.status, folder.record_packed) if unfinished else None
-    output.message(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
+    session = runtimes.session(spec, folder, output.status, output.message) if unfinished else None
+    output.begin(f"run {folder.path}: {_amount(spec, folder, missing_lanes)}")
     table = RoundTable(experiment, folder, output.results)
     table.catch_up()
     if session is not None:
         warnings.warn(spec, folder, request.plugins)
         log.info("%s", _amount(spec, folder, missing_lanes))
         with _recorded(session, experiment, request):
-            _train(session, stop, table, output)
+            yield from _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
 
 
-def _fitted(spec: RunSpec, output: Output) -> RunSpec:
-    """Return the specification with as many devices as the memory of process 0 holds."""
-    need = needed(spec)
-    count = processes.agreed(lambda: fitted(spec, need, output.message).experiment.devices)
-    return replace(spec, experiment=replace(spec.experiment, devices=count))
-
-
-def open_session(
-    spec: RunSpec,
-    folder: RunFolder,
-    on_status: Callable[[str], None] = show_status,
-    on_packed: Callable[[Layers], None] = lambda _: None,
-) -> Session:
-    """Prepare a run for training; with `auto` it keeps the arithmetic that it began with.
-
-    Break-even densities that are not known are measured as soon as a lane could train packed. A run that
-    starts needs none before. `on_packed` is called with the layers that are chosen then.
-    """
-    folder.groups.expect(spec.shapes, spec.model.layer_types)
-    data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
-    zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
-    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
-    tiles, fused, batch_norms = processes.agreed(lambda: arithmetic(spec, zeros, recorded))
-    chosen = Arithmetic(tiles, tuple(fused), tuple(batch_norms))
-
-    def choose() -> Layers:
-        return processes.agreed(
-            lambda: dict(packed_layers(spec, file, on_status, folder.packed, chosen, zeros))
-        )
-
-    if processes.agreed(lambda: needs_measurement(spec, file, folder.packed, chosen, zeros)):
-        return Session(runtime.build(spec, NO_LAYER, chosen, data, choose), folder, on_packed)
-    return Session(runtime.build(spec, choose(), chosen, data), folder)
-
-
-def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> None:
+def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> Trainings:
     experiment, folder = session.experiment, session.folder
     pace = Pace(session.remaining_steps(), time.monotonic)
     with (
@@ -194,7 +161,8 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> N
             if not missing_lanes:
                 _track(experiment, folder, tracked, round_number)
         track = partial(_track, experiment, folder, tracked)
-        loop.run(session, RunObserver(stop, table, pace, shown, track, session.remaining_steps))
+        observer = RunObserver(stop, table, pace, shown, track, session.remaining_steps)
+        yield from loop.rounds(session, observer)
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
@@ -266,7 +234,7 @@ def _traced() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _logged_by(handler: logging.Handler) -> Iterator[None]:
+def logged_by(handler: logging.Handler) -> Iterator[None]:
     """Show log messages by a handler of ltr's instead of the root logger's handlers."""
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)

@@ -1,7 +1,7 @@
 """Runtimes: data on the devices and compiled programs, which a whole run shares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -85,7 +85,6 @@ def build(
     """
     experiment, placement = spec.experiment, place(spec)
     method_context = spec.training_context(arithmetic, placement.shares)
-    tickets = SourceTickets(experiment, spec.shapes) if experiment.ticket else None
     examples = lay_out(data or dataset.load(experiment.dataset, experiment.data_dir))
     augment = augmentation(experiment.dataset)
     height, width, channels = examples.images.shape[1:]
@@ -101,7 +100,6 @@ def build(
         )._replace(notes=partial(records.of_paths, find_paths))
         for name in methods(experiment)
     }
-    prunable = prune.prunable(spec.model.layer_types, experiment.pruning.rates)
     trainer = Trainer(
         programs,
         method_context.optimizer,
@@ -122,13 +120,26 @@ def build(
         images = normalise(examples.images[chosen], examples)
         return np.asarray(images), np.asarray(examples.labels[chosen])
 
-    return Runtime(
+    runtime = Runtime(
         spec,
         arithmetic,
         init=init,
         sample_batch=sample_batch,
-        tickets=tickets,
-        prunable=tickets.prunable(prunable) if tickets else prunable,
+        tickets=None,
+        prunable=spec.model.layer_types,
         trainer=trainer,
         costs=costs(spec.method_context, experiment.batch_size, examples.images.shape[1:]),
+    )
+    return of_run(runtime, spec)
+
+
+def of_run(runtime: Runtime, spec: RunSpec) -> Runtime:
+    """Return the runtime for a run of the same programs; ConfigError if another run's tickets do not fit."""
+    tickets = SourceTickets(spec.experiment, spec.shapes) if spec.experiment.ticket else None
+    prunable = prune.prunable(spec.model.layer_types, spec.experiment.pruning.rates)
+    return replace(
+        runtime,
+        spec=spec,
+        tickets=tickets,
+        prunable=tickets.prunable(prunable) if tickets else prunable,
     )

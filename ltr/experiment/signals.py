@@ -1,10 +1,10 @@
-"""Handling of SIGINT and SIGTERM: the run stops after its current chunk, with a checkpoint."""
+"""Handling of SIGINT, SIGTERM and preemption: the run stops after its current chunk, with a checkpoint."""
 
 import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -20,18 +20,30 @@ class Stop:
 
     Args:
         file: file by which another process may request a stop (see `request_stop`).
+        preempting: further signals that stop the run; with one of them, no second signal stops it at once.
         largest: largest number of all processes that train the run, which stop together; 0 for none.
+
+    Attributes:
+        caught: number of the first signal that was caught; None before.
     """
 
-    def __init__(self, file: Path | None = None, largest: Callable[[int], int] = int) -> None:
-        self._caught: int | None = None
+    def __init__(
+        self,
+        file: Path | None = None,
+        preempting: Collection[int] = (),
+        largest: Callable[[int], int] = int,
+    ) -> None:
+        self.caught: int | None = None
         self._file, self._largest = file, largest
+        self._preempting = preempting
         self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             # A handler that C code has set is None; it could not be restored.
-            replaceable = [number for number in SIGNALS if signal.getsignal(number) is not None]
+            replaceable = [
+                number for number in (*SIGNALS, *self._preempting) if signal.getsignal(number) is not None
+            ]
             self._replaced = {number: signal.signal(number, self._catch) for number in replaceable}
         return self
 
@@ -41,16 +53,23 @@ class Stop:
 
     def error(self) -> StoppedError | None:
         """Return the error to stop the run with after a signal; None without one."""
-        number = self._largest(self._caught or (requested_stop(self._file) if self._file else None) or 0)
+        number = self._largest(self.caught or (requested_stop(self._file) if self._file else None) or 0)
         if not number:
             return None
         name = signal.Signals(number).name
         return StoppedError(number, f"stopped by {name}; the same command goes on from here")
 
+    @property
+    def is_requested_elsewhere(self) -> bool:
+        """Whether another process requests a stop."""
+        return self._file is not None and requested_stop(self._file) is not None
+
     def _catch(self, number: int, _: FrameType | None) -> None:
-        if self._caught is not None:
-            raise interrupts.exception(number)
-        self._caught = number
+        if self.caught is not None:
+            if {self.caught, number}.isdisjoint(self._preempting):
+                raise interrupts.exception(number)
+            return
+        self.caught = number
         print("stopping after a checkpoint; once more to stop at once", file=sys.stderr, flush=True)
 
 

@@ -15,14 +15,16 @@ class Output(NamedTuple):
     """Output channels of a run.
 
     Attributes:
-        results: prints tables and conclusions.
-        message: prints a line.
+        results: prints tables and conclusions; None to make none.
+        begin: prints the line that a run begins with.
+        message: prints any other line.
         status: shows a status, which the next one replaces (see `ltr.report.status_line`).
         progress: returns a display of the run's progress.
         warnings: returns a handler for ltr's log.
     """
 
-    results: Callable[[str], None]
+    results: Callable[[str], None] | None
+    begin: Callable[[str], None]
     message: Callable[[str], None]
     status: Callable[[str], None]
     progress: Callable[[], Display]
@@ -31,7 +33,9 @@ class Output(NamedTuple):
 
 def command_line() -> Output:
     """Return the output of a command: results on standard output, everything else on standard error."""
-    return Output(console.write, console.note, show_status, lambda: display(sys.stderr), _stderr_handler)
+    return Output(
+        console.write, console.note, console.note, show_status, lambda: display(sys.stderr), _stderr_handler
+    )
 
 
 def in_python(progress: bool | None) -> Output:
@@ -43,13 +47,13 @@ def in_python(progress: bool | None) -> Output:
     if progress is None:
         progress = in_notebook() or sys.stderr.isatty()
     if not progress:
-        return Output(_discard, _discard, _discard, NoDisplay, RootHandler)
-    return Output(_discard, console.note, show_status, lambda: display(sys.stderr), RootHandler)
+        return Output(None, _discard, _discard, _discard, NoDisplay, RootHandler)
+    return Output(None, console.note, console.note, show_status, lambda: display(sys.stderr), RootHandler)
 
 
 def nowhere() -> Output:
     """Return the output of a process whose results another one prints."""
-    return Output(_discard, _discard, _discard, NoDisplay, logging.NullHandler)
+    return Output(None, _discard, _discard, _discard, NoDisplay, logging.NullHandler)
 
 
 class RootHandler(logging.Handler):

@@ -171,3 +171,41 @@ class Lines:
             file=self._stream,
             flush=True,
         )
+
+
+class Progresses:
+    """Display of several runs that advance side by side: the sum of their work."""
+
+    def __init__(self, shown: Display, runs: int, clock: Clock = time.monotonic) -> None:
+        self._shown, self._runs, self._sum = shown, runs, Pace(0.0, clock)
+        self._paces: list[Pace] = []
+
+    def __enter__(self) -> Self:
+        self._shown.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._shown.__exit__(*error)
+
+    def of_run(self) -> Display:
+        """Return the display of one more run."""
+        return _Part(self)
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Show the label and pace of a run, with the work of all."""
+        if not any(pace is each for each in self._paces):
+            self._paces.append(pace)
+        self._sum.total = sum(each.total for each in self._paces)
+        self._sum.advance(sum(each.done for each in self._paces) - self._sum.done)
+        self._shown.update(f"{self._runs} runs, {label}", self._sum)
+
+
+class _Part(NoDisplay):
+    """Display of one of several runs."""
+
+    def __init__(self, whole: Progresses) -> None:
+        self._whole = whole
+
+    def update(self, label: str, pace: Pace) -> None:
+        """Show the run's progress as part of the whole."""
+        self._whole.update(label, pace)

@@ -30,6 +30,10 @@ _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """Error numbers of `flock` on a file system that has no locks."""
 
 
+class LockedError(LtrError):
+    """Another process writes the folder; it releases the lock when it ends, even if it is killed."""
+
+
 class NoLocksError(Exception):
     """The file system has no locks of this kind."""
 
@@ -40,7 +44,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         ConfigError: the file system has no locks, or `LTR_LOCK` is wrong.
-        LtrError: another process holds the lock.
+        LtrError: another process holds the lock; LockedError if it is sure to release it.
         OSError: the folder cannot be written.
     """
     from filelock import Timeout
@@ -51,8 +55,12 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock = _acquired(folder, kind, TIMEOUT)
     except Timeout:
-        left = f"; if none is, a killed one left {folder / FILES[kind]}: remove it" if kind == "soft" else ""
-        raise LtrError(f"{folder} is being written by another process{left}") from None
+        text = f"{folder} is being written by another process"
+        if kind == "soft":  # a killed process does not release it
+            raise LtrError(
+                f"{text}; if none is, a killed one left {folder / FILES[kind]}: remove it"
+            ) from None
+        raise LockedError(text) from None
     except NoLocksError:
         raise ConfigError(
             f"{folder}: its file system has no locks (flock); set {VARIABLE}=soft in the environment of "

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from ltr.config.schema import Experiment
@@ -65,10 +66,16 @@ def _kept_open(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+_logged_run: ContextVar[Path | None] = ContextVar("_logged_run", default=None)
+"""Log of the run that this context trains; None in a context of no run, or of several."""
+
+
 @contextlib.contextmanager
 def _logged(file: Path) -> Iterator[None]:
-    """Copy ltr's log messages to a file."""
+    """Copy ltr's log messages to a file, except those of other runs."""
+    _logged_run.set(file)
     handler = LogFile(file, delay=True)
+    handler.addFilter(lambda record: _logged_run.get() in (None, file))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("ltr")
     log.addHandler(handler)
@@ -76,6 +83,7 @@ def _logged(file: Path) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+        _logged_run.set(None)
         with contextlib.suppress(OSError):
             handler.close()
 

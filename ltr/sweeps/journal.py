@@ -1,35 +1,78 @@
-"""Journal of a sweep: the outcomes of its jobs, on disk.
+"""Journal of a sweep: its plan and the record of each job, on disk.
 
 A launcher may run jobs in other processes or on other machines, and lose or pickle their errors. A killed
-job has no error at all. The files record every outcome.
+job has no error at all. The files tell every process what became of each job.
 """
 
+import dataclasses
 import json
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-from ltr.config.overrides import typed_word
 from ltr.core import atomic
-from ltr.errors import LtrError
+
+PLAN = "plan.json"
+
+WAITING, RUNNING, FINISHED = "waiting", "running", "finished"
+FAILED, STOPPED, PREEMPTED = "failed", "stopped", "preempted"
+"""States that a job records of itself; `WAITING` is the state of a job without a record."""
 
 
-class Job(NamedTuple):
-    """Job that ended.
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Place where a job runs.
 
     Attributes:
-        number: index in the sweep, from 0.
+        host: name of the machine.
+        pid: number of the process there.
+        slurm_job: id of the Slurm job, such as `12` or `12_3`; empty outside Slurm.
+    """
+
+    host: str = ""
+    pid: int = 0
+    slurm_job: str = ""
+
+    @classmethod
+    def here(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the place of this process."""
+        array, task = (environment.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
+        slurm_job = f"{array}_{task}" if array and task else environment.get("SLURM_JOB_ID", "")
+        return cls(socket.gethostname(), os.getpid(), slurm_job)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Record of a job.
+
+    Attributes:
+        number: index of its combination in the sweep, from 0.
         words: combination of values, as typed.
         folder: run folder; empty if there is none.
-        error: message of one line; empty if the job finished.
-        exit_code: exit code of the error; 0 if the job finished.
+        state: one of the states of this module.
+        error: message of one line, of a job that failed or was stopped; else empty.
+        exit_code: exit code of the error; 0 without one.
+        place: where it runs or ran.
+        began: time of its last start, in ISO format; empty if it did not start.
     """
 
     number: int
     words: Sequence[str]
     folder: str = ""
+    state: str = WAITING
     error: str = ""
     exit_code: int = 0
+    place: Place = Place()
+    began: str = ""
+
+    @classmethod
+    def starting(cls, number: int, words: Sequence[str]) -> Self:
+        """Return the record of a job that starts now in this process."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(number, words, state=RUNNING, place=Place.here(), began=now)
 
     @property
     def was_stopped(self) -> bool:
@@ -37,8 +80,24 @@ class Job(NamedTuple):
         return self.exit_code > 128
 
 
+class Recorded(NamedTuple):
+    """Plan of a sweep as recorded.
+
+    Attributes:
+        words: words of the command, as typed.
+        combinations: words of each job, as typed; empty if a sweeper chooses while it runs.
+        folders: run folder of each combination.
+        missing: numbers of the jobs whose run was not finished before.
+    """
+
+    words: list[str]
+    combinations: list[list[str]]
+    folders: list[str]
+    missing: list[int]
+
+
 class Journal(NamedTuple):
-    """Outcomes of a sweep's jobs, in a folder that every process of the sweep knows.
+    """Files of a sweep, in a folder that every process of the sweep knows.
 
     Attributes:
         folder: absolute path.
@@ -53,22 +112,26 @@ class Journal(NamedTuple):
         """File that requests all jobs to stop (see `ltr.experiment.signals.request_stop`)."""
         return self.folder / "stop"
 
+    def begin(self, planned: Recorded) -> None:
+        """Create the folder with the plan in it."""
+        self.folder.mkdir(parents=True)
+        atomic.write_text(self.folder / PLAN, json.dumps(planned._asdict(), indent=2) + "\n")
+
+    def plan(self) -> Recorded:
+        """Return the plan."""
+        return Recorded(**json.loads((self.folder / PLAN).read_text()))
+
     def write(self, job: Job) -> None:
-        """Write the outcome of a job."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(self.folder / f"job_{job.number}.json", json.dumps(job._asdict(), indent=2) + "\n")
+        """Write the record of a job."""
+        atomic.write_text(
+            self.folder / f"job_{job.number}.json", json.dumps(dataclasses.asdict(job), indent=2) + "\n"
+        )
 
-    def read(self) -> list[Job]:
-        """Return the jobs that ended, in order."""
-        return sorted(Job(**json.loads(file.read_text())) for file in self.folder.glob("job_*.json"))
+    def read(self) -> dict[int, Job]:
+        """Return the records of the jobs that began, by number, in order."""
+        jobs = [_job(json.loads(file.read_text())) for file in self.folder.glob("job_*.json")]
+        return {job.number: job for job in sorted(jobs, key=lambda job: job.number)}
 
 
-def lost(combinations: Sequence[Sequence[str]], ended: Sequence[Job]) -> list[Job]:
-    """Return the combinations of a sweep that have no outcome, as failed jobs."""
-    known = {job.number for job in ended}
-    error = "recorded no outcome: it never began, was killed, or still runs"
-    return [
-        Job(number, [typed_word(word) for word in words], error=error, exit_code=LtrError.exit_code)
-        for number, words in enumerate(combinations)
-        if number not in known
-    ]
+def _job(values: dict[str, Any]) -> Job:
+    return Job(**values | {"place": Place(**values["place"])})

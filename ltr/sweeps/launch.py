@@ -1,12 +1,19 @@
-"""Launching of a sweep's jobs by Hydra's launcher."""
+"""Launching of a sweep's jobs by the launcher that its words choose."""
 
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from ltr.config import groups
 from ltr.config.folders import joined, own
@@ -15,31 +22,119 @@ from ltr.errors import ConfigError
 from ltr.experiment import compose
 from ltr.experiment.signals import StopAll
 from ltr.faults import message
-from ltr.sweeps import job
+from ltr.sweeps import cores, job, launchers
 from ltr.sweeps.journal import Journal
+from ltr.sweeps.plan import Plan
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+Run = Callable[[DictConfig], None]
+"""Function that runs the job of a composed configuration."""
 
 
-def launch(words: Sequence[str], journal: Journal, train: job.Conduct) -> str:
-    """Launch the jobs and wait for them; return the launcher's error, empty if there was none."""
-    added = own()  # the environment of a job's process may lack them
+def launch(planned: Plan, numbers: Sequence[int], journal: Journal, train: job.Conduct) -> str:
+    """Launch jobs and wait for them.
 
-    def conduct(composed: "DictConfig") -> None:
-        with joined(added):
-            job.conduct(composed, journal, train)
+    Args:
+        planned: plan of the sweep.
+        numbers: jobs to launch; all that a sweeper chooses if the plan has no combinations.
+        journal: journal in which the jobs record themselves.
+        train: function that trains an experiment, called in the process of each job.
 
-    sweep_dir = f"hydra.sweep.dir={as_text(str(journal.folder))}"
-    has_sweep_dir = any(word.startswith("hydra.sweep.dir=") for word in words)
-    sys.argv = ["ltr", "-m", *words, *([] if has_sweep_dir else [sweep_dir])]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
-    compose.register()
+    Returns:
+        The launcher's error on one line; empty if there was none.
+    """
+    words = [*planned.words, *_sweep_dir(planned.words, journal.folder)]
     try:
         with StopAll(journal.stop_file):
-            hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(conduct)()
+            if planned.combinations:
+                _launch_combinations(planned, words, numbers, journal, train)
+            else:
+                _launch_sweeper(words, _job([], 0, journal, train))
     except compose.ERRORS as error:
         raise ConfigError(compose.one_line(error)) from None
     except Exception as error:  # from the launcher; some jobs may have finished
         return textwrap.shorten(message(error), 240, placeholder=" ...")
     return ""
+
+
+def _sweep_dir(words: Sequence[str], folder: Path) -> list[str]:
+    """Return the word for the folder of Hydra's files, unless it was typed."""
+    is_typed = any(word.startswith("hydra.sweep.dir=") for word in words)
+    return [] if is_typed else [f"hydra.sweep.dir={as_text(str(folder))}"]
+
+
+def _launch_combinations(
+    planned: Plan, words: Sequence[str], numbers: Sequence[int], journal: Journal, train: job.Conduct
+) -> None:
+    """Launch the jobs of these numbers."""
+    with compose.application() as application:
+        config = application.compose_config(
+            "config", [*words], RunMode.MULTIRUN, with_log_configuration=False
+        )
+        run = _job(numbers, _num_cores(planned.words, config), journal, train)
+        context = HydraContext(application.config_loader, Callbacks(config))
+        launcher = _launcher(planned.words, config, context, run, journal)
+        launcher.launch([planned.combinations[number] for number in numbers], 0)
+
+
+def _launcher(
+    words: Sequence[str], config: DictConfig, context: HydraContext, run: Run, journal: Journal
+) -> Launcher:
+    """Return the chosen launcher, ready to launch: one of ltr's own, or a plug-in of Hydra."""
+    name = launchers.chosen(words)
+    launcher: Launcher | None = None
+    options: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    if name == "slurm":
+        from ltr.sweeps.slurm import SlurmLauncher
+
+        options.pop("_target_")
+        launcher = SlurmLauncher(journal.stop_file, **options)
+    elif name == "ray_cluster":
+        from ltr.sweeps.on_ray import RayLauncher
+
+        launcher = RayLauncher(**options)
+    if launcher is None:
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=run, config=config
+        )
+    launcher.setup(hydra_context=context, task_function=run, config=config)
+    return launcher
+
+
+def _num_cores(words: Sequence[str], config: DictConfig) -> int:
+    """Return the cores of each process of a launcher that runs several on a machine; 0 for all."""
+    name, options = launchers.chosen(words), config.hydra.launcher
+    if name == "processes":
+        import joblib
+
+        return max(1, joblib.cpu_count() // joblib.effective_n_jobs(options.n_jobs))
+    if name == "slurm":
+        return options.cpus_per_task or 0
+    return int(options.remote.num_cpus) if name == "ray_cluster" else 0
+
+
+def _job(numbers: Sequence[int], num_cores: int, journal: Journal, train: job.Conduct) -> Run:
+    """Return the function that runs a job, in whatever process.
+
+    Args:
+        numbers: number of a job in the sweep, by its number in the launcher; empty if they are the same.
+        num_cores: see `ltr.sweeps.cores.take_share`.
+        journal: journal of the sweep.
+        train: function that trains an experiment.
+    """
+    added = own()  # the environment of a job's process may lack them
+
+    def conduct(composed: DictConfig) -> None:
+        cores.take_share(num_cores, journal.folder)
+        launched = int(HydraConfig.get().job.num)
+        with joined(added):
+            job.conduct(composed, numbers[launched] if numbers else launched, journal, train)
+
+    return conduct
+
+
+def _launch_sweeper(words: Sequence[str], run: Run) -> None:
+    """Let Hydra's sweeper choose the combinations and launch them."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing and exiting
+    sys.argv = ["ltr", "-m", *words]
+    compose.register()
+    hydra.main(str(groups.config_dir().absolute()), "config", version_base="1.3")(run)()

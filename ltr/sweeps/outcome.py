@@ -7,7 +7,8 @@ from ltr.core.plural import number_of
 from ltr.errors import LtrError
 from ltr.report import console, runs
 from ltr.store.catalog import INFO, Run
-from ltr.sweeps.journal import Job
+from ltr.sweeps import status
+from ltr.sweeps.status import JobState
 
 
 def show_runs(folders: Iterable[Path]) -> None:
@@ -21,27 +22,29 @@ def show_runs(folders: Iterable[Path]) -> None:
             console.note(remark)
 
 
-def exit_code(ended: Sequence[Job], launched: str) -> int:
-    """Print the jobs that failed or were stopped; return the exit code of the sweep."""
+def exit_code(jobs: Sequence[JobState], launched: str) -> int:
+    """Print the jobs that failed or were stopped; return the exit code of the sweep.
+
+    `launched`: error of the launcher; empty if there was none.
+    """
     if launched:
         console.note(f"ltr run: the launcher failed: {launched}")
-    lines = failures(ended)
+    lines = failures(jobs)
     for line in lines:
         console.note(f"ltr run: {line}")
-    if stopped := [job for job in ended if job.was_stopped]:
-        console.note(f"ltr run: {stopped[0].error}")
+    if stopped := [job for job in jobs if job.was_stopped]:
+        console.note(f"ltr run: {stopped[0].reason}")
         return stopped[0].exit_code
     if lines:
-        console.note(f"ltr run: {len(lines)} of {number_of(len(ended), 'job')} failed, see above")
-    codes = [job.exit_code for job in ended if job.error]
+        console.note(f"ltr run: {len(lines)} of {number_of(len(jobs), 'job')} failed, see above")
+    codes = [job.exit_code for job in jobs if job.exit_code]
     return codes[0] if codes else LtrError.exit_code if launched else 0
 
 
-def failures(jobs: Sequence[Job]) -> list[str]:
-    """Return a line for each failed job, with its number and the words that differ between jobs."""
-    shared = set.intersection(*(set(job.words) for job in jobs)) if len(jobs) > 1 else set()
+def failures(jobs: Sequence[JobState]) -> list[str]:
+    """Return a line for each job that has not finished and was not stopped by a signal."""
     return [
-        f"job {job.number} ({' '.join(word for word in job.words if word not in shared)}): {job.error}"
-        for job in jobs
-        if job.error and not job.was_stopped
+        f"job {job.number} ({words}): {job.reason or f'still {job.state}'}"
+        for job, words in zip(jobs, status.differing(jobs), strict=True)
+        if not job.is_finished and not job.was_stopped
     ]

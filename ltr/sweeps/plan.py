@@ -19,7 +19,9 @@ from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.report import console
+from ltr.store.catalog import FINISHED, Run, looks
 from ltr.store.identity import folder_name
+from ltr.store.settings import settings
 from ltr.sweeps import launchers
 
 
@@ -28,14 +30,18 @@ class Plan(NamedTuple):
 
     Attributes:
         words: overrides for Hydra, with tickets named in full.
-        combinations: words of each job, in order; empty if a sweeper chooses while it runs.
+        combinations: overrides of each job, in order; empty if a sweeper chooses while it runs.
+        experiments: experiments of the combinations.
         folders: run folders of the combinations, which may not exist yet.
+        missing: numbers of the jobs to launch, whose runs are not finished.
         output_root: folder of the run folders.
     """
 
     words: list[str]
     combinations: list[list[str]]
+    experiments: list[Experiment]
     folders: list[Path]
+    missing: list[int]
     output_root: Path
 
 
@@ -54,7 +60,7 @@ def checked(words: Sequence[str]) -> Plan:
         LtrError: a combination cannot be run; nothing was trained.
     """
     if any(word.startswith("hydra/sweeper=") for word in words):
-        return Plan(list(words), [], [], Path(Experiment().output_root))
+        return Plan(list(words), [], [], [], [], Path(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
     experiments: list[Experiment] = []
@@ -74,8 +80,36 @@ def checked(words: Sequence[str]) -> Plan:
     for word, ticket in tickets.items():
         console.note(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}")
     folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
+    missing = [
+        number
+        for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True))
+        if not is_finished(experiment, folder)
+    ]
+    combinations = [[_full(word, tickets) for word in combination] for combination in combinations]
     named = [_named(word, choices, tickets) for word in words]
-    return Plan(named, combinations, folders, Path(experiments[0].output_root))
+    return Plan(named, combinations, experiments, folders, missing, Path(experiments[0].output_root))
+
+
+def is_finished(experiment: Experiment, folder: Path) -> bool:
+    """Return whether a run is finished as requested, so that its command would change nothing.
+
+    The requested amount and claims must be the recorded ones, as others mean another look at the results.
+    Trackers may lack finished rounds.
+    """
+    try:
+        run = Run(folder)
+        if run.status != FINISHED or experiment.tracker != Experiment().tracker:
+            return False
+        recorded = run.experiment()
+    except (OSError, LtrError):
+        return False
+    tables = (f"{name}.parquet" for name in ("results", "metrics", "timings"))
+    return (
+        settings(recorded) == settings(experiment)
+        and recorded.claims == experiment.claims
+        and looks(folder) > 0
+        and all((folder / table).is_file() for table in tables)
+    )
 
 
 def _kind(error: LtrError) -> type[LtrError]:
@@ -131,6 +165,11 @@ def _tickets(combinations: Sequence[Sequence[str]], experiments: Sequence[Experi
         and experiment.ticket is not None
         and typed_word(word) != f"ticket={experiment.ticket}"
     }
+
+
+def _full(word: str, tickets: dict[str, str]) -> str:
+    """Return a word of a combination, with its ticket named in full."""
+    return f"ticket={tickets[word]}" if word in tickets else word
 
 
 def _named(word: str, choices: dict[str, list[str]], tickets: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ from ltr.cli import main
 from ltr.core import machine
 from ltr.data.registry import DATASETS
 from ltr.errors import LtrError, StoppedError
-from ltr.experiment import runner, signals
+from ltr.experiment import runner, runtimes, signals
 from ltr.experiment.compose import from_words
 from ltr.experiment.memory import Memory
 from ltr.experiment.session import Session
@@ -344,7 +344,7 @@ def test_a_sweep_may_lie_in_the_home_folder_under_any_name(
     monkeypatch.setattr(runner, "conduct", lambda experiment, *_: begun.append(experiment.output_root))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "-m", "seed=0,1", "output_root=~/{my} runs, a=b#é"]) == 0
+    assert main(["run", "-m", "seed=0,1", "hydra/launcher=basic", "output_root=~/{my} runs, a=b#é"]) == 0
     assert begun == [str(tmp_path / "home/{my} runs, a=b#é")] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
@@ -393,7 +393,7 @@ def test_fewer_devices_for_want_of_memory_are_not_recorded_as_requested(
     def on_one(spec: RunSpec, need: Memory, on_message: Callable[[str], None]) -> RunSpec:
         return dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, devices=1))
 
-    monkeypatch.setattr(runner, "fitted", on_one)
+    monkeypatch.setattr(runtimes, "fitted", on_one)
     assert main(["run", f"output_root={root}", "rounds=0", "replicates=2", *SHORT[2:], "arms=[ticket]"]) == 0
     (run,) = all_runs(root)
     assert run.config["devices"] is None

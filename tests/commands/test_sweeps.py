@@ -1,5 +1,6 @@
 """Sweeps of `ltr run -m`: jobs that fail, are stopped or are lost, under launchers that pickle or not."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -15,11 +17,15 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 
+from ltr.cli import main
 from ltr.config.schema import Experiment
 from ltr.errors import DataNotFoundError, LtrError, StoppedError
 from ltr.experiment import runner
 from ltr.experiment.signals import Stop
-from ltr.sweeps import launchers, plan
+from ltr.store.catalog import Run as RunOfFolder
+from ltr.store.lock import locked
+from ltr.sweeps import job, launchers, plan
+from tests.commands.conftest import QUICK
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -65,7 +71,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
 
 
 MAIN = "import sys; from ltr.cli import main; sys.exit(main())"
-SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4")
+SHORT = ("rounds=0", "replicates=1", "steps=4", "eval_every=4", "hydra/launcher=basic")
 
 
 @pytest.mark.usefixtures("pickled")
@@ -149,7 +155,7 @@ def test_a_signal_to_the_launching_process_stops_all(
     assert "stopping after a checkpoint" in capsys.readouterr().err
 
 
-def test_a_job_that_leaves_no_word_is_lost(
+def test_jobs_that_a_launcher_loses_are_launched_again(
     ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -157,16 +163,85 @@ def test_a_job_that_leaves_no_word_is_lost(
         raise RuntimeError("a worker\nwas killed")
 
     monkeypatch.setattr(BasicLauncher, "launch", launch)
-    fail(monkeypatch, {})
-    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
-    assert capsys.readouterr().err.splitlines()[-3:] == [
-        "ltr run: the launcher failed: RuntimeError: a worker was killed",
-        "ltr run: job 1 (seed=1): recorded no outcome: it never began, was killed, or still runs",
-        "ltr run: 1 of 2 jobs failed, see above",
+    begun = fail(monkeypatch, {})
+    assert ltr_run("-m", "seed=0,1,2", *SHORT) == 1
+    assert begun == [0, 1, 2]
+    assert capsys.readouterr().err.splitlines() == [
+        "ltr run: the launcher failed: RuntimeError: a worker was killed"
     ]
 
 
-LAUNCHERS = {"joblib": "joblib", "submitit": "submitit_local"}
+def test_jobs_that_never_begin_are_named(
+    ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        raise RuntimeError("no worker")
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    assert fail(monkeypatch, {}) == []
+    assert ltr_run("-m", "seed=0,1", *SHORT) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "ltr run: the launcher failed: RuntimeError: no worker",
+        "ltr run: job 0 (seed=0): never began, and the sweep has ended",
+        "ltr run: job 1 (seed=1): never began, and the sweep has ended",
+        "ltr run: 2 of 2 jobs failed, see above",
+    ]
+
+
+def test_a_sweep_that_is_started_again_launches_what_is_missing(
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[Sequence[str]] = []
+
+    def launch(launcher: Any, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        launched.extend(jobs)
+        return LAUNCH(launcher, jobs, initial_job_idx)
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    for name in ("draw", "conclusion"):
+        monkeypatch.setattr(runner, name, lambda *_: "")
+    words = [*SHORT, "rounds=1"]
+    assert ltr_run("-m", "seed=0,1", *words) == 0
+    launched.clear()
+    assert ltr_run("-m", "seed=2,1", *words) == 0
+    assert ["seed=2" in words for words in launched] == [True]
+    assert "ltr run: 1 of 2 jobs finished before" in capsys.readouterr().err
+    launched.clear()
+    assert ltr_run("-m", "seed=1,0,2", *words) == 0
+    assert launched == []
+    assert "ltr run: 3 of 3 jobs finished before" in capsys.readouterr().err
+    assert ltr_run("-m", "seed=1,0", *words, "replicates=2") == 0
+    assert len(launched) == 2
+    assert main(["jobs", "--output-root", str(root)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(": 2 jobs: 2 finished")
+
+
+def test_a_job_waits_for_the_process_that_writes_its_run(
+    ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def wait(seconds: float) -> None:
+        assert main(["jobs", "--json", "--output-root", str(root)]) == 0
+        (shown,) = json.loads(capsys.readouterr().out)["jobs"]
+        seen.append((shown["state"], shown["reason"]))
+        if len(seen) == 2:
+            held.close()
+
+    monkeypatch.setattr(job, "time", SimpleNamespace(sleep=wait))
+    for name in ("draw", "conclusion"):
+        monkeypatch.setattr(runner, name, lambda *_: "")
+    words = ["seed=0", *SHORT]
+    (folder,) = plan.checked([f"output_root={root}", *QUICK, *words]).folders
+    folder.mkdir(parents=True)
+    held = contextlib.ExitStack()
+    held.enter_context(locked(folder))
+    assert ltr_run("-m", *words) == 0
+    assert seen == [("waiting", f"{folder} is being written by another process")] * 2
+    assert RunOfFolder(folder).status == "finished"
+
+
+LAUNCHERS = {"joblib": "processes", "submitit": "submitit_local"}
 
 
 def sweep_by(launcher: str, *words: str) -> list[str]:

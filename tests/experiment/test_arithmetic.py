@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ltr import kernels
-from ltr.experiment.runner import open_session
+from ltr.experiment.runtimes import open_session
 from ltr.experiment.spec import RunSpec
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.store.opening import open_run

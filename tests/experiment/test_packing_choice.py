@@ -8,7 +8,7 @@ from ltr import kernels
 from ltr.config.schema import Experiment
 from ltr.engine import break_even
 from ltr.experiment import loop
-from ltr.experiment.runner import open_session
+from ltr.experiment.runtimes import open_session
 from ltr.experiment.spec import RunSpec
 from ltr.store.opening import open_run
 from tests.experiment.runs import Watcher, ask
@@ -45,7 +45,7 @@ class Noting(Watcher):
 def train(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
         watcher = Noting()
-        session = open_session(RunSpec.from_experiment(experiment), folder, str, folder.record_packed)
+        session = open_session(RunSpec.from_experiment(experiment), folder, str)
         folder.begin(experiment, {}, session.runtime.trainer.packed)
         loop.run(session, watcher)
 

@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         (["arms=[ticket],[ticket,one_shot]"], [["arms=[ticket]"], ["arms=[ticket,one_shot]"]]),
         (["seed=0,1", "seed=5"], [["seed=5"]]),
         (["optimizer=glob(m*)"], [["optimizer=momentum"]]),
-        (["seed=0", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], [["seed=0"]]),
+        (["seed=0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2"], [["seed=0"]]),
     ],
 )
 def test_every_combination_is_checked(
@@ -61,7 +61,7 @@ def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
     words = ["hydra/sweeper=optuna", "optimizer.learning_rate=interval(0,1)"]
-    assert plan.checked(words) == (words, [], [], Path("outputs"))
+    assert plan.checked(words) == (words, [], [], [], Path("outputs"))
     assert asked == []
 
 
@@ -106,7 +106,7 @@ def test_the_exit_code_is_that_of_the_first_error(error: LtrError, monkeypatch: 
 def test_devices_are_not_touched_where_jobs_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
     monkeypatch.setattr("ltr.experiment.placement.place", touched.append)
-    plan.checked(["rounds=0", "hydra/launcher=joblib"])
+    plan.checked(["rounds=0", "hydra/launcher=processes"])
     assert touched == []
     plan.checked(["rounds=0"])
     assert len(touched) == 1

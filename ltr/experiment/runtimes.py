@@ -1,0 +1,115 @@
+"""Runtimes of the runs of a process: those with the same programs share one."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+
+from ltr.arms.lanes import methods
+from ltr.config.schema import Experiment, OfLane
+from ltr.config.walk import by_name, is_marked
+from ltr.core import cache_paths
+from ltr.data import dataset
+from ltr.data.arrays import share_of_zeros
+from ltr.engine import processes
+from ltr.engine.packing import NO_LAYER, Layers
+from ltr.experiment import runtime
+from ltr.experiment.placement import (
+    arithmetic,
+    fitted,
+    needed,
+    needs_measurement,
+    packed_layers,
+    place,
+)
+from ltr.experiment.runtime import Runtime
+from ltr.experiment.session import Session
+from ltr.experiment.spec import RunSpec
+from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.models.arithmetic import Arithmetic
+from ltr.report.status_line import show_status
+from ltr.store.folder import RunFolder
+
+
+class Runtimes:
+    """Runtimes of runs that train side by side.
+
+    Args:
+        runs: how many there are. Devices and memory are chosen as for one run with the replicates of all.
+    """
+
+    def __init__(self, runs: int = 1) -> None:
+        self._runs = runs
+        self._built: dict[Hashable, Runtime] = {}
+
+    def session(
+        self,
+        spec: RunSpec,
+        folder: RunFolder,
+        on_status: Callable[[str], None],
+        on_message: Callable[[str], None],
+    ) -> Session:
+        """Prepare a run for training; with `auto` it keeps the arithmetic that it began with.
+
+        Args:
+            spec: the run.
+            folder: its folder.
+            on_status: called with the layer that is measured.
+            on_message: called with a line if there is less memory than all devices need.
+
+        Raises:
+            ConfigError: the run needs more memory than there is.
+            DataNotFoundError: the data set is missing.
+        """
+        experiment = spec.experiment
+        together = replace(experiment, replicates=self._runs * experiment.replicates)
+        all_runs = replace(spec, experiment=together)
+        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.packed
+        key = repr((programs(experiment), place(all_runs), begun_with))
+        if key not in self._built:
+            self._built[key] = build(_fitting(all_runs, on_message), folder, on_status)
+        folder.groups.expect(spec.shapes, spec.model.layer_types)
+        return Session(runtime.of_run(self._built[key], spec), folder, folder.record_packed)
+
+
+def _fitting(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
+    """Return the specification with as many devices as the memory of this process, or of process 0, holds."""
+    need = needed(spec)
+    count = processes.agreed(lambda: fitted(spec, need, on_message).experiment.devices)
+    return replace(spec, experiment=replace(spec.experiment, devices=count))
+
+
+def programs(experiment: Experiment) -> Hashable:
+    """Return all of a configuration that decides what is compiled, and for which data and devices."""
+    knobs = tuple(
+        (name, repr(value))
+        for name, value, hint in by_name(experiment)
+        if not is_marked(hint, OfLane) and not name.startswith("arm.")  # arms enter by their methods
+    )
+    trained_by = sorted(methods(experiment))
+    pruning = None if trained_by == [WEIGHTS_ALONE] else repr(experiment.pruning)
+    return knobs, tuple(trained_by), pruning
+
+
+def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:
+    """Prepare a run for training, alone and whatever its memory."""
+    folder.groups.expect(spec.shapes, spec.model.layer_types)
+    return Session(build(spec, folder, on_status), folder, folder.record_packed)
+
+
+def build(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None]) -> Runtime:
+    """Build the runtime of a run, with the arithmetic of its folder.
+
+    Break-even densities that are not known are measured as soon as a lane could train packed. A run that
+    starts needs none before.
+    """
+    data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
+    zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
+    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
+    tiles, fused, batch_norms = processes.agreed(lambda: arithmetic(spec, zeros, recorded))
+    chosen, packed = Arithmetic(tiles, tuple(fused), tuple(batch_norms)), folder.packed
+
+    def choose() -> Layers:
+        return processes.agreed(lambda: dict(packed_layers(spec, file, on_status, packed, chosen, zeros)))
+
+    if processes.agreed(lambda: needs_measurement(spec, file, packed, chosen, zeros)):
+        return runtime.build(spec, NO_LAYER, chosen, data, choose)
+    return runtime.build(spec, choose(), chosen, data)
