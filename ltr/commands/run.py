@@ -7,10 +7,10 @@ stopped by SIGINT and SIGTERM after a checkpoint.
 
 With -m every combination is checked before the first trains, and those whose
 runs are not finished become jobs. A failed job stops no other. A signal stops
-all jobs after a checkpoint, wherever the launcher runs them. The sweep ends with
-a table of the runs and of the knobs in which they differ, and with the number
-and error of each failed job; the exit code is that of the first. The same
-command starts what is missing. ltr jobs shows the state of each job.
+all jobs after a checkpoint, wherever the launcher runs them. The sweep ends
+with a table of the runs and of the knobs in which they differ, and with the
+number and error of each failed job; the exit code is that of the first. The
+same command starts what is missing. ltr jobs shows the state of each job.
 
 Launchers for jobs side by side: hydra/launcher=processes (this machine), slurm,
 ray_cluster; hydra.launcher.OPTION=VALUE sets an option, see --cfg hydra.

@@ -3,7 +3,7 @@
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from ltr.faults import message
 from ltr.sweeps import cores, job, launchers
 from ltr.sweeps.journal import Journal
 from ltr.sweeps.plan import Plan
+
+_TARGET = "_target_"
+"""Option that names the class of a launcher of Hydra. Launchers that ltr alone has do without."""
 
 Run = Callable[[DictConfig], None]
 """Function that runs the job of a composed configuration."""
@@ -70,46 +73,45 @@ def _launch_combinations(
         config = application.compose_config(
             "config", [*words], RunMode.MULTIRUN, with_log_configuration=False
         )
-        run = _job(numbers, _num_cores(planned.words, config), journal, train)
+        options: dict[str, Any] = OmegaConf.to_container(config.hydra.launcher, resolve=True)  # type: ignore[assignment]
+        run = _job(numbers, _num_cores(options), journal, train)
         context = HydraContext(application.config_loader, Callbacks(config))
-        launcher = _launcher(planned.words, config, context, run, journal)
+        if launcher := _own_launcher(options, journal):
+            launcher.setup(hydra_context=context, task_function=run, config=config)
+        else:
+            launcher = Plugins.instance().instantiate_launcher(
+                config=config, hydra_context=context, task_function=run
+            )
         launcher.launch([planned.combinations[number] for number in numbers], 0)
 
 
-def _launcher(
-    words: Sequence[str], config: DictConfig, context: HydraContext, run: Run, journal: Journal
-) -> Launcher:
-    """Return the chosen launcher, ready to launch: one of ltr's own, or a plug-in of Hydra."""
-    name = launchers.chosen(words)
-    launcher: Launcher | None = None
-    options: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
-    if name == "slurm":
-        from ltr.sweeps.slurm import SlurmLauncher
+def _own_launcher(options: Mapping[str, Any], journal: Journal) -> Launcher | None:
+    """Return the launcher of ltr for these options; None if they are of a plug-in of Hydra."""
+    arguments = {name: value for name, value in options.items() if name != _TARGET}
+    match options.get(_TARGET):
+        case launchers.SLURM:
+            from ltr.sweeps.slurm import SlurmLauncher
 
-        options.pop("_target_")
-        launcher = SlurmLauncher(journal.stop_file, **options)
-    elif name == "ray_cluster":
-        from ltr.sweeps.on_ray import RayLauncher
+            return SlurmLauncher(journal.stop_file, **arguments)
+        case None:
+            from ltr.sweeps.on_ray import RayLauncher
 
-        launcher = RayLauncher(**options)
-    if launcher is None:
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=run, config=config
-        )
-    launcher.setup(hydra_context=context, task_function=run, config=config)
-    return launcher
+            return RayLauncher(**arguments)
+    return None
 
 
-def _num_cores(words: Sequence[str], config: DictConfig) -> int:
+def _num_cores(options: Mapping[str, Any]) -> int:
     """Return the cores of each process of a launcher that runs several on a machine; 0 for all."""
-    name, options = launchers.chosen(words), config.hydra.launcher
-    if name == "processes":
-        import joblib
+    match options.get(_TARGET):
+        case launchers.JOBLIB:
+            import joblib
 
-        return max(1, joblib.cpu_count() // joblib.effective_n_jobs(options.n_jobs))
-    if name == "slurm":
-        return options.cpus_per_task or 0
-    return int(options.remote.num_cpus) if name == "ray_cluster" else 0
+            return max(1, joblib.cpu_count() // joblib.effective_n_jobs(options["n_jobs"]))
+        case launchers.SLURM:
+            return options["cpus_per_task"] or 0
+        case None:
+            return int(options["remote"]["num_cpus"])
+    return 0
 
 
 def _job(numbers: Sequence[int], num_cores: int, journal: Journal, train: job.Conduct) -> Run:

@@ -11,6 +11,11 @@ BASIC = "basic"
 """Launcher of Hydra itself, which runs the jobs one after the other in this process."""
 
 
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+"""Classes of Hydra's launchers for joblib and Slurm."""
+
+
 class Launcher(NamedTuple):
     """Launcher of another package.
 

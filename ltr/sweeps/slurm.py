@@ -69,14 +69,16 @@ class SlurmLauncher(BaseSubmititLauncher):  # type: ignore[misc]
         return executor
 
     def _wait(self, arrays: Sequence[str]) -> None:
-        """Wait until no job of the arrays is in the queue."""
+        """Wait until no job is in the queue; once a stop is requested, cancel those that wait there."""
         pause, longest = POLL
         is_cancelled = False
         while is_queued(arrays):
-            if self.stop_file.exists() and not is_cancelled:
-                subprocess.run(["scancel", "--state=PENDING", *arrays], check=False)
-                is_cancelled = True
-            time.sleep(pause)
+            end = time.monotonic() + pause
+            while time.monotonic() < end:
+                if self.stop_file.exists() and not is_cancelled:
+                    subprocess.run(["scancel", "--state=PENDING", *arrays], check=False)
+                    is_cancelled = True
+                time.sleep(0.5)
             pause = min(pause * 1.5, longest)
 
 

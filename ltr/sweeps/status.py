@@ -19,6 +19,11 @@ KILLED = "killed"
 
 ENDED = "the sweep has ended"
 
+KILLED_HERE = "process killed, or machine failed"
+
+GAP = 2
+"""Spaces between columns of the table."""
+
 
 class JobState(NamedTuple):
     """State of a job, as plain data.
@@ -120,30 +125,33 @@ def _state(planned: Job, job: Job | None, is_launching: bool) -> JobState:
         if _is_finished(job):
             return state._replace(state=FINISHED, reason="", exit_code=0)
         return state._replace(state=KILLED, reason=reason, exit_code=1)
-    return state._replace(round=_round(Path(job.folder)) if job.folder else None, exit_code=1)
+    round_number = _round(Path(job.folder)) if job.folder else None
+    place = None if _is_dead_here(job.place) else job.place  # then another sweep's job writes the run
+    return state._replace(round=round_number, place=place, exit_code=1)
 
 
 def _death(job: Job) -> str:
     """Return why a job that is recorded as running is not; empty if it runs, as far as can be seen."""
     if job.folder and job.state == RUNNING and is_locked(Path(job.folder)):
         return ""
-    here = Place.here()
-    if job.place.host == here.host:
-        return "" if _is_alive(job.place.pid) else "its process was killed, or its machine failed"
+    if job.place.host == Place.here().host:
+        return KILLED_HERE if _is_dead_here(job.place) else ""
     if not job.folder or not (Path(job.folder) / CHECKPOINTS).exists():
         return ""  # it prepares its run
     return f"no process on {job.place.host} holds the lock of its run"
 
 
-def _is_alive(pid: int) -> bool:
-    """Return whether a process of this machine exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _is_dead_here(place: Place) -> bool:
+    """Return whether a process of this machine has ended; False for one of another machine."""
+    if place.host != Place.here().host:
         return False
-    except PermissionError:  # of another user
+    try:
+        os.kill(place.pid, 0)
+    except ProcessLookupError:
         return True
-    return True
+    except PermissionError:  # of another user
+        return False
+    return False
 
 
 def _is_finished(job: Job) -> bool:
@@ -168,12 +176,17 @@ def differing(jobs: Sequence[JobState]) -> list[str]:
 
 def table(jobs: Sequence[JobState]) -> str:
     """Return a table of jobs, of lines of 80 characters at most."""
-    columns = [Column("job", is_number=True, width=max(3, *(len(str(job.number)) for job in jobs)))]
     words = differing(jobs)
-    columns.append(Column("words", width=min(36, max(5, *map(len, words)))))
-    columns += [Column("state", width=9), Column("where or why")]
+    widths = [
+        max(3, *(len(str(job.number)) for job in jobs)),
+        min(36, max(5, *map(len, words))),
+        max(5, *(len(job.state) for job in jobs)),
+    ]
+    titles = ("job", "words", "state", "where or why")
+    widths.append(text_table.WIDTH - sum(widths) - GAP * len(widths))
+    columns = [Column(title, title == "job", width) for title, width in zip(titles, widths, strict=True)]
     rows = [(str(job.number), text, job.state, _detail(job)) for job, text in zip(jobs, words, strict=True)]
-    return text_table.table(columns, rows)
+    return text_table.table(columns, rows, GAP)
 
 
 def counts(jobs: Sequence[JobState]) -> str:
@@ -202,8 +215,11 @@ def entry(job: JobState) -> dict[str, Any]:
 
 
 def _detail(job: JobState) -> str:
-    if job.state != RUNNING or job.place is None:
+    """Return where a job runs, or why it does not."""
+    if job.state != RUNNING:
         return job.reason
+    round_number = "" if job.round is None else f"round {job.round}, "
+    if job.place is None:
+        return f"{round_number}by another sweep or command"
     process = f"Slurm job {job.place.slurm_job}" if job.place.slurm_job else f"process {job.place.pid}"
-    where = f"{job.place.host}, {process}"
-    return where if job.round is None else f"round {job.round}, {where}"
+    return f"{round_number}{job.place.host}, {process}"

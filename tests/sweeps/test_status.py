@@ -80,7 +80,12 @@ def test_a_job_that_prepares_its_run_elsewhere_may_run(journal: Journal, runs: l
 def test_a_dead_process_of_this_machine_does_not_run(journal: Journal, runs: list[Path], dead: Place) -> None:
     job = Job(0, ["seed=1"], str(runs[0]), RUNNING, place=dead)
     journal.write(job)
-    assert states(journal)[0] == ("killed", None, "its process was killed, or its machine failed")
+    assert states(journal)[0] == ("killed", None, "process killed, or machine failed")
+    with locked(runs[0]):
+        assert status.table(status.states(journal.folder)).splitlines()[1].split(maxsplit=3) == [
+            *("0", "seed=1", "running"),
+            "round 3, by another sweep or command",
+        ]
     journal.write(Job(0, ["seed=1"], str(runs[0]), RUNNING, place=Place.here()))
     assert states(journal)[0][0] == "running"
 
@@ -102,7 +107,10 @@ def test_a_job_that_ended_is_as_it_says(journal: Journal, state: str) -> None:
 def test_a_table_is_narrow_and_counts(journal: Journal) -> None:
     journal.write(Job(1, ["seed=2", "a=0", "b" * 90], "", FAILED, "broken " * 30, 1, ELSEWHERE))
     jobs = status.states(journal.folder)
-    assert max(map(len, status.table(jobs).splitlines())) <= 80
+    lines = status.table(jobs).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines] == ["job", "0", "1"]
+    assert lines[2].endswith("…")
     assert status.counts(jobs) == "2 jobs: 1 waiting, 1 failed"
 
 
