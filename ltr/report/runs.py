@@ -110,7 +110,7 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
     columns = [*before[:-1], *between, before[-1], *after]
     shown = [text_table.Column(column.title, column.is_number, column.width) for column in columns]
     lines = zip(*(column.cells for column in columns), strict=True)
-    return text_table.table(shown, lines, gap=GAP, width=width), left_out
+    return text_table.long_table(shown, lines, gap=GAP), left_out
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
