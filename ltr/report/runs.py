@@ -168,10 +168,11 @@ def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     columns = {}
     for name, short in zip(names, last_parts, strict=True):
         title = short if last_parts.count(short) == 1 else name
+        others = default(name)
         cells = [
             "-"
             if run["settings"] is None or not concerns(name, run["settings"])
-            else literal(run["settings"].get(name, default(name)))
+            else literal(run["settings"].get(name, others))
             for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)

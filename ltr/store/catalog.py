@@ -271,7 +271,7 @@ def _info(folder: Path) -> tuple[datetime, dict[str, Any]]:
     """Return the time and content of a `run.json`, fast enough for thousands of runs."""
     info: Any = None
     try:
-        with open(f"{folder}/{INFO}", "rb") as opened:  # noqa: PTH123
+        with open(f"{folder}/{INFO}", "rb", buffering=0) as opened:  # noqa: PTH123
             written = os.fstat(opened.fileno())
             with contextlib.suppress(ValueError):
                 info = sealed_text.from_json(opened.read())
