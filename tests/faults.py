@@ -65,7 +65,8 @@ class _File(io.FileIO):
 
 
 def _open(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-    return io.BufferedWriter(_File(file, mode)) if mode == "wb" else open(file, mode, *arguments, **options)  # noqa: PTH123
+    buffered = {"wb": io.BufferedWriter, "w+b": io.BufferedRandom}.get(mode)
+    return buffered(_File(file, mode)) if buffered else open(file, mode, *arguments, **options)  # noqa: PTH123
 
 
 @contextlib.contextmanager

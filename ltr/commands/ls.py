@@ -14,7 +14,7 @@ from ltr.config.literals import literal
 from ltr.errors import ConfigError
 from ltr.report import console, runs
 from ltr.report.runs import NUMBERS, WORDS
-from ltr.store.catalog import Run, all_runs
+from ltr.store.catalog import Run
 from ltr.store.damage import DAMAGED
 
 EPILOG = """\
@@ -79,11 +79,10 @@ def execute(args: argparse.Namespace) -> int:
     conditions = [condition(text, WORDS, COMPARED, FRACTIONS, _check_knob) for text in args.where]
     if args.sort and args.sort not in (*WORDS, *COMPARED):
         _check_knob(f"--sort={args.sort}", args.sort)
-    every_run = all_runs(args.output_root)
-    entries = [runs.entry(run) for run in every_run]
+    entries = runs.entries(args.output_root)
     requested = [*(condition.name for condition in conditions), *([args.sort] if args.sort else [])]
-    if {*requested} - {*WORDS, *COMPARED} or len(every_run) <= runs.MOST_READ:
-        runs.read_settings(every_run, entries)
+    if {*requested} - {*WORDS, *COMPARED} or len(entries) <= runs.MOST_READ:
+        runs.read_settings(entries)
     entries = _chosen(entries, conditions, args.sort)
     if args.json:
         console.write(json.dumps(entries, indent=2))

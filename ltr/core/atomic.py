@@ -11,11 +11,11 @@ from ltr import interrupts
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a new file, opened for writing, that replaces `path` when the block ends without an error.
+    """Yield a new file that replaces `path` when the block ends without an error.
 
-    A reader sees the old file or the new one. The new file is flushed to disk before it replaces the old one.
-    Links are followed. A path that is not a regular file, such as a pipe, is written to directly. OSError if
-    the path cannot be written.
+    What was written to it can be read from it. A reader of `path` sees the old file or the new one. The new
+    one is flushed to disk before it replaces the old one. Links are followed. A path that is not a regular
+    file, such as a pipe, is written to directly. OSError if the path cannot be written.
     """
     path = path.resolve()
     with named(path):
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         new = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with interrupts.undone():
             try:
-                with new.open("wb") as file:
+                with new.open("w+b") as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())

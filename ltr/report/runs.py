@@ -1,9 +1,12 @@
 """List of runs, as plain data and as a table with the knobs in which they differ."""
 
+import contextlib
 import itertools
+import operator
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ltr.config.literals import literal
@@ -12,7 +15,7 @@ from ltr.errors import LtrError
 from ltr.report import text_table
 from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
-from ltr.store.catalog import Run
+from ltr.store.catalog import Run, each_run, recency
 
 LINE = text_table.WIDTH
 """Width of a table, in characters, on a terminal of the usual width."""
@@ -82,14 +85,18 @@ def entry(run: Run) -> dict[str, Any]:
     }
 
 
-def read_settings(runs: Sequence[Run], entries: Sequence[dict[str, Any]]) -> None:
+def entries(output_root: Path) -> list[dict[str, Any]]:
+    """Return the entries of the runs below an output root, most recently written first."""
+    dated = [(recency(run), entry(run)) for run in each_run(output_root)]
+    return [run_entry for _, run_entry in sorted(dated, key=operator.itemgetter(0))]
+
+
+def read_settings(entries: Sequence[dict[str, Any]]) -> None:
     """Fill in the settings that `run.json` lacks; they stay None for a run that cannot be read."""
-    for run, run_entry in zip(runs, entries, strict=True):
+    for run_entry in entries:
         if run_entry["settings"] is None:
-            try:
-                run_entry["settings"] = run.settings
-            except LtrError:
-                continue
+            with contextlib.suppress(LtrError, OSError):
+                run_entry["settings"] = Run(Path(run_entry["folder"])).settings
 
 
 def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[str]]:
@@ -110,7 +117,7 @@ def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[s
     columns = [*before[:-1], *between, before[-1], *after]
     shown = [text_table.Column(column.title, column.is_number, column.width) for column in columns]
     lines = zip(*(column.cells for column in columns), strict=True)
-    return text_table.table(shown, lines, gap=GAP, width=width), left_out
+    return text_table.long_table(shown, lines, gap=GAP), left_out
 
 
 def remarks(entries: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> list[str]:
@@ -168,10 +175,11 @@ def _differing(entries: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     columns = {}
     for name, short in zip(names, last_parts, strict=True):
         title = short if last_parts.count(short) == 1 else name
+        others = default(name)
         cells = [
             "-"
             if run["settings"] is None or not concerns(name, run["settings"])
-            else literal(run["settings"].get(name, default(name)))
+            else literal(run["settings"].get(name, others))
             for run in entries
         ]
         columns[name] = Column(title, min(WIDEST, max(map(len, (title, *cells)))), cells, is_number=True)

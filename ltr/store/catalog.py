@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -215,11 +215,19 @@ def plugins(info: Mapping[str, Any]) -> dict[str, set[str]]:
 
 def all_runs(output_root: Path) -> list[Run]:
     """Return every run below `output_root`, most recently written first; none if the folder is missing."""
-    runs = []
+    return sorted(each_run(output_root), key=recency)
+
+
+def each_run(output_root: Path) -> Iterator[Run]:
+    """Yield every run below `output_root`, unordered; who keeps few of their facts needs little memory."""
     for folder in output_root.iterdir() if output_root.is_dir() else ():
         with contextlib.suppress(OSError):  # not a run, or not readable
-            runs.append(Run(folder))
-    return sorted(runs, key=lambda run: (-run.written.timestamp(), run.folder.name))
+            yield Run(folder)
+
+
+def recency(run: Run) -> tuple[float, str]:
+    """Return a sort key by which the most recently written run comes first."""
+    return -run.written.timestamp(), run.folder.name
 
 
 def find(output_root: Path, name: str) -> Run:
@@ -271,7 +279,7 @@ def _info(folder: Path) -> tuple[datetime, dict[str, Any]]:
     """Return the time and content of a `run.json`, fast enough for thousands of runs."""
     info: Any = None
     try:
-        with open(f"{folder}/{INFO}", "rb") as opened:  # noqa: PTH123
+        with open(f"{folder}/{INFO}", "rb", buffering=0) as opened:  # noqa: PTH123
             written = os.fstat(opened.fileno())
             with contextlib.suppress(ValueError):
                 info = sealed_text.from_json(opened.read())

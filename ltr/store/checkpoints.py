@@ -1,6 +1,8 @@
-"""Checkpoints: pytrees of NumPy arrays in Orbax's format, each with a SHA-256 manifest.
+"""Checkpoints: pytrees of NumPy arrays in Orbax's format, each in one archive (see `ltr.store.archive`).
 
-Orbax loads a damaged file without an error. The manifest, written last, proves that a checkpoint is whole.
+Orbax writes more than ten files and loads a damaged one without an error. An archive is one file and its
+checksum proves that it is whole. Extracted, it is a folder that Orbax loads. Earlier versions kept such
+folders; these are read, and replaced by archives when they are written again.
 """
 
 import contextlib
@@ -10,71 +12,66 @@ import json
 import logging
 import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ltr.core import atomic, root_logger
+from ltr import interrupts
+from ltr.core import root_logger
 from ltr.errors import LtrError
 from ltr.faults import as_system_error
+from ltr.store import archive
 
 MANIFEST = "manifest.sha256.json"
-NEW, OLD = ".new", ".old"
+"""File with the SHA-256 of the other files of a folder."""
+
+_OLD = ".old"
 _METADATA = "metadata.json"
 
 
 def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
-    """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the folder `path`.
+    """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the archive `path`.
 
-    An existing checkpoint is replaced only after the new one is complete. OSError if it cannot be written;
-    then nothing is left of it.
+    An existing one is replaced when the new one is complete. OSError if it cannot be written; then nothing
+    is left of it. Orbax writes to the folder for temporary files (`TMPDIR`).
     """
-    new = path.with_name(f"{path.name}{NEW}")
-    with atomic.named(path):
-        try:
-            _write(new, tree)
-            atomic.write_text(new / _METADATA, json.dumps(metadata))
-            files = {str(file.relative_to(new)): _digest(file) for file in _files(new)}
-            atomic.write_text(new / MANIFEST, json.dumps({"files": files}, indent=1))
-        except OSError:
-            for left in path.parent.glob(f"{new.name}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            raise
-        remove(path)
-        new.rename(path)
-        atomic.sync_folder(path.parent)
+    with _scratch() as folder:
+        _write(folder, tree)
+        (folder / _METADATA).write_text(json.dumps(metadata))
+        files = {str(file.relative_to(folder)): _digest(file) for file in _files(folder)}
+        (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+        archive.pack(folder, path)
 
 
 def settle(root: Path) -> None:
-    """Finish or undo every save and removal below `root` that was interrupted."""
-    for left in [*root.glob(f"*{OLD}"), *root.glob(f"*/*{OLD}"), *root.glob("*/*orbax-checkpoint-tmp*")]:
-        shutil.rmtree(left)
-    for left in sorted([*root.glob(f"*{NEW}*"), *root.glob(f"*/*{NEW}*")]):
-        path = left.with_name(left.name.removesuffix(NEW))
-        if is_whole(left) and not is_whole(path):
-            remove(path)
-            left.rename(path)
-        else:
-            remove(left)
+    """Remove what interrupted saves and removals left below `root`, those of earlier versions too."""
+    endings = (f"*{_OLD}", ".*.tmp", "*.new*")
+    for left in [left for ending in endings for level in ("", "*/") for left in root.glob(level + ending)]:
+        remove(left)
 
 
 def load(path: Path) -> Any:
     """Return the pytree saved at `path`."""
-    with root_logger.left_alone():
+    with root_logger.left_alone(), _folder(path) as folder:
         from orbax.checkpoint import v1 as ocp
 
         with _alone():
-            return ocp.load(_address(path))
+            return ocp.load(_address(folder))
 
 
 def metadata(path: Path) -> dict[str, Any]:
     """Return the metadata of a whole checkpoint."""
-    return dict(json.loads((path / _METADATA).read_text()))
+    return dict(
+        json.loads((path / _METADATA).read_text() if path.is_dir() else archive.read(path, _METADATA))
+    )
 
 
 def is_whole(path: Path) -> bool:
     """Return whether every byte of the checkpoint is as it was saved."""
+    if not path.is_dir():
+        return archive.is_whole(path)
     try:
         expected = json.loads((path / MANIFEST).read_text())["files"]
         return bool(expected == {str(file.relative_to(path)): _digest(file) for file in _files(path)})
@@ -83,10 +80,35 @@ def is_whole(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, whole or not, if it exists; one that is half deleted has another name."""
-    if path.exists():
-        shutil.rmtree(old := path.with_name(f"{path.name}{OLD}"), ignore_errors=True)
+    """Delete a checkpoint, whole or not, if it exists; a folder that is half deleted has another name."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+    elif path.name.endswith(_OLD):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        shutil.rmtree(old := path.with_name(f"{path.name}{_OLD}"), ignore_errors=True)
         shutil.rmtree(path.rename(old), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Make a temporary folder for the files of one checkpoint."""
+    with (
+        interrupts.undone(),
+        tempfile.TemporaryDirectory(prefix="ltr-", ignore_cleanup_errors=True) as scratch,
+    ):
+        yield Path(scratch) / "checkpoint"
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """Yield the folder of a checkpoint; an archive is extracted to a temporary one."""
+    if path.is_dir():
+        yield path
+    else:
+        with _scratch() as folder:
+            archive.unpack(path, folder)
+            yield folder
 
 
 def _write(path: Path, tree: Any) -> None:

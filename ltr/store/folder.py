@@ -23,7 +23,7 @@ from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import atomic, machine
 from ltr.errors import ConfigError, LtrError
-from ltr.store import catalog, checkpoints, looks, rows, sealed_text, tables
+from ltr.store import archive, catalog, checkpoints, looks, rows, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
 from ltr.store.groups import INITIAL, Groups
@@ -98,21 +98,25 @@ class RunFolder:
             frame = pd.concat([self.frames[name], new[name]], ignore_index=True)
             tables.write(self.path, name, frame)
             self.frames[name] = frame
-        checkpoints.remove(self._under_way)
+        for path in _under_ways(self.path):
+            checkpoints.remove(path)
 
     def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
         """Replace the checkpoint inside a round."""
         self.require_present()
-        checkpoints.save(self._under_way, tree, about)
+        new, earlier = _under_ways(self.path)
+        checkpoints.save(new, tree, about)
+        checkpoints.remove(earlier)
 
     def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
         """Return the checkpoint inside a round with its metadata; None if there is no intact one."""
-        if not self._under_way.exists():
+        path = under_way(self.path)
+        if not path.exists():
             return None
         if error := under_way_damage(self.path):
             log.warning("%s", error)
             return None
-        return checkpoints.load(self._under_way), checkpoints.metadata(self._under_way)
+        return checkpoints.load(path), checkpoints.metadata(path)
 
     def keep_looks(self, taken: Sequence[Look]) -> None:
         """Write the looks taken at the run, and then their number, which shows a loss; if one has changed.
@@ -299,10 +303,6 @@ class RunFolder:
         except (OSError, ValueError, TypeError):
             return {}
 
-    @property
-    def _under_way(self) -> Path:
-        return under_way(self.path)
-
     def _kept_looks(self) -> list[Look]:
         """Read the looks; warn of lost ones, which are none."""
         if looks.is_lost(self.path):
@@ -361,8 +361,9 @@ def saved_with(results: pd.DataFrame) -> dict[str, set[int]]:
 
 
 def under_way(folder: Path) -> Path:
-    """Return the path of the checkpoint inside a round."""
-    return folder / catalog.CHECKPOINTS / "under_way"
+    """Return the path of the checkpoint inside a round, which need not exist."""
+    new, earlier = _under_ways(folder)
+    return earlier if earlier.exists() and not new.exists() else new
 
 
 def under_way_damage(folder: Path) -> DamageError | None:
@@ -372,6 +373,12 @@ def under_way_damage(folder: Path) -> DamageError | None:
         return None
     again = f"{catalog.command(folder)} begins the round again"
     return DamageError(path, DAMAGED, "the state inside a round", f"restore it from a copy, or {again}")
+
+
+def _under_ways(folder: Path) -> tuple[Path, Path]:
+    """Return the paths of the checkpoint inside a round: of this version, and of earlier ones, a folder."""
+    earlier = folder / catalog.CHECKPOINTS / "under_way"
+    return earlier.with_name(f"{earlier.name}{archive.ENDING}"), earlier
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Pytrees of consecutive replicates, saved together in `<name>/<first>-<last>`.
+"""Pytrees of consecutive replicates, saved together in `<name>/<first>-<last>.zip`.
 
 More replicates add a second group beside the first.
 """
@@ -18,14 +18,14 @@ from ltr.core import masks
 from ltr.core.likeness import difference
 from ltr.core.types import LayerTypes
 from ltr.errors import LtrError
-from ltr.store import catalog, checkpoints
+from ltr.store import archive, catalog, checkpoints
 from ltr.store.damage import DAMAGED, MISSING, DamageError
 
 INITIAL = "initial"
 """Name of the weights before any training, and of those at the rewind step."""
 
-_GROUP = re.compile(r"\d+-\d+")
-"""Name of a group: its first and its last replicate."""
+_GROUP = re.compile(rf"\d+-\d+({re.escape(archive.ENDING)})?")
+"""Name of a group: its first and its last replicate; earlier versions wrote folders, without the ending."""
 
 
 class Groups:
@@ -54,7 +54,7 @@ class Groups:
         """Save pytrees (NumPy arrays, None) by replicate under a name."""
         for members in _consecutive(trees):
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[trees[number] for number in members])
-            checkpoints.save(self._root / name / f"{members[0]}-{members[-1]}", stacked, {})
+            checkpoints.save(self._root / name / f"{members[0]}-{members[-1]}{archive.ENDING}", stacked, {})
         self._keep(name, trees)
 
     def load(self, name: str, replicate: int) -> Any:
@@ -139,7 +139,7 @@ def _consecutive(replicates: Iterable[int]) -> list[list[int]]:
 
 
 def _members(path: Path) -> range:
-    first, last = map(int, path.name.split("-"))
+    first, last = map(int, path.stem.split("-"))
     return range(first, last + 1)
 
 

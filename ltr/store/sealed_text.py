@@ -23,7 +23,7 @@ def to_json(values: Mapping[str, Any]) -> bytes:
 
 def from_json(content: bytes) -> Any:
     """Return the values of a JSON file, without its checksum; ValueError if it is damaged."""
-    values = json.loads(_whole(content))
+    values = _parsed(_whole(content))
     if isinstance(values, dict):
         values.pop(KEY, None)
     return values
@@ -50,6 +50,14 @@ def from_yaml(content: bytes) -> Any:
         return yaml.load(_whole(content), loader)  # noqa: S506, both are safe
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
+
+
+def _parsed(content: bytes) -> Any:
+    """Parse JSON in half the time that `json` takes, which counts in long lists of runs."""
+    from pydantic_core import from_json
+
+    # It refuses half a surrogate pair, by which Python spells a byte of a path that is not in UTF-8.
+    return json.loads(content) if b"\\ud" in content else from_json(content)
 
 
 def _sealed(content: bytes) -> bytes:

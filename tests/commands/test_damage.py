@@ -200,8 +200,8 @@ LOST = {
     "metrics.parquet": "the learning curves of every lane",
     "results.parquet": "the results of every lane",
     "timings.parquet": "the times of every lane",
-    "checkpoints/initial/0-1": "the initial weights of replicate",
-    "checkpoints/round_01/0-1": "the tickets of round_01 of replicate",
+    "checkpoints/initial/0-1.zip": "the initial weights of replicate",
+    "checkpoints/round_01/0-1.zip": "the tickets of round_01 of replicate",
 }
 
 WITHOUT: dict[str, set[str]] = {
@@ -211,8 +211,8 @@ WITHOUT: dict[str, set[str]] = {
     "metrics.parquet": {"show", "show --round", "export", "compare"},
     "results.parquet": set(),
     "timings.parquet": {"show", "show --round", "export", "compare"},
-    "checkpoints/initial/0-1": {"show", "compare"},
-    "checkpoints/round_01/0-1": {"show", "compare"},
+    "checkpoints/initial/0-1.zip": {"show", "compare"},
+    "checkpoints/round_01/0-1.zip": {"show", "compare"},
 }
 """Readers that do not need a file, and show what they show without it."""
 
@@ -220,11 +220,9 @@ WITHOUT: dict[str, set[str]] = {
 def harm(folder: Path, name: str, how: str) -> str:
     """Damage a part of a run, and return what every command must say of it."""
     path = folder / name
-    if path.is_dir() and how == "removed":
-        shutil.rmtree(path)
+    HARMS[how](path)
+    if how == "removed" and name.startswith("checkpoints"):
         return f"{path.parent}: missing; lost: {LOST[name]}"
-    file = max(path.rglob("d/*"), key=lambda file: file.stat().st_size) if path.is_dir() else path
-    HARMS[how](file)
     return f"{path}: {'missing' if how == 'removed' else 'damaged'}; lost: {LOST[name]}"
 
 
@@ -264,7 +262,7 @@ def test_every_kind_of_damage_is_said(
 
 
 @pytest.mark.parametrize(
-    "name", [slow("metrics.parquet"), "checkpoints/initial/0-1", "checkpoints/round_01/0-1"]
+    "name", [slow("metrics.parquet"), "checkpoints/initial/0-1.zip", "checkpoints/round_01/0-1.zip"]
 )
 def test_nothing_is_trained_again_without_a_word(
     name: str, folder: Path, finished: Finished, capsys: Captured
@@ -299,7 +297,7 @@ def test_a_list_of_runs_says_which_are_damaged(folder: Path, capsys: Captured) -
 
 
 def test_a_damaged_run_gives_no_tickets(folder: Path, capsys: Captured) -> None:
-    for name in ("round_01/0-1", "initial/0-1"):
+    for name in ("round_01/0-1.zip", "initial/0-1.zip"):
         said = harm(folder, f"checkpoints/{name}", "removed")
         assert main(["plan", f"output_root={folder.parent}", *QUICK, f"ticket={folder.name}", "seed=1"]) == 1
         assert capsys.readouterr().err.startswith(f"ltr plan: {said}")
@@ -310,7 +308,7 @@ def test_doctor_finds_a_whole_run_whole(folder: Path, capsys: Captured) -> None:
     title, heading, *lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert (title, heading.split()) == (str(folder), ["part", "state"])
     states = dict(line.split() for line in lines)
-    assert states == dict.fromkeys([*LOST, "checkpoints/round_00/0-1"], "whole")
+    assert states == dict.fromkeys([*LOST, "checkpoints/round_00/0-1.zip"], "whole")
 
 
 def test_doctor_calls_files_of_before_checksums_unchecked(folder: Path, capsys: Captured) -> None:
@@ -329,7 +327,9 @@ def test_doctor_calls_files_of_before_checksums_unchecked(folder: Path, capsys: 
     assert {state for name, state in states.items() if name not in unchecked} == {"whole"}
 
 
-@pytest.mark.parametrize("name", slow_but({"run.json", "metrics.parquet", "checkpoints/initial/0-1"}, LOST))
+@pytest.mark.parametrize(
+    "name", slow_but({"run.json", "metrics.parquet", "checkpoints/initial/0-1.zip"}, LOST)
+)
 def test_doctor_sets_damaged_parts_aside_and_deletes_nothing(
     name: str, folder: Path, finished: Finished, capsys: Captured
 ) -> None:

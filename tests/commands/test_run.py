@@ -78,6 +78,15 @@ def test_a_run_ends_with_tables_figures_and_a_finding(finished: Any) -> None:
     assert f"run {next(finished.root.iterdir())}: 6 trainings of 20 steps" in finished.err.splitlines()
 
 
+def test_a_round_is_one_file_and_a_run_of_20_rounds_at_most_60(finished: Any) -> None:
+    files = [
+        path.relative_to(*finished.root.iterdir()) for path in finished.root.rglob("*") if path.is_file()
+    ]
+    saved = sorted(str(path) for path in files if path.parts[0] == "checkpoints")
+    assert saved == [f"checkpoints/{name}/0-1.zip" for name in ("initial", "round_00", "round_01")]
+    assert len(files) - len(saved) + 22 <= 60
+
+
 def test_what_is_printed_fits_80_columns_and_a_pipe(finished: Any) -> None:
     lines = [line for line in finished.out.splitlines() if not line.startswith(("figure ", "ltr run "))]
     assert [line for line in lines if len(line) > 80] == []

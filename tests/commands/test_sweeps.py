@@ -271,4 +271,4 @@ def test_sigterm_stops_jobs_elsewhere_after_a_checkpoint(launcher: str, tmp_path
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 143
     assert said.read_text().splitlines()[-1].startswith("ltr run: stopped by SIGTERM; the same command goes")
-    assert list(tmp_path.glob("*/checkpoints/under_way"))
+    assert list(tmp_path.glob("*/checkpoints/under_way.zip"))

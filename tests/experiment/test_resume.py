@@ -98,9 +98,9 @@ class Ltr:
 
 def saved_at(root: Path) -> int | None:
     """When the checkpoint inside a round was saved, if there is one."""
-    for manifest in root.glob(f"*/checkpoints/under_way/{checkpoints.MANIFEST}"):
-        with contextlib.suppress(FileNotFoundError):  # it is being replaced
-            return manifest.stat().st_mtime_ns
+    for saved in root.glob("*/checkpoints/under_way.zip"):
+        with contextlib.suppress(FileNotFoundError):  # its round is committed
+            return saved.stat().st_mtime_ns
     return None
 
 
@@ -179,7 +179,7 @@ def assert_stopped(number: signal.Signals, code: int, errors: list[str], folder:
     said = [line for line in errors if line.startswith("ltr")]
     assert said == [f"ltr run: stopped by {number.name}; the same command goes on from here"]
     assert not any("Traceback" in line for line in errors)
-    assert checkpoints.is_whole(folder / "checkpoints" / "under_way")
+    assert checkpoints.is_whole(folder / "checkpoints" / "under_way.zip")
 
 
 @pytest.mark.slow
@@ -224,11 +224,10 @@ def test_a_flipped_byte_in_the_last_round_is_noticed_and_mended(
 ) -> None:
     expected = alone(SHORT).folder
     folder = shutil.copytree(expected, tmp_path / expected.name)
-    damaged = folder / "checkpoints" / "round_01" / "0-1"
-    file = max(damaged.rglob("d/*"), key=lambda path: path.stat().st_size)
-    content = bytearray(file.read_bytes())
+    damaged = folder / "checkpoints" / "round_01" / "0-1.zip"
+    content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 0xFF
-    file.write_bytes(content)
+    damaged.write_bytes(content)
     _, errors = ltr.finish(tmp_path, *SHORT)
     (warning,) = [line for line in errors if line.startswith("ltr: ")]
     assert warning.startswith(f"ltr: {damaged}: damaged; lost: the tickets of round_01 of replicates 0-1; ")

@@ -133,7 +133,7 @@ def test_a_data_order_that_is_forgotten_is_noticed(forgets: bool, tmp_path: Path
     killed = roots.new("killed")
     for number in itertools.count(1):
         assert not killed.has_ended(killed.start(Fate(number, "after")))
-        if [*killed.root.glob("*/checkpoints/under_way")]:
+        if [*killed.root.glob("*/checkpoints/under_way.zip")]:
             break
     killed.end(Fate(forgets=forgets))
     assert bool(difference(kept(killed.root), expected)) == forgets

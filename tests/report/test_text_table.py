@@ -1,8 +1,10 @@
 """Text tables are plain, aligned and no wider than asked for, wherever they are printed."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ltr.report.text_table import Column, facts, table
+from ltr.report.text_table import Column, facts, long_table, table
 
 COLUMNS = [Column("arm"), Column("steps", is_number=True), Column("note", width=6)]
 ROWS = [["ticket", "1,500", "[b]x[/]"], ["one", "25", ":smile:"]]
@@ -13,6 +15,15 @@ def test_columns_are_aligned_and_cut() -> None:
     assert table(COLUMNS, ROWS).splitlines() == LINES
     assert table(COLUMNS, ROWS, has_titles=False).splitlines() == LINES[1:]
     assert table(COLUMNS[:2], [row[:2] for row in ROWS], gap=1).splitlines()[0] == "arm    steps"
+
+
+CELLS = st.text(st.sampled_from("a1 .[]:\n\x1b\u00e9\u6f22\u0301\U0001f600"), max_size=9).map(str.strip)
+
+
+@given(rows=st.lists(st.tuples(CELLS, CELLS), max_size=4))
+def test_a_long_table_is_a_table(rows: list[tuple[str, str]]) -> None:
+    columns = [Column("name", width=5), Column("a number", is_number=True, width=6)]
+    assert long_table(columns, rows) == table(columns, rows)
 
 
 def test_tables_are_the_same_on_any_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

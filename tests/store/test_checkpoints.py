@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltr.errors import LtrError
-from ltr.store import checkpoints
+from ltr.store import archive, checkpoints
 
 TREE = {
     "mask": {"dense": {"kernel": np.eye(3, dtype=bool), "bias": None}},
@@ -25,21 +25,40 @@ ABOUT = {"seconds": 1.25, "wave": [[2, 0, "ticket", 0]]}
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint, not to be altered for longer than a test."""
-    path = tmp_path_factory.mktemp("store") / "checkpoint"
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, not to be altered."""
+    path = tmp_path_factory.mktemp("store") / "checkpoint.zip"
     checkpoints.save(path, TREE, ABOUT)
     return path
 
 
+@pytest.fixture(scope="module")
+def unpacked(archived: Path) -> Path:
+    """A checkpoint as earlier versions wrote it, not to be altered for longer than a test."""
+    archive.unpack(archived, folder := archived.with_name("folder"))
+    return folder
+
+
+@pytest.fixture(params=["archived", "unpacked"], scope="module")
+def saved(request: pytest.FixtureRequest) -> Path:
+    """A checkpoint of either form, not to be altered for longer than a test."""
+    return Path(request.getfixturevalue(request.param))
+
+
 @pytest.fixture
-def copy(saved: Path, tmp_path: Path) -> Path:
+def copy(archived: Path, tmp_path: Path) -> Path:
     """A copy, to be altered at will."""
-    return shutil.copytree(saved, tmp_path / "copy")
+    return Path(shutil.copy(archived, tmp_path / "copy.zip"))
+
+
+@pytest.fixture
+def copied_folder(unpacked: Path, tmp_path: Path) -> Path:
+    """A copy of the earlier form, to be altered at will."""
+    return shutil.copytree(unpacked, tmp_path / "copy")
 
 
 def files(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file())
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def assert_same(left: Any, right: Any) -> None:
@@ -55,11 +74,15 @@ def test_arrays_nones_and_metadata_come_back(saved: Path) -> None:
     assert checkpoints.is_whole(saved)
 
 
-def test_a_path_that_is_not_in_utf_8_is_named(tmp_path: Path) -> None:
-    path = tmp_path / os.fsdecode(b"\xff") / "checkpoint"
-    with pytest.raises(LtrError, match=r"/\\udcff/checkpoint\.new: checkpoints need a path in UTF-8"):
-        checkpoints.save(path, TREE, ABOUT)
-    with pytest.raises(LtrError, match="UTF-8"):
+def test_a_path_that_is_not_in_utf_8_is_a_path(archived: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff") / "checkpoint.zip"
+    checkpoints.save(path, TREE, ABOUT)
+    assert_same(checkpoints.load(path), TREE)
+
+
+def test_an_earlier_path_that_is_not_in_utf_8_is_named(unpacked: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(unpacked, tmp_path / os.fsdecode(b"\xff"))
+    with pytest.raises(LtrError, match=r"/\\udcff: checkpoints need a path in UTF-8"):
         checkpoints.load(path)
 
 
@@ -93,14 +116,14 @@ def test_a_byte_too_many_is_noticed(saved: Path) -> None:
         file.write_bytes(content)
 
 
-def test_a_file_too_many_is_noticed(copy: Path) -> None:
-    (copy / "more").touch()
-    assert not checkpoints.is_whole(copy)
+def test_a_file_too_many_is_noticed(copied_folder: Path) -> None:
+    (copied_folder / "more").touch()
+    assert not checkpoints.is_whole(copied_folder)
 
 
-def test_without_its_manifest_it_was_not_saved_to_the_end(copy: Path) -> None:
-    (copy / checkpoints.MANIFEST).unlink()
-    assert not checkpoints.is_whole(copy)
+def test_without_its_manifest_it_was_not_saved_to_the_end(copied_folder: Path) -> None:
+    (copied_folder / checkpoints.MANIFEST).unlink()
+    assert not checkpoints.is_whole(copied_folder)
 
 
 def test_saving_again_replaces_everything(copy: Path) -> None:
@@ -110,70 +133,55 @@ def test_saving_again_replaces_everything(copy: Path) -> None:
     assert checkpoints.metadata(copy) == {}
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, path: Path, at: str) -> None:
-    """A save that ends where it would call the function `at` of the module."""
-
-    def kill(_: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, at, kill)
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.save(path, OTHER, {})
+def kill(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("at", ["_digest", "remove"])
-def test_an_interrupted_save_leaves_the_old_one(at: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(monkeypatch, copy, at)
-    checkpoints.settle(copy.parent)
-    assert checkpoints.is_whole(copy)
-    assert_same(checkpoints.load(copy), TREE)
-    assert list(copy.parent.iterdir()) == [copy]
-
-
-def test_an_interrupted_first_save_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(monkeypatch, tmp_path / "first", "_digest")
-    assert not (tmp_path / "first").exists()
-    checkpoints.settle(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_save_interrupted_at_the_very_end_is_finished(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(monkeypatch, copy, "remove")
-    checkpoints.remove(copy)
-    checkpoints.settle(copy.parent)
-    assert checkpoints.is_whole(copy)
-    assert_same(checkpoints.load(copy), OTHER)
-
-
-def test_a_half_removed_checkpoint_gives_way_to_the_new_one(copy: Path) -> None:
-    checkpoints.save(copy.with_name(copy.name + checkpoints.NEW), OTHER, {})
-    files(copy)[0].unlink()
-    checkpoints.settle(copy.parent)
-    assert_same(checkpoints.load(copy), OTHER)
-    assert list(copy.parent.iterdir()) == [copy]
-
-
-def test_a_removal_that_is_interrupted_leaves_no_damaged_checkpoint(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "at",
+    [(checkpoints, "_digest"), (archive, "pack"), (archive, "_add"), (archive, "_digest"), (os, "fsync")],
+)
+def test_an_interrupted_save_leaves_the_old_one(
+    at: tuple[Any, str], copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(path: Path, **_: object) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(*at, kill)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(copy, OTHER, {})
+    assert list(copy.parent.iterdir()) == [copy]
+    assert_same(checkpoints.load(copy), TREE)
+
+
+def test_what_killed_processes_leave_is_removed(copy: Path, unpacked: Path) -> None:
+    """Those of earlier versions too."""
+    (copy.parent / f".{copy.name}.7.tmp").touch()
+    for name in ("copy.new", "copy.old", "round_00/0-1.new.orbax-checkpoint-tmp"):
+        shutil.copytree(unpacked, copy.parent / name)
+    checkpoints.settle(copy.parent)
+    assert files(copy.parent) == [copy]
+
+
+def test_a_removal_that_is_interrupted_leaves_no_damaged_folder(
+    copied_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill_within(path: Path, **_: object) -> None:
         if path.exists():
             files(path)[0].unlink()
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", kill)
+        patch.setattr(shutil, "rmtree", kill_within)
         with pytest.raises(KeyboardInterrupt):
-            checkpoints.remove(copy)
-    assert not copy.exists()
-    checkpoints.settle(copy.parent)
-    assert list(copy.parent.iterdir()) == []
+            checkpoints.remove(copied_folder)
+    assert not copied_folder.exists()
+    checkpoints.settle(copied_folder.parent)
+    assert list(copied_folder.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("alter", [lambda path: None, lambda path: files(path)[0].unlink()])
-def test_removing_leaves_nothing(copy: Path, alter: Callable[[Path], None]) -> None:
-    alter(copy)
-    checkpoints.remove(copy)
-    checkpoints.remove(copy)
-    assert not copy.exists()
+def test_removing_leaves_nothing(copy: Path, copied_folder: Path, alter: Callable[[Path], None]) -> None:
+    for path in (copy, copied_folder):
+        alter(path)
+        checkpoints.remove(path)
+        checkpoints.remove(path)
+        assert not path.exists()

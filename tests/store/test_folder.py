@@ -18,7 +18,7 @@ from ltr.config.parse import parse
 from ltr.config.schema import Experiment, to_dict
 from ltr.core import machine
 from ltr.errors import ConfigError, LtrError
-from ltr.store import checkpoints, tables
+from ltr.store import archive, checkpoints, tables
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
 from ltr.store.opening import open_run
@@ -233,7 +233,7 @@ def test_tickets_whose_checkpoint_is_lost_are_forgotten(
     with open_run(experiment) as folder:
         finish(folder)
         folder.commit(rows([LaneId(1, 0, "one_shot", 0)]))
-    checkpoints.remove(path / "checkpoints" / "round_01")
+    checkpoints.remove(path / "checkpoints" / "round_01" / "0-1.zip")
     with caplog.at_level(logging.WARNING, "ltr"):
         again = RunFolder(path)
     assert ["round_01: missing; lost: the tickets" in line for line in caplog.messages] == [True]
@@ -247,12 +247,12 @@ def test_tickets_whose_checkpoint_is_damaged_are_forgotten(
 ) -> None:
     with open_run(experiment) as folder:
         finish(folder)
-    manifest = path / "checkpoints" / "round_01" / "0-1" / checkpoints.MANIFEST
-    manifest.write_text(manifest.read_text().replace("a", "b"))
+    saved = path / "checkpoints" / "round_01" / "0-1.zip"
+    saved.write_bytes(saved.read_bytes()[:-1])
     with caplog.at_level(logging.WARNING, "ltr"):
         assert RunFolder(path).finished == set(LANES[:2])
-    assert ["0-1: damaged; lost: the tickets" in line for line in caplog.messages] == [True]
-    assert (manifest.parent.parent / "0-1.damaged").is_dir()
+    assert ["0-1.zip: damaged; lost: the tickets" in line for line in caplog.messages] == [True]
+    assert saved.with_name("0-1.zip.damaged").is_file()
 
 
 def under_way(folder: RunFolder) -> Any:
@@ -272,15 +272,32 @@ def test_a_checkpoint_inside_a_round_lasts_until_the_round_is_committed(
         assert under_way(RunFolder(path)) is None
 
 
+def test_a_checkpoint_inside_a_round_of_an_earlier_version_is_a_folder(
+    experiment: Experiment, path: Path
+) -> None:
+    with open_run(experiment) as folder:
+        folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
+        packed = path / "checkpoints" / "under_way.zip"
+        archive.unpack(packed, earlier := packed.with_suffix(""))
+        packed.unlink()
+        assert under_way(RunFolder(path)) == ([0, 1], {"seconds": 1.0})
+        folder.save_under_way({"x": np.arange(3)}, {"seconds": 2.0})
+        assert not earlier.exists()
+        earlier.mkdir()  # as of a process killed between the two
+        assert under_way(RunFolder(path)) == ([0, 1, 2], {"seconds": 2.0})
+        finish(folder)
+        assert not earlier.exists()
+
+
 def test_a_damaged_checkpoint_inside_a_round_is_not_used(
     experiment: Experiment, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_run(experiment) as folder:
         folder.save_under_way({"x": np.arange(2)}, {"seconds": 1.0})
-        (path / "checkpoints" / "under_way" / "metadata.json").write_text('{"seconds": 9.0}')
+        (path / "checkpoints" / "under_way.zip").write_bytes(b"")
         assert under_way(folder) is None
     (said,) = caplog.messages
-    assert "under_way: damaged; lost: the state inside a round; " in said
+    assert "under_way.zip: damaged; lost: the state inside a round; " in said
 
 
 def test_the_folder_holds_the_whole_configuration(experiment: Experiment, path: Path) -> None:

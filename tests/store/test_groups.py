@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltr.store import checkpoints
+from ltr.store import archive, checkpoints
 from ltr.store.damage import DamageError
 from ltr.store.groups import Groups
 
@@ -24,10 +24,9 @@ def kernels(groups: Groups, name: str) -> dict[int, float]:
 
 
 def damage(checkpoint: Path) -> None:
-    file = max(checkpoint.rglob("d/*"), key=lambda path: path.stat().st_size)
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
 
 
 def test_every_replicate_gets_its_own_back(tmp_path: Path) -> None:
@@ -40,7 +39,7 @@ def test_every_replicate_gets_its_own_back(tmp_path: Path) -> None:
 def test_more_replicates_are_a_second_group(tmp_path: Path) -> None:
     Groups(tmp_path).save("initial", trees(0, 1))
     Groups(tmp_path).save("initial", trees(2, 3))
-    assert sorted(path.name for path in (tmp_path / "initial").iterdir()) == ["0-1", "2-3"]
+    assert sorted(path.name for path in (tmp_path / "initial").iterdir()) == ["0-1.zip", "2-3.zip"]
     assert kernels(Groups(tmp_path), "initial") == {0: 0, 1: 1, 2: 2, 3: 3}
 
 
@@ -68,7 +67,7 @@ def test_what_was_never_saved_is_not_there(tmp_path: Path) -> None:
 def test_a_damaged_group_is_named_and_never_loaded(tmp_path: Path) -> None:
     Groups(tmp_path).save("round_01", trees(0, 1))
     Groups(tmp_path).save("round_01", trees(2))
-    path = tmp_path / "round_01" / "0-1"
+    path = tmp_path / "round_01" / "0-1.zip"
     damage(path)
     groups = Groups(tmp_path)
     (error,) = groups.damaged()
@@ -81,10 +80,15 @@ def test_a_damaged_group_is_named_and_never_loaded(tmp_path: Path) -> None:
     assert groups.load("round_01", 2)["kernel"].mean() == 2
 
 
-def test_a_group_without_its_manifest_is_damaged(tmp_path: Path) -> None:
+def test_a_group_of_an_earlier_version_is_a_folder(tmp_path: Path) -> None:
     Groups(tmp_path).save("round_01", trees(0, 1))
-    (tmp_path / "round_01" / "0-1" / checkpoints.MANIFEST).unlink()
-    assert [error.path.name for error in Groups(tmp_path).damaged()] == ["0-1"]
+    packed = tmp_path / "round_01" / "0-1.zip"
+    archive.unpack(packed, folder := packed.with_suffix(""))
+    packed.unlink()
+    Groups(tmp_path).save("round_01", trees(2))
+    assert kernels(Groups(tmp_path), "round_01") == {0: 0, 1: 1, 2: 2}
+    (folder / checkpoints.MANIFEST).unlink()
+    assert [error.path for error in Groups(tmp_path).damaged()] == [folder]
 
 
 def test_what_is_wanted_and_not_there_is_named(tmp_path: Path) -> None:
@@ -101,8 +105,8 @@ def test_what_is_wanted_and_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_save_under_way_is_not_read(tmp_path: Path) -> None:
     Groups(tmp_path).save("round_01", trees(0, 1))
-    for unfinished in ("2-3.new", "2-3.new.orbax-checkpoint-tmp"):
-        (tmp_path / "round_01" / unfinished / "d").mkdir(parents=True)
+    (tmp_path / "round_01" / ".2-3.zip.1.tmp").touch()
+    (tmp_path / "round_01" / "2-3.new").mkdir()  # of an earlier version
     reader = Groups(tmp_path)
     reader.require_whole({})
     assert kernels(reader, "round_01") == {0: 0, 1: 1}

@@ -25,6 +25,11 @@ def test_values_come_back(write: Write, read: Read, other: Read) -> None:
     assert VALUES.items() <= other(content).items(), "other tools read it too"
 
 
+def test_a_path_that_is_not_in_utf_8_comes_back() -> None:
+    values = {"command": "ltr run output_root=\udcff", "emoji \U0001f600": 1e-7}
+    assert sealed_text.from_json(sealed_text.to_json(values)) == values
+
+
 @pytest.mark.parametrize(("write", "read", "other"), FORMATS)
 def test_a_flipped_bit_changes_no_value(write: Write, read: Read, other: Read) -> None:
     content, changed = write(VALUES), 0
