@@ -100,9 +100,9 @@ def test_optuna_alone_cannot_read_on_after_such_a_write(tmp_path: Path) -> None:
         optuna.create_study(storage=storage, study_name="one", load_if_exists=True)
         journal.write_bytes(journal.read_bytes()[: -cut or None])
     storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.create_study(storage=storage, study_name="one", load_if_exists=True)
     with pytest.raises((ValueError, KeyError)):
-        optuna.create_study(storage=storage, study_name="one", load_if_exists=True).ask()
-        JournalStorage(JournalFileBackend(str(journal)))
+        study.ask()
 
 
 def test_a_damaged_journal_is_named_on_one_line(tmp_path: Path) -> None:
