@@ -5,6 +5,7 @@ The modules that a command needs are imported when it runs.
 
 NAMES = (
     "run",
+    "tune",
     "plan",
     "ls",
     "jobs",
