@@ -154,7 +154,7 @@ def repeatable(checked: Sequence[str], ticket: str | None, experiment: Experimen
         ticket: ticket as typed, which may be `last`.
         experiment: experiment of these words, with the ticket named in full.
     """
-    typed = [typed_word(word) for word in checked]
+    typed = [typed_word(word) for word in checked if not word.startswith("hosts.")]
     if experiment.ticket == ticket:
         return typed
     return [*(word for word in typed if not word.startswith("ticket=")), f"ticket={experiment.ticket}"]

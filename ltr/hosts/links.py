@@ -59,8 +59,8 @@ class Link:
 
     def receive(self, seconds: float) -> dict[str, Any] | None:
         """Return the next message; None if the link broke, or was silent for so long."""
-        self._connection.settimeout(seconds)
         with contextlib.suppress(OSError, ValueError):
+            self._connection.settimeout(seconds)
             line = self._lines.readline()
             return json.loads(line) if line.endswith(b"\n") else None
         return None
