@@ -166,7 +166,9 @@ def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> T
 
 
 def _track(experiment: Experiment, folder: RunFolder, tracked: Tracked, round_number: int) -> None:
-    """Send a round to the tracker, averaged over the requested replicates and draws."""
+    """Send a round to the tracker, if there is one, averaged over the requested replicates and draws."""
+    if not TRACKERS[experiment.tracker].code:
+        return
     metrics, results = (select(folder.frames[name], experiment) for name in ("metrics", "results"))
     tracked.add(round_number, scalars(metrics, results, round_number))
 

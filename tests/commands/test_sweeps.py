@@ -116,9 +116,10 @@ def test_a_signal_to_a_job_elsewhere_stops_that_job_alone(
 def test_a_table_of_the_runs_ends_a_sweep(
     ltr_run: Run, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(ready: Any, *_: object) -> None:
+    def train(ready: Any, *_: object) -> list[Any]:
         if ready.experiment.seed == 0:
             raise LtrError("broken")
+        return []
 
     monkeypatch.setattr(runner, "_train", train)
     for name in ("draw", "conclusion"):

@@ -217,5 +217,8 @@ def test_a_job_whose_process_lacks_the_variable_finds_it(mine: Path, monkeypatch
     monkeypatch.setattr(BasicLauncher, "launch", launch)
     monkeypatch.setattr("ltr.experiment.runner.conduct", conduct)
     monkeypatch.chdir(mine)
-    assert main(["run", "-m", "--config-dir", str(mine), "experiment=mine", "seed=1"]) == 0
+    assert (
+        main(["run", "-m", "--config-dir", str(mine), "experiment=mine", "seed=1", "hydra/launcher=basic"])
+        == 0
+    )
     assert words == [f"--config-dir={mine}", "experiment=mine", "seed=1"]

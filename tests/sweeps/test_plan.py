@@ -61,7 +61,7 @@ def test_a_file_names_values_too(asked: list[list[str]], tmp_path: Path) -> None
 
 def test_another_sweeper_chooses_for_itself(asked: list[list[str]]) -> None:
     words = ["hydra/sweeper=optuna", "optimizer.learning_rate=interval(0,1)"]
-    assert plan.checked(words) == (words, [], [], [], Path("outputs"))
+    assert plan.checked(words) == (words, [], [], [], [], Path("outputs"))
     assert asked == []
 
 
