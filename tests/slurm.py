@@ -22,7 +22,7 @@ from pathlib import Path
 COMMANDS = ("slurmctld", "slurmd", "munged", "sbatch")
 
 DEADLINE = 30.0
-"""Seconds within which the daemons must start."""
+"""Seconds within which the daemons must start, and end."""
 
 CONFIGURATION = """\
 ClusterName=test
@@ -101,10 +101,15 @@ def start(folder: Path) -> None:
 
 
 def stop(folder: Path) -> None:
-    """Stop the daemons."""
+    """Stop the daemons, and wait until they have ended, as they write until then."""
     for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int((folder / name).read_text()), signal.SIGTERM)
+            pid = int((folder / name).read_text())
+            os.kill(pid, signal.SIGTERM)
+            end = time.monotonic() + DEADLINE
+            while time.monotonic() < end:
+                os.kill(pid, 0)  # raises once it has ended
+                time.sleep(0.1)
 
 
 def _munged(folder: Path) -> list[str]:

@@ -33,7 +33,7 @@ SHARE = 3
 """One in so many jobs is killed."""
 
 LONGEST = 6.0
-"""Longest time from the start of a job until it is killed, in seconds."""
+"""Longest time from the start of a job until it is killed, if it is not killed as it trains, in seconds."""
 
 
 class Sweep(NamedTuple):
@@ -63,20 +63,30 @@ def run(root: Path, *further: str, kill: int = 0) -> Sweep:
 
 
 def _killed(process: subprocess.Popen[bytes], root: Path, before: set[Path], kill: int) -> list[int]:
-    """Kill jobs while a sweep runs; return their numbers."""
+    """Kill jobs while a sweep runs, half of them at their start, half as they train; return their numbers."""
     chance, due, killed = random.Random(0), dict[int, float](), list[int]()
+    waits_for_training: set[int] = set()
     while process.poll() is None:
         for file in (file for new in set(root.glob("sweeps/*")) - before for file in new.glob("job_*.json")):
             number = int(file.stem.removeprefix("job_"))
             if number not in due:
-                is_chosen = len(killed) < kill and chance.random() < 1.5 / SHARE
+                is_chosen = chance.random() < 1.5 / SHARE
                 due[number] = time.monotonic() + chance.uniform(0, LONGEST) if is_chosen else float("inf")
-            if time.monotonic() >= due[number] and len(killed) < kill:
-                due[number] = float("inf")
-                job = json.loads(file.read_text())
-                if job["state"] == "running":
-                    os.kill(job["place"]["pid"], signal.SIGKILL)
-                    killed.append(number)
+                if is_chosen and chance.random() < 0.5:
+                    waits_for_training.add(number)
+                    due[number] = float("-inf")
+            if time.monotonic() < due[number] or len(killed) == kill:
+                continue
+            job = json.loads(file.read_text())
+            if number in waits_for_training and job["state"] == "running":
+                if (Path(job["folder"]) / "run.json").exists():
+                    waits_for_training.remove(number)
+                    due[number] = time.monotonic() + chance.uniform(0, 1)
+                continue
+            due[number] = float("inf")
+            if job["state"] == "running":
+                os.kill(job["place"]["pid"], signal.SIGKILL)
+                killed.append(number)
         time.sleep(0.2)
     return killed
 
@@ -101,7 +111,7 @@ def equal_tables(first: Path, second: Path) -> bool:
 def prove(folder: Path, jobs: int) -> dict[str, Any]:
     """Run the sweeps in a folder, and return what was found."""
     alone, killed, swept = folder / "alone", folder / "killed", words(jobs)
-    with tempfile.TemporaryDirectory() as daemons, slurm.cluster(Path(daemons)):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as daemons, slurm.cluster(Path(daemons)):
         first = run(killed, *swept, *SLURM, kill=jobs // SHARE)
         finished = Counter(info["status"] for info in runs(killed).values())["finished"]
         second = run(killed, *swept, *SLURM)
