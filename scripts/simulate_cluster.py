@@ -53,7 +53,7 @@ class Cluster:
     queueing: float = 60
     notice: bool = False
     operations_per_save: float = 3
-    operations_per_run: float = 150
+    operations_per_run: float = 220
     operations_per_second: float = 1000
     runs_per_process: int = 1
     seed: int = 0
@@ -229,8 +229,8 @@ def table(cluster: Cluster, kinds: dict[str, int]) -> str:
         "told before it ends": replace(cluster, notice=True),
         "checkpoint every 600 s": replace(cluster, checkpoint_every=600),
         "20 runs a process": replace(cluster, runs_per_process=20),
-        "14 files a checkpoint": replace(
-            cluster, operations_per_save=45, operations_per_run=22 * 45 + cluster.operations_per_run
+        "13 files a checkpoint": replace(
+            cluster, operations_per_save=36, operations_per_run=cluster.operations_per_run + 22 * (36 - 3)
         ),
     }
     columns = ("hours", "efficiency", "start-up", "lost", "queue", "files", "stragglers", "op/s")

@@ -56,6 +56,9 @@ def _validated(values: Mapping[str, Any]) -> Experiment:
         duration = getattr(experiment, name)
         if duration.amount == 0:
             raise _wrong(name, duration, "must be at least one step")
+    for name in ("output_root", "data_dir"):
+        if "://" in (folder := getattr(experiment, name) or ""):
+            raise _wrong(name, folder, "must be a folder of a file system, not an address")
     if len(set(experiment.arms)) < len(experiment.arms):
         raise _wrong("arms", experiment.arms, "must name each arm once")
     if "ticket" not in experiment.arms:

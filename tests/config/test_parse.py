@@ -123,6 +123,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"arm": {"loud": None}}, "arm.loud=null: holds knobs, such as arm.NAME.mask"),
     ({"optimizer": {"lr": 1}}, "optimizer.lr: unknown knob; did you mean optimizer.learning_rate?"),
     ({"checkpoint_every": 0}, "checkpoint_every=0: must be a number > 0"),
+    (
+        {"output_root": "s3://bucket/runs"},
+        "output_root=s3://bucket/runs: must be a folder of a file system, not an address",
+    ),
+    ({"data_dir": "gs://b"}, "data_dir=gs://b: must be a folder of a file system, not an address"),
     ({"prune_rat": 0.1}, "prune_rat: unknown knob; did you mean prune_rate?"),
     (
         {"optimizer": {"learning_rat": 1}},
