@@ -24,6 +24,6 @@ logging.getLogger("experiment").info("epoch 1")
 logging.getLogger("experiment").warning("epoch 2")
 PYTHON
 echo "standard error after basicConfig(level=INFO, format='mine: ...'): $(cat log)"
-! grep -q "epoch 1" log
-! grep -q "mine:" log
+grep -q "epoch 1" log && exit 1
+grep -q "mine:" log && exit 1
 grep -q "epoch 2" log

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Run ltr as an array of Slurm jobs, over the lines of a file of words or over seeds:
+#   sbatch --array=1-20 scripts/slurm/array.sh words.txt
+#   sbatch --array=0-19 scripts/slurm/array.sh prune_rate=0.2 rounds=15
+# Of a file, task N runs line N. Without one, task N runs the words with seed=N. Submitted again, finished runs train
+# nothing, and others go on from their checkpoints. A task that is preempted, or near its time limit, writes a
+# checkpoint and is queued again. Set partition, account, time, memory and GPUs as options of sbatch.
+#SBATCH --job-name=ltr
+#SBATCH --cpus-per-task=2
+#SBATCH --time=1:00:00
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=ltr-%A_%a.log
+#SBATCH --signal=B:TERM@60
+set -euo pipefail
+
+usage="type sbatch --array=1-N $0 FILE, or sbatch --array=0-N $0 KEY=VALUE ..."
+task=${SLURM_ARRAY_TASK_ID:?$usage}
+if [ $# = 1 ] && [ -f "$1" ]; then
+    line=$(sed -n "${task}p" "$1")
+    [ -n "$line" ] || { echo "$1: has no line $task" >&2; exit 2; }
+    mapfile -t words < <(xargs -n1 printf '%s\n' <<<"$line")  # quotes as in a shell, and nothing is expanded
+else
+    words=("$@" "seed=$task")
+fi
+
+# The signal reaches this shell alone, which passes it on.
+"${LTR:-ltr}" run "${words[@]}" &
+run=$!
+signalled=
+trap 'signalled=yes; kill -TERM "$run" 2>/dev/null' TERM
+code=0
+wait "$run" || code=$?
+if [ -n "$signalled" ]; then  # that wait ended at once
+    code=0
+    wait "$run" || code=$?
+    state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T)
+    if [ "$code" = 143 ] && [ "$state" = RUNNING ]; then  # it was not cancelled
+        exec scontrol requeue "$SLURM_JOB_ID"
+    fi
+fi
+exit "$code"
