@@ -71,7 +71,7 @@ def test_requirements_are_those_of_the_project(extra: str) -> None:
 
 
 def test_the_ray_cluster_has_the_keys_of_rays_schema() -> None:
-    cluster = yaml.safe_load((ROOT / "scripts" / "ray" / "cluster.yaml").read_text())
+    cluster = yaml.safe_load((ROOT / "scripts" / "ray_cluster" / "cluster.yaml").read_text())
     schema = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
     schema.validate_config(cluster)
 
