@@ -9,9 +9,11 @@ import pytest
 from ltr.config.parse import KnobError
 from ltr.errors import ConfigError, LtrError, StoppedError
 from ltr.store.damage import DamageError
+from ltr.tuning.search import HopelessError
 
 ARGUMENTS = {
     StoppedError: (15, "stopped"),
+    HopelessError: (),
     KnobError: (["arms"], "arms: unknown"),
     DamageError: (Path("results.parquet"), "missing", "the results", "restore it from a copy"),
 }

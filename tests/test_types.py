@@ -17,7 +17,7 @@ from ltr.config.schema import Optimizer
 from ltr.core import masks, optimizers
 from ltr.data.dataset import Dataset
 from ltr.engine import program
-from ltr.engine.devices import place
+from ltr.engine.devices import available, place
 from ltr.engine.examples import lay_out
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods import weights
@@ -128,7 +128,9 @@ def test_fields_of_tuples(blobs: Dataset, network: Model, params: Any, mask: Any
     data = lay_out(blobs)
     optimizer = optimizers.build(Optimizer(), 1, 1)
     method = weights.build(MethodContext(network, optimizer, 1, 1))
-    trainer = Trainer({"weights": program.program(network, method, 10)}, optimizer, data, place(1, 1, 1, 1))
+    trainer = Trainer(
+        {"weights": program.program(network, method, 10)}, optimizer, data, place(available(1), 1, 1, int)
+    )
     start = InitialState(masks.apply(mask, params), mask, np.array([0, 1], np.uint32))
     pattern = kernels.pattern(mask["dense_1"]["kernel"], 128)
     values = kernels.SparseKernel(np.zeros(128, np.float32), pattern)

@@ -1,18 +1,19 @@
 """Search for knobs by the validation accuracy of the tickets at a density.
 
 Knobs with several values are searched: lists as in a,b or choice(a,b), ranges
-as in range(1,5), and intervals as in interval(0.1,0.4), int(interval(500,3000))
-and tag(log,interval(1e-4,1e-2)), quoted for the shell. The other words are those
-of ltr run. Each trial is an ordinary run, of the arm ticket unless arms= is
-typed, with as many rounds as reach the density. A trial whose accuracy is below
-the median of the finished ones at the density it has reached is pruned.
+as in range(1,5), and intervals as in interval(0.1,0.4),
+int(interval(500,3000)) and tag(log,interval(1e-4,1e-2)), quoted for the shell.
+The other words are those of ltr run. Each trial is an ordinary run, of the arm
+ticket unless arms= is typed, with as many rounds as reach the density. A trial
+whose accuracy is below the median of the finished ones at the density that it
+has reached is pruned.
 
-No test accuracy is read. The best trial is still chosen for its high number: the
-command that is printed last tests it on another seed.
+No test accuracy is read. The best trial is still chosen for its high number:
+the command that is printed last tests it on another seed.
 
 The same command goes on with a study that was stopped or killed, and more
---trials extend it. OUTPUT_ROOT/studies/ has its journal. A failed trial stops no
-other. Needs the extra optuna.
+--trials extend it. OUTPUT_ROOT/studies/ has its journal. A failed trial stops
+no other. Needs the extra optuna.
 
 Examples:
   ltr tune prune_rate=0.1,0.2,0.4 steps=500,1500 --trials 6

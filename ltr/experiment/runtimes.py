@@ -59,6 +59,7 @@ class Runtimes:
             ConfigError: the run needs more memory than there is.
             DataNotFoundError: the data set is missing.
         """
+        folder.groups.expect(spec.shapes, spec.model.layer_types)
         experiment = spec.experiment
         together = replace(experiment, replicates=self._runs * experiment.replicates)
         all_runs = replace(spec, experiment=together)
@@ -66,7 +67,6 @@ class Runtimes:
         key = repr((programs(experiment), place(all_runs), begun_with))
         if key not in self._built:
             self._built[key] = build(_fitting(all_runs, on_message), folder, on_status)
-        folder.groups.expect(spec.shapes, spec.model.layer_types)
         return Session(runtime.of_run(self._built[key], spec), folder, folder.record_packed)
 
 

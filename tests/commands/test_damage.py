@@ -376,18 +376,17 @@ def test_doctor_repairs_a_run_by_name_only(folder: Path, capsys: Captured) -> No
 def test_a_folder_that_is_removed_while_it_trains_is_noticed(
     is_replaced: bool, trained: int, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train, trainings = Session.train, []
+    commit, trainings = Session.commit, []
 
-    def train_and_remove(self: Session, *arguments: Any) -> Any:
-        outcomes = train(self, *arguments)
+    def remove_and_commit(self: Session, *arguments: Any) -> None:
         trainings.append(self.folder.path)
         if len(trainings) == trained:
             shutil.rmtree(self.folder.path)
             if is_replaced:
                 self.folder.path.mkdir()
-        return outcomes
+        commit(self, *arguments)
 
-    monkeypatch.setattr(Session, "train", train_and_remove)
+    monkeypatch.setattr(Session, "commit", remove_and_commit)
     assert main(["run", f"output_root={root}", *QUICK]) == 1
     path = trainings[0]
     assert capsys.readouterr().err.splitlines()[-1] == (

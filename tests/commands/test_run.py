@@ -102,6 +102,8 @@ def test_run_json_says_how_it_went(finished: Any) -> None:
         "kind": "cpu",
         "count": 2,
         "lanes_per_device": 1,
+        "parallel": "lanes",
+        "processes": 1,
     }
     assert said["summary"]["rounds_done"] == 1
     assert said["summary"]["lanes"] == 6
@@ -143,6 +145,8 @@ def test_devices_that_are_not_there_are_refused_of_a_finished_run_too(
 
 class StopsAtOnce:
     """A signal that came before the first visit."""
+
+    def __init__(self, **_: Any) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -239,7 +243,7 @@ def test_a_run_is_composed_once(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_has_what_it_requests_of_hydra(ltr_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
-    monkeypatch.setattr(runner, "conduct", lambda *_: found.append(HydraConfig.get().sweep.dir))
+    monkeypatch.setattr(runner, "conduct", lambda *_, **__: found.append(HydraConfig.get().sweep.dir))
     assert ltr_run("hydra.sweep.dir=jobs", "hydra.mode=MULTIRUN") == 0
     assert found == ["jobs"]
 

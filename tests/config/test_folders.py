@@ -67,7 +67,7 @@ def test_a_run_takes_them_by_a_relative_path_and_its_command_finds_them_again(
 ) -> None:
     commands: list[list[str]] = []
 
-    def conduct(experiment: Experiment, words: list[str], stop: Stop) -> None:
+    def conduct(experiment: Experiment, words: list[str], stop: Stop, member: None) -> None:
         assert experiment.arms == ("ticket", "halved_noise")
         commands.append(["run", *origins.request(experiment, words).words])
 

@@ -23,7 +23,7 @@ def test_a_command_prints_results_and_messages_apart(capsys: Captured) -> None:
 
 def test_python_gets_messages_alone_where_it_asks(capsys: Captured) -> None:
     output = in_python(True)
-    output.results("a table")
+    assert output.results is None
     output.message("a message")
     assert capsys.readouterr() == ("", "a message\n")
     assert isinstance(output.progress(), Lines)
@@ -32,7 +32,7 @@ def test_python_gets_messages_alone_where_it_asks(capsys: Captured) -> None:
 @pytest.mark.parametrize("progress", [None, False])
 def test_python_gets_nothing_where_nobody_looks_on(progress: bool | None, capsys: Captured) -> None:
     output = in_python(progress)
-    output.results("a table")
+    assert output.results is None
     output.message("a message")
     with output.progress() as shown:
         assert isinstance(shown, NoDisplay)

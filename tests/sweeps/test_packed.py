@@ -126,7 +126,7 @@ def test_a_stopped_batch_is_resumed_inside_its_round(
 
     monkeypatch.setattr(runner.Stop, "error", stopping)
     assert run(tmp_path) == 143
-    assert [*tmp_path.glob("*/checkpoints/under_way")]
+    assert [*tmp_path.glob("*/checkpoints/under_way.zip")]
     monkeypatch.undo()
     assert run(tmp_path) == 0
     assert_like(separate, tmp_path)
