@@ -16,6 +16,7 @@ from ltr.data import dataset
 from ltr.data.arrays import Split
 from ltr.data.dataset import Dataset
 from ltr.engine import devices, program
+from ltr.engine.devices import Placement
 from ltr.engine.examples import lay_out
 from ltr.engine.packing import Layers
 from ltr.engine.speed import noisy, noisy_images
@@ -39,21 +40,26 @@ FEWEST_STEPS = 5
 
 
 class LtrBaseline:
-    """ltr's training of a run's network, on all devices in parallel.
+    """ltr's training of a run's network.
 
     Attributes:
-        placement: devices and lanes on each.
+        placement: devices and lanes on each; by default all devices, each with lanes of its own.
     """
 
-    def __init__(self, spec: RunSpec, packed: Layers, arithmetic: Arithmetic) -> None:
-        self.placement = devices.place(
+    def __init__(
+        self, spec: RunSpec, packed: Layers, arithmetic: Arithmetic, placement: Placement | None = None
+    ) -> None:
+        self.placement = placement or devices.place(
             devices.available(None), jax.device_count(), None, partial(lanes_that_fit, spec, WHOLE)
         )
-        self._spec = spec
-        experiment, method_context = spec.experiment, spec.training_context(arithmetic)
+        self._spec, shares = spec, self.placement.shares
+        experiment, method_context = spec.experiment, spec.training_context(arithmetic, shares)
         programs = {
             WEIGHTS_ALONE: program.program(
-                method_context.model, weights.build(method_context), experiment.batch_size
+                method_context.model,
+                weights.build(method_context),
+                experiment.batch_size,
+                shares=shares,
             )
         }
         examples = lay_out(noise(experiment.dataset))
