@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ltr.cli import main
 from ltr.hosts import links
 from tests.compilation import QUICK
 
@@ -22,7 +23,15 @@ sys.exit(main())
 """
 """`ltr` on one core, whose number comes first."""
 
-SMALL = ("rounds=1", "replicates=2", "steps=30", "eval_every=10", "model.width=0.1", "arms=[ticket]")
+SMALL = (
+    "rounds=1",
+    "replicates=2",
+    "steps=30",
+    "eval_every=10",
+    "model.width=0.1",
+    "arms=[ticket]",
+    "sparse=never",
+)
 LONG = ("rounds=3", "replicates=4", "steps=3000", "arms=[ticket,random_reinit]", "checkpoint_every=1")
 
 
@@ -65,7 +74,7 @@ def assert_alike(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFram
 
 @pytest.mark.timeout(300)
 def test_two_processes_train_the_run_of_one(tmp_path: Path) -> None:
-    assert [end[0] for end in finish(start(1, tmp_path / "one", SMALL))] == [0]
+    assert main(["run", f"output_root={tmp_path / 'one'}", *SMALL]) == 0
     first, second = finish(start(2, tmp_path / "two", SMALL))
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert "Test accuracy at early stop" in first[1]

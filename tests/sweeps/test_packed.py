@@ -94,6 +94,7 @@ def test_a_job_that_fails_leaves_the_others(
     assert_like(separate, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_signal_stops_all_after_a_checkpoint_and_they_go_on_together(
     separate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_stopped_batch_is_resumed_inside_its_round(
     assert_like(separate, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_the_process_that_writes_its_run(
     separate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
