@@ -88,8 +88,8 @@ def test_few_open_files_are_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", FEW_FILES, *RUN], check=False, capture_output=True, text=True, cwd=tmp_path
     )
-    said = ended.stderr.splitlines()
-    (line,) = [line for line in said if not line.startswith(("preparing ", "run "))]
+    assert "Traceback" not in ended.stderr
+    *_, line = ended.stderr.splitlines()  # libraries that find no descriptor may have said so before
     assert line.startswith("ltr run: ")
     assert line.endswith(": Too many open files")
     assert (ended.returncode, ended.stdout) == (1, "")
