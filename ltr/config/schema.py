@@ -513,7 +513,7 @@ class Experiment:
     output_root: Annotated[
         str,
         BeforeValidator(_home),
-        Field(min_length=1, description="folder of the run folders"),
+        Field(min_length=1, description="folder of the run folders, or its address in a bucket"),
         OfMachine(),
         FilePath(),
         OfLane(),
@@ -521,7 +521,7 @@ class Experiment:
     data_dir: Annotated[
         str | None,
         BeforeValidator(_home),
-        Field(description="folder of prepared data (null: where TFDS puts it)"),
+        Field(description="folder of prepared data, or its address in a bucket (null: where TFDS puts it)"),
         OfMachine(),
         FilePath(),
     ] = None

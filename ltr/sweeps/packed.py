@@ -4,15 +4,16 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
+from ltr.addresses import shown
 from ltr.config.overrides import typed_word
 from ltr.config.words import Word
 from ltr.core.plural import number_of
+from ltr.errors import LockedError
 from ltr.experiment import together
 from ltr.experiment.signals import StopAll
 from ltr.experiment.together import Request
 from ltr.report import console
 from ltr.report.output import command_line
-from ltr.store.lock import LockedError
 from ltr.sweeps import job
 from ltr.sweeps.journal import WAITING, Job, Journal
 from ltr.sweeps.plan import Plan
@@ -52,7 +53,7 @@ def _train(planned: Plan, numbers: Sequence[int], journal: Journal, stop: StopAl
         for number in pack:
             words = [typed_word(word) for word in planned.combinations[number]]
             jobs[number] = dataclasses.replace(
-                Job.starting(number, words), folder=str(planned.folders[number])
+                Job.starting(number, words), folder=shown(str(planned.folders[number]))
             )
             requests[number] = Request(planned.experiments[number], words)
             if error := stop.error():
