@@ -30,8 +30,8 @@ _CREDENTIALS = {
 }
 """Variables of the environment that give access, by scheme."""
 
-_OF_CREDENTIALS = ("/latest/", "/computeMetadata/")
-"""Parts of addresses that are asked for credentials, if the environment has none."""
+_OF_REFUSALS = ("401 Unauthorized", "403 Forbidden", "/latest/", "/computeMetadata/")
+"""Parts of the messages of refusals, and of addresses that are asked for credentials if there are none."""
 
 
 class BucketError(LtrError):
@@ -86,7 +86,7 @@ class Bucket:
         """Return an object; FileNotFoundError if there is none."""
         import obstore
 
-        with self._explained(key):
+        with self._explained():
             result = obstore.get(self._store, key)
             return Found(bytes(result.bytes()), _version(result.meta), result.meta["last_modified"])
 
@@ -97,7 +97,7 @@ class Bucket:
         """
         import obstore
 
-        with self._explained(key):
+        with self._explained():
             result = obstore.get(self._store, key)
             with file.open("wb") as stream:
                 for block in result:
@@ -146,7 +146,7 @@ class Bucket:
         """Return the versions of all objects below a folder, by their names in it."""
         import obstore
 
-        with self._explained(folder):
+        with self._explained():
             found = [meta for chunk in obstore.list(self._store, folder) for meta in chunk]
         names = {meta["path"].removeprefix(f"{folder}/"): _version(meta) for meta in found}
         return {name: version for name, version in names.items() if _is_plain(name)}
@@ -155,7 +155,7 @@ class Bucket:
         """Return the names of the folders in a folder."""
         import obstore
 
-        with self._explained(folder):
+        with self._explained():
             found = obstore.list_with_delimiter(self._store, folder or None)["common_prefixes"]
         names = [path.rpartition("/")[2] for path in found]
         return [name for name in names if _is_plain(name)]
@@ -164,7 +164,7 @@ class Bucket:
         """Delete objects; those that are not there are no error."""
         import obstore
 
-        with self._explained(""):
+        with self._explained():
             for key in keys:
                 obstore.delete(self._store, key)
 
@@ -172,7 +172,7 @@ class Bucket:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        with self._explained(key):
+        with self._explained():
             try:
                 return _version(obstore.put(self._store, key, content, mode=mode, use_multipart=False))
             except (AlreadyExistsError, PreconditionError):
@@ -186,20 +186,19 @@ class Bucket:
         return f"{self.scheme}://{self.name}/{key}".removesuffix("/")
 
     @contextlib.contextmanager
-    def _explained(self, key: str) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Raise an error of obstore as one of ltr; FileNotFoundError for an object that is not there."""
-        from obstore import exceptions
+        from obstore.exceptions import BaseError
 
-        refusals = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
         try:
             yield
-        except (exceptions.BaseError, FileNotFoundError) as error:
+        except (BaseError, FileNotFoundError) as error:
             text, address = str(error), self._address("")
             if "NoSuchBucket" in text:
                 raise AccessError(address, "there is no such bucket") from None
             if isinstance(error, FileNotFoundError):
                 raise
-            if isinstance(error, refusals) or any(place in text for place in _OF_CREDENTIALS):
+            if any(part in text for part in _OF_REFUSALS):
                 remedy = f"{_CREDENTIALS[self.scheme]} in the environment must give access"
                 raise AccessError(address, f"access is refused ({_reason(text)}); {remedy}") from None
             raise BucketError(address, f"does not answer ({_reason(text)})") from None
