@@ -99,6 +99,7 @@ class Bucket:
 
         with self._explained():
             result = obstore.get(self._store, key)
+            file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("wb") as stream:
                 for block in result:
                     stream.write(block)

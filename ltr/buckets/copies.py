@@ -67,7 +67,6 @@ class Copy:
 
     def fetch_one(self, name: str) -> bool:
         """Bring one file up to date; return whether the bucket has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         return self._download(Bucket(self.address), name)
 
     def push(self, held: Lease, last: Sequence[str]) -> None:

@@ -130,13 +130,15 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _prepare(args: argparse.Namespace) -> int:
+    from ltr.data.in_bucket import address_of
     from ltr.data.prepare import data_root, prepare, publish
     from ltr.data.registry import find
 
     entry, root = find(args.name), data_root(args.data_dir)
     prepare(entry, root, args.source)
     publish(entry, root)
-    print(f"{entry.name} is ready in {entry.folder(root)}", file=sys.stderr)
+    folder = entry.folder(root)
+    print(f"{entry.name} is ready in {address_of(folder) or folder}", file=sys.stderr)
     return 0
 
 

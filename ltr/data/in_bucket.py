@@ -74,7 +74,6 @@ def _found(path: Path) -> tuple[Bucket, str] | None:
 
 
 def _download(bucket: Bucket, key: str, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.tmp")
     try:
         bucket.download(key, new)

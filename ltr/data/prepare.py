@@ -86,6 +86,8 @@ def verify(entry: DatasetEntry, root: Path) -> None:
 def _build(entry: DatasetEntry, root: Path, source: Path | None) -> Arrays:
     if array_cache.cache_path(entry, root).exists():
         _log.warning("%s is damaged: rebuilding it", array_cache.cache_path(entry, root))
+    with _writing(root):
+        in_bucket.fetch_folder(entry.folder(root))
     if not entry.folder(root).exists():
         original = originals.read(entry, source)
         with _writing(root):

@@ -39,6 +39,9 @@ QUICK = (
 )
 
 
+UNDER_WAY = "{}/checkpoints/under_way.zip"
+
+
 class _KilledError(BaseException):
     """The process ends here."""
 
@@ -68,7 +71,8 @@ def require_same(folder: Path, address: str) -> None:
     for round_number, replicate in itertools.product((0, 1), (0, 1)):
         tickets = [run.ticket(round_number, replicate) for run in (found, wanted)]
         jax.tree.map(np.testing.assert_array_equal, *tickets)
-    names = {name for name in objects(address) if name.startswith(f"{folder.name}/checkpoints")}
+    names = {name for name in objects(address) if name.startswith(f"{folder.name}/checkpoints/")}
+    names -= {UNDER_WAY.format(folder.name)}  # stays if the process is killed before it removes it
     assert names == {path.relative_to(folder.parent).as_posix() for path in folder.glob("checkpoints/*/*")}
 
 
@@ -84,6 +88,7 @@ def test_a_run_is_that_of_a_disk(undisturbed: Path, bucket: str, afresh: Afresh,
     afresh()
     require_same(undisturbed, bucket)
     before = objects(bucket)
+    assert UNDER_WAY.format(undisturbed.name) not in before
     assert main(["run", f"output_root={bucket}", *QUICK]) == 0
     after = objects(bucket)
     assert {name for name in after if before.get(name) != after[name]} == {f"{undisturbed.name}/.lock"}
@@ -187,7 +192,45 @@ def test_without_conditions_it_would(bucket: str, afresh: Afresh, monkeypatch: p
     assert overwritten(bucket, afresh) == (True, "")
 
 
-# Readers
+# Sweeps and readers
+
+
+def test_a_sweep_keeps_its_records_here(
+    bucket: str, afresh: Afresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "-m", f"output_root={bucket}", *QUICK, "rounds=0", "seed=0,1"]
+    assert main(words) == 0
+    assert len({name.partition("/")[0] for name in objects(bucket)} - {"made"}) == 2
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["sweeps"]
+    afresh()
+    assert main(["jobs", "--output-root", bucket, "--json"]) == 0
+    *_, listed = capsys.readouterr().out.partition('{\n  "sweep"')
+    jobs = json.loads('{"sweep"' + listed)["jobs"]
+    assert [(job["state"], job["folder"].startswith(f"{bucket}/digits-")) for job in jobs] == [
+        ("finished", True)
+    ] * 2
+    before = objects(bucket)
+    assert main(words) == 0
+    assert "2 of 2 jobs finished before" in capsys.readouterr().err
+    assert objects(bucket) == before
+
+
+def test_tickets_of_a_run_in_the_bucket_are_trained(undisturbed: Path, bucket: str, capsys: Captured) -> None:
+    uploaded(undisturbed, bucket)
+    assert main(["run", f"output_root={bucket}", *QUICK, "ticket=last", "seed=3", "arms=[ticket]"]) == 0
+    assert f"ticket=last: {bucket}/{undisturbed.name}" in capsys.readouterr().err
+    source, transferred = ltr.load(undisturbed), ltr.load("last", bucket)
+    assert transferred.folder.name != source.folder.name
+    jax.tree.map(np.testing.assert_array_equal, transferred.ticket(1).mask, source.ticket(1).mask)
+
+
+def test_files_of_a_run_are_written_to_the_bucket(undisturbed: Path, bucket: str, capsys: Captured) -> None:
+    uploaded(undisturbed, bucket)
+    assert main(["export", "last", "--round", "1", "--output-root", bucket]) == 0
+    files = capsys.readouterr().out.split()
+    assert files[0] == f"{bucket}/{undisturbed.name}/export/round_01-replicate_0.safetensors"
+    assert {file.removeprefix(f"{bucket}/") for file in files} <= set(objects(bucket))
 
 
 @pytest.mark.parametrize(
