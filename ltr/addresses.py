@@ -5,13 +5,9 @@ which `ltr.buckets` brings together with the bucket. The path of a working copy 
 follows from the other, and texts name the address.
 """
 
-import atexit
 import functools
 import re
-import shutil
-import tempfile
 from pathlib import Path
-from uuid import uuid4
 
 SCHEMES = ("gs", "s3")
 
@@ -39,7 +35,7 @@ def local(place: str) -> Path:
 
 def address_of(path: Path) -> str | None:
     """Return the address of a path in a working copy; None of any other path."""
-    if not path.is_relative_to(_copies()):
+    if not any(f"{scheme}:" in path.parts for scheme in SCHEMES) or not path.is_relative_to(_copies()):
         return None
     scheme, *names = path.relative_to(_copies()).parts
     return f"{scheme}//{'/'.join(names)}"
@@ -62,6 +58,11 @@ def shown(text: str) -> str:
 @functools.cache
 def _copies() -> Path:
     """Return the folder of all working copies of this process, which is removed when it ends."""
+    import atexit
+    import shutil
+    import tempfile
+    from uuid import uuid4
+
     folder = Path(tempfile.gettempdir()).resolve() / f"ltr-bucket-{uuid4().hex}"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -202,7 +202,8 @@ class Bucket:
             if any(part in text for part in _OF_REFUSALS):
                 remedy = f"{_CREDENTIALS[self.scheme]} in the environment must give access"
                 raise AccessError(address, f"access is refused ({_reason(text)}); {remedy}") from None
-            raise BucketError(address, f"does not answer ({_reason(text)})") from None
+            problem = "does not answer" if "HTTP error" in text else "refuses a request"
+            raise BucketError(address, f"{problem} ({_reason(text)})") from None
 
 
 @functools.cache
