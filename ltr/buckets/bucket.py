@@ -9,7 +9,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,11 +58,10 @@ class Version(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Content of an object, its version, and when it was written."""
+    """Content of an object, and its version."""
 
     content: bytes
     version: Version
-    written: datetime
 
 
 NEVER = Version('"0"', "1")
@@ -88,7 +87,7 @@ class Bucket:
 
         with self._explained():
             result = obstore.get(self._store, key)
-            return Found(bytes(result.bytes()), _version(result.meta), result.meta["last_modified"])
+            return Found(bytes(result.bytes()), _version(result.meta))
 
     def download(self, key: str, file: Path) -> Version:
         """Write an object to a file, and return its version; FileNotFoundError if there is none.
