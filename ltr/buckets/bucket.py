@@ -73,7 +73,7 @@ class Bucket:
 
     Args:
         address: address of the bucket, or of a place in it.
-        is_patient: whether to repeat requests for minutes, as in a training; else for seconds.
+        is_patient: whether requests may take minutes, as in a training and of large objects; else seconds.
     """
 
     def __init__(self, address: str, is_patient: bool = False) -> None:
@@ -218,7 +218,7 @@ def _store(address: str, is_patient: bool) -> "ObjectStore":
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     options: ClientConfig = {
         "connect_timeout": timedelta(seconds=5),
-        "timeout": timedelta(minutes=10) if is_patient else timedelta(seconds=10),
+        "timeout": timedelta(minutes=10) if is_patient else timedelta(seconds=5),
         "allow_http": endpoint.startswith("http://"),
     }
     retries: RetryConfig = {"max_retries": 100 if is_patient else 2, "retry_timeout": _PATIENCE}

@@ -97,7 +97,7 @@ class Copy:
 
     def publish(self, name: str) -> None:
         """Write one file to the bucket, whatever was there."""
-        Bucket(self.address).overwrite(f"{self.key}/{name}", self.folder / name)
+        Bucket(self.address, is_patient=True).overwrite(f"{self.key}/{name}", self.folder / name)
 
     def forget(self, is_meant: Callable[[str], bool]) -> None:
         """Remove files of the copy alone."""
