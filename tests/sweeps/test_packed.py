@@ -133,6 +133,11 @@ def test_a_stopped_batch_is_resumed_inside_its_round(
     assert_like(separate, tmp_path)
 
 
+def test_checkpoints_are_written_while_lanes_of_other_runs_alone_have_begun(tmp_path: Path) -> None:
+    assert run(tmp_path, "seed=0,1,2", "rounds=0", "arms=[ticket]", "checkpoint_every=1e-6") == 0
+    assert [record["state"] for record in records(tmp_path)] == ["finished"] * 6
+
+
 @pytest.mark.slow
 def test_a_job_waits_for_the_process_that_writes_its_run(
     separate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
