@@ -1,7 +1,7 @@
 """Plan of a sweep: its combinations of values, each checked before the first trains."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,13 +45,14 @@ class Plan(NamedTuple):
     output_root: Path
 
 
-def checked(words: Sequence[str]) -> Plan:
+def checked(words: Sequence[str], on_count: Callable[[int], None] = lambda _: None) -> Plan:
     """Compose and validate every combination of a sweep, and print the errors of invalid ones.
 
     Sweepers other than Hydra's basic one choose combinations while they run, so nothing is checked then.
 
     Args:
         words: the typed words, such as `seed=0,1`, as overrides for Hydra.
+        on_count: called with the number of combinations before they are composed.
 
     Returns:
         The plan. Tickets are named in full, because `last` may be another run later.
@@ -63,6 +64,7 @@ def checked(words: Sequence[str]) -> Plan:
         return Plan(list(words), [], [], [], [], Path(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
+    on_count(len(combinations))
     experiments: list[Experiment] = []
     errors: list[LtrError] = []
     for combination in combinations:
