@@ -3,8 +3,8 @@
 python scripts/time_sweep.py COMMIT [KNOB=VALUES ...]
 
 Each tree runs the sweep once to fill its caches, and then three times in turn; medians count. Both have the
-break-even densities that this tree measures, as those decide which layers train packed, hence the last bits of
-the tables. The exit code is 1 if a table of results or metrics differs.
+break-even densities that this tree measures, which decide the layers that train packed, hence last bits of
+all tables. The exit code is 1 if a table of results or metrics differs.
 """
 
 import os
