@@ -27,7 +27,8 @@ def _schema() -> "SchemaValidator":
     from pydantic_core import SchemaValidator  # is slow to import
 
     anything: CoreSchema = {"type": "any"}
-    mapping: CoreSchema = {"type": "nullable", "schema": {"type": "dict", "strict": True}}
+    named: CoreSchema = {"type": "dict", "keys_schema": {"type": "str"}, "strict": True}  # names are shared
+    mapping: CoreSchema = {"type": "nullable", "schema": named}
     session = _object({"command": anything, "plugins": anything})
     sessions: CoreSchema = {"type": "list", "items_schema": session, "strict": True}
     others = {"error": anything, "settings": mapping, "summary": mapping, "sessions": sessions}
