@@ -165,7 +165,7 @@ def main(words: Sequence[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     defaults = Options()
-    parser.add_argument("--budget", type=float, default=480.0, help="seconds of all parts together (480)")
+    parser.add_argument("--budget", type=float, default=450.0, help="seconds of all parts together (450)")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}, by commas")
     parser.add_argument("--lanes", type=numbers, default=defaults.lanes, help="lanes of LeNet (1,8,64,512)")
     parser.add_argument(

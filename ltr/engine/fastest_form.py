@@ -16,9 +16,10 @@ from ltr.core import atomic
 from ltr.engine.devices import Placement
 from ltr.engine.speed import Steps
 from ltr.methods.method import MethodContext
+from ltr.models.conv_forms import GROUPED
 
 REPEATS = 3
-"""Timings of each form, in turns; their median counts."""
+"""Timings of each form; their median counts."""
 
 SECONDS = 0.1
 """Approximate duration of a timing."""
@@ -53,7 +54,9 @@ class Case(NamedTuple):
 def fastest(
     case: Case, file: Path, measure: Callable[[], Mapping[str, float]], on_status: Callable[[str], None]
 ) -> str:
-    """Return the form of the fewest seconds; it is measured and written to `file` if that lacks the case.
+    """Return the form of the fewest seconds, or XLA's if none could be measured.
+
+    It is measured, and written to `file`, if that lacks the case.
 
     Args:
         case: the convolutions.
@@ -67,7 +70,7 @@ def fastest(
         known[case] = dict(measure())
         _write(file, known)
         on_status("")
-    return min(known[case], key=known[case].__getitem__)
+    return min(known[case], key=known[case].__getitem__, default=GROUPED)
 
 
 def seconds(
@@ -75,24 +78,27 @@ def seconds(
     images: UInt8[np.ndarray, "batch height width channels"],
     placement: Placement,
 ) -> dict[str, float]:
-    """Measure the seconds of a training step, by form.
+    """Measure the seconds of a training step, by form; a form that fails, as for lack of memory, is left out.
+
+    Forms are measured one after the other, as lanes may take most of the memory.
 
     Args:
-        contexts: network and optimizer, by form; the first form is measured whatever happens, others are left
-            out if they fail, as for lack of memory.
+        contexts: network and optimizer, by form.
         images: batch of images.
         placement: devices that are timed at once, and lanes on each.
     """
-    steps: dict[str, Steps] = {}
+    found = {}
     for form, context in contexts.items():
-        with contextlib.suppress(*([jax.errors.JaxRuntimeError] if steps else [])):
-            compiled = Steps(context, images, placement)
-            compiled.compile()
-            compiled.seconds(1)  # allocates
-            steps[form] = compiled
-    counts = {form: max(1, round(SECONDS / each.seconds(1))) for form, each in steps.items()}
-    turns = [{form: each.seconds(counts[form]) for form, each in steps.items()} for _ in range(REPEATS)]
-    return {form: statistics.median(turn[form] for turn in turns) for form in steps}
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            found[form] = _seconds(Steps(context, images, placement))
+    return found
+
+
+def _seconds(steps: Steps) -> float:
+    steps.compile()
+    steps.seconds(1)  # allocates
+    count = max(1, round(SECONDS / steps.seconds(1)))
+    return statistics.median(steps.seconds(count) for _ in range(REPEATS))
 
 
 def _read(file: Path) -> dict[Case, dict[str, float]]:
