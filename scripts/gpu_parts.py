@@ -204,7 +204,7 @@ def lenet(options: Options) -> None:
         for name in names:
             show_row((name, count), None)
     medians, trainings = Medians(), dict[int, Training]()
-    for _ in range(options.turns):
+    for turn in range(options.turns):
         for count in counts:
             if count not in trainings:
                 trainings[count] = Training(("experiment=mnist_lenet", *options.knobs), count)
@@ -213,8 +213,10 @@ def lenet(options: Options) -> None:
                 median = medians.add((name, count), speed, trainings[count])
             if count == widest(paper):
                 show(notes={"mnist_lenet": projection(paper, median)})
-    planned = duration(plan(paper, _be_silent, _be_silent).seconds)
-    show(notes={"ltr plan": f"estimates {planned} for experiment=mnist_lenet on all devices of this machine"})
+        if turn == 0:  # not before, as it uses memory of the device
+            planned = duration(plan(paper, _be_silent, _be_silent).seconds)
+            text = f"estimates {planned} for experiment=mnist_lenet on all devices of this machine"
+            show(notes={"ltr plan": text})
 
 
 def projection(experiment: Experiment, speed: float) -> str:
