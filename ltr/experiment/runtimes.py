@@ -12,6 +12,7 @@ from ltr.data.arrays import share_of_zeros
 from ltr.engine import flops, processes
 from ltr.engine.packing import NO_LAYER, Layers, is_sparse
 from ltr.experiment import runtime
+from ltr.experiment.conv_form import conv_form
 from ltr.experiment.placement import (
     arithmetic,
     fitted,
@@ -63,7 +64,7 @@ class Runtimes:
         folder.groups.expect(spec.shapes, spec.model.layer_types)
         experiment = spec.experiment
         all_runs = of_all(spec, self._runs)
-        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.packed
+        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.conv_form, folder.packed
         key = repr((programs(experiment), place(all_runs), begun_with))
         if key not in self._built:
             self._built[key] = build(_fitting(all_runs, on_message), folder, on_status, self._layers)
@@ -123,9 +124,7 @@ def build(
     """
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
-    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
-    tiles, fused, batch_norms = processes.agreed(lambda: arithmetic(spec, zeros, recorded))
-    chosen = Arithmetic(tiles, tuple(fused), tuple(batch_norms))
+    chosen = _arithmetic(spec, folder, zeros, on_status)
     packed = layers if folder.packed is None else folder.packed
 
     def choose() -> Layers:
@@ -134,3 +133,19 @@ def build(
     if processes.agreed(lambda: needs_measurement(spec, file, packed, chosen, zeros)):
         return runtime.build(spec, NO_LAYER, chosen, data, choose)
     return runtime.build(spec, choose(), chosen, data)
+
+
+def _arithmetic(
+    spec: RunSpec, folder: RunFolder, zeros: float, on_status: Callable[[str], None]
+) -> Arithmetic:
+    """Return the arithmetic of a run: that which it began with, or the choice of process 0."""
+    begun_with = None
+    if folder.tiles is not None:
+        begun_with = Arithmetic(folder.tiles, folder.fused, folder.batch_norms, folder.conv_form)
+
+    def choose() -> Arithmetic:
+        form = conv_form(spec, cache_paths.conv_forms_file(), on_status, begun_with and begun_with.conv_form)
+        return arithmetic(spec, zeros, begun_with)._replace(conv_form=form)
+
+    tiles, fused, batch_norms, form = processes.agreed(choose)
+    return Arithmetic(tiles, tuple(fused), tuple(batch_norms), form)

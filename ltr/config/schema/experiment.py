@@ -187,7 +187,7 @@ class Experiment:
         Literal["auto", "xla"],
         Field(
             description="order of operations of dense layers, convolutions and batch normalisations; auto: "
-            "the fastest on this machine, which differs by rounding; xla: that of XLA, as on accelerators"
+            "the fastest on this machine, which differs by rounding; xla: that of XLA"
         ),
         OfMachine(),
     ] = "auto"
