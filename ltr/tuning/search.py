@@ -161,7 +161,8 @@ def train(search: Search, study: Study, trial: OpenTrial, stop: Stop, output: Ou
         finished = study.rungs()
 
         def hopeless() -> bool:
-            return is_hopeless(rungs(search.density, [*objective.tickets(folder).values()]), finished)
+            trained = objective.tickets(folder, experiment.replicates)
+            return is_hopeless(rungs(search.density, [*trained.values()]), finished)
 
         watch = Watch(stop, tables.file_of(folder, "results"), hopeless)
         conduct(experiment, search.words(trial.words, experiment), watch, output)
@@ -171,7 +172,7 @@ def train(search: Search, study: Study, trial: OpenTrial, stop: Stop, output: Ou
     except ConfigError as error:
         trial.fail(str(error))
         return
-    replicates = [*objective.tickets(folder).values()]
+    replicates = [*objective.tickets(folder, experiment.replicates).values()]
     values = rungs(search.density, replicates)
     if not is_pruned:
         values |= {len(objective.ladder(search.density)) - 1: accuracy_at(search.density, replicates)}
