@@ -16,6 +16,7 @@ from ltr.experiment import compose
 from ltr.experiment.runner import conduct
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
+from ltr.hosts import group
 from ltr.pruning.targets import kept, targets
 from ltr.report.output import Output
 from ltr.store import tables
@@ -72,6 +73,7 @@ class Search:
         """Return the experiment of a trial; ConfigError if it cannot be run."""
         experiment = compose.from_overrides([*self._fixed, *chosen, "rounds=0"])
         _require_searchable(experiment)
+        group.require_none(experiment.hosts)
         return dataclasses.replace(experiment, rounds=rounds_to(self.density, experiment))
 
     def words(self, chosen: list[str], experiment: Experiment) -> list[str]:
