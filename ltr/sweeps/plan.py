@@ -18,6 +18,7 @@ from ltr.config.words import Word
 from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
+from ltr.hosts import group
 from ltr.report import console
 from ltr.store.catalog import FINISHED, Run, looks
 from ltr.store.identity import folder_name
@@ -152,6 +153,7 @@ def _validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
     from ltr.experiment.spec import RunSpec
 
     experiment = compose.from_overrides(words)
+    group.require_none(experiment.hosts)
     if not is_elsewhere:  # remote devices may differ, and a look at the local ones would occupy them
         place(RunSpec.from_experiment(experiment))
     return experiment
