@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ltr.addresses import shown
+
 
 class LtrError(Exception):
     """Failure that ltr reports; the base of all its errors.
@@ -12,6 +14,9 @@ class LtrError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return shown(Exception.__str__(self))  # not as KeyError, which some of them are, writes it
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self.args, vars(self))
@@ -27,6 +32,10 @@ class DataNotFoundError(LtrError):
     """A data set is not on this machine and cannot be fetched."""
 
     exit_code = 3
+
+
+class LockedError(LtrError):
+    """Another process writes a folder; it releases the lock when it ends, even if it is killed."""
 
 
 class StoppedError(LtrError):

@@ -4,6 +4,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from ltr.addresses import shown
 from ltr.errors import ConfigError, LtrError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def is_known(error: Exception) -> bool:
 def message(error: Exception) -> str:
     """Return what an error says on one line; of an error of the system the file and the reason."""
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        return shown(f"{error.filename}: {error.strerror}")
     text = " ".join(str(error).split())
     if isinstance(error, LtrError | OSError):
         return text

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ltr.buckets.bucket import AccessError, BucketError
 from ltr.config.parse import KnobError
 from ltr.errors import ConfigError, LtrError, StoppedError
 from ltr.store.damage import DamageError
@@ -14,6 +15,8 @@ from ltr.tuning.search import HopelessError
 ARGUMENTS = {
     StoppedError: (15, "stopped"),
     HopelessError: (),
+    BucketError: ("s3://bucket", "does not answer"),
+    AccessError: ("s3://bucket", "there is no such bucket"),
     KnobError: (["arms"], "arms: unknown"),
     DamageError: (Path("results.parquet"), "missing", "the results", "restore it from a copy"),
 }

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from ltr import plugins
+from ltr.addresses import local, shown
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, look, requested_verdicts, verdicts, with_look
 from ltr.config import names
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.report import formatting
-from ltr.store import looks, tables
+from ltr.store import fetching, looks, tables
 from ltr.store.catalog import CHECKPOINTS, FINISHED, Run, find
 from ltr.store.chains import End, ends
 from ltr.store.looks import Look
@@ -52,7 +53,7 @@ class LoadedRun:
         self.experiment: Experiment = run.experiment()
 
     def __repr__(self) -> str:
-        return f"<ltr run {self.folder}, {self.run.status}>"
+        return shown(f"<ltr run {self.folder}, {self.run.status}>")
 
     def require_plugins(self) -> None:
         """Raise LtrError if the run names an entry, such as a network, that no installed plug-in adds."""
@@ -66,7 +67,7 @@ class LoadedRun:
         from ltr.report import html, tables
         from ltr.report.outcome import findings
 
-        head = html.paragraphs([f"{self.folder}, {self.run.status}"])
+        head = html.paragraphs([shown(f"{self.folder}, {self.run.status}")])
         if self.results.empty:
             return head
         summary = self.rounds
@@ -141,6 +142,8 @@ class LoadedRun:
                 f"round {round_number}, replicate {replicate}: no such ticket in {self.folder}; "
                 f"it has {self.ticket_rounds}{why}"
             )
+        for name in (INITIAL, round_name(round_number)):
+            fetching.fetch_below(self.folder, f"{CHECKPOINTS}/{name}")
         first = self._groups.load(INITIAL, replicate)
         return Ticket(**self._groups.load(round_name(round_number), replicate), initial=first["initial"])
 
@@ -155,6 +158,7 @@ class LoadedRun:
         """Raise DamageError if a checkpoint of the run is damaged or missing."""
         from ltr.store.folder import saved_with
 
+        fetching.fetch_below(self.folder, CHECKPOINTS)
         self._groups.require_whole(saved_with(self._whole("results")))
 
     @property
@@ -204,10 +208,10 @@ def load(run: str | Path = "last", output_root: str | Path = "outputs") -> Loade
 
     Args:
         run: folder of the run, its id, the beginning of either, or "last".
-        output_root: folder of the run folders.
+        output_root: folder of the run folders, or its address in a bucket.
 
     Raises:
         ConfigError: no run has that name, or more than one.
         LtrError: `run.json` or the configuration is damaged, or was written by another version of ltr.
     """
-    return LoadedRun(find(Path(output_root), str(run)))
+    return LoadedRun(find(local(str(output_root)), str(run)))

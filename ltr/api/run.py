@@ -3,7 +3,6 @@
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltr import interrupts
@@ -16,8 +15,8 @@ from ltr.experiment.signals import Stop
 from ltr.hosts import group
 from ltr.plugins import installed
 from ltr.report.output import in_python
-from ltr.store.catalog import Run
-from ltr.store.identity import folder_name
+from ltr.store.catalog import read
+from ltr.store.identity import run_folder
 
 if TYPE_CHECKING:
     from ltr.experiment.plan import Plan
@@ -70,7 +69,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
             conduct(experiment, typed, stop, in_python(progress))
     except StoppedError as stopped:
         raise interrupts.exception(stopped.signal, str(stopped)) from None
-    return LoadedRun(Run(Path(experiment.output_root) / folder_name(experiment)))
+    return LoadedRun(read(run_folder(experiment)))
 
 
 def plan(*words: str, **knobs: Any) -> "Plan":

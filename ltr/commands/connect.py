@@ -55,6 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.report.formatting import plain_rows
     from ltr.report.text_table import WIDTH
     from ltr.store import tables
+    from ltr.store.fetching import publish
     from ltr.store.identity import folder_name
 
     experiment = run.experiment
@@ -74,6 +75,8 @@ def execute(args: argparse.Namespace) -> int:
     if "orders" not in set(summary["kind"]):
         raise LtrError(f"{run.folder}: no barrier in these rounds, since a copy of every ticket diverged")
     figures = report.draw(summary, title(experiment), run.folder / "figures")
+    for figure in figures:
+        publish(figure)
     if args.json:
         write(json.dumps({"run": str(run.folder), "barriers": plain_rows(summary)}, indent=2))
     else:

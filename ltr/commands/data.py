@@ -46,7 +46,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verifying.add_argument("name", metavar="NAME", help="the data set")
     _json(verifying)
     for action in (listing, preparing, verifying):
-        action.add_argument("--data-dir", metavar="DIR", help="folder of prepared data (default: TFDS's)")
+        action.add_argument(
+            "--data-dir",
+            metavar="DIR",
+            help="folder of prepared data, or its address in a bucket (default: TFDS's)",
+        )
     importing.arguments(
         _action(
             actions,
@@ -79,6 +83,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from ltr.data.in_bucket import is_prepared
     from ltr.data.prepare import data_root
     from ltr.data.registry import distributed
 
@@ -91,7 +96,7 @@ def _list(args: argparse.Namespace) -> int:
             "test_examples": entry.test_examples,
             "shape": list(entry.shape),
             "classes": entry.classes,
-            "folder": str(entry.folder(root)) if entry.folder(root).exists() else None,
+            "folder": str(entry.folder(root)) if is_prepared(entry.folder(root)) else None,
         }
         for entry in distributed().values()
     ]
@@ -125,12 +130,15 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from ltr.data.prepare import data_root, prepare
+    from ltr.data.in_bucket import address_of
+    from ltr.data.prepare import data_root, prepare, publish
     from ltr.data.registry import find
 
     entry, root = find(args.name), data_root(args.data_dir)
     prepare(entry, root, args.source)
-    print(f"{entry.name} is ready in {entry.folder(root)}", file=sys.stderr)
+    publish(entry, root)
+    folder = entry.folder(root)
+    print(f"{entry.name} is ready in {address_of(folder) or folder}", file=sys.stderr)
     return 0
 
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ltr.data.dataset import Dataset
     from ltr.models.kernel_shape import KernelShape
 
+EXPORTS = "export"
+"""Folder of the files in a run's folder."""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `ltr export`."""
@@ -67,9 +70,11 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.data.dataset import load as load_data
     from ltr.report import console
     from ltr.report.command_line import command
+    from ltr.store.fetching import fetch_below, publish
     from ltr.store.settings import settings
 
     run.require_plugins()
+    fetch_below(run.folder, EXPORTS)
     output, beside = _files(args, run.folder)
     ticket = run.ticket(args.round, args.replicate)
     if (step := run.diverged_step(args.round, args.replicate)) is not None:
@@ -94,6 +99,8 @@ def execute(args: argparse.Namespace) -> int:
         atomic.write_text(beside, card)
     except OSError as error:
         raise unwritable(f"--output={output}", error) from None
+    for file in (output, beside):
+        publish(file)
     console.write(f"{output}\n{beside}")
     return 0
 
@@ -103,7 +110,7 @@ def _files(args: argparse.Namespace, folder: "Path") -> "tuple[Path, Path]":
     from ltr.export.card import TITLE
     from ltr.export.onnx import PRODUCER
 
-    output = args.output or folder / "export"
+    output = args.output or folder / EXPORTS
     output = output / _name(args) if args.output is None or output.is_dir() else output
     beside = output.with_name(f"{output.name}.md")
     for file, mark in ((output, PRODUCER if args.onnx else TITLE), (beside, TITLE)):

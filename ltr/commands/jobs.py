@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from ltr.addresses import kept_here
 from ltr.commands.options import add_output_root
 from ltr.report import console
 from ltr.sweeps import status
@@ -52,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the state of each job."""
-    folder = status.find(args.output_root, args.sweep)
+    folder = status.find(kept_here(args.output_root), args.sweep)
     jobs = status.states(folder)
     if args.json:
         words = status.plan_of(folder).words

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltr.addresses import ALLOWED, is_address, is_allowed, local
 from ltr.report import console
 from ltr.store.catalog import find, require_different
 
@@ -38,13 +39,20 @@ def folder(text: str) -> Path:
     return existing
 
 
+def root(text: str) -> Path:
+    """Return an existing folder, or the working copy of an address, as a type of argparse."""
+    if not is_allowed(text):
+        raise argparse.ArgumentTypeError(f"{text}: must be {ALLOWED}")
+    return local(text) if is_address(text) else folder(text)
+
+
 def add_output_root(parser: argparse.ArgumentParser) -> None:
     """Declare --output-root."""
     parser.add_argument(
         "--output-root",
-        type=folder,
+        type=root,
         default=Path("outputs"),
-        help="folder of the run folders (default: outputs)",
+        help="folder of the run folders, or its address in a bucket (default: outputs)",
     )
 
 
@@ -52,15 +60,14 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Declare --data-dir; the folder that a run names, which may be anybody's, is not used."""
     parser.add_argument(
         "--data-dir",
-        type=path,
-        help="folder of prepared data (default: TFDS_DATA_DIR, or ~/tensorflow_datasets)",
+        help="folder of prepared data, or its address (default: TFDS_DATA_DIR, or ~/tensorflow_datasets)",
     )
 
 
 def data_dir(args: argparse.Namespace, run: "LoadedRun") -> str | None:
     """Return the folder of --data-dir; without it None, and say if the run was trained with another one."""
     if args.data_dir is not None:
-        return str(args.data_dir)
+        return args.data_dir
     if trained_with := run.run.config.get("data_dir"):
         message = f"the run's data_dir={trained_with} is not used; to use it, type --data-dir {trained_with}"
         console.note(f"ltr {args.command}: {message}")

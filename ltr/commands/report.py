@@ -42,6 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.core import atomic
     from ltr.report import console
     from ltr.report.page import page
+    from ltr.store.fetching import fetch_first, publish
     from ltr.store.settings import paired
 
     runs = load_different(args.run, args.output_root)
@@ -49,6 +50,7 @@ def execute(args: argparse.Namespace) -> int:
     output = args.output or folder
     output = output / "report.html" if output.is_dir() else output
     if args.output is None:
+        fetch_first([folder], output.name)
         require_inside(output, folder)
     require_own(output, MARK, args.force)
     compared = None
@@ -59,6 +61,7 @@ def execute(args: argparse.Namespace) -> int:
         atomic.write_text(output, page([_subject(run) for run in runs], compared))
     except OSError as error:
         raise unwritable(f"--output={output}", error) from None
+    publish(output)
     console.write(str(output))
     return 0
 

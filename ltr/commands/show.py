@@ -184,8 +184,10 @@ def _dead(by_layer: Mapping[str, int | None]) -> str:
 def _describe(run: "LoadedRun") -> dict[str, Any]:
     """Return `run` of the JSON."""
     from ltr.report.runs import head
+    from ltr.store.fetching import fetch_below
     from ltr.store.settings import settings
 
+    fetch_below(run.folder, "figures")
     return {
         **head(run.run),
         "settings": settings(run.experiment),

@@ -10,6 +10,7 @@ import annotated_types
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from ltr.addresses import ALLOWED, is_allowed
 from ltr.config.literals import literal
 from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
 from ltr.config.walk import hints, is_group, is_marked, marker, registry_of
@@ -57,8 +58,8 @@ def _validated(values: Mapping[str, Any]) -> Experiment:
         if duration.amount == 0:
             raise _wrong(name, duration, "must be at least one step")
     for name in ("output_root", "data_dir"):
-        if "://" in (folder := getattr(experiment, name) or ""):
-            raise _wrong(name, folder, "must be a folder of a file system, not an address")
+        if not is_allowed(place := getattr(experiment, name) or ""):
+            raise _wrong(name, place, f"must be {ALLOWED}")
     if len(set(experiment.arms)) < len(experiment.arms):
         raise _wrong("arms", experiment.arms, "must name each arm once")
     if "ticket" not in experiment.arms:

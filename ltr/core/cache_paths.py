@@ -9,6 +9,11 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltr"
 
 
+def data_of_buckets() -> Path:
+    """Return the folder of prepared data that were fetched from buckets."""
+    return folder() / "data"
+
+
 def compiled() -> Path:
     """Return the folder of compiled programs."""
     return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder() / "jax")

@@ -6,18 +6,27 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ltr.data import array_cache, originals, tfds_files
+from ltr.addresses import ALLOWED, is_allowed
+from ltr.buckets.bucket import BucketError
+from ltr.data import array_cache, in_bucket, originals, tfds_files
 from ltr.data.arrays import Arrays, fingerprint
 from ltr.data.registry import DatasetEntry
-from ltr.errors import DataNotFoundError, LtrError
+from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.faults import unwritable
 
 _log = logging.getLogger(__name__)
 
 
 def data_root(data_dir: str | None) -> Path:
-    """Return the folder of all prepared data: `data_dir` if given, else that of TFDS."""
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    """Return the folder of all prepared data: `data_dir` if given, else that of TFDS.
+
+    Raises:
+        ConfigError: it is an address of no bucket.
+    """
+    place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    if not is_allowed(place):
+        raise ConfigError(f"data_dir={place}: must be {ALLOWED}")
+    return in_bucket.local(place)
 
 
 def prepare(entry: DatasetEntry, root: Path, source: Path | None = None) -> Arrays:
@@ -36,9 +45,23 @@ def prepare(entry: DatasetEntry, root: Path, source: Path | None = None) -> Arra
     cached = array_cache.read_cache(entry, root)
     if cached is not None:
         return cached
+    path = array_cache.cache_path(entry, root)
     with _locked(entry, root):
+        with _writing(root):
+            in_bucket.fetch(path)
         cached = array_cache.read_cache(entry, root)  # another process may have written it meanwhile
-        return _build(entry, root, source) if cached is None else cached
+        if cached is not None:
+            return cached
+        built = _build(entry, root, source)
+    with _writing(root):
+        in_bucket.publish(entry.folder(root), last=path, is_new=True)
+    return built
+
+
+def publish(entry: DatasetEntry, root: Path) -> None:
+    """Write what the bucket of `root`, if that is in one, lacks of a prepared data set."""
+    with _writing(root):
+        in_bucket.publish(entry.folder(root), last=array_cache.cache_path(entry, root), is_new=False)
 
 
 def verify(entry: DatasetEntry, root: Path) -> None:
@@ -48,6 +71,7 @@ def verify(entry: DatasetEntry, root: Path) -> None:
         DataNotFoundError: the data are not prepared.
         LtrError: the data or their cache are damaged.
     """
+    in_bucket.fetch_folder(entry.folder(root))
     if not entry.folder(root).exists():
         raise DataNotFoundError(
             f"{entry.name} is not prepared in {root}; type: ltr data prepare {entry.name}"
@@ -62,6 +86,8 @@ def verify(entry: DatasetEntry, root: Path) -> None:
 def _build(entry: DatasetEntry, root: Path, source: Path | None) -> Arrays:
     if array_cache.cache_path(entry, root).exists():
         _log.warning("%s is damaged: rebuilding it", array_cache.cache_path(entry, root))
+    with _writing(root):
+        in_bucket.fetch_folder(entry.folder(root))
     if not entry.folder(root).exists():
         original = originals.read(entry, source)
         with _writing(root):
@@ -97,3 +123,5 @@ def _writing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise unwritable(f"data_dir={root}", error) from error
+    except BucketError as error:
+        raise type(error)(f"data_dir={in_bucket.address_of(root)}", error.problem) from None

@@ -71,6 +71,7 @@ def _replace_rows(folder: RunFolder, measured: list[pd.DataFrame]) -> None:
     table = tables.read(folder.path, TABLE)
     kept = table[~table["round"].isin(measured[0]["round"])]
     tables.write(folder.path, TABLE, pd.concat([frame for frame in (kept, *measured) if len(frame)]))
+    folder.push()
 
 
 def _name_statistics(folder: RunFolder, before: str) -> None:

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ltr.addresses import local
 from ltr.config.schema import Experiment
 from ltr.engine import processes
 from ltr.hosts.member import Member
@@ -50,7 +51,7 @@ def _copied(experiment: Experiment, root: Path) -> Experiment:
         archive.extractall(root / folder_name(experiment), filter="data")
     if experiment.ticket:
         source = experiment.ticket.partition("@")[0]
-        (root / source).symlink_to((Path(experiment.output_root) / source).absolute())
+        (root / source).symlink_to((local(experiment.output_root) / source).absolute())
     return dataclasses.replace(experiment, output_root=str(root), tracker="none")
 
 

@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+from ltr.addresses import local
 from ltr.config.literals import literal
 from ltr.config.parse import with_limited_rounds
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.pruning.registry import REWINDINGS
-from ltr.store import catalog
+from ltr.store import catalog, fetching
 
 LAST = "last"
 """Name that stands for the newest run with tickets of its own."""
@@ -28,8 +29,8 @@ def resolved(experiment: Experiment) -> Experiment:
     if experiment.ticket is None:
         return experiment
     name, separator, round_number = experiment.ticket.partition("@")
-    run = _source(Path(experiment.output_root), name)
-    if run.folder.resolve().parent != Path(experiment.output_root).resolve():
+    run = _source(local(experiment.output_root), name)
+    if run.folder.resolve().parent != local(experiment.output_root).resolve():
         raise ConfigError(f"ticket={name}: must be a run in output_root={experiment.output_root}")
     if separator and not round_number.isdecimal():
         raise ConfigError(f"ticket={experiment.ticket}: must be RUN or RUN@round, as in last@7")
@@ -62,9 +63,9 @@ def _source(output_root: Path, name: str) -> catalog.Run:
     """Return the run that tickets are taken from."""
     if name != LAST:
         return catalog.find(output_root, name)
-    for run in catalog.all_runs(output_root):
+    for newest in catalog.all_runs(output_root):
         with contextlib.suppress(LtrError):  # damaged
-            if "ticket" not in run.settings:
+            if "ticket" not in (run := catalog.read(newest.folder)).settings:
                 return run
     raise ConfigError(f"ticket={LAST}: no run in {output_root} has tickets of its own; ltr ls lists runs")
 
@@ -75,6 +76,7 @@ def _require_lanes(experiment: Experiment, folder: Path, source: Experiment) -> 
     from ltr.store.folder import round_name, saved_with
     from ltr.store.groups import INITIAL, Groups
 
+    fetching.fetch_below(folder, catalog.CHECKPOINTS)
     groups = Groups(folder / catalog.CHECKPOINTS)
     rounds = [
         round_number for round_number in range(1, experiment.rounds + 1) if experiment.trains(round_number)

@@ -5,18 +5,19 @@ rewound to. If the number of classes differs, the output layer has another shape
 pruned.
 """
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from ltr.addresses import local
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.core.likeness import difference
 from ltr.core.types import LayerTypes, Mask, Params
 from ltr.errors import ConfigError
+from ltr.store import fetching
 from ltr.store.catalog import CHECKPOINTS
 from ltr.store.folder import round_name
 from ltr.store.groups import Groups
@@ -73,4 +74,5 @@ def _fitting(their: Any, our: Any) -> Any:
 
 def _groups(experiment: Experiment) -> Groups:
     name, _, _ = str(experiment.ticket).partition("@")
-    return Groups(Path(experiment.output_root) / name / CHECKPOINTS)
+    fetching.fetch_below(folder := local(experiment.output_root) / name, CHECKPOINTS)
+    return Groups(folder / CHECKPOINTS)

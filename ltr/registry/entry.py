@@ -68,8 +68,6 @@ E = TypeVar("E", bound=Entry)
 class UnknownNameError(ConfigError, KeyError):
     """The value of a knob is not in its registry."""
 
-    __str__ = ConfigError.__str__
-
 
 class Registry(Mapping[str, E], Generic[E]):
     """Entries that a knob may name, by name, in the order of addition, with those of plug-ins.

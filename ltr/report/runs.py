@@ -16,7 +16,7 @@ from ltr.report import text_table
 from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
 from ltr.store import listed
-from ltr.store.catalog import Run, each_run, recency
+from ltr.store.catalog import Run, each_run, read, recency
 
 LINE = text_table.WIDTH
 """Width of a table, in characters, on a terminal of the usual width."""
@@ -97,7 +97,7 @@ def read_settings(entries: Sequence[dict[str, Any]]) -> None:
     for run_entry in entries:
         if run_entry["settings"] is None:
             with contextlib.suppress(LtrError, OSError):
-                run_entry["settings"] = Run(Path(run_entry["folder"])).settings
+                run_entry["settings"] = read(Path(run_entry["folder"])).settings
 
 
 def table(entries: Sequence[Mapping[str, Any]], width: int) -> tuple[str, list[str]]:

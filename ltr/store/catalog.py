@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltr.addresses import address_of, local
 from ltr.errors import ConfigError, LtrError
 from ltr.plugins import lacking
-from ltr.store import sealed_text
+from ltr.store import fetching, sealed_text
 from ltr.store.damage import DAMAGED, MISSING, DamageError
 from ltr.store.lock import is_locked
 
@@ -227,7 +228,8 @@ def all_runs(output_root: Path) -> list[Run]:
 
 def each_run(output_root: Path, parse: Parse = sealed_text.from_json) -> Iterator[Run]:
     """Yield every run below `output_root`, unordered; who keeps few of their facts needs little memory."""
-    for folder in output_root.iterdir() if output_root.is_dir() else ():
+    fetching.fetch_first(folders := fetching.folders(output_root), INFO, CONFIG)
+    for folder in folders:
         with contextlib.suppress(OSError):  # not a run, or not readable
             yield Run(folder, parse)
 
@@ -235,6 +237,12 @@ def each_run(output_root: Path, parse: Parse = sealed_text.from_json) -> Iterato
 def recency(run: Run) -> tuple[float, str]:
     """Return a sort key by which the most recently written run comes first."""
     return -run.written.timestamp(), run.folder.name
+
+
+def read(folder: Path) -> Run:
+    """Return the run of a folder, whose files are fetched first; raises as `Run` does."""
+    fetching.fetch(folder)
+    return Run(folder)
 
 
 def find(output_root: Path, name: str) -> Run:
@@ -248,24 +256,26 @@ def find(output_root: Path, name: str) -> Run:
     Raises:
         ConfigError: no run has this name, or several have.
     """
-    path = Path(name).expanduser()
+    path = local(name).expanduser()
+    fetching.fetch(path)
     if any((path / file).is_file() for file in (INFO, CONFIG)):
         return Run(path)
-    folders = _folders(output_root)
+    folders = fetching.folders(output_root)
     if name == "last":
-        matches = sorted(folders, key=lambda folder: (-_written(folder).st_mtime_ns, folder.name))[:1]
+        found = _of_runs(folders)
+        matches = sorted(found, key=lambda folder: (-_written(folder).st_mtime_ns, folder.name))[:1]
     else:
-        exact = [folder for folder in folders if folder.name == name]
-        by_id = [folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)]
-        matches = exact or by_id or [folder for folder in folders if folder.name.startswith(name)]
-    if not matches and not output_root.is_dir():
+        exact = _of_runs([folder for folder in folders if folder.name == name])
+        by_id = _of_runs([folder for folder in folders if folder.name.rsplit("-", 1)[-1].startswith(name)])
+        matches = exact or by_id or _of_runs([folder for folder in folders if folder.name.startswith(name)])
+    if not matches and address_of(output_root) is None and not output_root.is_dir():
         raise ConfigError(f"{name}: no such run; there is no folder {output_root}")
     if not matches:
         raise ConfigError(f"{name}: no run of that name in {output_root}; ltr ls lists them")
     if len(matches) > 1:
         names = ", ".join(sorted(folder.name for folder in matches))
         raise ConfigError(f"{name}: the beginning of more than one run in {output_root}: {names}")
-    return Run(matches[0])
+    return read(matches[0])
 
 
 def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
@@ -277,9 +287,10 @@ def require_different(names: Sequence[str], folders: Sequence[Path]) -> None:
         seen[folder.resolve()] = name
 
 
-def _folders(output_root: Path) -> list[Path]:
-    """Return the run folders, unordered."""
-    return [*{path.parent for file in (INFO, CONFIG) for path in output_root.glob(f"*/{file}")}]
+def _of_runs(folders: Sequence[Path]) -> list[Path]:
+    """Return those of the folders that are run folders."""
+    fetching.fetch_first(folders, INFO, CONFIG)
+    return [folder for folder in folders if any((folder / file).exists() for file in (INFO, CONFIG))]
 
 
 def _info(folder: Path, parse: Parse) -> tuple[datetime, dict[str, Any]]:

@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -44,15 +44,17 @@ class RunFolder:
 
     Attributes:
         path: path of the folder.
+        push: makes what was written lasting, where the folder is a working copy.
         groups: pytrees of each replicate, by name: "initial", "round_00", "round_01", ...
         frames: tables, by the names in `ltr.store.tables.LANES`.
         looks: looks taken at the run (see `ltr.store.looks`).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, push: Callable[[], None] = lambda: None) -> None:
         if (path / catalog.INFO).exists() and not (run := catalog.Run(path)).damage:
             run.require_readable()
         self.path = path
+        self.push = push
         self._opened = path.stat()
         self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
@@ -90,6 +92,7 @@ class RunFolder:
         """Save pytrees by replicate under a name (see `ltr.store.groups.Groups`)."""
         self.require_present()
         self.groups.save(name, trees)
+        self.push()
 
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
         """Add the rows of lanes to the tables, `results` last."""
@@ -100,6 +103,7 @@ class RunFolder:
             self.frames[name] = frame
         for path in _under_ways(self.path):
             checkpoints.remove(path)
+        self.push()
 
     def save_under_way(self, tree: Any, about: dict[str, Any]) -> None:
         """Replace the checkpoint inside a round."""
@@ -107,6 +111,7 @@ class RunFolder:
         new, earlier = _under_ways(self.path)
         checkpoints.save(new, tree, about)
         checkpoints.remove(earlier)
+        self.push()
 
     def load_under_way(self) -> tuple[Any, dict[str, Any]] | None:
         """Return the checkpoint inside a round with its metadata; None if there is no intact one."""
@@ -306,6 +311,7 @@ class RunFolder:
         described = self.facts | facts
         atomic.write_bytes(self.path / catalog.INFO, sealed_text.to_json(described))
         self._described = described
+        self.push()
 
     @property
     def _config(self) -> dict[str, Any]:

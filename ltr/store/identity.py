@@ -8,8 +8,10 @@ their defaults, so a new knob changes no id, and knobs that extend a run or cann
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+from ltr.addresses import local
 from ltr.config.schema import Experiment, NotInRunId, to_dict
 from ltr.config.walk import by_name, hints, is_group, is_marked
 
@@ -47,6 +49,11 @@ def run_id(experiment: Experiment) -> str:
 def folder_name(experiment: Experiment) -> str:
     """Return the name of the run folder, `<dataset>-<model>-<id>`."""
     return f"{experiment.dataset.name}-{experiment.model.name}-{run_id(experiment)}"
+
+
+def run_folder(experiment: Experiment) -> Path:
+    """Return the path of the run folder; that of its working copy if it is in a bucket."""
+    return local(experiment.output_root) / folder_name(experiment)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ltr.store import catalog, looks, parquet, sealed_text, tables
+from ltr.store import catalog, fetching, looks, parquet, sealed_text, tables
 from ltr.store.damage import MISSING, DamageError, Part, set_aside
 from ltr.store.folder import saved_with, under_way, under_way_damage
 from ltr.store.groups import Groups
@@ -17,6 +17,7 @@ def inspect(folder: Path) -> list[Part]:
     Raises:
         LtrError: the folder was written by a later version of ltr.
     """
+    fetching.fetch_below(folder, catalog.CHECKPOINTS)
     return [*_files(folder), *_checkpoints(folder)]
 
 
@@ -27,7 +28,7 @@ def repair(folder: Path) -> list[tuple[Path, Path]]:
     One of `run.json` and `config.yaml` stays, or nothing would say that the folder is a run's; `ltr run` sets
     it aside.
     """
-    with locked(folder):
+    with locked(folder), fetching.writing(folder, catalog.CHECKPOINTS):
         damaged = [part.path for part in inspect(folder) if part.error and part.state != MISSING]
         described = [path for path in (folder / catalog.INFO, folder / catalog.CONFIG) if path.exists()]
         if all(path in damaged for path in described):

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltr import interrupts
-from ltr.errors import ConfigError, LtrError
+from ltr.addresses import address_of
+from ltr.errors import ConfigError, LockedError, LtrError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -28,10 +29,6 @@ TIMEOUT = 0.5
 
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """Error numbers of `flock` on a file system that has no locks."""
-
-
-class LockedError(LtrError):
-    """Another process writes the folder; it releases the lock when it ends, even if it is killed."""
 
 
 class NoLocksError(Exception):
@@ -75,6 +72,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 def is_locked(folder: Path) -> bool:
     """Return whether a process holds the lock of a folder; True if that cannot be determined."""
+    if address_of(folder) is not None:
+        from ltr.buckets import copies
+
+        return copies.is_being_written(folder)
     from filelock import Timeout
 
     for kind, name in FILES.items():

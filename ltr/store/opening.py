@@ -1,4 +1,7 @@
-"""Opening of a run folder: it is created, locked and logged to for as long as a process writes it."""
+"""Opening of a run folder: it is created, locked and logged to for as long as a process writes it.
+
+A run in a bucket is written in a working copy, and each change is pushed to the bucket.
+"""
 
 import contextlib
 import logging
@@ -8,12 +11,14 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
+from ltr.buckets.bucket import BucketError
 from ltr.config.schema import Experiment
 from ltr.errors import ConfigError, LtrError
 from ltr.faults import unwritable
 from ltr.store import catalog
+from ltr.store.fetching import writing
 from ltr.store.folder import RunFolder
-from ltr.store.identity import folder_name
+from ltr.store.identity import run_folder
 from ltr.store.lock import locked
 
 
@@ -25,20 +30,23 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         ConfigError: the folder may not be written, or a link in it leads out of it.
         LtrError: another process writes this run, a table is damaged, or the disk is full or fails.
     """
-    path = Path(experiment.output_root) / folder_name(experiment)
+    path = run_folder(experiment)
     is_new = not path.exists()
     with contextlib.ExitStack() as stack:
         try:
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(path))
+            push = stack.enter_context(writing(path, catalog.CHECKPOINTS))
         except OSError as error:
             raise unwritable(f"output_root={experiment.output_root}", error) from None
+        except BucketError as error:
+            raise type(error)(f"output_root={experiment.output_root}", error.problem) from None
         _require_no_links_out(path)
         stack.enter_context(_kept_open(path))
         stack.enter_context(_logged(path / "log.txt"))
         folder = None
         try:
-            yield (folder := RunFolder(path))
+            yield (folder := RunFolder(path, push))
         except (LtrError, OSError):
             never_began = is_new and not (path / catalog.INFO).exists()
             if never_began and (folder is None or folder.is_present):

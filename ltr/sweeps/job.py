@@ -4,16 +4,15 @@ import dataclasses
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ltr.addresses import local, shown
 from ltr.config.overrides import typed_word
-from ltr.errors import StoppedError
+from ltr.errors import LockedError, StoppedError
 from ltr.experiment.signals import Stop, request_stop
 from ltr.faults import exit_code, is_known, message
 from ltr.report import console
-from ltr.store.identity import folder_name
-from ltr.store.lock import LockedError
+from ltr.store.identity import run_folder
 from ltr.sweeps import preemption
 from ltr.sweeps.journal import FAILED, FINISHED, PREEMPTED, STOPPED, WAITING, Job, Journal
 
@@ -56,7 +55,7 @@ def _conducted(job: Job, composed: "DictConfig", journal: Journal, train: Conduc
             raise error
         record(journal, job)
         experiment = compose.experiment_of(composed)
-        job = dataclasses.replace(job, folder=str(Path(experiment.output_root) / folder_name(experiment)))
+        job = dataclasses.replace(job, folder=shown(str(run_folder(experiment))))
         record(journal, job)
         _train_when_free(job, journal, stop, lambda: train(experiment, composed.ticket, stop))
     except Exception as error:
@@ -94,7 +93,7 @@ def _show(error: Exception, job: Job) -> None:
     """Print an error, and where its traceback is; a traceback itself if the run had not begun."""
     if is_known(error):
         console.note(f"ltr run: {message(error)}")
-    elif job.folder and (log := Path(job.folder) / "log.txt").is_file():
+    elif job.folder and (log := local(job.folder) / "log.txt").is_file():
         console.note(f"ltr run: {message(error)}; its traceback is in {log}")
     else:
         traceback.print_exception(error)

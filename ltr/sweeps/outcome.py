@@ -6,6 +6,7 @@ from pathlib import Path
 from ltr.core.plural import number_of
 from ltr.errors import LtrError
 from ltr.report import console, runs
+from ltr.store import fetching
 from ltr.store.catalog import INFO, Run
 from ltr.sweeps import status
 from ltr.sweeps.status import JobState
@@ -13,7 +14,8 @@ from ltr.sweeps.status import JobState
 
 def show_runs(folders: Iterable[Path]) -> None:
     """Print a table of the runs that began training."""
-    began = [folder for folder in dict.fromkeys(folders) if (folder / INFO).exists()]
+    fetching.fetch(*(folders := dict.fromkeys(folders)))
+    began = [folder for folder in folders if (folder / INFO).exists()]
     entries = [runs.entry(Run(folder)) for folder in began]
     if entries:
         text, left_out = runs.table(entries, runs.LINE)

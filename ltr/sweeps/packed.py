@@ -5,16 +5,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ltr.addresses import shown
 from ltr.config.overrides import typed_word
 from ltr.config.words import Word
 from ltr.core.plural import number_of
 from ltr.engine.packing import Layers
+from ltr.errors import LockedError
 from ltr.experiment import together
 from ltr.experiment.signals import StopAll
 from ltr.experiment.together import Request
 from ltr.report import console
 from ltr.report.output import Output
-from ltr.store.lock import LockedError
 from ltr.sweeps import job
 from ltr.sweeps.journal import WAITING, Job, Journal
 from ltr.sweeps.plan import Plan
@@ -73,7 +74,7 @@ def _train(part: Part, stop: StopAll, output: Output) -> list[int]:
         for number in pack:
             words = [typed_word(word) for word in planned.combinations[number]]
             jobs[number] = dataclasses.replace(
-                Job.starting(number, words), folder=str(planned.folders[number])
+                Job.starting(number, words), folder=shown(str(planned.folders[number]))
             )
             requests[number] = Request(planned.experiments[number], words)
             if error := stop.error():

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from ltr.addresses import local
 from ltr.config import groups
 from ltr.config.overrides import typed_word
 from ltr.config.schema import Experiment
@@ -20,8 +21,9 @@ from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
 from ltr.hosts import group
 from ltr.report import console
+from ltr.store import fetching
 from ltr.store.catalog import FINISHED, Run, looks
-from ltr.store.identity import folder_name
+from ltr.store.identity import run_folder
 from ltr.store.settings import settings
 from ltr.sweeps import launchers
 
@@ -62,7 +64,7 @@ def checked(words: Sequence[str], on_count: Callable[[int], None] = lambda _: No
         LtrError: a combination cannot be run; nothing was trained.
     """
     if any(word.startswith("hydra/sweeper=") for word in words):
-        return Plan(list(words), [], [], [], [], Path(Experiment().output_root))
+        return Plan(list(words), [], [], [], [], local(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
     on_count(len(combinations))
@@ -82,7 +84,8 @@ def checked(words: Sequence[str], on_count: Callable[[int], None] = lambda _: No
     tickets = _tickets(combinations, experiments)
     for word, ticket in tickets.items():
         console.note(f"{typed_word(word)}: {experiments[0].output_root}/{ticket}")
-    folders = [Path(experiment.output_root) / folder_name(experiment) for experiment in experiments]
+    folders = [run_folder(experiment) for experiment in experiments]
+    fetching.fetch(*folders)
     missing = [
         number
         for number, (experiment, folder) in enumerate(zip(experiments, folders, strict=True))
@@ -90,7 +93,7 @@ def checked(words: Sequence[str], on_count: Callable[[int], None] = lambda _: No
     ]
     combinations = [[_full(word, tickets) for word in combination] for combination in combinations]
     named = [_named(word, choices, tickets) for word in words]
-    return Plan(named, combinations, experiments, folders, missing, Path(experiments[0].output_root))
+    return Plan(named, combinations, experiments, folders, missing, local(experiments[0].output_root))
 
 
 def is_finished(experiment: Experiment, folder: Path) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ltr.addresses import local
 from ltr.errors import ConfigError, LtrError
 from ltr.report import text_table
 from ltr.report.text_table import Column
+from ltr.store import fetching
 from ltr.store.catalog import CHECKPOINTS, Run
 from ltr.store.catalog import FINISHED as RUN_FINISHED
 from ltr.store.lock import is_locked
@@ -16,6 +18,9 @@ from ltr.sweeps.journal import FINISHED, PLAN, RUNNING, WAITING, Job, Journal, P
 
 KILLED = "killed"
 """State that is seen from outside: the job is recorded as running, but its process is gone."""
+
+_OPEN = (RUNNING, WAITING)
+"""States in which a job has not ended."""
 
 ENDED = "the sweep has ended"
 
@@ -89,6 +94,7 @@ def states(folder: Path) -> list[JobState]:
         Job(number, words, plan.folders[number], FINISHED if number not in plan.missing else WAITING)
         for number, words in enumerate(plan.combinations)
     ] or [*records.values()]
+    fetching.fetch(*(local(job.folder) for job in records.values() if job.folder and job.state in _OPEN))
     is_launching = is_locked(folder)
     return [_state(job, records.get(job.number), is_launching) for job in jobs]
 
@@ -119,24 +125,24 @@ def _state(planned: Job, job: Job | None, is_launching: bool) -> JobState:
         job.error,
         job.exit_code,
     )
-    if job.state not in (RUNNING, WAITING):
+    if job.state not in _OPEN:
         return state
     if reason := _death(job):
         if _is_finished(job):
             return state._replace(state=FINISHED, reason="", exit_code=0)
         return state._replace(state=KILLED, reason=reason, exit_code=1)
-    round_number = _round(Path(job.folder)) if job.folder else None
+    round_number = _round(local(job.folder)) if job.folder else None
     place = None if _is_dead_here(job.place) else job.place  # then another sweep's job writes the run
     return state._replace(round=round_number, place=place, exit_code=1)
 
 
 def _death(job: Job) -> str:
     """Return why a job that is recorded as running is not; empty if it runs, as far as can be seen."""
-    if job.folder and job.state == RUNNING and is_locked(Path(job.folder)):
+    if job.folder and job.state == RUNNING and is_locked(local(job.folder)):
         return ""
     if job.place.host == Place.here().host:
         return KILLED_HERE if _is_dead_here(job.place) else ""
-    if not job.folder or not (Path(job.folder) / CHECKPOINTS).exists():
+    if not job.folder or not (local(job.folder) / CHECKPOINTS).exists():
         return ""  # it prepares its run
     return f"no process on {job.place.host} holds the lock of its run"
 
@@ -157,7 +163,7 @@ def _is_dead_here(place: Place) -> bool:
 def _is_finished(job: Job) -> bool:
     """Return whether the run of a job was finished since, as by another sweep."""
     try:
-        return bool(job.folder) and Run(Path(job.folder)).status == RUN_FINISHED
+        return bool(job.folder) and Run(local(job.folder)).status == RUN_FINISHED
     except OSError:
         return False
 

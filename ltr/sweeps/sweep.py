@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
+from ltr.addresses import kept_here, local, shown
 from ltr.config.overrides import typed_word
 from ltr.core.plural import number_of
 from ltr.report import console
@@ -31,7 +31,7 @@ def run(words: Sequence[str], train: Conduct) -> int:
     """
     launchers.require(words)
     planned = plan.checked(words, workers.prepare if packed.is_packed(words) else lambda _: None)
-    folder = planned.output_root.absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    folder = kept_here(planned.output_root).absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     journal = Journal(folder, launchers.is_remote(words))
     journal.begin(_recorded(planned))
     if done := len(planned.combinations) - len(planned.missing):
@@ -39,7 +39,7 @@ def run(words: Sequence[str], train: Conduct) -> int:
     with locked(folder):
         launched = _launch_missing(planned, journal, train)
     jobs = status.states(folder)
-    outcome.show_runs([*planned.folders, *(Path(job.folder) for job in jobs if job.folder)])
+    outcome.show_runs([*planned.folders, *(local(job.folder) for job in jobs if job.folder)])
     return outcome.exit_code(jobs, launched)
 
 
@@ -68,6 +68,6 @@ def _recorded(planned: Plan) -> Recorded:
     return Recorded(
         [typed_word(word) for word in planned.words],
         [[typed_word(word) for word in words] for words in planned.combinations],
-        [str(folder.absolute()) for folder in planned.folders],
+        [shown(str(folder.absolute())) for folder in planned.folders],
         planned.missing,
     )

@@ -27,7 +27,7 @@ class MLflow:
     """MLflow tracker; `mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db` shows the runs."""
 
     def __init__(self, subject: Subject) -> None:
-        database = (subject.folder.parent / "mlflow.db").absolute()
+        database = (subject.beside / "mlflow.db").absolute()
         self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}")
         known = self._client.get_experiment_by_name(EXPERIMENT)
         experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT)

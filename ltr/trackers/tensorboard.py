@@ -11,7 +11,7 @@ class TensorBoard:
     """TensorBoard tracker; `tensorboard --logdir outputs/tensorboard` shows the runs."""
 
     def __init__(self, subject: Subject) -> None:
-        self._folder = subject.folder.parent / "tensorboard" / subject.name
+        self._folder = subject.beside / "tensorboard" / subject.name
         self.is_new = not self._folder.exists()
         self._writers: dict[str, SummaryWriter] = {}
         knobs = "\n".join(f"- {name}: {value}" for name, value in {**subject.knobs, **subject.extent}.items())

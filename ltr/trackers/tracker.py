@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ltr.addresses import kept_here
 from ltr.config.schema import Experiment
 from ltr.store.settings import extent, settings
 
@@ -24,12 +25,14 @@ class Subject(NamedTuple):
 
     Attributes:
         folder: the run folder.
+        beside: folder of the tracker's files, the parent of the run folder; `outputs` for a run in a bucket.
         name: name of the folder, with the numbers of replicates and draws over which means are taken.
         knobs: knobs that differ from their defaults and never change, by dotted name.
         extent: requested rounds, replicates, draws and arms (`ltr.store.settings.extent`), which can grow.
     """
 
     folder: Path
+    beside: Path
     name: str
     knobs: Mapping[str, Any]
     extent: Mapping[str, Any]
@@ -66,4 +69,4 @@ def subject(experiment: Experiment, folder: Path) -> Subject:
         ]
     )
     knobs = {knob: value for knob, value in settings(experiment).items() if knob not in requested}
-    return Subject(folder, name, knobs, requested)
+    return Subject(folder, kept_here(folder.parent), name, knobs, requested)

@@ -24,7 +24,7 @@ class WeightsAndBiases:
             name=subject.name,
             id=subject.name,
             resume="allow",
-            dir=str(subject.folder.parent),
+            dir=str(subject.beside),
         )
         self.is_new = not self._run.resumed
         knobs = {**subject.knobs, **subject.extent}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from ltr.addresses import kept_here, local
 from ltr.config.overrides import typed_word
 from ltr.config.schema import Experiment
 from ltr.config.words import Word
@@ -20,7 +21,7 @@ from ltr.hosts import group
 from ltr.pruning.targets import kept, targets
 from ltr.report.output import Output
 from ltr.store import tables
-from ltr.store.identity import canonical, folder_name
+from ltr.store.identity import canonical, run_folder
 from ltr.tuning import objective
 from ltr.tuning.objective import TOLERANCE, accuracy_at, is_hopeless, reached, rungs
 from ltr.tuning.space import Space
@@ -67,7 +68,7 @@ class Search:
         settings = {"space": sorted(self.space.searched), "density": self.density}
         text = json.dumps([settings, canonical(base), base.replicates], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        return Path(base.output_root) / FOLDER / f"{base.dataset.name}-{base.model.name}-{digest}"
+        return kept_here(local(base.output_root)) / FOLDER / f"{base.dataset.name}-{base.model.name}-{digest}"
 
     def experiment(self, chosen: list[str]) -> Experiment:
         """Return the experiment of a trial; ConfigError if it cannot be run."""
@@ -158,7 +159,7 @@ def train(search: Search, study: Study, trial: OpenTrial, stop: Stop, output: Ou
     """
     try:
         experiment = search.experiment(trial.words)
-        folder = Path(experiment.output_root) / folder_name(experiment)
+        folder = run_folder(experiment)
         trial.begin(folder.name)
         finished = study.rungs()
 

@@ -124,10 +124,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"lr": 1}}, "optimizer.lr: unknown knob; did you mean optimizer.learning_rate?"),
     ({"checkpoint_every": 0}, "checkpoint_every=0: must be a number > 0"),
     (
-        {"output_root": "s3://bucket/runs"},
-        "output_root=s3://bucket/runs: must be a folder of a file system, not an address",
+        {"output_root": "ftp://bucket/runs"},
+        "output_root=ftp://bucket/runs: must be a folder, or an address gs://BUCKET/NAME or s3://BUCKET/NAME",
     ),
-    ({"data_dir": "gs://b"}, "data_dir=gs://b: must be a folder of a file system, not an address"),
+    (
+        {"data_dir": "gs:///data"},
+        "data_dir=gs:///data: must be a folder, or an address gs://BUCKET/NAME or s3://BUCKET/NAME",
+    ),
     ({"prune_rat": 0.1}, "prune_rat: unknown knob; did you mean prune_rate?"),
     (
         {"optimizer": {"learning_rat": 1}},

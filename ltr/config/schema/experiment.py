@@ -132,7 +132,7 @@ class Experiment:
     output_root: Annotated[
         str,
         BeforeValidator(home),
-        Field(min_length=1, description="folder of the run folders"),
+        Field(min_length=1, description="folder of the run folders, or its address in a bucket"),
         OfMachine(),
         FilePath(),
         OfLane(),
@@ -140,7 +140,7 @@ class Experiment:
     data_dir: Annotated[
         str | None,
         BeforeValidator(home),
-        Field(description="folder of prepared data (null: where TFDS puts it)"),
+        Field(description="folder of prepared data, or its address in a bucket (null: where TFDS puts it)"),
         OfMachine(),
         FilePath(),
     ] = None

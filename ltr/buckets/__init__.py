@@ -1,0 +1,1 @@
+"""Buckets of an object store: objects, locks, and working copies of folders."""
