@@ -7,11 +7,13 @@ import dataclasses
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 GROUP = "ltr.plugins"
 
@@ -88,8 +90,10 @@ def lacking(used: Mapping[str, Collection[str]]) -> str:
     return ""
 
 
-def _entry_points() -> Iterator[metadata.EntryPoint]:
+def _entry_points() -> "Iterator[metadata.EntryPoint]":
     """Yield the entry points of the group, of several copies of a package only those that Python imports."""
+    from importlib import metadata  # is slow to import, and lists of runs of no plug-in do without
+
     here, seen = Path.cwd(), set()
     folders = [folder for folder in sys.path if folder and Path(folder).resolve() != here]
     for distribution in metadata.distributions(path=folders):
@@ -98,11 +102,11 @@ def _entry_points() -> Iterator[metadata.EntryPoint]:
             yield from points
 
 
-def _package(point: metadata.EntryPoint) -> str:
+def _package(point: "metadata.EntryPoint") -> str:
     return point.dist.name if point.dist else ""
 
 
-def _join(point: metadata.EntryPoint) -> Installed:
+def _join(point: "metadata.EntryPoint") -> Installed:
     """Import a plug-in and add either all of its entries or none."""
     package = point.dist
     assert package is not None

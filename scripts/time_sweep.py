@@ -2,11 +2,13 @@
 
 python scripts/time_sweep.py COMMIT [KNOB=VALUES ...]
 
-Each tree runs the sweep once to fill its caches, and then three times in turn; medians count. The exit code
-is 1 if a table of results or metrics differs.
+Each tree runs the sweep once to fill its caches, and then three times in turn; medians count. Both have the
+break-even densities that this tree measures, which decide the layers that train packed, hence last bits of
+all tables. The exit code is 1 if a table of results or metrics differs.
 """
 
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -32,6 +34,13 @@ def seconds(tree: SourceTree, words: list[str], root: Path) -> float:
     return time.monotonic() - began
 
 
+def share_break_even(giver: SourceTree, taker: SourceTree) -> None:
+    """Copy the break-even densities that a tree measured to another."""
+    measured, other = (tree.caches / "ltr" / "break_even.json" for tree in (giver, taker))
+    other.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(measured, other)
+
+
 def tables(root: Path) -> dict[Path, bytes]:
     """Return the tables of all runs below a folder that repeat bit for bit."""
     names = ("results", "metrics")
@@ -51,6 +60,7 @@ def compare(commit: str, words: list[str], folder: Path) -> int:
                 root = folder / tree.name.replace(" ", "_") / str(repeat)
                 lasted = seconds(tree, words, root)
                 taken[tree.name] += [lasted] if repeat else []
+                share_break_even(*trees)
                 print(f"{tree.name}: {lasted:.1f} s, load {os.getloadavg()[0]:.1f}", flush=True)
         ours, theirs = (tables(folder / tree.name.replace(" ", "_") / "0") for tree in trees)
     this, other = (statistics.median(times) for times in taken.values())

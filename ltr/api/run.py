@@ -12,6 +12,7 @@ from ltr.config.overrides import overrides
 from ltr.errors import StoppedError
 from ltr.experiment import compose
 from ltr.experiment.signals import Stop
+from ltr.hosts import group
 from ltr.plugins import installed
 from ltr.report.output import in_python
 from ltr.store.catalog import read
@@ -59,6 +60,7 @@ def run(*words: str, progress: bool | None = None, **knobs: Any) -> LoadedRun:
     checked = _checked(words, knobs)
     composed = compose.composed(checked)
     experiment = compose.experiment_of(composed)
+    group.require_none(experiment.hosts)
     from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
 
     typed = compose.repeatable(checked, composed.ticket, experiment)

@@ -1,5 +1,6 @@
 """Entry point of the command `ltr`. Signals and streams are in order before anything else is imported."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -25,4 +26,5 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         code = 0
     sys.stdout.flush()
+    gc.freeze()  # Python would look for garbage before it ends, among everything that a command has made
     return code or output.exit_code

@@ -13,11 +13,12 @@ number and error of each failed job; the exit code is that of the first. The
 same command starts what is missing. ltr jobs shows the state of each job.
 
 Jobs that differ only in what no compiled program depends on (seed, prune rate,
-rounds, criterion, rewind step, ...) train side by side in this process, and
-print no tables of their own; ltr show RUN prints one. hydra/launcher=basic
-trains one job after the other. Launchers for jobs in processes of their own:
-hydra/launcher=processes (this machine), slurm, ray_cluster;
-hydra.launcher.OPTION=VALUE sets an option, see --cfg hydra.
+rounds, criterion, rewind step, ...) train side by side, and print no tables of
+their own; ltr show RUN prints one. On a CPU, many jobs are divided among
+processes that share its cores; devices=N keeps them in one.
+hydra/launcher=basic trains one job after the other. Launchers for jobs in
+processes of their own: hydra/launcher=processes (this machine), slurm,
+ray_cluster; hydra.launcher.OPTION=VALUE sets an option, see --cfg hydra.
 
 ticket=last is the newest run that did not itself start from the tickets of
 another run. So the same command takes the same tickets until a newer run of its

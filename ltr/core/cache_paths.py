@@ -27,3 +27,8 @@ def break_even_file() -> Path:
 def speeds_file() -> Path:
     """Return the file of measured speeds of networks (see `ltr.engine.speed`)."""
     return folder() / "speeds.json"
+
+
+def conv_forms_file() -> Path:
+    """Return the file of the measured forms of convolutions (see `ltr.engine.fastest_form`)."""
+    return folder() / "conv_forms.json"

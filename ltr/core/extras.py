@@ -7,7 +7,6 @@ this installation.
 import json
 import shlex
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ def install_command(extra: str) -> str:
 
 def _origin() -> str:
     """Return the URL that ltr was installed from, as recorded by pip; PATH-OR-URL if there is no record."""
+    from importlib import metadata  # is slow to import, and `ltr --help` imports this module
+
     try:
         text = metadata.distribution("ltr").read_text("direct_url.json")
     except metadata.PackageNotFoundError:

@@ -44,6 +44,12 @@ class Shares:
         size = batch.shape[0] // self.count
         return lax.dynamic_slice_in_dim(batch, self.index * size, size)
 
+    def gather(self, share: Shaped[Array, "share ..."]) -> Shaped[jax.Array, "batch ..."]:
+        """Return the array of a whole batch, given the share of each device."""
+        if self.count == 1:
+            return share  # type: ignore[return-value]
+        return lax.all_gather(share, AXIS, tiled=True)
+
     def mean(self, tree: Tree) -> Tree:
         """Average a pytree over the devices."""
         return lax.pmean(tree, AXIS) if self.count > 1 else tree

@@ -107,38 +107,63 @@ def measured(
         on_status: called with a message before a measurement, and with the empty string after it.
     """
     size = max(1, round(len(images) * min(1.0, MOST_OPERATIONS / operations)))
-    lanes = devices.scatter([_start(context, images[:size])] * placement.capacity, placement)
-    step = weights.build(context).step
-
-    def steps(start: Any, count: jax.Array) -> Any:
-        lane, images, labels = start
-        return lax.fori_loop(0, count, lambda number, lane: step(lane, images, labels, number)[0], lane)
-
-    def count(steps: int) -> Any:
-        return devices.replicate(np.int32(steps), placement)
-
-    lowered = devices.parallel(steps, placement).lower(lanes, count(1))
-    known, case = _read(file), _case(lowered.as_text(), placement)
+    steps = Steps(context, images[:size], placement)
+    known, case = _read(file), _case(steps.lowered.as_text(), placement)
     if case in known:
         return known[case]
     on_status("timing a training step of this network")
     began = time.perf_counter()
-    compiled = lowered.compile()
+    steps.compile()
     compilation = (time.perf_counter() - began) * meter()
-
-    def seconds(steps: int) -> float:
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(lanes, count(steps)))
-        return (time.perf_counter() - began) / steps
-
-    seconds(1)  # allocates
-    number = max(1, round(SECONDS / seconds(1)))
+    steps.seconds(1)  # allocates
+    number = max(1, round(SECONDS / steps.seconds(1)))
     timed = placement.capacity * operations * size / len(images)
-    efficiency = statistics.median(timed / seconds(number) / meter() for _ in range(REPEATS))
+    efficiency = statistics.median(timed / steps.seconds(number) / meter() for _ in range(REPEATS))
     known[case] = Speed(efficiency, compilation)
     _write(file, known)
     on_status("")
     return known[case]
+
+
+class Steps:
+    """Training steps of a network, on random weights and images, in every lane of a placement.
+
+    Args:
+        context: network and optimizer.
+        images: batch of images.
+        placement: devices, and lanes on each.
+
+    Attributes:
+        lowered: the steps before they are compiled.
+    """
+
+    def __init__(
+        self,
+        context: MethodContext,
+        images: UInt8[np.ndarray, "batch height width channels"],
+        placement: Placement,
+    ) -> None:
+        step, self._placement = weights.build(context).step, placement
+
+        def steps(start: Any, count: jax.Array) -> Any:
+            lane, images, labels = start
+            return lax.fori_loop(0, count, lambda number, lane: step(lane, images, labels, number)[0], lane)
+
+        self._lanes = devices.scatter([_start(context, images)] * placement.capacity, placement)
+        self.lowered = devices.parallel(steps, placement).lower(self._lanes, self._count(1))
+
+    def compile(self) -> None:
+        """Compile the steps; the first that is taken then also allocates memory."""
+        self._compiled = self.lowered.compile()
+
+    def seconds(self, steps: int) -> float:
+        """Measure the seconds that a step takes, of several."""
+        began = time.perf_counter()
+        jax.block_until_ready(self._compiled(self._lanes, self._count(steps)))
+        return (time.perf_counter() - began) / steps
+
+    def _count(self, steps: int) -> Any:
+        return devices.replicate(np.int32(steps), self._placement)
 
 
 def noisy(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -175,8 +175,8 @@ def arithmetic(spec: RunSpec, zeros: float, recorded: Arithmetic | None = None) 
         return XLA
     fastest = Arithmetic(_tiles(spec), _fused(spec, zeros), spec.model.batch_norms)
     chosen = fastest if recorded is None else recorded
-    if placement.splits_batches:  # the kernels see no other device's share
-        return chosen._replace(fused=(), batch_norms=())
+    if placement.splits_batches:  # its kernels see no other device's share
+        chosen = chosen._replace(batch_norms=())
     return chosen if _can_fuse(spec) else chosen._replace(fused=())
 
 

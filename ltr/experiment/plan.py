@@ -11,6 +11,7 @@ from ltr.core import cache_paths, machine
 from ltr.data import dataset
 from ltr.engine import devices
 from ltr.experiment import estimate
+from ltr.experiment.conv_form import conv_form
 from ltr.experiment.placement import arithmetic, fitted, needed, packed_layers, place
 from ltr.experiment.spec import RunSpec
 from ltr.pruning.targets import kept
@@ -106,7 +107,8 @@ def plan(experiment: Experiment, on_status: Callable[[str], None], on_message: C
     weights = kept(spec.targets[0])
     trained = [round_number for round_number in rounds if experiment.trains(round_number)]
     zeros = dataset.describe(experiment.dataset).zeros
-    chosen = arithmetic(spec, zeros)
+    form = conv_form(spec, cache_paths.conv_forms_file(), on_status)
+    chosen = arithmetic(spec, zeros)._replace(conv_form=form)
     packed = packed_layers(spec, cache_paths.break_even_file(), on_status, arithmetic=chosen, zeros=zeros)
     placement = place(spec)
     seconds = estimate.seconds(spec, packed, chosen, cache_paths.speeds_file(), on_status)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from ltr.arms.lanes import methods
 from ltr.config.schema import Experiment, OfLane
 from ltr.config.walk import by_name, is_marked
-from ltr.core import cache_paths
+from ltr.core import cache_paths, masks
 from ltr.data import dataset
 from ltr.data.arrays import share_of_zeros
-from ltr.engine import processes
-from ltr.engine.packing import NO_LAYER, Layers
+from ltr.engine import flops, processes
+from ltr.engine.packing import NO_LAYER, Layers, is_sparse
 from ltr.experiment import runtime
+from ltr.experiment.conv_form import conv_form
 from ltr.experiment.placement import (
     arithmetic,
     fitted,
@@ -34,10 +35,11 @@ class Runtimes:
 
     Args:
         runs: how many there are. Devices and memory are chosen as for one run with the replicates of all.
+        layers: layers that train packed in new runs; None to choose them when a lane is that sparse.
     """
 
-    def __init__(self, runs: int = 1) -> None:
-        self._runs = runs
+    def __init__(self, runs: int = 1, layers: Layers | None = None) -> None:
+        self._runs, self._layers = runs, layers
         self._built: dict[Hashable, Runtime] = {}
 
     def session(
@@ -61,12 +63,11 @@ class Runtimes:
         """
         folder.groups.expect(spec.shapes, spec.model.layer_types)
         experiment = spec.experiment
-        together = replace(experiment, replicates=self._runs * experiment.replicates)
-        all_runs = replace(spec, experiment=together)
-        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.packed
+        all_runs = of_all(spec, self._runs)
+        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.conv_form, folder.packed
         key = repr((programs(experiment), place(all_runs), begun_with))
         if key not in self._built:
-            self._built[key] = build(_fitting(all_runs, on_message), folder, on_status)
+            self._built[key] = build(_fitting(all_runs, on_message), folder, on_status, self._layers)
         return Session(runtime.of_run(self._built[key], spec), folder, folder.record_packed)
 
 
@@ -75,6 +76,22 @@ def _fitting(spec: RunSpec, on_message: Callable[[str], None]) -> RunSpec:
     need = needed(spec)
     count = processes.agreed(lambda: fitted(spec, need, on_message).experiment.devices)
     return replace(spec, experiment=replace(spec.experiment, devices=count))
+
+
+def of_all(spec: RunSpec, runs: int) -> RunSpec:
+    """Return the specification of one run with the replicates of several alike runs."""
+    replicates = runs * spec.experiment.replicates
+    return replace(spec, experiment=replace(spec.experiment, replicates=replicates))
+
+
+def chosen_layers(spec: RunSpec, on_status: Callable[[str], None]) -> Layers | None:
+    """Return the layers that train packed in a new run; None if no lane of it will be that sparse."""
+    kernels = masks.where(spec.model.layer_types, spec.shapes)
+    if not any(is_sparse(flops.planned(target, kernels)) for target in spec.targets):
+        return None
+    data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
+    zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
+    return packed_layers(spec, file, on_status, None, arithmetic(spec, zeros), zeros)
 
 
 def programs(experiment: Experiment) -> Hashable:
@@ -95,17 +112,20 @@ def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], No
     return Session(build(spec, folder, on_status), folder, folder.record_packed)
 
 
-def build(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None]) -> Runtime:
+def build(
+    spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None], layers: Layers | None = None
+) -> Runtime:
     """Build the runtime of a run, with the arithmetic of its folder.
 
     Break-even densities that are not known are measured as soon as a lane could train packed. A run that
     starts needs none before.
+
+    `layers`: layers that train packed if the folder has no choice of its own.
     """
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
-    recorded = None if folder.tiles is None else Arithmetic(folder.tiles, folder.fused, folder.batch_norms)
-    tiles, fused, batch_norms = processes.agreed(lambda: arithmetic(spec, zeros, recorded))
-    chosen, packed = Arithmetic(tiles, tuple(fused), tuple(batch_norms)), folder.packed
+    chosen = _arithmetic(spec, folder, zeros, on_status)
+    packed = layers if folder.packed is None else folder.packed
 
     def choose() -> Layers:
         return processes.agreed(lambda: dict(packed_layers(spec, file, on_status, packed, chosen, zeros)))
@@ -113,3 +133,19 @@ def build(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None]) ->
     if processes.agreed(lambda: needs_measurement(spec, file, packed, chosen, zeros)):
         return runtime.build(spec, NO_LAYER, chosen, data, choose)
     return runtime.build(spec, choose(), chosen, data)
+
+
+def _arithmetic(
+    spec: RunSpec, folder: RunFolder, zeros: float, on_status: Callable[[str], None]
+) -> Arithmetic:
+    """Return the arithmetic of a run: that which it began with, or the choice of process 0."""
+    begun_with = None
+    if folder.tiles is not None:
+        begun_with = Arithmetic(folder.tiles, folder.fused, folder.batch_norms, folder.conv_form)
+
+    def choose() -> Arithmetic:
+        form = conv_form(spec, cache_paths.conv_forms_file(), on_status, begun_with and begun_with.conv_form)
+        return arithmetic(spec, zeros, begun_with)._replace(conv_form=form)
+
+    tiles, fused, batch_norms, form = processes.agreed(choose)
+    return Arithmetic(tiles, tuple(fused), tuple(batch_norms), form)

@@ -20,7 +20,7 @@ from ltr.core.types import Mask, Params, PRNGKey
 from ltr.engine import flops, processes
 from ltr.engine.packing import Layers, is_sparse
 from ltr.engine.running_batch import Outcome
-from ltr.engine.trainer import InitialState, Progress
+from ltr.engine.trainer import InitialState, Progress, Snapshot
 from ltr.errors import LtrError
 from ltr.experiment import records, snapshot
 from ltr.experiment.joint import Training, Trainings
@@ -332,12 +332,17 @@ class Session:
                 lambda: time.monotonic() - last_saved > self.experiment.checkpoint_every
             )
             if error is not None or is_due:
-                self.folder.save_under_way(*snapshot.pack(progress.snapshot()))
+                self._save_under_way(progress.snapshot())
                 last_saved = time.monotonic()
             if error is not None:
                 raise error
 
         return on_chunk
+
+    def _save_under_way(self, reached: Snapshot) -> None:
+        """Save a checkpoint inside the round, unless lanes of other runs alone have begun."""
+        if reached.outcomes or reached.batch:
+            self.folder.save_under_way(*snapshot.pack(reached))
 
 
 def _is_saved(lane: LaneId) -> bool:

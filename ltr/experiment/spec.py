@@ -22,7 +22,7 @@ from ltr.experiment.memory import Memory, memory
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
 from ltr.models.arithmetic import XLA, Arithmetic
-from ltr.models.data_parallel import data_parallel, draws_by_itself
+from ltr.models.data_parallel import data_parallel, draws_by_itself, gathering
 from ltr.models.model import Model, with_arithmetic
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
@@ -105,7 +105,8 @@ class RunSpec:
     def training_context(self, arithmetic: Arithmetic, shares: Shares = WHOLE) -> MethodContext:
         """Return the method context with an arithmetic of its own, for training on shares of each batch."""
         model = data_parallel(with_arithmetic(self.model, arithmetic), shares)
-        return self.method_context._replace(model=model, fused=arithmetic.fused)
+        optimizer = gathering(self.method_context.optimizer, shares)
+        return self.method_context._replace(model=model, optimizer=optimizer, fused=arithmetic.fused)
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

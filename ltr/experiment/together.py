@@ -4,6 +4,7 @@ Runs with the same programs advance side by side, as many at a time as the memor
 checkpoints and errors are those of separate runs.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ltr.config.schema import Experiment
 from ltr.core import cache_paths, machine
 from ltr.core.plural import number_of
 from ltr.engine import devices
+from ltr.engine.packing import Layers
 from ltr.experiment import joint, runner
 from ltr.experiment.placement import needed, place
 from ltr.experiment.runtimes import Runtimes, programs
@@ -35,10 +37,12 @@ class Request(NamedTuple):
     words: Sequence[str]
 
 
-def packs(experiments: Sequence[Experiment]) -> list[list[int]]:
+def packs(experiments: Sequence[Experiment], processes: int = 1) -> list[list[int]]:
     """Divide runs, by number, into those that train side by side.
 
     Runs of one folder train one after another, and so do runs that a tracker follows.
+
+    `processes`: number of processes that share the memory of this machine.
     """
     alike: dict[Hashable, list[int]] = {}
     folders: list[str] = []
@@ -51,13 +55,13 @@ def packs(experiments: Sequence[Experiment]) -> list[list[int]]:
     return [
         numbers[first : first + size]
         for numbers in alike.values()
-        for size in [_that_fit([experiments[number] for number in numbers])]
+        for size in [_that_fit([experiments[number] for number in numbers], processes)]
         for first in range(0, len(numbers), size)
     ]
 
 
-def _that_fit(experiments: Sequence[Experiment]) -> int:
-    """Return how many of alike runs the memory holds at a time, at least one."""
+def _that_fit(experiments: Sequence[Experiment], processes: int) -> int:
+    """Return how many of alike runs the memory of each process holds at a time, at least one."""
     first, most = experiments[0], min(len(experiments), MOST)
     available = machine.memory() if first.check_memory and most > 1 else None
     if available is None:
@@ -66,7 +70,7 @@ def _that_fit(experiments: Sequence[Experiment]) -> int:
     largest = replace(RunSpec.from_experiment(first), experiment=replace(first, replicates=replicates))
     need = needed(largest)
     placement = place(replace(largest, experiment=replace(first, replicates=most * replicates)))
-    room = available - replace(need, networks=0).of_host(placement)
+    room = available // processes - replace(need, networks=0).of_host(placement)
     return max(1, min(most, room // need.networks))
 
 
@@ -75,6 +79,7 @@ def conduct(
     stop: Stop,
     output: Output,
     on_end: Callable[[int, Exception | None], None],
+    layers: Layers | None = None,
 ) -> None:
     """Train the missing lanes of a pack; a run that fails leaves the others.
 
@@ -83,38 +88,22 @@ def conduct(
         stop: checked after each chunk for a signal; the caller enters it.
         output: destination of messages and progress; tables are printed for a run alone.
         on_end: called at the end of each run with its number and the error that it failed by.
+        layers: layers that train packed in new runs; None to choose them here.
     """
-    if len(requests) > 1:
-        _side_by_side(requests, stop, output, on_end)
-        return
-    ((number, request),) = requests.items()
-    try:
-        runner.conduct(*request, stop, output)
-    except Exception as error:
-        on_end(number, error)
-    else:
-        on_end(number, None)
-
-
-def _side_by_side(
-    requests: Mapping[int, Request],
-    stop: Stop,
-    output: Output,
-    on_end: Callable[[int, Exception | None], None],
-) -> None:
-    """Conduct alike runs; they share one line of progress, and print no tables."""
     devices.start(cache_paths.compiled())
-    output.begin(f"{number_of(len(requests), 'run')} train side by side")
-    runtimes, handler, numbers = Runtimes(len(requests)), output.warnings(), [*requests]
-    handler.addFilter(_Once())
-    with runner.logged_by(handler), Progresses(output.progress(), len(requests)) as progresses:
-        quiet = output._replace(
-            results=None,
-            begin=lambda _: None,
-            message=_once(output.message),
-            progress=progresses.of_run,
+    runtimes, numbers = Runtimes(len(requests), layers), [*requests]
+    handler, shown = output.warnings(), output.progress
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(runner.logged_by(handler))
+        if len(requests) > 1:
+            output.begin(f"{number_of(len(requests), 'run')} train side by side")
+            handler.addFilter(_Once())
+            progresses = Progresses(output.progress(), f"{len(requests)} runs, ")
+            shown = stack.enter_context(progresses).of_run
+            output = output._replace(results=None, begin=lambda _: None, message=_once(output.message))
+        conduct_one = partial(
+            runner.trainings, stop=stop, output=output._replace(progress=shown), runtimes=runtimes
         )
-        conduct_one = partial(runner.trainings, stop=stop, output=quiet, runtimes=runtimes)
         joint.conduct(
             [conduct_one(*request) for request in requests.values()],
             lambda place, error: on_end(numbers[place], error),

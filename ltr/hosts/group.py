@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ltr.config.schema import Hosts
 from ltr.errors import ConfigError
@@ -42,6 +42,16 @@ def find(hosts: Hosts, environment: Mapping[str, str]) -> Group | None:
     """
     group = _by_knobs(hosts) if hosts != Hosts() else _of_slurm(environment) or _of_open_mpi(environment)
     return group if group and group.count > 1 else None
+
+
+def require_none(hosts: Hosts) -> None:
+    """Raise ConfigError for knobs of several processes, for a command that trains in this one alone."""
+    given = {name: value for name, value in asdict(hosts).items() if value is not None}
+    if given and hosts.count != 1:
+        name, value = next(iter(given.items()))
+        raise ConfigError(
+            f"hosts.{name}={value}: several processes train a run by ltr run, without -m; leave it out"
+        )
 
 
 def _by_knobs(hosts: Hosts) -> Group:

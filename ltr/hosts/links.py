@@ -18,6 +18,9 @@ BEAT = 5.0
 SILENCE = 30.0
 """Seconds without a beat after which a host is lost."""
 
+LONGEST = 2**20
+"""Most bytes of a message."""
+
 PATIENCE = 300.0
 """Seconds to wait until all processes have begun."""
 
@@ -58,11 +61,12 @@ class Link:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, seconds: float) -> dict[str, Any] | None:
-        """Return the next message; None if the link broke, or was silent for so long."""
-        with contextlib.suppress(OSError, ValueError):
+        """Return the next message; None if the link broke, was silent for so long, or sent something else."""
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             self._connection.settimeout(seconds)
-            line = self._lines.readline()
-            return json.loads(line) if line.endswith(b"\n") else None
+            line = self._lines.readline(LONGEST)
+            message = json.loads(line) if line.endswith(b"\n") else None
+            return message if isinstance(message, dict) else None
         return None
 
     def attend(self, index: int, events: "queue.Queue[Event]") -> None:
@@ -102,7 +106,7 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
         LtrError: the port is taken, or a process did not come in time.
     """
     try:
-        listening = socket.create_server(("", port), family=socket.AF_INET, reuse_port=False)
+        listening = _server(port)
     except OSError as error:
         raise LtrError(f"port {port}: {error.strerror or error}; choose another hosts.coordinator") from None
     links: dict[int, Link] = {}
@@ -120,7 +124,7 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
                 ) from None
             hello = link.receive(SILENCE) or {}
             number = hello.get("index")
-            if not isinstance(number, int) or not 0 < number < count:
+            if not isinstance(number, int) or not 0 < number < count or "host" not in hello:
                 link.close()  # of a stranger
                 continue
             if number in links:
@@ -132,8 +136,15 @@ def accept(port: int, count: int) -> tuple[dict[int, Link], dict[int, dict[str, 
     return links, hellos
 
 
+def _server(port: int) -> socket.socket:
+    """Listen at a port, by IPv4 and, where the system has it, by IPv6."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
 def free_port() -> int:
     """Return a port that nobody listens at."""
-    with socket.create_server(("", 0)) as listening:
+    with _server(0) as listening:
         number: int = listening.getsockname()[1]
         return number

@@ -114,7 +114,7 @@ def _meet(group: Group, words: Sequence[str]) -> tuple[dict[int, Link], dict[int
         "index": group.index,
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "versions": {name: metadata.version(name) for name in ("jax", "numpy")} | {"ltr": __version__},
+        "versions": [f"ltr-{__version__}", *(f"{one}-{metadata.version(one)}" for one in ("jax", "numpy"))],
         "words": sorted(word for word in words if not word.startswith("hosts.")),
     }
     if group.index:
@@ -126,12 +126,12 @@ def _meet(group: Group, words: Sequence[str]) -> tuple[dict[int, Link], dict[int
         return {0: link}, {int(index): name for index, name in welcome["names"].items()}, welcome["address"]
     others, hellos = links.accept(group.port, group.count)
     hellos[0] = mine
-    names = {index: f"{hello['host']}, pid {hello['pid']}" for index, hello in hellos.items()}
+    names = {index: f"{hello['host']}, pid {hello.get('pid')}" for index, hello in hellos.items()}
     if refusal := unlike(hellos):
         for link in others.values():
             link.send({"refusal": refusal})
         raise LtrError(refusal)
-    address = f"{group.host}:{links.free_port()}"
+    address = f"{f'[{group.host}]' if ':' in group.host else group.host}:{links.free_port()}"
     for link in others.values():
         link.send({"address": address, "names": names})
     return others, names, address
@@ -140,12 +140,13 @@ def _meet(group: Group, words: Sequence[str]) -> tuple[dict[int, Link], dict[int
 def unlike(hellos: Mapping[int, Mapping[str, Any]]) -> str:
     """Return in what a process differs from process 0; empty if all fit together."""
     for index, hello in sorted(hellos.items()):
-        for name in ("versions", "words"):
-            if hello[name] != hellos[0][name]:
-                theirs, mine = hello[name], hellos[0][name]
-                return (
-                    f"process {index} ({hello['host']}) has other {name} than process 0: {theirs}, not {mine}"
-                )
+        theirs, mine = ({*one.get("versions", ()), *one.get("words", ())} for one in (hello, hellos[0]))
+        if theirs != mine:
+            has, lacks = (" ".join(sorted(some)) or "nothing" for some in (theirs - mine, mine - theirs))
+            return (
+                f"process {index} ({hello['host']}) has {has} where process 0 has {lacks}; words and "
+                "versions must be the same; with hosts.count=1 each trains a run of its own"
+            )
     return ""
 
 

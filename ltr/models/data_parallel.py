@@ -1,22 +1,25 @@
 """Data parallelism: lets a network train on a device's share of a batch as one device does on all of it.
 
-Gradients are averaged over the devices, batch normalisation takes its statistics from the whole batch, and
-dropout is drawn for the whole batch.
+Gradients are averaged over the devices, or gathered as factors. Batch normalisation takes its statistics from
+the whole batch, and dropout is drawn for it.
 """
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ltr.core.optimizers import Fusable, Optimizer
 from ltr.core.shares import AXIS, Shares
 from ltr.core.types import Logits, Params, PRNGKey
-from ltr.kernels import Images
+from ltr.kernels import ByteImages, Factors, Images
+from ltr.kernels.fused import Rows
 from ltr.models.model import Model
 from ltr.models.packed import NO_PATTERNS, Patterns
 
@@ -41,6 +44,30 @@ def data_parallel(model: Model, shares: Shares) -> Model:
             return model.train(_averaging(shares, params), images, key, patterns)
 
     return model._replace(train=train)
+
+
+def gathering(optimizer: Optimizer, shares: Shares) -> Optimizer:
+    """Return the optimizer whose step on the kernel of a dense layer takes the factors of all devices.
+
+    Factors are much smaller than the gradient of a large kernel, which would be averaged otherwise.
+    """
+    by = optimizer.kernel_step
+    if by is None or shares.count == 1:
+        return optimizer
+
+    def step(factors: Factors, *rest: Any) -> tuple[jax.Array, ...]:
+        gradient = shares.gather(factors.gradient) / shares.count  # each is that of a share's mean loss
+        return by.step(Factors(_gathered(factors.x, shares), gradient), *rest)
+
+    return optimizer._replace(direction=Fusable.of(optimizer.direction, by._replace(step=step)))
+
+
+def _gathered(x: Rows, shares: Shares) -> Rows:
+    """Return the inputs of a layer for the whole batch."""
+    if not isinstance(x, ByteImages):
+        return shares.gather(x)
+    size, *image = x.shape
+    return replace(x, chosen=shares.gather(x.chosen), shape=(shares.count * size, *image))
 
 
 def draws_by_itself(model: Model, image_shape: tuple[int, int, int]) -> bool:

@@ -47,10 +47,14 @@ class Conv(nn.Module):
         self, x: Float32[Array, "batch height width in"]
     ) -> Float32[jax.Array, "batch rows columns {self.features}"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
-        y = conv(x, self.param("kernel", self.kernel_init, shape), self.stride)
+        y = self.convolve(x, self.param("kernel", self.kernel_init, shape))
         if self.use_bias:
             y += self.param("bias", nn.initializers.zeros_init(), shape[-1:])
         return self.followed(y)
+
+    def convolve(self, x: Array, kernel: jax.Array) -> jax.Array:
+        """Convolve x with a kernel; `ltr.models.conv_forms` has other ways to compute it."""
+        return conv(x, kernel, self.stride)
 
     def followed(self, y: jax.Array) -> jax.Array:
         """Apply what follows the convolution to its result."""

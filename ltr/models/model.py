@@ -16,6 +16,7 @@ from ltr.errors import LtrError
 from ltr.kernels import Images
 from ltr.models.arithmetic import Arithmetic
 from ltr.models.batch_norm import STATISTICS, batch_norm, has_kernels
+from ltr.models.conv_forms import conv_form
 from ltr.models.kernel_shape import KernelShape
 from ltr.models.layer_types import LAYER_TYPES, LayerType, Parameter, by_module, kernel_roles
 from ltr.models.packed import NO_PATTERNS, Patterns, sparse_products
@@ -73,7 +74,7 @@ def with_statistics(params: Params, statistics: Params) -> Params:
 
 
 def with_arithmetic(model: Model, arithmetic: Arithmetic) -> Model:
-    """Return the network with some convolutions and normalisations computed by the kernels, unless packed.
+    """Return the network with its convolutions and normalisations in an arithmetic, unless packed.
 
     It cannot be differentiated twice. A method fuses the dense layers (see `ltr.models.fused`).
     """
@@ -81,7 +82,8 @@ def with_arithmetic(model: Model, arithmetic: Arithmetic) -> Model:
     def within(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
-            with winograd(arithmetic.tiles), batch_norm(arithmetic.batch_norms):
+            tiles, norms, form = arithmetic.tiles, arithmetic.batch_norms, arithmetic.conv_form
+            with winograd(tiles), batch_norm(norms), conv_form(form):
                 return function(*arguments)
 
         return call

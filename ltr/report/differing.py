@@ -12,12 +12,13 @@ def differing_names(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     Args:
         settings: for each run, its knobs that are not at their default (`ltr.store.settings.settings`).
     """
-    different = []
-    for name in sorted({name for run in settings for name in run}):
-        values = [run.get(name) for run in settings if concerns(name, run)]
-        if any(value != values[0] for value in values):
-            different.append(name)
-    return different
+    return [name for name in sorted(set[str]().union(*settings)) if _differs(name, settings)]
+
+
+def _differs(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the runs that have a knob differ in it."""
+    runs = [run for run in settings if concerns(name, run)] if name.startswith("arm.") else settings
+    return any(run.get(name) != runs[0].get(name) for run in runs)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -174,10 +174,10 @@ class Lines:
 
 
 class Progresses:
-    """Display of several runs that advance side by side: the sum of their work."""
+    """Display of what advances side by side: the sum of its work, and a label of one after a prefix."""
 
-    def __init__(self, shown: Display, runs: int, clock: Clock = time.monotonic) -> None:
-        self._shown, self._runs, self._sum = shown, runs, Pace(0.0, clock)
+    def __init__(self, shown: Display, prefix: str, clock: Clock = time.monotonic) -> None:
+        self._shown, self._prefix, self._sum = shown, prefix, Pace(0.0, clock)
         self._paces: list[Pace] = []
 
     def __enter__(self) -> Self:
@@ -192,12 +192,12 @@ class Progresses:
         return _Part(self)
 
     def update(self, label: str, pace: Pace) -> None:
-        """Show the label and pace of a run, with the work of all."""
+        """Show the label and pace of one, with the work of all."""
         if not any(pace is each for each in self._paces):
             self._paces.append(pace)
         self._sum.total = sum(each.total for each in self._paces)
         self._sum.advance(sum(each.done for each in self._paces) - self._sum.done)
-        self._shown.update(f"{self._runs} runs, {label}", self._sum)
+        self._shown.update(f"{self._prefix}{label}", self._sum)
 
 
 class _Part(NoDisplay):

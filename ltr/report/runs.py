@@ -15,6 +15,7 @@ from ltr.errors import LtrError
 from ltr.report import text_table
 from ltr.report.differing import concerns, differing_names
 from ltr.report.formatting import percent
+from ltr.store import listed
 from ltr.store.catalog import Run, each_run, read, recency
 
 LINE = text_table.WIDTH
@@ -87,7 +88,7 @@ def entry(run: Run) -> dict[str, Any]:
 
 def entries(output_root: Path) -> list[dict[str, Any]]:
     """Return the entries of the runs below an output root, most recently written first."""
-    dated = [(recency(run), entry(run)) for run in each_run(output_root)]
+    dated = [(recency(run), entry(run)) for run in each_run(output_root, listed.from_json)]
     return [run_entry for _, run_entry in sorted(dated, key=operator.itemgetter(0))]
 
 

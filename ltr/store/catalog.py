@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -41,9 +41,16 @@ convolutional networks. Since 4, the connectivity table has a column `statistics
 SAME_DEFINITIONS = 4
 """First version from which on lanes are trained and measured as now."""
 
+Parse = Callable[[bytes], Any]
+"""Parser of a `run.json`, all of it or a part; ValueError if it is damaged."""
+
 
 class Run:
     """Run folder and the content of its `run.json`.
+
+    Args:
+        folder: path of the run folder.
+        parse: parser of `run.json`; its result is `info`.
 
     Raises:
         OSError: there is neither `run.json` nor `config.yaml`, or `run.json` may not be read.
@@ -55,9 +62,9 @@ class Run:
         dataset, model, id: parts of the folder's name.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parse: Parse = sealed_text.from_json) -> None:
         self.folder = folder
-        self.written, self.info = _info(folder)
+        self.written, self.info = _info(folder, parse)
         self.dataset, self.model, self.id = ["", "", *folder.name.rsplit("-", 2)][-3:]
 
     @cached_property
@@ -219,12 +226,12 @@ def all_runs(output_root: Path) -> list[Run]:
     return sorted(each_run(output_root), key=recency)
 
 
-def each_run(output_root: Path) -> Iterator[Run]:
+def each_run(output_root: Path, parse: Parse = sealed_text.from_json) -> Iterator[Run]:
     """Yield every run below `output_root`, unordered; who keeps few of their facts needs little memory."""
     fetching.fetch_first(folders := fetching.folders(output_root), INFO, CONFIG)
     for folder in folders:
         with contextlib.suppress(OSError):  # not a run, or not readable
-            yield Run(folder)
+            yield Run(folder, parse)
 
 
 def recency(run: Run) -> tuple[float, str]:
@@ -286,14 +293,14 @@ def _of_runs(folders: Sequence[Path]) -> list[Path]:
     return [folder for folder in folders if any((folder / file).exists() for file in (INFO, CONFIG))]
 
 
-def _info(folder: Path) -> tuple[datetime, dict[str, Any]]:
+def _info(folder: Path, parse: Parse) -> tuple[datetime, dict[str, Any]]:
     """Return the time and content of a `run.json`, fast enough for thousands of runs."""
     info: Any = None
     try:
         with open(f"{folder}/{INFO}", "rb", buffering=0) as opened:  # noqa: PTH123
             written = os.fstat(opened.fileno())
             with contextlib.suppress(ValueError):
-                info = sealed_text.from_json(opened.read())
+                info = parse(opened.read())
     except FileNotFoundError:
         written = _written(folder)
     time = datetime.fromtimestamp(written.st_mtime, UTC)

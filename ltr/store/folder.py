@@ -203,6 +203,11 @@ class RunFolder:
         return tuple(map(str, self.facts.get("batch_norms", [])))
 
     @property
+    def conv_form(self) -> str:
+        """Form of the convolutions that XLA computes, as first chosen; a run begun before has XLA's own."""
+        return str(self.facts.get("conv_form", "grouped"))
+
+    @property
     def plugins(self) -> dict[str, set[str]]:
         """Versions of the plug-ins that the run's sessions used, by package."""
         return catalog.plugins(self.facts)
@@ -243,6 +248,7 @@ class RunFolder:
         tiles: Mapping[str, int] = MappingProxyType({}),
         fused: Sequence[str] = (),
         batch_norms: Sequence[str] = (),
+        conv_form: str = "grouped",
     ) -> None:
         """Write the configuration and a new session: its command, start time and machine.
 
@@ -254,8 +260,14 @@ class RunFolder:
             tiles: see `ltr.models.arithmetic.Arithmetic`; the first choice by `arithmetic=auto` is kept too.
             fused: likewise.
             batch_norms: likewise.
+            conv_form: likewise.
         """
-        arithmetic = {"winograd": dict(tiles), "fused": [*fused], "batch_norms": [*batch_norms]}
+        arithmetic = {
+            "winograd": dict(tiles),
+            "fused": [*fused],
+            "batch_norms": [*batch_norms],
+            "conv_form": conv_form,
+        }
         session = {
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(["ltr", "run", *request.words]),

@@ -23,7 +23,7 @@ def to_json(values: Mapping[str, Any]) -> bytes:
 
 def from_json(content: bytes) -> Any:
     """Return the values of a JSON file, without its checksum; ValueError if it is damaged."""
-    values = _parsed(_whole(content))
+    values = _parsed(unsealed(content))
     if isinstance(values, dict):
         values.pop(KEY, None)
     return values
@@ -47,31 +47,35 @@ def from_yaml(content: bytes) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml it takes an eighth of the time
     try:
-        return yaml.load(_whole(content), loader)  # noqa: S506, both are safe
+        return yaml.load(unsealed(content), loader)  # noqa: S506, both are safe
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
 
 
-def _parsed(content: bytes) -> Any:
-    """Parse JSON in half the time that `json` takes, which counts in long lists of runs."""
-    from pydantic_core import from_json
-
-    # It refuses half a surrogate pair, by which Python spells a byte of a path that is not in UTF-8.
-    return json.loads(content) if b"\\ud" in content else from_json(content)
-
-
-def _sealed(content: bytes) -> bytes:
-    """Return the content with its checksum in the place of zeros."""
-    return content.replace(_ZEROS.encode(), _digest(content), 1)
-
-
-def _whole(content: bytes) -> bytes:
+def unsealed(content: bytes) -> bytes:
     """Return the content; ValueError if it has a checksum that does not match."""
     if (found := _CHECKSUM.match(content)) is not None:
         start, stop = found.span(1)
         if found[1] != _digest(content[:start] + _ZEROS.encode() + content[stop:]):
             raise ValueError("other text than was written")
     return content
+
+
+def _parsed(content: bytes) -> Any:
+    """Parse JSON in half the time that `json` takes, which counts in long lists of runs."""
+    from pydantic_core import from_json
+
+    try:
+        return from_json(content)
+    except ValueError:
+        if b"\\ud" not in content:  # half a surrogate pair, by which Python spells a byte that is not UTF-8
+            raise
+        return json.loads(content)
+
+
+def _sealed(content: bytes) -> bytes:
+    """Return the content with its checksum in the place of zeros."""
+    return content.replace(_ZEROS.encode(), _digest(content), 1)
 
 
 def _digest(content: bytes) -> bytes:

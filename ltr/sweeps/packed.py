@@ -1,22 +1,42 @@
-"""Packed sweeps: jobs on this machine train together in this process, where nothing else is chosen."""
+"""Packed sweeps: jobs on this machine train together, where nothing else is chosen."""
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ltr.addresses import shown
 from ltr.config.overrides import typed_word
 from ltr.config.words import Word
 from ltr.core.plural import number_of
+from ltr.engine.packing import Layers
 from ltr.errors import LockedError
 from ltr.experiment import together
 from ltr.experiment.signals import StopAll
 from ltr.experiment.together import Request
 from ltr.report import console
-from ltr.report.output import command_line
+from ltr.report.output import Output
 from ltr.sweeps import job
 from ltr.sweeps.journal import WAITING, Job, Journal
 from ltr.sweeps.plan import Plan
+
+
+class Part(NamedTuple):
+    """Jobs of a plan that one process trains.
+
+    Attributes:
+        planned: plan of the sweep.
+        numbers: numbers of the jobs.
+        journal: journal in which they are recorded.
+        processes: number of processes that share this machine.
+        layers: layers that train packed, by number of the job (see `ltr.experiment.together.conduct`).
+    """
+
+    planned: Plan
+    numbers: Sequence[int]
+    journal: Journal
+    processes: int = 1
+    layers: Mapping[int, Layers | None] = {}
 
 
 def is_packed(words: Sequence[str]) -> bool:
@@ -24,19 +44,20 @@ def is_packed(words: Sequence[str]) -> bool:
     return not any(Word.split(word).is_for_hydra for word in words)
 
 
-def train(planned: Plan, journal: Journal) -> None:
-    """Train the missing jobs of a plan, and record each."""
-    numbers = planned.missing
-    with StopAll(journal.stop_file) as stop:
-        while locked := _train(planned, numbers, journal, stop):
+def train(part: Part, output: Output) -> None:
+    """Train the jobs of a part in this process, and record each."""
+    numbers = part.numbers
+    with StopAll(part.journal.stop_file) as stop:
+        while locked := _train(part._replace(numbers=numbers), stop, output):
             if locked != numbers:
                 console.note(f"ltr run: waiting for {number_of(len(locked), 'run')} of other processes")
             numbers = locked
             time.sleep(job.POLL)
 
 
-def _train(planned: Plan, numbers: Sequence[int], journal: Journal, stop: StopAll) -> list[int]:
+def _train(part: Part, stop: StopAll, output: Output) -> list[int]:
     """Train jobs; return those whose runs another process writes, which wait."""
+    planned, journal, numbers = part.planned, part.journal, part.numbers
     locked: list[int] = []
     jobs: dict[int, Job] = {}
 
@@ -47,7 +68,7 @@ def _train(planned: Plan, numbers: Sequence[int], journal: Journal, stop: StopAl
         else:
             job.record(journal, job.ended(jobs[number], error))
 
-    for places in together.packs([planned.experiments[number] for number in numbers]):
+    for places in together.packs([planned.experiments[number] for number in numbers], part.processes):
         pack = [numbers[place] for place in places]
         requests = {}
         for number in pack:
@@ -62,5 +83,5 @@ def _train(planned: Plan, numbers: Sequence[int], journal: Journal, stop: StopAl
             else:
                 job.record(journal, jobs[number])
         if requests:
-            together.conduct(requests, stop, command_line(), on_end)
+            together.conduct(requests, stop, output, on_end, part.layers.get(pack[0]))
     return locked

@@ -1,7 +1,7 @@
 """Plan of a sweep: its combinations of values, each checked before the first trains."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ltr.config.words import Word
 from ltr.core.plural import number_of
 from ltr.errors import ConfigError, DataNotFoundError, LtrError
 from ltr.experiment import compose
+from ltr.hosts import group
 from ltr.report import console
 from ltr.store import fetching
 from ltr.store.catalog import FINISHED, Run, looks
@@ -47,13 +48,14 @@ class Plan(NamedTuple):
     output_root: Path
 
 
-def checked(words: Sequence[str]) -> Plan:
+def checked(words: Sequence[str], on_count: Callable[[int], None] = lambda _: None) -> Plan:
     """Compose and validate every combination of a sweep, and print the errors of invalid ones.
 
     Sweepers other than Hydra's basic one choose combinations while they run, so nothing is checked then.
 
     Args:
         words: the typed words, such as `seed=0,1`, as overrides for Hydra.
+        on_count: called with the number of combinations before they are composed.
 
     Returns:
         The plan. Tickets are named in full, because `last` may be another run later.
@@ -65,6 +67,7 @@ def checked(words: Sequence[str]) -> Plan:
         return Plan(list(words), [], [], [], [], local(Experiment().output_root))
     choices = _choices(words)
     combinations = [list(combination) for combination in itertools.product(*choices.values())]
+    on_count(len(combinations))
     experiments: list[Experiment] = []
     errors: list[LtrError] = []
     for combination in combinations:
@@ -153,6 +156,7 @@ def _validated(words: Sequence[str], is_elsewhere: bool) -> Experiment:
     from ltr.experiment.spec import RunSpec
 
     experiment = compose.from_overrides(words)
+    group.require_none(experiment.hosts)
     if not is_elsewhere:  # remote devices may differ, and a look at the local ones would occupy them
         place(RunSpec.from_experiment(experiment))
     return experiment

@@ -8,7 +8,7 @@ from ltr.config.overrides import typed_word
 from ltr.core.plural import number_of
 from ltr.report import console
 from ltr.store.lock import locked
-from ltr.sweeps import launchers, outcome, packed, plan, status
+from ltr.sweeps import launchers, outcome, packed, plan, status, workers
 from ltr.sweeps.job import Conduct
 from ltr.sweeps.journal import Journal, Recorded
 from ltr.sweeps.launch import launch
@@ -30,7 +30,7 @@ def run(words: Sequence[str], train: Conduct) -> int:
         ConfigError, DataNotFoundError: a combination cannot be run; nothing was trained.
     """
     launchers.require(words)
-    planned = plan.checked(words)
+    planned = plan.checked(words, workers.prepare if packed.is_packed(words) else lambda _: None)
     folder = kept_here(planned.output_root).absolute() / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     journal = Journal(folder, launchers.is_remote(words))
     journal.begin(_recorded(planned))
@@ -50,12 +50,13 @@ def _launch_missing(planned: Plan, journal: Journal, train: Conduct) -> str:
     """
     if planned.combinations and not planned.missing:
         return ""
-    if planned.combinations and packed.is_packed(planned.words):
-        packed.train(planned, journal)
-        return ""
+    is_packed = planned.combinations and packed.is_packed(planned.words)
     missing = planned.missing
     while True:
-        error = launch(planned, missing, journal, train)
+        if is_packed:
+            error = workers.train(planned, missing, journal)
+        else:
+            error = launch(planned, missing, journal, train)
         left = [number for number in missing if number not in journal.read()]
         if not error or not left or left == missing or journal.stop_file.exists():
             return error

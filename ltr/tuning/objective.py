@@ -4,7 +4,7 @@ Nothing here, nor in what calls it, reads a test accuracy: of the metrics table 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,27 +38,49 @@ class Ticket(NamedTuple):
     accuracy: float
 
 
-def tickets(folder: Path) -> dict[int, list[Ticket]]:
-    """Return the trained tickets of a run by replicate, from dense to sparse."""
-    return tickets_of(tables.read(folder, "metrics")[list(COLUMNS)])
+def tickets(folder: Path, replicates: int) -> dict[int, list[Ticket]]:
+    """Return the trained tickets of a run's first `replicates` replicates, see `tickets_of`."""
+    results = tables.read(folder, "results")
+    emptied = results.loc[(results["arm"] == "ticket") & results["emptied_layer"].notna(), "replicate"]
+    return tickets_of(tables.read(folder, "metrics")[list(COLUMNS)], replicates, {*emptied})
 
 
-def tickets_of(metrics: pd.DataFrame) -> dict[int, list[Ticket]]:
-    """Return the tickets of rows with `COLUMNS` by replicate, from dense to sparse.
+def tickets_of(
+    metrics: pd.DataFrame, replicates: int, emptied: Collection[int] = ()
+) -> dict[int, list[Ticket]]:
+    """Return tickets by replicate, from dense to sparse, in the rounds that all replicates have trained.
 
-    The accuracy is that at the first step of minimum validation loss, the early stop. A ticket whose last
+    Another command may have trained more replicates of the run, or some of them further than others. The
+    accuracy is that at the first step of minimum validation loss, the early stop. A ticket whose last
     validation loss is missing diverged.
+
+    Args:
+        metrics: rows with `COLUMNS`.
+        replicates: number of replicates, of which the first are returned.
+        emptied: replicates that ended, as pruning emptied a layer.
     """
     lanes = ["replicate", "round"]
-    rows = metrics[metrics["arm"] == "ticket"].sort_values([*lanes, "step"], kind="stable")
+    is_own = (metrics["arm"] == "ticket") & (metrics["replicate"] < replicates)
+    rows = metrics[is_own].sort_values([*lanes, "step"], kind="stable")
     last = rows.drop_duplicates(lanes, keep="last").set_index(lanes)
     best = rows.sort_values("val_loss", kind="stable").drop_duplicates(lanes).set_index(lanes)
     accuracies = best["val_accuracy"].reindex(last.index).where(last["val_loss"].notna())
+    diverged = accuracies.index[accuracies.isna()].get_level_values("replicate")
+    trained = _last_common_round(last.index, {*range(replicates)} - {*emptied} - {*diverged})
     found: dict[int, list[Ticket]] = {}
-    replicates = last.index.get_level_values("replicate")
-    for replicate, *values in zip(replicates, last["density"], accuracies, strict=True):
-        found.setdefault(int(replicate), []).append(Ticket(*map(float, values)))
+    for (replicate, number), *values in zip(last.index, last["density"], accuracies, strict=True):
+        if number <= trained:
+            found.setdefault(int(replicate), []).append(Ticket(*map(float, values)))
     return {replicate: sorted(of_one, reverse=True) for replicate, of_one in found.items()}
+
+
+def _last_common_round(trained: Iterable[tuple[int, int]], replicates: Collection[int]) -> float:
+    """Return the last round of the replicate that is behind; -1 if one has none, infinity without any.
+
+    `trained`: replicate and round of each ticket.
+    """
+    last = dict.fromkeys(replicates, -1) | dict(sorted(trained))
+    return min((last[replicate] for replicate in replicates), default=math.inf)
 
 
 def accuracy_at(density: float, replicates: Sequence[Sequence[Ticket]]) -> float:

@@ -17,6 +17,7 @@ from ltr.experiment import compose
 from ltr.experiment.runner import conduct
 from ltr.experiment.signals import Stop
 from ltr.experiment.spec import RunSpec
+from ltr.hosts import group
 from ltr.pruning.targets import kept, targets
 from ltr.report.output import Output
 from ltr.store import tables
@@ -73,6 +74,7 @@ class Search:
         """Return the experiment of a trial; ConfigError if it cannot be run."""
         experiment = compose.from_overrides([*self._fixed, *chosen, "rounds=0"])
         _require_searchable(experiment)
+        group.require_none(experiment.hosts)
         return dataclasses.replace(experiment, rounds=rounds_to(self.density, experiment))
 
     def words(self, chosen: list[str], experiment: Experiment) -> list[str]:
@@ -162,7 +164,8 @@ def train(search: Search, study: Study, trial: OpenTrial, stop: Stop, output: Ou
         finished = study.rungs()
 
         def hopeless() -> bool:
-            return is_hopeless(rungs(search.density, [*objective.tickets(folder).values()]), finished)
+            trained = objective.tickets(folder, experiment.replicates)
+            return is_hopeless(rungs(search.density, [*trained.values()]), finished)
 
         watch = Watch(stop, tables.file_of(folder, "results"), hopeless)
         conduct(experiment, search.words(trial.words, experiment), watch, output)
@@ -172,7 +175,7 @@ def train(search: Search, study: Study, trial: OpenTrial, stop: Stop, output: Ou
     except ConfigError as error:
         trial.fail(str(error))
         return
-    replicates = [*objective.tickets(folder).values()]
+    replicates = [*objective.tickets(folder, experiment.replicates).values()]
     values = rungs(search.density, replicates)
     if not is_pruned:
         values |= {len(objective.ladder(search.density)) - 1: accuracy_at(search.density, replicates)}

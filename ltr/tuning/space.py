@@ -21,6 +21,9 @@ from ltr.errors import ConfigError
 DIGITS = 4
 """Significant digits of the numbers chosen from an interval, so that words and run ids can be read."""
 
+RANGE_DIGITS = 12
+"""Significant digits of the numbers of a range, whose sums have errors of rounding."""
+
 UNSEARCHED = {
     "seed": "one seed that does well says nothing of the next",
     "dataset": "accuracies on different data cannot be compared",
@@ -77,7 +80,7 @@ def literal(value: Any, distribution: BaseDistribution) -> str:
     """Return a value as on the command line."""
     if not isinstance(distribution, FloatDistribution):
         return str(value)
-    rounded = float(f"{value:.{DIGITS if distribution.step is None else 12}g}")
+    rounded = _rounded(value, DIGITS if distribution.step is None else RANGE_DIGITS)
     return repr(min(max(rounded, distribution.low), distribution.high))
 
 
@@ -119,8 +122,13 @@ def _range(word: str, values: RangeSweep, each: Sequence[Any]) -> BaseDistributi
     if len(each) < 2:
         raise ConfigError(f"{word}: needs at least two values, as in range(1,4), which is 1,2,3")
     kind = IntDistribution if all(isinstance(value, int) for value in each) else FloatDistribution
-    low, high = sorted((each[0], each[-1]))
-    return kind(low, high, step=abs(each[1] - each[0]))
+    low, high = sorted(_rounded(end, RANGE_DIGITS) for end in (each[0], each[-1]))
+    return kind(low, high, step=_rounded(abs(each[1] - each[0]), RANGE_DIGITS))  # type: ignore[arg-type]
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Return a number with so many significant digits."""
+    return float(f"{value:.{digits}g}")
 
 
 def _require_tags(word: str, tags: set[str], allowed: Sequence[str]) -> None:

@@ -183,6 +183,11 @@ def test_a_wrong_knob_is_refused_with_the_sentence_of_the_command_line(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_call_is_no_process_of_several(tmp_path: Path) -> None:
+    with pytest.raises(ltr.ConfigError, match=r"^hosts.count=2: several processes train a run by ltr run"):
+        ltr.run(output_root=tmp_path, hosts={"count": 2})
+
+
 def test_a_comparison_is_that_of_the_command_line(typed: Path, other: LoadedRun, capsys: Captured) -> None:
     found = ltr.compare([typed, other], arm="random_reinit")
     assert main(["compare", str(typed), str(other.folder), "--arm=random_reinit", "--csv"]) == 0

@@ -1,5 +1,6 @@
 """The command that installs an extra: of ours, never of the package that has our name on the index."""
 
+import importlib.metadata
 import json
 import re
 import shlex
@@ -38,7 +39,7 @@ def test_elsewhere_it_names_what_was_installed(
     text = None if noted is None else json.dumps(noted)
     found = SimpleNamespace(read_text=lambda _: text)
     monkeypatch.setattr(extras, "__file__", str(tmp_path / "site-packages" / "ltr" / "extras.py"))
-    monkeypatch.setattr(extras.metadata, "distribution", lambda _: found)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: found)
     *_, requirement = shlex.split(install_command("onnx"))
     assert requirement.startswith(f"ltr[onnx] @ {named}")
 

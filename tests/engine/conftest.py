@@ -19,6 +19,7 @@ from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import InitialState, Trainer
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import method as find_method
+from ltr.models.data_parallel import data_parallel, gathering
 from ltr.models.model import Model
 from ltr.store.tables import LaneId
 from tests.engine.lanes import ADAM, EVERY, LANES, Run
@@ -37,11 +38,13 @@ def make(network: Model, blobs: Dataset) -> Callable[..., Trainer]:
         augment: Augmentation = none,
         fused: tuple[str, ...] = (),
         choose: Callable[[], Layers] | None = None,
+        splits_batches: bool = False,
     ) -> Trainer:
-        optimizer: Built = optimizers.build(config, 14, 4)
-        placement = Placement(tuple(jax.devices()), lanes_per_device)
-        built = find_method(method).load()(MethodContext(network, optimizer, 14, 4, fused=fused))
-        compiled = program.program(network, built, 10, augment)
+        placement = Placement(tuple(jax.devices()), lanes_per_device, splits_batches)
+        model = data_parallel(network, placement.shares)
+        optimizer: Built = gathering(optimizers.build(config, 14, 4), placement.shares)
+        built = find_method(method).load()(MethodContext(model, optimizer, 14, 4, fused=fused))
+        compiled = program.program(model, built, 10, augment, shares=placement.shares)
         programs = {method: compiled._replace(run=wrap(compiled.run))}
         return Trainer(programs, optimizer, lay_out(blobs), placement, packed, choose=choose)
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ltr import kernels
 from ltr.config.schema import Optimizer
+from ltr.core.shares import Shares
 from ltr.data.augmentation import Augmentation, crop_flip, none
 from ltr.engine.packing import NO_LAYER, Layers
 from ltr.engine.trainer import Snapshot, Trainer
@@ -46,6 +49,24 @@ def test_curves_and_weights_are_those_of_lanes_by_xla(
         for name in FUSED:
             for part, weight in one.params[name].items():
                 np.testing.assert_allclose(weight, other.params[name][part], rtol=1e-3, atol=1e-4)
+
+
+def distance(one: Any, other: Any) -> float:
+    """The largest difference of weights, relative to the largest weight of a layer."""
+    pairs = [*zip(*(jax.tree.leaves(outcome.params) for outcome in (one, other)), strict=True)]
+    return max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("config", [ADAM, slow(Optimizer("sgd", learning_rate=0.1, momentum=0.9))])
+def test_devices_that_share_batches_gather_the_factors(
+    config: Optimizer, make: Callable[..., Trainer], starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = make(config, fused=FUSED).train(starts, AT, ignore)
+    shared = make(config, fused=FUSED, splits_batches=True).train(starts, AT, ignore)
+    assert max(distance(alone[lane], shared[lane]) for lane in LANES) < 1e-4
+    monkeypatch.setattr(Shares, "gather", lambda shares, share: jnp.concatenate([share] * shares.count))
+    wrong = make(config, fused=FUSED, splits_batches=True).train(starts, AT, ignore)
+    assert min(distance(alone[lane], wrong[lane]) for lane in LANES) > 1e-2
 
 
 @pytest.mark.usefixtures("visited_at_every_step")

@@ -196,11 +196,12 @@ def test_devices_that_do_not_divide_a_batch_are_refused() -> None:
         place(spec("parallel=batch", "batch_size=61"))
 
 
-def test_kernels_that_need_the_whole_batch_leave_shares_to_xla() -> None:
+def test_batch_normalisation_of_shares_is_left_to_xla_and_dense_layers_stay_fused() -> None:
     resnet = spec("model=resnet20", "parallel=batch")
     assert resnet.model.batch_norms
-    assert arithmetic(resnet, 0.5)._replace(tiles={}) == XLA
-    assert arithmetic(spec("parallel=batch"), 0.5, CHOSEN).fused == ()
+    assert arithmetic(resnet, 0.5).batch_norms == ()
+    assert arithmetic(resnet, 0.5).fused == ("output",)
+    assert arithmetic(spec("parallel=batch"), 0.5, CHOSEN).fused == CHOSEN.fused
 
 
 class Noisy(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 
 from ltr.config.schema import Hosts
 from ltr.errors import ConfigError
-from ltr.hosts.group import Group, find, first_node
+from ltr.hosts.group import Group, find, first_node, require_none
 
 SLURM = {
     "SLURM_JOB_ID": "5000",
@@ -73,3 +73,10 @@ def test_the_processes_of_open_mpi() -> None:
 def test_wrong_knobs_are_named(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         find(knobs(**given), {})
+
+
+def test_commands_that_train_in_one_process_refuse_several() -> None:
+    require_none(Hosts())
+    require_none(Hosts(count=1))
+    with pytest.raises(ConfigError, match=r"^hosts.coordinator=node1:61234: several processes "):
+        require_none(knobs())

@@ -1,5 +1,6 @@
 """Supervisors find each other, and notice when one is gone."""
 
+import contextlib
 import queue
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ import pytest
 from ltr.errors import LtrError
 from ltr.hosts import links
 from ltr.hosts.links import Event, Link
+
+NESTED = b"[" * 9999 + b"\n"
+"""JSON that cannot be parsed for its depth."""
 
 
 @pytest.fixture
@@ -69,6 +73,36 @@ def test_all_processes_meet_and_strangers_are_ignored(closed: list[Link]) -> Non
     closed += found.values()
     assert sorted(found) == [1, 2]
     assert hellos[2] == {"index": 2, "host": "host2"}
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n", b"\xff\n", b"[1]\n", NESTED, b'{"index": 1}\n', b"{}" * 2**20]
+)
+def test_a_stranger_can_say_what_it_likes(said: bytes, closed: list[Link]) -> None:
+    port = links.free_port()
+    with ThreadPoolExecutor() as pool:
+        accepting = pool.submit(links.accept, port, 2)
+        closed.append(links.connect("localhost", port))
+        with contextlib.suppress(OSError):  # it is not read to its end
+            closed[0]._connection.sendall(said)
+            closed[0]._connection.shutdown(socket.SHUT_WR)
+        closed.append(links.connect("localhost", port))
+        closed[-1].send({"index": 1, "host": "here"})
+        found, hellos = accepting.result(10)
+    closed += found.values()
+    assert hellos == {1: {"index": 1, "host": "here"}}
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_processes_meet_by_both_versions_of_the_internet_protocol(host: str, closed: list[Link]) -> None:
+    port = links.free_port()
+    with ThreadPoolExecutor() as pool:
+        accepting = pool.submit(links.accept, port, 2)
+        closed.append(links.connect(host, port))
+        closed[0].send({"index": 1, "host": "here"})
+        closed += accepting.result(10)[0].values()
+    assert len(closed) == 2
 
 
 def test_an_index_that_two_processes_have_is_refused(closed: list[Link]) -> None:

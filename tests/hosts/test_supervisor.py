@@ -100,9 +100,21 @@ def test_without_process_0_the_others_decide() -> None:
     assert outcome.text.startswith("process 0 of 3 (host0, pid 10) was lost; ")
 
 
-@pytest.mark.parametrize(("name", "theirs"), [("versions", {"jax": "0.1"}), ("words", ["rounds=5"])])
-def test_processes_that_do_not_fit_together_are_refused(name: str, theirs: Any) -> None:
-    hello = {"host": "host0", "versions": {"jax": "0.10"}, "words": ["rounds=3"]}
+@pytest.mark.parametrize(
+    ("theirs", "difference"),
+    [
+        ({"versions": ["jax-0.1"]}, "jax-0.1 where process 0 has jax-0.10"),
+        ({"words": ["rounds=5", "run"]}, "rounds=5 where process 0 has rounds=3"),
+        ({"words": ["rounds=3", "run", "seed=1"]}, "seed=1 where process 0 has nothing"),
+    ],
+)
+def test_processes_that_do_not_fit_together_are_refused(theirs: dict[str, Any], difference: str) -> None:
+    hello = {"host": "host0", "versions": ["jax-0.10"], "words": ["rounds=3", "run"]}
     assert supervisor.unlike({0: hello, 1: hello}) == ""
-    refusal = supervisor.unlike({0: hello, 1: hello | {"host": "host1", name: theirs}})
-    assert refusal == f"process 1 (host1) has other {name} than process 0: {theirs}, not {hello[name]}"
+    refusal = supervisor.unlike({0: hello, 1: hello | {"host": "host1"} | theirs})
+    assert refusal.startswith(f"process 1 (host1) has {difference}; words and versions must be the same")
+
+
+def test_a_process_that_says_neither_words_nor_versions_is_refused() -> None:
+    hello = {"host": "host0", "versions": ["jax-0.10"], "words": ["run"]}
+    assert "process 1 (host1) has nothing where" in supervisor.unlike({0: hello, 1: {"host": "host1"}})

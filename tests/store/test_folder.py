@@ -97,8 +97,13 @@ def test_run_json_lists_every_session(experiment: Experiment) -> None:
     assert sessions[0]["began"] <= sessions[1]["began"]
 
 
-ARITHMETIC: dict[str, Any] = {"tiles": {"conv_1": 4}, "fused": ("dense_1",), "batch_norms": ("norm_1",)}
-NONE: dict[str, Any] = {"tiles": {}, "fused": (), "batch_norms": ()}
+ARITHMETIC: dict[str, Any] = {
+    "tiles": {"conv_1": 4},
+    "fused": ("dense_1",),
+    "batch_norms": ("norm_1",),
+    "conv_form": "patches",
+}
+NONE: dict[str, Any] = {"tiles": {}, "fused": (), "batch_norms": (), "conv_form": "grouped"}
 
 
 def arithmetic(folder: RunFolder) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def test_a_choice_of_arithmetic_is_kept(experiment: Experiment) -> None:
         assert arithmetic(folder) == ARITHMETIC
 
 
-@pytest.mark.parametrize("name", ["fused", "batch_norms"])
+@pytest.mark.parametrize("name", ["fused", "batch_norms", "conv_form"])
 def test_a_run_begun_before_a_part_of_the_arithmetic_was_recorded_has_none(
     name: str, experiment: Experiment
 ) -> None:
@@ -132,7 +137,7 @@ def test_a_run_begun_before_a_part_of_the_arithmetic_was_recorded_has_none(
         folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
         facts = {key: value for key, value in folder.facts.items() if key != name}
         (folder.path / "run.json").write_text(json.dumps(facts))
-        assert arithmetic(RunFolder(folder.path)) == ARITHMETIC | {name: ()}
+        assert arithmetic(RunFolder(folder.path)) == ARITHMETIC | {name: NONE[name]}
 
 
 def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:

@@ -52,6 +52,11 @@ def assert_like(separate: Path, root: Path) -> None:
         assert contents(root / name) == contents(folder)
 
 
+def assert_completes(separate: Path, root: Path) -> None:
+    assert run(root) == 0
+    assert_like(separate, root)
+
+
 def test_tables_records_and_looks_are_those_of_separate_jobs(
     separate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,8 +95,7 @@ def test_a_job_that_fails_leaves_the_others(
     assert run(tmp_path) == 1
     assert [record["state"] for record in records(tmp_path)] == ["finished"] * 3 + ["failed"]
     monkeypatch.undo()
-    assert run(tmp_path) == 0
-    assert_like(separate, tmp_path)
+    assert_completes(separate, tmp_path)
 
 
 @pytest.mark.slow
@@ -109,8 +113,7 @@ def test_a_signal_stops_all_after_a_checkpoint_and_they_go_on_together(
     monkeypatch.setattr(session.Session, "commit", interrupted)
     assert run(tmp_path) == 143
     assert [record["exit_code"] for record in records(tmp_path)] == [143] * 4
-    assert run(tmp_path) == 0
-    assert_like(separate, tmp_path)
+    assert_completes(separate, tmp_path)
 
 
 def test_a_stopped_batch_is_resumed_inside_its_round(
@@ -129,8 +132,12 @@ def test_a_stopped_batch_is_resumed_inside_its_round(
     assert run(tmp_path) == 143
     assert [*tmp_path.glob("*/checkpoints/under_way.zip")]
     monkeypatch.undo()
-    assert run(tmp_path) == 0
-    assert_like(separate, tmp_path)
+    assert_completes(separate, tmp_path)
+
+
+def test_checkpoints_are_written_while_lanes_of_other_runs_alone_have_begun(tmp_path: Path) -> None:
+    assert run(tmp_path, "seed=0,1,2", "rounds=0", "arms=[ticket]", "checkpoint_every=1e-6") == 0
+    assert [record["state"] for record in records(tmp_path)] == ["finished"] * 6
 
 
 @pytest.mark.slow
@@ -148,8 +155,7 @@ def test_a_job_waits_for_the_process_that_writes_its_run(
         held.close()
 
     monkeypatch.setattr(packed, "time", SimpleNamespace(sleep=wait))
-    assert run(tmp_path) == 0
-    assert_like(separate, tmp_path)
+    assert_completes(separate, tmp_path)
     assert states == [["finished"] * 3 + ["waiting"]]
 
 

@@ -124,3 +124,9 @@ def test_a_sweep_of_one_combination_names_no_knob_that_varies(capsys: pytest.Cap
     with pytest.raises(ConfigError):
         plan.checked(["prune_rate=2"])
     assert capsys.readouterr().err == "ltr run: prune_rate=2: must be a number > 0 and < 1\n"
+
+
+def test_a_sweep_trains_no_run_in_several_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError):
+        plan.checked(["seed=0,1", "hosts.count=2"])
+    assert "hosts.count=2: several processes train a run by ltr run, without -m" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def written(folder: Path, frame: pd.DataFrame) -> float:
     """The accuracy at a density of a run with this table."""
     folder.mkdir()
     tables.write(folder, "metrics", frame)
-    return accuracy_at(0.3, [*tickets(folder).values()])
+    return accuracy_at(0.3, [*tickets(folder, 2).values()])
 
 
 @pytest.mark.parametrize("poison", [np.nan, 0.0, 1e9])
@@ -67,22 +67,50 @@ def test_other_arms_are_not_seen(tmp_path: Path) -> None:
     assert written(tmp_path / "alone", tickets_alone) == written(tmp_path / "all", frame)
 
 
-def lane(losses: list[float], accuracies: list[float], number: int = 0) -> pd.DataFrame:
+def lane(losses: list[float], accuracies: list[float], number: int = 0, replicate: int = 0) -> pd.DataFrame:
     rows = {"step": range(len(losses)), "val_loss": losses, "val_accuracy": accuracies}
-    return pd.DataFrame(rows).assign(arm="ticket", replicate=0, round=number, density=0.8**number)
+    return pd.DataFrame(rows).assign(arm="ticket", replicate=replicate, round=number, density=0.8**number)
 
 
 def test_accuracy_is_that_of_the_first_least_validation_loss() -> None:
-    found = tickets_of(lane([2.0, 1.0, 1.0, 3.0], [0.1, 0.5, 0.6, 0.9]))
+    found = tickets_of(lane([2.0, 1.0, 1.0, 3.0], [0.1, 0.5, 0.6, 0.9]), 1)
     assert found == {0: [Ticket(1.0, 0.5)]}
 
 
 def test_diverged_tickets_have_no_accuracy_and_count_as_0() -> None:
-    found = tickets_of(pd.concat([lane([2.0, 1.0], [0.1, 0.5]), lane([1.0, np.nan], [0.6, np.nan], 1)]))
+    found = tickets_of(pd.concat([lane([2.0, 1.0], [0.1, 0.5]), lane([1.0, np.nan], [0.6, np.nan], 1)]), 1)
     assert found[0][0] == Ticket(1.0, 0.5)
     assert np.isnan(found[0][1].accuracy)
     assert accuracy_at(0.8, [found[0]]) == 0.0
     assert accuracy_at(0.8, [found[0], [Ticket(1.0, 0.9), Ticket(0.8, 0.6)]]) == pytest.approx(0.3)
+
+
+def trained(*rounds: int) -> pd.DataFrame:
+    """Replicates trained up to these rounds, each as accurate as its number."""
+    return pd.concat(
+        lane([2.0, 1.0], [0.0, replicate / 10], number, replicate)
+        for replicate, last in enumerate(rounds)
+        for number in range(last + 1)
+    )
+
+
+def test_more_replicates_than_a_trial_has_are_not_seen() -> None:
+    assert tickets_of(trained(3, 3, 3), 2) == tickets_of(trained(3, 3), 2)
+    assert accuracy_at(0.512, [*tickets_of(trained(3, 3, 3), 2).values()]) == pytest.approx(0.05)
+
+
+def test_replicates_that_were_trained_before_wait_for_the_others() -> None:
+    assert tickets_of(trained(3), 2) == {}
+    behind = [*tickets_of(trained(3, 1), 2).values()]
+    assert reached(behind) == 0.8
+    assert rungs(0.512, behind) == pytest.approx({0: 0.05, 1: 0.05})
+
+
+def test_replicates_that_ended_are_waited_for_by_none() -> None:
+    assert reached([*tickets_of(trained(3, 1), 2, emptied={1}).values()]) == pytest.approx(0.512)
+    diverged = pd.concat([trained(3), lane([1.0, np.nan], [0.6, np.nan], 0, replicate=1)])
+    assert rungs(0.512, [*tickets_of(diverged, 2).values()])[3] == 0.0
+    assert reached([*tickets_of(diverged, 2).values()]) == pytest.approx(0.512)
 
 
 def test_replicates_that_end_before_the_density_count_as_0() -> None:

@@ -20,6 +20,8 @@ from ltr.tuning.space import parse
         ("steps=int(interval(100,300))", IntDistribution(100, 300)),
         ("steps=range(100,300,100)", IntDistribution(100, 200, step=100)),
         ("prune_rate=range(0.1,0.5,0.1)", FloatDistribution(0.1, 0.4, step=0.1)),
+        ("prune_rate=range(0.1,0.75,0.2)", FloatDistribution(0.1, 0.7, step=0.2)),
+        ("prune_rate=range(0.5,0.1,-0.1)", FloatDistribution(0.2, 0.5, step=0.1)),
     ],
 )
 def test_values_are_those_of_a_sweep(word: str, distribution: object) -> None:

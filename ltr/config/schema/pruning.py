@@ -1,0 +1,145 @@
+"""Knobs of what is pruned, what it is rewound to, and the arms that it is compared with."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ltr.config.schema.markers import STRICT, Extends, NameIn, OfLane
+
+
+@dataclass(frozen=True, config=STRICT)
+class LayerRates:
+    """Prune rate of each layer type, as a multiple of `prune_rate`."""
+
+    conv: Annotated[
+        float,
+        Field(ge=0, description="prune rate of convolutions, as a multiple of prune_rate (0: never pruned)"),
+        OfLane(),
+    ] = 1.0
+    dense: Annotated[
+        float,
+        Field(ge=0, description="prune rate of dense layers, as a multiple of prune_rate (0: never pruned)"),
+        OfLane(),
+    ] = 1.0
+    output: Annotated[
+        float,
+        Field(
+            ge=0, description="prune rate of the output layer, as a multiple of prune_rate (0: never pruned)"
+        ),
+        OfLane(),
+    ] = 0.5
+    shortcut: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="prune rate of convolutions around residual blocks, as a multiple of prune_rate",
+        ),
+        OfLane(),
+    ] = 0.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class Pruning:
+    criterion: Annotated[
+        str,
+        Field(description="score of a trained weight; the weights with the lowest scores are pruned"),
+        NameIn("ltr.pruning.registry:CRITERIA"),
+        OfLane(),
+    ] = "magnitude"
+    sign: Annotated[
+        str,
+        Field(description="condition on the sign of a weight after training; weights that fail it go first"),
+        NameIn("ltr.pruning.registry:SIGNS"),
+        OfLane(),
+    ] = "any"
+    scope: Annotated[
+        str,
+        Field(
+            description="division of the pruned weights among the layers: each layer by its own rate "
+            "(layerwise), all layers together (global), equal densities (uniform), or Erdos-Renyi-Kernel "
+            "densities (erk)"
+        ),
+        NameIn("ltr.pruning.registry:SCOPES"),
+        OfLane(),
+    ] = "layerwise"
+    densities: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+        Field(description="falling densities of rounds 1, 2, ... that replace prune_rate (not layerwise)"),
+        OfLane(),
+    ] = ()
+    rates: LayerRates = LayerRates()
+
+
+@dataclass(frozen=True, config=STRICT)
+class Rewind:
+    name: Annotated[
+        str,
+        Field(description="state from which surviving weights are trained again"),
+        NameIn("ltr.pruning.registry:REWINDINGS"),
+        OfLane(),
+    ] = "weights"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Arm:
+    mask: Annotated[
+        str,
+        Field(
+            description="source of the mask: the ticket, the dense network pruned in one shot, or a score "
+            "at initialisation"
+        ),
+        NameIn("ltr.arms.registry:MASKS"),
+        OfLane(),
+    ] = "ticket"
+    invert: Annotated[
+        bool,
+        Field(description="whether a score at initialisation prunes its highest values, not its lowest"),
+        OfLane(),
+    ] = False
+    shuffle: Annotated[
+        str,
+        Field(description="shuffling of the mask, a control of its structure"),
+        NameIn("ltr.arms.registry:SHUFFLES"),
+        OfLane(),
+    ] = "none"
+    weights: Annotated[
+        str,
+        Field(description="source of the starting weights"),
+        NameIn("ltr.arms.registry:WEIGHTS"),
+        OfLane(),
+    ] = "own"
+    keep_signs: Annotated[
+        bool,
+        Field(description="whether the starting weights take the signs that weights=own would have"),
+        OfLane(),
+    ] = False
+    noise: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="standard deviation of Gaussian noise added to the starting weights, in standard "
+            "deviations of the initial weights of the layer",
+        ),
+        OfLane(),
+    ] = 0.0
+    pruned: Annotated[
+        str,
+        Field(description="values of the pruned weights during training"),
+        NameIn("ltr.arms.registry:PRUNED"),
+        OfLane(),
+    ] = "zero"
+    method: Annotated[
+        str,
+        Field(description="training method: of weights, of connections, or of scores of fixed weights"),
+        NameIn("ltr.methods.registry:METHODS"),
+    ] = "weights"
+    draws: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="trainings of this arm in each replicate and round, each with its own random draws",
+        ),
+        Extends(),
+        OfLane(),
+    ] = 1
