@@ -9,7 +9,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,11 +58,10 @@ class Version(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Content of an object, its version, and when it was written."""
+    """Content of an object, and its version."""
 
     content: bytes
     version: Version
-    written: datetime
 
 
 NEVER = Version('"0"', "1")
@@ -74,7 +73,7 @@ class Bucket:
 
     Args:
         address: address of the bucket, or of a place in it.
-        is_patient: whether to repeat requests for minutes, as in a training; else for seconds.
+        is_patient: whether requests may take minutes, as in a training and of large objects; else seconds.
     """
 
     def __init__(self, address: str, is_patient: bool = False) -> None:
@@ -88,7 +87,7 @@ class Bucket:
 
         with self._explained():
             result = obstore.get(self._store, key)
-            return Found(bytes(result.bytes()), _version(result.meta), result.meta["last_modified"])
+            return Found(bytes(result.bytes()), _version(result.meta))
 
     def download(self, key: str, file: Path) -> Version:
         """Write an object to a file, and return its version; FileNotFoundError if there is none.
@@ -219,7 +218,7 @@ def _store(address: str, is_patient: bool) -> "ObjectStore":
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     options: ClientConfig = {
         "connect_timeout": timedelta(seconds=5),
-        "timeout": timedelta(minutes=10) if is_patient else timedelta(seconds=10),
+        "timeout": timedelta(minutes=10) if is_patient else timedelta(seconds=5),
         "allow_http": endpoint.startswith("http://"),
     }
     retries: RetryConfig = {"max_retries": 100 if is_patient else 2, "retry_timeout": _PATIENCE}

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from ltr.addresses import address_of
 from ltr.buckets import lease
-from ltr.buckets.bucket import Bucket, Version
+from ltr.buckets.bucket import Bucket, BucketError, Version
 from ltr.buckets.lease import Lease
 
 Item = TypeVar("Item")
@@ -20,7 +20,8 @@ Item = TypeVar("Item")
 AT_A_TIME = 8
 """Number of requests at a time."""
 
-_TEMPORARY = (".lock", ".lock.soft")
+_LOCKS = (".lock", ".lock.soft")
+"""Names of the locks of the working copy itself."""
 
 
 class Stamp(NamedTuple):
@@ -37,10 +38,16 @@ class Stamp(NamedTuple):
 
 
 class Copy:
-    """Working copy of a folder, and the versions of the objects that its files are."""
+    """Working copy of a folder, and the versions of the objects that its files are.
+
+    Attributes:
+        is_being_written: whether this process writes it, so that nothing is fetched.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.is_being_written = False
+        self._is_patient = True
         self.address = str(address_of(folder))
         self.key = self.address.partition("://")[2].partition("/")[2]
         self._known: dict[str, tuple[Version, Stamp]] = {}
@@ -54,6 +61,8 @@ class Copy:
 
         Files that the bucket lacks are removed.
         """
+        if self.is_being_written:
+            return
         present = Bucket(self.address).versions(self.key)
         bucket = Bucket(self.address, is_patient=True)  # as checkpoints are large
         for folder in {(self.folder / name).parent for name in present}:
@@ -66,15 +75,37 @@ class Copy:
             self._known.pop(name, None)
 
     def fetch_one(self, name: str) -> bool:
-        """Bring one file up to date; return whether the bucket has it."""
+        """Bring one file up to date; return whether there is one."""
+        if self.is_being_written:
+            return (self.folder / name).exists()
         return self._download(Bucket(self.address), name)
 
     def push(self, held: Lease, last: Sequence[str]) -> None:
         """Bring the bucket up to date: new files and changed ones first, those named `last` in this order.
 
-        Then what is not there any more is removed. ConflictError if another process has written one of them.
+        Then what is gone is removed. A bucket that did not answer for long is not waited for again.
+
+        Raises:
+            ConflictError: another process has written one of the files.
+            BucketError: the bucket does not answer.
         """
-        bucket = Bucket(self.address, is_patient=True)
+        try:
+            self._push(Bucket(self.address, self._is_patient), held, last)
+        except BucketError:
+            self._is_patient = False
+            raise
+
+    def publish(self, name: str) -> None:
+        """Write one file to the bucket, whatever was there."""
+        Bucket(self.address, is_patient=True).overwrite(f"{self.key}/{name}", self.folder / name)
+
+    def forget(self, is_meant: Callable[[str], bool]) -> None:
+        """Remove files of the copy alone."""
+        for name in [name for name in self._names() if is_meant(name)]:
+            (self.folder / name).unlink()
+            self._known.pop(name, None)
+
+    def _push(self, bucket: Bucket, held: Lease, last: Sequence[str]) -> None:
         held.require()
         stamps = {name: Stamp.of(self.folder / name) for name in self._names()}
         for name in sorted(stamps, key=lambda name: (last.index(name) + 1 if name in last else 0, name)):
@@ -88,16 +119,6 @@ class Copy:
             bucket.delete([f"{self.key}/{name}" for name in gone])
             for name in gone:
                 del self._known[name]
-
-    def publish(self, name: str) -> None:
-        """Write one file to the bucket, whatever was there."""
-        Bucket(self.address).overwrite(f"{self.key}/{name}", self.folder / name)
-
-    def forget(self, is_meant: Callable[[str], bool]) -> None:
-        """Remove files of the copy alone."""
-        for name in [name for name in self._names() if is_meant(name)]:
-            (self.folder / name).unlink()
-            self._known.pop(name, None)
 
     def _download(self, bucket: Bucket, name: str) -> bool:
         """Replace a file by the object, or remove it if there is none; return whether there is one."""
@@ -114,8 +135,11 @@ class Copy:
         return True
 
     def _is_current(self, name: str, version: Version) -> bool:
-        is_known = name in self._known and self._known[name][0].e_tag == version.e_tag
-        return is_known and (self.folder / name).exists()
+        file = self.folder / name
+        if name not in self._known or not file.exists():
+            return False
+        known, stamp = self._known[name]
+        return known.e_tag == version.e_tag and stamp == Stamp.of(file)
 
     def _names(self) -> list[str]:
         """Return the names of the files that belong into the bucket."""
@@ -123,7 +147,7 @@ class Copy:
         return [
             file.relative_to(self.folder).as_posix()
             for file in files
-            if file.name not in _TEMPORARY and file.suffix != ".tmp"
+            if file.name not in _LOCKS and file.suffix != ".tmp"
         ]
 
 
@@ -144,7 +168,11 @@ def writing(folder: Path, last: Sequence[str]) -> Iterator[Callable[[], None]]:
     copy = copy_of(folder)
     with lease.held(Bucket(copy.address), copy.key) as held:
         copy.fetch(lambda _: True)
-        yield functools.partial(copy.push, held, last)
+        copy.is_being_written = True
+        try:
+            yield functools.partial(copy.push, held, last)
+        finally:
+            copy.is_being_written = False
 
 
 def each(do: Callable[[Item], object], items: Iterable[Item]) -> None:

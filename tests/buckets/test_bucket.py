@@ -25,7 +25,7 @@ def test_a_write_replaces_the_version_that_was_seen(place: tuple[Bucket, str], t
     bucket, folder = place
     first = bucket.write(f"{folder}/a", b"one", None)
     second = bucket.write(f"{folder}/a", b"two", first)
-    assert bucket.read(f"{folder}/a")[:2] == (b"two", second)
+    assert bucket.read(f"{folder}/a") == (b"two", second)
     with pytest.raises(ConflictError, match=r"another process has written it$"):
         bucket.write(f"{folder}/a", b"three", first)
     with pytest.raises(ConflictError):

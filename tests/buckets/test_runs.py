@@ -124,7 +124,7 @@ def run_until_killed(address: str) -> None:
     raise _KilledError
 
 
-@pytest.mark.parametrize("number", slow_but([4, 14], range(2, 40)))
+@pytest.mark.parametrize("number", slow_but([14], range(2, 40)))
 def test_a_killed_run_goes_on_elsewhere(
     number: int, undisturbed: Path, bucket: str, afresh: Afresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
