@@ -12,7 +12,7 @@ from ltr.experiment.signals import StopAll
 from ltr.experiment.together import Request
 from ltr.report import console
 from ltr.report.output import command_line
-from ltr.store.lock import LockedError
+from ltr.store.lock import LockedError, is_locked
 from ltr.sweeps import job
 from ltr.sweeps.journal import WAITING, Job, Journal
 from ltr.sweeps.plan import Plan
@@ -27,11 +27,10 @@ def train(planned: Plan, journal: Journal) -> None:
     """Train the missing jobs of a plan, and record each."""
     numbers = planned.missing
     with StopAll(journal.stop_file) as stop:
-        while locked := _train(planned, numbers, journal, stop):
-            if locked != numbers:
-                console.note(f"ltr run: waiting for {number_of(len(locked), 'run')} of other processes")
-            numbers = locked
-            time.sleep(job.POLL)
+        while numbers := _train(planned, numbers, journal, stop):
+            console.note(f"ltr run: waiting for {number_of(len(numbers), 'run')} of other processes")
+            while not stop.error() and all(is_locked(planned.folders[number]) for number in numbers):
+                time.sleep(job.POLL)
 
 
 def _train(planned: Plan, numbers: Sequence[int], journal: Journal, stop: StopAll) -> list[int]:
