@@ -16,6 +16,7 @@ from ltr.experiment.signals import StopAll
 from ltr.experiment.together import Request
 from ltr.report import console
 from ltr.report.output import Output
+from ltr.store.lock import is_locked
 from ltr.sweeps import job
 from ltr.sweeps.journal import WAITING, Job, Journal
 from ltr.sweeps.plan import Plan
@@ -46,13 +47,12 @@ def is_packed(words: Sequence[str]) -> bool:
 
 def train(part: Part, output: Output) -> None:
     """Train the jobs of a part in this process, and record each."""
-    numbers = part.numbers
+    folders, numbers = part.planned.folders, part.numbers
     with StopAll(part.journal.stop_file) as stop:
-        while locked := _train(part._replace(numbers=numbers), stop, output):
-            if locked != numbers:
-                console.note(f"ltr run: waiting for {number_of(len(locked), 'run')} of other processes")
-            numbers = locked
-            time.sleep(job.POLL)
+        while numbers := _train(part._replace(numbers=numbers), stop, output):
+            console.note(f"ltr run: waiting for {number_of(len(numbers), 'run')} of other processes")
+            while not stop.error() and all(is_locked(folders[number]) for number in numbers):
+                time.sleep(job.POLL)
 
 
 def _train(part: Part, stop: StopAll, output: Output) -> list[int]:

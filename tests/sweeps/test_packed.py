@@ -152,11 +152,15 @@ def test_a_job_waits_for_the_process_that_writes_its_run(
 
     def wait(seconds: float) -> None:
         states.append(sorted(record["state"] for record in records(tmp_path)))
-        held.close()
+        if len(states) == 3:
+            held.close()
 
+    attempts, train = [], packed._train
+    monkeypatch.setattr(packed, "_train", lambda *args: attempts.append(args) or train(*args))
     monkeypatch.setattr(packed, "time", SimpleNamespace(sleep=wait))
     assert_completes(separate, tmp_path)
-    assert states == [["finished"] * 3 + ["waiting"]]
+    assert states == [["finished"] * 3 + ["waiting"]] * 3
+    assert len(attempts) == 2  # none while the run is written
 
 
 def packs(*sweep: str) -> list[list[int]]:
