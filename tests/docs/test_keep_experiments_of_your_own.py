@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keep-experiments-of-you
 def test_the_page_asks_for_an_experiment_and_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ltr.experiment.runner.conduct", lambda experiment, *_: asked.append(experiment))
+    monkeypatch.setattr("ltr.experiment.runner.conduct", lambda experiment, *_, **__: asked.append(experiment))
     paths = re.findall(r"`(lottery/\w+/\w+\.yaml)`", PAGE)
     for path, text in zip(paths, re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S), strict=True):
         Path(path).parent.mkdir(parents=True, exist_ok=True)

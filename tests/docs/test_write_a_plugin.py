@@ -29,7 +29,7 @@ def test_the_page_makes_a_package_that_is_installed_and_used(
     """A run by a plug-in is trained in tests/test_example_plugin.py."""
     monkeypatch.chdir(tmp_path)
     asked: list[Any] = []
-    monkeypatch.setattr("ltr.experiment.runner.conduct", lambda *of: asked.append(of))
+    monkeypatch.setattr("ltr.experiment.runner.conduct", lambda *of, **_: asked.append(of))
     paths = re.findall(r"`(ltr-growth/[\w/]+\.\w+)`", PAGE)
     files = re.findall(r"^```(?:toml|python|yaml)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     for path, text in zip(paths, files, strict=True):
