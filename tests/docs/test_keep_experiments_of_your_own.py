@@ -3,11 +3,13 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ltr.cli import main
 from ltr.config.schema import Experiment
+from ltr.experiment.joint import Trainings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keep-experiments-of-your-own.md").read_text()
 
@@ -17,7 +19,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keep-experiments-of-you
 def test_the_page_asks_for_an_experiment_and_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ltr.experiment.runner.conduct", lambda experiment, *_, **__: asked.append(experiment))
+
+    def ask(experiment: Experiment, *_: Any, **__: Any) -> Trainings:
+        asked.append(experiment)
+        yield from ()
+
+    monkeypatch.setattr("ltr.experiment.runner.trainings", ask)
     paths = re.findall(r"`(lottery/\w+/\w+\.yaml)`", PAGE)
     for path, text in zip(paths, re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S), strict=True):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
