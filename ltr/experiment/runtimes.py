@@ -64,8 +64,7 @@ class Runtimes:
         folder.groups.expect(spec.shapes, spec.model.layer_types)
         experiment = spec.experiment
         all_runs = of_all(spec, self._runs)
-        begun_with = folder.tiles, folder.fused, folder.batch_norms, folder.conv_form, folder.packed
-        key = repr((programs(experiment), place(all_runs), begun_with))
+        key = repr((programs(experiment), place(all_runs), folder.first_choices))
         if key not in self._built:
             self._built[key] = build(_fitting(all_runs, on_message), folder, on_status, self._layers)
         return Session(runtime.of_run(self._built[key], spec), folder, folder.record_packed)
@@ -125,7 +124,8 @@ def build(
     data = dataset.load(spec.experiment.dataset, spec.experiment.data_dir)
     zeros, file = share_of_zeros(data.train.images), cache_paths.break_even_file()
     chosen = _arithmetic(spec, folder, zeros, on_status)
-    packed = layers if folder.packed is None else folder.packed
+    begun_with = folder.first_choices.packed
+    packed = layers if begun_with is None else begun_with
 
     def choose() -> Layers:
         return processes.agreed(lambda: dict(packed_layers(spec, file, on_status, packed, chosen, zeros)))
@@ -139,13 +139,13 @@ def _arithmetic(
     spec: RunSpec, folder: RunFolder, zeros: float, on_status: Callable[[str], None]
 ) -> Arithmetic:
     """Return the arithmetic of a run: that which it began with, or the choice of process 0."""
-    begun_with = None
-    if folder.tiles is not None:
-        begun_with = Arithmetic(folder.tiles, folder.fused, folder.batch_norms, folder.conv_form)
+    _, tiles, fused, batch_norms, form = folder.first_choices
+    begun_with = None if tiles is None else Arithmetic(tiles, fused, batch_norms, form)
 
     def choose() -> Arithmetic:
-        form = conv_form(spec, cache_paths.conv_forms_file(), on_status, begun_with and begun_with.conv_form)
-        return arithmetic(spec, zeros, begun_with)._replace(conv_form=form)
+        recorded = begun_with and begun_with.conv_form
+        chosen = conv_form(spec, cache_paths.conv_forms_file(), on_status, recorded)
+        return arithmetic(spec, zeros, begun_with)._replace(conv_form=chosen)
 
     tiles, fused, batch_norms, form = processes.agreed(choose)
     return Arithmetic(tiles, tuple(fused), tuple(batch_norms), form)

@@ -26,6 +26,7 @@ from ltr.errors import ConfigError, LtrError
 from ltr.store import archive, catalog, checkpoints, looks, rows, sealed_text, tables
 from ltr.store.catalog import SCHEMA_VERSION
 from ltr.store.damage import DAMAGED, MISSING, DamageError, set_aside
+from ltr.store.first_choices import FirstChoices
 from ltr.store.groups import INITIAL, Groups
 from ltr.store.identity import decisive, run_id
 from ltr.store.looks import Look
@@ -178,34 +179,9 @@ class RunFolder:
             raise LtrError(f"{self.path / catalog.CONFIG}: {error}; {remedy}") from None
 
     @property
-    def packed(self) -> dict[str, float] | None:
-        """Layers that train packed, with their break-even densities, as first chosen; None if never."""
-        packed = self.facts.get("packed")
-        return None if packed is None else {str(layer): float(density) for layer, density in packed.items()}
-
-    @property
-    def tiles(self) -> dict[str, int] | None:
-        """Convolutions by Winograd's filtering, with their tiles, as first chosen; None for a new run.
-
-        A run that was begun before ltr recorded them has none.
-        """
-        recorded = self.facts.get("winograd", {} if self.facts.get("sessions") else None)
-        return None if recorded is None else {str(layer): int(tile) for layer, tile in recorded.items()}
-
-    @property
-    def fused(self) -> tuple[str, ...]:
-        """Dense layers whose kernels are updated in one pass with their gradients, as first chosen."""
-        return tuple(map(str, self.facts.get("fused", [])))
-
-    @property
-    def batch_norms(self) -> tuple[str, ...]:
-        """Batch normalisations that ltr's kernels compute, as first chosen."""
-        return tuple(map(str, self.facts.get("batch_norms", [])))
-
-    @property
-    def conv_form(self) -> str:
-        """Form of the convolutions that XLA computes, as first chosen; a run begun before has XLA's own."""
-        return str(self.facts.get("conv_form", "grouped"))
+    def first_choices(self) -> FirstChoices:
+        """How the run computes, as first chosen."""
+        return FirstChoices.of(self.facts)
 
     @property
     def plugins(self) -> dict[str, set[str]]:
@@ -281,7 +257,7 @@ class RunFolder:
             "packed": dict(packed),
             **arithmetic,
         }
-        first = arithmetic if experiment.arithmetic == "auto" and self.tiles is None else {}
+        first = arithmetic if experiment.arithmetic == "auto" and self.first_choices.tiles is None else {}
         recorded = with_requested_arms(self.recorded(experiment))
         self._warn_of_lost_description()
         atomic.write_bytes(self.path / catalog.CONFIG, sealed_text.to_yaml(to_dict(recorded)))
@@ -294,7 +270,7 @@ class RunFolder:
             sessions=[*self.facts.get("sessions", []), session],
             **first,
         )
-        if experiment.sparse == "auto" and packed and self.packed is None:
+        if experiment.sparse == "auto" and packed and self.first_choices.packed is None:
             self.describe(packed=dict(packed))
 
     def record_packed(self, packed: Mapping[str, float]) -> None:
@@ -302,7 +278,7 @@ class RunFolder:
         *before, last = self.facts["sessions"]
         if last["packed"] == packed:
             return
-        chosen = {"packed": dict(packed)} if packed and self.packed is None else {}
+        chosen = {"packed": dict(packed)} if packed and self.first_choices.packed is None else {}
         self.describe(sessions=[*before, last | {"packed": dict(packed)}], **chosen)
 
     def describe(self, **facts: Any) -> None:

@@ -61,7 +61,7 @@ def test_before_the_program_of_the_first_round_that_could_be_packed(
     train(ask(tmp_path, rounds=3, **short))
     assert committed == [[]]
     with open_run(ask(tmp_path, rounds=3, **short)) as folder:
-        assert folder.packed == MEASURED
+        assert folder.first_choices.packed == MEASURED
         assert [session["packed"] for session in folder.facts["sessions"]] == [{}, MEASURED]
     train(ask(tmp_path, rounds=4, **short))
     assert committed == [[]]

@@ -107,12 +107,12 @@ NONE: dict[str, Any] = {"tiles": {}, "fused": (), "batch_norms": (), "conv_form"
 
 
 def arithmetic(folder: RunFolder) -> dict[str, Any]:
-    return {name: getattr(folder, name) for name in ARITHMETIC}
+    return {name: getattr(folder.first_choices, name) for name in ARITHMETIC}
 
 
 def test_the_arithmetic_is_that_of_the_first_session(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        assert folder.tiles is None
+        assert folder.first_choices.tiles is None
         folder.begin(dataclasses.replace(experiment, arithmetic="xla"), DEVICES, {})
         assert arithmetic(folder) == NONE, "which later sessions keep"
         folder.begin(experiment, DEVICES, {}, **ARITHMETIC)
@@ -142,12 +142,12 @@ def test_a_run_begun_before_a_part_of_the_arithmetic_was_recorded_has_none(
 
 def test_what_ltr_chose_to_pack_is_kept_for_later_sessions(experiment: Experiment) -> None:
     with open_run(experiment) as folder:
-        assert folder.packed is None
+        assert folder.first_choices.packed is None
         folder.begin(dataclasses.replace(experiment, sparse="never"), DEVICES, {})
-        assert folder.packed is None, "asked for, not chosen"
+        assert folder.first_choices.packed is None, "asked for, not chosen"
         folder.begin(experiment, DEVICES, {"output": 0.5})
         folder.begin(experiment, DEVICES, {"output": 0.25})
-        assert folder.packed == {"output": 0.5}
+        assert folder.first_choices.packed == {"output": 0.5}
         assert [session["packed"] for session in folder.facts["sessions"]] == [
             {},
             {"output": 0.5},
@@ -160,7 +160,7 @@ def test_what_ltr_chose_to_pack_within_a_session_is_recorded_there(experiment: E
         for packed in ({}, {"output": 0.5}, {"output": 0.25}):
             folder.begin(experiment, DEVICES, {})
             folder.record_packed(packed)
-        assert folder.packed == {"output": 0.5}
+        assert folder.first_choices.packed == {"output": 0.5}
         assert [session["packed"] for session in RunFolder(folder.path).facts["sessions"]] == [
             {},
             {"output": 0.5},
