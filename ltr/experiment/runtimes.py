@@ -139,8 +139,10 @@ def _arithmetic(
     spec: RunSpec, folder: RunFolder, zeros: float, on_status: Callable[[str], None]
 ) -> Arithmetic:
     """Return the arithmetic of a run: that which it began with, or the choice of process 0."""
-    _, tiles, fused, batch_norms, form = folder.first_choices
-    begun_with = None if tiles is None else Arithmetic(tiles, fused, batch_norms, form)
+    first = folder.first_choices
+    begun_with = None
+    if first.tiles is not None:
+        begun_with = Arithmetic(first.tiles, first.fused, first.batch_norms, first.conv_form)
 
     def choose() -> Arithmetic:
         recorded = begun_with and begun_with.conv_form
