@@ -116,6 +116,7 @@ def test_last_is_a_newer_run_once_there_is_one(tmp_path: Path, monkeypatch: pyte
         SimpleNamespace(settings={}, folder=tmp_path / "older"),
     ]
     monkeypatch.setattr(catalog, "all_runs", lambda _: runs)
+    monkeypatch.setattr(catalog, "read", lambda folder: next(run for run in runs if run.folder == folder))
     assert source_run._source(tmp_path, "last") is runs[1]
     monkeypatch.setattr(catalog, "all_runs", lambda _: runs[:1])
     with pytest.raises(ConfigError, match=r"^ticket=last: no run in .* has tickets of its own"):
