@@ -251,7 +251,8 @@ def sweep_by(launcher: str, *words: str) -> list[str]:
     return [sys.executable, "-c", MAIN, "run", "-m", *words, f"hydra/launcher={LAUNCHERS[launcher]}"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", pytest.param("submitit", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_launchers_that_there_are(launcher: str, tmp_path: Path) -> None:
     words = ["dataset=digits,kmnist", f"output_root={tmp_path}", f"data_dir={tmp_path}", "arms=[ticket]"]
     command = sweep_by(launcher, *words, *SHORT, "sparse=never")
