@@ -13,7 +13,7 @@ from ltr.faults import as_system_error, exit_code, is_known, message, unwritable
 FULL = OSError(errno.ENOSPC, "No space left on device", "results.parquet")
 FEW_FILES = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+resource.setrlimit(resource.RLIMIT_NOFILE, (18, 18))
 from ltr.cli import main
 sys.exit(main())
 """
@@ -88,8 +88,8 @@ def test_few_open_files_are_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", FEW_FILES, *RUN], check=False, capture_output=True, text=True, cwd=tmp_path
     )
-    assert "Traceback" not in ended.stderr
-    *_, line = ended.stderr.splitlines()  # libraries that find no descriptor may have said so before
+    said = ended.stderr.splitlines()
+    (line,) = [line for line in said if not line.startswith(("preparing ", "run "))]
     assert line.startswith("ltr run: ")
     assert line.endswith(": Too many open files")
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -13,13 +13,15 @@ import logging
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from ltr import interrupts
-from ltr.core import root_logger
+from ltr.core import atomic, root_logger
 from ltr.errors import LtrError
 from ltr.faults import as_system_error
 from ltr.store import archive
@@ -35,13 +37,15 @@ def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
     """Write a pytree (dictionaries, NumPy arrays, None) and JSON metadata to the archive `path`.
 
     An existing one is replaced when the new one is complete. OSError if it cannot be written; then nothing
-    is left of it. Orbax writes to the folder for temporary files (`TMPDIR`).
+    is left of it. Orbax writes to the folder for temporary files (`TMPDIR`), which an error there names.
     """
-    with _scratch() as folder:
-        _write(folder, tree)
-        (folder / _METADATA).write_text(json.dumps(metadata))
-        files = {str(file.relative_to(folder)): _digest(file) for file in _files(folder)}
-        (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1))
+    with contextlib.ExitStack() as stack:
+        with _named_temporary():
+            folder = stack.enter_context(_scratch())
+            _write(folder, tree)
+            (folder / _METADATA).write_text(json.dumps(metadata))
+            files = {str(file.relative_to(folder)): _digest(file) for file in _files(folder)}
+            (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1))
         archive.pack(folder, path)
 
 
@@ -105,10 +109,17 @@ def _folder(path: Path) -> Iterator[Path]:
     """Yield the folder of a checkpoint; an archive is extracted to a temporary one."""
     if path.is_dir():
         yield path
-    else:
-        with _scratch() as folder:
+        return
+    with contextlib.ExitStack() as stack:
+        with _named_temporary():
+            folder = stack.enter_context(_scratch())
             archive.unpack(path, folder)
-            yield folder
+        yield folder
+
+
+def _named_temporary() -> contextlib.AbstractContextManager[None]:
+    """Name the folder for temporary files in errors; what is in it is gone before anybody reads them."""
+    return atomic.named(f"TMPDIR={tempfile.gettempdir()}")
 
 
 def _write(path: Path, tree: Any) -> None:
@@ -173,15 +184,31 @@ def _address(path: Path) -> Path:
     return address
 
 
+class _OfOthers(logging.Filter):
+    """Filter that drops what some threads log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads = WeakSet[threading.Thread]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the message is of another thread."""
+        return threading.current_thread() not in self.threads
+
+
+_given_up = _OfOthers()
+"""Filter of what the threads of saves that failed still log."""
+
+
 @contextlib.contextmanager
 def _unprinted() -> Iterator[None]:
     """Drop what the threads of Orbax and TensorStore print of an error, which is raised too.
 
-    After an error those of TensorStore go on for a while, and find the event loop closed.
+    After an error they go on for a while: they fail themselves, and find the event loop closed.
     """
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio", "concurrent.futures")]
     were_disabled = [logger.disabled for logger in loggers]
-    hook = sys.unraisablehook
+    hook, before = sys.unraisablehook, threading.enumerate()
 
     def later(unraisable: "sys.UnraisableHookArgs") -> None:
         if str(unraisable.exc_value) != "Event loop is closed":
@@ -196,6 +223,9 @@ def _unprinted() -> Iterator[None]:
         sys.unraisablehook = hook
     except BaseException:
         sys.unraisablehook = later
+        _given_up.threads.update(set(threading.enumerate()).difference(before))
+        for logger in loggers:
+            logger.addFilter(_given_up)
         raise
     finally:
         for logger, was_disabled in zip(loggers, were_disabled, strict=True):

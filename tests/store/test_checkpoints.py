@@ -1,7 +1,9 @@
 """A checkpoint comes back as it was saved, and says so when it is not as it was saved."""
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltr import faults
 from ltr.errors import LtrError
 from ltr.store import archive, checkpoints
 
@@ -133,6 +136,10 @@ def test_saving_again_replaces_everything(copy: Path) -> None:
     assert checkpoints.metadata(copy) == {}
 
 
+def save_other(path: Path) -> None:
+    checkpoints.save(path, OTHER, {})
+
+
 def kill(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
@@ -149,6 +156,38 @@ def test_an_interrupted_save_leaves_the_old_one(
         with pytest.raises(KeyboardInterrupt):
             checkpoints.save(copy, OTHER, {})
     assert list(copy.parent.iterdir()) == [copy]
+    assert_same(checkpoints.load(copy), TREE)
+
+
+@pytest.mark.parametrize(
+    ("at", "use", "is_temporary"),
+    [
+        ((checkpoints, "_write"), save_other, True),
+        ((checkpoints, "_digest"), save_other, True),
+        ((archive, "_add"), save_other, False),
+        ((os, "fsync"), save_other, False),
+        ((archive, "unpack"), checkpoints.load, True),
+    ],
+)
+def test_an_error_names_the_folder_that_is_full(
+    at: tuple[Any, str],
+    use: Callable[[Path], Any],
+    is_temporary: bool,
+    copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (scratch := copy.with_name("scratch")).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with monkeypatch.context() as patch:
+        patch.setattr(*at, full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            use(copy)
+    named = f"TMPDIR={scratch}" if is_temporary else str(copy)
+    assert faults.message(caught.value) == f"{named}: No space left on device"
+    assert list(scratch.iterdir()) == []
     assert_same(checkpoints.load(copy), TREE)
 
 
