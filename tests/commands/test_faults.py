@@ -54,17 +54,24 @@ def whole(tmp_path_factory: pytest.TempPathFactory, compile_once: None) -> Whole
     return tables(root), [kind for kind, _ in seen.operations]
 
 
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for temporary files of this test alone."""
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+
 def half_written(root: Path) -> list[Path]:
     """Temporary files."""
-    return [*root.rglob("*.tmp")]
+    return [*root.rglob("*.tmp"), *Path(tempfile.gettempdir()).iterdir()]
 
 
 def assert_failed(error: int, code: int, root: Path, capsys: Captured) -> None:
     """One line says what cannot be written and why; the folder says it too, if it could be written."""
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("run ", "round "))]
     (line,) = said
-    place = str(root) if str(root) in line else tempfile.gettempdir()
-    named, _, rest = line.removeprefix("ltr run: ").partition(place)
+    temporary = f"TMPDIR={tempfile.gettempdir()}"
+    named, _, rest = line.removeprefix("ltr run: ").partition(temporary if temporary in line else str(root))
     assert named in ("", "output_root=")
     assert os.strerror(error) in rest
     assert code == (2 if named and error == errno.EACCES else 1)
