@@ -4,11 +4,12 @@ Runs are opened, saved and drawn on one core of a process, however many train. F
 as long as their training.
 """
 
+import itertools
 import os
 import selectors
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 
 import jax
@@ -16,6 +17,7 @@ import jax
 from ltr.core import machine
 from ltr.core.plural import number_of
 from ltr.engine.packing import Layers
+from ltr.errors import LtrError
 from ltr.experiment import runtimes, together
 from ltr.experiment.placement import needed, place
 from ltr.experiment.signals import StopAll
@@ -51,11 +53,7 @@ def train(planned: Plan, numbers: Sequence[int], journal: Journal) -> str:
         packed.train(Part(planned, numbers, journal), command_line())
         return ""
     layers = _layers(planned, packs)
-    parts = [
-        Part(planned, [number for pack in packs for number in pack[part::count]], journal, count, layers)
-        for part in range(count)
-    ]
-    return _train(parts)
+    return _train([Part(planned, part, journal, count, layers) for part in divided(packs, count)])
 
 
 def prepare(jobs: int) -> None:
@@ -76,6 +74,12 @@ def fastest(jobs: int, cores: int) -> int:
     }
     shortest = min(durations.values())
     return max(count for count, duration in durations.items() if duration <= SLACK * shortest)
+
+
+def divided(packs: Iterable[Sequence[int]], count: int) -> list[list[int]]:
+    """Divide jobs into `count` parts, each with its share of every pack, as far as there are as many."""
+    jobs = [*itertools.chain.from_iterable(packs)]
+    return [jobs[part::count] for part in range(count)]
 
 
 def _count(planned: Plan, packs: Sequence[Sequence[int]]) -> int:
@@ -105,12 +109,16 @@ def _count(planned: Plan, packs: Sequence[Sequence[int]]) -> int:
 
 
 def _layers(planned: Plan, packs: Sequence[Sequence[int]]) -> dict[int, Layers | None]:
-    """Return the layers that train packed, as they are chosen where all cores train, by number of the job."""
+    """Return the layers that train packed, as they are chosen where all cores train, by number of the job.
+
+    Jobs that cannot be trained, as their data are missing, are left out, as each says so itself.
+    """
     chosen: dict[int, Layers | None] = {}
     for pack in packs:
         spec = RunSpec.from_experiment(planned.experiments[pack[0]])
-        layers = runtimes.chosen_layers(runtimes.of_all(spec, len(pack)), show_status)
-        chosen |= dict.fromkeys(pack, layers)
+        with suppress(LtrError):
+            layers = runtimes.chosen_layers(runtimes.of_all(spec, len(pack)), show_status)
+            chosen |= dict.fromkeys(pack, layers)
     return chosen
 
 

@@ -89,6 +89,17 @@ def test_as_many_workers_as_divide_the_jobs_evenly(jobs: int, cores: int, count:
     assert workers.fastest(jobs, cores) == count
 
 
+def test_jobs_are_divided_evenly_whatever_their_packs() -> None:
+    assert workers.divided([[0, 1, 2, 3], [4], [5], [6]], 2) == [[0, 2, 4, 6], [1, 3, 5]]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_cores")
+def test_jobs_whose_data_are_missing_leave_the_others(tmp_path: Path) -> None:
+    assert run(tmp_path, "dataset=digits,kmnist", f"data_dir={tmp_path}") == 3
+    assert sorted(record["state"] for record in records(tmp_path)) == ["failed"] * 4 + ["finished"] * 4
+
+
 @pytest.mark.usefixtures("two_cores")
 def test_two_workers_train_the_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 0
