@@ -25,7 +25,8 @@ def pack(folder: Path, path: Path) -> None:
 
     Equal files make equal archives: names are sorted, and no times are kept.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as stream:
         with zipfile.ZipFile(stream, "w") as archive:
             for file in sorted(file for file in folder.rglob("*") if file.is_file()):
