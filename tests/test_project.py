@@ -36,6 +36,15 @@ def test_make_alone_lists_every_target() -> None:
     assert set(re.findall(r"^  make ([\w-]+) +\S", shown, re.MULTILINE)) == TARGETS
 
 
+def test_no_file_of_the_repository_is_large() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone")
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert len(files) > 100
+    assert [file.name for file in files if file.is_file() and file.stat().st_size > 2**20] == []
+
+
 @pytest.mark.parametrize("file", ["constraints.txt", OLDEST])
 def test_constraints_are_plain_pins(file: str) -> None:
     plain = re.compile(r'[\w.-]+==[\w.]+(; python_version (<|>=) "3\.\d+")?')

@@ -22,21 +22,14 @@ from ltr.errors import LtrError
 from ltr.experiment.compose import from_words
 from ltr.store.opening import open_run
 from tests.buckets.conftest import Afresh, objects
+from tests.commands.conftest import QUICK as OF_COMMANDS
 from tests.marks import slow_but
 
 pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
 Captured = pytest.CaptureFixture[str]
 
-QUICK = (
-    "steps=20",
-    "eval_every=10",
-    "rounds=1",
-    "replicates=2",
-    "arms=[ticket,random_reinit]",
-    "sparse=never",
-    "checkpoint_every=1e-6",
-)
+QUICK = (*OF_COMMANDS, "checkpoint_every=1e-6")
 
 
 UNDER_WAY = "{}/checkpoints/under_way.zip"
