@@ -7,7 +7,7 @@ import pandas as pd
 
 from ltr.store.tables import LANE, RESULTS
 
-_OTHERS = ("flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer")
+_OTHERS = ("flops", "search_flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer")
 _COLUMNS = [name for name in RESULTS.names if name not in _OTHERS]
 
 

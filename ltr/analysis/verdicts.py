@@ -109,7 +109,8 @@ def look(results: pd.DataFrame, experiment: schema.Experiment) -> Look | None:
         experiment: the densities at which claims are tested, the last round, and the arms.
     """
     rounds = tested_rounds(results, experiment)
-    draws = {arm: experiment.draws(arm) for arm in experiment.arms}
+    about = {"ticket", *(claim.arm for claim in CLAIMS.values())}
+    draws = {arm: experiment.draws(arm) for arm in experiment.arms if arm in about}
     candidate = Look(_complete(results, experiment, rounds, draws), draws, rounds, list(CLAIMS))
     lanes = by_replicate(_seen(results, candidate))
     claims = [name for name in CLAIMS if _evidence(lanes, name, rounds)]
@@ -149,8 +150,10 @@ def deciding(looks: Sequence[Look]) -> list[Look]:
 
 
 def tested_rounds(results: pd.DataFrame, experiment: schema.Experiment) -> list[int]:
-    """Return the requested rounds in which claims are tested."""
-    tickets = results[(results["arm"] == "ticket") & results["round"].between(1, experiment.rounds)]
+    """Return the requested rounds in which claims are tested, all of which train the controls."""
+    compared = experiment.control_rounds or range(1, experiment.rounds + 1)
+    is_compared = results["round"].between(1, experiment.rounds) & results["round"].isin([*compared])
+    tickets = results[(results["arm"] == "ticket") & is_compared]
     return tested(tickets.groupby("round")["density"].mean(), experiment.claims.densities)
 
 
@@ -214,7 +217,7 @@ def sparsest(matching: Sequence[Verdict]) -> Verdict | None:
 def _complete(
     results: pd.DataFrame, experiment: schema.Experiment, rounds: Sequence[int], draws: Mapping[str, int]
 ) -> int:
-    """Count the replicates, from the first on, that have all lanes of round 0 and of the given rounds.
+    """Count the replicates, from the first on, that have all lanes of some arms in round 0 and some rounds.
 
     Those whose chain ended have all that they will ever have. A ticket that was not trained is none of these.
     """

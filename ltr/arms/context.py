@@ -32,6 +32,7 @@ class ArmContext(NamedTuple):
         dense: () -> weights of the dense network after its training (round 0).
         one_shot: () -> mask of the dense network pruned in one shot, by the run's criterion, to as many
             weights as the ticket has: in total if the scope is global, else in each layer.
+        searched: () -> mask that the search of the arm found, with the weights that belong to it.
         rewind: mask, trained weights, weights at the rewind step -> weights to start from (see
             `ltr.pruning.rewinding`).
         init: key -> new weights from the initialiser.
@@ -46,6 +47,7 @@ class ArmContext(NamedTuple):
     rewind_params: Params
     dense: Callable[[], Params]
     one_shot: Callable[[], Mask]
+    searched: Callable[[], Subnetwork]
     rewind: Callable[[Mask, Params, Params], Params]
     init: Callable[[PRNGKey], Params]
     network: Callable[[PRNGKey], ScoringInput]

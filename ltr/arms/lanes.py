@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from ltr.arms import searches
 from ltr.config.schema import Experiment
 from ltr.methods.registry import WEIGHTS_ALONE
 from ltr.store import chains
@@ -15,7 +16,7 @@ def lanes(experiment: Experiment, round_number: int) -> list[LaneId]:
     """Return the lanes of a round, tickets first; the dense round 0 has tickets only."""
     if not experiment.trains(round_number):
         return []
-    names = experiment.arms if round_number else ("ticket",)
+    names = [name for name in experiment.arms if searches.trains(experiment, name, round_number)]
     return [
         LaneId(round_number, replicate, arm, draw)
         for arm in sorted(names, key=lambda name: name != "ticket")
@@ -60,5 +61,6 @@ def widest(experiment: Experiment) -> int:
     """Return the largest number of lanes of a round that share a method, so that they can train at once."""
     return max(
         max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
-        for round_number in (0, experiment.rounds)
+        for round_number in range(experiment.rounds + 1)
+        if experiment.trains(round_number)
     )

@@ -31,6 +31,11 @@ def one_shot(context: ArmContext) -> Subnetwork:
     return Subnetwork(mask, context.rewind(mask, context.dense(), context.rewind_params))
 
 
+def searched(context: ArmContext) -> Subnetwork:
+    """Return the mask that the arm's search found, and the weights that belong to it."""
+    return context.searched()
+
+
 def own(arm: Arm, context: ArmContext, key: PRNGKey) -> Subnetwork:
     """Return the arm's mask before any shuffle, with the weights that belong to it.
 

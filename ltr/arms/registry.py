@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ltr.methods.registry import MaskUse
 from ltr.registry import Entry, Registry
 
 
@@ -11,9 +12,13 @@ class MaskEntry(Entry):
 
     Attributes:
         is_random: whether masks differ between draws.
+        is_ticket: whether it is the mask of the ticket.
+        is_searched: whether the mask is the result of trainings of the arm itself or of another arm.
     """
 
     is_random: bool = False
+    is_ticket: bool = False
+    is_searched: bool = False
 
     def differs_by_draw(self, invert: bool) -> bool:
         """Return whether masks differ between draws; `invert`: whether the highest scores are pruned."""
@@ -31,10 +36,14 @@ class ScoreEntry(AtInitEntry):
 
     Attributes:
         rounds: number of prunings of equal rate, each by the scores of the remaining network.
+        gradients: gradients of all weights that a pruning computes; of a Hessian-vector product it has two.
+        reads_batch: whether they are those of a batch of training examples, not of a single made-up one.
         is_random_inverted: whether masks differ between draws when the highest scores are pruned.
     """
 
     rounds: int = 1
+    gradients: int = 0
+    reads_batch: bool = True
     is_random_inverted: bool = False
 
     def differs_by_draw(self, invert: bool) -> bool:
@@ -46,7 +55,24 @@ MASKS: Registry[MaskEntry] = Registry(
     "arm.NAME.mask",
     "mask",
     [
-        MaskEntry(name="ticket", doc="Mask that pruning found.", code="ltr.arms.mask_sources:ticket"),
+        MaskEntry(
+            name="ticket",
+            doc="Mask that pruning found.",
+            code="ltr.arms.mask_sources:ticket",
+            is_ticket=True,
+        ),
+        MaskEntry(
+            name="iterated",
+            doc="Mask that pruning of this arm's own trainings found, which may be shorter or fewer.",
+            code="ltr.arms.mask_sources:searched",
+            is_searched=True,
+        ),
+        MaskEntry(
+            name="found",
+            doc="Mask that the arm found_by found.",
+            code="ltr.arms.mask_sources:searched",
+            is_searched=True,
+        ),
         MaskEntry(
             name="one_shot",
             doc="Dense network pruned at once to the ticket's density.",
@@ -58,6 +84,7 @@ MASKS: Registry[MaskEntry] = Registry(
             doc="SNIP: change of the loss without the weight, |g theta|.",
             paper="Lee et al., 2019",
             code="ltr.pruning.at_init:snip",
+            gradients=1,
             is_random=True,
             is_random_inverted=True,
         ),
@@ -66,6 +93,7 @@ MASKS: Registry[MaskEntry] = Registry(
             doc="GraSP: change of the gradient's norm without the weight, theta (H g).",
             paper="Wang et al., 2020",
             code="ltr.pruning.at_init:grasp",
+            gradients=3,
             is_random=True,
             is_random_inverted=True,
         ),
@@ -74,6 +102,8 @@ MASKS: Registry[MaskEntry] = Registry(
             doc="SynFlow: share of the synaptic flow, without data.",
             paper="Tanaka et al., 2020",
             code="ltr.pruning.at_init:synflow",
+            gradients=1,
+            reads_batch=False,
             rounds=100,
             is_random_inverted=True,
         ),
@@ -100,10 +130,12 @@ class Shuffle(Entry):
 
     Attributes:
         is_random: whether it changes the mask at all.
+        keeps: how much of the mask it keeps.
         reads_inputs: whether it needs to know which dimensions of kernels are inputs.
     """
 
     is_random: bool = True
+    keeps: MaskUse = MaskUse.MASK
     reads_inputs: bool = False
 
 
@@ -117,6 +149,7 @@ SHUFFLES: Registry[Shuffle] = Registry(
             doc="Shuffled within each layer, which keeps its density.",
             paper="Frankle & Carbin, 2019",
             code="ltr.arms.mask_sources:layerwise",
+            keeps=MaskUse.LAYER_COUNTS,
         ),
         Shuffle(
             name="by_input",
@@ -128,17 +161,20 @@ SHUFFLES: Registry[Shuffle] = Registry(
             name="global",
             doc="Shuffled over all layers together, which keeps the density of the network only.",
             code="ltr.arms.mask_sources:globally",
+            keeps=MaskUse.TOTAL,
         ),
         Shuffle(
             name="even",
             doc="Random mask of as many connections, with the same density in every layer.",
             code="ltr.arms.mask_sources:evenly",
+            keeps=MaskUse.TOTAL,
         ),
         Shuffle(
             name="erk",
             doc="Random mask of as many connections, with Erdos-Renyi-Kernel densities of the layers.",
             paper="Evci et al., 2020",
             code="ltr.arms.mask_sources:erdos_renyi_kernel",
+            keeps=MaskUse.TOTAL,
             reads_inputs=True,
         ),
     ],
@@ -151,10 +187,12 @@ class WeightsEntry(Entry):
 
     Attributes:
         is_random: whether weights differ between draws.
+        reads_rewound: whether they come from the rewind step.
         has_random_signs_alone: whether only the signs of weights differ between draws.
     """
 
     is_random: bool = False
+    reads_rewound: bool = False
     has_random_signs_alone: bool = False
 
 
@@ -166,11 +204,18 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
             name="own",
             doc="Weights that belong to the mask: the values that its survivors were rewound to.",
             code="ltr.arms.weights:own",
+            reads_rewound=True,
         ),
         WeightsEntry(
             name="initial",
             doc="Weights at initialisation, whatever the rewind step.",
             code="ltr.arms.weights:initial",
+        ),
+        WeightsEntry(
+            name="rewound",
+            doc="All weights at the rewind step, survivors or not.",
+            code="ltr.arms.weights:rewound",
+            reads_rewound=True,
         ),
         WeightsEntry(
             name="reinit",
@@ -185,6 +230,7 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
             paper="Zhou et al., 2019",
             code="ltr.arms.weights:reshuffled",
             is_random=True,
+            reads_rewound=True,
         ),
         WeightsEntry(
             name="constant",
@@ -214,6 +260,7 @@ PRUNED: Registry[PrunedEntry] = Registry(
     "treatment of pruned weights",
     [
         PrunedEntry(name="zero", doc="Set to zero.", code="ltr.arms.weights:zero", are_zero=True),
+        PrunedEntry(name="kept", doc="As the source of weights gives them.", code="ltr.arms.weights:kept"),
         PrunedEntry(
             name="frozen",
             doc="Frozen at their initial values.",

@@ -28,6 +28,11 @@ def initial(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     return context.initial
 
 
+def rewound(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
+    """Return all weights at the rewind step, unmasked."""
+    return context.rewind_params
+
+
 def reinit(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Draw new weights from the initialiser (Frankle & Carbin, 2019, "random reinit").
 
@@ -93,6 +98,11 @@ def with_noise(weights: Params, context: ArmContext, mask: Mask, scale: float, k
 def zero(context: ArmContext, mask: Mask, weights: Params) -> Params:
     """Set pruned weights to zero."""
     return masks.apply(mask, weights)
+
+
+def kept(context: ArmContext, mask: Mask, weights: Params) -> Params:
+    """Leave pruned weights as the source of weights gives them."""
+    return weights
 
 
 def frozen(context: ArmContext, mask: Mask, weights: Params) -> Params:

@@ -12,7 +12,17 @@ from pydantic.fields import FieldInfo
 
 from ltr.addresses import ALLOWED, is_allowed
 from ltr.config.literals import literal
-from ltr.config.schema import Arm, AsTyped, Auto, Duration, Experiment, NameIn, OptionsOf, to_dict
+from ltr.config.schema import (
+    Arm,
+    AsTyped,
+    Auto,
+    Duration,
+    Experiment,
+    NameIn,
+    OptionsOf,
+    PartialDuration,
+    to_dict,
+)
 from ltr.config.walk import hints, is_group, is_marked, marker, registry_of
 from ltr.errors import ConfigError
 from ltr.registry import Registry
@@ -279,6 +289,7 @@ def _kind(kind: Any) -> str:
         bool: "true or false",
         str: "a word",
         Duration: "steps or epochs, as in 50000 or 20ep",
+        PartialDuration: "steps, epochs or a share, as in 500, 2ep or 10%",
     }[kind]
 
 

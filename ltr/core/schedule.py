@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltr.config.schema import Experiment
+from ltr.config.schema import WHOLE, Experiment, PartialDuration
 from ltr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,20 +30,23 @@ class Schedule(NamedTuple):
     steps_per_epoch: int
     later: tuple[int, int]
 
-    def span(self, round_number: int) -> tuple[int, int]:
-        """Return the first and last step of the trainings of a round."""
-        return self.later if round_number else (0, self.steps)
+    def span(self, round_number: int, part: PartialDuration = WHOLE) -> tuple[int, int]:
+        """Return the first and last step of the trainings of a round, or of the first part of them."""
+        first, last = self.later if round_number else (0, self.steps)
+        return first, first + part.of(last - first, self.steps_per_epoch)
 
-    def length(self, round_number: int) -> int:
-        """Return the number of steps of each training of a round."""
-        first, last = self.span(round_number)
+    def length(self, round_number: int, part: PartialDuration = WHOLE) -> int:
+        """Return the number of steps of each training of a round; arguments as for `span`."""
+        first, last = self.span(round_number, part)
         return last - first
 
-    def evaluate_at(self, round_number: int) -> "Int32[np.ndarray, 'evaluations']":
-        """Return the evaluated steps of a round: first, multiples of `eval_every`, and last."""
+    def evaluate_at(
+        self, round_number: int, part: PartialDuration = WHOLE
+    ) -> "Int32[np.ndarray, 'evaluations']":
+        """Return the evaluated steps: first, multiples of `eval_every`, and last; arguments as for `span`."""
         import numpy as np
 
-        first, last = self.span(round_number)
+        first, last = self.span(round_number, part)
         between = range((first // self.eval_every + 1) * self.eval_every, last, self.eval_every)
         return np.array([first, *between, last], np.int32)
 

@@ -93,6 +93,18 @@ class Metrics(NamedTuple):
         found = np.flatnonzero(~np.isfinite(self.val_loss) | has_train_loss & ~np.isfinite(self.train_loss))
         return int(found[0]) if found.size else None
 
+    def ended_at(self, end: int, steps: Int32[np.ndarray, "evaluations"]) -> "Metrics":
+        """Return NumPy metrics of a lane that did not change after step `end`, up to the evaluation there.
+
+        `steps`: the steps of the evaluations. The steps after `end` had a loss of zero.
+        """
+        number = int(np.searchsorted(steps, end))
+        ended = Metrics(*(values[: number + 1].copy() for values in self))
+        if number:
+            before = int(steps[number - 1])
+            ended.train_loss[number] *= (int(steps[number]) - before) / (end - before)
+        return ended.with_test(number, float(self.test_loss[-1]), float(self.test_accuracy[-1]))
+
     def diverged_at(self, number: int) -> "Metrics":
         """Return NumPy metrics that end with evaluation `number`, which is NaN in all fields."""
         return Metrics(*(np.append(values[:number], np.float32(np.nan)) for values in self))

@@ -15,7 +15,7 @@ from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
 from ltr.engine.packing import Packing
 from ltr.engine.program import MAX_SEGMENTS, Chunk, Metrics, Program
-from ltr.methods.method import Lane
+from ltr.methods.method import FoundMask, Lane
 
 
 class Outcome(NamedTuple):
@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
         metrics: NumPy arrays.
         seconds: device time.
         notes: columns that its program and its method add; none if it diverged.
+        found: mask that the training found; None if it found none, or if the mask is not kept.
     """
 
     params: Params
@@ -34,6 +35,7 @@ class Outcome(NamedTuple):
     metrics: Metrics
     seconds: float
     notes: Mapping[str, Any] = {}
+    found: FoundMask | None = None
 
     @property
     def is_diverged(self) -> bool:
@@ -153,7 +155,10 @@ class RunningBatch:
         if divergence is not None:
             return Outcome(params, density, metrics.diverged_at(divergence), seconds)
         notes = self._program.notes(mask, params) | method.notes(lane)
-        return Outcome(params, density, metrics, seconds, notes)
+        if (end := notes.get(method.ends_at)) is not None:
+            metrics = metrics.ended_at(end, self._evaluate_at)
+        found = method.found(lane) if method.found else None
+        return Outcome(params, density, metrics, seconds, notes, found)
 
 
 def is_finite(params: Params) -> bool:

@@ -147,7 +147,8 @@ class Trainer:
                 and ends at the last.
             on_chunk: callback, called about once a second. An exception in it ends the training.
             resume: snapshot of an earlier call; lanes that are not in `starts` are ignored.
-            keeps_params: name of a lane -> whether its final weights are needed; else its outcome has None.
+            keeps_params: name of a lane -> whether its final weights, and the mask that it found, are
+                needed; else its outcome has None.
 
         Returns:
             Outcome of every lane. One that diverged ends at the evaluation that found it so; the others train
@@ -175,7 +176,7 @@ class Trainer:
                     Progress(running.names, taken, running.accuracy, partial(_snapshot, outcomes, running))
                 )
             outcomes |= {
-                name: outcome if keeps_params(name) else outcome._replace(params=None)
+                name: outcome if keeps_params(name) else outcome._replace(params=None, found=None)
                 for name, outcome in running.outcomes().items()
             }
             del running  # or its lanes would be in memory beside those of the next batch

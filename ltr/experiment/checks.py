@@ -61,7 +61,18 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     NETWORKS[experiment.model.name].check(experiment.model, facts.shape)
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
+    _require_search_lengths(experiment, times)
     return times
+
+
+def _require_search_lengths(experiment: Experiment, times: Schedule) -> None:
+    """Raise ConfigError if a search takes no step, or more than other trainings."""
+    for name in experiment.arms:
+        part, whole = experiment.arm[name].search_steps, min(times.steps, times.length(1))
+        if not 1 <= part.of(whole, times.steps_per_epoch) <= whole:
+            raise ConfigError(
+                f"arm.{name}.search_steps={part}: must be from 1 to {whole} steps, or a share up to 100%"
+            )
 
 
 def _require_finite(experiment: Experiment) -> None:

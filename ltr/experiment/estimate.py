@@ -62,11 +62,15 @@ def seconds(
         )
 
     def trainings(round_number: int) -> float:
-        by_method = Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number))
-        evaluations = len(times.evaluate_at(round_number))
+        alike = Counter(
+            (method(experiment, lane.arm), experiment.arm[lane.arm].search_steps)
+            for lane in lanes(experiment, round_number)
+        )
         share = steps.time(flops.planned(spec.targets[round_number], kernels), packed)
-        return (
-            share * sum(map(places, by_method.values())) * training(times.length(round_number), evaluations)
+        return share * sum(
+            places(count)
+            * training(times.length(round_number, part), len(times.evaluate_at(round_number, part)))
+            for (_, part), count in alike.items()
         )
 
     prefix = places(experiment.replicates) * training(times.rewind_step, 2) if times.rewind_step else 0.0

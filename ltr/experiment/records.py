@@ -11,6 +11,7 @@ from ltr.core import masks
 from ltr.core.types import Mask, Params
 from ltr.engine.running_batch import Outcome
 from ltr.errors import LtrError
+from ltr.experiment.search_cost import SearchCost
 from ltr.methods.registry import METHODS, WATCHED
 from ltr.models.paths import PathFinder
 from ltr.store.tables import LANE, NULLABLE, RESULTS, LaneId
@@ -31,10 +32,15 @@ def rows(
     outcomes: Mapping[LaneId, Outcome],
     evaluated_at: np.ndarray,
     operations: Mapping[LaneId, int],
+    costs: Mapping[LaneId, SearchCost | None],
 ) -> dict[str, pd.DataFrame]:
     """Return the rows of trained lanes, by table: "metrics", "results", "timings".
 
-    `operations`: floating-point operations of each lane's training.
+    Args:
+        outcomes: outcome of each lane.
+        evaluated_at: evaluated steps.
+        operations: floating-point operations of each lane's training.
+        costs: cost of finding each lane's mask; None if it is unknown.
     """
     metrics = pd.concat(
         [
@@ -50,12 +56,19 @@ def rows(
         ]
     )
     results = early_stop(metrics)
-    flops = [operations[LaneId(*lane)] for lane in results[list(LANE)].itertuples(index=False)]
-    timings = pd.DataFrame([(*lane, outcome.seconds) for lane, outcome in outcomes.items()])
+    lanes = [LaneId(*lane) for lane in results[list(LANE)].itertuples(index=False)]
+    spent = {lane: cost or SearchCost(np.nan, np.nan) for lane, cost in costs.items()}
+    results = results.assign(
+        flops=[operations[lane] for lane in lanes], search_flops=[spent[lane].flops for lane in lanes]
+    )
+    timings = pd.DataFrame(
+        [(*lane, outcome.seconds, spent[lane].seconds) for lane, outcome in outcomes.items()],
+        columns=[*LANE, "seconds", "search_seconds"],
+    )
     return {
         "metrics": metrics,
-        "results": results.assign(flops=flops).merge(_notes(outcomes), on=list(LANE)),
-        "timings": timings.set_axis([*LANE, "seconds"], axis=1),
+        "results": results.merge(_notes(outcomes), on=list(LANE)),
+        "timings": timings,
     }
 
 

@@ -26,12 +26,10 @@ from ltr.methods.registry import method
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.paths import PathFinder
 from ltr.pruning import prune
+from ltr.pruning.at_init import EXAMPLES_PER_CLASS
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": "1"}
 """Compiler options for functions called only a few times; ResNet-20's init compiles in 4 s, not 10 s."""
-
-EXAMPLES_PER_CLASS = 10
-"""Number of training examples of each class in a batch for scores at initialisation."""
 
 
 Sample = tuple[Float32[np.ndarray, "batch height width channels"], Int32[np.ndarray, "batch"]]

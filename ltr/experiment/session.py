@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Int32, PyTree, UInt32
 
-from ltr.arms import lanes
+from ltr.arms import lanes, searches
 from ltr.arms.context import ArmContext, Subnetwork
+from ltr.arms.registry import MASKS, ScoreEntry
 from ltr.arms.start import start
 from ltr.config.schema import Experiment
 from ltr.core import masks, rng
@@ -26,14 +27,17 @@ from ltr.experiment import records, snapshot
 from ltr.experiment.joint import Training, Trainings
 from ltr.experiment.records import Emptied
 from ltr.experiment.runtime import Runtime
+from ltr.experiment.search_cost import SearchCost, search_cost
+from ltr.experiment.searches import Searches, unsearched
 from ltr.experiment.spec import RunSpec
 from ltr.methods.method import MethodInput
-from ltr.methods.registry import WATCHED, WEIGHTS_ALONE
+from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.methods.registry import method as find_method
 from ltr.pruning import prune, selection
 from ltr.pruning.at_init import ScoringInput
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import REWINDINGS, SCOPES
-from ltr.pruning.targets import met_by
+from ltr.pruning.targets import kept, met_by
 from ltr.report import lost
 from ltr.store.folder import RunFolder, round_name
 from ltr.store.tables import LaneId
@@ -71,12 +75,14 @@ class Session:
     Attributes:
         runtime: data and compiled programs of the run.
         folder: open folder of the run.
+        scoring_seconds: time that scores at initialisation took, by the lane that starts from them.
         on_packed: called with the layers that may train packed before lanes are that sparse.
     """
 
     runtime: Runtime
     folder: RunFolder
     on_packed: Callable[[Layers], None] = lambda _: None
+    scoring_seconds: dict[LaneId, float] = field(default_factory=dict)
 
     @property
     def spec(self) -> RunSpec:
@@ -88,9 +94,20 @@ class Session:
         """Configuration of the run."""
         return self.spec.experiment
 
+    @property
+    def searches(self) -> Searches:
+        """Searches of the run."""
+        return Searches(self.runtime, self.folder)
+
     def missing_lanes(self, round_number: int) -> list[LaneId]:
         """Return the lanes of a round that the run's tables lack."""
         return lanes.missing(self.experiment, round_number, self.folder.frames["results"])
+
+    def forget_lost_masks(self) -> None:
+        """Drop the rows of searches whose masks are lost although missing lanes need them."""
+        found = self.folder.frames["results"]
+        missing = lanes.missing_of_rounds(self.experiment, range(self.experiment.rounds + 1), found)
+        self.searches.forget_unsaved([lane for of_round in missing.values() for lane in of_round])
 
     def draw_initial_weights(self, observer: Observer) -> Trainings:
         """Draw each replicate's initial weights, and train them to the rewind step, once for all rounds.
@@ -156,17 +173,32 @@ class Session:
         rewind = REWINDINGS[config.rewind.name].load()
         return Subnetwork(mask, rewind(mask, pruning_input.trained, first["origin"]))
 
+    def stages(self, round_lanes: Iterable[LaneId]) -> Iterator[list[LaneId]]:
+        """Yield the lanes of a round that can train together, after those that find their masks.
+
+        Lanes whose search diverged are not trained, and are recorded as diverged at their first step.
+        """
+        for stage in searches.stages(self.experiment, round_lanes):
+            lost_searches = self.searches.lost(stage)
+            if lost_searches:
+                self._record_unsearched(lost_searches)
+            if trained := [lane for lane in stage if lane not in lost_searches]:
+                yield trained
+
     def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
         """Return the initial state of a lane. The lanes of a replicate share the data order of a round."""
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
-        context = self._arm_context(lane.replicate, ticket)
-        return self._begun(lane, *start(self.experiment.arm[lane.arm], context, key), key)
+        arm, began = self.experiment.arm[lane.arm], time.monotonic()
+        subnetwork = start(arm, self._arm_context(lane, ticket), key)
+        if isinstance(MASKS[arm.mask], ScoreEntry):
+            self.scoring_seconds[lane] = time.monotonic() - began
+        return self._begun(lane, *subnetwork, key)
 
     def _begun(self, lane: LaneId, mask: Mask, weights: Params, key: PRNGKey) -> InitialState:
         """Return the initial state of a subnetwork, by the method of its arm."""
-        later_targets = self.spec.targets[lane.round + 1 :]
+        later_targets = self.spec.targets[lane.round + self.experiment.arm[lane.arm].prune_every :]
         method = lanes.method(self.experiment, lane.arm)
-        if method in WATCHED and not later_targets:
+        if find_method(method).needs_target and not later_targets:
             method = WEIGHTS_ALONE
         next_target = later_targets[0] if later_targets else None
         method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
@@ -211,7 +243,7 @@ class Session:
             resume = snapshot.unpack(*saved, starts, self.runtime.trainer.new_lane)
             observer.on_resume(snapshot.steps(resume, starts, evaluate_at))
         trainer, on_chunk = self.runtime.trainer, self._checkpointing(observer)
-        return Training(trainer, starts, evaluate_at, on_chunk, _is_saved, resume)
+        return Training(trainer, starts, evaluate_at, on_chunk, self._is_saved, resume)
 
     def commit(
         self, round_number: int, starts: Mapping[LaneId, InitialState], outcomes: Mapping[LaneId, Outcome]
@@ -230,12 +262,13 @@ class Session:
         }
         if tickets:
             self.folder.save(round_name(round_number), tickets)
-        evaluated_at = self.spec.schedule.evaluate_at(round_number)
+        self.searches.save(starts, outcomes)
+        evaluated_at = self.spec.evaluate_at(next(iter(outcomes)))
         operations = {
-            lane: self._operations(starts[lane], evaluated_at[: len(outcome.metrics.val_loss)])
-            for lane, outcome in outcomes.items()
+            lane: self._operations(starts[lane], outcome, evaluated_at) for lane, outcome in outcomes.items()
         }
-        self.folder.commit(new := records.rows(outcomes, evaluated_at, operations))
+        costs = {lane: self._search_cost(lane) for lane in outcomes}
+        self.folder.commit(new := records.rows(outcomes, evaluated_at, operations, costs))
         if message := lost.warning(new["results"], int(evaluated_at[0])):
             log.warning("%s", message)
 
@@ -251,7 +284,7 @@ class Session:
             self.experiment, range(self.experiment.rounds + 1), self.folder.frames["results"]
         )
         return prefix + sum(
-            len(missing_lanes) * schedule.length(round_number) * self.step_cost(round_number)
+            sum(map(self.spec.length, missing_lanes)) * self.step_cost(round_number)
             for round_number, missing_lanes in missing.items()
             if missing_lanes
         )
@@ -284,13 +317,13 @@ class Session:
         key = rng.fold(self._root_key(replicate), "criterion", round_number)
         return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
-    def _arm_context(self, replicate: int, ticket: Subnetwork) -> ArmContext:
-        """Return the weights, masks and functions that the arms of a round may use."""
+    def _arm_context(self, lane: LaneId, ticket: Subnetwork) -> ArmContext:
+        """Return the weights, masks and functions that the arm of a lane may use."""
         config, layer_types = self.experiment, self.runtime.prunable
-        first = self.folder.groups.load("initial", replicate)
+        first = self.folder.groups.load("initial", lane.replicate)
 
         def dense() -> PruningInput:
-            return self._pruning_input(1, replicate)
+            return self._pruning_input(1, lane.replicate)
 
         def one_shot() -> Mask:
             return prune.select(config.pruning, layer_types, dense(), met_by(config.pruning, ticket.mask))
@@ -308,14 +341,42 @@ class Session:
             first["origin"],
             dense=lambda: dense().trained,
             one_shot=one_shot,
+            searched=partial(self.searches.subnetwork, lane),
             rewind=REWINDINGS[config.rewind.name].load(),
             init=self.runtime.init,
             network=network,
         )
 
-    def _operations(self, start: InitialState, evaluate_at: Int32[np.ndarray, "evaluations"]) -> int:
-        """Return the floating-point operations of a lane's training."""
-        first, last = int(evaluate_at[0]), int(evaluate_at[-1])
+    def _is_saved(self, lane: LaneId) -> bool:
+        """Return whether what a lane ends with is saved: of tickets, at the rewind step, and of searches."""
+        return lane.arm in ("ticket", PREFIX) or self.searches.finds(lane)
+
+    def _search_cost(self, lane: LaneId) -> SearchCost | None:
+        return search_cost(self.spec, self.folder.frames, lane, self.scoring_seconds.get(lane, 0.0))
+
+    def _record_unsearched(self, lost_searches: Mapping[LaneId, LaneId]) -> None:
+        """Record lanes that are not trained, since the lanes that find their masks diverged."""
+        lane, finder = min(lost_searches.items())
+        log.warning(
+            "%s: is not trained, since %s of the round, whose training finds its mask, diverged%s",
+            lane,
+            finder.arm,
+            f" ({len(lost_searches) - 1} more)" if lost_searches.keys() - {lane} else "",
+        )
+        density = kept(self.spec.targets[lane.round]) / kept(self.spec.targets[0])
+        outcomes = {lane: unsearched(density) for lane in lost_searches}
+        costs = {lane: self._search_cost(lane) for lane in lost_searches}
+        self.folder.commit(
+            records.rows(outcomes, self.spec.evaluate_at(lane), dict.fromkeys(outcomes, 0), costs)
+        )
+
+    def _operations(
+        self, start: InitialState, outcome: Outcome, evaluated_at: Int32[np.ndarray, "evaluations"]
+    ) -> int:
+        """Return the floating-point operations of a lane's training, to its end or until it diverged."""
+        first, last = (int(step) for step in evaluated_at[[0, len(outcome.metrics.val_loss) - 1]])
+        if (ends_at := self.runtime.trainer.methods[start.method].ends_at) in outcome.notes:
+            last = outcome.notes[ends_at] or last
         per_image = flops.training(
             self.spec.method_context, start.method, start.mask, start.params, first, last
         )
@@ -343,8 +404,3 @@ class Session:
         """Save a checkpoint inside the round, unless lanes of other runs alone have begun."""
         if reached.outcomes or reached.batch:
             self.folder.save_under_way(*snapshot.pack(reached))
-
-
-def _is_saved(lane: LaneId) -> bool:
-    """Return whether the final weights of a lane are saved, as of tickets and at the rewind step."""
-    return lane.arm in ("ticket", PREFIX)

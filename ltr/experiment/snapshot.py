@@ -11,19 +11,23 @@ from ltr.core.likeness import difference
 from ltr.engine.program import Metrics
 from ltr.engine.running_batch import LaneBatch, Outcome
 from ltr.engine.trainer import InitialState, Snapshot
-from ltr.methods.method import Lane
+from ltr.methods.method import FoundMask, Lane
 from ltr.store.tables import LaneId
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 
 
 def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays and the description of a snapshot."""
     done, batch = snapshot.outcomes, snapshot.batch
     arrays: dict[str, Any] = {
-        f"done_{place}": {"params": outcome.params, "metrics": np.stack(outcome.metrics)}
+        f"done_{place}": {
+            "params": outcome.params,
+            "metrics": np.stack(outcome.metrics),
+            "found": outcome.found and outcome.found._asdict(),
+        }
         for place, outcome in enumerate(done.values())
     }
     for place, (state, metrics) in enumerate(zip(batch.lanes, batch.metrics, strict=True) if batch else ()):
@@ -66,7 +70,12 @@ def unpack(
     for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
         outcomes[LaneId(*lane)] = Outcome(
-            saved["params"], density, Metrics(*saved["metrics"]), seconds, notes
+            saved["params"],
+            density,
+            Metrics(*saved["metrics"]),
+            seconds,
+            notes,
+            saved["found"] and FoundMask(**saved["found"]),
         )
     names = tuple(LaneId(*lane) for lane in about["wave"])
     if not names or not set(names) <= set(starts):

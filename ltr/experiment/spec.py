@@ -6,7 +6,8 @@ from functools import cache, cached_property, partial
 from typing import Any, Self
 
 import jax
-from jaxtyping import PyTree
+import numpy as np
+from jaxtyping import Int32, PyTree
 
 from ltr.arms.lanes import lanes
 from ltr.arms.registry import SHUFFLES
@@ -27,6 +28,7 @@ from ltr.models.model import Model, with_arithmetic
 from ltr.models.registry import build
 from ltr.pruning.registry import SCOPES
 from ltr.pruning.targets import Target, targets
+from ltr.store.tables import LaneId
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,28 @@ class RunSpec:
     def steps(self) -> int:
         """Training steps of all lanes, without those to the rewind step."""
         return sum(
-            len(lanes(self.experiment, number)) * self.schedule.length(number)
+            self.length(lane)
             for number in range(self.experiment.rounds + 1)
+            for lane in lanes(self.experiment, number)
         )
+
+    def length(self, lane: LaneId) -> int:
+        """Return the number of steps of the training of a lane."""
+        return self.schedule.length(lane.round, self.experiment.arm[lane.arm].search_steps)
+
+    def evaluate_at(self, lane: LaneId) -> Int32[np.ndarray, "evaluations"]:
+        """Return the steps at which a lane is evaluated (see `ltr.core.schedule`)."""
+        return self.schedule.evaluate_at(lane.round, self.experiment.arm[lane.arm].search_steps)
 
     @property
     def steps_in_three_rounds(self) -> float:
         """Training steps of all lanes in three rounds, on average (see `ltr.engine.capacity`)."""
         return 3 * self.steps / (self.experiment.rounds + 1)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the data set."""
+        return dataset.describe(self.experiment.dataset).classes
 
     @cached_property
     def method_context(self) -> MethodContext:

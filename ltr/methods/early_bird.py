@@ -13,6 +13,7 @@ from ltr.core.types import Mask, Params
 from ltr.kernels import Array, Images
 from ltr.methods import weights
 from ltr.methods.method import Labels, Lane, Loss, Method, MethodContext, MethodInput, StepNumber, tie_key
+from ltr.methods.registry import EARLY_BIRD_STEP
 from ltr.pruning import compiled, prune
 from ltr.pruning.registry import SCOPES
 
@@ -47,6 +48,22 @@ def build(context: MethodContext) -> Method:
         return after._replace(method_state=method_state), loss
 
     return Method(begin, step, trained.network, notes, fused=trained.fused)
+
+
+def until(context: MethodContext) -> Method:
+    """Train as `build` until the mask of the next round can be drawn, and change nothing from then on.
+
+    So the next round is pruned from the weights at that step, or from the last ones if there is none.
+    """
+    watched = build(context)
+
+    def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
+        is_over = lane.method_state["found"] != NEVER
+        return lax.cond(
+            is_over, lambda: (lane, jnp.zeros(())), lambda: watched.step(lane, images, labels, step)
+        )
+
+    return watched._replace(step=step, ends_at=EARLY_BIRD_STEP.name)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
@@ -86,4 +103,4 @@ def distances(queue: PyTree[Bool[Array, "queue ..."]], mask: Mask) -> Float32[ja
 def notes(lane: Lane) -> dict[str, Any]:
     """Return the column `early_bird_step`."""
     step = int(lane.method_state["found"])
-    return {"early_bird_step": None if step == NEVER else step}
+    return {EARLY_BIRD_STEP.name: None if step == NEVER else step}

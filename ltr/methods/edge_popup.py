@@ -10,7 +10,16 @@ from jaxtyping import Bool, Float32, PyTree
 from ltr.core import masks
 from ltr.core.types import Mask, Params
 from ltr.methods import scores
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, StepNumber, no_notes, tie_key
+from ltr.methods.method import (
+    FoundMask,
+    Lane,
+    Method,
+    MethodContext,
+    MethodInput,
+    StepNumber,
+    no_notes,
+    tie_key,
+)
 from ltr.models.kernel_shape import KernelShape
 
 
@@ -27,7 +36,10 @@ def build(context: MethodContext) -> Method:
     def network(lane: Lane) -> tuple[Mask, Params]:
         return scores.network(choose(lane, lane.params)[0], lane)
 
-    return Method(partial(begin, context.model.kernels), scores.step(context, gate), network, no_notes)
+    def found(lane: Lane) -> FoundMask:
+        return scores.found(context, lane, choose(lane, lane.params)[1], compare_layers=False)
+
+    return Method(partial(begin, context.model.kernels), scores.step(context, gate), network, no_notes, found)
 
 
 def begin(kernels: PyTree[KernelShape], inputs: MethodInput) -> tuple[Params, dict[str, Params]]:

@@ -77,6 +77,18 @@ Step = Callable[[Lane, Images, Labels, StepNumber], tuple[Lane, Loss]]
 """Lane, batch of inputs, their labels, steps so far -> the lane after the step, and the mean loss."""
 
 
+class FoundMask(NamedTuple):
+    """Mask that a training found, which keeps as many weights in all as the mask that it started from.
+
+    Attributes:
+        mask: the weights of highest scores, if it has scores.
+        inverted: the weights of lowest scores; None without scores.
+    """
+
+    mask: Mask
+    inverted: Mask | None = None
+
+
 class Method(NamedTuple):
     """A method of training.
 
@@ -85,6 +97,8 @@ class Method(NamedTuple):
         step: step of the training.
         network: lane -> mask and weights of its network.
         notes: lane on the host after its training -> columns that the method's registry entry declares.
+        found: lane on the host after its training -> mask that it found; None if it finds none.
+        ends_at: name of the note with the step from which a lane no longer changes; empty if there is none.
         packs: whether it can train packed lanes, because it never reads pruned weights.
         fused: names of the layers whose kernels it updates by gradients as factors (see `ltr.models.fused`).
             The input layer (see `Model`) then reads `ltr.kernels.ByteImages`, unless it is packed.
@@ -94,6 +108,8 @@ class Method(NamedTuple):
     step: Step
     network: Callable[[Lane], tuple[Mask, Params]]
     notes: Callable[[Lane], dict[str, Any]]
+    found: Callable[[Lane], FoundMask] | None = None
+    ends_at: str = ""
     packs: bool = False
     fused: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Literal, NamedTuple
 
 from ltr.registry import Entry, Registry
@@ -21,12 +22,29 @@ class Note(NamedTuple):
     doc: str
 
 
+class MaskUse(IntEnum):
+    """How much of a mask something depends on."""
+
+    TOTAL = 0
+    """The number of weights of the network."""
+
+    LAYER_COUNTS = 1
+    """The number of weights of each layer."""
+
+    MASK = 2
+    """The mask itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethodEntry(Entry):
     """A method of training. Its code: `ltr.methods.method.MethodContext` -> `Method`.
 
     Attributes:
         trains_scores: whether it trains scores, which choose among weights that stay fixed.
+        finds_mask: whether its trainings find a mask, which arms of `mask=found` can take.
+        has_scores: whether that mask has the highest of some scores, so that it can be inverted.
+        needs_target: whether it needs to know how many weights the next round keeps.
+        reads: how much of the mask that it starts from its trainings depend on.
         reads_inputs: whether it needs to know which dimensions of kernels are inputs.
         needs: knobs of an arm, with the values that the method requires.
         all_gradients: "module:function": steps (an array), steps of the dense training -> whether a step
@@ -38,6 +56,10 @@ class MethodEntry(Entry):
     """
 
     trains_scores: bool = False
+    finds_mask: bool = False
+    has_scores: bool = False
+    needs_target: bool = False
+    reads: MaskUse = MaskUse.MASK
     reads_inputs: bool = False
     needs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     all_gradients: str = ""
@@ -57,6 +79,14 @@ _ALL_INITIAL = {
 }
 """Knobs of an arm that starts from all initial weights."""
 
+YOU = "You et al., 2020"
+
+EARLY_BIRD_STEP = Note(
+    "early_bird_step",
+    "int32",
+    "first step at which the next mask could have been drawn; null if there was none",
+)
+
 METHODS: Registry[MethodEntry] = Registry(
     "arm.NAME.method",
     "method",
@@ -67,10 +97,19 @@ METHODS: Registry[MethodEntry] = Registry(
             code="ltr.methods.weights:build",
         ),
         MethodEntry(
+            name="until_early_bird",
+            doc="Trains weights until the next mask could be drawn, where mask=iterated.",
+            paper=YOU,
+            code="ltr.methods.early_bird:until",
+            needs_target=True,
+            notes=(EARLY_BIRD_STEP,),
+        ),
+        MethodEntry(
             name="rigl",
             doc="RigL: trains weights, and moves connections while it does.",
             paper="Evci et al., 2020",
             code="ltr.methods.rigl:build",
+            finds_mask=True,
             needs={"pruned": "zero"},
             all_gradients="ltr.methods.rigl_schedule:is_move",
             check="ltr.methods.rigl_schedule:check",
@@ -81,6 +120,9 @@ METHODS: Registry[MethodEntry] = Registry(
             paper="Zhou et al., 2019",
             code="ltr.methods.supermask:build",
             trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.LAYER_COUNTS,
             needs=_ALL_INITIAL,
         ),
         MethodEntry(
@@ -89,6 +131,9 @@ METHODS: Registry[MethodEntry] = Registry(
             paper="Ramanujan et al., 2020",
             code="ltr.methods.edge_popup:build",
             trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.LAYER_COUNTS,
             reads_inputs=True,
             needs=_ALL_INITIAL,
         ),
@@ -102,15 +147,10 @@ WATCHED: Registry[MethodEntry] = Registry(
         MethodEntry(
             name="early_bird",
             doc="Trains weights, and notes when the next mask could have been drawn.",
-            paper="You et al., 2020",
+            paper=YOU,
             code="ltr.methods.early_bird:build",
-            notes=(
-                Note(
-                    "early_bird_step",
-                    "int32",
-                    "first step at which the next mask could have been drawn; null if there was none",
-                ),
-            ),
+            needs_target=True,
+            notes=(EARLY_BIRD_STEP,),
         ),
     ],
 )

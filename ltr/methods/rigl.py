@@ -13,6 +13,7 @@ from ltr.core.types import Mask, Params, PRNGKey
 from ltr.kernels import Array, Images
 from ltr.methods import rigl_schedule
 from ltr.methods.method import (
+    FoundMask,
     Labels,
     Lane,
     Loss,
@@ -66,7 +67,7 @@ def build(context: MethodContext) -> Method:
         after = lax.cond(rigl_schedule.is_move(step, context.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
-    return Method(begin, step, network, no_notes)
+    return Method(begin, step, network, no_notes, found=lambda lane: FoundMask(lane.mask))
 
 
 def moved_mask(

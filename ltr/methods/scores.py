@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Float32, PyTree
 
@@ -16,6 +17,7 @@ from ltr.core import masks
 from ltr.core.types import Mask, Params, PRNGKey
 from ltr.kernels import Images
 from ltr.methods.method import (
+    FoundMask,
     Labels,
     Lane,
     Loss,
@@ -25,9 +27,10 @@ from ltr.methods.method import (
     StepNumber,
     apply_update,
     loss_of,
+    tie_key,
 )
 from ltr.models.model import with_statistics
-from ltr.pruning import compiled
+from ltr.pruning import compiled, prune, selection
 
 
 def begin(inputs: MethodInput, draw: Callable[..., Any], *trees: PyTree) -> tuple[Params, dict[str, Params]]:
@@ -98,6 +101,29 @@ def highest(mask: Mask, scores: Params, key: PRNGKey) -> Mask:
     """Return the mask of the highest scores, in each layer as many as `mask` keeps; `key` breaks ties."""
     everywhere = jax.tree.map(jnp.ones_like, mask)
     return compiled.layerwise(scores, everywhere, jax.tree.map(jnp.count_nonzero, mask), key)
+
+
+def found(context: MethodContext, lane: Lane, scores: Params, compare_layers: bool) -> FoundMask:
+    """Return the mask that scores found, with exactly as many weights as the mask of the start.
+
+    Args:
+        context: network and configuration of pruning; layers that are never pruned stay whole.
+        lane: lane on the host after its training.
+        scores: score of each weight, like the mask.
+        compare_layers: whether it has as many weights in all; else it has as many in each layer.
+    """
+    everywhere = jax.tree.map(np.ones_like, lane.mask)
+
+    def select(sign: int) -> Mask:
+        key = tie_key(lane, "found")
+        signed = jax.tree.map(lambda score: sign * np.asarray(score), scores)
+        if compare_layers:
+            spared = prune.spare(signed, context.model.layer_types, context.pruning.rates)
+            return selection.globally(spared, everywhere, masks.count(lane.mask), key)
+        counts = jax.tree.map(np.count_nonzero, lane.mask)
+        return selection.layerwise(signed, everywhere, counts, key)
+
+    return FoundMask(select(1), select(-1))
 
 
 def network(mask: Mask, lane: Lane) -> tuple[Mask, Params]:

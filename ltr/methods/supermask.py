@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 from ltr.core import masks, rng
 from ltr.core.types import Mask, Params
 from ltr.methods import scores
-from ltr.methods.method import Lane, Method, MethodContext, MethodInput, StepNumber, no_notes
+from ltr.methods.method import FoundMask, Lane, Method, MethodContext, MethodInput, StepNumber, no_notes
 
 MULTIPLE = 50.0
 """Factor of the learning rate: scores are log-odds of order 1, while weights are of order 0.02."""
@@ -24,6 +24,7 @@ def build(context: MethodContext) -> Method:
 
     The gradient passes through the draw to the probability. Evaluation uses one more draw, the same every
     time. Training therefore decides the density; the mask of the start only sets the first probabilities.
+    The mask that it finds has the weights of highest probability, over all layers together.
     """
 
     def gate(lane: Lane, params: Params, step: StepNumber) -> Params:
@@ -34,7 +35,10 @@ def build(context: MethodContext) -> Method:
     def network(lane: Lane) -> tuple[Mask, Params]:
         return scores.network(draw_mask(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
-    return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes)
+    def found(lane: Lane) -> FoundMask:
+        return scores.found(context, lane, masks.where(lane.mask, lane.params), compare_layers=True)
+
+    return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes, found)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:

@@ -23,13 +23,17 @@ GRASP_TEMPERATURE = 200.0
 """Divisor of the logits in GraSP."""
 
 
+EXAMPLES_PER_CLASS = 10
+"""Number of training examples of each class in a batch for scores."""
+
+
 class ScoringInput(NamedTuple):
     """Input of pruning at initialisation.
 
     Attributes:
         model: network; layers without a layer type are never pruned.
         params: initial weights, NumPy arrays.
-        images: batch of normalised images, about ten of each class.
+        images: batch of normalised images, `EXAMPLES_PER_CLASS` of each class.
         labels: labels of the images.
         key: for random draws.
         keep: number of weights to keep in all prunable layers together.

@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +47,7 @@ class RunFolder:
         path: path of the folder.
         push: makes what was written lasting, where the folder is a working copy.
         groups: pytrees of each replicate, by name: "initial", "round_00", "round_01", ...
+        searches: masks that searches found, or trained networks to prune, by the names of `search_name`.
         frames: tables, by the names in `ltr.store.tables.LANES`.
         looks: looks taken at the run (see `ltr.store.looks`).
     """
@@ -59,6 +60,7 @@ class RunFolder:
         self._opened = path.stat()
         self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
+        self.searches = Groups(path / catalog.CHECKPOINTS / "searches", path, "masks")
         self.frames = rows.read(path)
         self.looks = self._kept_looks()
         self._set_damaged_aside()
@@ -94,6 +96,18 @@ class RunFolder:
         self.require_present()
         self.groups.save(name, trees)
         self.push()
+
+    def save_search(self, lane: LaneId, trees: Mapping[int, Any]) -> None:
+        """Save by replicate what lanes like this one found."""
+        self.require_present()
+        self.searches.save(search_name(lane), trees)
+        self.push()
+
+    def forget(self, lanes: Collection[LaneId]) -> None:
+        """Drop the rows of lanes, which are then trained again."""
+        for name, frame in self.frames.items():
+            is_dropped = pd.MultiIndex.from_frame(frame[list(LANE)]).isin(lanes)
+            self.frames[name] = frame[~is_dropped]
 
     def commit(self, new: Mapping[str, pd.DataFrame]) -> None:
         """Add the rows of lanes to the tables, `results` last."""
@@ -342,6 +356,11 @@ class RunFolder:
 def round_name(round_number: int) -> str:
     """Return the name under which a round's tickets are saved."""
     return f"round_{round_number:02}"
+
+
+def search_name(lane: LaneId) -> str:
+    """Return the name under which what a lane found is saved, for all replicates."""
+    return f"{round_name(lane.round)}_{lane.arm}_{lane.draw}"
 
 
 def saved_with(results: pd.DataFrame) -> dict[str, set[int]]:

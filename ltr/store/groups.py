@@ -29,10 +29,16 @@ _GROUP = re.compile(rf"\d+-\d+({re.escape(archive.ENDING)})?")
 
 
 class Groups:
-    """Checkpoints of a run by name ("initial", "round_00", ...) and replicate."""
+    """Checkpoints of a run by name ("initial", "round_00", ...) and replicate.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    Args:
+        root: folder of the checkpoints.
+        run: folder of the run; by default the one that holds `root`.
+        noun: what is lost with a checkpoint that is not `INITIAL`.
+    """
+
+    def __init__(self, root: Path, run: Path | None = None, noun: str = "tickets") -> None:
+        self._root, self._run, self._noun = root, run or root.parent, noun
         self._kept: dict[str, dict[int, Any]] = {}
         self._network: dict[str, PyTree] = {}
 
@@ -48,7 +54,8 @@ class Groups:
             layer_types,
             params,
         )
-        self._network = dict.fromkeys((INITIAL, "origin", "start", "trained"), params) | {"mask": mask}
+        self._network = dict.fromkeys((INITIAL, "origin", "start", "trained"), params)
+        self._network |= dict.fromkeys(("mask", "inverted"), mask)
 
     def save(self, name: str, trees: Mapping[int, Any]) -> None:
         """Save pytrees (NumPy arrays, None) by replicate under a name."""
@@ -119,10 +126,10 @@ class Groups:
         """Return the error for a checkpoint that is damaged or missing."""
         runs = [f"{run[0]}-{run[-1]}" if run[1:] else f"{run[0]}" for run in _consecutive(replicates)]
         of_replicates = f"of {'replicates' if replicates[1:] else 'replicate'} {', '.join(runs)}"
-        command = catalog.command(self._root.parent)
+        command = catalog.command(self._run)
         lost, again = f"the initial weights {of_replicates}", f"{command} draws them again"
         if name != INITIAL:
-            lost, again = f"the tickets of {name} {of_replicates}", f"{command} trains them again"
+            lost, again = f"the {self._noun} of {name} {of_replicates}", f"{command} trains them again"
         return DamageError(path, problem, lost, f"restore it from a copy, or {again}")
 
     def _keep(self, name: str, trees: Mapping[int, Any]) -> None:

@@ -74,6 +74,7 @@ RESULTS = pa.schema(
         pa.field("censored", pa.bool_(), nullable=False),
         pa.field("steps", pa.int32(), nullable=False),
         pa.field("flops", pa.float64(), nullable=False),
+        pa.field("search_flops", pa.float64()),
         pa.field("early_bird_step", pa.int32()),
         pa.field("reached_outputs", pa.int32()),
         pa.field("dead_units", pa.int32()),
@@ -84,12 +85,14 @@ RESULTS = pa.schema(
 """Schema with a row per lane. Accuracies are test accuracies, and `density` is that at the end of training.
 
 `flops` are those of the whole training: 2 for each product of its weights and nothing else, whether or not
-sparsity saved time (see `ltr.engine.flops`). `early_bird_step` is null if it was not recorded or not
-reached (see `ltr.methods.early_bird`). A lane without a result (see `ltr.store.chains`) has neither early
-stop nor accuracies: `diverged_step` is the step of the evaluation that found its loss or its weights not
-finite, `emptied_layer` the layer that pruning emptied in a ticket that was not trained. `reached_outputs` and
-`dead_units` are of the network after its training (see `ltr.models.paths`), null if they are unknown or the
-lane has no result. Methods may add further columns (see `ltr.methods.registry.Note`).
+sparsity saved time (see `ltr.engine.flops`). `search_flops` are those of finding the mask that it starts
+from (see `ltr.experiment.search_cost`), null if they are unknown. `early_bird_step` is null if it was not
+recorded or not reached (see `ltr.methods.early_bird`). A lane without a result (see `ltr.store.chains`) has
+neither early stop nor accuracies: `diverged_step` is the step of the evaluation that found its loss or its
+weights not finite, `emptied_layer` the layer that pruning emptied in a ticket that was not trained.
+`reached_outputs` and `dead_units` are of the network after its training (see `ltr.models.paths`), null if
+they are unknown or the lane has no result. Methods may add further columns (see
+`ltr.methods.registry.Note`).
 """
 
 NULLABLE = {
@@ -100,9 +103,15 @@ NULLABLE = {
 }
 """Pandas types of further columns, whose values may be missing, by the names of their Arrow types."""
 
-TIMINGS = pa.schema([*_lane, pa.field("seconds", pa.float64(), nullable=False)])
-"""Schema with a row per lane: wall-clock seconds of its training. A separate table, as times differ
-between otherwise equal runs."""
+TIMINGS = pa.schema(
+    [
+        *_lane,
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("search_seconds", pa.float64()),
+    ]
+)
+"""Schema with a row per lane: wall-clock seconds of its training, and of finding its mask (null if unknown).
+A separate table, as times differ between otherwise equal runs."""
 
 CONNECTIVITY = pa.schema(
     [
@@ -134,7 +143,14 @@ SCHEMAS = {"metrics": METRICS, "results": RESULTS, "timings": TIMINGS, "connecti
 ADDED_BEFORE_CHECKSUMS = {"early_bird_step", "statistics"}
 """Columns that a table without a checksum may lack, as it is of a version that did not write them."""
 
-ADDED_SINCE_CHECKSUMS = {"reached_outputs", "dead_units", "diverged_step", "emptied_layer"}
+ADDED_SINCE_CHECKSUMS = {
+    "reached_outputs",
+    "dead_units",
+    "diverged_step",
+    "emptied_layer",
+    "search_flops",
+    "search_seconds",
+}
 """Columns that no version without checksums wrote."""
 
 ADDED = ADDED_BEFORE_CHECKSUMS | ADDED_SINCE_CHECKSUMS

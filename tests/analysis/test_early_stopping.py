@@ -56,7 +56,7 @@ def test_a_nan_is_never_the_minimum() -> None:
 
 def test_columns_and_types_are_those_of_the_results_table_but_what_others_know() -> None:
     frame = early_stop(metrics([2.0, 1.0]))
-    others = {"flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer"}
+    others = {"flops", "search_flops", "early_bird_step", "reached_outputs", "dead_units", "emptied_layer"}
     assert list(frame.columns) == [name for name in RESULTS.names if name not in others]
     assert frame["early_stop_step"].dtype == np.int32
     assert frame["accuracy_at_early_stop"].dtype == np.float32

@@ -64,7 +64,7 @@ def test_15_rounds_are_16_trainings_of_the_ticket() -> None:
         (Experiment(arm={**ARMS, "ticket": Arm(noise=1)}), "arm.ticket.noise=1.0: cannot be changed"),
         (
             Experiment(arms=("ticket", "x"), arm={**ARMS, "x": Arm(invert=True)}),
-            "arm.x.invert=true: needs a mask of snip, grasp",
+            "arm.x.invert=true: needs a mask of found, snip, grasp",
         ),
         (
             Experiment(arm={**ARMS, "x": Arm(method="supermask", pruned="frozen")}),

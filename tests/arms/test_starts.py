@@ -75,10 +75,17 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         params,
         dense=lambda: trained(params, 0),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
+        searched=lambda: Subnetwork(searched(mask, ""), params),
         rewind=REWINDINGS["weights"].load(),
         init=jax.jit(network.init),
         network=lambda key: at_init.ScoringInput(network, initial, *batch(key), key, keep=masks.count(mask)),
     )
+
+
+def searched(mask: Any, name: str) -> Any:
+    """A made-up result of the search of that name: another mask with as many weights in each layer."""
+    generator = np.random.default_rng([*name.encode()])
+    return jax.tree.map(lambda layer: generator.permutation(layer.ravel()).reshape(layer.shape), mask)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,7 +120,11 @@ def counts(mask: Any) -> list[int]:
 
 def begin(name: str, context: ArmContext, key: jax.Array = KEY) -> Subnetwork:
     """What an arm starts from."""
-    return arm_start.start(ARMS[name], context, key)
+    arm = ARMS[name]
+    found = searched(context.ticket.mask, f"{arm.found_by or name}{arm.invert}")
+    return arm_start.start(
+        arm, context._replace(searched=lambda: Subnetwork(found, context.rewind_params)), key
+    )
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -144,7 +155,10 @@ def test_a_key_decides_an_arm_and_matters_to_those_that_are_drawn(name: str, con
 def test_no_two_arms_start_from_the_same_and_train_alike(context: ArmContext) -> None:
     begun = {name: begin(name, context) for name in ARMS}
     pairs = itertools.combinations(begun, 2)
-    alike = [pair for pair in pairs if same(*(begun[name] for name in pair))]
+    others = (
+        pair for pair in pairs if not {ARMS[name].found_by for name in pair} & {*pair}
+    )  # trained longer
+    alike = [pair for pair in others if same(*(begun[name] for name in pair))]
     assert [pair for pair in alike if len({ARMS[name].method for name in pair}) == 1] == []
 
 
@@ -316,7 +330,9 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     model = context.network(KEY).model
     method_context = MethodContext(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
     spec = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning), model=model, targets=[None] * 3
+        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
+        model=model,
+        targets=[met_by(pruning, context.ticket.mask)] * 3,
     )
     runtime = SimpleNamespace(
         spec=spec,
@@ -334,7 +350,12 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         "mask": jax.tree.map(np.ones_like, context.ticket.mask),
     }
     groups = SimpleNamespace(load=lambda name, member: saved)
-    session = Session(runtime, SimpleNamespace(groups=groups))  # type: ignore[arg-type]
+    searches = SimpleNamespace(
+        load=lambda name, member: (
+            saved | {part: searched(context.ticket.mask, part + name) for part in ("mask", "inverted")}
+        )
+    )
+    session = Session(runtime, SimpleNamespace(groups=groups, searches=searches))  # type: ignore[arg-type]
     return session.initial_state(lane, context.ticket)
 
 

@@ -50,7 +50,8 @@ def ask(root: Path, **knobs: Any) -> Experiment:
     small = {"steps": 40, "eval_every": 20, "rounds": 2, "replicates": 2, "output_root": str(root)}
     small["model"] = {"width": 0.1}
     more = knobs.get("arm", {})
-    defined = {name: {**arm, **more.get(name, {})} for name, arm in to_dict(Experiment().arm).items()}
+    known = to_dict(Experiment().arm)
+    defined = {name: {**known.get(name, {}), **more.get(name, {})} for name in {**known, **more}}
     return parse(small | knobs | {"arm": defined})
 
 

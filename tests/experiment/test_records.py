@@ -31,7 +31,7 @@ def outcome(*val_loss: float, density: float = 0.25, seconds: float = 1.0) -> Ou
 @pytest.fixture
 def rows() -> dict[str, object]:
     outcomes = {TICKET: outcome(4, 2, 1, 3, density=0.5, seconds=2.5), CONTROL: outcome(4, 3, 2, 1)}
-    return dict(records.rows(outcomes, EVALUATED, operations={TICKET: 7, CONTROL: 5}))
+    return dict(records.rows(outcomes, EVALUATED, {TICKET: 7, CONTROL: 5}, dict.fromkeys(outcomes)))
 
 
 def test_a_row_of_metrics_for_each_evaluation(rows: dict) -> None:
@@ -59,7 +59,7 @@ def test_operations_are_in_the_row_of_their_lane(rows: dict) -> None:
 def test_what_a_method_notes_is_in_the_row_of_its_lane() -> None:
     noted = outcome(4, 2, 1, 3)._replace(notes={"early_bird_step": 95})
     outcomes = {TICKET: noted, CONTROL: outcome(4, 3, 2, 1)}
-    found = records.rows(outcomes, EVALUATED, operations=dict.fromkeys(outcomes, 1))
+    found = records.rows(outcomes, EVALUATED, dict.fromkeys(outcomes, 1), dict.fromkeys(outcomes))
     by_arm = found["results"].set_index("arm")["early_bird_step"]
     assert by_arm["ticket"] == 95
     assert pd.isna(by_arm["random_reinit"])
@@ -70,7 +70,10 @@ def test_a_note_that_another_method_declares_is_a_column_of_its_own(registered: 
     registered(METHODS, dataclasses.replace(METHODS["rigl"], notes=notes))
     plain = {TICKET: outcome(4, 2, 1, 3)}
     noted = {CONTROL: outcome(4, 3, 2, 1)._replace(notes={"moves": 7, "is_stable": False})}
-    frames = [records.rows(one, EVALUATED, dict.fromkeys(one, 1))["results"] for one in (plain, noted)]
+    frames = [
+        records.rows(one, EVALUATED, dict.fromkeys(one, 1), dict.fromkeys(one))["results"]
+        for one in (plain, noted)
+    ]
     assert "moves" not in frames[0]
     for order in (frames, frames[::-1]):
         tables.write(tmp_path, "results", pd.concat(order, ignore_index=True))
@@ -85,7 +88,7 @@ def test_a_note_that_another_method_declares_is_a_column_of_its_own(registered: 
 def test_a_note_that_nothing_declares_is_refused() -> None:
     outcomes = {TICKET: outcome(4, 2, 1, 3)._replace(notes={"moves": 7})}
     with pytest.raises(LtrError, match=r"^moves: noted by a method, but no entry of a method declares"):
-        records.rows(outcomes, EVALUATED, {TICKET: 1})
+        records.rows(outcomes, EVALUATED, {TICKET: 1}, {TICKET: None})
 
 
 def test_seconds_are_a_table_of_their_own(rows: dict) -> None:

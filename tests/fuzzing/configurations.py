@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from ltr.config.groups import ARM, choices, group_names
 from ltr.config.keywords import words
 from ltr.config.parse import Knob, knobs
-from ltr.config.schema import Duration
+from ltr.config.schema import Duration, PartialDuration
 from ltr.config.walk import registry_of
 
 Words = Sequence[str]
@@ -76,6 +76,8 @@ def _of_kind(kind: Any, bounds: Mapping[str, float]) -> Values:
         ).map(lambda number: round(number, 3) or number)
     if kind is Duration:
         return st.builds(Duration, st.integers(0, 40), st.sampled_from(["", "ep"])).map(str)
+    if kind is PartialDuration:
+        return st.builds(PartialDuration, st.integers(1, 40), st.sampled_from(["", "ep", "%"])).map(str)
     return st.sampled_from(["abc", "last"])
 
 

@@ -5,7 +5,7 @@ as a plain frozen dataclass.
 """
 
 from ltr.config.schema.claims import Claims
-from ltr.config.schema.duration import Duration
+from ltr.config.schema.duration import WHOLE, Duration, PartialDuration
 from ltr.config.schema.experiment import Experiment, Hosts
 from ltr.config.schema.markers import (
     STRICT,
@@ -25,6 +25,7 @@ from ltr.config.schema.training import Dataset, Model, Optimizer
 
 __all__ = [
     "STRICT",
+    "WHOLE",
     "Arm",
     "AsTyped",
     "Auto",
@@ -43,6 +44,7 @@ __all__ = [
     "OfMachine",
     "Optimizer",
     "OptionsOf",
+    "PartialDuration",
     "Pruning",
     "Rewind",
     "to_dict",

@@ -98,6 +98,14 @@ class Experiment:
         "random_mask",
         "one_shot",
     )
+    control_rounds: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Field(
+            description="rounds in which arms that find no masks train, all but ticket and searches (empty: "
+            "every round)"
+        ),
+        OfLane(),
+    ] = ()
     ticket: Annotated[
         str | None,
         Field(

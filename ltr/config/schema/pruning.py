@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from ltr.config.schema.duration import WHOLE, PartialSteps
 from ltr.config.schema.markers import STRICT, Extends, NameIn, OfLane
 
 
@@ -86,15 +87,30 @@ class Arm:
     mask: Annotated[
         str,
         Field(
-            description="source of the mask: the ticket, the dense network pruned in one shot, or a score "
-            "at initialisation"
+            description="source of the mask: the ticket, the dense network pruned in one shot, a score at "
+            "initialisation, or a search: by the training of another arm, or by pruning this arm again"
         ),
         NameIn("ltr.arms.registry:MASKS"),
         OfLane(),
     ] = "ticket"
+    found_by: Annotated[
+        str | None,
+        Field(description="arm whose training finds the mask, with mask=found"),
+        OfLane(),
+    ] = None
+    prune_every: Annotated[
+        int,
+        Field(ge=1, description="rounds that one pruning of this arm takes together, with mask=iterated"),
+        OfLane(),
+    ] = 1
+    search_steps: Annotated[
+        PartialSteps,
+        Field(description="length of the trainings of an arm that searches for masks (100%: as of all arms)"),
+        OfLane(),
+    ] = WHOLE
     invert: Annotated[
         bool,
-        Field(description="whether a score at initialisation prunes its highest values, not its lowest"),
+        Field(description="whether scores, at initialisation or of a search, prune their highest values"),
         OfLane(),
     ] = False
     shuffle: Annotated[
