@@ -13,12 +13,10 @@ class MaskEntry(Entry):
     Attributes:
         is_random: whether masks differ between draws.
         is_ticket: whether it is the mask of the ticket.
-        is_searched: whether the mask is the result of trainings of the arm itself or of another arm.
     """
 
     is_random: bool = False
     is_ticket: bool = False
-    is_searched: bool = False
 
     def differs_by_draw(self, invert: bool) -> bool:
         """Return whether masks differ between draws; `invert`: whether the highest scores are pruned."""
@@ -65,13 +63,11 @@ MASKS: Registry[MaskEntry] = Registry(
             name="iterated",
             doc="Mask that pruning of this arm's own trainings found, which may be shorter or fewer.",
             code="ltr.arms.mask_sources:searched",
-            is_searched=True,
         ),
         MaskEntry(
             name="found",
             doc="Mask that the arm found_by found.",
             code="ltr.arms.mask_sources:searched",
-            is_searched=True,
         ),
         MaskEntry(
             name="one_shot",

@@ -102,6 +102,6 @@ def _reads_mask(experiment: Experiment, arm: Arm) -> bool:
     That is the number of weights in all layers together. With a scope that does not compare layers, it is
     also the number in each layer.
     """
-    use = min(SHUFFLES[arm.shuffle].keeps, METHODS[arm.method].reads)
+    use = min(SHUFFLES[arm.shuffle].keeps, METHODS[arm.method].reads, key=[*MaskUse].index)
     compares_layers = SCOPES[experiment.pruning.scope].compares_layers
     return use == MaskUse.MASK or (use == MaskUse.LAYER_COUNTS and compares_layers)

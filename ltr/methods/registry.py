@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from ltr.registry import Entry, Registry
@@ -22,16 +22,16 @@ class Note(NamedTuple):
     doc: str
 
 
-class MaskUse(IntEnum):
-    """How much of a mask something depends on."""
+class MaskUse(StrEnum):
+    """How much of a mask something depends on, from the least to the most."""
 
-    TOTAL = 0
+    TOTAL = "total"
     """The number of weights of the network."""
 
-    LAYER_COUNTS = 1
+    LAYER_COUNTS = "layer counts"
     """The number of weights of each layer."""
 
-    MASK = 2
+    MASK = "mask"
     """The mask itself."""
 
 
