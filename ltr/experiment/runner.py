@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 
+from ltr.addresses import is_address
 from ltr.analysis import checks as claim_checks
 from ltr.analysis.summary import replicate_seconds, select, summary
 from ltr.arms.lanes import missing_of_rounds
@@ -33,9 +34,11 @@ from ltr.faults import is_known, message
 from ltr.hosts.member import Member
 from ltr.report.figures import draw
 from ltr.report.findings import Verdicts
+from ltr.report.formatting import ranges
 from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line, nowhere
 from ltr.report.progress import Pace
+from ltr.store import dense_rounds
 from ltr.store.catalog import FAILED, FINISHED, STOPPED
 from ltr.store.folder import RunFolder
 from ltr.store.settings import covers, extent
@@ -140,10 +143,32 @@ def _complete(
     if session is not None:
         warnings.warn(spec, folder, request.plugins)
         log.info("%s", _amount(spec, folder, missing_lanes))
-        with _recorded(session, experiment, request):
+        with _recorded(session, experiment, request), _sharing_dense_round(session, output):
             yield from _train(session, stop, table, output)
             draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
     return session is not None
+
+
+@contextlib.contextmanager
+def _sharing_dense_round(session: Session, output: Output) -> Iterator[None]:
+    """Take the dense trainings that an alike run of the output root has, and then offer one's own."""
+    experiment, folder = session.experiment, session.folder
+    placed = devices.describe(session.runtime.trainer.placement)
+    computed_by = {"devices": placed, "arithmetic": session.runtime.arithmetic._asdict()}
+    key = dense_rounds.key(experiment, computed_by | folder.facts["sessions"][-1]["versions"])
+    if (
+        key is None
+        or not experiment.share_dense
+        or is_address(experiment.output_root)
+        or placed["processes"] != 1
+    ):
+        yield
+        return
+    if taken := dense_rounds.adopt(folder, folder.undrawn(experiment), key):
+        name, replicates = taken
+        output.message(f"ltr: the dense network of replicates {ranges(replicates)} is taken from {name}")
+    yield
+    dense_rounds.offer(folder, key)
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> Trainings:

@@ -175,6 +175,15 @@ class Experiment:
         ),
         OfMachine(),
     ] = "auto"
+    share_dense: Annotated[
+        bool,
+        Field(
+            description="whether the dense network is taken from a run of the same output_root that differs "
+            "only in what comes after"
+        ),
+        OfMachine(),
+        OfLane(),
+    ] = True
     check_memory: Annotated[
         bool,
         Field(
