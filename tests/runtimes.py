@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from ltr.arms.lanes import methods
+from ltr.arms.lanes import programs
 from ltr.config.schema import Model as ModelConfig
 from ltr.core.shares import WHOLE, Shares
 from ltr.data.dataset import Dataset
@@ -89,7 +89,7 @@ def trainings_once() -> Callable[[RunSpec, Arithmetic, Shares], list[Training]]:
 
 def _programs(spec: RunSpec) -> tuple[Any, ...]:
     """Return all that decides what is compiled, and for which data."""
-    experiment, trained_by = spec.experiment, sorted(set(methods(spec.experiment)))
+    experiment, trained_by = spec.experiment, sorted(programs(spec.experiment))
     is_constant = experiment.optimizer.schedule == "constant" and trained_by == [WEIGHTS_ALONE]
     length = None if is_constant else (spec.schedule.steps, experiment.pruning)
     return (

@@ -5,7 +5,7 @@ from ltr.arms.searches import finders
 from ltr.config import files
 from ltr.config.literals import literal
 from ltr.config.parse import KnobError, require_arms
-from ltr.config.schema import WHOLE, Arm, Experiment
+from ltr.config.schema import Arm, Experiment
 from ltr.errors import ConfigError
 from ltr.methods.registry import METHODS
 
@@ -63,7 +63,7 @@ def _check_definition(name: str, arm: Arm) -> None:
 
 def _check_iterated(name: str, arm: Arm) -> None:
     """Raise ConfigError if an arm that is pruned from its own trainings starts from anything else."""
-    free = ("mask", "method", "prune_every", "search_steps")
+    free = ("mask", "method", "prune_every", "search_steps", "search_batches")
     for knob, value in vars(arm).items():
         if knob not in free and value != getattr(TICKET, knob):
             raise _wrong(name, knob, f"arm.{name}.{knob}={literal(value)}: cannot be set with mask=iterated")
@@ -80,10 +80,9 @@ def _check_searches(experiment: Experiment) -> None:
                 f"ticket={experiment.ticket}: gives all masks, so {name} cannot search for its own"
             )
         if arm.found_by is None:
-            if arm.search_steps != WHOLE and name not in finders(experiment):
-                raise ConfigError(
-                    f"arm.{name}.search_steps={arm.search_steps}: no arm of arms takes its mask by found_by"
-                )
+            for knob in ("search_steps", "search_batches"):
+                if (value := getattr(arm, knob)) != getattr(TICKET, knob) and name not in finders(experiment):
+                    raise ConfigError(f"arm.{name}.{knob}={value}: no arm of arms takes its mask by found_by")
             continue
         knob = f"arm.{name}.found_by={arm.found_by}"
         if arm.found_by not in experiment.arms:

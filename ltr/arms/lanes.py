@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -47,20 +48,50 @@ def missing_of_rounds(
     }
 
 
+class ProgramOf(NamedTuple):
+    """What a compiled program trains by.
+
+    Attributes:
+        method: name of a method (see `ltr.methods.registry`).
+        batch_size: number of training examples in a step.
+    """
+
+    method: str
+    batch_size: int
+
+
 def method(experiment: Experiment, arm: str) -> str:
-    """Return the name of an arm's method (see `ltr.methods.registry`); the ticket's may be a watched one."""
+    """Return the name of an arm's method; the ticket's may be a watched one."""
     return "early_bird" if arm == "ticket" and experiment.early_bird else experiment.arm[arm].method
 
 
-def methods(experiment: Experiment) -> set[str]:
-    """Return the methods of all lanes of an experiment, the default method included."""
-    return {WEIGHTS_ALONE, *(method(experiment, arm) for arm in experiment.arms)}
+def batch_size(experiment: Experiment, arm: str) -> int:
+    """Return the number of training examples in a step of an arm."""
+    return experiment.arm[arm].search_batches * experiment.batch_size
+
+
+def program(experiment: Experiment, arm: str) -> str:
+    """Return the name of the program that trains an arm."""
+    return program_name(experiment, method(experiment, arm), batch_size(experiment, arm))
+
+
+def program_name(experiment: Experiment, method: str, batch_size: int) -> str:
+    """Return the name of the program of a method with batches of a size."""
+    return method if batch_size == experiment.batch_size else f"{method}, batches of {batch_size}"
+
+
+def programs(experiment: Experiment) -> dict[str, ProgramOf]:
+    """Return the programs of all lanes of an experiment by name, that of the default method included."""
+    needed = {ProgramOf(WEIGHTS_ALONE, experiment.batch_size)} | {
+        ProgramOf(method(experiment, arm), batch_size(experiment, arm)) for arm in experiment.arms
+    }
+    return {program_name(experiment, *of): of for of in sorted(needed)}
 
 
 def widest(experiment: Experiment) -> int:
-    """Return the largest number of lanes of a round that share a method, so that they can train at once."""
+    """Return the largest number of lanes of a round that share a program, so that they can train at once."""
     return max(
-        max(Counter(method(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
+        max(Counter(program(experiment, lane.arm) for lane in lanes(experiment, round_number)).values())
         for round_number in range(experiment.rounds + 1)
         if experiment.trains(round_number)
     )

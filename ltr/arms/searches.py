@@ -93,7 +93,8 @@ def _pruned_from(name: str, arm: Arm, lane: LaneId) -> LaneId | None:
 
 def _shares_dense(arm: Arm) -> bool:
     """Return whether the dense training of an iterated arm is that of the ticket."""
-    return arm.search_steps == WHOLE and arm.method == WEIGHTS_ALONE
+    is_whole = arm.search_steps == WHOLE and arm.search_batches == 1
+    return is_whole and arm.method == WEIGHTS_ALONE
 
 
 def _reads_mask(experiment: Experiment, arm: Arm) -> bool:

@@ -35,19 +35,19 @@ MAX_GROWTH = 8.0
 
 
 class InitialState(NamedTuple):
-    """Initial state of a lane (see `ltr.methods.method.Lane`) and its method; NumPy arrays."""
+    """Initial state of a lane (see `ltr.methods.method.Lane`), and the name of its program; NumPy arrays."""
 
     params: Params
     mask: Mask
     key: UInt32[np.ndarray, "2"]
     method_state: Any = ()
-    method: str = WEIGHTS_ALONE
+    program: str = WEIGHTS_ALONE
 
 
 class ProgramKey(NamedTuple):
-    """Method of a lane, which all lanes of a batch share, and the layers that could be packed."""
+    """Program of a lane, which all lanes of a batch share, and the layers that could be packed."""
 
-    method: str
+    program: str
     packed: tuple[str, ...]
 
 
@@ -78,7 +78,7 @@ class Trainer:
     """Compiled programs and the data set, on the devices of a placement.
 
     Args:
-        programs: program of each method, by the method's name.
+        programs: programs by name.
         optimizer: initialises the optimizer state of each lane.
         data: the data set.
         placement: devices, and lanes on each.
@@ -123,7 +123,7 @@ class Trainer:
 
     @property
     def methods(self) -> dict[str, Method]:
-        """Methods of the programs, by name."""
+        """Methods of the programs, by the names of these."""
         return {name: program.method for name, program in self._programs.items()}
 
     def choose_packed(self) -> None:
@@ -164,8 +164,8 @@ class Trainer:
         while pending := [name for name in starts if name not in outcomes]:
             if batch is None:
                 batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
-            method = starts[batch.names[0]].method
-            compiled = Compiled(self._programs[method], self._packing(method), self.data, self.placement)
+            program = starts[batch.names[0]].program
+            compiled = Compiled(self._programs[program], self._packing(program), self.data, self.placement)
             running, batch = RunningBatch(compiled, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()
@@ -193,9 +193,9 @@ class Trainer:
         start = make_start()
         if not self._program_key(start).packed:
             return
-        packing, lane = self._packing(start.method), self.new_lane(start)
+        packing, lane = self._packing(start.program), self.new_lane(start)
         (pack_specs,) = packing.pack_specs([lane])
-        self._compiled[start.method].version(
+        self._compiled[start.program].version(
             devices.scattered_shapes(packing.pack(lane, pack_specs), self.placement),
             self.data,
             devices.replicate(NO_CHUNK, self.placement),
@@ -206,7 +206,7 @@ class Trainer:
         opt_state = jax.tree.map(np.asarray, self._init_opt_state(start.params))
         zero = np.zeros((), np.float32)
         lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
-        _, weights = self._programs[start.method].method.network(lane)
+        _, weights = self._programs[start.program].method.network(lane)
         return lane._replace(best_params=jax.tree.map(np.asarray, weights))
 
     def _fits(self, batch: LaneBatch, starts: Mapping[Any, InitialState]) -> bool:
@@ -219,12 +219,12 @@ class Trainer:
         names = tuple(pending[: self.placement.capacity])
         return LaneBatch(names, [self.new_lane(starts[name]) for name in names], first_step, [], 0.0)
 
-    def _packing(self, method: str) -> Packing:
-        packs = self._programs[method].method.packs
+    def _packing(self, program: str) -> Packing:
+        packs = self._programs[program].method.packs
         return Packing(self.packed if packs else NO_LAYER, self._direction, self._steps)
 
     def _program_key(self, start: InitialState) -> ProgramKey:
-        return ProgramKey(start.method, self._packing(start.method).packed(start.mask, start.params))
+        return ProgramKey(start.program, self._packing(start.program).packed(start.mask, start.params))
 
 
 def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) -> list[Any]:
@@ -234,8 +234,8 @@ def _compatible(pending: Sequence[Any], program_keys: Mapping[Any, ProgramKey]) 
     than another batch.
     """
     first = program_keys[pending[0]]
-    same_method = [name for name in pending if program_keys[name].method == first.method]
-    return sorted(same_method, key=lambda name: program_keys[name] != first)
+    same_program = [name for name in pending if program_keys[name].program == first.program]
+    return sorted(same_program, key=lambda name: program_keys[name] != first)
 
 
 def _next_steps(steps: int, pace: float) -> int:

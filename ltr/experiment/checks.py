@@ -61,15 +61,21 @@ def schedule_of(experiment: Experiment, facts: Facts, train_examples: int) -> Sc
     NETWORKS[experiment.model.name].check(experiment.model, facts.shape)
     times = schedule.resolve(experiment, train_examples, REWINDINGS[experiment.rewind.name].span)
     methods.check(experiment, times)
-    _require_search_lengths(experiment, times)
+    _require_searches_that_fit(experiment, times, train_examples)
     return times
 
 
-def _require_search_lengths(experiment: Experiment, times: Schedule) -> None:
-    """Raise ConfigError if a search takes no step, or more than other trainings."""
+def _require_searches_that_fit(experiment: Experiment, times: Schedule, train_examples: int) -> None:
+    """Raise ConfigError if a search takes no step, more than other trainings, or batches of a wrong size."""
     for name in experiment.arms:
+        batches, most = experiment.arm[name].search_batches, train_examples // experiment.batch_size
+        if batches > most:
+            raise ConfigError(
+                f"arm.{name}.search_batches={batches}: must be at most {most}, as many as an epoch has"
+            )
         part, whole = experiment.arm[name].search_steps, min(times.steps, times.length(1))
-        if not 1 <= part.of(whole, times.steps_per_epoch) <= whole:
+        is_larger = part.unit == "%" and part.amount > 100
+        if is_larger or not 1 <= part.of(whole, times.steps_per_epoch) <= whole:
             raise ConfigError(
                 f"arm.{name}.search_steps={part}: must be from 1 to {whole} steps, or a share up to 100%"
             )

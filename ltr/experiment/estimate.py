@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ltr.arms.lanes import lanes, method, methods
+from ltr.arms.lanes import lanes, program, programs
 from ltr.core import masks
 from ltr.data import dataset
 from ltr.engine import flops, speed
@@ -55,7 +55,7 @@ def seconds(
         """Return the lanes with the padding of the last batch."""
         return -(-lanes // placement.capacity) * placement.capacity
 
-    def training(length: int, evaluations: int) -> float:
+    def training(length: float, evaluations: int) -> float:
         tests = (evaluations if experiment.test_curves else 1) + EARLY_STOP
         return dense * length + example * (
             evaluations * experiment.dataset.validation + tests * facts.test_examples
@@ -63,14 +63,18 @@ def seconds(
 
     def trainings(round_number: int) -> float:
         alike = Counter(
-            (method(experiment, lane.arm), experiment.arm[lane.arm].search_steps)
+            (
+                program(experiment, lane.arm),
+                experiment.arm[lane.arm].search_steps,
+                experiment.arm[lane.arm].search_batches,
+            )
             for lane in lanes(experiment, round_number)
         )
         share = steps.time(flops.planned(spec.targets[round_number], kernels), packed)
         return share * sum(
             places(count)
-            * training(times.length(round_number, part), len(times.evaluate_at(round_number, part)))
-            for (_, part), count in alike.items()
+            * training(batches * times.length(round_number, part), len(times.evaluate_at(round_number, part)))
+            for (_, part, batches), count in alike.items()
         )
 
     prefix = places(experiment.replicates) * training(times.rewind_step, 2) if times.rewind_step else 0.0
@@ -107,4 +111,4 @@ def _programs(spec: RunSpec, packed: Layers) -> int:
         return tuple(of_layer(*leaf) for leaf in leaves)
 
     trained = [number for number in range(spec.experiment.rounds + 1) if spec.experiment.trains(number)]
-    return len(methods(spec.experiment)) - 1 + len({capacities(number) for number in trained})
+    return len(programs(spec.experiment)) - 1 + len({capacities(number) for number in trained})

@@ -133,7 +133,7 @@ def _are_alike(trainings: Sequence[Training]) -> bool:
     """Return whether trainings have one trainer and equal steps, and what they resume was one batch."""
     first = trainings[0]
     resumed = [training for training in trainings if training.batch]
-    kinds = {(training.batch.step, _method(training)) for training in resumed if training.batch}
+    kinds = {(training.batch.step, _program(training)) for training in resumed if training.batch}
     return (
         all(training.trainer is first.trainer for training in trainings)
         and all(np.array_equal(training.evaluate_at, first.evaluate_at) for training in trainings)
@@ -143,10 +143,10 @@ def _are_alike(trainings: Sequence[Training]) -> bool:
     )
 
 
-def _method(training: Training) -> str | None:
-    """Return the method of the batch that a training resumes."""
+def _program(training: Training) -> str | None:
+    """Return the program of the batch that a training resumes."""
     names = training.batch.names if training.batch else ()
-    return training.starts[names[0]].method if names and names[0] in training.starts else None
+    return training.starts[names[0]].program if names and names[0] in training.starts else None
 
 
 def train(trainings: Sequence[Training]) -> list[Outcomes | Exception]:

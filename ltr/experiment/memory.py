@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ltr.arms.lanes import lanes, methods
+from ltr.arms.lanes import lanes, programs
 from ltr.core import masks
 from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
@@ -112,7 +112,7 @@ def memory(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE) -> M
 
 
 def trainings(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE) -> list[Training]:
-    """Return the memory of a training by each method of a run, which takes a tracing of each."""
+    """Return the memory of a training by each program of a run, which takes a tracing of each."""
     return [
         Training(size(lane), footprint(program.run, lane, data, chunk, shares=shares))
         for program, lane, data, chunk in inputs(spec, arithmetic, shares).values()
@@ -122,7 +122,7 @@ def trainings(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE) -
 def inputs(
     spec: "RunSpec", arithmetic: Arithmetic, shares: Shares = WHOLE
 ) -> dict[str, tuple[Program, Lane, Examples, Chunk]]:
-    """Return the program of each method of a run, and the shapes and types of its arguments."""
+    """Return the programs of a run by name, and the shapes and types of its arguments."""
     data, chunk = _examples(spec), _shapes(NO_CHUNK)
     programs = _programs(spec, arithmetic, shares)
     return {name: (program, _lane(spec, program), data, chunk) for name, program in programs.items()}
@@ -138,19 +138,19 @@ def _examples(spec: "RunSpec") -> Examples:
 
 
 def _programs(spec: "RunSpec", arithmetic: Arithmetic, shares: Shares) -> dict[str, Program]:
-    """Return the program of each method of a run."""
+    """Return the programs of a run by name."""
     experiment, context = spec.experiment, spec.training_context(arithmetic, shares)
     augment = augmentation(experiment.dataset)
     return {
         name: program(
             context.model,
-            method(name).load()(context),
-            experiment.batch_size,
+            method(of.method).load()(spec.in_batches_of(of.batch_size, context)),
+            of.batch_size,
             augment,
             experiment.test_curves,
             shares,
         )
-        for name in methods(experiment)
+        for name, of in programs(experiment).items()
     }
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from ltr.arms.lanes import methods
+from ltr.arms.lanes import programs
 from ltr.core.types import LayerTypes, Params, PRNGKey
 from ltr.data import dataset
 from ltr.data.augmentation import augmentation
@@ -87,19 +87,19 @@ def build(
     augment = augmentation(experiment.dataset)
     height, width, channels = examples.images.shape[1:]
     find_paths = PathFinder(spec.model, (height, width, channels))
-    programs = {
+    compiled = {
         name: program.program(
             method_context.model,
-            method(name).load()(method_context),
-            experiment.batch_size,
+            method(of.method).load()(spec.in_batches_of(of.batch_size, method_context)),
+            of.batch_size,
             augment,
             experiment.test_curves,
             placement.shares,
         )._replace(notes=partial(records.of_paths, find_paths))
-        for name in methods(experiment)
+        for name, of in programs(experiment).items()
     }
     trainer = Trainer(
-        programs,
+        compiled,
         method_context.optimizer,
         examples,
         placement,

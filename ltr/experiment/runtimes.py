@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
-from ltr.arms.lanes import methods
+from ltr.arms import lanes
 from ltr.config.schema import Experiment, OfLane
 from ltr.config.walk import by_name, is_marked
 from ltr.core import cache_paths, masks
@@ -100,9 +100,9 @@ def programs(experiment: Experiment) -> Hashable:
         for name, value, hint in by_name(experiment)
         if not is_marked(hint, OfLane) and not name.startswith("arm.")  # arms enter by their methods
     )
-    trained_by = sorted(methods(experiment))
-    pruning = None if trained_by == [WEIGHTS_ALONE] else repr(experiment.pruning)
-    return knobs, tuple(trained_by), pruning
+    compiled = lanes.programs(experiment)
+    pruning = None if [*compiled] == [WEIGHTS_ALONE] else repr(experiment.pruning)
+    return knobs, tuple(compiled), pruning
 
 
 def open_session(spec: RunSpec, folder: RunFolder, on_status: Callable[[str], None] = show_status) -> Session:

@@ -202,8 +202,9 @@ class Session:
             method = WEIGHTS_ALONE
         next_target = later_targets[0] if later_targets else None
         method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
-        params, method_state = self.runtime.trainer.methods[method].begin(method_input)
-        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
+        program = lanes.program_name(self.experiment, method, lanes.batch_size(self.experiment, lane.arm))
+        params, method_state = self.runtime.trainer.methods[program].begin(method_input)
+        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, program)
 
     def compile_ahead(self, round_number: int) -> None:
         """Compile the program of a round in the background, if it is known how many weights its layers keep.
@@ -375,12 +376,11 @@ class Session:
     ) -> int:
         """Return the floating-point operations of a lane's training, to its end or until it diverged."""
         first, last = (int(step) for step in evaluated_at[[0, len(outcome.metrics.val_loss) - 1]])
-        if (ends_at := self.runtime.trainer.methods[start.method].ends_at) in outcome.notes:
+        if (ends_at := self.runtime.trainer.methods[start.program].ends_at) in outcome.notes:
             last = outcome.notes[ends_at] or last
-        per_image = flops.training(
-            self.spec.method_context, start.method, start.mask, start.params, first, last
-        )
-        return self.experiment.batch_size * per_image
+        method, batch_size = lanes.programs(self.experiment)[start.program]
+        per_image = flops.training(self.spec.method_context, method, start.mask, start.params, first, last)
+        return batch_size * per_image
 
     def _checkpointing(self, observer: Observer) -> Callable[[Progress], None]:
         """Return a callback that saves a checkpoint every `checkpoint_every` seconds and before a stop."""

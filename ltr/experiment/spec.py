@@ -77,11 +77,19 @@ class RunSpec:
 
     def length(self, lane: LaneId) -> int:
         """Return the number of steps of the training of a lane."""
-        return self.schedule.length(lane.round, self.experiment.arm[lane.arm].search_steps)
+        return self._schedule_of(lane).length(lane.round, self.experiment.arm[lane.arm].search_steps)
+
+    def _schedule_of(self, lane: LaneId) -> Schedule:
+        batches = self.experiment.arm[lane.arm].search_batches
+        return self.schedule._replace(steps_per_epoch=self.schedule.steps_per_epoch // batches)
+
+    def has_common_batches(self, lane: LaneId) -> bool:
+        """Return whether the steps of a lane have as many training examples as those of the ticket."""
+        return self.experiment.arm[lane.arm].search_batches == 1
 
     def evaluate_at(self, lane: LaneId) -> Int32[np.ndarray, "evaluations"]:
         """Return the steps at which a lane is evaluated (see `ltr.core.schedule`)."""
-        return self.schedule.evaluate_at(lane.round, self.experiment.arm[lane.arm].search_steps)
+        return self._schedule_of(lane).evaluate_at(lane.round, self.experiment.arm[lane.arm].search_steps)
 
     @property
     def steps_in_three_rounds(self) -> float:
@@ -117,6 +125,11 @@ class RunSpec:
     def draws_by_itself(self) -> bool:
         """Whether the network draws random numbers that a share of a batch could not."""
         return draws_by_itself(self.model, dataset.describe(self.experiment.dataset).shape)
+
+    def in_batches_of(self, batch_size: int, context: MethodContext) -> MethodContext:
+        """Return the context of a method whose steps have another number of training examples."""
+        examples = dataset.training_examples(self.experiment.dataset)
+        return context._replace(steps_per_epoch=examples // batch_size)
 
     def training_context(self, arithmetic: Arithmetic, shares: Shares = WHOLE) -> MethodContext:
         """Return the method context with an arithmetic of its own, for training on shares of each batch."""

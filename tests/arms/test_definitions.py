@@ -101,7 +101,7 @@ def test_the_ticket_alone_is_watched() -> None:
     assert arm_lanes.method(experiment, "ticket") == "early_bird"
     assert arm_lanes.method(experiment, "random_mask") == "weights"
     assert arm_lanes.method(Experiment(), "ticket") == "weights"
-    assert arm_lanes.methods(experiment) == {"weights", "early_bird"}
+    assert set(arm_lanes.programs(experiment)) == {"weights", "early_bird"}
 
 
 def test_lanes_that_train_by_one_method_can_train_at_once() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ltr.arms import checks as arm_checks
+from ltr.arms import lanes as arm_lanes
 from ltr.arms import start as arm_start
 from ltr.arms.context import ArmContext, Subnetwork
 from ltr.arms.registry import MASKS, AtInitEntry
@@ -329,8 +330,9 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
     """What the experiment starts a lane from."""
     model = context.network(KEY).model
     method_context = MethodContext(model, optimizers.build(Optimizer(), 1, 1), 1, 1)
+    experiment = Experiment(seed=seed, arm=ARMS, arms=tuple(ARMS), pruning=pruning)
     spec = SimpleNamespace(
-        experiment=Experiment(seed=seed, arm=ARMS, pruning=pruning),
+        experiment=experiment,
         model=model,
         targets=[met_by(pruning, context.ticket.mask)] * 3,
     )
@@ -340,7 +342,10 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         sample_batch=batch,
         prunable=prunable_types(model.layer_types, pruning.rates),
         trainer=SimpleNamespace(
-            methods={name: entry.load()(method_context) for name, entry in METHODS.items()}
+            methods={
+                name: METHODS[program.method].load()(method_context)
+                for name, program in arm_lanes.programs(experiment).items()
+            }
         ),
     )
     saved = {

@@ -41,7 +41,7 @@ def torn(starts: Any) -> Any:
 def test_the_other_lanes_of_its_batch_train_as_without_it(
     knobs: dict[str, Any], make: Callable[..., Trainer], starts: Any
 ) -> None:
-    named = {lane: start._replace(method=knobs.get("method", "weights")) for lane, start in starts.items()}
+    named = {lane: start._replace(program=knobs.get("method", "weights")) for lane, start in starts.items()}
     trainer = make(**knobs)
     alone = trainer.train(named, AT, ignore)
     beside = trainer.train(named | {BROKEN: broken(named[BROKEN])}, AT, ignore)

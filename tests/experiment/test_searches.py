@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ltr.core import masks
-from ltr.errors import StoppedError
+from ltr.errors import ConfigError, StoppedError
 from ltr.experiment.spec import RunSpec
 from ltr.store import tables
 from ltr.store.folder import RunFolder, search_name
@@ -24,6 +24,8 @@ ARMS: dict[str, Any] = {
     "edge_shuffled": {"mask": "found", "found_by": "edge", "shuffle": "layerwise"},
     "short": {"mask": "iterated", "search_steps": 10},
     "short_ticket": {"mask": "found", "found_by": "short"},
+    "large": {"mask": "iterated", "search_steps": "50%", "search_batches": 2},
+    "large_ticket": {"mask": "found", "found_by": "large"},
     "copy": {"mask": "iterated"},
     "copy_ticket": {"mask": "found", "found_by": "copy"},
     "snip": {"mask": "snip"},
@@ -102,6 +104,7 @@ def test_the_cost_of_a_search_by_hand(searched: Path) -> None:
         "ticket": 40 * dense + 40 * once,
         "copy_ticket": 40 * dense + 40 * once,
         "short_ticket": 10 * dense + 10 * once,
+        "large_ticket": 20 * 2 * dense + 20 * 2 * once,
         "edge": 0,
         "edge_ticket": 20 * dense,
         "edge_inverted": 20 * dense,
@@ -113,6 +116,42 @@ def test_the_cost_of_a_search_by_hand(searched: Path) -> None:
         assert row(searched, arm)["search_flops"] == operations, arm
     assert row(searched, "ticket")["flops"] == 40 * twice
     assert row(searched, "ticket", 0)["search_flops"] == 0
+
+
+def test_a_search_in_larger_batches_finds_another_mask(searched: Path) -> None:
+    folder = RunFolder(searched)
+    large = folder.searches.load(search_name(LaneId(1, 0, "large", 0)), 0)
+    assert masks.count(large["mask"]) == masks.count(folder.groups.load("round_01", 0)["mask"])
+    assert not np.array_equal(
+        kernels(large["mask"])["dense_1"], kernels(folder.groups.load("round_01", 0)["mask"])["dense_1"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        (
+            {"search_steps": "101%"},
+            "arm.short.search_steps=101%: must be from 1 to 40 steps, or a share up to",
+        ),
+        ({"search_steps": 0}, "arm.short.search_steps=0: must be from 1 to 40 steps"),
+        ({"search_batches": 24}, "arm.short.search_batches=24: must be at most 19, as many as an epoch has"),
+    ],
+)
+def test_searches_that_do_not_fit(tmp_path: Path, knobs: dict[str, Any], message: str) -> None:
+    arms = {"short": ARMS["short"] | knobs, "short_ticket": ARMS["short_ticket"]}
+    with pytest.raises(ConfigError) as error:
+        RunSpec.from_experiment(ask(tmp_path, arms=["ticket", *arms], arm=arms))
+    assert str(error.value).startswith(message)
+
+
+def test_epochs_of_larger_batches_have_fewer_steps(tmp_path: Path) -> None:
+    arms = {
+        "short": ARMS["short"] | {"search_steps": "1ep", "search_batches": 2},
+        "short_ticket": ARMS["short_ticket"],
+    }
+    spec = RunSpec.from_experiment(ask(tmp_path, arms=["ticket", *arms], arm=arms))
+    assert spec.length(LaneId(0, 0, "short", 0)) == spec.schedule.steps_per_epoch // 2
 
 
 def test_seconds_of_a_search_are_those_of_its_trainings(searched: Path) -> None:

@@ -108,6 +108,10 @@ class Arm:
         Field(description="length of the trainings of an arm that searches for masks (100%: as of all arms)"),
         OfLane(),
     ] = WHOLE
+    search_batches: Annotated[
+        int,
+        Field(ge=1, description="batches that a step of an arm that searches for masks takes together"),
+    ] = 1
     invert: Annotated[
         bool,
         Field(description="whether scores, at initialisation or of a search, prune their highest values"),
