@@ -7,12 +7,15 @@ prunings.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ltr.arms.registry import MASKS, SHUFFLES
 from ltr.config.schema import WHOLE, Arm, Experiment
 from ltr.methods.registry import METHODS, WEIGHTS_ALONE, MaskUse
 from ltr.pruning.registry import SCOPES
-from ltr.store.tables import LaneId
+
+if TYPE_CHECKING:
+    from ltr.store.tables import LaneId
 
 
 def finders(experiment: Experiment) -> set[str]:
@@ -32,7 +35,7 @@ def trains(experiment: Experiment, name: str, round_number: int) -> bool:
     return round_number > 0 and round_number in (experiment.control_rounds or (round_number,))
 
 
-def finder(experiment: Experiment, lane: LaneId) -> LaneId | None:
+def finder(experiment: Experiment, lane: "LaneId") -> "LaneId | None":
     """Return the lane whose training directly finds the mask of a lane; None if no training does.
 
     A mask that is pruned in one shot is found by the dense network.
@@ -42,17 +45,17 @@ def finder(experiment: Experiment, lane: LaneId) -> LaneId | None:
         by = experiment.arm[str(arm.found_by)]
         if by.mask == "iterated":
             return _pruned_from(str(arm.found_by), by, lane)
-        return LaneId(lane.round, lane.replicate, str(arm.found_by), lane.draw % by.draws)
+        return lane._replace(arm=str(arm.found_by), draw=lane.draw % by.draws)
     if arm.mask == "iterated":
         return _pruned_from(lane.arm, arm, lane)
     if arm.mask == "one_shot":
-        return LaneId(0, lane.replicate, "ticket", 0)
+        return lane._replace(round=0, arm="ticket", draw=0)
     if MASKS[arm.mask].is_ticket and lane.round and _reads_mask(experiment, arm):
-        return LaneId(lane.round - 1, lane.replicate, "ticket", 0)
+        return lane._replace(round=lane.round - 1, arm="ticket", draw=0)
     return None
 
 
-def needed(experiment: Experiment, lane: LaneId) -> set[LaneId]:
+def needed(experiment: Experiment, lane: "LaneId") -> set["LaneId"]:
     """Return all lanes whose trainings the mask of a lane needs, each once, without the lane itself."""
     lanes: set[LaneId] = set()
     found = finder(experiment, lane)
@@ -62,13 +65,13 @@ def needed(experiment: Experiment, lane: LaneId) -> set[LaneId]:
     return lanes
 
 
-def stages(experiment: Experiment, lanes: Iterable[LaneId]) -> list[list[LaneId]]:
+def stages(experiment: Experiment, lanes: Iterable["LaneId"]) -> list[list["LaneId"]]:
     """Return the lanes of a round in the order in which they can train: those that find masks first.
 
     The lanes of a stage take equally many steps, so that they can train together.
     """
 
-    def stage(lane: LaneId) -> tuple[int, str]:
+    def stage(lane: "LaneId") -> tuple[int, str]:
         found, depth = finder(experiment, lane), 0
         while found is not None and found.round == lane.round:
             found, depth = finder(experiment, found), depth + 1
@@ -81,14 +84,14 @@ def stages(experiment: Experiment, lanes: Iterable[LaneId]) -> list[list[LaneId]
     return [by_stage[key] for key in sorted(by_stage, key=lambda key: (key[0], key[1] == "", key[1]))]
 
 
-def _pruned_from(name: str, arm: Arm, lane: LaneId) -> LaneId | None:
+def _pruned_from(name: str, arm: Arm, lane: "LaneId") -> "LaneId | None":
     """Return the lane of an iterated arm whose weights give the mask of a round; None in round 0."""
     if lane.round == 0:
         return None
     before = (lane.round - 1) // arm.prune_every * arm.prune_every
     if before == 0 and _shares_dense(arm):
-        return LaneId(0, lane.replicate, "ticket", 0)
-    return LaneId(before, lane.replicate, name, 0)
+        name = "ticket"
+    return lane._replace(round=before, arm=name, draw=0)
 
 
 def _shares_dense(arm: Arm) -> bool:

@@ -32,3 +32,8 @@ def speeds_file() -> Path:
 def conv_forms_file() -> Path:
     """Return the file of the measured forms of convolutions (see `ltr.engine.fastest_form`)."""
     return folder() / "conv_forms.json"
+
+
+def dense_rounds() -> Path:
+    """Return the folder of the names of runs whose dense networks others can take."""
+    return folder() / "dense"

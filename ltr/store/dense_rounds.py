@@ -1,7 +1,7 @@
 """Dense rounds that runs share: the first trainings of runs that differ only in what comes after.
 
-The folder `.dense` of an output root has a file for each kind of dense round. It names the run folder that
-trained one last.
+A folder of the cache has a file for each kind of dense round below an output root. It names the run folder
+that trained one last.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltr.config.schema import Experiment
-from ltr.core import atomic
+from ltr.core import atomic, cache_paths
 from ltr.errors import LtrError
 from ltr.store import catalog, tables
 from ltr.store.chains import has_result
@@ -50,7 +50,7 @@ def offer(folder: RunFolder, dense_key: str) -> None:
     """Name a run folder as one that has the dense round of a key; without the right to write, do nothing."""
     with contextlib.suppress(OSError):
         file = _file(folder.path.parent, dense_key)
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(file, folder.path.name.encode())
 
 
@@ -99,4 +99,6 @@ def _copy(folder: RunFolder, replicates: Sequence[int], other: Path) -> list[int
 
 
 def _file(root: Path, dense_key: str) -> Path:
-    return root / ".dense" / dense_key
+    """Return the file of a kind of dense round below an output root."""
+    of_root = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    return cache_paths.dense_rounds() / f"{of_root}-{dense_key}"

@@ -26,6 +26,8 @@ OTHERS: dict[str, Any] = {
     "eval_every": 10,
     "rewind_step": 10,
     "arms": ["ticket"],
+    "control_rounds": [1],
+    "share_dense": False,
     "pruning.criterion": "movement",
     "pruning.sign": "same",
     "pruning.scope": "uniform",

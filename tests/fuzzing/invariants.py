@@ -13,7 +13,6 @@ from ltr.arms.registry import PRUNED
 from ltr.core import masks
 from ltr.engine.running_batch import Outcome
 from ltr.engine.trainer import InitialState
-from ltr.experiment import session
 from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
 from ltr.methods import registry
@@ -52,7 +51,7 @@ def watched() -> Iterator[Lanes]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "commit", committed)
-        patch.setattr(session, "_is_saved", lambda _: True)
+        patch.setattr(Session, "_is_saved", lambda *_: True)
         yield lanes
 
 

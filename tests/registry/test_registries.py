@@ -23,8 +23,22 @@ ENTRIES = [
     for knob, registry in REGISTRIES.items()
     for entry in registry.values()
 ]
-UNPUBLISHED = {"none", "digits", "custom", "sgd", "momentum", "constant", "step", "any", "ticket"} | {
-    *("by_input", "global", "even", "own", "initial", "zero", "weights", "tensorboard", "mlflow", "wandb")
+UNPUBLISHED = {
+    *(
+        "none",
+        "digits",
+        "custom",
+        "sgd",
+        "momentum",
+        "constant",
+        "step",
+        "any",
+        "ticket",
+        "iterated",
+        "found",
+    ),
+    *("by_input", "global", "even", "own", "initial", "rewound", "zero", "kept", "weights"),
+    *("tensorboard", "mlflow", "wandb"),
 }
 """Entries that no publication proposes."""
 

@@ -24,6 +24,7 @@ OF_MACHINE: dict[str, Any] = {
     "hosts.count": 2,
     "hosts.index": 1,
     "lanes_per_device": 2,
+    "share_dense": False,
     "check_memory": False,
     "sparse": "never",
     "arithmetic": "xla",

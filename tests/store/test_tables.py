@@ -17,9 +17,10 @@ GOLDEN = {
     "results": LANE_COLUMNS
     | {"density": "double", "early_stop_step": "int32", "accuracy_at_early_stop": "float"}
     | {"final_accuracy": "float", "censored": "bool", "steps": "int32", "flops": "double"}
+    | {"search_flops": "double"}
     | {"early_bird_step": "int32", "reached_outputs": "int32", "dead_units": "int32"}
     | {"diverged_step": "int32", "emptied_layer": "string"},
-    "timings": LANE_COLUMNS | {"seconds": "double"},
+    "timings": LANE_COLUMNS | {"seconds": "double", "search_seconds": "double"},
     "connectivity": {
         "kind": "string",
         "statistics": "string",
@@ -61,9 +62,10 @@ def test_schemas_do_not_drift(name: str) -> None:
         "metrics": ["train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"],
         "results": [
             *("early_stop_step", "accuracy_at_early_stop", "final_accuracy"),
-            *("early_bird_step", "reached_outputs"),
+            *("search_flops", "early_bird_step", "reached_outputs"),
             *("dead_units", "diverged_step", "emptied_layer"),
         ],
+        "timings": ["search_seconds"],
         "connectivity": ["statistics", "error"],
     }.get(name, [])
     assert [field.name for field in schema if field.nullable] == nullable
