@@ -36,6 +36,9 @@ from ltr.version import __version__
 
 log = logging.getLogger(__name__)
 
+SEARCHES = "searches"
+"""Folder of what searches found, in that of the checkpoints."""
+
 
 class RunFolder:
     """Tables and checkpoints of a run.
@@ -60,7 +63,7 @@ class RunFolder:
         self._opened = path.stat()
         self._described: dict[str, Any] | None = None
         self.groups = Groups(path / catalog.CHECKPOINTS)
-        self.searches = Groups(path / catalog.CHECKPOINTS / "searches", path, "masks")
+        self.searches = searches_of(path)
         self.frames = rows.read(path)
         self.looks = self._kept_looks()
         self._set_damaged_aside()
@@ -321,7 +324,8 @@ class RunFolder:
     def _set_damaged_aside(self) -> None:
         """Warn of damaged and missing checkpoints, and set the damaged ones aside, so they are made again."""
         checkpoints.settle(self.path / catalog.CHECKPOINTS)
-        damaged = self.groups.damaged()
+        checkpoints.settle(self.path / catalog.CHECKPOINTS / SEARCHES)
+        damaged = [*self.groups.damaged(), *self.searches.damaged()]
         for error in (*damaged, *self.groups.missing(saved_with(self.frames["results"]))):
             log.warning("%s", error)
         for error in damaged:
@@ -356,6 +360,11 @@ class RunFolder:
 def round_name(round_number: int) -> str:
     """Return the name under which a round's tickets are saved."""
     return f"round_{round_number:02}"
+
+
+def searches_of(folder: Path) -> Groups:
+    """Return what the searches of the run in a folder found."""
+    return Groups(folder / catalog.CHECKPOINTS / SEARCHES, folder, "masks")
 
 
 def search_name(lane: LaneId) -> str:

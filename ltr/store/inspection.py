@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ltr.store import catalog, fetching, looks, parquet, sealed_text, tables
 from ltr.store.damage import MISSING, DamageError, Part, set_aside
-from ltr.store.folder import saved_with, under_way, under_way_damage
+from ltr.store.folder import saved_with, searches_of, under_way, under_way_damage
 from ltr.store.groups import Groups
 from ltr.store.lock import locked
 
@@ -58,8 +58,9 @@ def _files(folder: Path) -> Iterator[Part]:
 
 def _checkpoints(folder: Path) -> Iterator[Part]:
     groups = Groups(folder / catalog.CHECKPOINTS)
-    damaged = {error.path: error for error in groups.damaged()}
-    yield from (Part(path, damaged.get(path)) for path in groups.paths())
+    for saved in (groups, searches_of(folder)):
+        damaged = {error.path: error for error in saved.damaged()}
+        yield from (Part(path, damaged.get(path)) for path in saved.paths())
     try:
         wanted = saved_with(tables.read(folder, "results"))
     except DamageError:  # what there was to save is unknown

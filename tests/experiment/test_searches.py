@@ -13,8 +13,10 @@ from ltr.errors import ConfigError, StoppedError
 from ltr.experiment.spec import RunSpec
 from ltr.store import tables
 from ltr.store.folder import RunFolder, search_name
+from ltr.store.inspection import inspect
 from ltr.store.tables import LANE, LaneId
 from tests.experiment.runs import Run, Watcher, ask, assert_same, contents, kernels
+from tests.marks import slow
 from tests.poisoned import Poison, poisoning
 
 ARMS: dict[str, Any] = {
@@ -162,7 +164,7 @@ def test_seconds_of_a_search_are_those_of_its_trainings(searched: Path) -> None:
     assert row(searched, "snip", name="timings")["search_seconds"] > 0
 
 
-@pytest.mark.parametrize("end", [1, 3, 5, 6, 7, 8])
+@pytest.mark.parametrize("end", [1, slow(3), slow(5), 6, slow(7), slow(8)])
 def test_a_run_that_is_stopped_within_a_round_goes_on_as_if_it_had_not_been(
     run: Run, searched: Path, tmp_path: Path, end: int
 ) -> None:
@@ -173,12 +175,18 @@ def test_a_run_that_is_stopped_within_a_round_goes_on_as_if_it_had_not_been(
     assert contents(path) == contents(searched)
 
 
+@pytest.mark.parametrize("is_damaged", [True, slow(False)])
 def test_a_search_whose_mask_is_lost_is_trained_again_if_it_is_needed(
-    run: Run, searched: Path, tmp_path: Path
+    run: Run, searched: Path, tmp_path: Path, is_damaged: bool
 ) -> None:
     less = KNOBS | {"arms": [arm for arm in KNOBS["arms"] if arm != "edge_inverted"]}
     path = run(tmp_path, **less)
-    shutil.rmtree(path / "checkpoints" / "searches" / search_name(EDGE))
+    saved = path / "checkpoints" / "searches" / search_name(EDGE)
+    if is_damaged:
+        (saved / "0-1.zip").write_bytes(b"damaged")
+        assert [part.state for part in inspect(path)].count("damaged") == 1
+    else:
+        shutil.rmtree(saved)
     watcher = Watcher()
     run(tmp_path, watcher, **less)
     assert watcher.lanes == set(), "no lane needs it"
