@@ -162,5 +162,7 @@ def _record(file: Path, number: int) -> Job:
     except (OSError, ValueError):
         job = None
     if job is None or job.number != number:
-        return Job(number, (), state=DAMAGED, error=f"{file}: cannot be read", exit_code=1)
+        return Job(
+            number, (), state=DAMAGED, error=f"{file.name}: cannot be read, in {file.parent}", exit_code=1
+        )
     return job

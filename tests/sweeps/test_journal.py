@@ -39,7 +39,10 @@ def test_a_damaged_record_names_its_file_and_costs_no_other(tmp_path: Path, cont
     journal.write(whole)
     (file := tmp_path / "job_0.json").write_bytes(content)
     (tmp_path / "job_of_another.json").write_bytes(content)
-    assert journal.read() == {0: Job(0, (), "", DAMAGED, f"{file}: cannot be read", 1), 1: whole}
+    assert journal.read() == {
+        0: Job(0, (), "", DAMAGED, f"{file.name}: cannot be read, in {file.parent}", 1),
+        1: whole,
+    }
 
 
 def test_a_record_that_may_not_be_read_is_damaged(tmp_path: Path) -> None:

@@ -118,7 +118,11 @@ def test_a_damaged_record_costs_no_other_job(journal: Journal, runs: list[Path])
     (file := journal.folder / "job_0.json").write_text("{")
     journal.write(Job(1, ["seed=2"], str(runs[1]), FINISHED))
     first, second = status.states(journal.folder)
-    assert (first.state, first.reason, first.exit_code) == ("damaged", f"{file}: cannot be read", 1)
+    assert (first.state, first.reason, first.exit_code) == (
+        "damaged",
+        f"{file.name}: cannot be read, in {file.parent}",
+        1,
+    )
     assert (first.words, second.state) == (["seed=1", "a=0"], "finished")
     (runs[0] / INFO).write_text('{"status": "finished"}')
     assert states(journal) == [("finished", None, "")] * 2
