@@ -5,8 +5,11 @@ which `ltr.buckets` brings together with the bucket. The path of a working copy 
 follows from the other, and texts name the address.
 """
 
+import contextlib
 import functools
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 SCHEMES = ("gs", "s3")
@@ -14,6 +17,9 @@ SCHEMES = ("gs", "s3")
 ALLOWED = "a folder, or an address gs://BUCKET/NAME or s3://BUCKET/NAME"
 
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://[a-z0-9][a-z0-9._-]+(/[^/\s]+)*/?")
+
+_LOCK = ".lock"
+"""File in the folder of all working copies of a process, which is locked until the process ends."""
 
 
 def is_address(text: str) -> bool:
@@ -57,12 +63,45 @@ def shown(text: str) -> str:
 
 @functools.cache
 def _copies() -> Path:
-    """Return the folder of all working copies of this process, which is removed when it ends."""
+    """Return the folder of all working copies of this process, which is removed when it ends.
+
+    A killed process cannot remove its own, so the next process of this machine does.
+    """
     import atexit
+    import platform
     import shutil
     import tempfile
     from uuid import uuid4
 
-    folder = Path(tempfile.gettempdir()).resolve() / f"ltr-bucket-{uuid4().hex}"
+    temporary, beginning = Path(tempfile.gettempdir()).resolve(), f"ltr-bucket-{platform.node()}-"
+    _remove_left(temporary.glob(f"{beginning}*"))
+    new = Path(tempfile.mkdtemp(prefix="ltr-", dir=temporary))
+    with contextlib.suppress(OSError):  # of a file system without locks, where none is removed
+        _lock(new)
+    folder = new.rename(temporary / f"{beginning}{uuid4().hex}")  # locked from its first moment on
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _remove_left(folders: Iterable[Path]) -> None:
+    """Remove the folders whose processes have ended, which released their locks."""
+    import shutil
+
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            descriptor = _lock(folder, os.O_RDWR)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _lock(folder: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """Lock a folder until the returned descriptor is closed; OSError if another process holds its lock."""
+    import fcntl
+
+    descriptor = os.open(folder / _LOCK, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -14,6 +14,7 @@ from ltr.addresses import address_of
 from ltr.buckets import lease
 from ltr.buckets.bucket import Bucket, BucketError, Version
 from ltr.buckets.lease import Lease
+from ltr.core import atomic
 
 Item = TypeVar("Item")
 
@@ -125,7 +126,8 @@ class Copy:
         file = self.folder / name
         new = file.with_name(f".{file.name}.tmp")
         try:
-            version = bucket.download(f"{self.key}/{name}", new)
+            with atomic.named_temporary():
+                version = bucket.download(f"{self.key}/{name}", new)
         except FileNotFoundError:
             file.unlink(missing_ok=True)
             self._known.pop(name, None)

@@ -24,6 +24,8 @@ in which it differs from the others, and its state:
   preempted  stopped after a checkpoint, and back in the queue by itself
   killed     it ended without a word: its process was killed, or its machine
              failed
+  damaged    its record, which is named, cannot be read, and its run is not
+             finished
 
 The command of the sweep, typed again, starts the jobs that are not finished.
 They go on from their last checkpoints. A job on another machine is seen by the

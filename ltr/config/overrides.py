@@ -154,7 +154,12 @@ def _choices_made(words: Sequence[Word], overrides: Sequence["Override"]) -> dic
 
 def _checked_choices(word: Word, override: "Override") -> list[str]:
     """Return the choices that a word makes of its group; ConfigError for an unknown choice."""
+    from hydra.core.override_parser.types import IntervalSweep, RangeSweep
+
     value = override.value()
+    if isinstance(value, IntervalSweep | RangeSweep):
+        names = ",".join(choice_names(word.key)[:2])
+        raise ConfigError(f"{word.text}: {word.key} takes names; list them, as in {word.key}={names}")
     if isinstance(value, list) and word.key != "experiment":
         sweep = f"ltr run -m {word.key}={word.value.strip('[]')}"
         raise ConfigError(f"{word.text}: takes one choice; to sweep, type {sweep}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +47,11 @@ def named(path: Path | str) -> Iterator[None]:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def named_temporary() -> contextlib.AbstractContextManager[None]:
+    """Name the folder for temporary files in errors; what is in it is gone before anybody reads them."""
+    return named(f"TMPDIR={tempfile.gettempdir()}")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

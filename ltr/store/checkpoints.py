@@ -40,7 +40,7 @@ def save(path: Path, tree: Any, metadata: dict[str, Any]) -> None:
     is left of it. Orbax writes to the folder for temporary files (`TMPDIR`), which an error there names.
     """
     with contextlib.ExitStack() as stack:
-        with _named_temporary():
+        with atomic.named_temporary():
             folder = stack.enter_context(_scratch())
             _write(folder, tree)
             (folder / _METADATA).write_text(json.dumps(metadata))
@@ -111,15 +111,10 @@ def _folder(path: Path) -> Iterator[Path]:
         yield path
         return
     with contextlib.ExitStack() as stack:
-        with _named_temporary():
+        with atomic.named_temporary():
             folder = stack.enter_context(_scratch())
             archive.unpack(path, folder)
         yield folder
-
-
-def _named_temporary() -> contextlib.AbstractContextManager[None]:
-    """Name the folder for temporary files in errors; what is in it is gone before anybody reads them."""
-    return atomic.named(f"TMPDIR={tempfile.gettempdir()}")
 
 
 def _write(path: Path, tree: Any) -> None:

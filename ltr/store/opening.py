@@ -36,9 +36,10 @@ def open_run(experiment: Experiment) -> Iterator[RunFolder]:
         try:
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(path))
-            push = stack.enter_context(writing(path, catalog.CHECKPOINTS))
         except OSError as error:
             raise unwritable(f"output_root={experiment.output_root}", error) from None
+        try:
+            push = stack.enter_context(writing(path, catalog.CHECKPOINTS))
         except BucketError as error:
             raise type(error)(f"output_root={experiment.output_root}", error.problem) from None
         _require_no_links_out(path)

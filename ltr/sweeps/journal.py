@@ -7,11 +7,14 @@ job has no error at all. The files tell every process what became of each job.
 import dataclasses
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
+
+from pydantic import TypeAdapter
 
 from ltr.core import atomic
 
@@ -20,6 +23,18 @@ PLAN = "plan.json"
 WAITING, RUNNING, FINISHED = "waiting", "running", "finished"
 FAILED, STOPPED, PREEMPTED = "failed", "stopped", "preempted"
 """States that a job records of itself; `WAITING` is the state of a job without a record."""
+
+DAMAGED = "damaged"
+"""State of a job whose record cannot be read."""
+
+
+def process_start(pid: int) -> str:
+    """Return when a process of this machine started, in ticks since its boot; empty if that is unknown."""
+    try:
+        _, _, facts = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")
+    except OSError:
+        return ""
+    return facts.split()[19]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,18 +45,20 @@ class Place:
         host: name of the machine.
         pid: number of the process there.
         slurm_job: id of the Slurm job, such as `12` or `12_3`; empty outside Slurm.
+        pid_since: when it started; a later process may have its number (see `process_start`).
     """
 
     host: str = ""
     pid: int = 0
     slurm_job: str = ""
+    pid_since: str = ""
 
     @classmethod
     def here(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Return the place of this process."""
         array, task = (environment.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
         slurm_job = f"{array}_{task}" if array and task else environment.get("SLURM_JOB_ID", "")
-        return cls(socket.gethostname(), os.getpid(), slurm_job)
+        return cls(socket.gethostname(), os.getpid(), slurm_job, process_start(os.getpid()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +70,8 @@ class Job:
         words: combination of values, as typed.
         folder: run folder; empty if there is none.
         state: one of the states of this module.
-        error: message of one line, of a job that failed or was stopped; else empty.
+        error: message of one line, of a job that failed or was stopped, or of a record that cannot be read;
+            else empty.
         exit_code: exit code of the error; 0 without one.
         place: where it runs or ran.
         began: time of its last start, in ISO format; empty if it did not start.
@@ -129,9 +147,22 @@ class Journal(NamedTuple):
 
     def read(self) -> dict[int, Job]:
         """Return the records of the jobs that began, by number, in order."""
-        jobs = [_job(json.loads(file.read_text())) for file in self.folder.glob("job_*.json")]
-        return {job.number: job for job in sorted(jobs, key=lambda job: job.number)}
+        names = [re.fullmatch(r"job_(\d+)\.json", file.name) for file in self.folder.glob("job_*.json")]
+        numbers = sorted(int(name[1]) for name in names if name)
+        return {number: _record(self.folder / f"job_{number}.json", number) for number in numbers}
 
 
-def _job(values: dict[str, Any]) -> Job:
-    return Job(**values | {"place": Place(**values["place"])})
+_JOB = TypeAdapter(Job)
+
+
+def _record(file: Path, number: int) -> Job:
+    """Return the record of a job; of a damaged one only its number and the error are known."""
+    try:
+        job = _JOB.validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        job = None
+    if job is None or job.number != number:
+        return Job(
+            number, (), state=DAMAGED, error=f"{file.name}: cannot be read, in {file.parent}", exit_code=1
+        )
+    return job

@@ -14,13 +14,27 @@ from ltr.store import fetching
 from ltr.store.catalog import CHECKPOINTS, Run
 from ltr.store.catalog import FINISHED as RUN_FINISHED
 from ltr.store.lock import is_locked
-from ltr.sweeps.journal import FINISHED, PLAN, RUNNING, WAITING, Job, Journal, Place, Recorded
+from ltr.sweeps.journal import (
+    DAMAGED,
+    FINISHED,
+    PLAN,
+    RUNNING,
+    WAITING,
+    Job,
+    Journal,
+    Place,
+    Recorded,
+    process_start,
+)
 
 KILLED = "killed"
 """State that is seen from outside: the job is recorded as running, but its process is gone."""
 
 _OPEN = (RUNNING, WAITING)
 """States in which a job has not ended."""
+
+_UNSURE = (*_OPEN, DAMAGED)
+"""States of a record that its run folder may correct."""
 
 ENDED = "the sweep has ended"
 
@@ -36,11 +50,12 @@ class JobState(NamedTuple):
     Attributes:
         number: index in the sweep, from 0.
         words: combination of values, as typed.
-        state: `finished`, `running`, `waiting`, `failed`, `stopped`, `preempted` or `killed`.
+        state: `finished`, `running`, `waiting`, `failed`, `stopped`, `preempted`, `killed` or
+            `damaged`.
         folder: run folder; empty if it is unknown.
         place: where it runs or ran last; None before.
         round: round that it trains; None unless it runs.
-        reason: why it failed, stopped, was killed or waits; empty otherwise.
+        reason: why it failed, stopped, was killed or waits, or which record is damaged; empty otherwise.
         exit_code: exit code of its error; 1 if it has not finished without an error of its own, else 0.
     """
 
@@ -94,7 +109,9 @@ def states(folder: Path) -> list[JobState]:
         Job(number, words, plan.folders[number], FINISHED if number not in plan.missing else WAITING)
         for number, words in enumerate(plan.combinations)
     ] or [*records.values()]
-    fetching.fetch(*(local(job.folder) for job in records.values() if job.folder and job.state in _OPEN))
+    unsure = [job for job in jobs if job.number in records and records[job.number].state in _UNSURE]
+    folders = [records[job.number].folder or job.folder for job in unsure]
+    fetching.fetch(*(local(folder) for folder in folders if folder))
     is_launching = is_locked(folder)
     return [_state(job, records.get(job.number), is_launching) for job in jobs]
 
@@ -117,7 +134,7 @@ def _state(planned: Job, job: Job | None, is_launching: bool) -> JobState:
         )
     state = JobState(
         job.number,
-        job.words,
+        job.words or planned.words,
         job.state,
         job.folder or planned.folder,
         job.place,
@@ -125,6 +142,8 @@ def _state(planned: Job, job: Job | None, is_launching: bool) -> JobState:
         job.error,
         job.exit_code,
     )
+    if job.state == DAMAGED and _is_finished(planned):
+        return state._replace(state=FINISHED, reason="", exit_code=0)
     if job.state not in _OPEN:
         return state
     if reason := _death(job):
@@ -156,8 +175,9 @@ def _is_dead_here(place: Place) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:  # of another user
-        return False
-    return False
+        pass
+    since = process_start(place.pid)
+    return "" not in (since, place.pid_since) and since != place.pid_since  # then another has its number
 
 
 def _is_finished(job: Job) -> bool:

@@ -13,6 +13,7 @@ from optuna.distributions import (
 )
 
 from ltr.config.overrides import overrides, typed_word
+from ltr.config.parse import knobs
 from ltr.config.schema import Experiment, NotInRunId
 from ltr.config.walk import by_name, is_marked
 from ltr.config.words import Word
@@ -29,6 +30,9 @@ UNSEARCHED = {
     "dataset": "accuracies on different data cannot be compared",
 }
 """Knobs and groups that cannot be searched, with the reasons."""
+
+WHOLE = ("a whole number", "steps or epochs")
+"""Beginnings of the descriptions of what knobs of whole numbers accept."""
 
 EXAMPLE = "'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'"
 
@@ -97,13 +101,30 @@ def _distribution(word: str, override: Override) -> BaseDistribution:
     """Return the values of a searched knob; ConfigError if there are none, or Hydra's tags are unknown."""
     match override.value():
         case IntervalSweep() as interval:
+            _require_accepted(word, override.key_or_group, interval)
             return _interval(word, interval)
         case RangeSweep() as values:
             return _range(word, values, [*override.sweep_iterator()])
         case ChoiceSweep() as choice:
             _require_tags(word, choice.tags, ())
-            return CategoricalDistribution([*override.sweep_string_iterator()])
+            return CategoricalDistribution(_distinct(word, [*override.sweep_string_iterator()]))
     raise ConfigError(f"{word}: list the choices, as in choice(a,b)")
+
+
+def _require_accepted(word: str, key: str, interval: IntervalSweep) -> None:
+    """Raise ConfigError for an interval of fractions of a knob that accepts whole numbers only."""
+    if isinstance(interval.start, int):
+        return
+    if any(knob.name == key and knob.allowed.startswith(WHOLE) for knob in knobs()):
+        _, _, values = word.partition("=")
+        raise ConfigError(f"{typed_word(word)}: {key} takes whole numbers; type '{key}=int({values})'")
+
+
+def _distinct(word: str, choices: Sequence[str]) -> Sequence[str]:
+    """Return the choices; ConfigError if one is listed twice."""
+    if repeated := next((choice for choice in choices if choices.count(choice) > 1), None):
+        raise ConfigError(f"{typed_word(word)}: {repeated} is listed twice; list each choice once")
+    return choices
 
 
 def _interval(word: str, interval: IntervalSweep) -> BaseDistribution:

@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from ltr.core import atomic
 from ltr.errors import LtrError
 from ltr.store.lock import locked
 from ltr.tuning.space import Space
@@ -103,6 +104,14 @@ class Study:
         return [one for one in trials if one.state != TrialState.FAIL or ERROR in one.user_attrs]
 
 
+class _Journal(JournalFileBackend):
+    """Optuna's journal in a file, which errors of writing name."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with atomic.named(self._file_path):
+            super().append_logs(logs)
+
+
 class OpenTrial:
     """Trial that is being trained."""
 
@@ -148,7 +157,7 @@ def opened(folder: Path, space: Space, seed: int) -> Iterator[Study]:
         _drop_unfinished_write(folder / JOURNAL)
         try:
             optimizer = optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+                storage=JournalStorage(_Journal(str(folder / JOURNAL))),
                 study_name=folder.name,
                 direction="maximize",
                 load_if_exists=True,

@@ -1,5 +1,7 @@
 """Working copies: what is fetched, what is pushed and in which order, and who is told of other writers."""
 
+import errno
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from ltr.buckets import copies
 from ltr.buckets.bucket import Bucket, BucketError, ConflictError
 from ltr.buckets.copies import copy_of
 from tests.buckets.conftest import Afresh, objects
+from tests.faults import disk
 
 LAST = ("table", "run")
 
@@ -131,3 +134,15 @@ def test_a_bucket_that_does_not_answer_is_waited_for_once(
                 with pytest.raises(BucketError):
                     push()
     assert asked == [True, False]
+
+
+@pytest.mark.parametrize(("number", "kind"), [(1, "open"), (2, "write")])
+def test_a_full_disk_names_the_folder_for_temporary_files(
+    number: int, kind: str, bucket: str, folder: Path
+) -> None:
+    Bucket(bucket).write(f"{bucket.split('/', 3)[3]}/a/b", b"content", None)
+    folder.mkdir(parents=True)
+    with disk(folder, number, True, errno.ENOSPC) as failing, pytest.raises(OSError) as raised:  # noqa: PT011
+        copy_of(folder).fetch_one("b")
+    assert failing.operations[number][0] == kind
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, f"TMPDIR={tempfile.gettempdir()}")

@@ -1,8 +1,11 @@
 """Runs in a bucket: the same as on a disk, whoever is killed, and whoever else writes."""
 
 import contextlib
+import errno
 import itertools
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from ltr.experiment.compose import from_words
 from ltr.store.opening import open_run
 from tests.buckets.conftest import Afresh, objects
 from tests.commands.conftest import QUICK as OF_COMMANDS
+from tests.faults import disk
 from tests.marks import slow_but
 
 pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
@@ -85,6 +89,18 @@ def test_a_run_is_that_of_a_disk(undisturbed: Path, bucket: str, afresh: Afresh,
     assert main(["run", f"output_root={bucket}", *QUICK]) == 0
     after = objects(bucket)
     assert {name for name in after if before.get(name) != after[name]} == {f"{undisturbed.name}/.lock"}
+
+
+def test_a_full_disk_names_the_folder_for_temporary_files(
+    undisturbed: Path, bucket: str, afresh: Afresh, capsys: Captured
+) -> None:
+    assert main(["run", f"output_root={bucket}", *QUICK]) == 0
+    capsys.readouterr()
+    afresh()
+    with disk(local(bucket) / undisturbed.name / ".metrics", 0, True, errno.ENOSPC):
+        assert main(["run", f"output_root={bucket}", *QUICK]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"ltr run: TMPDIR={tempfile.gettempdir()}: {os.strerror(errno.ENOSPC)}"
 
 
 @contextlib.contextmanager

@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from ltr.cli import main
+from ltr.experiment.compose import from_words
 from ltr.store.catalog import all_runs
+from ltr.store.identity import run_folder
 from tests.commands.conftest import QUICK
 from tests.faults import disk
 from tests.marks import slow, slow_but
 
 Captured = pytest.CaptureFixture[str]
 
-SMALL = (*QUICK, "replicates=1", "arms=[ticket]")
-"""Rounds 0 and 1 of the ticket."""
+SMALL = (*QUICK, "replicates=1", "arms=[ticket]", "checkpoint_every=1e6")
+"""Rounds 0 and 1 of the ticket, without a checkpoint inside a round, however long it takes."""
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 
@@ -41,8 +43,8 @@ def tables(root: Path) -> dict[str, bytes]:
     }
 
 
-def train(root: Path) -> int:
-    return main(["run", f"output_root={root}", *SMALL])
+def train(root: Path, *words: str) -> int:
+    return main(["run", f"output_root={root}", *SMALL, *words])
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,28 @@ def test_every_operation_may_fail(
     assert numbers
     for number in numbers:
         assert_survives(number, is_for_good, content, root / str(number), capsys)
+
+
+@needs_proc
+@pytest.mark.slow
+@pytest.mark.parametrize("is_for_good", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("kind", ["open", "write", "fsync"])
+def test_a_checkpoint_inside_a_round_may_fail(
+    kind: str, is_for_good: bool, whole: Whole, root: Path, capsys: Captured
+) -> None:
+    often = "checkpoint_every=1e-6"
+    folder = run_folder(from_words([f"output_root={root}", *SMALL]))
+    new = folder / "checkpoints" / ".under_way"
+    root.mkdir(parents=True)
+    with disk(new) as seen:
+        assert train(root, often) == 0
+    number = [one for one, _ in seen.operations].index(kind)
+    shutil.rmtree(folder)
+    capsys.readouterr()
+    with disk(new, number, is_for_good, errno.ENOSPC):
+        code = train(root, often)
+    assert_failed(errno.ENOSPC, code, root, capsys)
+    assert_goes_on(root, whole[0], capsys)
 
 
 @contextlib.contextmanager

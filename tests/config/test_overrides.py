@@ -54,6 +54,8 @@ ANSWERS = {
     ("prune_rate=0.1,0.2", "seed=1"): "prune_rate=0.1,0.2: has several values; to sweep, type ltr run -m "
     "prune_rate=0.1,0.2 seed=1",
     ("seed=range(0,3)",): "seed=range(0,3): has several values; to sweep, type ltr run -m 'seed=range(0,3)'",
+    ("optimizer=range(1,3)",): "optimizer=range(1,3): optimizer takes names; list them, as in "
+    "optimizer=adam,momentum",
     ("optimizer=[adam,sgd]",): "optimizer=[adam,sgd]: takes one choice; to sweep, type ltr run -m "
     "optimizer=adam,sgd",
     ("arms=ticket,random_reinit",): "arms=ticket,random_reinit: is a list; type 'arms=[ticket,random_rein",

@@ -1,5 +1,6 @@
 """States of jobs, by their records, run folders and processes."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,7 +13,17 @@ from ltr.errors import ConfigError, LtrError
 from ltr.store.catalog import CHECKPOINTS, INFO
 from ltr.store.lock import locked
 from ltr.sweeps import status
-from ltr.sweeps.journal import FAILED, FINISHED, PREEMPTED, RUNNING, Job, Journal, Place, Recorded
+from ltr.sweeps.journal import (
+    FAILED,
+    FINISHED,
+    PREEMPTED,
+    RUNNING,
+    Job,
+    Journal,
+    Place,
+    Recorded,
+    process_start,
+)
 
 ELSEWHERE = Place("elsewhere", os.getpid(), "7_1")
 
@@ -88,6 +99,33 @@ def test_a_dead_process_of_this_machine_does_not_run(journal: Journal, runs: lis
         ]
     journal.write(Job(0, ["seed=1"], str(runs[0]), RUNNING, place=Place.here()))
     assert states(journal)[0][0] == "running"
+
+
+@pytest.mark.skipif(not process_start(os.getpid()), reason="there is no /proc")
+@pytest.mark.parametrize(
+    ("since", "state"), [("1", "killed"), (Place.here().pid_since, "running"), ("", "running")]
+)
+def test_a_process_of_a_reused_number_is_another(
+    journal: Journal, runs: list[Path], since: str, state: str
+) -> None:
+    """Without a start, as of earlier versions, the number decides."""
+    place = dataclasses.replace(Place.here(), pid_since=since)
+    journal.write(Job(0, ["seed=1"], str(runs[0]), RUNNING, place=place))
+    assert states(journal)[0][0] == state
+
+
+def test_a_damaged_record_costs_no_other_job(journal: Journal, runs: list[Path]) -> None:
+    (file := journal.folder / "job_0.json").write_text("{")
+    journal.write(Job(1, ["seed=2"], str(runs[1]), FINISHED))
+    first, second = status.states(journal.folder)
+    assert (first.state, first.reason, first.exit_code) == (
+        "damaged",
+        f"{file.name}: cannot be read, in {file.parent}",
+        1,
+    )
+    assert (first.words, second.state) == (["seed=1", "a=0"], "finished")
+    (runs[0] / INFO).write_text('{"status": "finished"}')
+    assert states(journal) == [("finished", None, "")] * 2
 
 
 def test_a_killed_job_whose_run_another_sweep_finished_is_finished(

@@ -1,6 +1,7 @@
 """Studies on disk, with a simulated objective: nothing is lost, nothing is done twice, everything repeats."""
 
 import contextlib
+import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from ltr.errors import LtrError
 from ltr.tuning.space import parse
 from ltr.tuning.study import JOURNAL, Study, Trial, best, opened
+from tests.faults import disk
 
 SPACE = parse(["optimizer.learning_rate=tag(log,interval(1e-4,1e-2))", "prune_rate=0.1,0.2,0.4"])
 
@@ -153,3 +155,17 @@ def test_importance_is_that_of_the_knob_that_decides(tmp_path: Path) -> None:
         shares = study.importances()
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["optimizer.learning_rate"] > shares["prune_rate"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
+def test_a_full_disk_names_the_journal_and_the_study_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    search(folder, 1)
+    with disk(folder) as seen:
+        search(folder, 2)
+    flushes = [number for number, (kind, _) in enumerate(seen.operations) if kind == "fsync"]
+    for number in flushes[1:3]:
+        with disk(folder, number, False, errno.ENOSPC), pytest.raises(OSError) as raised:  # noqa: PT011
+            search(folder, 9)
+        assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(folder / JOURNAL))
+    assert [trial.state for trial in search(folder, 9)] == ["finished"] * 9
