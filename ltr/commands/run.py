@@ -96,9 +96,10 @@ def _conduct_one(typed: Sequence[str], composed: "DictConfig") -> None:
         return
     from ltr.engine import processes
     from ltr.experiment import runner  # imports JAX, before signals wait for a checkpoint
+    from ltr.interrupts import SIGNALS
 
     words = _repeatable(experiment, composed.ticket)
-    with Stop(largest=processes.largest) as stop:
+    with Stop(preempting=SIGNALS if mine else (), largest=processes.largest) as stop:
         runner.conduct(experiment, words, stop, member=mine)
 
 
