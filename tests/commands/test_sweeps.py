@@ -26,6 +26,7 @@ from ltr.store.catalog import Run as RunOfFolder
 from ltr.store.lock import locked
 from ltr.sweeps import job, launchers, plan
 from tests.commands.conftest import QUICK
+from tests.marks import slow
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -215,6 +216,16 @@ def test_a_sweep_that_is_started_again_launches_what_is_missing(
     assert len(launched) == 2
     assert main(["jobs", "--output-root", str(root)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(": 2 jobs: 2 finished")
+
+
+@pytest.mark.parametrize("words", [["rounds=0"], slow(["rounds=1", "rewind=fine_tune"])])
+def test_a_run_of_which_no_claim_can_be_tested_is_finished_too(
+    words: list[str], ltr_run: Run, capsys: Captured
+) -> None:
+    assert ltr_run("-m", "seed=0", *SHORT, *words) == 0
+    assert "finished before" not in capsys.readouterr().err
+    assert ltr_run("-m", "seed=0", *SHORT, *words) == 0
+    assert "ltr run: 1 of 1 job finished before" in capsys.readouterr().err.splitlines()
 
 
 def test_a_job_waits_for_the_process_that_writes_its_run(
