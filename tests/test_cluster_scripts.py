@@ -72,8 +72,10 @@ def test_requirements_are_those_of_the_project(extra: str) -> None:
 
 def test_the_ray_cluster_has_the_keys_of_rays_schema() -> None:
     cluster = yaml.safe_load((ROOT / "scripts" / "ray_cluster" / "cluster.yaml").read_text())
-    schema = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
-    schema.validate_config(cluster)
+    ray = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
+    ray.validate_config(ray.prepare_config(cluster))
+    with pytest.raises(Exception, match="'colour' was unexpected"):
+        ray.validate_config(ray.prepare_config(cluster | {"colour": "red"}))
 
 
 def array(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
@@ -117,6 +119,12 @@ def test_a_line_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert process.communicate()[1] == "lines.txt: has no line 2\n"
     assert process.returncode == 2
     assert not (tmp_path / "words").exists()
+
+
+def test_a_job_that_is_no_array_says_how_to_submit_one(tmp_path: Path) -> None:
+    process = array(tmp_path, "rounds=15", SLURM_ARRAY_TASK_ID="")
+    assert process.communicate()[1].startswith("no array: type sbatch --array=1-N array.sh FILE, or ")
+    assert process.returncode == 2
 
 
 @pytest.mark.parametrize(("state", "code"), [("RUNNING", 0), ("COMPLETING", 143)])

@@ -14,8 +14,11 @@
 #SBATCH --signal=B:TERM@60
 set -euo pipefail
 
-usage="type sbatch --array=1-N $0 FILE, or sbatch --array=0-N $0 KEY=VALUE ..."
-task=${SLURM_ARRAY_TASK_ID:?$usage}
+task=${SLURM_ARRAY_TASK_ID:-}
+if [ -z "$task" ]; then
+    echo "no array: type sbatch --array=1-N array.sh FILE, or sbatch --array=0-N array.sh KEY=VALUE ..." >&2
+    exit 2
+fi
 if [ $# = 1 ] && [ -f "$1" ]; then
     line=$(sed -n "${task}p" "$1")
     [ -n "$line" ] || { echo "$1: has no line $task" >&2; exit 2; }
