@@ -58,7 +58,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
     """Train nothing, and fail where a seed has an error; returns the seeds as they begin."""
     begun: list[int] = []
 
-    def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, *_: object) -> None:
         begun.append(experiment.seed)
         if error := errors.get(experiment.seed) or stop.error():
             raise error
@@ -270,6 +270,7 @@ def test_launchers_that_there_are(launcher: str, tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
     assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in ended.stderr
+    assert "accuracy at early stop" not in ended.stdout, "tables of jobs would be mixed"
     assert ended.stdout.splitlines()[-1].split()[3] == "finished"
 
 
