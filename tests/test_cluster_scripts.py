@@ -82,7 +82,11 @@ def test_the_ray_cluster_has_the_keys_of_rays_schema() -> None:
 def array(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     """The array script, whose commands write to `folder` what they are asked for."""
     folder.mkdir(exist_ok=True)
-    commands = {"ltr": LTR, "squeue": 'touch "$WORDS.asked"; echo $STATE', "scontrol": 'echo "$@" > "$WORDS.requeued"; exit 0'}
+    commands = {
+        "ltr": LTR,
+        "squeue": 'touch "$WORDS.asked"; echo $STATE',
+        "scontrol": 'echo "$@" > "$WORDS.requeued"; exit 0',
+    }
     for name, text in commands.items():
         (folder / name).write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
