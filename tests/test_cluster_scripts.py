@@ -71,6 +71,15 @@ def test_requirements_are_those_of_the_project(extra: str) -> None:
     assert printed.splitlines() == [*project["dependencies"], *more]
 
 
+def test_an_extra_that_there_is_not_is_one_line() -> None:
+    command = [sys.executable, DOCKER / "requirements.py", "cuba"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("EXTRA=cuba: must be one of audit, bench, cuda, ")
+    assert ended.stderr.endswith(", or nothing\n")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_the_ray_cluster_has_the_keys_of_rays_schema() -> None:
     cluster = yaml.safe_load((ROOT / "scripts" / "ray_cluster" / "cluster.yaml").read_text())
     ray = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
