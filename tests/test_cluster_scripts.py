@@ -21,9 +21,10 @@ LTR = """\
 #!/usr/bin/env bash
 printf '%s\\n' "$@" > "$WORDS"
 [ -z "${WAITS:-}" ] && exit "${CODE:-0}"
-trap 'exit 143' TERM
+trap 'touch "$WORDS.signalled"' TERM
 touch "$WORDS.begun"
-while :; do sleep 0.05; done
+while [ ! -e "$WORDS.end" ]; do sleep 0.05; done
+exit 143
 """
 
 
@@ -70,16 +71,31 @@ def test_requirements_are_those_of_the_project(extra: str) -> None:
     assert printed.splitlines() == [*project["dependencies"], *more]
 
 
+def test_an_extra_that_there_is_not_is_one_line() -> None:
+    command = [sys.executable, DOCKER / "requirements.py", "cuba"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("EXTRA=cuba: must be one of audit, bench, cuda, ")
+    assert ended.stderr.endswith(", or nothing\n")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_the_ray_cluster_has_the_keys_of_rays_schema() -> None:
     cluster = yaml.safe_load((ROOT / "scripts" / "ray_cluster" / "cluster.yaml").read_text())
-    schema = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
-    schema.validate_config(cluster)
+    ray = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
+    ray.validate_config(ray.prepare_config(cluster))
+    with pytest.raises(Exception, match="'colour' was unexpected"):
+        ray.validate_config(ray.prepare_config(cluster | {"colour": "red"}))
 
 
 def array(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     """The array script, whose commands write to `folder` what they are asked for."""
     folder.mkdir(exist_ok=True)
-    commands = {"ltr": LTR, "squeue": "echo $STATE", "scontrol": 'echo "$@" > "$WORDS.requeued"; exit 0'}
+    commands = {
+        "ltr": LTR,
+        "squeue": 'touch "$WORDS.asked"; echo $STATE',
+        "scontrol": 'echo "$@" > "$WORDS.requeued"; exit 0',
+    }
     for name, text in commands.items():
         (folder / name).write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
@@ -119,18 +135,32 @@ def test_a_line_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "words").exists()
 
 
+def test_a_job_that_is_no_array_says_how_to_submit_one(tmp_path: Path) -> None:
+    process = array(tmp_path, "rounds=15", SLURM_ARRAY_TASK_ID="")
+    assert process.communicate()[1].startswith("no array: type sbatch --array=1-N array.sh FILE, or ")
+    assert process.returncode == 2
+
+
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("state", "code"), [("RUNNING", 0), ("COMPLETING", 143)])
-def test_a_signal_reaches_ltr_and_the_task_is_queued_again_unless_cancelled(
+def test_a_signal_is_passed_on_and_the_task_is_queued_again_unless_cancelled(
     tmp_path: Path, state: str, code: int
 ) -> None:
+    """Slurm signals ltr too when a job is cancelled, and two signals would end it without a checkpoint."""
+
+    def wait_for(name: str) -> None:
+        while not (tmp_path / f"words.{name}").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+
     process = array(tmp_path, "rounds=1", WAITS="yes", STATE=state)
-    while not (tmp_path / "words.begun").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for("begun")
     process.send_signal(signal.SIGTERM)
+    wait_for("signalled" if code == 0 else "asked")
+    (tmp_path / "words.end").touch()
     process.communicate()
     assert process.returncode == code
-    requeued = tmp_path / "words.requeued"
-    assert requeued.exists() == (code == 0)
+    requeued, signalled = (tmp_path / f"words.{name}" for name in ("requeued", "signalled"))
+    assert requeued.exists() == signalled.exists() == (code == 0)
     if requeued.exists():
         assert requeued.read_text() == "requeue 71\n"

@@ -29,6 +29,8 @@ def load(name: str, output_root: Path) -> "LoadedRun":
 
 def path(text: str) -> Path:
     """Return a path, as a type of argparse; `~` is the home folder, which shells do not expand after `=`."""
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"{text}: must be a path of this machine, and no address")
     return Path(text).expanduser()
 
 

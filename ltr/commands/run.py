@@ -17,8 +17,9 @@ rounds, criterion, rewind step, ...) train side by side, and print no tables of
 their own; ltr show RUN prints one. On a CPU, many jobs are divided among
 processes that share its cores; devices=N keeps them in one.
 hydra/launcher=basic trains one job after the other. Launchers for jobs in
-processes of their own: hydra/launcher=processes (this machine), slurm,
-ray_cluster; hydra.launcher.OPTION=VALUE sets an option, see --cfg hydra.
+processes of their own: hydra/launcher=processes (this machine, also without
+tables of jobs), slurm, ray_cluster; hydra.launcher.OPTION=VALUE sets an option,
+see --cfg hydra.
 
 ticket=last is the newest run that did not itself start from the tickets of
 another run. So the same command takes the same tickets until a newer run of its
@@ -75,9 +76,9 @@ def execute(args: argparse.Namespace) -> int:
     from ltr.engine import devices  # imports JAX; errors of the words come first
 
     devices.start(cache_paths.compiled())
-    from ltr.sweeps import sweep
+    from ltr.sweeps import launchers, sweep
 
-    return sweep.run(words, _conduct)
+    return sweep.run(words, partial(_conduct, prints_tables=not launchers.share_output(words)))
 
 
 def _conduct_one(typed: Sequence[str], composed: "DictConfig") -> None:
@@ -96,17 +97,20 @@ def _conduct_one(typed: Sequence[str], composed: "DictConfig") -> None:
         return
     from ltr.engine import processes
     from ltr.experiment import runner  # imports JAX, before signals wait for a checkpoint
+    from ltr.interrupts import SIGNALS
 
     words = _repeatable(experiment, composed.ticket)
-    with Stop(largest=processes.largest) as stop:
+    with Stop(preempting=SIGNALS if mine else (), largest=processes.largest) as stop:
         runner.conduct(experiment, words, stop, member=mine)
 
 
-def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop") -> None:
+def _conduct(experiment: "Experiment", ticket: str | None, stop: "Stop", prints_tables: bool) -> None:
     """Run an experiment of a sweep, whose `ticket` was typed."""
     from ltr.experiment.runner import conduct  # imports JAX; errors of the configuration come first
+    from ltr.report.output import command_line
 
-    conduct(experiment, _repeatable(experiment, ticket), stop)
+    output = command_line() if prints_tables else command_line()._replace(results=None)
+    conduct(experiment, _repeatable(experiment, ticket), stop, output)
 
 
 def _repeatable(experiment: "Experiment", ticket: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ltr.addresses import is_address
 from ltr.config.schema import Dataset
 from ltr.data.limits import require_openable
 from ltr.data.registry import CUSTOM, DATASETS
@@ -30,6 +31,8 @@ def require_path(config: Dataset) -> Path:
     if config.path is None:
         needs = f"must name an .npz file or a folder of prepared TFDS data for dataset={CUSTOM.name}"
         raise ConfigError(f"dataset.path=null: {needs}")
+    if is_address(config.path):
+        raise ConfigError(f"dataset.path={config.path}: must be a path of this machine, and no address")
     path = Path(config.path).expanduser()
     if not path.exists():
         raise DataNotFoundError(f"dataset.path={config.path}: no such file or folder")

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
-from ltr.hosts.member import PEER_LOST, Member, end_with_supervisor
+from ltr.hosts.member import PEER_LOST, Member, end_by_supervisor
 
 Decision = TypeVar("Decision")
 
@@ -27,7 +27,7 @@ _PIECE = 2**18
 
 def join(member: Member) -> None:
     """Join JAX's group of processes, before the first operation."""
-    end_with_supervisor(member)
+    end_by_supervisor(member)
     jax.config.update("jax_enable_preemption_service", False)  # it would catch SIGTERM
     jax.distributed.initialize(
         member.address, member.count, member.index, cluster_detection_method="deactivate"

@@ -20,7 +20,7 @@ class Stop:
 
     Args:
         file: file by which another process may request a stop (see `request_stop`).
-        preempting: further signals that stop the run; with one of them, no second signal stops it at once.
+        preempting: signals that stop the run, but not at once if one of them is the first or the second.
         largest: largest number of all processes that train the run, which stop together; 0 for none.
 
     Attributes:
@@ -42,7 +42,7 @@ class Stop:
         if threading.current_thread() is threading.main_thread():
             # A handler that C code has set is None; it could not be restored.
             replaceable = [
-                number for number in (*SIGNALS, *self._preempting) if signal.getsignal(number) is not None
+                number for number in {*SIGNALS, *self._preempting} if signal.getsignal(number) is not None
             ]
             self._replaced = {number: signal.signal(number, self._catch) for number in replaceable}
         return self

@@ -24,7 +24,7 @@ class Member:
         count: number of members.
         index: number of this one; member 0 writes the run.
         folder: where a member that does not write keeps its copy of the run; empty for member 0.
-        pipe: descriptor that ends when the supervisor does.
+        pipe: descriptor that a byte comes from, or its end, when the member is to end at once.
     """
 
     address: str
@@ -44,12 +44,13 @@ def find(environment: Mapping[str, str]) -> Member | None:
     return Member(**json.loads(told)) if told else None
 
 
-def end_with_supervisor(member: Member) -> None:
-    """End this process at once when its supervisor ends."""
+def end_by_supervisor(member: Member) -> None:
+    """End this process at once when its supervisor ends, or sends a byte: the exit code."""
 
     def wait() -> None:
+        code = b""
         with contextlib.suppress(OSError):
-            os.read(member.pipe, 1)
-        os._exit(1)
+            code = os.read(member.pipe, 1)
+        os._exit(code[0] if code else 1)
 
     threading.Thread(target=wait, daemon=True).start()

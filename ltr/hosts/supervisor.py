@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from types import FrameType
 from typing import Any
 
 from ltr.errors import LtrError
@@ -167,17 +168,38 @@ def _member(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if group.index else None,
-            start_new_session=True,  # a signal comes from here alone
+            start_new_session=True,  # a terminal's signals come from here alone
         )
         os.close(reading)
         stack.callback(process.wait)
         stack.callback(process.kill)
-        for number in SIGNALS:
-            stack.callback(
-                signal.signal, number, signal.signal(number, lambda number, _: process.send_signal(number))
-            )
+        stack.enter_context(_passing_signals_on(process, writing))
         threading.Thread(target=_attend, args=(process, group.index, events), daemon=True).start()
         yield process
+
+
+@contextlib.contextmanager
+def _passing_signals_on(process: "subprocess.Popen[bytes]", pipe: int) -> Iterator[None]:
+    """Pass the first signal on to a member; a second one ends it at once, by its pipe.
+
+    Slurm signals all processes of a step, members too. So a second signal to the member may be the first.
+    """
+    passed_on: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if passed_on:
+            with contextlib.suppress(BrokenPipeError):  # it has ended
+                os.write(pipe, bytes([128 + number]))
+        else:
+            process.send_signal(number)
+        passed_on.append(number)
+
+    replaced = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 def _attend(process: "subprocess.Popen[bytes]", index: int, events: "queue.Queue[Event]") -> None:

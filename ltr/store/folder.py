@@ -144,12 +144,14 @@ class RunFolder:
     def keep_looks(self, taken: Sequence[Look]) -> None:
         """Write the looks taken at the run, and then their number, which shows a loss; if one has changed.
 
-        A process killed between the two leaves an older number, which the next look corrects.
+        A process killed between the two leaves an older number, which the next look corrects. The number of
+        a run of which no claim can be tested is 0.
         """
-        if taken != self.looks or len(taken) != self.facts.get("looks", 0):
+        if taken != self.looks or len(taken) != self.facts.get("looks"):
             self.require_present()
             self.looks = [*taken]
-            looks.write(self.path, taken)
+            if taken:
+                looks.write(self.path, taken)
             self.describe(looks=len(taken))
 
     @property

@@ -56,6 +56,11 @@ def is_remote(words: Sequence[str]) -> bool:
     return chosen(words) != BASIC
 
 
+def share_output(words: Sequence[str]) -> bool:
+    """Return whether jobs that run side by side print to the standard output of this process."""
+    return LAUNCHERS.get(chosen(words)) == _JOBLIB
+
+
 def require(words: Sequence[str]) -> None:
     """Raise ConfigError if the launcher that words choose is not installed."""
     name = chosen(words)

@@ -22,7 +22,7 @@ from ltr.experiment import compose
 from ltr.hosts import group
 from ltr.report import console
 from ltr.store import fetching
-from ltr.store.catalog import FINISHED, Run, looks
+from ltr.store.catalog import FINISHED, Run
 from ltr.store.identity import run_folder
 from ltr.store.settings import settings
 from ltr.sweeps import launchers
@@ -113,7 +113,7 @@ def is_finished(experiment: Experiment, folder: Path) -> bool:
     return (
         settings(recorded) == settings(experiment)
         and recorded.claims == experiment.claims
-        and looks(folder) > 0
+        and "looks" in run.info
         and all((folder / table).is_file() for table in tables)
     )
 

@@ -14,8 +14,11 @@
 #SBATCH --signal=B:TERM@60
 set -euo pipefail
 
-usage="type sbatch --array=1-N $0 FILE, or sbatch --array=0-N $0 KEY=VALUE ..."
-task=${SLURM_ARRAY_TASK_ID:?$usage}
+task=${SLURM_ARRAY_TASK_ID:-}
+if [ -z "$task" ]; then
+    echo "no array: type sbatch --array=1-N array.sh FILE, or sbatch --array=0-N array.sh KEY=VALUE ..." >&2
+    exit 2
+fi
 if [ $# = 1 ] && [ -f "$1" ]; then
     line=$(sed -n "${task}p" "$1")
     [ -n "$line" ] || { echo "$1: has no line $task" >&2; exit 2; }
@@ -24,18 +27,21 @@ else
     words=("$@" "seed=$task")
 fi
 
-# The signal reaches this shell alone, which passes it on.
+# Near its time limit the signal reaches this shell alone, which passes it on. What ends a job, as scancel does, reaches
+# ltr too, and twice would end it without a checkpoint.
+is_running() {
+    [ "$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T)" = RUNNING ]
+}
 "${LTR:-ltr}" run "${words[@]}" &
 run=$!
 signalled=
-trap 'signalled=yes; kill -TERM "$run" 2>/dev/null' TERM
+trap 'signalled=yes; if is_running; then kill -TERM "$run" 2>/dev/null || true; fi' TERM
 code=0
 wait "$run" || code=$?
 if [ -n "$signalled" ]; then  # that wait ended at once
     code=0
     wait "$run" || code=$?
-    state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T)
-    if [ "$code" = 143 ] && [ "$state" = RUNNING ]; then  # it was not cancelled
+    if [ "$code" = 143 ] && is_running; then  # it was not cancelled
         exec scontrol requeue "$SLURM_JOB_ID"
     fi
 fi

@@ -37,6 +37,23 @@ def test_a_file_of_others_is_overwritten_by_force_alone(
     assert main(words) == 0, "its own file"
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (COMMANDS["report"], "--output"),
+        (COMMANDS["export"], "--output"),
+        (["data", "import", "images"], "--output"),
+        (["bench"], "--figure"),
+    ],
+)
+def test_a_file_in_a_bucket_is_refused(words: list[str], option: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, option, "s3://bucket/file"])
+    assert ended.value.code == 2
+    said = f"argument {option}: s3://bucket/file: must be a path of this machine, and no address; see ltr "
+    assert said in capsys.readouterr().err
+
+
 def test_a_card_of_others_is_not_overwritten_either(folder: Path, tmp_path: Path, capsys: Captured) -> None:
     (notes := tmp_path / "ticket.safetensors.md").write_text("notes")
     words = [*COMMANDS["export"], "--output-root", str(folder.parent)]

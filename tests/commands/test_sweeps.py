@@ -26,6 +26,7 @@ from ltr.store.catalog import Run as RunOfFolder
 from ltr.store.lock import locked
 from ltr.sweeps import job, launchers, plan
 from tests.commands.conftest import QUICK
+from tests.marks import slow
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -57,7 +58,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, errors: dict[int, BaseException]) -> l
     """Train nothing, and fail where a seed has an error; returns the seeds as they begin."""
     begun: list[int] = []
 
-    def conduct(experiment: Experiment, words: Sequence[str], stop: Stop) -> None:
+    def conduct(experiment: Experiment, words: Sequence[str], stop: Stop, *_: object) -> None:
         begun.append(experiment.seed)
         if error := errors.get(experiment.seed) or stop.error():
             raise error
@@ -217,6 +218,16 @@ def test_a_sweep_that_is_started_again_launches_what_is_missing(
     assert capsys.readouterr().out.splitlines()[-1].endswith(": 2 jobs: 2 finished")
 
 
+@pytest.mark.parametrize("words", [["rounds=0"], slow(["rounds=1", "rewind=fine_tune"])])
+def test_a_run_of_which_no_claim_can_be_tested_is_finished_too(
+    words: list[str], ltr_run: Run, capsys: Captured
+) -> None:
+    assert ltr_run("-m", "seed=0", *SHORT, *words) == 0
+    assert "finished before" not in capsys.readouterr().err
+    assert ltr_run("-m", "seed=0", *SHORT, *words) == 0
+    assert "ltr run: 1 of 1 job finished before" in capsys.readouterr().err.splitlines()
+
+
 def test_a_job_waits_for_the_process_that_writes_its_run(
     ltr_run: Run, root: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +270,7 @@ def test_launchers_that_there_are(launcher: str, tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 3
     assert "ltr run: job 1 (dataset=kmnist): kmnist is not on this machine" in ended.stderr
+    assert "accuracy at early stop" not in ended.stdout, "tables of jobs would be mixed"
     assert ended.stdout.splitlines()[-1].split()[3] == "finished"
 
 

@@ -211,7 +211,7 @@ def test_a_job_whose_process_lacks_the_variable_finds_it(mine: Path, monkeypatch
             patch.delenv(folders.VARIABLE)
             return LAUNCH(launcher, jobs, initial_job_idx)
 
-    def conduct(experiment: Experiment, typed: Sequence[str], stop: Stop) -> None:
+    def conduct(experiment: Experiment, typed: Sequence[str], stop: Stop, *_: object) -> None:
         words.extend(origins.request(experiment, typed).words)
 
     monkeypatch.setattr(BasicLauncher, "launch", launch)

@@ -34,6 +34,15 @@ def test_a_second_signal_is_not_waited_for(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
 
 
+def test_a_signal_that_preempts_is_never_acted_on_at_once() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Stop(preempting=SIGNALS) as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.caught == signal.SIGTERM
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
 def test_a_signal_raises_its_exit_code() -> None:
     assert type(interrupts.exception(signal.SIGINT)) is KeyboardInterrupt
     with pytest.raises(SystemExit) as caught:

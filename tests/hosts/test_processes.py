@@ -99,3 +99,24 @@ def test_a_killed_process_ends_the_others_and_fewer_go_on(count: int, victim: in
     assert [end[0] for end in finish(start(2, tmp_path / "killed", LONG))] == [0, 0]
     assert [end[0] for end in finish(start(1, tmp_path / "whole", LONG))] == [0]
     assert_alike(tables(tmp_path / "killed"), tables(tmp_path / "whole"), 0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_signal_that_reaches_a_member_twice_waits_for_the_checkpoint(tmp_path: Path) -> None:
+    """Slurm signals all processes of a step: the supervisors, which pass signals on, and the members."""
+    processes = start(2, tmp_path, [*LONG[:-1], "checkpoint_every=600"])
+    while not list(tmp_path.glob("*/checkpoints/initial")):
+        assert processes[0].poll() is None
+        time.sleep(0.1)
+    pid = processes[0].pid
+    (member,) = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    os.kill(member, signal.SIGTERM)
+    assert processes[0].stderr is not None
+    while "stopping after a checkpoint" not in processes[0].stderr.readline():
+        assert processes[0].poll() is None
+    processes[0].send_signal(signal.SIGTERM)
+    first, second = finish(processes)
+    assert (first[0], second[0]) == (143, 143)
+    assert first[2].endswith("ltr run: stopped by SIGTERM; the same command goes on from here\n")
+    assert list(tmp_path.glob("*/checkpoints/under_way*"))

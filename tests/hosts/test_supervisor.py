@@ -1,5 +1,6 @@
 """What becomes of a run when its members end, as the supervisors see it."""
 
+import os
 import signal
 from typing import Any
 
@@ -118,3 +119,28 @@ def test_processes_that_do_not_fit_together_are_refused(theirs: dict[str, Any], 
 def test_a_process_that_says_neither_words_nor_versions_is_refused() -> None:
     hello = {"host": "host0", "versions": ["jax-0.10"], "words": ["run"]}
     assert "process 1 (host1) has nothing where" in supervisor.unlike({0: hello, 1: {"host": "host1"}})
+
+
+class Signalled:
+    """Process that keeps the signals that it gets."""
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append(number)
+
+
+def test_a_second_signal_goes_by_the_pipe_as_an_exit_code() -> None:
+    before = [signal.getsignal(number) for number in supervisor.SIGNALS]
+    reading, writing = os.pipe()
+    process = Signalled()
+    with supervisor._passing_signals_on(process, writing):  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert os.read(reading, 10) == bytes([130])
+        os.close(reading)
+        os.kill(os.getpid(), signal.SIGINT)  # nobody reads any more
+    os.close(writing)
+    assert process.signals == [signal.SIGTERM]
+    assert [signal.getsignal(number) for number in supervisor.SIGNALS] == before

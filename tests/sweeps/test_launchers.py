@@ -32,6 +32,12 @@ def test_the_last_launcher_counts() -> None:
     assert launchers.is_remote(["hydra/launcher=ray_cluster"])
 
 
+def test_processes_share_one_output() -> None:
+    assert launchers.share_output(["seed=0,1", "hydra/launcher=processes"])
+    for words in ([], ["hydra/launcher=basic"], ["hydra/launcher=slurm"], ["hydra/launcher=ray_cluster"]):
+        assert not launchers.share_output(words)
+
+
 def own() -> list[str]:
     """Names of the launchers with a file in `configs/hydra/launcher/`."""
     return sorted(file.stem for file in (groups.config_dir() / "hydra" / "launcher").glob("*.yaml"))

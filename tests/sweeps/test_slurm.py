@@ -1,5 +1,6 @@
 """Sweeps on a real Slurm cluster of this machine."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -22,6 +23,9 @@ pytestmark = [
 ]
 
 
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster of this machine alone."""
@@ -29,11 +33,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def started(root: Path, *words: str) -> subprocess.Popen[bytes]:
-    """A sweep whose jobs Slurm runs."""
-    command = [sys.executable, "-c", MAIN, "run", "-m", f"output_root={root}", *words, *SLURM]
-    with (root / "said.txt").open("w") as said:
-        return subprocess.Popen(command, stderr=said, stdout=said)
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Start]:
+    """Starts a sweep whose jobs Slurm runs."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-c", MAIN, "run", "-m", f"output_root={tmp_path}", *words, *SLURM]
+            with (tmp_path / "said.txt").open("w") as said:
+                process = subprocess.Popen(command, stderr=said, stdout=said)
+            stack.callback(process.kill)  # without Slurm it would wait for ever
+            return process
+
+        yield start
 
 
 def when(happened: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
@@ -65,12 +77,14 @@ LONG = ("rounds=0", "steps=12000", "replicates=1", "arms=[ticket]", "sparse=neve
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
-def test_a_preempted_job_goes_on_from_its_checkpoint(number: signal.Signals, tmp_path: Path) -> None:
-    process = started(tmp_path, *LONG)
+def test_a_preempted_job_goes_on_from_its_checkpoint(
+    number: signal.Signals, started: Start, tmp_path: Path
+) -> None:
+    process = started(*LONG)
     job = when(lambda: training(tmp_path), process)
     subprocess.run(["scancel", f"--signal={number.name}", job], check=True)
     when(lambda: len(the_run(tmp_path)["sessions"]) == 2, process)
-    assert list(tmp_path.glob("*/checkpoints/under_way/*"))
+    assert list(tmp_path.glob("*/checkpoints/under_way*"))
     assert process.wait() == 0
     assert the_run(tmp_path)["status"] == "finished"
     (log,) = tmp_path.glob("*/log.txt")
@@ -78,18 +92,18 @@ def test_a_preempted_job_goes_on_from_its_checkpoint(number: signal.Signals, tmp
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_job_that_is_cancelled_stops_after_a_checkpoint(tmp_path: Path) -> None:
-    process = started(tmp_path, *LONG)
+def test_a_job_that_is_cancelled_stops_after_a_checkpoint(started: Start, tmp_path: Path) -> None:
+    process = started(*LONG)
     job = when(lambda: training(tmp_path), process)
     subprocess.run(["scancel", job], check=True)
     assert process.wait() == 143
     assert the_run(tmp_path)["status"] == "stopped"
-    assert list(tmp_path.glob("*/checkpoints/under_way/*"))
+    assert list(tmp_path.glob("*/checkpoints/under_way*"))
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_signal_to_the_sweep_cancels_what_waits(tmp_path: Path) -> None:
-    process = started(tmp_path, *LONG[:-1], "seed=0,1,2,3,4,5,6,7", "hydra.launcher.array_parallelism=1")
+def test_a_signal_to_the_sweep_cancels_what_waits(started: Start, tmp_path: Path) -> None:
+    process = started(*LONG[:-1], "seed=0,1,2,3,4,5,6,7", "hydra.launcher.array_parallelism=1")
     when(lambda: training(tmp_path), process)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
@@ -99,9 +113,9 @@ def test_a_signal_to_the_sweep_cancels_what_waits(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_job_that_fails_leaves_the_others(tmp_path: Path) -> None:
+def test_a_job_that_fails_leaves_the_others(started: Start, tmp_path: Path) -> None:
     short = [*LONG[:1], "steps=4", "eval_every=4", *LONG[2:], f"data_dir={tmp_path / 'data'}"]
-    process = started(tmp_path, *short, "dataset=kmnist,digits")
+    process = started(*short, "dataset=kmnist,digits")
     assert process.wait() == 3
     said = (tmp_path / "said.txt").read_text()
     assert "ltr run: job 0 (dataset=kmnist): kmnist is not on this machine" in said

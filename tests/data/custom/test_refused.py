@@ -25,6 +25,13 @@ def test_no_path() -> None:
         load(Config("custom"), None)
 
 
+def test_an_address_is_no_path() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^dataset\.path=s3://b/x\.npz: must be a path of this machine, and no address$"
+    ):
+        pinned(Config("custom", path="s3://b/x.npz"))
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     path = tmp_path / "nothing.npz"
     with pytest.raises(DataNotFoundError, match=f"^dataset.path={path}: no such file or folder$"):
