@@ -14,7 +14,7 @@ TICKET = Arm()
 
 
 def check(experiment: Experiment) -> None:
-    """Raise ConfigError if an arm is not defined, or if its parts do not fit together."""
+    """Raise ConfigError if an arm is not defined, if parts do not fit together, or if no control trains."""
     require_arms(experiment.arms, experiment.arm)
     for name in experiment.arms:
         pruned, method = experiment.arm[name].pruned, METHODS[experiment.arm[name].method]
@@ -33,6 +33,11 @@ def check(experiment: Experiment) -> None:
             if name in experiment.arms:  # a broken file of an unused arm stops no run
                 raise in_file from None
     _check_searches(experiment)
+    rounds = experiment.control_rounds
+    if rounds and (list(rounds) != sorted(set(rounds)) or rounds[0] > max(1, experiment.rounds)):
+        raise ConfigError(
+            f"control_rounds={literal([*rounds])}: must rise, and begin at most at rounds={experiment.rounds}"
+        )
     for knob, value in vars(experiment.arm["ticket"]).items():
         if value != getattr(TICKET, knob):
             raise ConfigError(f"arm.ticket.{knob}={literal(value)}: cannot be changed; define another arm")
@@ -79,20 +84,20 @@ def _check_searches(experiment: Experiment) -> None:
             raise ConfigError(
                 f"ticket={experiment.ticket}: gives all masks, so {name} cannot search for its own"
             )
+        for knob in ("search_steps", "search_batches"):
+            if (value := getattr(arm, knob)) != getattr(TICKET, knob) and name not in finders(experiment):
+                raise ConfigError(f"arm.{name}.{knob}={value}: no arm of arms takes its mask by found_by")
         if arm.found_by is None:
-            for knob in ("search_steps", "search_batches"):
-                if (value := getattr(arm, knob)) != getattr(TICKET, knob) and name not in finders(experiment):
-                    raise ConfigError(f"arm.{name}.{knob}={value}: no arm of arms takes its mask by found_by")
             continue
         knob = f"arm.{name}.found_by={arm.found_by}"
         if arm.found_by not in experiment.arms:
             arms = ",".join([*experiment.arms, arm.found_by])
             raise ConfigError(f"{knob}: must be trained too, as in 'arms=[{arms}]'")
         by = experiment.arm[arm.found_by]
+        if by.mask == "found":
+            raise ConfigError(f"{knob}: takes its mask from {by.found_by}; needs an arm that searches itself")
         if by.mask != "iterated" and not METHODS[by.method].finds_mask:
             raise ConfigError(f"{knob}: finds no mask; its method must do so, or its mask be iterated")
-        if by.mask == "found":
-            raise ConfigError(f"{knob}: takes its own mask from {by.found_by}; choose {by.found_by}")
         if arm.draws > by.draws and not is_random(arm):
             raise ConfigError(
                 f"arm.{name}.draws={arm.draws}: must be at most arm.{arm.found_by}.draws={by.draws}, whose "

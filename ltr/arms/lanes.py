@@ -9,6 +9,7 @@ import pandas as pd
 from ltr.arms import searches
 from ltr.config.schema import Experiment
 from ltr.methods.registry import WEIGHTS_ALONE
+from ltr.methods.registry import method as find_method
 from ltr.store import chains
 from ltr.store.tables import LANE, LaneId
 
@@ -82,10 +83,17 @@ def program_name(experiment: Experiment, method: str, batch_size: int) -> str:
 
 def programs(experiment: Experiment) -> dict[str, ProgramOf]:
     """Return the programs of all lanes of an experiment by name, that of the default method included."""
-    needed = {ProgramOf(WEIGHTS_ALONE, experiment.batch_size)} | {
-        ProgramOf(method(experiment, arm), batch_size(experiment, arm)) for arm in experiment.arms
-    }
+    needed = {ProgramOf(WEIGHTS_ALONE, experiment.batch_size)}
+    for arm in experiment.arms:
+        by = ProgramOf(method(experiment, arm), batch_size(experiment, arm))
+        needed |= {by, by._replace(method=WEIGHTS_ALONE)} if find_method(by.method).needs_target else {by}
     return {program_name(experiment, *of): of for of in sorted(needed)}
+
+
+def furthest_target(experiment: Experiment) -> int:
+    """Return how many rounds later the mask is at most whose number of weights a training needs to know."""
+    needing = [arm for arm in experiment.arms if find_method(method(experiment, arm)).needs_target]
+    return max((experiment.arm[arm].prune_every for arm in needing), default=0)
 
 
 def widest(experiment: Experiment) -> int:

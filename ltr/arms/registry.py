@@ -246,9 +246,11 @@ class PrunedEntry(Entry):
 
     Attributes:
         are_zero: whether pruned weights are zero, so that weight decay does not change them.
+        reads_dense: whether they depend on the training of the dense network.
     """
 
     are_zero: bool = False
+    reads_dense: bool = False
 
 
 PRUNED: Registry[PrunedEntry] = Registry(
@@ -268,6 +270,7 @@ PRUNED: Registry[PrunedEntry] = Registry(
             doc="Frozen at their initial values, but zero where the dense training made them smaller.",
             paper="Zhou et al., 2019",
             code="ltr.arms.weights:frozen_if_grown",
+            reads_dense=True,
         ),
     ],
 )

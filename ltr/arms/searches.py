@@ -9,7 +9,7 @@ prunings.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ltr.arms.registry import MASKS, SHUFFLES
+from ltr.arms.registry import MASKS, PRUNED, SHUFFLES
 from ltr.config.schema import WHOLE, Arm, Experiment
 from ltr.methods.registry import METHODS, WEIGHTS_ALONE, MaskUse
 from ltr.pruning.registry import SCOPES
@@ -56,13 +56,26 @@ def finder(experiment: Experiment, lane: "LaneId") -> "LaneId | None":
 
 
 def needed(experiment: Experiment, lane: "LaneId") -> set["LaneId"]:
-    """Return all lanes whose trainings the mask of a lane needs, each once, without the lane itself."""
+    """Return all lanes whose trainings the start of a lane needs, each once, without the lane itself."""
     lanes: set[LaneId] = set()
-    found = finder(experiment, lane)
+    found: LaneId | None = lane
     while found is not None:
-        lanes.add(found)
+        if found.round and PRUNED[experiment.arm[found.arm].pruned].reads_dense:
+            lanes.add(found._replace(round=0, arm="ticket", draw=0))
         found = finder(experiment, found)
+        lanes |= {found} if found else set()
     return lanes
+
+
+def reads_ticket(experiment: Experiment, lane: "LaneId") -> bool:
+    """Return whether the mask of a lane depends on that of the ticket of its round, directly or not."""
+    chain: LaneId | None = lane
+    while chain is not None:
+        arm = experiment.arm[chain.arm]
+        if chain.round and MASKS[arm.mask].is_ticket and _reads_mask(experiment, arm):
+            return True
+        chain = finder(experiment, chain)
+    return False
 
 
 def stages(experiment: Experiment, lanes: Iterable["LaneId"]) -> list[list["LaneId"]]:
@@ -71,17 +84,18 @@ def stages(experiment: Experiment, lanes: Iterable["LaneId"]) -> list[list["Lane
     The lanes of a stage take equally many steps, so that they can train together.
     """
 
-    def stage(lane: "LaneId") -> tuple[int, str]:
+    def stage(lane: "LaneId") -> tuple[int, bool, str, int]:
         found, depth = finder(experiment, lane), 0
         while found is not None and found.round == lane.round:
             found, depth = finder(experiment, found), depth + 1
-        steps = experiment.arm[lane.arm].search_steps
-        return depth, "" if steps == WHOLE else str(steps)
+        arm = experiment.arm[lane.arm]
+        batches = arm.search_batches if arm.search_steps.unit == "ep" else 1
+        return depth, arm.search_steps == WHOLE, str(arm.search_steps), batches
 
-    by_stage: dict[tuple[int, str], list[LaneId]] = {}
+    by_stage: dict[tuple[int, bool, str, int], list[LaneId]] = {}
     for lane in lanes:
         by_stage.setdefault(stage(lane), []).append(lane)
-    return [by_stage[key] for key in sorted(by_stage, key=lambda key: (key[0], key[1] == "", key[1]))]
+    return [by_stage[key] for key in sorted(by_stage)]
 
 
 def _pruned_from(name: str, arm: Arm, lane: "LaneId") -> "LaneId | None":

@@ -320,7 +320,8 @@ def _meant(path: Sequence[str], value: Any) -> str | None:
     """Return another spelling of the value that the knob at this path accepts; None if there is none."""
     typed = literal(value)
     with_ticket = [f"[ticket,{value}]"] if path == ["arms"] and isinstance(value, str) else []
-    texts = (text for text in [*spellings(typed), *with_ticket] if text != typed)
+    joined = ["".join(typed.strip("'\"").split())]
+    texts = (text for text in [*joined, *spellings(typed), *with_ticket] if text != typed)
     return next((text for text in texts if _accepts(path, text)), None)
 
 

@@ -3,8 +3,9 @@
 import contextlib
 import logging
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -34,13 +35,12 @@ from ltr.faults import is_known, message
 from ltr.hosts.member import Member
 from ltr.report.figures import draw
 from ltr.report.findings import Verdicts
-from ltr.report.formatting import ranges
 from ltr.report.outcome import conclusion
 from ltr.report.output import Output, command_line, nowhere
 from ltr.report.progress import Pace
 from ltr.store import dense_rounds
 from ltr.store.catalog import FAILED, FINISHED, STOPPED
-from ltr.store.folder import RunFolder
+from ltr.store.folder import RunFolder, under_way
 from ltr.store.settings import covers, extent
 from ltr.store.tables import LaneId
 from ltr.trackers import tracking
@@ -151,24 +151,28 @@ def _complete(
 
 @contextlib.contextmanager
 def _sharing_dense_round(session: Session, output: Output) -> Iterator[None]:
-    """Take the dense trainings that an alike run of the output root has, and then offer one's own."""
+    """Take the dense trainings that alike runs of the output root have, and then offer one's own."""
     experiment, folder = session.experiment, session.folder
     placed = devices.describe(session.runtime.trainer.placement)
-    computed_by = {"devices": placed, "arithmetic": session.runtime.arithmetic._asdict()}
-    key = dense_rounds.key(experiment, computed_by | folder.facts["sessions"][-1]["versions"])
-    if (
-        key is None
-        or not experiment.share_dense
-        or is_address(experiment.output_root)
-        or placed["processes"] != 1
-    ):
+    key = dense_rounds.key(experiment, _computed_by(session, placed))
+    is_apart = is_address(experiment.output_root) or placed["processes"] != 1
+    if key is None or not experiment.share_dense or is_apart:
         yield
         return
-    if taken := dense_rounds.adopt(folder, folder.undrawn(experiment), key):
-        name, replicates = taken
-        output.message(f"ltr: the dense network of replicates {ranges(replicates)} is taken from {name}")
+    if not under_way(folder.path).exists():
+        for name, replicates in dense_rounds.adopt(folder, folder.undrawn(experiment), key).items():
+            networks = "networks" if replicates[1:] else "network"
+            output.message(f"ltr: {len(replicates)} dense {networks} taken from {name}")
     yield
     dense_rounds.offer(folder, key)
+
+
+def _computed_by(session: Session, placed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all but the knobs that the dense trainings of a session depend on, to the last bit."""
+    batching = placed if placed["platform"] != "cpu" or placed["parallel"] == "batch" else {}
+    last = session.folder.facts["sessions"][-1]
+    recorded = {name: last[name] for name in ("commit", "processor", "versions", "plugins")}
+    return recorded | {"batching": batching, "arithmetic": session.runtime.arithmetic._asdict()}
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> Trainings:

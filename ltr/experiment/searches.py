@@ -75,21 +75,23 @@ class Searches:
             self.folder.save_search(lane, trees)
 
     def forget_unsaved(self, missing: Collection[LaneId]) -> None:
-        """Drop the rows of searches whose result is lost although lanes that are to be trained need it."""
+        """Drop the rows of searches whose masks are not kept although lanes that are to be trained need them.
+
+        They are trained again, and so are the searches before them whose masks they need and lack.
+        """
         results = self.folder.frames["results"]
         trained = set(results.loc[has_result(results), list(LANE)].itertuples(index=False, name=None))
-        needed = {
-            finder
-            for lane in missing
-            if (finder := searches.finder(self.runtime.spec.experiment, lane)) and self.finds(finder)
-        }
-        unsaved = [
-            lane
-            for lane in needed & {LaneId(*row) for row in trained}
-            if lane.replicate not in self.folder.searches.members(search_name(lane))
-        ]
+        unsaved: set[LaneId] = set()
+        waiting = [*missing]
+        while waiting:
+            finder = searches.finder(self.runtime.spec.experiment, waiting.pop())
+            if finder is None or finder in unsaved or finder not in trained or not self.finds(finder):
+                continue
+            if finder.replicate not in self.folder.searches.members(search_name(finder)):
+                unsaved.add(finder)
+                waiting.append(finder)
         if unsaved:
-            log.warning("%s: the mask that it found is missing; it is trained again", min(unsaved))
+            log.warning("%s: is trained again, as the mask that it found is not kept", min(unsaved))
             self.folder.forget(unsaved)
 
     def lost(self, lanes: Collection[LaneId]) -> dict[LaneId, LaneId]:

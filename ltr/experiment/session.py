@@ -204,7 +204,7 @@ class Session:
         method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
         program = lanes.program_name(self.experiment, method, lanes.batch_size(self.experiment, lane.arm))
         params, method_state = self.runtime.trainer.methods[program].begin(method_input)
-        return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, program)
+        return InitialState(params, mask, self._data_key_of(lane), method_state, program)
 
     def compile_ahead(self, round_number: int) -> None:
         """Compile the program of a round in the background, if it is known how many weights its layers keep.
@@ -310,6 +310,14 @@ class Session:
             jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
         )
 
+    def _data_key_of(self, lane: LaneId) -> UInt32[np.ndarray, "2"]:
+        """Return the key data of a lane's data order: that of the round, unless its search has seen it."""
+        finder = searches.finder(self.experiment, lane)
+        if finder is None or finder.round != lane.round:
+            return self._data_key(lane.replicate, lane.round)
+        key = rng.fold(self._root_key(lane.replicate), "data order after a search", lane.round)
+        return np.asarray(jax.random.key_data(key))
+
     def _pruning_input(self, round_number: int, replicate: int) -> PruningInput:
         """Return the input of the pruning into a round: the weights and mask of the previous round."""
         first, before = (
@@ -359,9 +367,10 @@ class Session:
         """Record lanes that are not trained, since the lanes that find their masks diverged."""
         lane, finder = min(lost_searches.items())
         log.warning(
-            "%s: is not trained, since %s of the round, whose training finds its mask, diverged%s",
+            "%s: is not trained, since its mask is found by %s of round %d, which diverged%s",
             lane,
             finder.arm,
+            finder.round,
             f" ({len(lost_searches) - 1} more)" if lost_searches.keys() - {lane} else "",
         )
         density = kept(self.spec.targets[lane.round]) / kept(self.spec.targets[0])

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Int32, PyTree
 
-from ltr.arms.lanes import lanes
+from ltr.arms.lanes import furthest_target, lanes
 from ltr.arms.registry import SHUFFLES
 from ltr.config.schema import Experiment
 from ltr.core import masks, optimizers
@@ -40,8 +40,8 @@ class RunSpec:
         model: the network.
         schedule: durations in steps.
         shapes: shape and dtype of every parameter.
-        targets: number of kept weights of each round, from round 0 on. With
-            `early_bird` it has one round more than the run, if that round can be pruned.
+        targets: number of kept weights of each round, from round 0 on. Where trainings need to know that of
+            a later round it has more rounds than the run, as far as these can be pruned.
     """
 
     experiment: Experiment
@@ -62,8 +62,8 @@ class RunSpec:
         counts = targets(
             experiment.pruning, experiment.prune_rate, experiment.rounds, model.layer_types, model.kernels
         )
-        if experiment.early_bird:
-            counts += _next_target(experiment, model)
+        for further in range(1, furthest_target(experiment) + 1):
+            counts += _target_after(experiment, model, further)
         return cls(experiment, model, times, shapes, counts)
 
     @property
@@ -154,9 +154,9 @@ def _require_inputs(experiment: Experiment, model: Model) -> None:
             )
 
 
-def _next_target(experiment: Experiment, model: Model) -> list[Target]:
-    """Return the target of the round after the last; empty if that round cannot be pruned."""
-    rounds = experiment.rounds + 1
+def _target_after(experiment: Experiment, model: Model, further: int) -> list[Target]:
+    """Return the target of a round that is `further` than the last; empty if that cannot be pruned."""
+    rounds = experiment.rounds + further
     try:
         counts = targets(experiment.pruning, experiment.prune_rate, rounds, model.layer_types, model.kernels)
     except ConfigError:

@@ -1,7 +1,7 @@
 """Dense rounds that runs share: the first trainings of runs that differ only in what comes after.
 
-A folder of the cache has a file for each kind of dense round below an output root. It names the run folder
-that trained one last.
+A folder of the cache has a file for each kind of dense round below an output root. It names the run
+folders that have one, the newest first.
 """
 
 import contextlib
@@ -26,6 +26,9 @@ DECISIVE = ("seed", "steps", "batch_size", "eval_every", "rewind_step", "test_cu
 GROUPS = ("dataset.", "model.", "optimizer.")
 """Prefixes of further knobs that decide a dense round."""
 
+MOST = 16
+"""Largest number of run folders that a file names."""
+
 
 def key(experiment: Experiment, computed_by: Mapping[str, Any]) -> str | None:
     """Return the key of the dense round of an experiment; None if no other run can have the same.
@@ -33,7 +36,7 @@ def key(experiment: Experiment, computed_by: Mapping[str, Any]) -> str | None:
     That of a run with the tickets of another run starts from their weights. With `early_bird` it notes when
     the next mask could be drawn, which depends on the pruning.
 
-    `computed_by`: all that changes its last bits: processor, versions, order of operations.
+    `computed_by`: all else that it depends on: code, versions, and the order of operations.
     """
     if experiment.ticket is not None or experiment.early_bird:
         return None
@@ -51,32 +54,34 @@ def offer(folder: RunFolder, dense_key: str) -> None:
     with contextlib.suppress(OSError):
         file = _file(folder.path.parent, dense_key)
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(file, folder.path.name.encode())
+        names = dict.fromkeys([folder.path.name, *_names(file)])
+        atomic.write_bytes(file, "\n".join([*names][:MOST]).encode())
 
 
-def adopt(folder: RunFolder, replicates: Sequence[int], dense_key: str) -> tuple[str, list[int]] | None:
-    """Copy the dense trainings that another run below the same output root has and this one lacks.
+def adopt(folder: RunFolder, replicates: Sequence[int], dense_key: str) -> dict[str, list[int]]:
+    """Copy the dense trainings that other runs below the same output root have and this one lacks.
+
+    What is damaged, missing or has no result is not taken.
 
     Args:
         folder: open folder of the run.
-        replicates: replicates that it lacks.
+        replicates: replicates without initial weights.
         dense_key: its key.
 
     Returns:
-        The name of the other run's folder, and the replicates; None without any. What is damaged, missing or
-        has no result is not taken.
+        The replicates that were taken, by the name of the other run's folder.
     """
-    try:
-        name = _file(folder.path.parent, dense_key).read_text().strip()
-    except OSError:
-        return None
-    other = folder.path.parent / name
-    if Path(name).name != name or other == folder.path:
-        return None
-    try:
-        return (name, found) if (found := _copy(folder, replicates, other)) else None
-    except (LtrError, OSError):
-        return None
+    trained = set(folder.frames["results"]["replicate"])
+    lacking = [replicate for replicate in replicates if replicate not in trained]
+    taken = {}
+    for name in _names(_file(folder.path.parent, dense_key)):
+        other = folder.path.parent / name
+        if lacking and Path(name).name == name and other != folder.path:
+            with contextlib.suppress(LtrError, OSError):
+                if found := _copy(folder, lacking, other):
+                    taken[name] = found
+                    lacking = [replicate for replicate in lacking if replicate not in found]
+    return taken
 
 
 def _copy(folder: RunFolder, replicates: Sequence[int], other: Path) -> list[int]:
@@ -96,6 +101,14 @@ def _copy(folder: RunFolder, replicates: Sequence[int], other: Path) -> list[int
         folder.save(group, {replicate: groups.load(group, replicate) for replicate in found})
     folder.commit({table: frame[frame["replicate"].isin(found)] for table, frame in rows.items()})
     return found
+
+
+def _names(file: Path) -> list[str]:
+    """Return the names of run folders in a file, the newest first; none if it cannot be read."""
+    try:
+        return file.read_text().split("\n")
+    except (OSError, ValueError):
+        return []
 
 
 def _file(root: Path, dense_key: str) -> Path:

@@ -70,6 +70,37 @@ def test_searches_train_first_and_those_of_other_lengths_apart() -> None:
     ]
 
 
+def test_epochs_of_larger_batches_are_another_stage() -> None:
+    """Two epochs of four batches a step take fewer steps than two epochs of one."""
+    steps = {"search_steps": PartialDuration(2, "ep")}
+    arms = ARMS | {name: Arm(**vars(ARMS[name]) | steps) for name in ("imp_short", "imp_large_batch")}
+    asked = Experiment(arms=("ticket", "imp_short", "imp_large_batch"), arm=arms, replicates=1)
+    assert searches.stages(asked, lanes.lanes(asked, 1)) == [
+        [lane(1, "imp_short")],
+        [lane(1, "imp_large_batch")],
+        [lane(1, "ticket")],
+    ]
+
+
+def test_values_of_the_dense_network_cost_its_training() -> None:
+    arms = ARMS | {"x": Arm(mask="snip", pruned="frozen_if_grown")}
+    assert searches.needed(Experiment(arms=("ticket", "x"), arm=arms), lane(2, "x")) == of("ticket", 0)
+
+
+@pytest.mark.parametrize(
+    ("arm", "reads"),
+    [("ticket", True), ("one_shot", False), ("snip", False), ("random_mask", False), ("rigl_ticket", False)],
+)
+def test_what_the_tickets_of_another_run_decide(arm: str, reads: bool) -> None:
+    assert searches.reads_ticket(experiment("rigl", arm), lane(2, arm)) is reads
+
+
+@pytest.mark.parametrize("rounds", [(3,), (2, 2), (2, 1)])
+def test_rounds_of_controls_that_cannot_be(rounds: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"control_rounds=\[.*\]: must rise, and begin at most at rounds=2"):
+        checks.check(experiment(control_rounds=rounds, rounds=2))
+
+
 def test_rounds_of_controls_and_of_searches() -> None:
     asked = experiment(
         "random_mask", "imp_short", "imp_coarse", replicates=1, rounds=4, control_rounds=(2, 4)
@@ -95,6 +126,17 @@ def test_rounds_of_controls_and_of_searches() -> None:
         ({"x": Arm(mask="iterated", noise=1.0)}, "arm.x.noise=1.0: cannot be set with mask=iterated"),
         ({"x": Arm(mask="iterated", method="rigl")}, "arm.x.method=rigl: "),
         ({"x": Arm(method="until_early_bird")}, "arm.x.method=until_early_bird: needs arm.x.mask=iterated"),
+        (
+            {"x": Arm(mask="found", found_by="x")},
+            "arm.x.found_by=x: takes its mask from x; needs an arm that searches itself",
+        ),
+        (
+            {
+                "rigl": ARMS["rigl"],
+                "x": Arm(mask="found", found_by="rigl", search_steps=PartialDuration(50, "%")),
+            },
+            "arm.x.search_steps=50%: no arm of arms takes its mask",
+        ),
         ({"x": Arm(search_steps=PartialDuration(9))}, "arm.x.search_steps=9: no arm of arms takes its mask"),
         (
             {"rigl": ARMS["rigl"], "x": Arm(mask="found", found_by="rigl", invert=True)},
@@ -110,7 +152,7 @@ def test_rounds_of_controls_and_of_searches() -> None:
                 "x": Arm(mask="found", found_by="rigl"),
                 "y": Arm(mask="found", found_by="x"),
             },
-            "arm.y.found_by=x: finds no mask",
+            "arm.y.found_by=x: takes its mask from rigl; needs an arm that searches itself",
         ),
     ],
 )

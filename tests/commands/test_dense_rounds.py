@@ -16,7 +16,7 @@ from tests.marks import slow
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
 
-TAKEN = "the dense network of replicates {} is taken from "
+TAKEN = "ltr: {} dense networks taken from "
 
 
 def contents(root: Path, *words: str) -> dict[str, bytes]:
@@ -37,9 +37,9 @@ def test_a_run_takes_the_dense_network_of_another_and_is_as_if_it_had_not(
     ltr_run: Run, root: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     assert ltr_run("prune_rate=0.2") == 0
-    assert TAKEN.format("") not in capsys.readouterr().err
+    assert "taken from" not in capsys.readouterr().err
     assert ltr_run("prune_rate=0.4", "replicates=3") == 0
-    assert TAKEN.format("0 to 1") + folder_of(root, "0.2").name in capsys.readouterr().err
+    assert TAKEN.format(2) + folder_of(root, "0.2").name in capsys.readouterr().err
     alone = contents(tmp_path / "alone", "prune_rate=0.4", "replicates=3")
     shared = folder_of(root, "0.4")
     assert {name: (shared / f"{name}.parquet").read_bytes() for name in alone} == alone
@@ -51,9 +51,27 @@ def test_a_run_takes_the_dense_network_of_another_and_is_as_if_it_had_not(
 
 @pytest.mark.parametrize("word", ["share_dense=false", slow("seed=1"), slow("optimizer.learning_rate=0.01")])
 def test_a_run_trains_its_own_dense_network_if_it_must(ltr_run: Run, capsys: Captured, word: str) -> None:
-    assert ltr_run("rounds=0", "replicates=1") == 0
+    assert ltr_run("rounds=0", "replicates=1", "arms=[ticket]") == 0
     assert ltr_run("prune_rate=0.4", "replicates=1", word) == 0
-    assert "is taken from" not in capsys.readouterr().err
+    assert "taken from" not in capsys.readouterr().err
+    assert ltr_run("prune_rate=0.3", "replicates=1") == 0
+    assert "1 dense network taken from" in capsys.readouterr().err
+
+
+def test_an_older_run_gives_what_a_newer_one_lost_and_none_what_is_there(
+    ltr_run: Run, root: Path, capsys: Captured
+) -> None:
+    """A run that lost its initial weights has rows of its own, which must not double."""
+    assert ltr_run("rounds=0", "replicates=1") == 0
+    assert ltr_run("prune_rate=0.4", "rounds=0", "replicates=2") == 0
+    shutil.rmtree(folder_of(root, "0.4") / CHECKPOINTS / "round_00")
+    capsys.readouterr()
+    assert ltr_run("prune_rate=0.3", "rounds=0", "replicates=2") == 0
+    assert f"1 dense network taken from {folder_of(root, '0.2').name}" in capsys.readouterr().err
+    lost = folder_of(root, "0.3")
+    shutil.rmtree(lost / CHECKPOINTS / "initial")
+    assert ltr_run("prune_rate=0.3", "rounds=1", "replicates=2") == 0
+    assert not tables.read(lost, "results").duplicated(["round", "replicate", "arm", "draw"]).any()
 
 
 @pytest.mark.parametrize("lost", [f"{CHECKPOINTS}/round_00", slow("results.parquet"), slow("")])
@@ -65,7 +83,7 @@ def test_what_is_lost_is_not_taken(ltr_run: Run, root: Path, capsys: Captured, l
     else:
         (first / lost).write_bytes(b"damaged")
     assert ltr_run("prune_rate=0.4", "replicates=1", "arms=[ticket]") == 0
-    assert "is taken from" not in capsys.readouterr().err
+    assert "taken from" not in capsys.readouterr().err
 
 
 def test_the_key_is_of_what_decides_the_dense_network_and_of_nothing_else() -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from ltr.core import masks
 from ltr.errors import ConfigError, StoppedError
+from ltr.experiment.session import Session
 from ltr.experiment.spec import RunSpec
 from ltr.store import tables
 from ltr.store.folder import RunFolder, search_name
 from ltr.store.inspection import inspect
 from ltr.store.tables import LANE, LaneId
-from tests.experiment.runs import Run, Watcher, ask, assert_same, contents, kernels
+from tests.experiment.runs import Run, Watcher, ask, contents, kernels
 from tests.marks import slow
 from tests.poisoned import Poison, poisoning
 
@@ -205,16 +206,27 @@ def test_lanes_whose_search_diverged_are_not_trained(
     assert results.loc[lost, "diverged_step"].tolist() == [0, 0, 0, 0]
     assert results.loc[lost, "accuracy_at_early_stop"].isna().all()
     pd.testing.assert_frame_equal(results.drop(lost), expected.drop(lost), check_dtype=False)
-    assert "is not trained, since edge of the round, whose training finds its mask, diverged" in caplog.text
+    assert "is not trained, since its mask is found by edge of round 2, which diverged" in caplog.text
     watcher = Watcher()
     run(tmp_path, watcher, **KNOBS)
     assert watcher.lanes == set()
 
 
-def test_masks_are_those_that_the_search_ends_with(searched: Path) -> None:
-    """The arms of one search share its mask; a shuffle of it keeps the number of weights of each layer."""
-    folder = RunFolder(searched)
-    first, again = (folder.searches.load(search_name(EDGE), 1) for _ in range(2))
-    assert_same(first, again)
-    rewound = RunFolder(searched).searches.load(search_name(EDGE), 0)
-    assert not np.array_equal(kernels(first["mask"])["dense_1"], kernels(rewound["mask"])["dense_1"])
+def test_a_mask_is_trained_in_another_order_than_it_was_found_in(
+    searched: Path, monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
+) -> None:
+    """So that it is not trained on the batches that chose it; all others share the order of the round."""
+    keys: dict[LaneId, bytes] = {}
+    commit = Session.commit
+
+    def noted(self: Session, number: int, starts: Any, outcomes: Any) -> None:
+        keys.update({lane: start.key.tobytes() for lane, start in starts.items()})
+        commit(self, number, starts, outcomes)
+
+    monkeypatch.setattr(Session, "commit", noted)
+    run(tmp_path, **KNOBS | {"replicates": 1})
+    at_2 = {lane.arm: key for lane, key in keys.items() if lane.round == 2}
+    found = {arm for arm, definition in ARMS.items() if definition.get("found_by") == "edge"}
+    assert len({at_2[arm] for arm in found}) == 1
+    assert len({at_2[arm] for arm in set(at_2) - found}) == 1
+    assert at_2["edge"] != at_2["edge_ticket"]

@@ -101,8 +101,8 @@ class Experiment:
     control_rounds: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...],
         Field(
-            description="rounds in which arms that find no masks train, all but ticket and searches (empty: "
-            "every round)"
+            description="rounds in which arms are trained and claims tested, except for ticket and iterated "
+            "arms, which train in all (empty: every round)"
         ),
         OfLane(),
     ] = ()
