@@ -91,6 +91,15 @@ def is_race(experiment: Experiment) -> bool:
     return is_rewound and len(contestants(experiment)) >= FEWEST
 
 
+def raced(experiment: Experiment) -> set[str]:
+    """Return the arms of which a race says what there is to say, searches included; empty without a race."""
+    if not is_race(experiment):
+        return set()
+    arms = {name: experiment.arm.get(name, Arm()) for name in experiment.arms}
+    searches = {name for name, arm in arms.items() if arm.mask == "iterated" or _trains_scores(arm)}
+    return searches | {*contestants(experiment), *base_lines(experiment)}
+
+
 def race_rounds(results: pd.DataFrame, experiment: Experiment) -> list[int]:
     """Return the rounds of the race that have a ticket: `control_rounds`, or those where claims are tested.
 
@@ -100,6 +109,11 @@ def race_rounds(results: pd.DataFrame, experiment: Experiment) -> list[int]:
         return tested_rounds(results, experiment)
     is_ticket = (results["arm"] == IMP) & results["round"].isin([*experiment.control_rounds])
     return sorted(set(results.loc[is_ticket & (results["round"] <= experiment.rounds), "round"]))
+
+
+def race_of(run: Searched) -> pd.DataFrame:
+    """Return the race of one run (see `search_race`); without rows if it has none."""
+    return search_race([run], [True]) if is_race(run.experiment) else pd.DataFrame(columns=list(COLUMNS))
 
 
 def search_race(runs: Sequence[Searched], paired: Sequence[bool]) -> pd.DataFrame:
@@ -177,6 +191,12 @@ def _finds_own_mask(arm: Arm) -> bool:
     return method is not None and method.finds_mask and not method.trains_scores
 
 
+def _trains_scores(arm: Arm) -> bool:
+    """Return whether the training of an arm finds a mask for weights that stay fixed."""
+    method = METHODS.get(arm.method)
+    return method is not None and method.trains_scores
+
+
 def _matching(runs: Sequence[Searched], run: int, round_number: int) -> int | None:
     """Return the round of a run whose density is that of a round of the first run; None without any."""
     if not run:
@@ -205,10 +225,15 @@ def _entries(run: int, searched: Searched, round_number: int | None) -> list[_En
                 "seconds": of_arm["search_seconds"].astype(np.float64) + own * of_arm["seconds"],
             }
         )
-        by_replicate = measured.groupby(of_arm["replicate"]).agg(lambda draws: draws.mean(skipna=False))
+        by_replicate = measured.groupby(of_arm["replicate"]).agg(_whole_mean)
         density = float(of_arm["density"].mean())
         entries.append(_Entry(run, round_number, arm, density, replicates, by_replicate))
     return entries
+
+
+def _whole_mean(draws: pd.Series) -> float:
+    """Return the mean of the draws of a replicate; NaN if one is unknown."""
+    return float(draws.mean(skipna=False))
 
 
 def _compared(entries: Sequence[_Entry], dense: float, paired: Sequence[bool]) -> list[dict[str, Any]]:

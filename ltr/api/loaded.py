@@ -9,6 +9,7 @@ import pandas as pd
 
 from ltr import plugins
 from ltr.addresses import local, shown
+from ltr.analysis.search_race import Searched, is_race, race_of
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, look, requested_verdicts, verdicts, with_look
 from ltr.config import names
@@ -104,6 +105,13 @@ class LoadedRun:
                 for verdict in verdicts
             ]
         )
+
+    @property
+    def race(self) -> pd.DataFrame:
+        """Table with a row per density and search (see `ltr.analysis.search_race`); empty without a race."""
+        if not is_race(self.experiment):
+            return pd.DataFrame()
+        return race_of(Searched(self.experiment, self.results, self.timings))
 
     @cached_property
     def model(self) -> "Model":
