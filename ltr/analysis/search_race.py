@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ltr.analysis import inference
+from ltr.analysis.claims import UNDECIDED
 from ltr.analysis.comparison import matching_rounds
 from ltr.analysis.statistics import ci95, critical_value, half_width
 from ltr.analysis.verdicts import tested_rounds
@@ -32,7 +33,7 @@ FEWEST = 2
 IMP = "ticket"
 """Arm that the others are compared with."""
 
-AS_GOOD, WORSE, UNDECIDED = "as good", "worse", "undecided"
+AS_GOOD, WORSE = "as good", "worse"
 
 COLUMNS = (
     "run",

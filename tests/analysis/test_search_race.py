@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from ltr.analysis import search_race as race
-from ltr.analysis.search_race import AS_GOOD, MARGIN, UNDECIDED, WORSE, Searched, search_race
+from ltr.analysis.claims import UNDECIDED
+from ltr.analysis.search_race import AS_GOOD, MARGIN, WORSE, Searched, search_race
 from ltr.config.groups import ARM, choices
 from ltr.config.parse import parse
 from ltr.config.schema import Arm, Experiment

@@ -178,7 +178,7 @@ def race(rows: pd.DataFrame) -> Drawing:
     """Draw the accuracy of masks of a density against the cost of their searches."""
     return Drawing(
         "race",
-        "Accuracy against the cost of the search",
+        f"Accuracy against cost at {percent(rows['density'].iloc[0])} %",
         "Filled and joined: nothing cheaper is as accurate. Vertical: 95 % intervals of the means. Dotted: "
         "IMP (the ticket) less the margin.",
         "Accuracy against the cost of finding the mask, a point for each search. The table has the numbers.",

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.mask_structure import TicketLayers
 from ltr.analysis.registry import CLAIMS
-from ltr.analysis.search_race import Searched, race_of, raced
+from ltr.analysis.search_race import AS_GOOD, WORSE, Searched, race_of, raced
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
@@ -218,6 +219,10 @@ def _race(table: pd.DataFrame, run_id: str) -> list[dict[str, Any]]:
     return densities
 
 
+_BADGES = {AS_GOOD: SUPPORTED, WORSE: REFUTED, UNDECIDED: UNDECIDED}
+"""Classes of the verdicts of a race, those of the verdicts on claims."""
+
+
 def _racer(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a method with each number and its formatted text."""
     name, accuracy, cost, seconds, less, difference, verdict = race.cells(row, has_others=False)
@@ -229,6 +234,7 @@ def _racer(row: Mapping[Any, Any]) -> dict[str, Any]:
         "less": (row["times_less"], less),
         "difference": (row["difference"], difference),
         "verdict": verdict,
+        "badge": _BADGES.get(verdict, ""),
     }
 
 
