@@ -115,8 +115,8 @@ def set_cost_axis(axes: Axes, costs: pd.Series) -> pd.Series:
     axes.set_xscale("log")
     axes.set_xlim(places.min() / padding, high * padding)
     powers = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    ticks = powers if len(powers) > 1 else [tick for tick in _NICE if low <= tick <= high] or [low, high]
-    labels = [f"{tick:g}" for tick in ticks]
+    ticks = powers if len(powers) > 1 else [tick for tick in _NICE if low <= tick <= high] or [low]
+    labels = [f"{tick:.2g}" if tick < 100 else f"{tick:.0f}" for tick in ticks]
     axes.set_xticks(*([low / gap, *ticks], ["0", *labels]) if has_zero else (ticks, labels))
     axes.set_xticks([], minor=True)
     if has_zero:

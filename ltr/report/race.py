@@ -12,15 +12,15 @@ from ltr.report.comparison import letter
 from ltr.report.formatting import listed, percent, plus_minus, replicates
 from ltr.report.text_table import WIDTH, Column, table
 
-COLUMNS = ("method", "accuracy %", "cost", "seconds", "less", "from IMP", "verdict")
+COLUMNS = ("method", "accuracy %", "cost", "s", "less", "from IMP", "verdict")
 
 POINTS = f"{100 * MARGIN:g}"
 """The margin in percentage points."""
 
 MEANING = (
     "Cost of the search for each mask, in trainings of the dense network (* nothing cheaper is as accurate) "
-    "and in seconds; how many times less than of IMP, the ticket; difference from IMP in points. All 95 % "
-    f"intervals of differences hold together at a density; {AS_GOOD}: above -{POINTS}, {WORSE}: below 0."
+    "and in seconds (s); how many times less than of IMP, the ticket; difference from IMP in points. All "
+    f"95 % intervals of differences hold together at a density; {AS_GOOD}: above -{POINTS}, {WORSE}: below 0."
 )
 """What the columns mean, and what the verdicts."""
 
@@ -103,10 +103,10 @@ def brief(number: float) -> str:
 
 
 def times(factor: float) -> str:
-    """Format how many times less a method costs: `1.8x`, `530x`; empty if it is unknown, or costs nothing."""
+    """Format how many times less a method costs: `1.8`, `530`; empty if it is unknown, or costs nothing."""
     if math.isnan(factor):
         return ""
-    return f"{factor:.1f}x" if factor < 99.5 else f"{float(f'{factor:.2g}'):.0f}x"
+    return f"{factor:.1f}" if factor < 99.5 else f"{float(f'{factor:.2g}'):.0f}"
 
 
 def difference(row: Mapping[Any, Any]) -> str:
@@ -159,7 +159,8 @@ def _at_times_less(row: Mapping[Any, Any]) -> str:
     """Say how many times less a method costs than IMP."""
     if row["cost"] == 0:
         return ", which costs nothing"
-    return f" at {times(row['times_less'])[:-1]} times less" if times(row["times_less"]) else ""
+    less = times(row["times_less"])
+    return f" at {less} times less" if less else ""
 
 
 def _by_density(race: pd.DataFrame) -> Iterator[list[dict[Any, Any]]]:
