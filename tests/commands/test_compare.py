@@ -228,5 +228,6 @@ def test_no_race_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) 
     folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
     assert compare(tmp_path, pair[0], "--race") == 2
     assert capsys.readouterr().err == (
-        f"ltr compare: {folder}: has no two searches beside the ticket, so there is no race; see the arms of experiment=search_race\n"
+        f"ltr compare: {folder}: has no two searches beside the ticket, so there is no race; "
+        "see the arms of experiment=search_race\n"
     )
