@@ -147,7 +147,7 @@ def remarks(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
             "trained them did not count it."
         )
     others = [
-        f"{name(row, has_others)} {percent(row['arm_density'])} %"
+        f"{name(row, has_others)} {100 * row['arm_density']:.2f} %"
         for row in rows
         if row["n"] and not math.isclose(row["arm_density"], row["density"], rel_tol=0.01)
     ]
@@ -159,8 +159,10 @@ def _at_times_less(row: Mapping[Any, Any]) -> str:
     """Say how many times less a method costs than IMP."""
     if row["cost"] == 0:
         return ", which costs nothing"
-    less = times(row["times_less"])
-    return f" at {less} times less" if less else ""
+    less = row["times_less"]
+    if math.isnan(less):
+        return ""
+    return f" at {times(less)} times less" if less >= 1 else f" at {times(1 / less)} times the cost"
 
 
 def _by_density(race: pd.DataFrame) -> Iterator[list[dict[Any, Any]]]:

@@ -103,10 +103,11 @@ def test_markdown_has_the_same_cells() -> None:
 
 def test_the_cheapest_of_those_as_good_come_first_in_a_sentence() -> None:
     better = row("one_shot", 0.9788, 1.0, verdict="as good")
-    said = race.conclusion([better, *ROWS])
+    dear = row("supermask_ticket", 0.9788, 27.0, verdict="as good")
+    said = race.conclusion([better, *ROWS, dear])
     assert said == (
-        "As good as IMP (within 0.3 points): one_shot at 13.5 times less and imp_coarse_ticket at 2.8 times "
-        "less."
+        "As good as IMP (within 0.3 points): one_shot at 13.5 times less, imp_coarse_ticket at 2.8 times less "
+        "and supermask_ticket at 2.0 times the cost."
     )
 
 
@@ -137,7 +138,7 @@ def test_what_is_missing_is_said() -> None:
         "Replicates without a result, which may bias means and differences: snip 2, rigl 5.",
         "Unknown cost: ticket, snip. The tickets are of another run, or the version of ltr that trained them "
         "did not count it.",
-        "Other densities: one_shot 5.0 %.",
+        "Other densities: one_shot 5.00 %.",
     ]
     assert [*race.remarks(ROWS)] == []
     assert lines(race.text(table(row("rigl", NAN, NAN, n=0, pairs=0), ROWS[4])))["rigl"] == [
