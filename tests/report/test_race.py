@@ -106,8 +106,8 @@ def test_the_cheapest_of_those_as_good_come_first_in_a_sentence() -> None:
     dear = row("supermask_ticket", 0.9788, 27.0, verdict="as good")
     said = race.conclusion([better, *ROWS, dear])
     assert said == (
-        "As good as IMP (within 0.3 points): one_shot at 13.5 times less, imp_coarse_ticket at 2.8 times less "
-        "and supermask_ticket at 2.0 times the cost."
+        "As good as IMP (within 0.3 points): one_shot at 13.5 times less, imp_coarse_ticket at 2.8 times "
+        "less and supermask_ticket at 2.0 times the cost."
     )
 
 
