@@ -64,8 +64,8 @@ class LoadedRun:
             raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
 
     def _repr_html_(self) -> str:
-        """Return the HTML for a notebook: accuracies by round and arm, and the verdicts."""
-        from ltr.report import html, tables
+        """Return the HTML for a notebook: accuracies by round and arm, the race, and the verdicts."""
+        from ltr.report import html, race, tables
         from ltr.report.outcome import findings
 
         head = html.paragraphs([shown(f"{self.folder}, {self.run.status}")])
@@ -73,7 +73,8 @@ class LoadedRun:
             return head
         summary = self.rounds
         table = html.rounds_table(summary, tables.accuracy_title(summary), tables.accuracy)
-        return head + table + html.paragraphs(findings(self.results, self.experiment, self.verdicts))
+        sentences = findings(self.results, self.experiment, self.verdicts)
+        return head + table + html.preformatted(race.text(self.race)) + html.paragraphs(sentences)
 
     @cached_property
     def results(self) -> pd.DataFrame:
