@@ -68,7 +68,7 @@ def race_figure(rows: pd.DataFrame, title: str) -> Figure:
     for row in points.to_dict("records"):
         _point(axes, row, arms[row["arm"]])
     set_height_limits(axes, means, bars, PERCENT)
-    axes.set_xlabel("cost of the search, in trainings of the dense network")
+    axes.set_xlabel("search cost (trainings of the dense network)")
     filled = {arms[arm] for arm in front["arm"]}
     label_markers(axes, {arms[row["arm"]]: row["mean"] for row in points.to_dict("records")}, filled)
     return figure
