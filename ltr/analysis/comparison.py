@@ -60,7 +60,7 @@ def compare(runs: Sequence[pd.DataFrame], arm: str, paired: Sequence[bool]) -> p
     diverged = _diverged(runs, arm, paired)
     rows = []
     for run, lanes in enumerate(of_arm):
-        matched = _matching_rounds(of_arm[0], lanes) if run else {}
+        matched = matching_rounds(of_arm[0], lanes) if run else {}
         differences = {
             round_number: _difference(of_arm[0], first_round, lanes, round_number, paired[run])
             for round_number, first_round in matched.items()
@@ -127,7 +127,7 @@ def welch(one: pd.Series, other: pd.Series) -> Estimate:
     return Estimate(difference, critical_value(freedom) * error if error else math.nan, fewest)
 
 
-def _matching_rounds(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
+def matching_rounds(first: pd.DataFrame, lanes: pd.DataFrame) -> dict[int, int]:
     """Map rounds to rounds of the first run: pairs that are mutually nearest in density, within `NEAR`."""
     theirs, ours = (table[has_result(table)].groupby("round")["density"].mean() for table in (first, lanes))
     if theirs.empty or ours.empty:

@@ -31,21 +31,26 @@ def ci95(values: pd.Series) -> float:
     return half_width(values.std(ddof=1), values.count())
 
 
-def half_width(spread: float, n: int) -> float:
-    """Half-width of the interval of `ci95` of n values that have this standard deviation."""
+def half_width(spread: float, n: int, intervals: int = 1) -> float:
+    """Half-width of the interval of `ci95` of n values that have this standard deviation.
+
+    `intervals`: number of intervals that hold together (see `critical_value`).
+    """
     if n < 2 or spread <= ROUNDING:
         return math.nan
-    return float(critical_value(n - 1) * spread / math.sqrt(n))
+    return float(critical_value(n - 1, intervals) * spread / math.sqrt(n))
 
 
-def critical_value(freedom: float) -> float:
+def critical_value(freedom: float, intervals: int = 1) -> float:
     """Return the half-width, in standard errors, of the 95 % confidence interval of Student's t.
 
-    `freedom`: degrees of freedom.
+    Args:
+        freedom: degrees of freedom.
+        intervals: number of intervals that all hold with 95 %, by Bonferroni.
     """
     from scipy.special import stdtrit  # no training waits for this import
 
-    return float(stdtrit(freedom, 0.975))
+    return float(stdtrit(freedom, 1 - 0.05 / (2 * intervals)))
 
 
 def estimate(values: pd.Series) -> Estimate:

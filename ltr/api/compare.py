@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ltr.analysis import comparison
+from ltr.analysis import comparison, search_race
 from ltr.api.loaded import LoadedRun, load
 from ltr.errors import ConfigError
 from ltr.report.comparison import shared_replicates
@@ -21,7 +21,7 @@ class Comparison(NamedTuple):
     Attributes:
         runs: for each run its folder as `run`, whether its replicates are `paired` with those of the first
             run, and its knobs in which the runs differ (None: the default).
-        rows: result of `ltr.analysis.comparison.compare`.
+        rows: result of `ltr.analysis.comparison.compare`, or of `ltr.analysis.search_race.search_race`.
         shared: phrase about replicates that are not compared; empty if all are.
     """
 
@@ -41,17 +41,36 @@ def compared(runs: Sequence[LoadedRun], arm: str) -> Comparison:
             known = ", ".join(sorted(set(table["arm"]))) or "none yet"
             raise ConfigError(f"arm {arm}: {run.folder} has {known}")
     are_paired = paired(experiments)
-    knobs = differing([settings(experiment) for experiment in experiments])
     tables = results, comparison.in_common(results, arm, are_paired)
     counts = ([table["replicate"].nunique() for table in group] for group in tables)
     return Comparison(
-        [
-            {"run": str(run.folder), "paired": is_paired, **differences}
-            for run, is_paired, differences in zip(runs, are_paired, knobs, strict=True)
-        ],
+        _described(runs, are_paired),
         comparison.compare(results, arm, are_paired),
         shared_replicates(*counts),
     )
+
+
+def raced(runs: Sequence[LoadedRun]) -> Comparison:
+    """Race the searches of some runs against the ticket of the first; ConfigError for fewer than two."""
+    experiments = [run.experiment for run in runs]
+    methods = [arm for experiment in experiments for arm in search_race.contestants(experiment)]
+    if len(methods) + len(runs) - 1 < search_race.FEWEST:
+        raise ConfigError(
+            f"{runs[0].folder}: has no two searches beside the ticket, so there is no race; see the arms of "
+            "experiment=search_race"
+        )
+    are_paired = paired(experiments)
+    tables = [search_race.Searched(run.experiment, run.results, run.timings) for run in runs]
+    return Comparison(_described(runs, are_paired), search_race.search_race(tables, are_paired), "")
+
+
+def _described(runs: Sequence[LoadedRun], are_paired: Sequence[bool]) -> list[dict[str, Any]]:
+    """Return `Comparison.runs`."""
+    knobs = differing([settings(run.experiment) for run in runs])
+    return [
+        {"run": str(run.folder), "paired": is_paired, **differences}
+        for run, is_paired, differences in zip(runs, are_paired, knobs, strict=True)
+    ]
 
 
 def compare(

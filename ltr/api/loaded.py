@@ -9,6 +9,7 @@ import pandas as pd
 
 from ltr import plugins
 from ltr.addresses import local, shown
+from ltr.analysis.search_race import Searched, is_race, race_of
 from ltr.analysis.summary import by_round, select
 from ltr.analysis.verdicts import Verdict, look, requested_verdicts, verdicts, with_look
 from ltr.config import names
@@ -63,8 +64,8 @@ class LoadedRun:
             raise LtrError(f"{self.folder}: {plugins.lacking(self.run.plugins) or error}") from None
 
     def _repr_html_(self) -> str:
-        """Return the HTML for a notebook: accuracies by round and arm, and the verdicts."""
-        from ltr.report import html, tables
+        """Return the HTML for a notebook: accuracies by round and arm, the race, and the verdicts."""
+        from ltr.report import html, race, tables
         from ltr.report.outcome import findings
 
         head = html.paragraphs([shown(f"{self.folder}, {self.run.status}")])
@@ -72,7 +73,8 @@ class LoadedRun:
             return head
         summary = self.rounds
         table = html.rounds_table(summary, tables.accuracy_title(summary), tables.accuracy)
-        return head + table + html.paragraphs(findings(self.results, self.experiment, self.verdicts))
+        sentences = findings(self.results, self.experiment, self.verdicts)
+        return head + table + html.preformatted(race.text(self.race)) + html.paragraphs(sentences)
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -104,6 +106,13 @@ class LoadedRun:
                 for verdict in verdicts
             ]
         )
+
+    @property
+    def race(self) -> pd.DataFrame:
+        """Table with a row per density and search (see `ltr.analysis.search_race`); empty without a race."""
+        if not is_race(self.experiment):
+            return pd.DataFrame()
+        return race_of(Searched(self.experiment, self.results, self.timings))
 
     @cached_property
     def model(self) -> "Model":

@@ -199,6 +199,7 @@ def _describe(run: "LoadedRun") -> dict[str, Any]:
 def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
     from ltr.config.literals import literal
+    from ltr.report import race
     from ltr.report.claims import claims_text
     from ltr.report.outcome import sentences
     from ltr.report.runs import ended
@@ -217,7 +218,7 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     if len(run.results):
         summary = by_round(run.results)
         parts += [accuracy_table(summary), *other_tables(summary, run.experiment.early_bird)]
-        parts += [claims_text(run.verdicts, run.looks)]
+        parts += [claims_text(run.verdicts, run.looks), race.text(run.race)]
     parts += [*sentences(run.results, run.experiment, run.verdicts), "\n".join(description["figures"])]
     return "\n\n".join(part for part in parts if part)
 
@@ -231,6 +232,7 @@ def _plugins(used: Mapping[str, list[str]], problem: str) -> str:
 
 
 def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
+    from ltr.analysis.search_race import raced
     from ltr.report.claims import claims
     from ltr.report.findings import headline, untested_means
     from ltr.report.rounds import rounds
@@ -240,7 +242,7 @@ def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
         "rounds": rounds(run.results),
         "ended": [end._asdict() for _, end in sorted(run.ended.items())],
         "finding": headline(run.results, run.verdicts, run.experiment),
-        "means": untested_means(run.results),
+        "means": untested_means(run.results, raced(run.experiment)),
         "claims": claims(run.verdicts),
         "looks": [look._asdict() for look in run.looks],
     }

@@ -21,12 +21,11 @@ class CompiledAhead:
         self._versions: dict[Hashable, Future[Callable[..., Any]]] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Call the version for these arguments; it is compiled if it is not there."""
-        return self.version(*arguments)(*arguments)
-
     def version(self, *arguments: Any) -> Callable[..., Any]:
-        """Return the version for arguments of this structure, arrays or `jax.ShapeDtypeStruct`."""
+        """Return the version for arguments of this structure, arrays or `jax.ShapeDtypeStruct`.
+
+        It is compiled if it is not there.
+        """
         structure = _structure(arguments)
         with self._lock:
             found = self._versions.get(structure)

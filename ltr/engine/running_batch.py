@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int32, Integer
 from ltr.core import masks
 from ltr.core.types import Params
 from ltr.engine import devices
+from ltr.engine.ahead import CompiledAhead
 from ltr.engine.devices import Placement
 from ltr.engine.examples import Examples
 from ltr.engine.packing import Packing
@@ -25,7 +26,7 @@ class Outcome(NamedTuple):
         params: weights of its network after the last step, NumPy arrays; None if they are not kept.
         density: density of its network after the last step, 0 to 1.
         metrics: NumPy arrays.
-        seconds: device time.
+        seconds: device time, without compilation.
         notes: columns that its program and its method add; none if it diverged.
         found: mask that the training found; None if it found none, or if the mask is not kept.
     """
@@ -54,9 +55,10 @@ class LaneBatch(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """Compiled program of a batch, with its packing, data and placement."""
+    """Program of a batch, its compiled function, packing, data and placement."""
 
     program: Program
+    run: CompiledAhead
     packing: Packing
     data: Examples
     placement: Placement
@@ -71,7 +73,7 @@ class RunningBatch:
     def __init__(
         self, compiled: Compiled, batch: LaneBatch, evaluate_at: Int32[np.ndarray, "evaluations"]
     ) -> None:
-        self._program, self._packing, self._data, self._placement = compiled
+        self._program, self._run, self._packing, self._data, self._placement = compiled
         self._step, self._evaluate_at = batch.step, evaluate_at
         self._pack_specs = self._packing.pack_specs(batch.lanes)
         packed = [self._packing.pack(*pair) for pair in zip(batch.lanes, self._pack_specs, strict=True)]
@@ -104,8 +106,11 @@ class RunningBatch:
         return len(self._metrics[0].val_loss) if self._metrics else 0
 
     def advance(self, steps: int) -> int:
-        """Train for up to `steps` more steps; return the steps taken, summed over the lanes."""
-        began, step, done = time.monotonic(), self._step, self._done
+        """Train for up to `steps` more steps; return the steps taken, summed over the lanes.
+
+        Compilation, which a later batch of the same program is spared, is not part of its seconds.
+        """
+        step, done = self._step, self._done
         stops, evaluate = _stops(self._evaluate_at[done:], step, steps)
         chunk = Chunk(
             np.asarray(step, np.int32),
@@ -115,9 +120,10 @@ class RunningBatch:
             np.asarray(len(stops), np.int32),
             np.asarray(self._evaluate_at[-1], np.int32),
         )
-        self._lanes, *results = self._program.run(
-            self._lanes, self._data, devices.replicate(chunk, self._placement)
-        )
+        arguments = self._lanes, self._data, devices.replicate(chunk, self._placement)
+        run = self._run.version(*arguments)
+        began = time.monotonic()
+        self._lanes, *results = run(*arguments)
         new, early = (devices.gather(result, len(self.names), self._placement) for result in results)
         self._metrics = _extended(self._metrics, new, int(evaluate.sum()))
         if self._is_complete:

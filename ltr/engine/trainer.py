@@ -111,10 +111,7 @@ class Trainer:
             for name, program in programs.items()
         }
         self._programs = {
-            name: program._replace(
-                method=program.method._replace(network=jax.jit(program.method.network)),
-                run=self._compiled[name],
-            )
+            name: program._replace(method=program.method._replace(network=jax.jit(program.method.network)))
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
@@ -165,7 +162,13 @@ class Trainer:
             if batch is None:
                 batch = self._first_batch(starts, _compatible(pending, program_keys), int(evaluate_at[0]))
             program = starts[batch.names[0]].program
-            compiled = Compiled(self._programs[program], self._packing(program), self.data, self.placement)
+            compiled = Compiled(
+                self._programs[program],
+                self._compiled[program],
+                self._packing(program),
+                self.data,
+                self.placement,
+            )
             running, batch = RunningBatch(compiled, batch, evaluate_at), None
             while not running.is_over:
                 began = time.monotonic()

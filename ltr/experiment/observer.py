@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 from ltr.analysis.summary import by_round, select
+from ltr.arms import searches
 from ltr.arms.lanes import missing
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
@@ -26,7 +27,7 @@ class RoundTable:
         self, experiment: Experiment, folder: RunFolder, write: Callable[[str], None] | None
     ) -> None:
         self._experiment, self._folder, self._write = experiment, folder, write
-        self._arms = in_order(experiment.arms)
+        self._arms = _often_trained_first(experiment)
         self._next = 0
 
     def catch_up(self) -> None:
@@ -43,6 +44,15 @@ class RoundTable:
             if len(row) and self._experiment.trains(self._next):
                 self._write(tables.row(row, self._arms))
             self._next += 1
+
+
+def _often_trained_first(experiment: Experiment) -> list[str]:
+    """Return the arms in order, those that train in more rounds first, so that what is blank comes last."""
+    rounds = range(experiment.rounds + 1)
+    return sorted(
+        in_order(experiment.arms),
+        key=lambda arm: -sum(searches.trains(experiment, arm, round_number) for round_number in rounds),
+    )
 
 
 class RunObserver:

@@ -71,6 +71,7 @@ class Plan:
             "knobs": ", ".join(f"{name}={literal(value)}" for name, value in self.settings.items()),
             "weights": f"{self.weights:,}",
             "density %": ", ".join(f"{100 * density:.2f}" for density in self.densities),
+            "controls": self._controls(),
             "trainings": f"{self.trainings:,}, {self.at_a_time} at a time",
             "steps": f"{self.steps:,}",
             "looks": _looks(self.looks),
@@ -79,6 +80,12 @@ class Plan:
             + (f"; this machine has {memory(self.available)}" if self.available else ""),
         }
         return {name: fact for name, fact in named.items() if fact}
+
+    def _controls(self) -> str:
+        """Return the densities of the rounds that train controls; empty if all do."""
+        by_round = dict(zip(self.rounds, self.densities, strict=True))
+        named = [by_round[number] for number in self.settings.get("control_rounds", ()) if number in by_round]
+        return f"at {', '.join(f'{100 * density:.2f}' for density in named)} %" if named else ""
 
     def __repr__(self) -> str:
         return facts(self.facts())

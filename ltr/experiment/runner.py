@@ -11,6 +11,7 @@ import pandas as pd
 
 from ltr.addresses import is_address
 from ltr.analysis import checks as claim_checks
+from ltr.analysis.search_race import Searched, race_of
 from ltr.analysis.summary import replicate_seconds, select, summary
 from ltr.arms.lanes import missing_of_rounds
 from ltr.config import origins
@@ -33,6 +34,7 @@ from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import title
 from ltr.faults import is_known, message
 from ltr.hosts.member import Member
+from ltr.report import race_figure
 from ltr.report.figures import draw
 from ltr.report.findings import Verdicts
 from ltr.report.outcome import conclusion
@@ -118,9 +120,10 @@ def trainings(
 def _conclusion(experiment: Experiment, folder: RunFolder, words: Sequence[str], verdicts: Verdicts) -> str:
     """Return the conclusion of a run: the results and a suggestion of what to do next."""
     results = select(folder.frames["results"], experiment)
-    seconds = replicate_seconds(select(folder.frames["timings"], experiment))
+    timings = select(folder.frames["timings"], experiment)
     devices_used = max(1, folder.facts.get("sessions", [{}])[-1].get("devices", {}).get("count", 1))
-    return conclusion(folder.path, results, experiment, verdicts, folder.looks, words, seconds / devices_used)
+    seconds = replicate_seconds(timings) / devices_used
+    return conclusion(folder.path, results, experiment, verdicts, folder.looks, words, seconds, timings)
 
 
 def _complete(
@@ -145,7 +148,7 @@ def _complete(
         log.info("%s", _amount(spec, folder, missing_lanes))
         with _recorded(session, experiment, request), _sharing_dense_round(session, output):
             yield from _train(session, stop, table, output)
-            draw(_recorded_results(folder, experiment), title(experiment), folder.path / "figures")
+            _draw(folder, experiment)
     return session is not None
 
 
@@ -173,6 +176,15 @@ def _computed_by(session: Session, placed: Mapping[str, Any]) -> dict[str, Any]:
     last = session.folder.facts["sessions"][-1]
     recorded = {name: last[name] for name in ("commit", "processor", "versions", "plugins")}
     return recorded | {"batching": batching, "arithmetic": session.runtime.arithmetic._asdict()}
+
+
+def _draw(folder: RunFolder, experiment: Experiment) -> None:
+    """Draw the figures of everything requested, by this experiment or before."""
+    recorded = folder.recorded(experiment)
+    results, timings = (select(folder.frames[name], recorded) for name in ("results", "timings"))
+    draw(results, title(experiment), folder.path / "figures")
+    race = race_of(Searched(recorded, results, timings))
+    race_figure.draw(race, title(experiment), folder.path / "figures")
 
 
 def _train(session: Session, stop: Stop, table: RoundTable, output: Output) -> Trainings:

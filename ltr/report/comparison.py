@@ -36,7 +36,7 @@ def text(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared
         *[remark for remark in (shared, diverged(rows)) if remark],
         table([Column(name, is_number=True) for name in COLUMNS], map(_cells, rows.to_dict("records"))),
     ]
-    return "\n".join([*_runs(runs), "", *lines])
+    return "\n".join([*named(runs), "", *lines])
 
 
 def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, shared: str) -> str:
@@ -44,7 +44,7 @@ def markdown(runs: Sequence[Mapping[str, Any]], rows: pd.DataFrame, arm: str, sh
     title = "; ".join(part for part in (_title(arm), shared, diverged(rows)) if part) + ":"
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows.to_dict("records")]
-    return "\n".join([*(f"- {run}" for run in _runs(runs, 10**6)), "", title, "", *lines])
+    return "\n".join([*(f"- {run}" for run in named(runs, 10**6)), "", title, "", *lines])
 
 
 def letter(run: int) -> str:
@@ -63,7 +63,8 @@ def diverged(rows: pd.DataFrame) -> str:
     return f"without diverged lanes ({', '.join(left_out)}), which may bias differences" if left_out else ""
 
 
-def _runs(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
+def named(runs: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
+    """Return each run with its letter and the knobs in which it differs; arguments as of `text`."""
     return [_run(number, **run, width=width) for number, run in enumerate(runs)]
 
 

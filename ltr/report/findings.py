@@ -1,7 +1,7 @@
 """Findings of a run in sentences: the decided claims, and the means of ticket and controls."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -45,11 +45,15 @@ def headline(results: pd.DataFrame, verdicts: Verdicts, experiment: Experiment) 
     return " ".join([*sentences, _certainty(verdicts, bool(sentences))])
 
 
-def untested_means(results: pd.DataFrame) -> str:
+def untested_means(results: pd.DataFrame, without: Container[str] = ()) -> str:
     """Compare the mean accuracies of the sparsest ticket, the dense network and the controls, without a test.
 
     Differences are of test accuracy at early stop, paired by replicate. Lanes without a result are left out.
     Empty if nothing is pruned.
+
+    Args:
+        results: rows of the results table.
+        without: controls that are left out, as those that are compared elsewhere.
     """
     results = results[has_result(results)]
     summary = by_round(results)
@@ -57,7 +61,7 @@ def untested_means(results: pd.DataFrame) -> str:
     if 0 not in set(tickets["round"]) or tickets.iloc[-1]["round"] == 0:
         return ""
     dense, sparsest = tickets.iloc[0], tickets.iloc[-1]
-    sentences = [_comparison(results, dense, sparsest), *_controls(results, sparsest["round"])]
+    sentences = [_comparison(results, dense, sparsest), *_controls(results, sparsest["round"], without)]
     return " ".join([*sentences, f"({spread(summary['n'])}, not corrected; differences are paired.)"])
 
 
@@ -108,14 +112,14 @@ def _comparison(results: pd.DataFrame, dense: pd.Series, ticket: pd.Series) -> s
     )
 
 
-def _controls(results: pd.DataFrame, round_number: int) -> list[str]:
+def _controls(results: pd.DataFrame, round_number: int, without: Container[str]) -> list[str]:
     """Return a sentence that compares the other arms of a round with its ticket, if there are any."""
     changes = {
         f"{style.phrase}{_own_density(results, arm, round_number)}": paired_difference(
             results, arm, "ticket", round_number
         )
         for arm, style in styles(results.loc[results["round"] == round_number, "arm"]).items()
-        if arm != "ticket"
+        if arm != "ticket" and arm not in without
     }
     if not changes:
         return []

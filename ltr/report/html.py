@@ -35,6 +35,11 @@ def rounds_table(summary: pd.DataFrame, title: str, cell: Cell) -> str:
     return f"<p>{html.escape(title)}</p>{frame.to_html(index=False, border=0)}"
 
 
+def preformatted(text: str) -> str:
+    """Return a text of several lines as it is; nothing for none."""
+    return f"<pre>{html.escape(text)}</pre>" if text else ""
+
+
 def paragraphs(texts: Iterable[str]) -> str:
     """Return each text as a paragraph."""
     return "".join(f"<p>{html.escape(text)}</p>" for text in texts)

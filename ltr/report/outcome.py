@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ltr.analysis.search_race import Searched, race_of, raced
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import tested_rounds, within
 from ltr.config.schema import Experiment
-from ltr.report import cut_off, lost, tables
+from ltr.report import cut_off, lost, race, tables
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.findings import Verdicts, headline, untested_means
@@ -25,8 +26,9 @@ def conclusion(
     looks: Sequence[Look],
     words: Sequence[str],
     seconds: float,
+    timings: pd.DataFrame,
 ) -> str:
-    """Return the early stops, claims, paths of figures, findings and advice, as text.
+    """Return the early stops, claims, race, paths of figures, findings and advice, as text.
 
     Args:
         folder: run folder.
@@ -36,8 +38,10 @@ def conclusion(
         looks: all looks at the run.
         words: `key=value` arguments of the command.
         seconds: duration of a replicate on this machine.
+        timings: requested rows of the table of timings.
     """
     parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(verdicts, looks)]
+    parts += [race.text(race_of(Searched(experiment, results, timings)))]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
     current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may test other rounds
     parts += [*sentences(results, experiment, verdicts), advice(current, looks, words, seconds)]
@@ -55,7 +59,7 @@ def findings(results: pd.DataFrame, experiment: Experiment, verdicts: Verdicts) 
         headline(results, verdicts, experiment),
         *lost.sentences(results, experiment),
         cut_off.sentence(results),
-        untested_means(results),
+        untested_means(results, raced(experiment)),
         *caveats(results, experiment),
     )
     return (text for text in texts if text)

@@ -94,17 +94,22 @@ def row(rows: pd.DataFrame, arms: Sequence[str], cell: Cell = accuracy) -> str:
 
 
 def _table(summary: pd.DataFrame, cell: Cell) -> str:
-    rounds = [rows for _, rows in summary.groupby("round")]
+    """Return a table for as many arms as fit side by side, each with the rounds that train any of them."""
+    rounds = [(set(rows["arm"]), rows) for _, rows in summary.groupby("round")]
     return "\n\n".join(
-        "\n".join([header(page), *(row(rows, page, cell) for rows in rounds)])
+        "\n".join(
+            [header(page), *(row(rows, page, cell) for arms, rows in rounds if arms.intersection(page))]
+        )
         for page in _pages(in_order(summary["arm"]))
     )
 
 
 def _lines(before: Sequence[str], cells: Mapping[str, str], arms: Sequence[str]) -> str:
-    """Lay out the cells of the arms on as many lines as they need, without blank lines after the first."""
+    """Lay out the cells of the arms on as many lines as they need, without blank lines at the end."""
     first, *others = ([cells.get(arm, "") for arm in page] for page in _pages(arms))
-    rows = [[*before, *first], *(["" for _ in before] + page for page in others if any(page))]
+    while others and not any(others[-1]):
+        others.pop()
+    rows = [[*before, *first], *(["" for _ in before] + page for page in others)]
     columns = [*_BEFORE, *(Column(width=_width(arms)) for _ in first)]
     return table(columns, rows, gap=_GAP, has_titles=False)
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import pytest
 import ltr
 from ltr.analysis.registry import CLAIMS
 from ltr.cli import main
+from ltr.config.schema import Arm
 from ltr.core import masks
 from ltr.errors import ConfigError, LtrError
+from ltr.store import tables
 
 pytestmark = pytest.mark.usefixtures("compile_once", "rough_times")
 
@@ -40,6 +44,26 @@ def test_tables_are_data_frames(root: Path) -> None:
     assert set(run.claims["claim"]) == {name for name in CLAIMS if not name.startswith("iterating")}
     assert [look.replicates for look in run.looks] == [2]
     assert "finished" in repr(run)
+
+
+def test_a_run_of_one_search_has_no_race(root: Path) -> None:
+    run = ltr.load("last", root)
+    assert run.race.empty
+    assert "<pre>" not in run._repr_html_()
+
+
+def test_a_race_is_a_data_frame_and_a_table_in_notebooks(root: Path, tmp_path: Path) -> None:
+    """Of the run's own trainings, one of them under the name of SNIP."""
+    (folder,) = root.glob("digits-*")
+    run = ltr.load(shutil.copytree(folder, tmp_path / folder.name), tmp_path)
+    snip, asked = {"arm": {"random_reinit": "snip"}}, run.experiment
+    for name in ("results", "timings"):
+        tables.write(run.folder, name, getattr(ltr.load(folder, root), name).replace(snip))
+    masks_of = {"snip": Arm(mask="snip"), "one_shot": Arm(mask="one_shot")}
+    run.experiment = replace(asked, arms=("ticket", *masks_of), arm=masks_of)
+    assert sorted(run.race["arm"]) == ["one_shot", "snip", "ticket"]
+    assert run.race.set_index("arm").loc["one_shot", "cost"] == 1
+    assert "<pre>Race of the searches." in run._repr_html_()
 
 
 def test_tickets_are_pytrees(root: Path) -> None:

@@ -159,3 +159,75 @@ def test_knobs_of_the_machine_do_not_differ(
 
 def test_runs_beyond_z_are_numbered() -> None:
     assert [letter(place) for place in (0, 25, 26)] == ["A", "Z", "27"]
+
+
+# Races
+
+
+@pytest.fixture
+def race(tmp_path: Path, make: Callable[..., str]) -> str:
+    """A run of two searches in round 1 of two replicates."""
+    masks = {"snip": {"mask": "snip"}, "one_shot": {"mask": "one_shot"}}
+    run_id = make("aaaaaaaaaa", 0.0, arm=masks, arms=["ticket", *masks], control_rounds=[1])
+    frame = results(0.0)
+    of_round = frame[frame["round"] == 1]
+    costs = {"ticket": 1.0, "snip": 0.01, "one_shot": 1.0}
+    lanes = pd.concat([frame, *(of_round.assign(arm=arm) for arm in masks)], ignore_index=True)
+    lanes["search_flops"] = lanes["arm"].map(costs) * lanes["round"]
+    timings = lanes[["replicate", "arm", "draw", "round"]].assign(seconds=2.0, search_seconds=4.0)
+    folder = tmp_path / f"digits-lenet_300_100-{run_id}"
+    tables.write(folder, "results", lanes)
+    tables.write(folder, "timings", timings)
+    return run_id
+
+
+def test_one_run_of_several_searches_is_a_race(tmp_path: Path, race: str, capsys: Captured) -> None:
+    assert compare(tmp_path, race) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    (line,) = (line for line in said.splitlines() if line.startswith("snip"))
+    assert line.split() == ["snip", "95.55", "±", "6.99", "0.01*", "4.00", "100", "+0.00", "undecided"]
+    compare(tmp_path, race, "--race")
+    assert capsys.readouterr().out == said
+
+
+def test_forms_of_a_race_have_the_same_rows(tmp_path: Path, race: str, capsys: Captured) -> None:
+    compare(tmp_path, race, "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert list(said["rows"][0]) == [
+        *("run", "round", "density", "arm", "arm_density", "n", "lost", "accuracy", "accuracy_ci95", "cost"),
+        *("cost_seconds", "times_less", "difference", "difference_interval", "pairs", "verdict", "on_front"),
+    ]
+    assert [row["arm"] for row in said["rows"]] == ["snip", "ticket", "one_shot"]
+    compare(tmp_path, race, "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["arm"] for row in rows] == ["snip", "ticket", "one_shot"]
+    assert rows[0].keys() == said["rows"][0].keys()
+    compare(tmp_path, race, "--md")
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + len(rows)
+
+
+def test_several_runs_race_if_asked_to(
+    tmp_path: Path, race: str, make: Callable[..., str], capsys: Captured
+) -> None:
+    other = make("bbbbbbbbbb", 0.01, arms=["ticket"], rewind_step=500)
+    folder = tmp_path / f"digits-lenet_300_100-{other}"
+    tables.write(folder, "timings", results(0.0)[["replicate", "arm", "draw", "round"]].assign(seconds=1.0))
+    assert compare(tmp_path, race, other) == 0
+    assert "difference from A" in capsys.readouterr().out
+    assert compare(tmp_path, race, other, "--race") == 0
+    said = capsys.readouterr().out
+    assert "   paired with A  arms=[ticket]  control_rounds=default  rewind_step=500" in said
+    (line,) = (line for line in said.splitlines() if line.startswith("B ticket"))
+    assert line.split() == ["B", "ticket", "96.55", "±", "6.99", "?", "?", "+1.00", "undecided"]
+    assert "Unknown cost: B ticket." in said
+
+
+def test_no_race_is_one_line(tmp_path: Path, pair: list[str], capsys: Captured) -> None:
+    folder = tmp_path / "digits-lenet_300_100-aaaaaaaaaa"
+    assert compare(tmp_path, pair[0], "--race") == 2
+    assert capsys.readouterr().err == (
+        f"ltr compare: {folder}: has no two searches beside the ticket, so there is no race; "
+        "see the arms of experiment=search_race\n"
+    )

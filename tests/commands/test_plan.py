@@ -15,6 +15,7 @@ from ltr.config.schema import to_dict
 from ltr.core import machine
 from ltr.engine import speed
 from ltr.engine.devices import Placement
+from ltr.experiment import plan as planned
 from ltr.experiment.compose import from_words
 from ltr.store.folder import RunFolder
 from ltr.store.identity import run_id
@@ -62,6 +63,14 @@ def test_the_schema_does_not_drift(plan: Plan) -> None:
     said = plan()
     assert list(said) == list(SCHEMA)
     assert {name: type(value) for name, value in said.items()} == SCHEMA
+
+
+def test_densities_of_controls_are_named_if_they_are_not_all(plan: Plan) -> None:
+    some, every = (
+        planned.Plan(**plan(*words)).facts() for words in (["rounds=3", "control_rounds=[1,3]"], [])
+    )
+    assert some["controls"] == "at 80.20, 51.63 %"
+    assert "controls" not in every
 
 
 def test_the_default_is_488_trainings(plan: Plan) -> None:

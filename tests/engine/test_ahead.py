@@ -39,7 +39,7 @@ def function() -> Lowering:
 def test_there_is_a_version_for_each_shape(function: Lowering) -> None:
     ahead = CompiledAhead(function)
     for x in (ONE, TWO, 3 * ONE):
-        np.testing.assert_array_equal(ahead(x), 2 * x)
+        np.testing.assert_array_equal(ahead.version(x)(x), 2 * x)
     assert function.shapes == [(1, 2), (1, 3)]
 
 
@@ -47,10 +47,10 @@ def test_what_compiled_in_another_thread_is_called(function: Lowering) -> None:
     ahead = CompiledAhead(function)
     with ThreadPoolExecutor(1, thread_name_prefix="other") as other:
         version = other.submit(ahead.version, jax.ShapeDtypeStruct(ONE.shape, ONE.dtype))
-        np.testing.assert_array_equal(ahead(ONE), 2 * ONE)
+        np.testing.assert_array_equal(ahead.version(ONE)(ONE), 2 * ONE)
         version.result()
     assert len(function.threads) == 1
-    ahead(ONE)
+    ahead.version(ONE)
     assert len(function.threads) == 1
 
 
@@ -75,6 +75,6 @@ def test_an_error_is_raised_and_the_next_call_tries_again(function: Lowering) ->
     function.lower = lambda x: 1 / 0  # type: ignore[method-assign, assignment]
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            ahead(ONE)
+            ahead.version(ONE)
     del function.lower
-    np.testing.assert_array_equal(ahead(ONE), 2 * ONE)
+    np.testing.assert_array_equal(ahead.version(ONE)(ONE), 2 * ONE)

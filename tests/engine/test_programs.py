@@ -61,11 +61,16 @@ def test_the_program_moves_nothing_to_the_devices_and_takes_over_the_lanes_it_is
     given_away = []
 
     class Guarded(CompiledAhead):
-        def __call__(self, *arguments: Any) -> Any:
-            with jax.transfer_guard("disallow"):
-                results = super().__call__(*arguments)
-            given_away.append([leaf.is_deleted() for leaf in jax.tree.leaves(arguments[0])])
-            return results
+        def version(self, *arguments: Any) -> Callable[..., Any]:
+            run = super().version(*arguments)
+
+            def guarded(*arguments: Any) -> Any:
+                with jax.transfer_guard("disallow"):
+                    results = run(*arguments)
+                given_away.append([leaf.is_deleted() for leaf in jax.tree.leaves(arguments[0])])
+                return results
+
+            return guarded
 
     monkeypatch.setattr(trainer, "CompiledAhead", Guarded)
     make().train(starts, AT, ignore)

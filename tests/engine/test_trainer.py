@@ -10,6 +10,7 @@ import pytest
 
 from ltr.config.schema import Duration, Optimizer
 from ltr.core import masks
+from ltr.engine.ahead import CompiledAhead
 from ltr.engine.program import MAX_SEGMENTS
 from ltr.engine.running_batch import RunningBatch
 from ltr.engine.trainer import InitialState, Trainer
@@ -107,3 +108,29 @@ def test_a_training_rewound_with_all_its_weights_repeats_itself(
     rewound = sgd.train({"lane": start._replace(params=origin)}, AT[2:], ignore)["lane"]
     jax.tree.map(np.testing.assert_array_equal, rewound.params, whole.params)
     np.testing.assert_array_equal(rewound.metrics.val_loss, whole.metrics.val_loss[2:])
+
+
+def test_compilation_is_no_part_of_a_lane_s_seconds(
+    trainer: Trainer, starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which compiling takes 100 seconds and a chunk two; every chunk asks for its version."""
+    now, chunks = [0.0], []
+    compiled = CompiledAhead.version
+
+    def version(self: CompiledAhead, *arguments: Any) -> Callable[..., Any]:
+        run = compiled(self, *arguments)
+        now[0] += 100
+
+        def timed(*arguments: Any) -> Any:
+            chunks.append(now[0])
+            now[0] += 2
+            return run(*arguments)
+
+        return timed
+
+    monkeypatch.setattr(CompiledAhead, "version", version)
+    monkeypatch.setattr("ltr.engine.running_batch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ltr.engine.trainer.time.monotonic", lambda: now[0])
+    outcome = trainer.train({LANES[0]: starts[LANES[0]]}, AT, ignore)[LANES[0]]
+    assert len(chunks) > 1
+    assert outcome.seconds == 2 * len(chunks) * trainer.placement.devices_per_lane

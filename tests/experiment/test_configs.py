@@ -1,5 +1,6 @@
 """Every YAML in configs/: it composes, says what it is, and holds the numbers of the paper."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,16 @@ from ltr.data.registry import DATASETS, distributed
 from ltr.errors import ConfigError
 from ltr.experiment.compose import from_words
 from ltr.experiment.spec import RunSpec
+from ltr.pruning.targets import kept
 from tests.marks import slow
 
 FILES = sorted(config_dir().rglob("*.yaml"))
 DEEP = {
     f"cifar10_{name}"
-    for name in ("resnet20", "resnet20_rewind", "resnet20_warmup", "vgg16", "vgg19", "vit_tiny")
+    for name in (
+        *("resnet20", "resnet20_rewind", "resnet20_search_race", "resnet20_warmup"),
+        *("vgg16", "vgg19", "vit_tiny"),
+    )
 }
 """Recipes of large networks, whose numbers are compared below."""
 
@@ -186,6 +191,33 @@ def test_quick_recipes_have_the_shape_of_the_full_ones(dataset: str) -> None:
         full.batch_size,
     )
     assert (quick.replicates, quick.steps, quick.draws("random_reinit")) == (3, Duration(12_000), 1)
+
+
+RACES = {
+    "mnist_search_race": ("mnist_lenet_quick", [0.211, 0.056, 0.036, 0.012]),
+    "cifar10_conv2_search_race": ("cifar10_conv2", [0.049]),
+    "cifar10_resnet20_search_race": ("cifar10_resnet20_rewind", [0.055, 0.0074]),
+}
+"""Recipes of races, with the recipe that trains alike and the densities."""
+
+
+@pytest.mark.parametrize("name", [slow(name) if name in DEEP else name for name in RACES])
+def test_races_are_of_the_same_arms_in_trainings_of_other_recipes(name: str) -> None:
+    alike, densities = RACES[name]
+    race, other = (from_words([f"experiment={recipe}"]) for recipe in (name, alike))
+    assert race.arms == from_words(["experiment=search_race"]).arms
+    assert (race.dataset, race.optimizer, race.pruning) == (other.dataset, other.optimizer, other.pruning)
+    assert (race.batch_size, race.rewind_step, race.model.name) == (
+        other.batch_size,
+        other.rewind_step,
+        other.model.name,
+    )
+    if "conv2" not in name:
+        assert (race.steps, race.eval_every) == (other.steps, other.eval_every)
+    targets = RunSpec.from_experiment(race).targets
+    found = [kept(targets[number]) / kept(targets[0]) for number in race.control_rounds]
+    assert found == pytest.approx(densities, rel=0.02)
+    assert all(abs(math.log(one / two)) < 0.1 for one, two in zip(found, race.claims.densities, strict=True))
 
 
 def test_fashion_mnist_differs_from_mnist_in_the_data_alone() -> None:

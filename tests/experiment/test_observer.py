@@ -1,13 +1,15 @@
 """What the observer of a run makes of its stages."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ltr.config.parse import parse
 from ltr.errors import StoppedError
-from ltr.experiment.observer import RunObserver
+from ltr.experiment.observer import RunObserver, _often_trained_first
 from ltr.experiment.signals import Stop, request_stop
 from ltr.report.progress import NoDisplay, Pace
 
@@ -26,6 +28,13 @@ def test_what_is_left_is_asked_again_at_every_stage() -> None:
     assert pace.total == 30 + 40
     observer.on_resume(20)
     assert pace.total == 30 + 40 - 0.5 * 20
+
+
+def test_arms_that_train_in_few_rounds_stand_last_in_the_table() -> None:
+    arm = {"imp_coarse": {"mask": "iterated", "prune_every": 3}, "snip": {"mask": "snip"}}
+    asked = parse({"arms": ["snip", "ticket", "imp_coarse"], "arm": arm, "rounds": 6, "control_rounds": [6]})
+    assert _often_trained_first(asked) == ["ticket", "imp_coarse", "snip"]
+    assert _often_trained_first(replace(asked, control_rounds=())) == ["ticket", "snip", "imp_coarse"]
 
 
 def test_no_stage_begins_after_a_signal(tmp_path: Path) -> None:

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from ltr.report.arms import styles
-from ltr.report.axes import Limits, apart, label_ends, set_density_axis, set_height_limits
+from ltr.report.axes import (
+    Limits,
+    apart,
+    label_ends,
+    label_markers,
+    set_cost_axis,
+    set_density_axis,
+    set_height_limits,
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -78,3 +86,39 @@ def test_names_stand_where_curves_end(scale: str) -> None:
     label_ends(axes, dict(zip(styles("ab").values(), (10.0, 80.0), strict=True)))
     expected = {"linear": [9 / 99, 79 / 99], "log": [0.5, math.log(80, 100)]}[scale]
     assert [text.get_position()[1] for text in axes.texts] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("costs", "ticks"),
+    [
+        ([0, 0.0013, 1, 13.5], ["0", "0.01", "0.1", "1", "10"]),
+        ([1.5, 13.5], ["2", "5", "10"]),
+        ([0, 1.6], ["0", "1.6"]),
+        ([20, 3000], ["100", "1000"]),
+    ],
+)
+def test_costs_are_logarithmic_and_0_is_left_of_a_break(costs: list[float], ticks: list[str]) -> None:
+    axes = Figure().add_subplot()
+    places = set_cost_axis(axes, pd.Series(costs)).tolist()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+    assert places[-1:] == costs[-1:]
+    left, right = axes.get_xlim()
+    assert left < places[0] < places[-1] < right
+    if costs[0] == 0:
+        assert places[0] == pytest.approx(axes.get_xticks()[0])
+        assert places[0] <= costs[1] / 2
+        (line,) = axes.lines
+        break_at = left * (right / left) ** np.mean(line.get_xdata())
+        assert places[0] < break_at < costs[1]
+    else:
+        assert not axes.lines
+
+
+def test_labels_of_points_stand_beside_their_markers_in_order() -> None:
+    axes = Figure().add_subplot(ylim=(0, 100))
+    arms = styles("ab")
+    label_markers(axes, {arms["a"]: 10.0, arms["b"]: 12.0}, {arms["b"]})
+    texts = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert texts["a"] + 0.079 < texts["b"]
+    assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([*texts.values()])
+    assert [line.get_markerfacecolor() for line in axes.lines] == ["white", arms["b"].colour]

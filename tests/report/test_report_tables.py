@@ -104,3 +104,16 @@ def test_more_arms_than_fit_go_on_below_and_nothing_is_wider_than_80(
 def test_a_round_on_several_lines_names_itself_once() -> None:
     lines = row(one_round(), ["ticket", "a", "b", "c", "random_mask", "d"]).splitlines()
     assert lines == ["    2  64.00 %  98.12 ± 0.20*", " " * 16 + "97.50 ± 12.34"]
+
+
+def test_a_blank_line_keeps_the_place_of_arms_that_a_round_lacks() -> None:
+    lines = row(one_round(), ["ticket", *"abcdefg", "random_mask", *"hijk"]).splitlines()
+    assert lines == ["    2  64.00 %  98.12 ± 0.20*", "", " " * 16 + "97.50 ± 12.34"]
+
+
+def test_a_table_leaves_out_rounds_that_train_none_of_its_arms(results: Results) -> None:
+    arms = ["ticket", "random_reinit", "random_mask", "one_shot", "z"]
+    lanes = results(arms=arms)
+    kept = lanes[(lanes["arm"] != "z") | (lanes["round"] == 3)]
+    *_, last = accuracy_table(by_round(kept)).split("\n\n")
+    assert [line.split()[0] for line in last.splitlines()] == ["round", "3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,12 @@ from ltr.analysis.learning_curves import learning_curve
 from ltr.analysis.mask_structure import TicketLayers, connections_of_inputs, initial_weights
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
+from ltr.report import race_figure
 from ltr.report.arms import Style, styles
 from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import Measure, curve, empty, figure, measures
 from ltr.report.formatting import percent, plus_minus, spread
+from ltr.report.race import brief
 from ltr.store.chains import has_result
 
 if TYPE_CHECKING:
@@ -170,6 +172,25 @@ def by_cost(results: pd.DataFrame) -> Drawing:
         drawn,
         tooltips,
     )
+
+
+def race(rows: pd.DataFrame) -> Drawing:
+    """Draw the accuracy of masks of a density against the cost of their searches."""
+    return Drawing(
+        "race",
+        f"Accuracy against cost at {percent(rows['density'].iloc[0])} %",
+        "Filled and joined: nothing cheaper is as accurate. Vertical: 95 % intervals of the means. Dotted: "
+        "IMP (the ticket) less the margin.",
+        "Accuracy against the cost of finding the mask, a point for each search. The table has the numbers.",
+        race_figure.race_figure(rows, ""),
+        {f"{row['arm']}:means": [_race_tooltip(row)] for row in race_figure.drawn(rows).to_dict("records")},
+    )
+
+
+def _race_tooltip(row: Mapping[Any, Any]) -> str:
+    label = styles([row["arm"]])[row["arm"]].label
+    accuracy = plus_minus(100 * row["accuracy"], 100 * row["accuracy_ci95"])
+    return f"{label}: {accuracy} % at a cost of {brief(row['cost'])} trainings"
 
 
 def connections(

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from ltr.analysis.claims import REFUTED, SUPPORTED, UNDECIDED
 from ltr.analysis.mask_structure import TicketLayers
 from ltr.analysis.registry import CLAIMS
+from ltr.analysis.search_race import AS_GOOD, WORSE, Searched, race_of, raced
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
-from ltr.report import comparison, cut_off, lost
+from ltr.report import comparison, cut_off, lost, race, race_figure
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
 from ltr.report.claims import how_tested
@@ -110,6 +112,7 @@ def _number(value: float | None, shown: str) -> Markup:
 def _run(subject: Subject, run_id: str) -> dict[str, Any]:
     results, experiment, verdicts = subject.results, subject.experiment, subject.verdicts
     summary = by_round(results)
+    race_table = race_of(Searched(experiment, results, subject.timings))
     return {
         "id": run_id,
         "name": subject.name,
@@ -117,7 +120,7 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "means": [
             *lost.sentences(results, experiment),
             cut_off.sentence(results),
-            untested_means(results),
+            untested_means(results, raced(experiment)),
             *caveats(results, experiment),
         ],
         "title": subject.title,
@@ -129,7 +132,9 @@ def _run(subject: Subject, run_id: str) -> dict[str, Any]:
         "arms": [{"name": arm, "label": style.label} for arm, style in styles(summary["arm"]).items()],
         "parts": {f"arm-{arm}": style.label for arm, style in styles(summary["arm"]).items()},
         "rounds": _rounds(summary),
-        "drawings": list(_drawings(subject, run_id)),
+        "race": _race(race_table, run_id),
+        "race_meaning": race.MEANING,
+        "drawings": list(_drawings(subject, run_id, race_table.empty)),
         "facts": _facts(subject),
         "command": command(subject.settings, experiment.dataset),
         "settings": {name: literal(value) for name, value in subject.settings.items()},
@@ -196,9 +201,46 @@ def _cell(row: Mapping[Any, Any], highest: float) -> dict[str, Any]:
     }
 
 
-def _drawings(subject: Subject, run_id: str) -> Iterator[dict[str, Any]]:
+def _race(table: pd.DataFrame, run_id: str) -> list[dict[str, Any]]:
+    """Return the race at each density: its title, figure, rows and sentences."""
+    densities = []
+    for round_number, frame in table.groupby("round", sort=False):
+        rows = frame.to_dict("records")
+        with in_style():
+            drawing = drawings.race(frame) if race_figure.can_be_drawn(frame) else None
+        densities.append(
+            {
+                "title": race.title(rows),
+                "drawing": drawing and _figure(drawing, f"{run_id}-race-{round_number}"),
+                "rows": [_racer(row) for row in rows],
+                "sentences": [race.conclusion(rows), *race.remarks(rows)],
+            }
+        )
+    return densities
+
+
+_BADGES = {AS_GOOD: SUPPORTED, WORSE: REFUTED, UNDECIDED: UNDECIDED}
+"""Classes of the verdicts of a race, those of the verdicts on claims."""
+
+
+def _racer(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a method with each number and its formatted text."""
+    name, accuracy, cost, seconds, less, difference, verdict = race.cells(row, has_others=False)
+    return {
+        "name": name,
+        "accuracy": (row["accuracy"], accuracy),
+        "cost": (row["cost"], cost.strip()),
+        "seconds": (row["cost_seconds"], seconds),
+        "less": (row["times_less"], less),
+        "difference": (row["difference"], difference),
+        "verdict": verdict,
+        "badge": _BADGES.get(verdict, ""),
+    }
+
+
+def _drawings(subject: Subject, run_id: str, with_cost: bool) -> Iterator[dict[str, Any]]:
     with in_style():
-        for drawing in _drawn(subject):
+        for drawing in _drawn(subject, with_cost):
             yield _figure(drawing, f"{run_id}-{drawing.name}")
 
 
@@ -213,7 +255,8 @@ def _figure(drawing: Drawing, name: str) -> dict[str, Any]:
     }
 
 
-def _drawn(subject: Subject) -> Iterator[Drawing]:
+def _drawn(subject: Subject, with_cost: bool) -> Iterator[Drawing]:
+    """Yield the figures of a run; `with_cost`: with that of the search's cost, which a race says more of."""
     results = subject.results[has_result(subject.results)]
     if results.empty:
         return
@@ -226,7 +269,9 @@ def _drawn(subject: Subject) -> Iterator[Drawing]:
     )
     yield from drawings.against_density(results)
     yield drawings.learning(subject.metrics, _thinned(sorted({min(rounds), max(rounds), *tested})), meaning)
-    if last and not subject.experiment.ticket:  # the cost of another run's tickets is not in this run
+    if (
+        with_cost and last and not subject.experiment.ticket
+    ):  # the cost of another run's tickets is not in this run
         yield drawings.by_cost(results)
     if len(subject.last) and last:
         yield from drawings.connections(subject.layers, subject.last, subject.image)
