@@ -48,8 +48,14 @@ def finder(experiment: Experiment, lane: LaneId) -> LaneId | None:
     if arm.mask == "one_shot":
         return LaneId(0, lane.replicate, "ticket", 0)
     if MASKS[arm.mask].is_ticket and lane.round and _reads_mask(experiment, arm):
-        return LaneId(lane.round - 1, lane.replicate, "ticket", 0)
+        return LaneId(lane.round - 1, mask_replicate(experiment, lane), "ticket", 0)
     return None
+
+
+def mask_replicate(experiment: Experiment, lane: LaneId) -> int:
+    """Return the replicate that the mask of a lane comes from."""
+    given = experiment.arm[lane.arm].mask_replicate
+    return lane.replicate if given is None else given
 
 
 def needed(experiment: Experiment, lane: LaneId) -> set[LaneId]:

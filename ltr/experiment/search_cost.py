@@ -67,7 +67,8 @@ def _prefix(spec: RunSpec, lane: LaneId, needed: Collection[LaneId]) -> int:
     arm = spec.experiment.arm[lane.arm]
     if lane.round == 0 or not (WEIGHTS[arm.weights].reads_rewound or arm.keep_signs):
         return 0
-    contained = max((spec.length(other) for other in needed if other.round == 0), default=0)
+    own = (other for other in needed if other.round == 0 and other.replicate == lane.replicate)
+    contained = max(map(spec.length, own), default=0)
     return max(0, spec.schedule.rewind_step - contained)
 
 
