@@ -9,7 +9,7 @@ import pandas as pd
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import tested_rounds, within
 from ltr.config.schema import Experiment
-from ltr.report import cut_off, lost, tables
+from ltr.report import cut_off, lost, tables, variance
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.findings import Verdicts, headline, untested_means
@@ -26,7 +26,7 @@ def conclusion(
     words: Sequence[str],
     seconds: float,
 ) -> str:
-    """Return the early stops, claims, paths of figures, findings and advice, as text.
+    """Return the early stops, claims, paths of figures, findings, shares of variance and advice, as text.
 
     Args:
         folder: run folder.
@@ -40,7 +40,8 @@ def conclusion(
     parts = [*tables.other_tables(by_round(results), experiment.early_bird), claims_text(verdicts, looks)]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
     current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may test other rounds
-    parts += [*sentences(results, experiment, verdicts), advice(current, looks, words, seconds)]
+    parts += [*sentences(results, experiment, verdicts), variance.text(results, experiment)]
+    parts += [advice(current, looks, words, seconds)]
     return "".join(f"\n{part}\n" for part in parts if part).removesuffix("\n")
 
 
