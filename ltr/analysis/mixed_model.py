@@ -107,7 +107,7 @@ def fit(values: pd.Series, levels: pd.DataFrame, fixed: pd.DataFrame) -> Fit | N
     if not groups or not spread:
         return None
     varying = [str(name) for name in fixed if fixed[name].nunique() > 1]
-    exog = np.column_stack([np.ones(len(values)), fixed[varying]]).astype(np.float64)
+    exog = np.column_stack([np.ones(len(values)), *(fixed[name] for name in varying)]).astype(np.float64)
     likelihood = Likelihood(values.to_numpy(np.float64) / spread, exog, groups)
     with threadpool_limits(1):  # the matrices are small
         best = maximum(likelihood)

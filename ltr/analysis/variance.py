@@ -111,12 +111,12 @@ def _variance(found: pd.DataFrame, measure: str, lost: int) -> Variance:
         lost,
         float(values.mean()),
         fitted.deviation if fitted else 0.0,
-        _own_gain(found, measure),
+        own_gain(found, measure),
         fitted.shares if fitted else (),
     )
 
 
-def _own_gain(found: pd.DataFrame, measure: str) -> Estimate | None:
+def own_gain(found: pd.DataFrame, measure: str) -> Estimate | None:
     """Estimate what a mask gains on the initial weights that it was found with, by least squares.
 
     The values are means over the orders of each pair of weights and mask. Weights and masks have effects of

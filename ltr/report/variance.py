@@ -79,7 +79,7 @@ def shares_table(found: Sequence[Variance]) -> str:
     first = found[0]
     lost = f"; {first.lost} without a result" if first.lost else ""
     heading = (
-        f"Variance of {first.cells} trainings at {percent(first.density)} % of the weights\n"
+        f"Variance of {first.cells} trainings at {percent(first.density)} % of the weights "
         f"({design(first)}{lost}; share in % with 95 % interval)"
     )
     columns = [Column("component"), *(Column(TITLES[variance.measure], width=20) for variance in found)]
@@ -88,7 +88,7 @@ def shares_table(found: Sequence[Variance]) -> str:
     rows += [["standard deviation", *(_in_unit(variance.deviation, variance.measure) for variance in found)]]
     if any(variance.own_gain for variance in found):
         rows += [["gain of a mask's own weights", *(_gain(variance) for variance in found)]]
-    return f"{heading}\n{table(columns, rows)}"
+    return f"{textwrap.fill(heading, WIDTH)}\n{table(columns, rows)}"
 
 
 def sentence(variance: Variance) -> str:
