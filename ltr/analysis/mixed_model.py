@@ -5,6 +5,7 @@ The model and its restricted likelihood are those of `MixedLM` of statsmodels. S
 """
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -205,15 +206,17 @@ def _search(
 
     bounds = [(LEAST, 1.0)] * (size - 1) + [(LEAST_RESIDUAL, 1.0)]
     whole: Any = {"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda _: np.ones(size)}
-    found = minimize(
-        objective,
-        np.clip(start, *np.transpose(bounds)),
-        jac=gradient,
-        bounds=bounds,
-        constraints=[whole, *constraints],
-        method="SLSQP",
-        options={"maxiter": 200, "ftol": 1e-9},
-    ).x
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Values in x were outside bounds")  # by rounding
+        found = minimize(
+            objective,
+            np.clip(start, *np.transpose(bounds)),
+            jac=gradient,
+            bounds=bounds,
+            constraints=[whole, *constraints],
+            method="SLSQP",
+            options={"maxiter": 200, "ftol": 1e-9},
+        ).x
     return np.asarray(found / found.sum())
 
 
