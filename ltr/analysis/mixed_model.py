@@ -92,7 +92,7 @@ def fit(values: pd.Series, levels: pd.DataFrame, fixed: pd.DataFrame) -> Fit | N
     """Fit a mean, fixed effects, and random effects of the factors and of pairs of them, by REML.
 
     An interval is that of profile likelihood: the shares with which the restricted log-likelihood, maximised
-    over all else, is at most `DROP` below its maximum.
+    over all else, is at most `DROP` below its maximum. That of the residual reaches 1 if it may explain all.
 
     Args:
         values: a value of each training.
@@ -191,7 +191,25 @@ def interval(likelihood: Likelihood, best: Vector, place: int) -> tuple[float, f
         return float(min((best, *reached), key=objective)[place])
 
     others = (1 - own) / (likelihood.size - 1)
-    return _rounded(furthest(own, others)), _rounded(furthest(-own, own))
+    low, high = furthest(own, others), furthest(-own, own)
+    if place == likelihood.size - 1 and _explains_all(likelihood, best):
+        high = 1.0
+    return _rounded(low), _rounded(high)
+
+
+def _explains_all(likelihood: Likelihood, best: Vector) -> bool:
+    """Return whether the residual may be all there is, so that all other components are at their bound of 0.
+
+    Twice the fall of the log-likelihood is then a mixture of chi-squared with 0 to n degrees of freedom, by
+    binomial weights (Self & Liang, 1987, for independent components; in small designs it is less).
+    """
+    from scipy.stats import binom, chi2
+
+    alone = np.append(np.full(likelihood.size - 1, LEAST), 1.0)
+    fall = likelihood.value(best) - likelihood.value(alone)
+    degrees = np.arange(1, likelihood.size)
+    p = binom.pmf(degrees, likelihood.size - 1, 0.5) @ chi2.sf(2 * fall, degrees)
+    return bool(p > 0.05)
 
 
 def _search(

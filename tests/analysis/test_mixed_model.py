@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ltr.analysis.mixed_model import DROP, RESIDUAL, Fit, Likelihood, effects, fit, maximum, require
+from ltr.analysis.mixed_model import DROP, RESIDUAL, Fit, Likelihood, effects, fit, interval, maximum, require
 from ltr.errors import ConfigError
 
 NOTHING = pd.DataFrame()
@@ -117,6 +117,18 @@ def test_the_likelihood_is_that_of_what_no_fixed_effect_reaches() -> None:
     steps = 1e-6 * np.eye(7)
     slopes = [(by_definition(one + step) - by_definition(one - step)) / 2e-6 for step in steps]
     assert likelihood.gradient(one) == pytest.approx(slopes, rel=1e-4)
+
+
+@pytest.mark.parametrize(("seed", "reached"), [(26, True), (31, False)])
+def test_what_is_left_may_be_everything_unless_the_factors_together_are_clear(
+    seed: int, reached: bool
+) -> None:
+    """Noise whose likelihood falls by 3.3 and by 5.2; from 4.2 on 6 components clearly explain some of it."""
+    levels = crossed(3, 3, 2)
+    values = drawn(levels, [0, 0, 0, 0, 0, 0, 1], np.random.default_rng(seed))
+    likelihood = Likelihood(values.to_numpy(), np.ones((18, 1)), effects(levels))
+    _, high = interval(likelihood, maximum(likelihood), place=6)
+    assert (high == 1) is reached
 
 
 def test_names_and_order_of_the_cells_do_not_matter() -> None:
