@@ -83,7 +83,8 @@ def test_weights_of_a_rewind_step_cost_the_training_of_their_own_replicate(run: 
     assert other - own == pytest.approx(dense / 4)
 
 
-@pytest.mark.parametrize("end", [slow(4), 6])
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [4, 6])
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(
     run: Run, crossed: Path, tmp_path: Path, end: int
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(
     assert contents(run(tmp_path, **KNOBS)) == contents(crossed)
 
 
+@pytest.mark.slow
 def test_more_replicates_and_draws_train_the_missing_lanes_alone(
     run: Run, crossed: Path, tmp_path: Path
 ) -> None:
