@@ -15,12 +15,11 @@ from ltr.analysis.mask_structure import TicketLayers
 from ltr.analysis.registry import CLAIMS
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
-from ltr.analysis.variance import Variance, variances
+from ltr.analysis.variance import Variance
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
 from ltr.core.plural import number_of
-from ltr.errors import ConfigError
 from ltr.report import comparison, cut_off, lost
 from ltr.report.advice import caveats
 from ltr.report.arms import styles
@@ -57,6 +56,7 @@ class Subject(NamedTuple):
             checkpoints are lost.
         last: last ticket of each replicate; empty if checkpoints are lost.
         image: height, width and channels of the images; None if the data set is no longer available.
+        variances: variance of crossed trainings; empty if none are crossed.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Subject(NamedTuple):
     layers: pd.DataFrame
     last: TicketLayers
     image: tuple[int, int, int] | None
+    variances: Sequence[Variance] = ()
 
 
 def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> str:
@@ -230,18 +231,10 @@ def _drawn(subject: Subject) -> Iterator[Drawing]:
     yield drawings.learning(subject.metrics, _thinned(sorted({min(rounds), max(rounds), *tested})), meaning)
     if last and not subject.experiment.ticket:  # the cost of another run's tickets is not in this run
         yield drawings.by_cost(results)
-    if crossed := [one for one in _variances(subject) if one.shares]:
+    if crossed := [one for one in subject.variances if one.shares]:
         yield drawings.variance(crossed)
     if len(subject.last) and last:
         yield from drawings.connections(subject.layers, subject.last, subject.image)
-
-
-def _variances(subject: Subject) -> list[Variance]:
-    """Return the variance of crossed trainings; empty without statsmodels."""
-    try:
-        return variances(subject.results, subject.experiment)
-    except ConfigError:
-        return []
 
 
 def _thinned(rounds: Sequence[int]) -> list[int]:
