@@ -38,6 +38,7 @@ def check(experiment: Experiment) -> None:
         raise ConfigError(
             f"control_rounds={literal([*rounds])}: must rise, and begin at most at rounds={experiment.rounds}"
         )
+    _check_mask_replicates(experiment)
     for knob, value in vars(experiment.arm["ticket"]).items():
         if value != getattr(TICKET, knob):
             raise ConfigError(f"arm.ticket.{knob}={literal(value)}: cannot be changed; define another arm")
@@ -50,6 +51,12 @@ def _check_definition(name: str, arm: Arm) -> None:
     if (arm.mask == "found") != (arm.found_by is not None):
         own = literal(arm.found_by)
         raise _wrong(name, "found_by", f"arm.{name}.found_by={own}: names an arm if mask=found, else none")
+    if arm.mask_replicate is not None and not MASKS[arm.mask].is_ticket:
+        raise _wrong(
+            name,
+            "mask_replicate",
+            f"arm.{name}.mask_replicate={arm.mask_replicate}: needs arm.{name}.mask=ticket",
+        )
     if arm.mask == "iterated":
         _check_iterated(name, arm)
     elif arm.prune_every > 1:
@@ -107,12 +114,22 @@ def _check_searches(experiment: Experiment) -> None:
             raise ConfigError(f"arm.{name}.invert=true: {arm.found_by} finds its mask without scores")
 
 
+def _check_mask_replicates(experiment: Experiment) -> None:
+    """Raise ConfigError if an arm takes the mask of a replicate that is not trained."""
+    for name in experiment.arms:
+        given = experiment.arm[name].mask_replicate
+        if given is not None and given >= experiment.replicates:
+            raise ConfigError(
+                f"arm.{name}.mask_replicate={given}: must be below replicates={experiment.replicates}"
+            )
+
+
 def _wrong(arm: str, knob: str, message: str) -> KnobError:
     return KnobError(["arm", arm, knob], message)
 
 
 def is_random(arm: Arm) -> bool:
-    """Return whether the arm's start is random, so that draws differ."""
+    """Return whether the arm's start or data order is random, so that draws differ."""
     weights = WEIGHTS[arm.weights]
     has_random_weights = weights.is_random and not (weights.has_random_signs_alone and arm.keep_signs)
     return (
@@ -120,5 +137,6 @@ def is_random(arm: Arm) -> bool:
         or SHUFFLES[arm.shuffle].is_random
         or has_random_weights
         or arm.noise > 0
+        or arm.order == "draw"
         or METHODS[arm.method].trains_scores
     )

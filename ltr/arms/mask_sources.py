@@ -39,9 +39,12 @@ def searched(context: ArmContext) -> Subnetwork:
 def own(arm: Arm, context: ArmContext, key: PRNGKey) -> Subnetwork:
     """Return the arm's mask before any shuffle, with the weights that belong to it.
 
+    The mask of another replicate goes with the lane's own rewound weights.
     A mask drawn at initialisation keeps as many weights as the ticket in total, but not in each layer. Layers
     that are never pruned stay whole.
     """
+    if arm.mask_replicate is not None:
+        return Subnetwork(context.mask_of(arm.mask_replicate), context.rewind_params)
     entry = MASKS[arm.mask]
     if not isinstance(entry, AtInitEntry):
         subnetwork: Subnetwork = entry.load()(context)

@@ -51,8 +51,16 @@ def finder(experiment: Experiment, lane: "LaneId") -> "LaneId | None":
     if arm.mask == "one_shot":
         return lane._replace(round=0, arm="ticket", draw=0)
     if MASKS[arm.mask].is_ticket and lane.round and _reads_mask(experiment, arm):
-        return lane._replace(round=lane.round - 1, arm="ticket", draw=0)
+        return lane._replace(
+            round=lane.round - 1, replicate=mask_replicate(experiment, lane), arm="ticket", draw=0
+        )
     return None
+
+
+def mask_replicate(experiment: Experiment, lane: "LaneId") -> int:
+    """Return the replicate that the mask of a lane comes from."""
+    given = experiment.arm[lane.arm].mask_replicate
+    return lane.replicate if given is None else given
 
 
 def needed(experiment: Experiment, lane: "LaneId") -> set["LaneId"]:

@@ -10,15 +10,17 @@ Examples:
 """
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ltr.commands.options import add_output_root, load_different
 from ltr.commands.output_file import add_output, require_inside, require_own
-from ltr.errors import LtrError
+from ltr.errors import ConfigError, LtrError
 from ltr.faults import unwritable
 
 if TYPE_CHECKING:
     from ltr.analysis.mask_structure import TicketLayers
+    from ltr.analysis.variance import Variance
     from ltr.api.loaded import LoadedRun
     from ltr.report.page import Subject
 
@@ -93,7 +95,20 @@ def _subject(run: "LoadedRun") -> "Subject":
         pd.DataFrame(rows),
         last,
         image,
+        _variances(run),
     )
+
+
+def _variances(run: "LoadedRun") -> "Sequence[Variance]":
+    """Return the variance of crossed trainings; empty without statsmodels, which is printed."""
+    from ltr.analysis.variance import variances
+    from ltr.report import console
+
+    try:
+        return variances(run.results, run.experiment)
+    except ConfigError as error:
+        console.note(f"ltr report: {error}")
+        return ()
 
 
 def _tickets(run: "LoadedRun") -> "tuple[list[dict[str, Any]], TicketLayers]":

@@ -69,6 +69,13 @@ With --json one object:
   looks    a list of the occasions on which verdicts were given, each with
            replicates, draws (by arm), rounds and claims; later p-values are
            corrected for them
+  variance a list, for a run that crosses initial weights, data orders and masks
+           (else empty; null without the extra variance), each with measure
+           (accuracy, early_stop_step), round, density, levels (of each factor),
+           cells, lost (cells without a result), mean, deviation (standard
+           deviation of a cell), own_gain and own_gain_ci95 (what a mask gains on
+           the initial weights that it was found with), and shares: component,
+           factors, share, low and high (95 % interval)
 Accuracies are test accuracies, at early stop unless the name says final. Like
 densities they are fractions. A missing number, such as the interval of one
 replicate, is null."""
@@ -199,7 +206,7 @@ def _describe(run: "LoadedRun") -> dict[str, Any]:
 def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.summary import by_round
     from ltr.config.literals import literal
-    from ltr.report import race
+    from ltr.report import race, variance
     from ltr.report.claims import claims_text
     from ltr.report.outcome import sentences
     from ltr.report.runs import ended
@@ -219,7 +226,8 @@ def _text(description: Mapping[str, Any], run: "LoadedRun") -> str:
         summary = by_round(run.results)
         parts += [accuracy_table(summary), *other_tables(summary, run.experiment.early_bird)]
         parts += [claims_text(run.verdicts, run.looks), race.text(run.race)]
-    parts += [*sentences(run.results, run.experiment, run.verdicts), "\n".join(description["figures"])]
+    parts += sentences(run.results, run.experiment, run.verdicts)
+    parts += ["\n".join(description["figures"]), variance.text(run.results, run.experiment)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -233,6 +241,7 @@ def _plugins(used: Mapping[str, list[str]], problem: str) -> str:
 
 def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
     from ltr.analysis.search_race import raced
+    from ltr.report import variance
     from ltr.report.claims import claims
     from ltr.report.findings import headline, untested_means
     from ltr.report.rounds import rounds
@@ -245,5 +254,6 @@ def _json(description: Mapping[str, Any], run: "LoadedRun") -> str:
         "means": untested_means(run.results, raced(run.experiment)),
         "claims": claims(run.verdicts),
         "looks": [look._asdict() for look in run.looks],
+        "variance": variance.plain(run.results, run.experiment),
     }
     return json.dumps(content, indent=2)

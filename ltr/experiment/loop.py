@@ -20,14 +20,14 @@ def rounds(session: Session, observer: Observer) -> Trainings:
         if not lanes:
             continue
         session.compile_ahead(round_number + 1)
-        tickets = session.find_tickets(round_number, {lane.replicate for lane in lanes})
+        tickets = session.find_tickets(round_number, lanes)
         for stage in session.stages(lane for lane in lanes if lane.replicate in tickets):
             observer.on_stage(
                 f"round {round_number}/{session.experiment.rounds}",
                 len(stage),
                 session.step_cost(round_number),
             )
-            starts = {lane: session.initial_state(lane, tickets[lane.replicate]) for lane in stage}
+            starts = {lane: session.initial_state(lane, tickets) for lane in stage}
             outcomes = yield session.training(starts, session.spec.evaluate_at(stage[0]), observer)
             session.commit(round_number, starts, outcomes)
         observer.on_round_end(round_number)

@@ -50,7 +50,7 @@ def search_cost(
     if spec.experiment.ticket is not None and searches.reads_ticket(spec.experiment, lane):
         return None
     needed = searches.needed(spec.experiment, lane)
-    prefix = _prefix(spec, frames["results"], {lane, *needed})
+    prefix = _prefix(spec, frames["results"], lane.replicate, {lane, *needed})
     pace = (
         _total(frames["timings"], [LaneId(0, lane.replicate, "ticket", 0)], "seconds") / spec.schedule.steps
     )
@@ -66,12 +66,16 @@ def _total(frame: pd.DataFrame, lanes: Collection[LaneId], column: str) -> float
     return float(frame.loc[is_of_lane, column].sum())
 
 
-def _prefix(spec: RunSpec, results: pd.DataFrame, lanes: Collection[LaneId]) -> int:
+def _prefix(spec: RunSpec, results: pd.DataFrame, replicate: int, lanes: Collection[LaneId]) -> int:
     """Return the dense steps to the rewind step that lanes need and no training of theirs contains."""
     if not any(lane.round and _reads_rewound(spec.experiment.arm[lane.arm]) for lane in lanes):
         return 0
-    alike = (lane for lane in lanes if lane.round == 0 and spec.has_common_batches(lane))
-    contained = max((_steps(spec, results, lane) for lane in alike), default=0)
+    own = (
+        other
+        for other in lanes
+        if other.round == 0 and other.replicate == replicate and spec.has_common_batches(other)
+    )
+    contained = max((_steps(spec, results, other) for other in own), default=0)
     return max(0, spec.schedule.rewind_step - contained)
 
 

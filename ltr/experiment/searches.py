@@ -17,6 +17,7 @@ from ltr.experiment.runtime import Runtime
 from ltr.pruning import prune
 from ltr.pruning.criteria import PruningInput
 from ltr.pruning.registry import REWINDINGS
+from ltr.store import chains
 from ltr.store.chains import has_result
 from ltr.store.folder import RunFolder, round_name, search_name
 from ltr.store.tables import LANE, LaneId
@@ -94,18 +95,46 @@ class Searches:
             log.warning("%s: is trained again, as the mask that it found is not kept", min(unsaved))
             self.folder.forget(unsaved)
 
+    def mask_replicates(self, lanes: Collection[LaneId]) -> set[int]:
+        """Return the replicates whose tickets give masks of lanes, if their chains have not ended."""
+        experiment, ended = self.runtime.spec.experiment, self._ended(lanes)
+        return {searches.mask_replicate(experiment, lane) for lane in lanes if lane not in ended}
+
     def lost(self, lanes: Collection[LaneId]) -> dict[LaneId, LaneId]:
-        """Return the lanes whose search diverged, with the lane that did."""
+        """Return the lanes whose mask was not found, with the lane that was to find it."""
         results = self.folder.frames["results"]
         diverged = set(results.loc[~has_result(results), list(LANE)].itertuples(index=False, name=None))
         finders = {lane: searches.finder(self.runtime.spec.experiment, lane) for lane in lanes}
-        return {lane: finder for lane, finder in finders.items() if finder in diverged and finder is not None}
+        lost = {lane: finder for lane, finder in finders.items() if finder in diverged and finder is not None}
+        return lost | self._ended(lanes)
+
+    def _ended(self, lanes: Collection[LaneId]) -> dict[LaneId, LaneId]:
+        """Return the lanes whose mask is of a chain that ended before, with the ticket that ended it."""
+        experiment = self.runtime.spec.experiment
+        ends = chains.ends(self.folder.frames["results"], experiment)
+        from_chain = {lane: ends.get(searches.mask_replicate(experiment, lane)) for lane in lanes}
+        return {
+            lane: LaneId(end.round, end.replicate, "ticket", 0)
+            for lane, end in from_chain.items()
+            if end is not None and lane.round > end.last_round
+        }
 
     def _searching_arm(self, lane: LaneId) -> Arm:
         """Return the arm whose trainings find the mask of a lane."""
         arms = self.runtime.spec.experiment.arm
         arm = arms[lane.arm]
         return arm if arm.found_by is None else arms[arm.found_by]
+
+
+def why_lost(lost: Mapping[LaneId, LaneId]) -> str:
+    """Say why lanes are not trained; `lost`: with each the lane that was to find its mask."""
+    lane, finder = min(lost.items())
+    reason = f"its mask is found by {finder.arm} of round {finder.round}, which diverged"
+    if finder.arm == "ticket":
+        reason = (
+            f"the chain of replicate {finder.replicate}, whose mask it takes, ended in round {finder.round}"
+        )
+    return f"{lane}: is not trained, since {reason}" + (f" ({len(lost) - 1} more)" if len(lost) > 1 else "")
 
 
 def unsearched(density: float) -> Outcome:

@@ -28,7 +28,7 @@ from ltr.experiment.joint import Training, Trainings
 from ltr.experiment.records import Emptied
 from ltr.experiment.runtime import Runtime
 from ltr.experiment.search_cost import SearchCost, search_cost
-from ltr.experiment.searches import Searches, unsearched
+from ltr.experiment.searches import Searches, unsearched, why_lost
 from ltr.experiment.spec import RunSpec
 from ltr.methods.method import MethodInput
 from ltr.methods.registry import WEIGHTS_ALONE
@@ -126,7 +126,9 @@ class Session:
             observer.on_stage("training to the rewind step", len(replicates), self.step_cost(0))
             dense = masks.ones(initial[replicates[0]], self.spec.model.layer_types)
             starts = {
-                LaneId(0, r, PREFIX, 0): InitialState(initial[r], dense, self._data_key(r, 0))
+                LaneId(0, r, PREFIX, 0): InitialState(
+                    initial[r], dense, self._data_key(LaneId(0, r, "ticket", 0))
+                )
                 for r in replicates
             }
             outcomes = yield self.training(starts, np.array([0, until], np.int32), observer)
@@ -134,11 +136,12 @@ class Session:
         saved = {r: {"initial": initial[r], "origin": rewind_params[r]} for r in replicates}
         self.folder.save("initial", saved)
 
-    def find_tickets(self, round_number: int, replicates: Collection[int]) -> dict[int, Subnetwork]:
-        """Return the tickets of a round by replicate, without those in which pruning emptied a layer.
+    def find_tickets(self, round_number: int, round_lanes: Collection[LaneId]) -> dict[int, Subnetwork]:
+        """Return the tickets of a round that lanes need, by replicate.
 
-        These are recorded, and end the chains of their replicates.
+        Those in which pruning emptied a layer are recorded instead, and end the chains of their replicates.
         """
+        replicates = {lane.replicate for lane in round_lanes} | self.searches.mask_replicates(round_lanes)
         tickets = {replicate: self.find_ticket(round_number, replicate) for replicate in sorted(replicates)}
         emptied = {replicate: selection.emptied(ticket.mask) for replicate, ticket in tickets.items()}
         ended = [
@@ -176,7 +179,7 @@ class Session:
     def stages(self, round_lanes: Iterable[LaneId]) -> Iterator[list[LaneId]]:
         """Yield the lanes of a round that can train together, after those that find their masks.
 
-        Lanes whose search diverged are not trained, and are recorded as diverged at their first step.
+        Lanes whose mask was not found are not trained, and are recorded as diverged at their first step.
         """
         for stage in searches.stages(self.experiment, round_lanes):
             lost_searches = self.searches.lost(stage)
@@ -185,11 +188,11 @@ class Session:
             if trained := [lane for lane in stage if lane not in lost_searches]:
                 yield trained
 
-    def initial_state(self, lane: LaneId, ticket: Subnetwork) -> InitialState:
-        """Return the initial state of a lane. The lanes of a replicate share the data order of a round."""
+    def initial_state(self, lane: LaneId, tickets: Mapping[int, Subnetwork]) -> InitialState:
+        """Return the initial state of a lane; `tickets`: tickets of the round, by replicate."""
         key = rng.fold(self._root_key(lane.replicate), lane.arm, lane.round, lane.draw)
         arm, began = self.experiment.arm[lane.arm], time.monotonic()
-        subnetwork = start(arm, self._arm_context(lane, ticket), key)
+        subnetwork = start(arm, self._arm_context(lane, tickets), key)
         if isinstance(MASKS[arm.mask], ScoreEntry):
             self.scoring_seconds[lane] = time.monotonic() - began
         return self._begun(lane, *subnetwork, key)
@@ -204,7 +207,7 @@ class Session:
         method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
         program = lanes.program_name(self.experiment, method, lanes.batch_size(self.experiment, lane.arm))
         params, method_state = self.runtime.trainer.methods[program].begin(method_input)
-        return InitialState(params, mask, self._data_key_of(lane), method_state, program)
+        return InitialState(params, mask, self._data_key(lane), method_state, program)
 
     def compile_ahead(self, round_number: int) -> None:
         """Compile the program of a round in the background, if it is known how many weights its layers keep.
@@ -304,18 +307,20 @@ class Session:
     def _root_key(self, replicate: int) -> PRNGKey:
         return rng.root(self.experiment.seed, replicate)
 
-    def _data_key(self, replicate: int, round_number: int) -> UInt32[np.ndarray, "2"]:
-        """Return the key data of a round's data order; the lanes of a replicate share it, to be paired."""
-        return np.asarray(
-            jax.random.key_data(rng.fold(self._root_key(replicate), "data order", round_number))
-        )
+    def _data_key(self, lane: LaneId) -> UInt32[np.ndarray, "2"]:
+        """Return the key data of a lane's data order.
 
-    def _data_key_of(self, lane: LaneId) -> UInt32[np.ndarray, "2"]:
-        """Return the key data of a lane's data order: that of the round, unless its search has seen it."""
-        finder = searches.finder(self.experiment, lane)
-        if finder is None or finder.round != lane.round:
-            return self._data_key(lane.replicate, lane.round)
-        key = rng.fold(self._root_key(lane.replicate), "data order after a search", lane.round)
+        The lanes of a replicate share that of a round, to be paired. Those whose search has seen it share
+        another. With `order=draw` the lanes of a draw share it in all replicates, to be crossed with initial
+        weights.
+        """
+        if self.experiment.arm[lane.arm].order == "draw":
+            key = rng.fold(self._root_key(0), "crossed order", lane.round, lane.draw)
+        else:
+            finder = searches.finder(self.experiment, lane)
+            is_seen = finder is not None and finder.round == lane.round
+            purpose = "data order after a search" if is_seen else "data order"
+            key = rng.fold(self._root_key(lane.replicate), purpose, lane.round)
         return np.asarray(jax.random.key_data(key))
 
     def _pruning_input(self, round_number: int, replicate: int) -> PruningInput:
@@ -326,8 +331,9 @@ class Session:
         key = rng.fold(self._root_key(replicate), "criterion", round_number)
         return PruningInput(first["initial"], before["trained"], before["mask"], key)
 
-    def _arm_context(self, lane: LaneId, ticket: Subnetwork) -> ArmContext:
+    def _arm_context(self, lane: LaneId, tickets: Mapping[int, Subnetwork]) -> ArmContext:
         """Return the weights, masks and functions that the arm of a lane may use."""
+        ticket = tickets[lane.replicate]
         config, layer_types = self.experiment, self.runtime.prunable
         first = self.folder.groups.load("initial", lane.replicate)
 
@@ -349,6 +355,7 @@ class Session:
             first["initial"],
             first["origin"],
             dense=lambda: dense().trained,
+            mask_of=lambda replicate: tickets[replicate].mask,
             one_shot=one_shot,
             searched=partial(self.searches.subnetwork, lane),
             rewind=REWINDINGS[config.rewind.name].load(),
@@ -364,15 +371,9 @@ class Session:
         return search_cost(self.spec, self.folder.frames, lane, self.scoring_seconds.get(lane, 0.0))
 
     def _record_unsearched(self, lost_searches: Mapping[LaneId, LaneId]) -> None:
-        """Record lanes that are not trained, since the lanes that find their masks diverged."""
-        lane, finder = min(lost_searches.items())
-        log.warning(
-            "%s: is not trained, since its mask is found by %s of round %d, which diverged%s",
-            lane,
-            finder.arm,
-            finder.round,
-            f" ({len(lost_searches) - 1} more)" if lost_searches.keys() - {lane} else "",
-        )
+        """Record lanes that are not trained, since the lanes that were to find their masks have no result."""
+        log.warning("%s", why_lost(lost_searches))
+        lane = min(lost_searches)
         density = kept(self.spec.targets[lane.round]) / kept(self.spec.targets[0])
         outcomes = {lane: unsearched(density) for lane in lost_searches}
         costs = {lane: self._search_cost(lane) for lane in lost_searches}

@@ -10,7 +10,7 @@ from ltr.analysis.search_race import Searched, race_of, raced
 from ltr.analysis.summary import by_round
 from ltr.analysis.verdicts import tested_rounds, within
 from ltr.config.schema import Experiment
-from ltr.report import cut_off, lost, race, tables
+from ltr.report import cut_off, lost, race, tables, variance
 from ltr.report.advice import advice, caveats
 from ltr.report.claims import claims_text
 from ltr.report.findings import Verdicts, headline, untested_means
@@ -28,7 +28,7 @@ def conclusion(
     seconds: float,
     timings: pd.DataFrame,
 ) -> str:
-    """Return the early stops, claims, race, paths of figures, findings and advice, as text.
+    """Return the early stops, claims, race, paths of figures, findings, shares of variance and advice.
 
     Args:
         folder: run folder.
@@ -44,7 +44,8 @@ def conclusion(
     parts += [race.text(race_of(Searched(experiment, results, timings)))]
     parts += ["\n".join(f"figure  {path}" for path in sorted((folder / "figures").glob("*.png")))]
     current = within(tested_rounds(results, experiment), verdicts)  # an earlier look may test other rounds
-    parts += [*sentences(results, experiment, verdicts), advice(current, looks, words, seconds)]
+    parts += [*sentences(results, experiment, verdicts), variance.text(results, experiment)]
+    parts += [advice(current, looks, words, seconds)]
     return "".join(f"\n{part}\n" for part in parts if part).removesuffix("\n")
 
 

@@ -54,6 +54,11 @@ def test_a_layerwise_shuffle_needs_the_ticket_where_pruning_compares_layers() ->
     assert searches.needed(experiment("snip_shuffled_by_input"), lane(2, "snip_shuffled_by_input")) == set()
 
 
+def test_the_mask_of_another_replicate_needs_the_tickets_of_that_replicate() -> None:
+    needed = searches.needed(experiment("crossed_1"), lane(2, "crossed_1", draw=3, replicate=4))
+    assert needed == {LaneId(number, 1, "ticket", 0) for number in (0, 1)}
+
+
 def test_a_draw_takes_the_mask_of_the_same_draw_of_its_search() -> None:
     arms = ARMS | {"supermask": Arm(**vars(ARMS["supermask"]) | {"draws": 2})}
     asked = Experiment(arms=("ticket", "supermask", "supermask_shuffled"), arm=arms)
@@ -118,6 +123,10 @@ def test_rounds_of_controls_and_of_searches() -> None:
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
+        ({"x": Arm(mask="snip", mask_replicate=1)}, "arm.x.mask_replicate=1: needs arm.x.mask=ticket"),
+        ({"x": Arm(mask_replicate=8)}, "arm.x.mask_replicate=8: must be below replicates=8"),
+        ({"x": Arm(mask="iterated", order="draw")}, "arm.x.order=draw: cannot be set with mask=iterated"),
+        ({"x": Arm(mask_replicate=0, draws=2)}, "arm.x.draws=2: must be 1, every draw is the same"),
         ({"x": Arm(mask="found")}, "arm.x.found_by=null: names an arm if mask=found"),
         ({"x": Arm(found_by="snip")}, "arm.x.found_by=snip: names an arm if mask=found"),
         ({"x": Arm(mask="found", found_by="rigl")}, "arm.x.found_by=rigl: must be trained too, as in 'arms="),

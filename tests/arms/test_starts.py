@@ -75,6 +75,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         initial,
         params,
         dense=lambda: trained(params, 0),
+        mask_of=lambda replicate: searched(mask, f"{replicate}"),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         searched=lambda: Subnetwork(searched(mask, ""), params),
         rewind=REWINDINGS["weights"].load(),
@@ -361,17 +362,22 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         )
     )
     session = Session(runtime, SimpleNamespace(groups=groups, searches=searches))  # type: ignore[arg-type]
-    return session.initial_state(lane, context.ticket)
+    others = {replicate: Subnetwork(context.mask_of(replicate), context.initial) for replicate in (0, 1)}
+    return session.initial_state(lane, others | {lane.replicate: context.ticket})
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
+RANDOM = [name for name, arm in ARMS.items() if arm_checks.is_random(arm) and arm.order == "replicate"]
+"""Arms whose draws start from different weights or masks."""
+
+
+@pytest.mark.parametrize("arm", RANDOM)
 @pytest.mark.parametrize("other", OTHER_LANES)
 def test_draws_rounds_and_replicates_differ(arm: str, other: LaneId, context: ArmContext) -> None:
     first, second = (started(context, lane) for lane in (LaneId(1, 0, arm, 0), other._replace(arm=arm)))
     assert not same((first.params, first.method_state), (second.params, second.method_state))
 
 
-@pytest.mark.parametrize("arm", [name for name in ARMS if arm_checks.is_random(ARMS[name])])
+@pytest.mark.parametrize("arm", RANDOM)
 def test_0_is_a_seed(arm: str, context: ArmContext) -> None:
     lane = LaneId(1, 0, arm, 0)
     assert same(started(context, lane), started(context, lane))
@@ -386,6 +392,30 @@ def test_the_lanes_of_a_replicate_and_round_see_the_data_in_one_order(context: A
     seeded = started(context, LaneId(1, 0, "ticket", 0), seed=1).key.tobytes()
     assert len(orders) == 1
     assert len({*orders, *others, seeded}) == 4
+
+
+def test_replicates_share_the_data_orders_of_draws_and_draws_rounds_and_seeds_do_not(
+    context: ArmContext,
+) -> None:
+    def order(lane: LaneId, seed: int = 0) -> bytes:
+        return bytes(started(context, lane, seed).key.tobytes())
+
+    lane = LaneId(1, 0, "crossed_0", 0)
+    alike = [lane, lane._replace(replicate=1), lane._replace(replicate=7), lane._replace(arm="crossed_1")]
+    others = [lane._replace(draw=1), lane._replace(round=2), lane._replace(arm="ticket")]
+    assert len(set(map(order, alike))) == 1
+    assert len({order(lane), *map(order, others), order(lane, seed=1)}) == 5
+    assert len({order(one._replace(arm="ticket")) for one in alike[:3]}) == 3
+
+
+@pytest.mark.parametrize(("name", "replicate"), [("crossed_0", 0), ("crossed_1", 1)])
+def test_a_crossed_arm_has_the_mask_of_one_replicate_and_the_weights_of_its_own(
+    name: str, replicate: int, context: ArmContext
+) -> None:
+    mask, weights = begin(name, context)
+    assert same(mask, context.mask_of(replicate))
+    assert not same(mask, context.ticket.mask)
+    assert same(weights, masks.apply(mask, context.rewind_params))
 
 
 @pytest.mark.parametrize("name", ARMS)

@@ -83,7 +83,7 @@ def test_text_says_all_there_is_to_say(folder: Path, capsys: pytest.CaptureFixtu
 def test_json_has_the_documented_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert list(said) == ["run", "rounds", "ended", "finding", "means", "claims", "looks"]
+    assert list(said) == ["run", "rounds", "ended", "finding", "means", "claims", "looks", "variance"]
     written = said["run"].pop("written")
     assert written.endswith("+00:00")
     assert said["run"] == {

@@ -178,3 +178,17 @@ def test_a_layer_that_is_emptied_ends_one_chain_without_training(run: Run, tmp_p
     watch = Watcher()
     run(tmp_path, watch, **knobs)
     assert watch.lanes == set()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("emptying")
+def test_lanes_that_take_the_mask_of_another_replicate_are_not_trained_if_it_is_empty(
+    run: Run, tmp_path: Path
+) -> None:
+    pruning = {"criterion": "emptying", "scope": "global", "rates": {"output": 1.0}}
+    crossed = {"crossed": {"mask_replicate": 1, "order": "draw"}}
+    path = run(tmp_path, **KNOBS | {"arms": ["ticket", "crossed"], "arm": crossed, "pruning": pruning})
+    results = rows(path).xs("crossed", level="arm")
+    assert results["accuracy_at_early_stop"].isna().all()
+    assert {lane[:2] for lane in results.index} == {(1, 0), (1, 2), (2, 0), (2, 2)}
+    assert rows(path).xs("ticket", level="arm")["accuracy_at_early_stop"].notna().sum() == 7

@@ -26,7 +26,7 @@ def starts(whole: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) 
     with open_run(experiment) as folder:
         session = Session(ready(experiment), folder)
         ticket = session.find_ticket(2, 0)
-        return {arm: session.initial_state(LaneId(2, 0, arm, 0), ticket) for arm in experiment.arms}
+        return {arm: session.initial_state(LaneId(2, 0, arm, 0), {0: ticket}) for arm in experiment.arms}
 
 
 def test_random_reinit_has_the_mask_of_the_ticket_and_weights_of_its_own(

@@ -79,7 +79,7 @@ def test_a_criterion_is_drawn_by_seed_replicate_and_round_and_once_for_one_shot(
         session = Session(made, folder)
         for round_number, equal in ((1, True), (2, False)):
             ticket = session.find_ticket(round_number, 0)
-            one_shot = session.initial_state(LaneId(round_number, 0, "one_shot", 0), ticket)
+            one_shot = session.initial_state(LaneId(round_number, 0, "one_shot", 0), {0: ticket})
             pairs = zip(*map(jax.tree.leaves, (ticket.mask, one_shot.mask)), strict=True)
             assert all(np.array_equal(one, other) for one, other in pairs) is equal
 

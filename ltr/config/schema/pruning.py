@@ -1,6 +1,6 @@
 """Knobs of what is pruned, what it is rewound to, and the arms that it is compared with."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -93,6 +93,11 @@ class Arm:
         NameIn("ltr.arms.registry:MASKS"),
         OfLane(),
     ] = "ticket"
+    mask_replicate: Annotated[
+        int | None,
+        Field(ge=0, description="replicate whose ticket gives the mask (null: the lane's own)"),
+        OfLane(),
+    ] = None
     found_by: Annotated[
         str | None,
         Field(description="arm whose training finds the mask, with mask=found"),
@@ -154,6 +159,14 @@ class Arm:
         Field(description="training method: of weights, of connections, or of scores of fixed weights"),
         NameIn("ltr.methods.registry:METHODS"),
     ] = "weights"
+    order: Annotated[
+        Literal["replicate", "draw"],
+        Field(
+            description="data order, with augmentation and dropout; replicate: that of the replicate and "
+            "round, which arms share; draw: one for each draw, which replicates share"
+        ),
+        OfLane(),
+    ] = "replicate"
     draws: Annotated[
         int,
         Field(

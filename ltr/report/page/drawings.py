@@ -13,7 +13,9 @@ from ltr.analysis.learning_curves import learning_curve
 from ltr.analysis.mask_structure import TicketLayers, connections_of_inputs, initial_weights
 from ltr.analysis.search_cost import search_cost
 from ltr.analysis.summary import by_round
+from ltr.analysis.variance import Variance
 from ltr.report import race_figure
+from ltr.report import variance as shares_of_variance
 from ltr.report.arms import Style, styles
 from ltr.report.axes import Limits, label_ends, set_density_axis, set_height_limits
 from ltr.report.figures import Measure, curve, empty, figure, measures
@@ -278,6 +280,19 @@ def _pixels(last: TicketLayers, round_number: int, layer: str, image: tuple[int,
         "An image of the input; the brightness of a pixel is its number of connections.",
         drawn,
         {},
+    )
+
+
+def variance(found: Sequence[Variance]) -> Drawing:
+    """Draw the shares of initial weights, data order and mask in the variance of crossed trainings."""
+    return Drawing(
+        "variance",
+        "Where the variance comes from",
+        f"{shares_of_variance.design(found[0])}. {shares_of_variance.sentence(found[0])}",
+        "Share of each component of the variance with its interval. "
+        + "; ".join(text for texts in shares_of_variance.tooltips(found).values() for text in texts),
+        shares_of_variance.figure(found),
+        shares_of_variance.tooltips(found),
     )
 
 

@@ -17,6 +17,7 @@ from ltr.analysis.registry import CLAIMS
 from ltr.analysis.search_race import AS_GOOD, WORSE, Searched, race_of, raced
 from ltr.analysis.statistics import ROUNDING
 from ltr.analysis.summary import by_round
+from ltr.analysis.variance import Variance
 from ltr.analysis.verdicts import Verdict, sparsest
 from ltr.config.literals import literal
 from ltr.config.schema import Experiment
@@ -57,6 +58,7 @@ class Subject(NamedTuple):
             checkpoints are lost.
         last: last ticket of each replicate; empty if checkpoints are lost.
         image: height, width and channels of the images; None if the data set is no longer available.
+        variances: variance of crossed trainings; empty if none are crossed.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Subject(NamedTuple):
     layers: pd.DataFrame
     last: TicketLayers
     image: tuple[int, int, int] | None
+    variances: Sequence[Variance] = ()
 
 
 def page(subjects: Sequence[Subject], compared: pd.DataFrame | None = None) -> str:
@@ -273,6 +276,8 @@ def _drawn(subject: Subject, with_cost: bool) -> Iterator[Drawing]:
         with_cost and last and not subject.experiment.ticket
     ):  # the cost of another run's tickets is not in this run
         yield drawings.by_cost(results)
+    if crossed := [one for one in subject.variances if one.shares]:
+        yield drawings.variance(crossed)
     if len(subject.last) and last:
         yield from drawings.connections(subject.layers, subject.last, subject.image)
 

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ltr.analysis.comparison import compare
+from ltr.analysis.mixed_model import Share
 from ltr.analysis.summary import by_round
+from ltr.analysis.variance import Variance
 from ltr.analysis.verdicts import verdicts
 from ltr.config.parse import parse
 from ltr.report.page import Subject, page, render
@@ -262,6 +264,17 @@ def test_without_its_data_a_run_has_a_page_without_pixels(subject: Subject) -> N
 @pytest.mark.usefixtures("_without_figures")
 def test_tickets_of_another_run_have_no_cost_of_a_search(subject: Subject) -> None:
     assert "r0-cost" not in page([subject._replace(experiment=parse({"rounds": 4, "ticket": "other"}))])
+
+
+def test_crossed_trainings_have_a_figure_of_their_shares(subject: Subject) -> None:
+    shares = (Share(("weights",), 0.6, 0.1, 0.9), Share((), 0.4, 0.1, 0.9))
+    levels = {"weights": 4, "order": 2, "mask": 1}
+    crossed = Variance("accuracy", 4, 0.4, levels, 8, 0, 0.9, 0.01, None, shares)
+    with_it, without = (page([one]) for one in (subject._replace(variances=[crossed]), subject))
+    assert "accuracy, initial weights: 60 % (10 to 90)" in with_it
+    assert "4 initial weights x 2 data orders x 1 mask." in with_it
+    assert "Where the variance comes from" in with_it
+    assert "Where the variance comes from" not in without
 
 
 def test_curves_are_of_as_many_rounds_as_may_be_evenly() -> None:
