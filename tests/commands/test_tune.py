@@ -112,7 +112,7 @@ def test_an_impossible_trial_fails_and_stops_no_other(tune: Tune, monkeypatch: p
         (("arms=[random_mask]",), "arm"),
         (("hosts.count=2",), "hosts.count=2: several processes"),
         (("optimizer.momentum=0.5,2",), "optimizer.momentum"),
-        (("steps=interval(20,40)",), "steps=20.0: must be steps"),
+        (("steps=interval(20,40)",), "steps=interval(20,40): steps takes whole numbers"),
         (("pruning=global", "pruning.densities=[0.9]", "prune_rate=0.2"), "not reached in 1 rounds"),
     ],
 )
