@@ -1,11 +1,13 @@
 """Random keys: one root key per replicate, into which each use folds its named purpose and indices."""
 
+import math
 import zlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int32, Integer
+from jax import lax
+from jaxtyping import Float32, Int32, Integer, UInt32
 
 from ltr import kernels
 from ltr.core.types import PRNGKey
@@ -29,6 +31,29 @@ def fold(key: PRNGKey, purpose: str, *indices: int | Integer[Array, ""]) -> PRNG
     for index in indices:
         key = _fold_in(key, index)
     return key
+
+
+def uniform(key: PRNGKey, shape: tuple[int, ...]) -> Float32[jax.Array, "..."]:
+    """Draw numbers between 0 and 1, both excluded, each from 23 bits of `words`."""
+    return ((words(key, shape) >> 9).astype(jnp.float32) + 0.5) * 2.0**-23
+
+
+def words(key: PRNGKey, shape: tuple[int, ...]) -> UInt32[jax.Array, "..."]:
+    """Draw random words, each a hash of its index and the key.
+
+    On the CPU this takes a fraction of the time of `jax.random.bits`. The hash is two rounds of lowbias32, by
+    Chris Wellons, each after half of the key. It is good enough to draw a number for each weight in each
+    step, but no cipher.
+    """
+    first, second = jax.random.key_data(key)
+    index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    return _mixed(_mixed(index + first) ^ second)
+
+
+def _mixed(word: UInt32[jax.Array, "..."]) -> UInt32[jax.Array, "..."]:
+    word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)
+    word = (word ^ (word >> 15)) * np.uint32(0x846CA68B)
+    return word ^ (word >> 16)
 
 
 def permutation(key: PRNGKey, count: int) -> Int32[jax.Array, "{count}"]:

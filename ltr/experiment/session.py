@@ -201,7 +201,8 @@ class Session:
         if find_method(method).needs_target and not later_targets:
             method = WEIGHTS_ALONE
         next_target = later_targets[0] if later_targets else None
-        method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
+        span = self.spec.span(lane)
+        method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target, span)
         params, method_state = self.runtime.trainer.methods[method].begin(method_input)
         return InitialState(params, mask, self._data_key(lane.replicate, lane.round), method_state, method)
 
@@ -374,6 +375,8 @@ class Session:
         self, start: InitialState, outcome: Outcome, evaluated_at: Int32[np.ndarray, "evaluations"]
     ) -> int:
         """Return the floating-point operations of a lane's training, to its end or until it diverged."""
+        if outcome.operations is not None:
+            return self.experiment.batch_size * outcome.operations
         first, last = (int(step) for step in evaluated_at[[0, len(outcome.metrics.val_loss) - 1]])
         if (ends_at := self.runtime.trainer.methods[start.method].ends_at) in outcome.notes:
             last = outcome.notes[ends_at] or last

@@ -16,12 +16,12 @@ from ltr.core import masks, optimizers
 from ltr.core.schedule import Schedule
 from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
-from ltr.engine import flops
 from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.experiment.memory import Memory, memory
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
+from ltr.models import operations
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.data_parallel import data_parallel, draws_by_itself, gathering
 from ltr.models.model import Model, with_arithmetic
@@ -75,9 +75,14 @@ class RunSpec:
             for lane in lanes(self.experiment, number)
         )
 
+    def span(self, lane: LaneId) -> tuple[int, int]:
+        """Return the first and last step of the training of a lane."""
+        return self.schedule.span(lane.round, self.experiment.arm[lane.arm].search_steps)
+
     def length(self, lane: LaneId) -> int:
         """Return the number of steps of the training of a lane."""
-        return self.schedule.length(lane.round, self.experiment.arm[lane.arm].search_steps)
+        first, last = self.span(lane)
+        return last - first
 
     def evaluate_at(self, lane: LaneId) -> Int32[np.ndarray, "evaluations"]:
         """Return the steps at which a lane is evaluated (see `ltr.core.schedule`)."""
@@ -111,7 +116,7 @@ class RunSpec:
     def step_operations(self) -> int:
         """FLOPs of a training step of the dense network, in its prunable kernels."""
         whole = masks.ones(self.shapes, self.model.layer_types)
-        return self.experiment.batch_size * flops.step(self.model, whole, whole)
+        return self.experiment.batch_size * operations.step(self.model, whole, whole)
 
     @cached_property
     def draws_by_itself(self) -> bool:
