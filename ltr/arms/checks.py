@@ -57,6 +57,8 @@ def _check_definition(name: str, arm: Arm) -> None:
     if missing:
         needs = ", ".join(f"arm.{name}.{knob}={str(value).lower()}" for knob, value in missing.items())
         raise _wrong(name, "method", f"arm.{name}.method={arm.method}: needs {needs}")
+    if WEIGHTS[arm.weights].reads_trained and arm.mask != "ticket":
+        raise _wrong(name, "weights", f"arm.{name}.weights={arm.weights}: needs arm.{name}.mask=ticket")
     if arm.draws > 1 and not is_random(arm) and arm.mask != "found":
         raise _wrong(name, "draws", f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
 
@@ -78,6 +80,11 @@ def _check_searches(experiment: Experiment) -> None:
         if arm.mask == "iterated" and experiment.ticket is not None:
             raise ConfigError(
                 f"ticket={experiment.ticket}: gives all masks, so {name} cannot search for its own"
+            )
+        if WEIGHTS[arm.weights].reads_trained and experiment.ticket is not None:
+            raise ConfigError(
+                f"ticket={experiment.ticket}: gives all masks, without the weights they were pruned from, "
+                f"as arm.{name}.weights={arm.weights} needs"
             )
         if arm.found_by is None:
             if arm.search_steps != WHOLE and name not in finders(experiment):

@@ -30,6 +30,7 @@ class ArmContext(NamedTuple):
         initial: weights at initialisation, unmasked.
         rewind_params: weights at the rewind step, unmasked; equal to `initial` if the step is 0.
         dense: () -> weights of the dense network after its training (round 0).
+        trained: () -> weights that the ticket was pruned from, after their training.
         one_shot: () -> mask of the dense network pruned in one shot, by the run's criterion, to as many
             weights as the ticket has: in total if the scope is global, else in each layer.
         searched: () -> mask that the search of the arm found, with the weights that belong to it.
@@ -46,6 +47,7 @@ class ArmContext(NamedTuple):
     initial: Params
     rewind_params: Params
     dense: Callable[[], Params]
+    trained: Callable[[], Params]
     one_shot: Callable[[], Mask]
     searched: Callable[[], Subnetwork]
     rewind: Callable[[Mask, Params, Params], Params]

@@ -341,6 +341,7 @@ class Session:
             first["initial"],
             first["origin"],
             dense=lambda: dense().trained,
+            trained=lambda: self._pruning_input(lane.round, lane.replicate).trained,
             one_shot=one_shot,
             searched=partial(self.searches.subnetwork, lane),
             rewind=REWINDINGS[config.rewind.name].load(),

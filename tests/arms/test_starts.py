@@ -74,6 +74,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         initial,
         params,
         dense=lambda: trained(params, 0),
+        trained=lambda: trained(params, rounds - 1),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         searched=lambda: Subnetwork(searched(mask, ""), params),
         rewind=REWINDINGS["weights"].load(),
@@ -304,6 +305,20 @@ def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
     for kept, bare, new, old in zip(*map(kernels, (mask, plain, signed, context.rewind_params)), strict=True):
         np.testing.assert_array_equal(np.sign(new[kept]), np.sign(old[kept]))
         assert np.any(np.sign(bare[kept]) != np.sign(old[kept]))
+
+
+def test_a_new_draw_with_the_signs_of_the_trained_ticket(context: ArmContext) -> None:
+    """Its magnitudes are those of the draw alone; some signs are not those that the ticket begins with."""
+    (mask, signed), (_, of_initial) = (begin(name, context) for name in ("ticket_signs", "reinit_signed"))
+    _, other = begin("ticket_signs", context, jax.random.key(1))
+    drawn = context.init(rng.fold(KEY, "weights"))
+    assert same(mask, context.ticket.mask)
+    for kept, new, bare, ended, began, again in zip(
+        *map(kernels, (mask, signed, drawn, context.trained(), of_initial, other)), strict=True
+    ):
+        np.testing.assert_array_equal(new, np.where(kept, np.copysign(bare, ended), 0))
+        assert np.any(np.sign(new[kept]) != np.sign(began[kept]))
+        assert np.any(new[kept] != again[kept])
 
 
 def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(context: ArmContext) -> None:
