@@ -127,7 +127,9 @@ class RunSpec:
         """Return the method context with an arithmetic of its own, for training on shares of each batch."""
         model = data_parallel(with_arithmetic(self.model, arithmetic), shares)
         optimizer = gathering(self.method_context.optimizer, shares)
-        return self.method_context._replace(model=model, optimizer=optimizer, fused=arithmetic.fused)
+        return self.method_context._replace(
+            model=model, optimizer=optimizer, fused=arithmetic.fused, shares=shares
+        )
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.scipy.stats import norm
 from jaxtyping import Bool, Float32
 
@@ -60,7 +61,15 @@ def build(context: MethodContext) -> Method:
     def found(lane: Lane) -> FoundMask:
         return scores.found(context, lane, masks.where(lane.mask, lane.params), compare_layers=True)
 
-    return Method(begin, scores.step(context, gate, update), network, no_notes, found, direction=scores.ADAM)
+    return Method(
+        begin,
+        scores.step(context, gate, update),
+        network,
+        no_notes,
+        found,
+        direction=scores.ADAM,
+        fused=context.fused,
+    )
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
@@ -81,7 +90,7 @@ def drawn(key: PRNGKey, means: Params) -> Params:
     """Draw gates."""
 
     def gate(mean: jax.Array, key: PRNGKey) -> jax.Array:
-        noise = norm.ppf(rng.uniform(key, mean.shape))
+        noise = np.sqrt(2) * lax.erf_inv(2 * rng.uniform(key, mean.shape) - 1)
         return jnp.clip(mean + SIGMA * noise, 0, 1)
 
     return jax.tree.map(gate, means, ties.of_layers(key, means))

@@ -41,7 +41,7 @@ def build(context: MethodContext) -> Method:
         return scores.found(context, lane, choose(lane, lane.params)[1], compare_layers=False)
 
     step = scores.step(context, gate, partial(apply_update, context.optimizer))
-    return Method(partial(begin, context.model.kernels), step, network, no_notes, found)
+    return Method(partial(begin, context.model.kernels), step, network, no_notes, found, fused=context.fused)
 
 
 def begin(kernels: PyTree[KernelShape], inputs: MethodInput) -> tuple[Params, dict[str, Params]]:

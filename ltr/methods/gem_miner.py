@@ -110,6 +110,7 @@ def build(context: MethodContext) -> Method:
         no_notes,
         found,
         direction=scores.ADAM,
+        fused=context.fused,
     )
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int32
 from ltr.config.schema import Pruning
 from ltr.core import masks, rng
 from ltr.core.optimizers import KernelStep, Optimizer
+from ltr.core.shares import WHOLE, Shares
 from ltr.core.types import KeyData, Mask, Params, PRNGKey
 from ltr.kernels import Array, Factors, Images
 from ltr.models.fused import kernel_path
@@ -131,6 +132,7 @@ class MethodContext(NamedTuple):
         steps_per_epoch: see `ltr.core.schedule.Schedule`.
         pruning: configuration of pruning.
         fused: see `Method`; methods that need the gradients themselves leave it out.
+        shares: shares of a batch, over which gradients are averaged.
     """
 
     model: Model
@@ -139,6 +141,7 @@ class MethodContext(NamedTuple):
     steps_per_epoch: int
     pruning: Pruning = Pruning()
     fused: tuple[str, ...] = ()
+    shares: Shares = WHOLE
 
 
 def loss_of(

@@ -4,19 +4,21 @@ In these lanes `params` holds scores in place of prunable kernels. The weights o
 `method_state["weights"]`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import lax
 from jaxtyping import Float32, PyTree
 
+from ltr import kernels
 from ltr.core import masks, optimizers
 from ltr.core.registry import AdamOptions
 from ltr.core.types import Mask, Params, PRNGKey
-from ltr.kernels import Images
+from ltr.kernels import Factors, Images
 from ltr.methods.method import (
     FoundMask,
     Labels,
@@ -29,6 +31,7 @@ from ltr.methods.method import (
     loss_of,
     tie_key,
 )
+from ltr.models.fused import kernel_path, slots_of, value_and_gradients
 from ltr.models.model import Model, with_statistics
 from ltr.pruning import compiled, prune, selection
 
@@ -71,7 +74,7 @@ def step(context: MethodContext, gate: Gate, update: Update, objective: Objectiv
     Every weight is multiplied by its gate, from 0 to 1. Only scores and running statistics change.
 
     Args:
-        context: network.
+        context: network. A method of this step has its `fused` layers.
         gate: gives the gates, through which scores have a gradient.
         update: step of an optimizer.
         objective: what the scores minimise.
@@ -80,11 +83,14 @@ def step(context: MethodContext, gate: Gate, update: Update, objective: Objectiv
     def step(lane: Lane, images: Images, labels: Labels, step: StepNumber) -> tuple[Lane, Loss]:
         loss = objective(context.model, lane, images, labels, step)
 
-        def gated(params: Params) -> tuple[Loss, Params]:
+        def gated(params: Params) -> Params:
             gates = gate(lane, params, step)
-            return loss(masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"]))
+            return masks.tree_map(_gated, lane.mask, params, gates, lane.method_state["weights"])
 
-        (value, statistics), gradients = jax.value_and_grad(gated, has_aux=True)(lane.params)
+        variables, of_scores = jax.vjp(gated, lane.params)
+        slots = slots_of(context.fused, variables, images, context.model.input_layer)
+        (value, statistics), of_weights, factors = value_and_gradients(loss, variables, slots)
+        (gradients,) = of_scores(_with_factors(context, of_weights, factors))
         score_gradients = masks.tree_map(
             lambda kept, gradient: jnp.zeros_like(gradient) if kept is None else gradient,
             lane.mask,
@@ -97,6 +103,15 @@ def step(context: MethodContext, gate: Gate, update: Update, objective: Objectiv
         return after._replace(params=with_statistics(params, statistics)), value
 
     return step
+
+
+def _with_factors(context: MethodContext, gradients: Params, factors: Mapping[str, Factors]) -> Params:
+    """Return the gradients, those of layers with factors computed from them."""
+    leaves = flatten_dict(gradients)
+    for name, factor in factors.items():
+        path = kernel_path(name)
+        leaves[path] = context.shares.mean(kernels.gradient(factor, leaves[path].shape[1]))
+    return unflatten_dict(leaves)
 
 
 def _gated(kept: Any, param: jax.Array, gate: Any, weight: Any) -> jax.Array:

@@ -50,7 +50,7 @@ def build(context: MethodContext) -> Method:
     def found(lane: Lane) -> FoundMask:
         return scores.found(context, lane, masks.where(lane.mask, lane.params), compare_layers=True)
 
-    return Method(begin, scores.step(context, gate, update), network, no_notes, found)
+    return Method(begin, scores.step(context, gate, update), network, no_notes, found, fused=context.fused)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
@@ -71,7 +71,7 @@ def draw_mask(lane: Lane, log_odds: Params, purpose: str, *indices: StepNumber) 
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.method_state["key"])), purpose, *indices)
     layers, structure = jax.tree.flatten(log_odds)
     drawn = [
-        jax.random.bernoulli(jax.random.fold_in(key, index), jax.nn.sigmoid(score))
+        rng.uniform(jax.random.fold_in(key, index), score.shape) < jax.nn.sigmoid(score)
         for index, score in enumerate(layers)
     ]
     return jax.tree.unflatten(structure, drawn)

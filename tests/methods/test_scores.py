@@ -110,7 +110,7 @@ def test_supermask_tosses_a_coin_a_weight_and_lets_the_gradient_through(
         odds = (kept.sum() + 0.5) / (kept.size - kept.sum() + 0.5)
         np.testing.assert_allclose(np.exp(score), odds, rtol=1e-5)
         probability = odds / (1 + odds)
-        draws = jax.random.uniform(jax.random.fold_in(key, place), score.shape)
+        draws = rng.uniform(jax.random.fold_in(key, place), score.shape)
         gates.append(np.asarray(draws) < np.float32(probability))
         slopes.append(probability * (1 - probability))
     found = gradients(network, blobs, params, gates)
