@@ -11,42 +11,18 @@ import pytest
 from ltr.config.schema import Optimizer
 from ltr.core import rng
 from ltr.data.dataset import Dataset
-from ltr.engine.examples import lay_out, normalise
 from ltr.methods import supermask
 from ltr.methods.method import MethodInput
 from ltr.methods.registry import METHODS
 from ltr.methods.scores import straight_through
 from ltr.methods.supermask import MULTIPLE
 from ltr.models.model import Model
+from tests.methods.gated import biases, gradients, kernels
 
-LAYERS = ("dense_1", "dense_2", "output")
 RATE = 0.5
 SGD = Optimizer(name="sgd", learning_rate=RATE)
 
 SCORES = [name for name, entry in METHODS.items() if entry.trains_scores]
-
-
-def kernels(tree: Any) -> list[np.ndarray]:
-    return [np.asarray(tree[layer]["kernel"]) for layer in LAYERS]
-
-
-def biases(tree: Any) -> list[np.ndarray]:
-    return [np.asarray(tree[layer]["bias"]) for layer in LAYERS]
-
-
-def gradients(network: Model, blobs: Dataset, params: Any, gates: list[np.ndarray]) -> list[np.ndarray]:
-    """Of the loss with respect to the gated weights."""
-    data = lay_out(blobs)
-    gated = {
-        layer: {"kernel": gate * params[layer]["kernel"], "bias": params[layer]["bias"]}
-        for layer, gate in zip(LAYERS, gates, strict=True)
-    }
-
-    def loss(params: Any) -> jax.Array:
-        chosen = jax.nn.log_softmax(network.apply(params, normalise(data.images, data)))
-        return -chosen[jnp.arange(len(data.labels)), data.labels].mean()
-
-    return kernels(jax.jit(jax.grad(loss))(gated))
 
 
 @pytest.mark.parametrize("name", SCORES)
