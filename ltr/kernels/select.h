@@ -32,10 +32,13 @@ inline int32_t nth_highest(int64_t size, const int32_t* ranks, const bool* kept,
   };
   const int64_t high = descend(VALUES);
   if (high < 0) return std::numeric_limits<int32_t>::min();
-  std::vector<uint32_t> left;
+  std::vector<uint32_t> left(counts[high] + 1);  // the last place is overwritten by those that are skipped
+  size_t end = 0;
   for (int64_t at = 0; at < size; ++at) {
-    if (kept[at] && word(at) >> (32 - BITS) == high) left.push_back(word(at));
+    left[end] = word(at);
+    end += kept[at] & (word(at) >> (32 - BITS) == high);
   }
+  left.resize(end);
 
   uint32_t found = static_cast<uint32_t>(high);
   for (const int shift : {10, 0}) {
@@ -43,7 +46,7 @@ inline int32_t nth_highest(int64_t size, const int32_t* ranks, const bool* kept,
     counts.assign(values, 0);
     for (const uint32_t number : left) ++counts[(number >> shift) % values];
     const uint32_t digit = static_cast<uint32_t>(descend(values));
-    size_t end = 0;
+    end = 0;
     for (const uint32_t number : left) {
       if ((number >> shift) % values == digit) left[end++] = number;
     }

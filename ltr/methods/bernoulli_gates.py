@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.scipy.stats import norm
 from jaxtyping import Bool, Float32
 
@@ -90,7 +89,6 @@ def drawn(key: PRNGKey, means: Params) -> Params:
     """Draw gates."""
 
     def gate(mean: jax.Array, key: PRNGKey) -> jax.Array:
-        noise = np.sqrt(2) * lax.erf_inv(2 * rng.uniform(key, mean.shape) - 1)
-        return jnp.clip(mean + SIGMA * noise, 0, 1)
+        return jnp.clip(mean + SIGMA * rng.normal(key, mean.shape), 0, 1)
 
     return jax.tree.map(gate, means, ties.of_layers(key, means))

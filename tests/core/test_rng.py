@@ -89,3 +89,11 @@ def test_words_have_even_bits() -> None:
     words = np.asarray(rng.words(rng.root(0, 0), (20_000,)))
     shares = (words[:, None] >> np.arange(32, dtype=np.uint32) & 1).mean(0)
     np.testing.assert_allclose(shares, 0.5, atol=5 * 0.5 / np.sqrt(20_000))
+
+
+def test_normal_numbers_are_the_quantiles_of_even_ones() -> None:
+    key = rng.root(0, 0)
+    drawn = np.asarray(rng.normal(key, (300, 400)), np.float64)
+    even = np.asarray(rng.uniform(key, (300, 400)), np.float64)
+    np.testing.assert_allclose(drawn, stats.norm.ppf(even), rtol=1e-4, atol=1e-6)
+    assert np.abs(drawn).max() > 4
