@@ -35,9 +35,6 @@ from ltr.pruning import ties
 TEMPERATURE = 2 / 3
 """Temperature of the relaxed Bernoulli distribution."""
 
-CERTAIN = 60.0
-"""Logits beyond which a gate is as good as closed or open."""
-
 SCALE = 100.0
 """Factor of the loss; only Adam's epsilon feels it."""
 
@@ -166,7 +163,8 @@ def drawn(key: PRNGKey, logits: Params) -> Params:
         uniform = rng.uniform(key, logit.shape)
         odds = (1 - uniform) / uniform
         noise = odds * jnp.sqrt(odds)  # exp(-l / TEMPERATURE), at a sixth of the time of logarithms
-        value = 1 / (1 + jnp.exp(-jnp.clip(lax.stop_gradient(logit), -CERTAIN, CERTAIN)) * noise)
+        open_ = jax.nn.sigmoid(lax.stop_gradient(logit))
+        value = open_ / (open_ + (1 - open_) * noise)
         return scores.straight_through(value, value * (1 - value) * logit)
 
     return jax.tree.map(gate, logits, ties.of_layers(key, logits))
