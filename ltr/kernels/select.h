@@ -1,59 +1,65 @@
-// Selection of the highest of many numbers. One pass over all of them finds the number that it takes; a sort, or a
+// Selection of the highest of many numbers. Two passes over all of them find the number that it takes; a sort, or a
 // bisection of their range, would take many.
 
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
+#include "scratch.h"
+
 namespace ltr {
+
+// Bounds between which the `count`-th highest of `total` ranks lies, nearly always, by a sample of them.
+struct Bounds {
+  int32_t lowest = std::numeric_limits<int32_t>::min(), highest = std::numeric_limits<int32_t>::max();
+};
+
+inline Bounds sampled_bounds(int64_t size, const int32_t* ranks, const bool* kept, int64_t count, int64_t total) {
+  constexpr int64_t SAMPLE = 2048;
+  std::vector<int32_t> sample;
+  for (int64_t at = 0; at < size; at += size / SAMPLE + 1) {
+    if (kept[at]) sample.push_back(ranks[at]);
+  }
+  const double share = static_cast<double>(count) / total, drawn = static_cast<double>(sample.size());
+  const double place = share * drawn, margin = 4 * std::sqrt(place * (1 - share)) + 2;
+  const auto higher = static_cast<int64_t>(place - margin), lower = static_cast<int64_t>(place + margin);
+  const auto nth = [&](int64_t number) {
+    std::nth_element(sample.begin(), sample.begin() + number, sample.end(), std::greater<>());
+    return sample[number];
+  };
+  Bounds bounds;
+  if (higher >= 0 && place > margin) bounds.highest = nth(higher);
+  if (lower < static_cast<int64_t>(sample.size())) bounds.lowest = nth(lower);
+  return bounds;
+}
 
 // Returns the `count`-th highest of the ranks where `kept` is true. It is the greatest integer if `count` is not
 // positive, and the least if there are not as many.
 inline int32_t nth_highest(int64_t size, const int32_t* ranks, const bool* kept, int64_t count) {
-  constexpr int BITS = 11, LANES = 4;
-  constexpr uint32_t VALUES = 1u << BITS;
+  static thread_local Scratch memory;
   if (count <= 0) return std::numeric_limits<int32_t>::max();
-  const auto word = [&](int64_t at) { return static_cast<uint32_t>(ranks[at]) ^ 0x80000000u; };
+  const int64_t total = std::count(kept, kept + size, true);
+  if (count > total) return std::numeric_limits<int32_t>::min();
 
-  std::vector<int32_t> counts(LANES * VALUES);  // in lanes, so that equal neighbours do not wait for each other
-  for (int64_t at = 0; at < size; ++at) counts[at % LANES * VALUES + (word(at) >> (32 - BITS))] += kept[at];
-  for (uint32_t value = 0; value < VALUES; ++value) {
-    for (int lane = 1; lane < LANES; ++lane) counts[value] += counts[lane * VALUES + value];
-  }
-
-  // Skips the highest values of a digit while fewer than `count` numbers have them.
-  const auto descend = [&](uint32_t values) {
-    for (uint32_t value = values; value-- > 0; count -= counts[value]) {
-      if (counts[value] >= count) return static_cast<int64_t>(value);
+  // One place more, which is overwritten by those that are skipped.
+  int32_t* between = reinterpret_cast<int32_t*>(memory.floats(size + 1));
+  for (Bounds bounds = sampled_bounds(size, ranks, kept, count, total);; bounds = Bounds{}) {
+    int64_t above = 0, end = 0;
+    for (int64_t at = 0; at < size; ++at) above += kept[at] & (ranks[at] > bounds.highest);
+    for (int64_t at = 0; at < size; ++at) {
+      between[end] = ranks[at];
+      end += kept[at] & (ranks[at] >= bounds.lowest) & (ranks[at] <= bounds.highest);
     }
-    return int64_t{-1};
-  };
-  const int64_t high = descend(VALUES);
-  if (high < 0) return std::numeric_limits<int32_t>::min();
-  std::vector<uint32_t> left(counts[high] + 1);  // the last place is overwritten by those that are skipped
-  size_t end = 0;
-  for (int64_t at = 0; at < size; ++at) {
-    left[end] = word(at);
-    end += kept[at] & (word(at) >> (32 - BITS) == high);
+    const int64_t number = count - above - 1;
+    if (number < 0 || number >= end) continue;  // the sample is not like the rest: then without bounds
+    std::nth_element(between, between + number, between + end, std::greater<>());
+    return between[number];
   }
-  left.resize(end);
-
-  uint32_t found = static_cast<uint32_t>(high);
-  for (const int shift : {10, 0}) {
-    const uint32_t values = shift ? VALUES : 1u << 10;
-    counts.assign(values, 0);
-    for (const uint32_t number : left) ++counts[(number >> shift) % values];
-    const uint32_t digit = static_cast<uint32_t>(descend(values));
-    end = 0;
-    for (const uint32_t number : left) {
-      if ((number >> shift) % values == digit) left[end++] = number;
-    }
-    left.resize(end);
-    found = found * values + digit;
-  }
-  return static_cast<int32_t>(found ^ 0x80000000u);
 }
 
 }  // namespace ltr
