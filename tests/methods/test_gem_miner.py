@@ -4,11 +4,17 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
+from ltr.config.schema import Optimizer
+from ltr.core import optimizers
 from ltr.data.dataset import Dataset
+from ltr.engine.examples import lay_out, normalise
+from ltr.methods import gem_miner
 from ltr.methods.gem_miner import FREEZINGS, LEARNING_RATE, PENALTY
+from ltr.methods.method import Lane, MethodContext, MethodInput
 from ltr.models.model import Model
 from tests.methods.gated import gradients, kernels, taken
 
@@ -36,9 +42,22 @@ def test_scores_go_by_the_gradient_of_the_rounded_and_stay_between_0_and_1(
         np.testing.assert_allclose(new, np.clip(moved, 0, 1), atol=1e-5)
 
 
-def test_the_penalty_is_that_of_the_squared_scores() -> None:
-    """It is too small beside the gradients to be seen above: at 1e-6 as at 0 the test would pass."""
-    assert PENALTY == 1e-6
+def test_the_penalty_is_that_of_the_squared_scores(
+    network: Model, blobs: Dataset, params: Any, mask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is too small beside the gradients to be seen above."""
+    context = MethodContext(network, optimizers.build(Optimizer(), 10, 4), 10, 4)
+    data, of_penalty = lay_out(blobs), []
+    for penalty in (0.0, 0.5):
+        monkeypatch.setattr(gem_miner, "PENALTY", penalty)
+        method = gem_miner.build(context)
+        scores, state = method.begin(MethodInput(mask, params, jax.random.key(0), None, (0, 10)))
+        opt_state = method.direction.init(scores)
+        lane = Lane(scores, opt_state, mask, np.zeros(2, np.uint32), np.float32(0), state)
+        images = jax.jit(normalise)(data.images, data)
+        of_penalty.append(taken(jax.jit(method.step)(lane, images, data.labels, np.int32(0))[0]))
+    for without, with_penalty, score in zip(*of_penalty, kernels(scores), strict=True):
+        np.testing.assert_allclose(with_penalty - without, 2 * 0.5 * score, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [FREEZINGS, 47])
