@@ -60,7 +60,7 @@ def crossed_arms(experiment: Experiment) -> dict[str, int]:
     """Return the crossed arms of an experiment, with the replicate that the mask of each is of."""
     found = {}
     for name in experiment.arms:
-        arm = experiment.arm[name]
+        arm = experiment.arm.get(name, Arm())
         rest = dataclasses.replace(arm, mask_replicate=None, draws=1)
         if arm.mask_replicate is not None and rest == Arm(order="draw"):
             found[name] = arm.mask_replicate

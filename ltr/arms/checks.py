@@ -69,6 +69,8 @@ def _check_definition(name: str, arm: Arm) -> None:
     if missing:
         needs = ", ".join(f"arm.{name}.{knob}={str(value).lower()}" for knob, value in missing.items())
         raise _wrong(name, "method", f"arm.{name}.method={arm.method}: needs {needs}")
+    if WEIGHTS[arm.weights].reads_trained and arm.mask != "ticket":
+        raise _wrong(name, "weights", f"arm.{name}.weights={arm.weights}: needs arm.{name}.mask=ticket")
     if arm.draws > 1 and not is_random(arm) and arm.mask != "found":
         raise _wrong(name, "draws", f"arm.{name}.draws={arm.draws}: must be 1, every draw is the same")
 
@@ -94,6 +96,11 @@ def _check_searches(experiment: Experiment) -> None:
         for knob in ("search_steps", "search_batches"):
             if (value := getattr(arm, knob)) != getattr(TICKET, knob) and name not in finders(experiment):
                 raise ConfigError(f"arm.{name}.{knob}={value}: no arm of arms takes its mask by found_by")
+        if WEIGHTS[arm.weights].reads_trained and experiment.ticket is not None:
+            raise ConfigError(
+                f"ticket={experiment.ticket}: gives all masks, without the weights they were pruned from, "
+                f"as arm.{name}.weights={arm.weights} needs"
+            )
         if arm.found_by is None:
             continue
         knob = f"arm.{name}.found_by={arm.found_by}"

@@ -31,6 +31,7 @@ class ArmContext(NamedTuple):
         rewind_params: weights at the rewind step, unmasked; equal to `initial` if the step is 0.
         dense: () -> weights of the dense network after its training (round 0).
         mask_of: replicate -> mask of its ticket of the round.
+        trained: () -> weights that the ticket was pruned from, after their training.
         one_shot: () -> mask of the dense network pruned in one shot, by the run's criterion, to as many
             weights as the ticket has: in total if the scope is global, else in each layer.
         searched: () -> mask that the search of the arm found, with the weights that belong to it.
@@ -48,6 +49,7 @@ class ArmContext(NamedTuple):
     rewind_params: Params
     dense: Callable[[], Params]
     mask_of: Callable[[int], Mask]
+    trained: Callable[[], Params]
     one_shot: Callable[[], Mask]
     searched: Callable[[], Subnetwork]
     rewind: Callable[[Mask, Params, Params], Params]

@@ -185,11 +185,13 @@ class WeightsEntry(Entry):
         is_random: whether weights differ between draws.
         reads_rewound: whether they come from the rewind step.
         has_random_signs_alone: whether only the signs of weights differ between draws.
+        reads_trained: whether they come from the training that the ticket was pruned from.
     """
 
     is_random: bool = False
     reads_rewound: bool = False
     has_random_signs_alone: bool = False
+    reads_trained: bool = False
 
 
 WEIGHTS: Registry[WeightsEntry] = Registry(
@@ -219,6 +221,14 @@ WEIGHTS: Registry[WeightsEntry] = Registry(
             paper="Frankle & Carbin, 2019",
             code="ltr.arms.weights:reinit",
             is_random=True,
+        ),
+        WeightsEntry(
+            name="reinit_trained_signs",
+            doc="Fresh draw with the signs of the trained weights that the ticket was pruned from.",
+            paper="Oh et al., 2025",
+            code="ltr.arms.weights:reinit_trained_signs",
+            is_random=True,
+            reads_trained=True,
         ),
         WeightsEntry(
             name="reshuffled",

@@ -125,8 +125,8 @@ def _shares_dense(arm: Arm) -> bool:
 def _reads_mask(experiment: Experiment, arm: Arm) -> bool:
     """Return whether an arm needs more of the ticket's mask than is known before the ticket is found.
 
-    That is the number of weights in all layers together. With a scope that does not compare layers, it is
-    also the number in each layer.
+    That is its target: the number of weights in all layers together. With a scope that does not compare
+    layers, it is also the number in each layer.
     """
     use = min(SHUFFLES[arm.shuffle].keeps, METHODS[arm.method].reads, key=[*MaskUse].index)
     compares_layers = SCOPES[experiment.pruning.scope].compares_layers

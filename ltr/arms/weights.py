@@ -41,6 +41,15 @@ def reinit(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     return context.init(key)
 
 
+def reinit_trained_signs(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
+    """Draw new weights with the signs of those that the ticket was pruned from (Oh et al., 2025).
+
+    Signs are free to change in training. The authors carry signs over from their own way of training, which
+    interpolates the parameters of normalisations; without those it is learning-rate rewinding.
+    """
+    return with_signs(context.init(key), Subnetwork(start.mask, context.trained()))
+
+
 def reshuffled(context: ArmContext, start: Subnetwork, key: PRNGKey) -> Params:
     """Permute the survivors' own weights within each layer (Zhou et al., 2019, "reshuffle")."""
     generator = _generator(key)

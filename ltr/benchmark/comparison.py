@@ -15,11 +15,12 @@ from ltr.benchmark.torch_baseline import TorchBaseline
 from ltr.config.schema import Experiment
 from ltr.core import masks
 from ltr.data import dataset
-from ltr.engine import flops, speed
+from ltr.engine import speed
 from ltr.engine.packing import NO_LAYER
 from ltr.experiment.placement import arithmetic, packed_layers
 from ltr.experiment.spec import RunSpec
 from ltr.experiment.titles import setting, title
+from ltr.models import operations
 
 
 class Row(NamedTuple):
@@ -94,7 +95,7 @@ def compare(
     packing = [density for density in densities if any(density <= limit for limit in limits.values())]
     ceiling = speed.flops_meter(dense.placement)
     whole = masks.ones(spec.shapes, spec.model.layer_types)
-    operations = experiment.batch_size * flops.step(spec.model, whole, whole)
+    of_step = experiment.batch_size * operations.step(spec.model, whole, whole)
     with TorchBaseline(experiment) as torch_baseline:
 
         def measured(density: float, turn: int) -> Row:
@@ -109,7 +110,7 @@ def compare(
                 speed("packed", packed.steps_per_second) if density in packing else whole,
                 speed("PyTorch", torch_baseline.steps_per_second, False),
                 speed("PyTorch", torch_baseline.steps_per_second, True),
-                ceiling() / operations,
+                ceiling() / of_step,
             )
 
         on_status("compiling")

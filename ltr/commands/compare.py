@@ -1,4 +1,4 @@
-"""Compare runs: the knobs that differ, and an arm's accuracy at each density; or their searches.
+"""Compare runs: knobs that differ, an arm's accuracy at each density, or searches.
 
 The first run is the baseline. Differences from a run with the same data,
 network, seed, tickets and batch size are paired by replicate, and means are

@@ -72,9 +72,9 @@ With --json one object:
   variance a list, for a run that crosses initial weights, data orders and masks
            (else empty; null without the extra variance), each with measure
            (accuracy, early_stop_step), round, density, levels (of each factor),
-           cells, lost (cells without a result), mean, deviation (standard
-           deviation of a cell), own_gain and own_gain_ci95 (what a mask gains on
-           the initial weights that it was found with), and shares: component,
+           cells, lost (cells without a result), mean, deviation (the standard
+           one of a cell), own_gain and own_gain_ci95 (what a mask gains on the
+           initial weights that it was found with), and shares: component,
            factors, share, low and high (95 % interval)
 Accuracies are test accuracies, at early stop unless the name says final. Like
 densities they are fractions. A missing number, such as the interval of one

@@ -1,14 +1,12 @@
 """Cost of training: floating-point operations (FLOPs), and time in units of dense steps.
 
-FLOPs count the products of prunable kernels, 2 for each: a multiplication and an addition. A pruned weight
-takes part in no product. Fewer FLOPs save time only in layers that train packed (see `ltr.engine.packing`).
+Fewer FLOPs save time only in layers that train packed (see `ltr.engine.packing`).
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
 from ltr.core import masks
@@ -17,58 +15,25 @@ from ltr.engine.packing import Layers
 from ltr.methods import weights
 from ltr.methods.method import Lane, MethodContext
 from ltr.methods.registry import method as find
+from ltr.models import operations
 from ltr.models.model import Model
 from ltr.pruning.targets import Target
-from ltr.registry import load
 
 
 def training(context: MethodContext, method: str, mask: Mask, params: Params, first: int, last: int) -> int:
     """Return the FLOPs per image of training a lane from step `first` to `last`.
 
-    A trained weight costs what `step` counts; a frozen one has no gradient of its own. If scores are trained,
-    every weight has a gate and counts as trained. RigL needs the gradients of all weights in steps that move
-    connections (Evci et al., 2020, appendix H). In all other steps it counts the connections of its start.
+    A trained weight costs what `ltr.models.operations` counts; a frozen one has no gradient of its own. If
+    scores are trained, every weight has a gate and counts as trained. A method whose steps differ counts them
+    itself (see `ltr.methods.method.Method`).
     """
-    entry = find(method)
     layer_types = context.model.layer_types
-    whole, kernels = masks.ones(params, layer_types), masks.where(layer_types, params)
-    used = whole if entry.trains_scores else jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels)
-    trained = whole if entry.trains_scores else mask
-    sparse_step = step(context.model, used, trained)
-    all_gradients = 0
-    if entry.all_gradients:
-        all_gradients = int(load(entry.all_gradients)(np.arange(first, last), context.steps).sum())
-    sparse_steps = (last - first - all_gradients) * sparse_step
-    return sparse_steps + all_gradients * step(context.model, used, whole)
-
-
-def step(model: Model, used: Mask, trained: Mask) -> int:
-    """Return the FLOPs of a training step of one image; arguments as for `by_layer`."""
-    return sum(jax.tree.leaves(by_layer(model, used, trained)))
-
-
-def by_layer(model: Model, used: Mask, trained: Mask) -> PyTree[int]:
-    """Return the exact FLOPs of a training step of one image in each layer.
-
-    A weight's product counts in the forward pass, in the gradient of the weight, and in the gradient of its
-    layer's inputs. The first layer needs no gradient of its inputs. Not counted: taps of a convolution that
-    fall on padding, biases, batch normalisation, activations, pooling, loss and optimizer.
-
-    Args:
-        model: the network; its `uses` and `first` are read.
-        used: True for weights that are not zero.
-        trained: True for weights that have a gradient.
-    """
-
-    def layer(name: str, uses: np.ndarray, used: np.ndarray, trained: np.ndarray) -> int:
-        broadcast = tuple(axis for axis, size in enumerate(uses.shape) if size == 1)
-        forward, weight_gradient = (
-            int((kept.sum(broadcast, keepdims=True) * uses).sum()) for kept in (used, trained)
-        )
-        input_gradient = 0 if name == model.first else forward
-        return 2 * (forward + weight_gradient + input_gradient)
-
-    return jax.tree.map(layer, masks.layer_names(model.uses), model.uses, used, trained)
+    if find(method).trains_scores:
+        used = trained = masks.ones(params, layer_types)
+    else:
+        kernels = masks.where(layer_types, params)
+        used, trained = jax.tree.map(lambda kept, w: kept | (w != 0), mask, kernels), mask
+    return (last - first) * operations.step(context.model, used, trained)
 
 
 class Costs(NamedTuple):
@@ -108,7 +73,9 @@ def costs(context: MethodContext, batch_size: int, image_shape: tuple[int, ...])
     """Return the costs of training all weights; the overhead is XLA's count without the products."""
     model = context.model
     whole = masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
-    layers = jax.tree.map(lambda operations: batch_size * operations, by_layer(model, whole, whole))
+    layers = jax.tree.map(
+        lambda operations: batch_size * operations, operations.by_layer(model, whole, whole)
+    )
     return Costs(layers, step_operations(context, batch_size, image_shape) - sum(jax.tree.leaves(layers)))
 
 

@@ -29,6 +29,7 @@ class Outcome(NamedTuple):
         seconds: device time, without compilation.
         notes: columns that its program and its method add; none if it diverged.
         found: mask that the training found; None if it found none, or if the mask is not kept.
+        operations: FLOPs per image of the training, if its method counts them.
     """
 
     params: Params
@@ -37,6 +38,7 @@ class Outcome(NamedTuple):
     seconds: float
     notes: Mapping[str, Any] = {}
     found: FoundMask | None = None
+    operations: int | None = None
 
     @property
     def is_diverged(self) -> bool:
@@ -158,13 +160,18 @@ class RunningBatch:
         divergence = metrics.divergence(self._evaluate_at[: self._done])
         if divergence is None and not is_finite(params):
             divergence = len(metrics.val_loss) - 1
+        last = self._done - 1 if divergence is None else divergence
+        operations = None
+        if method.operations:
+            operations = method.operations(lane, int(self._evaluate_at[0]), int(self._evaluate_at[last]))
         if divergence is not None:
-            return Outcome(params, density, metrics.diverged_at(divergence), seconds)
+            metrics = metrics.diverged_at(divergence)
+            return Outcome(params, density, metrics, seconds, operations=operations)
         notes = self._program.notes(mask, params) | method.notes(lane)
         if (end := notes.get(method.ends_at)) is not None:
             metrics = metrics.ended_at(end, self._evaluate_at)
         found = method.found(lane) if method.found else None
-        return Outcome(params, density, metrics, seconds, notes, found)
+        return Outcome(params, density, metrics, seconds, notes, found, operations)
 
 
 def is_finite(params: Params) -> bool:

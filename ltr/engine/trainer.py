@@ -79,7 +79,7 @@ class Trainer:
 
     Args:
         programs: programs by name.
-        optimizer: initialises the optimizer state of each lane.
+        optimizer: initialises the optimizer state of lanes whose method has no direction of its own.
         data: the data set.
         placement: devices, and lanes on each.
         packed: layers that may train packed.
@@ -105,7 +105,7 @@ class Trainer:
         choose: Callable[[], Layers] | None = None,
     ) -> None:
         self.placement, self.packed, self._choose = placement, packed, choose
-        self._direction, self._steps = optimizer.direction, steps
+        self._steps = steps
         self._compiled = {
             name: CompiledAhead(devices.parallel(program.run, placement, donate=(0,)))
             for name, program in programs.items()
@@ -115,7 +115,10 @@ class Trainer:
             for name, program in programs.items()
         }
         self.data = devices.replicate(data, placement)
-        self._init_opt_state = jax.jit(optimizer.direction.init)
+        self._directions = {
+            name: program.method.direction or optimizer.direction for name, program in programs.items()
+        }
+        self._init_opt_state = {name: jax.jit(each.init) for name, each in self._directions.items()}
         self._background = ThreadPoolExecutor(max_workers=1)
 
     @property
@@ -206,7 +209,7 @@ class Trainer:
 
     def new_lane(self, start: InitialState) -> Lane:
         """Return a lane before its first step."""
-        opt_state = jax.tree.map(np.asarray, self._init_opt_state(start.params))
+        opt_state = jax.tree.map(np.asarray, self._init_opt_state[start.program](start.params))
         zero = np.zeros((), np.float32)
         lane = Lane(start.params, opt_state, start.mask, start.key, zero, start.method_state)
         _, weights = self._programs[start.program].method.network(lane)
@@ -224,7 +227,7 @@ class Trainer:
 
     def _packing(self, program: str) -> Packing:
         packs = self._programs[program].method.packs
-        return Packing(self.packed if packs else NO_LAYER, self._direction, self._steps)
+        return Packing(self.packed if packs else NO_LAYER, self._directions[program], self._steps)
 
     def _program_key(self, start: InitialState) -> ProgramKey:
         return ProgramKey(start.program, self._packing(start.program).packed(start.mask, start.params))

@@ -163,8 +163,10 @@ def _lane(spec: "RunSpec", of: Program) -> Lane:
         weights,
     )
     target = spec.targets[1] if len(spec.targets) > 1 else None
-    params, method_state = of.method.begin(MethodInput(mask, weights, jax.random.key(0), target))
-    opt_state = jax.eval_shape(spec.method_context.optimizer.direction.init, params)
+    inputs = MethodInput(mask, weights, jax.random.key(0), target, spec.schedule.span(1))
+    params, method_state = of.method.begin(inputs)
+    direction = of.method.direction or spec.method_context.optimizer.direction
+    opt_state = jax.eval_shape(direction.init, params)
     zero = np.zeros((), np.float32)
     lane = Lane(params, opt_state, mask, np.zeros(2, np.uint32), zero, method_state)
     _, best = jax.eval_shape(of.method.network, lane)

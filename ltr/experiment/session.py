@@ -204,7 +204,7 @@ class Session:
         if find_method(method).needs_target and not later_targets:
             method = WEIGHTS_ALONE
         next_target = later_targets[0] if later_targets else None
-        method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target)
+        method_input = MethodInput(mask, weights, rng.fold(key, "method"), next_target, self.spec.span(lane))
         program = lanes.program_name(self.experiment, method, lanes.batch_size(self.experiment, lane.arm))
         params, method_state = self.runtime.trainer.methods[program].begin(method_input)
         return InitialState(params, mask, self._data_key(lane), method_state, program)
@@ -356,6 +356,7 @@ class Session:
             first["origin"],
             dense=lambda: dense().trained,
             mask_of=lambda replicate: tickets[replicate].mask,
+            trained=lambda: self._pruning_input(lane.round, lane.replicate).trained,
             one_shot=one_shot,
             searched=partial(self.searches.subnetwork, lane),
             rewind=REWINDINGS[config.rewind.name].load(),
@@ -385,10 +386,12 @@ class Session:
         self, start: InitialState, outcome: Outcome, evaluated_at: Int32[np.ndarray, "evaluations"]
     ) -> int:
         """Return the floating-point operations of a lane's training, to its end or until it diverged."""
+        method, batch_size = lanes.programs(self.experiment)[start.program]
+        if outcome.operations is not None:
+            return batch_size * outcome.operations
         first, last = (int(step) for step in evaluated_at[[0, len(outcome.metrics.val_loss) - 1]])
         if (ends_at := self.runtime.trainer.methods[start.program].ends_at) in outcome.notes:
             last = outcome.notes[ends_at] or last
-        method, batch_size = lanes.programs(self.experiment)[start.program]
         per_image = flops.training(self.spec.method_context, method, start.mask, start.params, first, last)
         return batch_size * per_image
 

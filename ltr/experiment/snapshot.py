@@ -16,7 +16,7 @@ from ltr.store.tables import LaneId
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 
 
 def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -35,7 +35,8 @@ def pack(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     about = {
         "format": FORMAT,
         "done": [
-            [*lane, outcome.density, outcome.seconds, dict(outcome.notes)] for lane, outcome in done.items()
+            [*lane, outcome.density, outcome.seconds, outcome.operations, dict(outcome.notes)]
+            for lane, outcome in done.items()
         ],
         "wave": [list(lane) for lane in batch.names] if batch else [],
         "step": batch.step if batch else 0,
@@ -67,7 +68,7 @@ def unpack(
         new_lane: initial state -> lane; gives the structure of the state, which a batch's lanes share.
     """
     outcomes = {}
-    for place, (*lane, density, seconds, notes) in enumerate(about["done"]):
+    for place, (*lane, density, seconds, operations, notes) in enumerate(about["done"]):
         saved = arrays[f"done_{place}"]
         outcomes[LaneId(*lane)] = Outcome(
             saved["params"],
@@ -76,6 +77,7 @@ def unpack(
             seconds,
             notes,
             saved["found"] and FoundMask(**saved["found"]),
+            operations,
         )
     names = tuple(LaneId(*lane) for lane in about["wave"])
     if not names or not set(names) <= set(starts):

@@ -16,12 +16,12 @@ from ltr.core import masks, optimizers
 from ltr.core.schedule import Schedule
 from ltr.core.shares import WHOLE, Shares
 from ltr.data import dataset
-from ltr.engine import flops
 from ltr.errors import ConfigError
 from ltr.experiment import checks
 from ltr.experiment.memory import Memory, memory
 from ltr.methods.method import MethodContext
 from ltr.methods.registry import METHODS
+from ltr.models import operations
 from ltr.models.arithmetic import XLA, Arithmetic
 from ltr.models.data_parallel import data_parallel, draws_by_itself, gathering
 from ltr.models.model import Model, with_arithmetic
@@ -75,9 +75,14 @@ class RunSpec:
             for lane in lanes(self.experiment, number)
         )
 
+    def span(self, lane: LaneId) -> tuple[int, int]:
+        """Return the first and last step of the training of a lane."""
+        return self._schedule_of(lane).span(lane.round, self.experiment.arm[lane.arm].search_steps)
+
     def length(self, lane: LaneId) -> int:
         """Return the number of steps of the training of a lane."""
-        return self._schedule_of(lane).length(lane.round, self.experiment.arm[lane.arm].search_steps)
+        first, last = self.span(lane)
+        return last - first
 
     def _schedule_of(self, lane: LaneId) -> Schedule:
         batches = self.experiment.arm[lane.arm].search_batches
@@ -119,7 +124,7 @@ class RunSpec:
     def step_operations(self) -> int:
         """FLOPs of a training step of the dense network, in its prunable kernels."""
         whole = masks.ones(self.shapes, self.model.layer_types)
-        return self.experiment.batch_size * flops.step(self.model, whole, whole)
+        return self.experiment.batch_size * operations.step(self.model, whole, whole)
 
     @cached_property
     def draws_by_itself(self) -> bool:
@@ -135,7 +140,9 @@ class RunSpec:
         """Return the method context with an arithmetic of its own, for training on shares of each batch."""
         model = data_parallel(with_arithmetic(self.model, arithmetic), shares)
         optimizer = gathering(self.method_context.optimizer, shares)
-        return self.method_context._replace(model=model, optimizer=optimizer, fused=arithmetic.fused)
+        return self.method_context._replace(
+            model=model, optimizer=optimizer, fused=arithmetic.fused, shares=shares
+        )
 
 
 def _require_inputs(experiment: Experiment, model: Model) -> None:

@@ -6,10 +6,11 @@ and convolutions, as on an accelerator.
 """
 
 from ltr.kernels.batch_norm import batch_norm
-from ltr.kernels.fused import ByteImages, Factors, adam_step, byte_images, momentum_step, product
+from ltr.kernels.fused import ByteImages, Factors, adam_step, byte_images, gradient, momentum_step, product
 from ltr.kernels.library import instruction_set
 from ltr.kernels.pattern import Array, SparseKernel, SparsityPattern, pattern
 from ltr.kernels.pixels import Images, Pixels, pixels
+from ltr.kernels.selection import nth_highest
 from ltr.kernels.sorting import sort
 from ltr.kernels.sparse import by_unit, conv, dense
 from ltr.kernels.winograd import conv3x3
@@ -29,8 +30,10 @@ __all__ = [
     "conv",
     "conv3x3",
     "dense",
+    "gradient",
     "instruction_set",
     "momentum_step",
+    "nth_highest",
     "pattern",
     "pixels",
     "product",

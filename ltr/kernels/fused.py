@@ -77,6 +77,17 @@ class Factors(NamedTuple):
     gradient: Float32[Array, "batch out"]
 
 
+def gradient(factors: Factors, outputs: int) -> Float32[jax.Array, "in out"]:
+    """Return the gradient of a kernel; inputs of zero cost nothing.
+
+    Raises:
+        jax.errors.JaxRuntimeError: at run time, for shapes that do not fit or an index out of bounds.
+    """
+    shape = factors.x.shape[1], outputs
+    step = momentum_step(factors, np.ones(shape, bool), jnp.zeros(shape), None, -jnp.ones(1), 0.0, 0.0)
+    return step[0]
+
+
 def adam_step(
     factors: Factors,
     kept: Bool[Array, "in out"],

@@ -8,6 +8,7 @@
 
 #include "convolution.h"
 #include "handlers.h"
+#include "select.h"
 #include "sort.h"
 
 namespace {
@@ -15,6 +16,8 @@ namespace {
 using Batch = Matrix;
 using Lines = ffi::Buffer<ffi::U32, 2>;
 using Words = ffi::Buffer<ffi::U32, 1>;
+using Kept = ffi::Buffer<ffi::PRED, 1>;
+using Number = ffi::Buffer<ffi::S32, 0>;
 
 const ltr::InstructionSet instruction_set = ltr::instruction_sets().front();
 const ltr::Products products = ltr::products(instruction_set);
@@ -228,6 +231,14 @@ ffi::Error Sort(Words words, ffi::Result<Words> sorted) {
   return ffi::Error::Success();
 }
 
+// Ranks, which of them are kept, number to keep -> the lowest of those.
+ffi::Error NthHighest(Indices ranks, Kept kept, Number count, ffi::Result<Number> lowest) {
+  if (kept.dimensions()[0] != length(ranks)) return Wrong("selection: shapes that do not fit each other");
+  lowest->typed_data()[0] =
+      ltr::nth_highest(length(ranks), ranks.typed_data(), kept.typed_data(), count.typed_data()[0]);
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
@@ -255,6 +266,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_of_weights_pixels, OfWeightsPixels,
                                   .Ret<Floats>().Ret<Floats>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_transpose, Transpose, ffi::Ffi::Bind().Arg<Batch>().Ret<Batch>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_sort, Sort, ffi::Ffi::Bind().Arg<Words>().Ret<Words>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_nth_highest, NthHighest,
+                              ffi::Ffi::Bind().Arg<Indices>().Arg<Kept>().Arg<Number>().Ret<Number>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ltr_convolve, Convolve,
                               ffi::Ffi::Bind()
                                   .Attr<int64_t>("size").Attr<int64_t>("stride").Attr<bool>("relu")

@@ -18,7 +18,7 @@ HANDLERS = (
     *("ltr_fused_adam_of_bytes", "ltr_fused_adam_of_floats"),
     *("ltr_fused_momentum_of_bytes", "ltr_fused_momentum_of_floats"),
     *("ltr_batch_norm", "ltr_batch_norm_gradient"),
-    "ltr_sort",
+    *("ltr_sort", "ltr_nth_highest"),
 )
 
 

@@ -17,6 +17,7 @@ from ltr.methods.method import (
     MethodContext,
     MethodInput,
     StepNumber,
+    apply_update,
     no_notes,
     tie_key,
 )
@@ -39,7 +40,8 @@ def build(context: MethodContext) -> Method:
     def found(lane: Lane) -> FoundMask:
         return scores.found(context, lane, choose(lane, lane.params)[1], compare_layers=False)
 
-    return Method(partial(begin, context.model.kernels), scores.step(context, gate), network, no_notes, found)
+    step = scores.step(context, gate, partial(apply_update, context.optimizer))
+    return Method(partial(begin, context.model.kernels), step, network, no_notes, found, fused=context.fused)
 
 
 def begin(kernels: PyTree[KernelShape], inputs: MethodInput) -> tuple[Params, dict[str, Params]]:

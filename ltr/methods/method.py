@@ -12,8 +12,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Float32, Int32
 
 from ltr.config.schema import Pruning
-from ltr.core import rng
+from ltr.core import masks, rng
 from ltr.core.optimizers import KernelStep, Optimizer
+from ltr.core.shares import WHOLE, Shares
 from ltr.core.types import KeyData, Mask, Params, PRNGKey
 from ltr.kernels import Array, Factors, Images
 from ltr.models.fused import kernel_path
@@ -65,12 +66,14 @@ class MethodInput(NamedTuple):
         mask, weights: subnetwork that the arm starts from.
         key: for random draws.
         target: number of weights that the next round keeps; None if there is no next round.
+        span: first and last step of the training.
     """
 
     mask: Mask
     weights: Params
     key: PRNGKey
     target: Target | None
+    span: tuple[int, int]
 
 
 Step = Callable[[Lane, Images, Labels, StepNumber], tuple[Lane, Loss]]
@@ -98,6 +101,9 @@ class Method(NamedTuple):
         network: lane -> mask and weights of its network.
         notes: lane on the host after its training -> columns that the method's registry entry declares.
         found: lane on the host after its training -> mask that it found; None if it finds none.
+        operations: lane on the host after its training, its first step, its last step -> FLOPs per image (see
+            `ltr.models.operations`); None if all steps cost the same.
+        direction: update direction whose state its lanes have; None if it is that of the run's optimizer.
         ends_at: name of the note with the step from which a lane no longer changes; empty if there is none.
         packs: whether it can train packed lanes, because it never reads pruned weights.
         fused: names of the layers whose kernels it updates by gradients as factors (see `ltr.models.fused`).
@@ -109,6 +115,8 @@ class Method(NamedTuple):
     network: Callable[[Lane], tuple[Mask, Params]]
     notes: Callable[[Lane], dict[str, Any]]
     found: Callable[[Lane], FoundMask] | None = None
+    operations: Callable[[Lane, int, int], int] | None = None
+    direction: optax.GradientTransformation | None = None
     ends_at: str = ""
     packs: bool = False
     fused: tuple[str, ...] = ()
@@ -124,6 +132,7 @@ class MethodContext(NamedTuple):
         steps_per_epoch: see `ltr.core.schedule.Schedule`.
         pruning: configuration of pruning.
         fused: see `Method`; methods that need the gradients themselves leave it out.
+        shares: shares of a batch, over which gradients are averaged.
     """
 
     model: Model
@@ -132,6 +141,7 @@ class MethodContext(NamedTuple):
     steps_per_epoch: int
     pruning: Pruning = Pruning()
     fused: tuple[str, ...] = ()
+    shares: Shares = WHOLE
 
 
 def loss_of(
@@ -139,9 +149,9 @@ def loss_of(
 ) -> Callable[[Params], tuple[Loss, Params]]:
     """Return a function: weights -> mean cross-entropy of a batch, and the running statistics after it.
 
-    Dropout is drawn from the lane's key and the step.
+    Dropout is drawn by `dropout_key`.
     """
-    key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
+    key = dropout_key(lane, step)
 
     def loss(params: Params) -> tuple[Loss, Params]:
         logits, statistics = model.train(params, images, key, lane.patterns)
@@ -150,9 +160,31 @@ def loss_of(
     return loss
 
 
+def dropout_key(lane: Lane, step: StepNumber) -> PRNGKey:
+    """Return the key that draws a lane's dropout in a step."""
+    return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), "dropout", step)
+
+
+def progress(lane: Lane, step: StepNumber) -> Float32[jax.Array, ""]:
+    """Return the fraction of a lane's training that `step` steps are, if its method state has the `span`."""
+    first, last = lane.method_state["span"]
+    return (step - first) / (last - first)
+
+
 def tie_key(lane: Lane, purpose: str, *indices: StepNumber) -> PRNGKey:
     """Return the key that breaks ties among the scores of a lane."""
     return rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.key)), f"ties of {purpose}", *indices)
+
+
+def pruned(direction: optax.GradientTransformation, lane: Lane, mask: Mask) -> Lane:
+    """Return the lane with zero weights and moments where a mask prunes; `direction` has its state."""
+    everywhere = masks.tree_map(
+        lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
+    )
+    opt_state = optax.tree.map_params(
+        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.opt_state, everywhere
+    )
+    return lane._replace(params=masks.apply(mask, lane.params), opt_state=opt_state)
 
 
 def apply_update(

@@ -28,6 +28,9 @@ class MaskUse(StrEnum):
     TOTAL = "total"
     """The number of weights of the network."""
 
+    TARGET = "target"
+    """The target of its round: the number of weights of the network, or of each layer, as the scope says."""
+
     LAYER_COUNTS = "layer counts"
     """The number of weights of each layer."""
 
@@ -47,8 +50,6 @@ class MethodEntry(Entry):
         reads: how much of the mask that it starts from its trainings depend on.
         reads_inputs: whether it needs to know which dimensions of kernels are inputs.
         needs: knobs of an arm, with the values that the method requires.
-        all_gradients: "module:function": steps (an array), steps of the dense training -> whether a step
-            computes the gradients of all weights; empty if none does.
         check: "module:function" that is called with the name of the arm, the steps of the dense training, and
             the first and last step of later trainings. It raises ConfigError if the method would do nothing,
             and imports no JAX.
@@ -62,7 +63,6 @@ class MethodEntry(Entry):
     reads: MaskUse = MaskUse.MASK
     reads_inputs: bool = False
     needs: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    all_gradients: str = ""
     check: str = ""
     notes: tuple[Note, ...] = ()
 
@@ -78,6 +78,15 @@ _ALL_INITIAL = {
     "pruned": "frozen",
 }
 """Knobs of an arm that starts from all initial weights."""
+
+_ALL_REWOUND = {
+    "shuffle": "none",
+    "weights": "rewound",
+    "keep_signs": False,
+    "noise": 0.0,
+    "pruned": "kept",
+}
+"""Knobs of an arm that starts from all weights at the rewind step."""
 
 YOU = "You et al., 2020"
 
@@ -111,7 +120,6 @@ METHODS: Registry[MethodEntry] = Registry(
             code="ltr.methods.rigl:build",
             finds_mask=True,
             needs={"pruned": "zero"},
-            all_gradients="ltr.methods.rigl_schedule:is_move",
             check="ltr.methods.rigl_schedule:check",
         ),
         MethodEntry(
@@ -136,6 +144,67 @@ METHODS: Registry[MethodEntry] = Registry(
             reads=MaskUse.LAYER_COUNTS,
             reads_inputs=True,
             needs=_ALL_INITIAL,
+        ),
+        MethodEntry(
+            name="gem_miner",
+            doc="Gem-Miner: trains a score for each frozen weight, and gradually freezes low ones at zero.",
+            paper="Sreenivasan et al., 2022",
+            code="ltr.methods.gem_miner:build",
+            trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.TOTAL,
+            needs=_ALL_REWOUND,
+        ),
+        MethodEntry(
+            name="concrete",
+            doc="Concrete Ticket Search: trains soft gates of frozen weights by the loss.",
+            paper="Arora & Teuscher, 2025",
+            code="ltr.methods.concrete:by_task",
+            trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.TOTAL,
+            needs=_ALL_REWOUND,
+        ),
+        MethodEntry(
+            name="concrete_kl",
+            doc="Concrete Ticket Search: trains soft gates of frozen weights to answer as the dense network.",
+            paper="Arora & Teuscher, 2025",
+            code="ltr.methods.concrete:by_dense_network",
+            trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.TOTAL,
+            needs=_ALL_REWOUND,
+        ),
+        MethodEntry(
+            name="bernoulli_gates",
+            doc="Trains relaxed Bernoulli gates of frozen weights, with a penalty on open ones.",
+            paper="Tsayag & Lindenbaum, 2026",
+            code="ltr.methods.bernoulli_gates:build",
+            trains_scores=True,
+            finds_mask=True,
+            has_scores=True,
+            reads=MaskUse.TOTAL,
+            needs=_ALL_REWOUND,
+        ),
+        MethodEntry(
+            name="gradual",
+            doc="Trains weights, and prunes the smallest ever more slowly while it does.",
+            paper="Zhu & Gupta, 2017",
+            code="ltr.methods.gradual:cubic",
+            finds_mask=True,
+            reads=MaskUse.TARGET,
+            needs=_ALL_REWOUND,
+        ),
+        MethodEntry(
+            name="gradual_linear",
+            doc="Trains weights, and prunes equally many of the smallest at a time while it does.",
+            code="ltr.methods.gradual:linear",
+            finds_mask=True,
+            reads=MaskUse.TARGET,
+            needs=_ALL_REWOUND,
         ),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 from jax import lax
 from jaxtyping import Float32
 
@@ -23,9 +23,11 @@ from ltr.methods.method import (
     apply_update,
     loss_of,
     no_notes,
+    pruned,
     tie_key,
 )
 from ltr.methods.weights import begin, network
+from ltr.models import operations
 from ltr.models.model import with_statistics
 from ltr.pruning import compiled, ties
 
@@ -48,6 +50,8 @@ def build(context: MethodContext) -> Method:
     counts steps from 1 and first moves connections after `EVERY` steps. Both grow among all that are not
     kept, as here. The authors add noise of standard deviation 1e-5 to |weight|; here only ties are broken at
     random.
+
+    Steps that move connections need the gradients of all weights (Evci et al., 2020, appendix H).
     """
     end = rigl_schedule.UNTIL * context.steps
 
@@ -62,12 +66,25 @@ def build(context: MethodContext) -> Method:
             fraction = FRACTION / 2 * (1 + jnp.cos(jnp.pi * step / end))
             keys = (tie_key(lane, purpose, step) for purpose in ("drop", "grow"))
             mask = moved_mask(lane.mask, lane.params, gradients, fraction, *keys)
-            return with_mask(context.optimizer.direction, lane, mask)
+            return pruned(context.optimizer.direction, lane, mask)._replace(mask=mask)
 
         after = lax.cond(rigl_schedule.is_move(step, context.steps), move, train)
         return after._replace(params=with_statistics(after.params, statistics)), value
 
-    return Method(begin, step, network, no_notes, found=lambda lane: FoundMask(lane.mask))
+    def operations_of(lane: Lane, first: int, last: int) -> int:
+        moves = int(rigl_schedule.is_move(np.arange(first, last), context.steps).sum())
+        whole = jax.tree.map(np.ones_like, lane.mask)
+        still, moving = (operations.step(context.model, lane.mask, trained) for trained in (lane.mask, whole))
+        return (last - first - moves) * still + moves * moving
+
+    return Method(
+        begin,
+        step,
+        network,
+        no_notes,
+        found=lambda lane: FoundMask(lane.mask),
+        operations=operations_of,
+    )
 
 
 def moved_mask(
@@ -93,14 +110,3 @@ def moved_mask(
 
     keys = (ties.of_layers(key, mask) for key in (drop, grow))
     return masks.tree_map(layer, mask, params, gradients, *keys)
-
-
-def with_mask(direction: optax.GradientTransformation, lane: Lane, mask: Mask) -> Lane:
-    """Return the lane with another mask, and with zero weights and moments where it prunes."""
-    everywhere = masks.tree_map(
-        lambda kept, param: jnp.ones_like(param, bool) if kept is None else kept, mask, lane.params
-    )
-    opt_state = optax.tree.map_params(
-        direction, lambda moment, kept: jnp.where(kept, moment, 0), lane.opt_state, everywhere
-    )
-    return lane._replace(params=masks.apply(mask, lane.params), opt_state=opt_state, mask=mask)

@@ -1,5 +1,6 @@
 """Supermasks: a subnetwork of untrained weights, found by training probabilities (Zhou et al., 2019)."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,16 @@ from jaxtyping import Bool, Float32
 from ltr.core import masks, rng
 from ltr.core.types import Mask, Params
 from ltr.methods import scores
-from ltr.methods.method import FoundMask, Lane, Method, MethodContext, MethodInput, StepNumber, no_notes
+from ltr.methods.method import (
+    FoundMask,
+    Lane,
+    Method,
+    MethodContext,
+    MethodInput,
+    StepNumber,
+    apply_update,
+    no_notes,
+)
 
 MULTIPLE = 50.0
 """Factor of the learning rate: scores are log-odds of order 1, while weights are of order 0.02."""
@@ -32,13 +42,15 @@ def build(context: MethodContext) -> Method:
         gates = jax.tree.map(jnp.float32, draw_mask(lane, log_odds, "step", step))
         return jax.tree.map(scores.straight_through, gates, jax.tree.map(jax.nn.sigmoid, log_odds))
 
+    update = partial(apply_update, context.optimizer, multiple=MULTIPLE)
+
     def network(lane: Lane) -> tuple[Mask, Params]:
         return scores.network(draw_mask(lane, masks.where(lane.mask, lane.params), "evaluation"), lane)
 
     def found(lane: Lane) -> FoundMask:
         return scores.found(context, lane, masks.where(lane.mask, lane.params), compare_layers=True)
 
-    return Method(begin, scores.step(context, gate, MULTIPLE), network, no_notes, found)
+    return Method(begin, scores.step(context, gate, update), network, no_notes, found, fused=context.fused)
 
 
 def begin(inputs: MethodInput) -> tuple[Params, dict[str, Any]]:
@@ -59,7 +71,7 @@ def draw_mask(lane: Lane, log_odds: Params, purpose: str, *indices: StepNumber) 
     key = rng.fold(jax.random.wrap_key_data(jnp.asarray(lane.method_state["key"])), purpose, *indices)
     layers, structure = jax.tree.flatten(log_odds)
     drawn = [
-        jax.random.bernoulli(jax.random.fold_in(key, index), jax.nn.sigmoid(score))
+        rng.uniform(jax.random.fold_in(key, index), score.shape) < jax.nn.sigmoid(score)
         for index, score in enumerate(layers)
     ]
     return jax.tree.unflatten(structure, drawn)

@@ -1,10 +1,7 @@
 """Selection inside compiled programs: `ltr.pruning.selection` for arrays on a device.
 
-The number of weights to keep may be an array. So scores are not sorted: the lowest kept score is found by
-bisection over the 2^32 values of a float32, in 32 steps of a comparison and a sum.
+The number of weights to keep may be an array. So scores are not sorted: the lowest kept score is found first.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float32, Int32, Integer, PyTree
 
+from ltr import kernels
 from ltr.core import masks
 from ltr.core.types import Mask, Params, PRNGKey
 from ltr.kernels import Array
@@ -69,19 +67,9 @@ def _compare_with_lowest(
     rank: Int32[jax.Array, "*kernel"], kept: Bool[Array, "*kernel"], count: Integer[Array, ""]
 ) -> tuple[Bool[jax.Array, "*kernel"], Bool[jax.Array, "*kernel"]]:
     """Return where the rank of a survivor is above the `count`-th highest, and where it is equal."""
-
-    def at_least(value: jax.Array) -> Array:
-        return kept & (rank >= value)
-
-    def halve(_: Any, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        low, high = ends
-        middle = (low >> 1) + (high >> 1) + (low & high & 1)
-        enough = at_least(middle).sum() >= count
-        return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
-
-    info = jnp.iinfo(jnp.int32)
-    lowest, _ = lax.fori_loop(0, 32, halve, (jnp.int32(info.min), jnp.int32(info.max)))
-    return kept & (rank > lowest), kept & (rank == lowest)
+    lowest = kernels.nth_highest(rank.ravel(), kept.ravel(), count)
+    survives = jnp.asarray(kept)
+    return survives & (rank > lowest), survives & (rank == lowest)
 
 
 def _ordered(score: Float32[Array, "*kernel"]) -> Int32[jax.Array, "*kernel"]:

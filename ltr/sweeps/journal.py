@@ -5,6 +5,7 @@ job has no error at all. The files tell every process what became of each job.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -12,11 +13,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Self
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ltr.core import atomic
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PLAN = "plan.json"
 
@@ -152,13 +154,18 @@ class Journal(NamedTuple):
         return {number: _record(self.folder / f"job_{number}.json", number) for number in numbers}
 
 
-_JOB = TypeAdapter(Job)
+@functools.cache
+def _jobs() -> "TypeAdapter[Job]":
+    """Return what checks records; importing it takes longer than help does."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Job)
 
 
 def _record(file: Path, number: int) -> Job:
     """Return the record of a job; of a damaged one only its number and the error are known."""
     try:
-        job = _JOB.validate_json(file.read_bytes())
+        job = _jobs().validate_json(file.read_bytes())
     except (OSError, ValueError):
         job = None
     if job is None or job.number != number:

@@ -28,6 +28,7 @@ def of(arm: str, *rounds: int) -> set[LaneId]:
     [
         ("ticket", of("ticket", 0, 1, 2, 3)),
         ("random_reinit", of("ticket", 0, 1, 2, 3)),
+        ("ticket_signs", of("ticket", 0, 1, 2, 3)),
         ("one_shot", of("ticket", 0)),
         ("snip", set()),
         ("snip_reinit", set()),
@@ -131,6 +132,10 @@ def test_rounds_of_controls_and_of_searches() -> None:
         ({"x": Arm(found_by="snip")}, "arm.x.found_by=snip: names an arm if mask=found"),
         ({"x": Arm(mask="found", found_by="rigl")}, "arm.x.found_by=rigl: must be trained too, as in 'arms="),
         ({"x": Arm(mask="found", found_by="ticket")}, "arm.x.found_by=ticket: finds no mask"),
+        (
+            {"x": Arm(mask="snip", weights="reinit_trained_signs")},
+            "arm.x.weights=reinit_trained_signs: needs",
+        ),
         ({"x": Arm(prune_every=2)}, "arm.x.prune_every=2: needs mask=iterated"),
         ({"x": Arm(mask="iterated", noise=1.0)}, "arm.x.noise=1.0: cannot be set with mask=iterated"),
         ({"x": Arm(mask="iterated", method="rigl")}, "arm.x.method=rigl: "),

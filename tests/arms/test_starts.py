@@ -76,6 +76,7 @@ def context_of(network: Model, params: Any, rounds: int, config: Pruning = BY_DE
         params,
         dense=lambda: trained(params, 0),
         mask_of=lambda replicate: searched(mask, f"{replicate}"),
+        trained=lambda: trained(params, rounds - 1),
         one_shot=lambda: pruning.select(config, prunable, evidence(0, dense), met_by(config, mask)),
         searched=lambda: Subnetwork(searched(mask, ""), params),
         rewind=REWINDINGS["weights"].load(),
@@ -256,10 +257,10 @@ def test_a_mask_drawn_anew_keeps_the_density_of_the_network_and_shares_it_by_the
 
 
 @pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if METHODS[arm.method].trains_scores])
-def test_what_trains_scores_chooses_among_all_initial_weights(name: str, context: ArmContext) -> None:
+def test_what_trains_scores_chooses_among_all_weights(name: str, context: ArmContext) -> None:
     mask, weights = begin(name, context)
     assert same(mask, context.ticket.mask)
-    assert same(weights, context.initial)
+    assert same(weights, context.initial if ARMS[name].weights == "initial" else context.rewind_params)
 
 
 @pytest.mark.parametrize(("name", "deviations"), [("init_noise", 0.5), ("init_noise_3", 3.0)])
@@ -308,6 +309,20 @@ def test_signed_variants_have_the_signs_of_the_ticket_and_the_others_have_not(
         assert np.any(np.sign(bare[kept]) != np.sign(old[kept]))
 
 
+def test_a_new_draw_with_the_signs_of_the_trained_ticket(context: ArmContext) -> None:
+    """Its magnitudes are those of the draw alone; some signs are not those that the ticket begins with."""
+    (mask, signed), (_, of_initial) = (begin(name, context) for name in ("ticket_signs", "reinit_signed"))
+    _, other = begin("ticket_signs", context, jax.random.key(1))
+    drawn = context.init(rng.fold(KEY, "weights"))
+    assert same(mask, context.ticket.mask)
+    for kept, new, bare, ended, began, again in zip(
+        *map(kernels, (mask, signed, drawn, context.trained(), of_initial, other)), strict=True
+    ):
+        np.testing.assert_array_equal(new, np.where(kept, np.copysign(bare, ended), 0))
+        assert np.any(np.sign(new[kept]) != np.sign(began[kept]))
+        assert np.any(new[kept] != again[kept])
+
+
 def test_frozen_weights_are_the_initial_ones_where_the_ticket_has_zeros(context: ArmContext) -> None:
     mask, weights = begin("frozen", context)
     for kept, new, old, initial in zip(
@@ -336,6 +351,7 @@ def started(context: ArmContext, lane: LaneId, seed: int = 0, pruning: Pruning =
         experiment=experiment,
         model=model,
         targets=[met_by(pruning, context.ticket.mask)] * 3,
+        span=lambda lane: (0, 1),
     )
     runtime = SimpleNamespace(
         spec=spec,

@@ -204,6 +204,7 @@ def test_without_conditions_it_would(bucket: str, afresh: Afresh, monkeypatch: p
 # Sweeps and readers
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_its_records_here(
     bucket: str, afresh: Afresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -225,6 +226,7 @@ def test_a_sweep_keeps_its_records_here(
     assert objects(bucket) == before
 
 
+@pytest.mark.slow
 def test_tickets_of_a_run_in_the_bucket_are_trained(undisturbed: Path, bucket: str, capsys: Captured) -> None:
     uploaded(undisturbed, bucket)
     assert main(["run", f"output_root={bucket}", *QUICK, "ticket=last", "seed=3", "arms=[ticket]"]) == 0

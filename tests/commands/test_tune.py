@@ -61,6 +61,7 @@ def test_trials_are_ordinary_runs_and_a_finished_one_is_not_done_twice(
     assert len([*all_runs(root)]) == 3
 
 
+@pytest.mark.slow
 def test_the_next_command_tests_the_best_on_another_seed(
     root: Path, tune: Tune, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_trial_is_pruned_between_rounds(tune: Tune, root: Path, monkeypatch: p
     assert runs[outcome["trials"][1]["run"]].status == "stopped"
 
 
+@pytest.mark.slow
 def test_an_impossible_trial_fails_and_stops_no_other(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
     conduct = runner.conduct
 

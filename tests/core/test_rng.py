@@ -65,3 +65,35 @@ def test_of_many_neighbours_as_many_stay_in_order_as_by_chance() -> None:
     places = np.argsort(order)
     ascending = (np.diff(places) > 0).mean()
     assert ascending == pytest.approx(0.5, abs=4 * 0.5 / 70_000**0.5)
+
+
+def test_numbers_of_steps_and_weights_are_even_and_independent() -> None:
+    """Of 50 keys, one a step: within a draw, between neighbours, and from step to step at one weight."""
+    draw = jax.jit(rng.uniform, static_argnums=1)
+    drawn = np.stack([draw(rng.fold(rng.root(0, 0), "step", step), (40, 50)) for step in range(50)])
+    assert 0 < drawn.min() < 1e-4
+    assert 1 - 1e-4 < drawn.max() < 1
+    counts, _ = np.histogram(drawn, 64, (0, 1))
+    assert stats.chisquare(counts).pvalue > 1e-4
+    centred = drawn.reshape(50, -1) - 0.5
+    for one, other in (
+        (centred[:, :-1], centred[:, 1:]),
+        (centred[:, :-50], centred[:, 50:]),
+        (centred[:-1], centred[1:]),
+    ):
+        assert abs((one * other).mean()) < 5 / 12 / np.sqrt(one.size)
+    assert stats.kstest(drawn[:, 3, 7], "uniform").pvalue > 1e-4
+
+
+def test_words_have_even_bits() -> None:
+    words = np.asarray(rng.words(rng.root(0, 0), (20_000,)))
+    shares = (words[:, None] >> np.arange(32, dtype=np.uint32) & 1).mean(0)
+    np.testing.assert_allclose(shares, 0.5, atol=5 * 0.5 / np.sqrt(20_000))
+
+
+def test_normal_numbers_are_the_quantiles_of_even_ones() -> None:
+    key = rng.root(0, 0)
+    drawn = np.asarray(rng.normal(key, (300, 400)), np.float64)
+    even = np.asarray(rng.uniform(key, (300, 400)), np.float64)
+    np.testing.assert_allclose(drawn, stats.norm.ppf(even), rtol=1e-4, atol=1e-6)
+    assert np.abs(drawn).max() > 4

@@ -29,7 +29,9 @@ def ignore(progress: Progress) -> None:
 def begin(method: Method, name: str, start: InitialState) -> InitialState:
     """The start of a lane by another method, its next mask half of this."""
     target = jax.tree.map(lambda layer: int(layer.sum()) // 2, start.mask)
-    params, method_state = method.begin(MethodInput(start.mask, start.params, jax.random.key(1), target))
+    span = int(AT[0]), int(AT[-1])
+    inputs = MethodInput(start.mask, start.params, jax.random.key(1), target, span)
+    params, method_state = method.begin(inputs)
     return InitialState(params, start.mask, start.key, method_state, name)
 
 

@@ -13,7 +13,9 @@ from ltr.core import masks, optimizers
 from ltr.engine import flops
 from ltr.engine.flops import Costs
 from ltr.methods import rigl_schedule
-from ltr.methods.method import MethodContext
+from ltr.methods.method import Lane, MethodContext
+from ltr.methods.registry import METHODS
+from ltr.models import operations
 from ltr.models import registry as models
 from ltr.models.layers import BatchNorm, Conv, Dense, flatten
 from ltr.models.model import Model, from_linen
@@ -52,23 +54,23 @@ class TestOperations:
         """
         model, whole = strided
         by_hand = {"conv_1": 2 * (13 * 10 * 2), "conv_2": 3 * (7 * 5 * 2 * 3), "output": 3 * (18 * 4)}
-        found = flops.by_layer(model, whole, whole)
+        found = operations.by_layer(model, whole, whole)
         assert {name: found[name]["kernel"] for name in by_hand} == {n: 2 * p for n, p in by_hand.items()}
-        assert flops.step(model, whole, whole) == 2 * sum(by_hand.values())
+        assert operations.step(model, whole, whole) == 2 * sum(by_hand.values())
 
     def test_go_with_the_weights_alone(self, strided: tuple[Model, Any]) -> None:
         """A corner tap and the middle one of conv_1, one of conv_2, nothing else: no overhead is left."""
         model, whole = strided
         mask = jax.tree.map(np.zeros_like, whole)
-        assert flops.step(model, mask, mask) == 0
+        assert operations.step(model, mask, mask) == 0
         mask["conv_1"]["kernel"][0, 0, 0, 0] = mask["conv_1"]["kernel"][1, 1, 0, 1] = True
         mask["conv_2"]["kernel"][0, 2, 1, 0] = True
-        assert flops.step(model, mask, mask) == 2 * (2 * (4 * 3 + 5 * 4) + 3 * (2 * 2))
+        assert operations.step(model, mask, mask) == 2 * (2 * (4 * 3 + 5 * 4) + 3 * (2 * 2))
 
     def test_of_frozen_weights_are_forward_and_of_inputs(self, strided: tuple[Model, Any]) -> None:
         model, whole = strided
         nothing = jax.tree.map(np.zeros_like, whole)
-        assert flops.step(model, whole, nothing) == 2 * (13 * 10 * 2 + 2 * 7 * 5 * 6 + 2 * 72)
+        assert operations.step(model, whole, nothing) == 2 * (13 * 10 * 2 + 2 * 7 * 5 * 6 + 2 * 72)
 
     @pytest.mark.parametrize("name", slow_but({"conv2"}, NETWORKS))
     def test_are_nearly_all_that_a_compiler_counts(self, name: str) -> None:
@@ -91,9 +93,9 @@ class TestOperations:
     def test_of_moves_are_the_gradients_of_all_weights(self, network: Model, params: Any, mask: Any) -> None:
         """Of 400 steps, 300 with moves: at steps 0, 100 and 200."""
         method_context, weights = MethodContext(network, SGD, 400, 4), masks.apply(mask, params)
-        still, moving = (
-            flops.training(method_context, name, mask, weights, 0, 400) for name in ("weights", "rigl")
-        )
+        still = flops.training(method_context, "weights", mask, weights, 0, 400)
+        lane = Lane(weights, (), mask, np.zeros(2, np.uint32), np.float32(0))
+        moving = METHODS["rigl"].load()(method_context).operations(lane, 0, 400)
         pruned = sum((~layer).sum() for layer in jax.tree.leaves(mask))
         assert moving - still == 3 * 2 * pruned
         assert rigl_schedule.EVERY == 100

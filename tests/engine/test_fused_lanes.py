@@ -86,7 +86,22 @@ def test_a_lane_is_the_same_alone_and_beside_others(fusing: Trainer, starts: Any
         assert identical(alone[lane], together[lane])
 
 
-@pytest.mark.parametrize("method", [slow("rigl"), "supermask", slow("edge_popup")])
+@pytest.mark.parametrize(
+    "method", ["supermask", slow("edge_popup"), slow("gem_miner"), slow("concrete_kl"), slow("gradual")]
+)
+def test_methods_of_fused_layers_train_as_without(
+    method: str, make: Callable[..., Trainer], starts: Any
+) -> None:
+    """They differ by roundings, of which an exact choice among scores may make another weight."""
+    apart, fused = (make(ADAM, method=method, fused=layers) for layers in ((), FUSED))
+    lanes = {lane: begin(apart.methods[method], method, start) for lane, start in starts.items()}
+    found, expected = (trainer.train(lanes, AT, ignore) for trainer in (fused, apart))
+    for lane in LANES:
+        for one, other in zip(*(jax.tree.leaves(o[lane][:3]) for o in (found, expected)), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", [slow("rigl")])
 def test_methods_that_need_the_gradients_get_them(
     method: str, make: Callable[..., Trainer], starts: Any
 ) -> None:

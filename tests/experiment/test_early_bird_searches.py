@@ -75,6 +75,7 @@ def test_weights_from_a_later_step_cost_the_training_up_to_there(run: Run, tmp_p
     assert results.loc[LaneId(2, 0, arm, 0), "search_flops"] == expected
 
 
+@pytest.mark.slow
 def test_larger_batches_end_too(run: Run, tmp_path: Path) -> None:
     arms = {"bird": ARMS["bird"] | {"search_batches": 2}, "bird_ticket": ARMS["bird_ticket"]}
     path = run(tmp_path, **KNOBS | {"arm": arms, "arms": ["ticket", *arms], "rounds": 1})

@@ -52,7 +52,7 @@ def lane(seed: int) -> Lane:
 
 def taken() -> Snapshot:
     outcomes = {
-        TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5),
+        TICKET: Outcome(weights(1), 0.5, metrics(1), 2.5, operations=7),
         CONTROL: Outcome(None, 0.25, metrics(2), 3.5, {"early_bird_step": 95}),
     }
     return Snapshot(outcomes, LaneBatch(RUNNING, [lane(3), lane(4)], 12, [metrics(3), metrics(4)], 1.5))

@@ -68,6 +68,10 @@ def check(spec: RunSpec, lanes: Lanes) -> None:
             check_end(spec, lanes, lane)
 
 
+GRADUAL = ("gradual", "gradual_linear")
+"""Methods that start from all weights, and prune them while they train."""
+
+
 def check_mask(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
     """A mask keeps exactly the target of its round; an unshuffled one of the ticket is the ticket's."""
     arm, mask, target = spec.experiment.arm[lane.arm], lanes[lane].start.mask, spec.targets[lane.round]
@@ -91,13 +95,16 @@ def check_nested(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
 
 def check_density(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
     """Training keeps the density, but where it decides the density itself."""
-    if method(spec.experiment, lane.arm) != "supermask":
+    decides = ("supermask", "gem_miner") + (GRADUAL if lanes[lane].outcome.is_diverged else ())
+    if method(spec.experiment, lane.arm) not in decides:
         assert lanes[lane].outcome.density == masks.density(lanes[lane].start.mask), lane
 
 
 def check_start(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
     """Pruned weights start at zero or at their initial values, as the arm says."""
     pruned, (start, _, initial) = spec.experiment.arm[lane.arm].pruned, lanes[lane]
+    if method(spec.experiment, lane.arm) in GRADUAL:
+        return
     for mask, weights, drawn in layers(start.mask, start.params, initial):
         zero, frozen = weights == 0, weights == drawn
         allowed = zero if PRUNED[pruned].are_zero else frozen if pruned == "frozen" else zero | frozen
@@ -105,9 +112,16 @@ def check_start(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
 
 
 def check_end(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
-    """Pruned weights end as they started; if connections move, each layer has no more than before."""
+    """Pruned weights end as they started; if connections move, each layer has no more than before.
+
+    Of all weights that gradual pruning starts from, it leaves as many as the target.
+    """
     start, outcome, _ = lanes[lane]
     if outcome.is_diverged:
+        return
+    if method(spec.experiment, lane.arm) in GRADUAL:
+        left = sum(np.count_nonzero(after) for _, after in layers(start.mask, outcome.params))
+        assert left <= masks.count(start.mask), lane
         return
     for mask, before, after in layers(start.mask, start.params, outcome.params):
         if method(spec.experiment, lane.arm) == "rigl":
@@ -117,10 +131,15 @@ def check_end(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
 
 
 def check_chosen(spec: RunSpec, lanes: Lanes, lane: LaneId) -> None:
-    """Scores choose among the initial weights, edge-popup at most as many in each layer as the mask keeps."""
+    """Scores choose among the weights, edge-popup at most as many in each layer as the mask keeps.
+
+    These are the initial ones, or those at the rewind step.
+    """
     start, outcome, initial = lanes[lane]
     if outcome.is_diverged:
         return
+    if spec.experiment.arm[lane.arm].weights == "rewound":
+        initial = start.method_state["weights"]
     for mask, weights, drawn in layers(start.mask, outcome.params, initial):
         assert np.all((weights == 0) | (weights == drawn)), lane
         if method(spec.experiment, lane.arm) == "edge_popup":

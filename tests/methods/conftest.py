@@ -39,7 +39,8 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         optimizer = optimizers.build(config, STEPS, STEPS_PER_EPOCH)
         method = find_method(name).load()(MethodContext(network, optimizer, STEPS, STEPS_PER_EPOCH, pruning))
         method = method._replace(network=jax.jit(method.network))
-        return method, jax.jit(optimizer.direction.init), jax.jit(method.step)
+        direction = method.direction or optimizer.direction
+        return method, jax.jit(direction.init), jax.jit(method.step)
 
     def train(
         name: str,
@@ -49,11 +50,14 @@ def train(network: Model, params: Any, mask: Any, blobs: Dataset) -> Callable[..
         target: Any = None,
         key: int = 0,
         first: int = 0,
+        span: tuple[int, int] = (0, STEPS),
     ) -> Trained:
         method, init, advance = compiled(name, config, pruning)
-        weights = params if find_method(name).trains_scores else masks.apply(mask, params)
+        is_whole = find_method(name).needs.get("pruned", "zero") != "zero"
+        weights = params if is_whole else masks.apply(mask, params)
         target = jax.tree.map(np.count_nonzero, mask) if target is None else target
-        started, method_state = method.begin(MethodInput(mask, weights, jax.random.key(key), target))
+        inputs = MethodInput(mask, weights, jax.random.key(key), target, span)
+        started, method_state = method.begin(inputs)
         lanes = [Lane(started, init(started), mask, np.array([0, 1], np.uint32), np.float32(0), method_state)]
         for step in range(first, first + steps):
             lanes.append(advance(lanes[-1], images, labels, np.int32(step))[0])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ltr.methods.registry import METHODS, WATCHED
+from ltr.methods.registry import method as find_method
 
 STEPS = 60
 
@@ -16,8 +17,11 @@ def counts(mask: Any) -> list[int]:
     return [int(layer.sum()) for layer in jax.tree.leaves(mask)]
 
 
-DRAWN = ("supermask",)
-"""Methods whose network is drawn, as many weights as it happens."""
+OTHER = ("supermask", "gem_miner", "gradual", "gradual_linear")
+"""Methods whose network has more or fewer weights during the training."""
+
+TOTAL = ("gem_miner", "concrete", "concrete_kl", "bernoulli_gates", "supermask")
+"""Methods that decide how many weights each layer has."""
 
 
 @pytest.fixture(scope="class")
@@ -33,11 +37,27 @@ class TestEveryMethod:
     ) -> None:
         for lane in (trained.lanes[0], trained.lanes[-1]):
             kept, weights = jax.device_get(trained.method.network(lane))
-            assert name in DRAWN or counts(kept) == counts(mask)
+            assert name in OTHER or sum(counts(kept)) == sum(counts(mask))
+            assert name in OTHER + TOTAL or counts(kept) == counts(mask)
             for layer in ("dense_1", "dense_2", "output"):
                 assert not weights[layer]["kernel"][~kept[layer]["kernel"]].any()
 
+    def test_what_it_finds_has_exactly_as_many_weights(
+        self, name: str, train: Callable[..., Any], mask: Any
+    ) -> None:
+        trained = train(name, STEPS, span=(0, STEPS))
+        if trained.method.found is None:
+            assert not find_method(name).finds_mask
+            return
+        mask_found, inverted = trained.method.found(jax.device_get(trained.lanes[-1]))
+        assert find_method(name).has_scores == (inverted is not None)
+        for found in (mask_found, inverted or mask_found):
+            assert sum(counts(found)) == sum(counts(mask))
+            assert name in TOTAL or counts(found) == counts(mask)
+
     def test_it_learns(self, name: str, trained: Any, loss: Callable[[Any], float]) -> None:
+        if name == "concrete_kl":
+            pytest.skip("it learns to answer as the untrained network; see test_concrete.py")
         before, after = (trained.method.network(lane)[1] for lane in (trained.lanes[0], trained.lanes[-1]))
         assert loss(after) < 0.9 * loss(before)
 

@@ -11,7 +11,7 @@ import pytest
 from ltr.config.schema import Optimizer
 from ltr.core import optimizers
 from ltr.methods import rigl
-from ltr.methods.method import Lane
+from ltr.methods.method import Lane, pruned
 from ltr.methods.rigl import FRACTION
 from ltr.methods.rigl_schedule import EVERY, UNTIL
 from ltr.models.model import Model
@@ -126,7 +126,7 @@ def test_a_new_mask_leaves_biases_and_their_moments_alone(params: Any, mask: Any
     opt_state = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
     lane = Lane(params, opt_state, mask, np.zeros(2, np.uint32), np.float32(0))
     empty = jax.tree.map(np.zeros_like, mask)
-    after = jax.device_get(jax.jit(partial(rigl.with_mask, direction))(lane, empty))
+    after = jax.device_get(jax.jit(partial(pruned, direction))(lane, empty))
     for layer in LAYERS:
         np.testing.assert_array_equal(after.params[layer]["bias"], params[layer]["bias"])
         assert after.opt_state[0].mu[layer]["bias"].all()

@@ -141,7 +141,7 @@ def test_edge_popup_begins_in_the_range_of_the_fan_in() -> None:
     kernels = {"query": query, "out": out}
     weights = {name: np.zeros(kernel.shape, np.float32) for name, kernel in kernels.items()}
     masks = {name: np.ones(kernel.shape, bool) for name, kernel in kernels.items()}
-    scores, _ = edge_popup.begin(kernels, MethodInput(masks, weights, jax.random.key(0), None))
+    scores, _ = edge_popup.begin(kernels, MethodInput(masks, weights, jax.random.key(0), None, (0, 1)))
     for name, bound in (("query", 1 / 4), ("out", 1 / 10)):
         assert 0.99 * bound < np.abs(scores[name]).max() <= bound
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ltr.core import masks
-from ltr.engine import flops
+from ltr.models import operations
 from ltr.models.layer_types import Parameter, by_module
 from ltr.models.layers import Conv, flatten
 from ltr.models.model import Model, from_linen
@@ -66,10 +66,10 @@ def test_operations_are_two_a_product_by_hand(model: Model) -> None:
     whole = masks.ones(jax.eval_shape(model.init, jax.random.key(0)), model.layer_types)
     attention = 7 * (6 * 2 * 3)
     by_hand = 2 * 6 * (4 * 6) + 3 * (4 * attention + 7 * (6 * 8) + 7 * (8 * 6) + 6 * 3)
-    assert flops.step(model, whole, whole) == 2 * by_hand
+    assert operations.step(model, whole, whole) == 2 * by_hand
     fewer = jax.tree.map(np.array, whole)
     fewer["attention"]["out"]["kernel"][0, :, :4] = False
-    assert flops.step(model, fewer, fewer) == 2 * (by_hand - 3 * 7 * 3 * 4)
+    assert operations.step(model, fewer, fewer) == 2 * (by_hand - 3 * 7 * 3 * 4)
 
 
 def test_dense_layers_can_be_packed_and_attention_cannot(model: Model) -> None:

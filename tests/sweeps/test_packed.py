@@ -81,6 +81,7 @@ def test_tables_records_and_looks_are_those_of_separate_jobs(
         assert log.count("round 2 is done") == 1
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_leaves_the_others(
     separate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_stopped_batch_is_resumed_inside_its_round(
     assert_completes(separate, tmp_path)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_written_while_lanes_of_other_runs_alone_have_begun(tmp_path: Path) -> None:
     assert run(tmp_path, "seed=0,1,2", "rounds=0", "arms=[ticket]", "checkpoint_every=1e-6") == 0
     assert [record["state"] for record in records(tmp_path)] == ["finished"] * 6
