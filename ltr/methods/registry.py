@@ -201,6 +201,7 @@ METHODS: Registry[MethodEntry] = Registry(
         MethodEntry(
             name="gradual_linear",
             doc="Trains weights, and prunes equally many of the smallest at a time while it does.",
+            paper="Zhu & Gupta, 2017",
             code="ltr.methods.gradual:linear",
             finds_mask=True,
             reads=MaskUse.TARGET,

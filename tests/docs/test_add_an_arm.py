@@ -53,7 +53,7 @@ def test_a_part_is_a_function_and_an_entry(
     assert entry.code == "ltr.arms.weights:halved"
     monkeypatch.setattr(weights, "halved", space["halved"], raising=False)
     registered(WEIGHTS, entry)
-    source = ArmContext(None, None, Subnetwork(mask, params), *[params] * 2, *[lambda *_: params] * 7)
+    source = ArmContext(None, None, Subnetwork(mask, params), *[params] * 2, *[lambda *_: params] * 8)
     halved = arm_start.start(Arm(weights="halved"), source, jax.random.key(0))
     kept = mask["output"]["kernel"]
     np.testing.assert_array_equal(
