@@ -49,7 +49,9 @@ def test_a_run_takes_the_dense_network_of_another_and_is_as_if_it_had_not(
     assert timings[["round", "replicate"]].values.tolist() == [[0, 0], [0, 1]], "its own trainings are others"
 
 
-@pytest.mark.parametrize("word", ["share_dense=false", slow("seed=1"), slow("optimizer.learning_rate=0.01")])
+@pytest.mark.parametrize(
+    "word", [slow("share_dense=false"), slow("seed=1"), slow("optimizer.learning_rate=0.01")]
+)
 def test_a_run_trains_its_own_dense_network_if_it_must(ltr_run: Run, capsys: Captured, word: str) -> None:
     assert ltr_run("rounds=0", "replicates=1", "arms=[ticket]") == 0
     assert ltr_run("prune_rate=0.4", "replicates=1", word) == 0
@@ -58,6 +60,7 @@ def test_a_run_trains_its_own_dense_network_if_it_must(ltr_run: Run, capsys: Cap
     assert "1 dense network taken from" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_older_run_gives_what_a_newer_one_lost_and_none_what_is_there(
     ltr_run: Run, root: Path, capsys: Captured
 ) -> None:
@@ -74,7 +77,7 @@ def test_an_older_run_gives_what_a_newer_one_lost_and_none_what_is_there(
     assert not tables.read(lost, "results").duplicated(["round", "replicate", "arm", "draw"]).any()
 
 
-@pytest.mark.parametrize("lost", [f"{CHECKPOINTS}/round_00", slow("results.parquet"), slow("")])
+@pytest.mark.parametrize("lost", [slow(f"{CHECKPOINTS}/round_00"), slow("results.parquet"), slow("")])
 def test_what_is_lost_is_not_taken(ltr_run: Run, root: Path, capsys: Captured, lost: str) -> None:
     assert ltr_run("rounds=0", "replicates=1") == 0
     (first,) = root.glob("digits-*")
