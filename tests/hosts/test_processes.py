@@ -71,6 +71,7 @@ def assert_alike(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFram
         pd.testing.assert_frame_equal(one, other, rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_processes_train_the_run_of_one(tmp_path: Path) -> None:
     assert [end[0] for end in finish(start(1, tmp_path / "one", SMALL))] == [0]

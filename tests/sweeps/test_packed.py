@@ -117,6 +117,7 @@ def test_a_signal_stops_all_after_a_checkpoint_and_they_go_on_together(
     assert_completes(separate, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_stopped_batch_is_resumed_inside_its_round(
     separate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ def test_jobs_whose_data_are_missing_leave_the_others(tmp_path: Path) -> None:
     assert sorted(record["state"] for record in records(tmp_path)) == ["failed"] * 4 + ["finished"] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_two_workers_train_the_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path) == 0

@@ -184,6 +184,7 @@ def test_a_package_that_is_not_installed_is_said_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_that_a_finished_run_is_not_tracked_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
