@@ -1,7 +1,7 @@
 """Cost of finding the masks of lanes, counted whole."""
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pandas as pd
 
@@ -36,37 +36,58 @@ class SearchCost(NamedTuple):
     seconds: float
 
 
-def search_cost(
-    spec: RunSpec, frames: Mapping[str, pd.DataFrame], lane: LaneId, scoring_seconds: float
-) -> SearchCost | None:
+class Spent(NamedTuple):
+    """What the trainings of a run cost, by lane.
+
+    Attributes:
+        flops: floating-point operations.
+        seconds: device time.
+        ends: steps at which early-bird tickets were found; missing values without any.
+    """
+
+    flops: Mapping[LaneId, float]
+    seconds: Mapping[LaneId, float]
+    ends: Mapping[LaneId, Any]
+
+    @classmethod
+    def of(cls, frames: Mapping[str, pd.DataFrame]) -> Self:
+        """Read the tables "results" and "timings" once, for the costs of any number of lanes."""
+        results, timings = (frames[name].set_index(list(LANE)) for name in ("results", "timings"))
+        return cls(
+            _by_lane(results["flops"]), _by_lane(timings["seconds"]), _by_lane(results["early_bird_step"])
+        )
+
+
+def _by_lane(column: pd.Series) -> dict[LaneId, Any]:
+    return {LaneId(*lane): value for lane, value in column.items()}  # type: ignore[misc]
+
+
+def search_cost(spec: RunSpec, spent: Spent, lane: LaneId, scoring_seconds: float) -> SearchCost | None:
     """Return the cost of finding the start of a lane; None if it depends on the tickets of another run.
 
     Args:
         spec: the run.
-        frames: tables "results" and "timings", with the rows of the lanes that the mask needs.
+        spent: of the lanes that the start needs, among others.
         lane: the lane.
         scoring_seconds: time that its scores at initialisation took.
     """
     if spec.experiment.ticket is not None and searches.reads_ticket(spec.experiment, lane):
         return None
     needed = searches.needed(spec.experiment, lane)
-    prefix = _prefix(spec, frames["results"], lane.replicate, {lane, *needed})
-    pace = (
-        _total(frames["timings"], [LaneId(0, lane.replicate, "ticket", 0)], "seconds") / spec.schedule.steps
-    )
+    prefix = _prefix(spec, spent, lane.replicate, {lane, *needed})
+    dense = LaneId(0, lane.replicate, "ticket", 0)
+    pace = spent.seconds.get(dense, 0.0) / spec.schedule.steps
     return SearchCost(
-        _total(frames["results"], needed, "flops") + prefix * spec.step_operations + _scoring(spec, lane),
-        _total(frames["timings"], needed, "seconds") + prefix * pace + scoring_seconds,
+        _total(spent.flops, needed) + prefix * spec.step_operations + _scoring(spec, lane),
+        _total(spent.seconds, needed) + prefix * pace + scoring_seconds,
     )
 
 
-def _total(frame: pd.DataFrame, lanes: Collection[LaneId], column: str) -> float:
-    """Return the sum of a column over the rows of lanes."""
-    is_of_lane = pd.MultiIndex.from_frame(frame[list(LANE)]).isin([*lanes])
-    return float(frame.loc[is_of_lane, column].sum())
+def _total(of_lanes: Mapping[LaneId, float], lanes: Collection[LaneId]) -> float:
+    return float(sum(of_lanes.get(lane, 0.0) for lane in sorted(lanes)))
 
 
-def _prefix(spec: RunSpec, results: pd.DataFrame, replicate: int, lanes: Collection[LaneId]) -> int:
+def _prefix(spec: RunSpec, spent: Spent, replicate: int, lanes: Collection[LaneId]) -> int:
     """Return the dense steps to the rewind step that lanes need and no training of theirs contains."""
     if not any(lane.round and _reads_rewound(spec.experiment.arm[lane.arm]) for lane in lanes):
         return 0
@@ -75,7 +96,7 @@ def _prefix(spec: RunSpec, results: pd.DataFrame, replicate: int, lanes: Collect
         for other in lanes
         if other.round == 0 and other.replicate == replicate and spec.has_common_batches(other)
     )
-    contained = max((_steps(spec, results, other) for other in own), default=0)
+    contained = max((_steps(spec, spent, other) for other in own), default=0)
     return max(0, spec.schedule.rewind_step - contained)
 
 
@@ -84,12 +105,11 @@ def _reads_rewound(arm: Arm) -> bool:
     return WEIGHTS[arm.weights].reads_rewound or arm.keep_signs
 
 
-def _steps(spec: RunSpec, results: pd.DataFrame, lane: LaneId) -> int:
+def _steps(spec: RunSpec, spent: Spent, lane: LaneId) -> int:
     """Return the steps of a dense training, which may have ended before its last."""
-    if not METHODS[spec.experiment.arm[lane.arm].method].needs_target:
-        return spec.length(lane)
-    row = results[pd.MultiIndex.from_frame(results[list(LANE)]) == lane].iloc[0]
-    return spec.length(lane) if pd.isna(row["early_bird_step"]) else int(row["early_bird_step"])
+    ends_early = METHODS[spec.experiment.arm[lane.arm].method].needs_target
+    end = spent.ends[lane] if ends_early else None
+    return spec.length(lane) if pd.isna(end) else int(end)
 
 
 def _scoring(spec: RunSpec, lane: LaneId) -> float:

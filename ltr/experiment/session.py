@@ -27,7 +27,7 @@ from ltr.experiment import records, snapshot
 from ltr.experiment.joint import Training, Trainings
 from ltr.experiment.records import Emptied
 from ltr.experiment.runtime import Runtime
-from ltr.experiment.search_cost import SearchCost, search_cost
+from ltr.experiment.search_cost import SearchCost, Spent, search_cost
 from ltr.experiment.searches import Searches, unsearched, why_lost
 from ltr.experiment.spec import RunSpec
 from ltr.methods.method import MethodInput
@@ -271,7 +271,7 @@ class Session:
         operations = {
             lane: self._operations(starts[lane], outcome, evaluated_at) for lane, outcome in outcomes.items()
         }
-        costs = {lane: self._search_cost(lane) for lane in outcomes}
+        costs = self._search_costs(outcomes)
         self.folder.commit(new := records.rows(outcomes, evaluated_at, operations, costs))
         if message := lost.warning(new["results"], int(evaluated_at[0])):
             log.warning("%s", message)
@@ -368,8 +368,9 @@ class Session:
         """Return whether what a lane ends with is saved: of tickets, at the rewind step, and of searches."""
         return lane.arm in ("ticket", PREFIX) or self.searches.finds(lane)
 
-    def _search_cost(self, lane: LaneId) -> SearchCost | None:
-        return search_cost(self.spec, self.folder.frames, lane, self.scoring_seconds.get(lane, 0.0))
+    def _search_costs(self, of: Iterable[LaneId]) -> dict[LaneId, SearchCost | None]:
+        spent, scoring = Spent.of(self.folder.frames), self.scoring_seconds
+        return {lane: search_cost(self.spec, spent, lane, scoring.get(lane, 0.0)) for lane in of}
 
     def _record_unsearched(self, lost_searches: Mapping[LaneId, LaneId]) -> None:
         """Record lanes that are not trained, since the lanes that were to find their masks have no result."""
@@ -377,7 +378,7 @@ class Session:
         lane = min(lost_searches)
         density = kept(self.spec.targets[lane.round]) / kept(self.spec.targets[0])
         outcomes = {lane: unsearched(density) for lane in lost_searches}
-        costs = {lane: self._search_cost(lane) for lane in lost_searches}
+        costs = self._search_costs(lost_searches)
         self.folder.commit(
             records.rows(outcomes, self.spec.evaluate_at(lane), dict.fromkeys(outcomes, 0), costs)
         )
